@@ -1,0 +1,91 @@
+"""Everything that CI checks. `nox` runs all of it in one environment; `nox -s tests` and so on run a part."""
+
+import os
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.sessions = ["check"]
+nox.options.default_venv_backend = "uv|virtualenv"
+
+if "PIP_FIND_LINKS" in os.environ:  # uv doesn't look where pip looks
+    os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")  # torch takes half a minute to import from source, 2 s from bytecode
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # small models lose by a second thread, and two workers share the machine
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Everything, in one environment."""
+    session.install("-e", ".[dev]")
+    for part in (run_lint, run_types, run_imports, run_docs, run_tests):
+        part(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format."""
+    session.install("ruff>=0.17")
+    run_lint(session)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types."""
+    session.install("-e", ".[dev]")
+    run_types(session)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Import contracts."""
+    session.install("-e", ".[dev]")
+    run_imports(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Generated documentation is up to date and no link is broken; `nox -s docs -- --write` brings it up to date."""
+    session.install("-e", ".[dev]")
+    run_docs(session, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Tests; arguments after `--` go to pytest."""
+    session.install("-e", ".[dev]")
+    run_tests(session, *session.posargs)
+
+
+@nox.session
+def pocket(session: nox.Session) -> None:
+    """Rebuild the pocket checkpoints from random weights and compare them with those that ship (half an hour)."""
+    session.install("-e", ".")
+    session.run("python", "tools/pocket.py", session.create_tmp(), "--check", *session.posargs)
+
+
+def run_lint(session: nox.Session) -> None:
+    """Ruff, both halves."""
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+def run_types(session: nox.Session) -> None:
+    """Mypy, strict."""
+    session.run("mypy")
+
+
+def run_imports(session: nox.Session) -> None:
+    """The contracts in pyproject.toml."""
+    session.run("lint-imports", "--no-cache", "--no-logo")
+
+
+def run_docs(session: nox.Session, *arguments: str) -> None:
+    """What tools/docs.py checks or writes."""
+    session.run("python", "tools/docs.py", *arguments)
+
+
+def run_tests(session: nox.Session, *arguments: str) -> None:
+    """Pytest on two workers."""
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *arguments, env=ONE_THREAD)

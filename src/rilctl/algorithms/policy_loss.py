@@ -1,0 +1,117 @@
+"""The policy's loss: clipped objective on student and teacher rows, minus a KL penalty.
+
+Shapes: B rows, R response tokens.
+Masks are bool. What stands at a masked token or in a row without a reward is never read, not even NaN or infinity, and
+gets a gradient of exactly 0.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+LUFFY_GAMMA = 0.1
+"""Of the shaping p / (p + gamma), LUFFY (2504.14945)."""
+
+
+def policy_loss(
+    policy_logprobs_BR: Tensor,
+    frozen_logprobs_BR: Tensor | None,
+    ref_logprobs_BR: Tensor | None,
+    advantages_B: Tensor,
+    response_mask_BR: Tensor,
+    teacher_mask_B: Tensor,
+    rewarded_mask_B: Tensor,
+    *,
+    clip_eps: float,
+    kl_beta: float,
+    denominator: float,
+    ratio_level: Literal["token", "sequence"] = "token",
+    teacher_rows: Literal["plain", "shaped"] = "plain",
+    kl_rows: Literal["student", "all"] = "student",
+    kl_bias_correction: bool = False,
+    loss_weighting: Literal["dr_grpo", "grpo"] = "dr_grpo",
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """`-sum over rows and tokens of [min(r A, clip(r, 1 - eps, 1 + eps) A) - beta KL] / denominator`, to be minimised.
+
+    Sources: RIL (2510.19307), Dr.GRPO (2503.20783), GRPO (2402.03300); without teacher rows equal to TRL 1.16's
+    `GRPOTrainer._compute_loss`. `r = exp(policy - frozen)`, the student's probabilities for teacher rows too. KL is k3,
+    `exp(d) - d - 1` with `d = ref - policy` (Schulman, "Approximating KL Divergence").
+
+    Args:
+        policy_logprobs_BR: with gradient.
+        frozen_logprobs_BR: of the policy before this batch's first update, same tokens. None: this is that update, so
+            r = 1 and a row's gradient is `-A grad policy`: imitation, weighted by advantage, in teacher rows.
+        ref_logprobs_BR: of the reference. None: no KL, which needs `kl_beta` 0.
+        advantages_B: higher is better.
+        response_mask_BR: True for the response's tokens.
+        teacher_mask_B: True for teacher rows.
+        rewarded_mask_B: False for rows without a verdict and for skipped groups: they add neither objective nor KL.
+        clip_eps: range of the importance ratio.
+        kl_beta: weight of the KL.
+        denominator: `dr_grpo`: all rows of the global batch (unrewarded ones too) times the token budget; `grpo`: all
+            rows of the global batch. Micro-batches that share it add up to the loss of one large batch.
+        ratio_level: `sequence`: r is the exponential of the response's mean log-ratio (GSPO, 2507.18071).
+        teacher_rows: `shaped`: `p / (p + 0.1)`, p the policy's token probability, in place of r, unclipped (LUFFY).
+        kl_rows: the rows that pay the KL.
+        kl_bias_correction: multiply the KL by r, which makes its gradient unbiased (DeepSeek-V3.2, 2512.02556; TRL
+            1.16's default; not in RIL).
+        loss_weighting: `grpo`: each row's sum is divided by its number of response tokens first.
+
+    Returns:
+        The loss, and detached metrics for SIDE student and teacher over tokens that are masked in and rewarded:
+        `num_SIDE_tokens`, and their means (absent where there is none) `SIDE_logprob`, `SIDE_kl` (plain k3, with a
+        reference, whether or not the side pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen
+        log-probabilities; not for shaped rows).
+
+    Raises:
+        ValueError: `denominator` is not positive, or `kl_beta` is not 0 without a reference.
+    """
+    if not denominator > 0:
+        raise ValueError(f"denominator must be > 0, got {denominator}")
+    if ref_logprobs_BR is None and kl_beta != 0:
+        raise ValueError("kl_beta needs ref_logprobs_BR")
+    counts_BR = response_mask_BR & rewarded_mask_B[:, None]
+    shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
+    exempt_B1 = (teacher_mask_B & (kl_rows == "student"))[:, None]
+    advantages_B1 = advantages_B[:, None]
+    policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
+    metrics_BR = {"logprob": policy_BR}
+
+    frozen_BR = policy_BR.detach() if frozen_logprobs_BR is None else frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)
+    log_ratio_BR = (policy_BR - frozen_BR).masked_fill(shaped_B1, 0.0)
+    if ratio_level == "sequence":
+        mean_B1 = log_ratio_BR.sum(dim=1, keepdim=True) / counts_BR.sum(dim=1, keepdim=True).clamp(min=1)
+        log_ratio_BR = mean_B1.expand_as(log_ratio_BR)
+    ratio_BR = log_ratio_BR.exp()
+    clipped_BR = ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)
+    objective_BR = torch.minimum(ratio_BR * advantages_B1, clipped_BR * advantages_B1)
+    probs_BR = policy_BR.exp()
+    objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_B1, objective_BR)
+    if frozen_logprobs_BR is not None:
+        outside_BR = (ratio_BR - clipped_BR) * advantages_B1 > 0  # where the minimum takes the clipped side
+        metrics_BR |= {"importance_ratio": ratio_BR, "clip_fraction": outside_BR.to(ratio_BR.dtype)}
+
+    if ref_logprobs_BR is not None:
+        log_ref_ratio_BR = ref_logprobs_BR.masked_fill(~counts_BR, 0.0) - policy_BR
+        metrics_BR["kl"] = _k3(log_ref_ratio_BR)
+        if kl_beta != 0:
+            weight_BR = ratio_BR if kl_bias_correction else 1.0
+            objective_BR = objective_BR - kl_beta * weight_BR * _k3(log_ref_ratio_BR.masked_fill(exempt_B1, 0.0))
+
+    row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1)
+    if loss_weighting == "grpo":
+        row_sums_B = row_sums_B / response_mask_BR.sum(dim=1).clamp(min=1)
+    metrics = {}
+    for side, side_mask_B in (("student", ~teacher_mask_B), ("teacher", teacher_mask_B)):
+        tokens_BR = counts_BR & side_mask_B[:, None]
+        metrics[f"num_{side}_tokens"] = tokens_BR.sum()
+        for name, values_BR in metrics_BR.items():
+            used_BR = tokens_BR if name in ("logprob", "kl") else tokens_BR & ~shaped_B1
+            if used_BR.any():
+                metrics[f"{side}_{name}"] = values_BR.detach()[used_BR].mean()
+    return -row_sums_B.sum() / denominator, metrics
+
+
+def _k3(log_ref_ratio_BR: Tensor) -> Tensor:
+    return torch.expm1(log_ref_ratio_BR) - log_ref_ratio_BR

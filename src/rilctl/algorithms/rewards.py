@@ -1,0 +1,83 @@
+"""Rewards: fooling the discriminator (similarity) and being right (answer).
+
+A reward is a value with a mask: where the mask is False there is no reward (no verdict, no row, a logit that is NaN),
+and the value is 0 and means nothing.
+
+Shapes: B groups, G rows of the largest group (student and teacher rows in any order).
+Sign: discriminator logits are high for students, so teacher-like means a low logit.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+RewardAlgorithm = Literal["ril", "dr_grpo", "grpo", "gail"]
+
+
+class MaskedRewards(NamedTuple):
+    """Rewards and where they exist; `ADVANTAGES[name](*rewards)` takes the two as they are."""
+
+    rewards_BG: Tensor
+    """Floating point, 0 where there is none."""
+    rewarded_mask_BG: Tensor
+    """Bool, True where the row has a reward."""
+
+
+def similarity_rewards(
+    disc_logits_student_is_high_BG: Tensor,
+    row_mask_BG: Tensor,
+    teacher_mask_BG: Tensor,
+    disc_loss: Literal["bce", "bradley-terry"],
+) -> MaskedRewards:
+    """1 for a response that looks like a teacher's, 0 for one that looks like a student's.
+
+    `bce` (RIL, 2510.19307): `1[D < 0.5]`, that is logit < 0. `bradley-terry`: that loss leaves a group's logits free
+    up to a constant, so there is no zero, and a response is teacher-like if it beats the group's median teacher: logit
+    strictly below the median of the teachers' logits (the mean of the middle two where their number is even).
+
+    Args:
+        disc_logits_student_is_high_BG: logits of student and teacher rows.
+        row_mask_BG: bool; True where there is a row.
+        teacher_mask_BG: bool; True for teacher rows. They need not be part of the policy's group.
+        disc_loss: the loss that the discriminator learns from.
+
+    Returns:
+        rewards in {0, 1}; absent where there is no row or the logit is NaN, and with `bradley-terry` in groups
+        without a teacher row.
+    """
+    logits_BG = disc_logits_student_is_high_BG
+    threshold_B1 = torch.zeros_like(logits_BG[:, :1])
+    if disc_loss == "bradley-terry":
+        teacher_logits_BG = logits_BG.masked_fill(~(teacher_mask_BG & row_mask_BG), torch.nan)
+        threshold_B1 = torch.nanquantile(teacher_logits_BG, 0.5, dim=1, keepdim=True)
+    known_BG = row_mask_BG & ~logits_BG.isnan() & ~threshold_B1.isnan()
+    return MaskedRewards(((logits_BG < threshold_B1) & known_BG).to(logits_BG.dtype), known_BG)
+
+
+def combine_rewards(
+    similarity: MaskedRewards | None, answer: MaskedRewards | None, algorithm: RewardAlgorithm
+) -> MaskedRewards:
+    """The reward that an algorithm learns from; a row has one only if all parts of the sum exist.
+
+    `ril`: similarity + answer, in {0, 1, 2} (RIL, 2510.19307); `dr_grpo`, `grpo`: answer only; `gail`: similarity
+    only. The part that an algorithm doesn't use may be None and never leaves a row without a reward.
+
+    Args:
+        similarity: what `similarity_rewards` returns.
+        answer: the judge's verdicts, 1 for right; no verdict is False in the mask, whatever the value there.
+        algorithm: which parts are summed.
+
+    Raises:
+        ValueError: a part that the algorithm needs is None.
+    """
+    parts = {"similarity": similarity} if algorithm == "gail" else {"answer": answer}
+    if algorithm == "ril":
+        parts["similarity"] = similarity
+    missing = [name for name, part in parts.items() if part is None]
+    if missing:
+        raise ValueError(f"algorithm `{algorithm}` needs {' and '.join(missing)} rewards")
+    present = [part for part in parts.values() if part is not None]
+    mask_BG = torch.stack([part.rewarded_mask_BG for part in present]).all(dim=0)
+    total_BG = torch.stack([part.rewards_BG for part in present]).sum(dim=0)
+    return MaskedRewards(torch.where(mask_BG, total_BG, 0.0), mask_BG)

@@ -1,0 +1,83 @@
+"""The names inside an artifact or run directory, and how a file gets there whole.
+
+    out/
+      run.json            what this directory is for: verb, config, inputs, provenance digest
+      .lock, .lock.json   the one writer, and who that is
+      resume/             private scratch of the run; never passed on
+      metrics.jsonl …     the run's log
+      manifest.json       written last: from here on the directory is an artifact
+      rows-00000-of-00002.parquet, rejected.jsonl, model.safetensors, …
+      .tmp-staging/       files on their way in
+      ROLE/               for verbs with several outputs: manifest.json and files of that output
+
+Everything named `.tmp-*` is ours, half-done, and swept when the next writer starts.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+MANIFEST: Final = "manifest.json"
+RUN: Final = "run.json"
+REJECTED: Final = "rejected.jsonl"
+RESUME: Final = "resume"
+LOCK: Final = ".lock"
+LOCK_HOLDER: Final = ".lock.json"
+METRICS: Final = "metrics.jsonl"
+TIMINGS: Final = "timings.jsonl"
+TEMPORARY_PREFIX: Final = ".tmp-"
+STAGING: Final = ".tmp-staging"
+PENDING_MANIFEST: Final = ".tmp-manifest.json"
+REPLACED_MANIFEST: Final = ".tmp-replaced.json"
+
+REBUILD_HINT: Final = "copy it again from where it is intact, or delete the directory and run the command that made it"
+"""What to do about a damaged artifact."""
+
+NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, METRICS, TIMINGS})
+"""Top-level names that belong to the run, not to the artifact: never listed in a manifest's `files`."""
+
+
+def fsync_file(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_directory(path: Path) -> None:
+    """Wait until the directory's entries (renames, new files) are on the disk."""
+    fsync_file(path)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none, also after a crash."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name.removeprefix(TEMPORARY_PREFIX)}.part")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    fsync_directory(path.parent)
+
+
+def walk_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """(relative name with forward slashes, path) of every file below `directory`, sorted by name."""
+    found = (p for p in directory.rglob("*") if p.is_symlink() or not p.is_dir())
+    yield from sorted((p.relative_to(directory).as_posix(), p) for p in found)
+
+
+def content_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """`walk_files` without what belongs to the run: its log, lock, scratch and temporary files."""
+    for name, path in walk_files(directory):
+        top = name.split("/", 1)[0]
+        if top not in NOT_CONTENT and not top.startswith(TEMPORARY_PREFIX):
+            yield name, path
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a name from a manifest stays inside the artifact's directory."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and "\\" not in name and ".." not in parts

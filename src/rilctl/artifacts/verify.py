@@ -1,0 +1,154 @@
+"""Check an artifact from the ground up: every byte, every row, every count."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rilctl.artifacts.digests import RowsDigest, files_digest, sha256_file, weights_digest
+from rilctl.artifacts.layout import MANIFEST, REJECTED, content_files
+from rilctl.artifacts.read import read_manifest
+from rilctl.artifacts.tables import count_tokens, is_shard, read_shard
+from rilctl.errors import ArtifactError
+from rilctl.schemas.base import StrictModel, first_problem
+from rilctl.schemas.manifest import ROW_TYPES, WEIGHT_KINDS, ArtifactKind, FileEntry, Manifest
+from rilctl.schemas.records import RejectedRecord
+
+
+class Problem(StrictModel):
+    """One thing that is wrong."""
+
+    file: str
+    """The file, relative to the artifact."""
+    problem: str
+    """What is wrong with it, for a person."""
+
+
+class VerifyReport(StrictModel):
+    """What `artifacts verify --json` prints."""
+
+    ok: bool
+    """Whether nothing is wrong."""
+    path: str
+    """The artifact's directory."""
+    kind: ArtifactKind
+    """What it is."""
+    status: str
+    """`complete` or `partial`; a partial artifact can be sound."""
+    content_digest: str
+    """As the manifest says."""
+    num_files: int
+    """Files that the manifest lists."""
+    num_rows: int | None
+    """Rows that were read and fit their schema; null for kinds without rows."""
+    problems: list[Problem]
+    """What is wrong, file by file."""
+
+
+def verify(path: Path) -> VerifyReport:
+    """Recompute everything that the manifest claims.
+
+    Sizes and sha256 of all files, missing and unexpected files, every row against its schema, counts of rows, tokens
+    and rejected rows, and the content digest.
+
+    Raises:
+        ArtifactError: there is no manifest, or it can't be read.
+    """
+    manifest = read_manifest(path)
+    problems = _check_bytes(path, manifest)
+    num_rows: int | None = None
+    if manifest.kind in ROW_TYPES:
+        num_rows, found = _check_rows(path, manifest, ROW_TYPES[manifest.kind])
+        problems += found
+    else:
+        problems += _check_content(path, manifest)
+    problems += _check_rejected(path, manifest)
+    return VerifyReport(
+        ok=not problems,
+        path=str(path),
+        kind=manifest.kind,
+        status=manifest.status,
+        content_digest=manifest.content_digest,
+        num_files=len(manifest.files),
+        num_rows=num_rows,
+        problems=problems,
+    )
+
+
+def _check_bytes(path: Path, manifest: Manifest) -> list[Problem]:
+    problems = [p for entry in manifest.files if (p := _check_file(path, entry)) is not None]
+    listed = {entry.path for entry in manifest.files}
+    for name, file in content_files(path):
+        if name not in listed:
+            problems.append(Problem(file=name, problem="is not in the manifest"))
+        elif file.is_symlink():
+            problems.append(Problem(file=name, problem="is a symbolic link, not the file that was written"))
+    return problems
+
+
+def _check_file(path: Path, entry: FileEntry) -> Problem | None:
+    file = path / entry.path
+    if not file.is_file():
+        return Problem(file=entry.path, problem="is missing")
+    size = file.stat().st_size
+    if size != entry.size_bytes:
+        return Problem(file=entry.path, problem=f"has {size} bytes, expected {entry.size_bytes}")
+    try:
+        actual = sha256_file(file)
+    except OSError as error:
+        return Problem(file=entry.path, problem=f"can't be read: {error.strerror or error}")
+    if actual != entry.sha256:
+        return Problem(file=entry.path, problem=f"has sha256 {actual}, expected {entry.sha256}")
+    return None
+
+
+def _check_rows(path: Path, manifest: Manifest, row_type: type[StrictModel]) -> tuple[int, list[Problem]]:
+    digest, num_rows, num_tokens = RowsDigest(), 0, None
+    problems = []
+    for name in sorted(entry.path for entry in manifest.files if is_shard(entry.path)):
+        if not (path / name).is_file():
+            continue  # reported as missing already
+        try:
+            for record in read_shard(path / name, row_type):
+                digest.add(record)
+                num_rows += 1
+                if (num := count_tokens(record)) is not None:
+                    num_tokens = (num_tokens or 0) + num
+        except ArtifactError as error:
+            problems.append(Problem(file=name, problem=error.message))
+    claims = [
+        ("num_rows", manifest.num_rows, num_rows),
+        ("num_tokens", manifest.num_tokens, num_tokens),
+        ("content_digest", manifest.content_digest, digest.hexdigest()),
+    ]
+    return num_rows, problems + _compare(claims)
+
+
+def _check_content(path: Path, manifest: Manifest) -> list[Problem]:
+    try:
+        if manifest.kind in WEIGHT_KINDS:
+            actual = weights_digest(path)
+        else:
+            actual = files_digest({e.path: sha256_file(path / e.path) for e in manifest.files})
+    except (ArtifactError, OSError) as error:
+        return [Problem(file=MANIFEST, problem=f"content_digest can't be recomputed: {error}")]
+    return _compare([("content_digest", manifest.content_digest, actual)])
+
+
+def _check_rejected(path: Path, manifest: Manifest) -> list[Problem]:
+    file = path / REJECTED
+    lines = file.read_bytes().splitlines() if file.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            RejectedRecord.model_validate_json(line)
+        except ValidationError as error:
+            return [Problem(file=REJECTED, problem=f"line {number}: {first_problem(error)}")]
+    return _compare([("num_rejected", manifest.num_rejected, len(lines))])
+
+
+def _compare(claims: Sequence[tuple[str, object, object]]) -> list[Problem]:
+    return [
+        Problem(file=MANIFEST, problem=f"{key} says {claimed}, the files say {actual}")
+        for key, claimed, actual in claims
+        if claimed != actual
+    ]

@@ -1,0 +1,120 @@
+"""The application: its commands, and how an error becomes `error: … / hint: …` and an exit code."""
+
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+from rilctl import __version__
+from rilctl.cli import artifacts, config, doctor, output, pipeline, verbs
+from rilctl.errors import InterruptedByUser, RilctlError, UsageError
+
+HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
+
+Each verb reads artifacts and writes an artifact; a recipe (TOML) has one table per verb.
+The same command again resumes, or finds that all is up to date.
+"""
+EPILOG = """Exit codes: 0 done or up to date, 1 failed, 2 usage or recipe, 3 done but some rows were rejected,
+4 credential missing, 5 input missing or corrupt, 6 locked by another writer, 130 or 143 interrupted.
+"""
+_GUESS = re.compile(r"\s*(?:Did you mean |\(Possible options: )(?P<names>.*?)[?)]\s*$")
+
+app = typer.Typer(help=HELP, epilog=EPILOG, add_completion=False, rich_markup_mode=None)
+app.command("cache-teacher")(verbs.cache_teacher)
+app.command("judge")(verbs.judge)
+app.command("sft")(verbs.sft)
+app.command("pretrain-disc")(verbs.pretrain_disc)
+app.command("train")(verbs.train)
+app.command("eval")(verbs.evaluate)
+app.command("run")(pipeline.run)
+app.command("quickstart")(pipeline.quickstart)
+app.command("doctor")(doctor.doctor)
+app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(config.app, name="config")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        output.result(f"rilctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    output.ensure_standard_streams()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; every error is shown here.
+
+    Args:
+        arguments: without the program's name; none asks for help.
+
+    Returns:
+        The exit code.
+    """
+    shown_with_traceback = "--debug" in arguments
+    try:
+        _refuse_odd_bytes(arguments)
+        code = app(args=arguments or ["--help"], prog_name="rilctl", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        message, hint = _usage(error)
+        output.error(message, hint=hint)
+        return 2
+    except RilctlError as error:
+        output.error(error.message, hint=error.hint, exception=error if shown_with_traceback else None)
+        return error.interrupted_exit_code if isinstance(error, InterruptedByUser) else error.exit_code
+    except Exception as error:
+        message, hint = _unexpected(error)
+        output.error(message, hint=hint, exception=error if shown_with_traceback else None)
+        return 1
+
+
+def _refuse_odd_bytes(arguments: list[str]) -> None:
+    """Names go into manifests, which are UTF-8; raises `UsageError` for one that can't."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"argument {argument!r} is not UTF-8 text", hint="rename the file or directory") from None
+
+
+def _usage(error: typer.TyperException) -> tuple[str, str]:
+    """Typer's message in our form: lower case, no full stop, backticks; its guess becomes the hint."""
+    message = error.format_message()
+    guess = _GUESS.search(message)
+    if guess:
+        message = message[: guess.start()]
+        names = ", ".join(f"`{name}`" for name in guess["names"].replace("'", "").split(", "))
+        hint = f"did you mean {names}?"
+    else:
+        context = getattr(error, "ctx", None)
+        hint = f"`{context.command_path if context else 'rilctl'} --help`"
+    message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
+    return message[0].lower() + message[1:], hint
+
+
+def _unexpected(error: Exception) -> tuple[str, str]:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        remedy = "check its permissions, or choose another `--out`, then" if isinstance(error, PermissionError) else ""
+        hint = f"nothing that was written is lost; {remedy} run the same command again"
+        return error.strerror.lower() + where, " ".join(hint.split())
+    if isinstance(error, ImportError):
+        return f"can't import {error.name or 'a library'}: {error}", "`rilctl doctor` checks the installation"
+    return (
+        f"internal error: {type(error).__name__}: {error}",
+        "run it again with `--debug` for the traceback, and report it",
+    )

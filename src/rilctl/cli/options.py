@@ -1,0 +1,22 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Recipes = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="RECIPE", help="TOML files, merged left to right; none: ./recipe.toml.", show_default=False),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, e.g. train.optim.lr=1e-5. Repeatable."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Output directory; default: <root>/<recipe>/<verb>.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write the result to stdout as one JSON object.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+"""Read from the arguments by `cli.app`, which also serves errors that come before any command runs."""

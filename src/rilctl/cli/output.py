@@ -1,0 +1,203 @@
+"""The only file that prints: results on stdout, everything else on stderr."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from rilctl.cli import format
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_PLAIN_INTERVAL_S = 10.0
+"""Time between two lines of progress where stderr is no terminal."""
+
+_result_descriptor = 1
+"""Where results go; another one than 1 after `own_stdout`."""
+
+
+@cache
+def console() -> "Console":
+    """Stderr, made when it is first needed: rich takes a tenth of a second to import, and `--help` needs none."""
+    from rich.console import Console
+
+    class _StderrConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """Nobody reads any more: fall silent, where rich would end the run."""
+            self.quiet = True
+
+    return _StderrConsole(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def say(message: str, *, style: str | None = None) -> None:
+    """One line on stderr; long lines are not cut, so that paths can be copied."""
+    console().print(message, style=style, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """One line on stderr that a person should not miss."""
+    say(f"warning: {message}", style="yellow")
+
+
+def error(message: str, *, hint: str | None = None, exception: BaseException | None = None) -> None:
+    """What went wrong and what to do next; with `exception`, its traceback first."""
+    if exception is not None:
+        say("".join(traceback.format_exception(exception)).rstrip())
+    say(f"error: {message}", style="red")
+    if hint:
+        say(f"hint: {hint}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stderr; the first column is text, the others stand right-aligned."""
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        shown.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    console().print(shown)
+
+
+def pairs(values: Mapping[str, float | str]) -> None:
+    """Name and value, one line each, on stderr."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        say(f"  {name:<{width}}  {format.number(value)}")
+
+
+def result(text: str) -> None:
+    """Write the command's result to stdout; a reader that went away is no error."""
+    # As bytes: a path may hold bytes that are no text in this locale.
+    remaining = os.fsencode(text + "\n")
+    with contextlib.suppress(BrokenPipeError):
+        while remaining:
+            remaining = remaining[os.write(_result_descriptor, remaining) :]
+
+
+def result_json(value: Any, *, indent: int | None = None) -> None:
+    """Write one JSON object to stdout; on one line, unless it is a document for people too."""
+    result(json.dumps(value, indent=indent, allow_nan=False))
+
+
+def notice_from_signal(message: str) -> None:
+    """One line on stderr from inside a signal handler, where buffered streams may be half-way through a write."""
+    start = "\r\x1b[K" if os.isatty(2) else ""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{start}{message}\n".encode())
+
+
+def restore_terminal() -> None:
+    """Show the cursor again, which a live progress bar hides; for an exit that runs no clean-up."""
+    if os.isatty(2):
+        os.write(2, b"\r\x1b[K\x1b[?25h")
+
+
+def ensure_standard_streams() -> None:
+    """Point closed standard streams at the null device, or the first file that is opened would take their place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 (lives as long as the process)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def own_stdout() -> None:
+    """From here on only `result` writes to stdout: file descriptor 1 becomes stderr, since engines print.
+
+    For the rest of the process, because native code flushes its buffers as late as at exit.
+    """
+    global _result_descriptor
+    if _result_descriptor == 1:
+        sys.stdout.flush()
+        _result_descriptor = os.dup(1)
+        os.dup2(2, 1)
+
+
+class ConsoleReporter:
+    """The `Reporter` of the command line: a live bar on a terminal, else a plain line now and then."""
+
+    def __init__(self) -> None:
+        self._live: tuple[Progress, TaskID] | None = None
+        self._task: str | None = None
+        self._unit = ""
+        self._total = self._done = self._num_new = 0
+        self._metrics: dict[str, float] = {}
+        self._began = self._last_line = 0.0
+
+    def say(self, message: str) -> None:
+        """See `Reporter`."""
+        say(message)
+
+    def warn(self, message: str) -> None:
+        """See `Reporter`."""
+        warn(message)
+
+    def begin(self, task: str, *, total: int, unit: str, done: int = 0) -> None:
+        """See `Reporter`."""
+        self.end()
+        self._task, self._total, self._unit, self._done, self._num_new = task, total, unit, done, 0
+        self._metrics = {}
+        self._began = self._last_line = time.monotonic()
+        if console().is_terminal:
+            self._live = self._start_bar()
+        else:
+            say(f"{task}: {total} {unit}" + (f", {done} already there" if done else ""))
+
+    def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
+        """See `Reporter`."""
+        self._done += num
+        self._num_new += num
+        self._metrics.update(metrics or {})
+        if self._live is not None:
+            progress, task_id = self._live
+            progress.update(task_id, completed=self._done, detail=self._detail())
+        elif time.monotonic() - self._last_line >= _PLAIN_INTERVAL_S:
+            self._last_line = time.monotonic()
+            say(f"{self._task}: {self._detail()}")
+
+    def end(self) -> None:
+        """See `Reporter`."""
+        if self._task is None:
+            return
+        if self._live is not None:
+            self._live[0].stop()
+            self._live = None
+        say(f"{self._task}: {self._detail()}, took {format.duration(time.monotonic() - self._began)}")
+        self._task = None
+
+    def _detail(self) -> str:
+        return format.progress(
+            done=self._done,
+            total=self._total,
+            unit=self._unit,
+            num_new=self._num_new,
+            elapsed_s=time.monotonic() - self._began,
+            metrics=self._metrics,
+        )
+
+    def _start_bar(self) -> "tuple[Progress, TaskID]":
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}"),
+            console=console(),
+            transient=True,
+            refresh_per_second=4,
+        )
+        task_id = progress.add_task(self._task or "", total=self._total, completed=self._done, detail=self._detail())
+        progress.start()
+        return progress, task_id

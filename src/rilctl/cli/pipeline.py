@@ -1,0 +1,69 @@
+"""`run` and `quickstart`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rilctl.cli import output
+from rilctl.cli.options import Debug, DryRun, Json, Overrides, Recipes
+
+
+def run(
+    recipes: Recipes = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Walk all verbs that a recipe has a table for.
+
+    What is up to date is skipped; an error ends the walk, and the same command goes on from there.
+    """
+    from rilctl.cli import runner
+    from rilctl.pipeline.run import run_pipeline
+    from rilctl.stages.context import Plan, StageResult
+
+    paths, recipe = runner.read_recipe(recipes, overrides, {})
+    with runner.stage_surroundings() as (reporter, stop):
+        outcomes = run_pipeline(recipe, runner.context_maker(paths, recipe, reporter, stop), dry_run=dry_run)
+    if dry_run:
+        plans = [plan for plan in outcomes.values() if isinstance(plan, Plan)]
+        if as_json:
+            output.result_json({"verb": "run", "plans": [runner.plan_object(plan) for plan in plans]})
+        else:
+            for plan in plans:
+                runner.show_plan(plan, as_json=False)
+        return
+    results = {verb: result for verb, result in outcomes.items() if isinstance(result, StageResult)}
+    for verb, result in results.items():
+        runner.show_summary(verb, result)
+    if as_json:
+        stages: dict[str, Any] = {verb: runner.result_object(verb, result) for verb, result in results.items()}
+        output.result_json({"verb": "run", "stages": stages})
+    else:
+        output.result("\n".join(runner.main_path(result) for result in results.values()))
+    raise typer.Exit(runner.exit_code(*results.values()))
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Workspace root.")] = Path("runs"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of training questions, sampling and order.")] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Try everything on pictures of handwritten digits.
+
+    All six verbs on a CPU, then a table that compares RIL with its baselines.
+    """
+    from rilctl.cli.runner import stage_surroundings
+    from rilctl.pipeline.quickstart import run_quickstart
+    from rilctl.reporting.tables import HEADER, accuracy_cells
+
+    with stage_surroundings() as (reporter, stop):
+        report = run_quickstart(root=out, reporter=reporter, stop=stop, seed=seed)
+    output.table(HEADER, accuracy_cells(report.rows))
+    if as_json:
+        output.result_json(report.model_dump(mode="json"))
+    else:
+        output.result(str(report.artifacts["report"]))

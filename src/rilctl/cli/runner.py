@@ -1,0 +1,156 @@
+"""Runs one verb: recipe, context, signals, stdout, result, exit code."""
+
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from rilctl.cli import format, output
+from rilctl.cli.signals import stop_on_signals
+from rilctl.config.layers import DEFAULT_RECIPE, default_recipes, recipe_name
+from rilctl.config.load import load_recipe
+from rilctl.config.recipe import Recipe, Verb
+from rilctl.pipeline.run import load_stage
+from rilctl.stages.context import Plan, StageContext, StageResult, StopFlag
+
+REJECTED_EXIT_CODE = 3
+"""The work is done, and some rows could not be used."""
+
+
+def run_verb(
+    verb: Verb,
+    recipes: Sequence[Path] | None,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, JsonValue],
+    *,
+    out: Path | None,
+    as_json: bool,
+    dry_run: bool,
+) -> int:
+    """Run or plan one verb and write its result to stdout.
+
+    Returns:
+        The exit code: 0, or 3 if rows were rejected.
+    """
+    paths, recipe = read_recipe(recipes, overrides, flags)
+    # The stage's imports may print as well.
+    with stage_surroundings() as (reporter, stop):
+        stage = load_stage(verb)
+        context = context_maker(paths, recipe, reporter, stop, out=out)(verb)
+        if dry_run:
+            plan = stage.plan(context)
+        else:
+            began = time.monotonic()
+            result = stage.run(context)
+            seconds = time.monotonic() - began
+    if dry_run:
+        show_plan(plan, as_json=as_json)
+        return 0
+    show_summary(verb, result, seconds)
+    if as_json:
+        output.result_json(result_object(verb, result, seconds))
+    else:
+        output.result(main_path(result))
+    return exit_code(result)
+
+
+def read_recipe(
+    recipes: Sequence[Path] | None, overrides: Sequence[str] | None, flags: Mapping[str, JsonValue]
+) -> tuple[tuple[Path, ...], Recipe]:
+    """The recipe files that were picked, said on stderr where nobody named them, and the validated recipe."""
+    paths = default_recipes(recipes or ())
+    recipe = load_recipe(paths, overrides or (), flags)
+    if not recipes:
+        output.say(f"recipe: {paths[0]}" if paths else f"recipe: none named and no {DEFAULT_RECIPE} here, so defaults")
+    return paths, recipe
+
+
+def context_maker(
+    paths: Sequence[Path],
+    recipe: Recipe,
+    reporter: output.ConsoleReporter,
+    stop: StopFlag,
+    *,
+    out: Path | None = None,
+) -> Callable[[Verb], StageContext]:
+    """Makes a verb's context; the output goes to `out`, or else to `<root>/<recipe>/<verb>`."""
+    base_dir, name = Path.cwd(), recipe_name(paths)
+
+    def make(verb: Verb) -> StageContext:
+        return StageContext(
+            recipe=recipe,
+            recipe_name=name,
+            base_dir=base_dir,
+            out=base_dir / (out or Path(recipe.workspace.root) / name / verb),
+            reporter=reporter,
+            resume_command=shlex.join(["rilctl", *sys.argv[1:]]),
+            stop=stop,
+        )
+
+    return make
+
+
+@contextlib.contextmanager
+def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
+    """Inside, stages may run: stdout is ours, signals ask for a clean end, and no bar outlives an error."""
+    reporter, stop = output.ConsoleReporter(), StopFlag()
+    output.own_stdout()
+    with stop_on_signals(stop):
+        try:
+            yield reporter, stop
+        finally:
+            reporter.end()
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Write a verb's plan to stdout: an object with `verb` and `plan`, or `name: value` lines."""
+    if as_json:
+        output.result_json(plan_object(plan))
+        return
+    width = max(map(len, plan.lines), default=0)
+    lines = [f"  {name:<{width}}  {value}" for name, value in plan.lines.items()]
+    output.result("\n".join([plan.verb, *lines]))
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """What `--dry-run --json` says of a verb."""
+    return {"verb": plan.verb, "plan": plan.lines}
+
+
+def show_summary(verb: str, result: StageResult, seconds: float | None = None) -> None:
+    """Tell a person how it ended, on stderr."""
+    took = "" if seconds is None else f" in {format.duration(seconds)}"
+    output.say(f"{verb}: up to date" if result.up_to_date else f"{verb}: done{took}")
+    output.pairs(result.summary)
+    for role, artifact in result.outputs.items():
+        output.say(f"  {role}: {artifact.path}")
+    if result.num_rejected:
+        rows = "1 row was" if result.num_rejected == 1 else f"{result.num_rejected} rows were"
+        output.warn(f"{rows} rejected; each is in rejected.jsonl with its reason")
+
+
+def result_object(verb: str, result: StageResult, seconds: float | None = None) -> dict[str, Any]:
+    """What `--json` says of a verb; `seconds` is left out where it was not measured."""
+    return {
+        "verb": verb,
+        "status": "up-to-date" if result.up_to_date else "done",
+        **({} if seconds is None else {"seconds": round(seconds, 3)}),
+        "outputs": {role: artifact.model_dump(mode="json") for role, artifact in result.outputs.items()},
+        "num_rejected": result.num_rejected,
+        "summary": result.summary,
+    }
+
+
+def main_path(result: StageResult) -> str:
+    """The path of the first output."""
+    return next(iter(result.outputs.values())).path
+
+
+def exit_code(*results: StageResult) -> int:
+    """3 if any of the results that were made just now lacks rows; what is up to date has said so before."""
+    return REJECTED_EXIT_CODE if any(r.num_rejected and not r.up_to_date for r in results) else 0

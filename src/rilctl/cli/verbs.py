@@ -1,0 +1,174 @@
+"""The six verbs: their flags, mapped to keys of the recipe."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from rilctl.cli.options import Debug, DryRun, Json, Out, Overrides, Recipes
+from rilctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from rilctl.config.recipe import Verb
+
+
+def cache_teacher(
+    recipes: Recipes = None,
+    teachers: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Teachers: names of the recipe, built-in names, paths, hub ids.")
+    ] = None,
+    num_responses: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Responses per question and teacher.")
+    ] = None,
+    imports: Annotated[
+        list[Path] | None, typer.Option("--import", metavar="FILE", help="JSON Lines of existing answers. Repeatable.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Ask every teacher every question.
+
+    Answers that exist are not asked for again, also with a larger number of responses.
+    """
+    flags: dict[str, JsonValue] = {
+        "cache-teacher.teachers": None if teachers is None else [*_split_names(teachers)],
+        "cache-teacher.num_responses": num_responses,
+        "cache-teacher.imports": [str(path) for path in imports] if imports else None,
+    }
+    _run("cache-teacher", recipes, overrides, flags, out, as_json, dry_run)
+
+
+def judge(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE] RECIPE", help="An artifact to judge, or - for JSON Lines on stdin; recipes."),
+    ] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Say which responses are right.
+
+    The default source is the recipe's teacher cache.
+    """
+    source, recipes = _split_inputs(inputs, "SOURCE")
+    _run("judge", recipes, overrides, {"judge.source": source}, out, as_json, dry_run)
+
+
+def sft(
+    recipes: Recipes = None,
+    responses: Annotated[
+        Literal["data", "teacher-cache"] | None, typer.Option(help="Learn the data's responses, or the teachers'.")
+    ] = None,
+    student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Warm start the student by supervised fine-tuning.
+
+    It learns the responses of the data set, or the teachers' answers.
+    """
+    flags: dict[str, JsonValue] = {"sft.responses": responses, "sft.student": student}
+    _run("sft", recipes, overrides, flags, out, as_json, dry_run)
+
+
+def pretrain_disc(
+    recipes: Recipes = None,
+    student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to sample from.")] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Teach the discriminator student from teacher.
+
+    It samples responses of the student and learns to tell them from the teachers' answers.
+    """
+    _run("pretrain-disc", recipes, overrides, {"pretrain-disc.student": student}, out, as_json, dry_run)
+
+
+def train(
+    recipes: Recipes = None,
+    algorithm: Annotated[
+        Literal["ril", "dr_grpo", "grpo", "gail"] | None, typer.Option(help="RIL, or one of the paper's baselines.")
+    ] = None,
+    student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Train the student by RIL, or by one of its baselines."""
+    flags: dict[str, JsonValue] = {"train.algorithm.name": algorithm, "train.student": student}
+    _run("train", recipes, overrides, flags, out, as_json, dry_run)
+
+
+def evaluate(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL] RECIPE", help="A student artifact, directory or hub id; recipes."),
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="SUITE", help="Built-in suite, or the path of a suite's TOML file.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most this many questions of each benchmark.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a student on a suite of benchmarks.
+
+    The default is the most trained student of the recipe.
+    """
+    student, recipes = _split_inputs(inputs, "MODEL")
+    flags: dict[str, JsonValue] = {"eval.student": student, "eval.suite": suite, "eval.limit": limit}
+    _run("eval", recipes, overrides, flags, out, as_json, dry_run)
+
+
+def _run(
+    verb: "Verb",
+    recipes: Sequence[Path] | None,
+    overrides: Sequence[str] | None,
+    flags: "Mapping[str, JsonValue]",
+    out: Path | None,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    # Late: pydantic and the recipe's models take longer to import than `--help` may.
+    from rilctl.cli.runner import run_verb
+
+    raise typer.Exit(run_verb(verb, recipes, overrides, flags, out=out, as_json=as_json, dry_run=dry_run))
+
+
+def _split_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"`--teachers {text}` has an empty name", hint="write `--teachers qwen72b,internvl78b`")
+    return names
+
+
+def _split_inputs(inputs: Sequence[str] | None, what: str) -> tuple[str | None, list[Path]]:
+    """Positional arguments that end in `.toml` are recipes; of others there may be one."""
+    recipes = [Path(text) for text in inputs or () if text.endswith(".toml")]
+    others = [text for text in inputs or () if not text.endswith(".toml")]
+    if len(others) > 1:
+        listed = ", ".join(f"`{text}`" for text in others)
+        raise UsageError(f"more than one {what}: {listed}", hint="recipes are files that end in .toml")
+    return (others[0] if others else None), recipes

@@ -1,0 +1,199 @@
+"""The `[data]` table: where questions come from, which columns hold them, which are kept."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from rilctl.schemas.base import StrictModel
+
+DigitsSplit = Literal["train", "validation", "test"]
+
+
+class ColumnsConfig(StrictModel):
+    """Which column of the source holds what."""
+
+    id: str = "id"
+    """Unique id; rows are numbered where it is empty, or `id` and not in the table."""
+    images: str = "images"
+    """One image or a list of images (bytes, path, data URL or hub image); empty: text only."""
+    question: str = "question"
+    """What is asked."""
+    answer: str = "answer"
+    """The ground truth that the judge compares with."""
+    response: str = ""
+    """What `sft` learns to say; empty: the answer itself."""
+
+
+class ValidationConfig(StrictModel):
+    """Held-out questions for `sft` and `train`: a share of the rows, or a split or file of their own."""
+
+    share: Share = 0.0
+    """Share of the rows that is held out, chosen by a hash of the id; the turns of a conversation stay together."""
+    split: str | None = None
+    """A split of a hub data set, or of the digits."""
+    path: str | None = None
+    """A file or folder of the same type."""
+    num_samples: PositiveInt | None = None
+    """At most this many, chosen by a hash of the id."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "ValidationConfig":
+        if sum((self.share > 0, self.split is not None, self.path is not None)) > 1:
+            raise ValueError("set one of share, split and path")
+        if self.num_samples is not None and not self.is_set:
+            raise ValueError("num_samples needs share, split or path: it only says how many of them")
+        return self
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any questions are held out."""
+        return self.share > 0 or self.split is not None or self.path is not None
+
+
+class PassRateConfig(StrictModel):
+    """Keep questions whose share of right responses in a `verdicts` artifact lies in a band."""
+
+    verdicts: str
+    """Path of the `verdicts` artifact."""
+    low: Share = 0.0
+    """Smallest share that is kept."""
+    high: Share = 1.0
+    """Largest share that is kept."""
+
+
+class SelectConfig(StrictModel):
+    """`[data.select]`: which rows are worth training on. Every row that is left out is counted by reason."""
+
+    max_question_chars: PositiveInt | None = None
+    """Longer questions are left out, of training and validation."""
+    max_response_chars: PositiveInt | None = None
+    """Rows whose response to learn is longer are left out."""
+    drop_near_duplicates: bool = False
+    """Leave out rows whose images (perceptual hash) and question (normalised text) were seen before, in the
+    held-out questions or in an earlier row."""
+    decontaminate: tuple[str, ...] = ()
+    """Benchmarks to keep out: `digits`, or JSON Lines files with `question` and `images`. A row is contaminated if
+    one of its images is near a benchmark's image, or if it has no image and asks a benchmark's question."""
+    max_hash_distance: NonNegativeInt = 4
+    """Bits in which two 64-bit image hashes may differ and still count as one picture."""
+    pass_rate: PassRateConfig | None = None
+    """Band of difficulty from an earlier judge run; of training only."""
+    num_samples: PositiveInt | None = None
+    """Train on at most this many, chosen by a hash of the id."""
+
+
+class _Source(StrictModel):
+    validation: ValidationConfig = ValidationConfig()
+    """Held-out questions."""
+    select: SelectConfig = SelectConfig()
+    """Selection."""
+    max_image_px: PositiveInt = 64_000_000
+    """Images with more pixels are rejected before they are decoded."""
+    workers: Annotated[NonNegativeInt, EXECUTION] = 0
+    """Threads that read, hash and decode images while the data set is loaded; 0: none of their own."""
+
+    @model_validator(mode="after")
+    def _validation_fits(self) -> "_Source":
+        held_out = self.validation
+        if isinstance(self, HubData | DigitsData):
+            if held_out.path is not None:
+                raise ValueError("validation.path is for files; this source has validation.split")
+            if held_out.split == self.split:
+                raise ValueError("validation.split is the split that is trained on")
+            if isinstance(self, DigitsData) and held_out.split not in (None, *get_args(DigitsSplit)):
+                raise ValueError(f"validation.split must be one of {', '.join(get_args(DigitsSplit))}")
+        elif isinstance(self, ParquetData | JsonlData | LlavaData | ChatData | FolderData):
+            if held_out.split is not None:
+                raise ValueError("validation.split is for hub data sets and the digits; files have validation.path")
+            if held_out.path == self.path:
+                raise ValueError("validation.path is the path that is trained on")
+        return self
+
+
+class _Table(_Source):
+    columns: ColumnsConfig = ColumnsConfig()
+    """Column mapping."""
+
+
+class _Conversations(_Source):
+    path: str
+    """A `.json` list, or JSON Lines."""
+    image_root: str | None = None
+    """Folder that image paths start from; absent: the file's own."""
+    id: str = "id"
+    """Key of the unique id; empty: conversations are numbered."""
+
+
+class HubData(_Table):
+    """A data set on the Hugging Face hub, or a local folder that `datasets.load_dataset` reads."""
+
+    type: Literal["hub"]
+    path: str
+    """Repository id, or folder."""
+    name: str | None = None
+    """Configuration."""
+    split: str = "train"
+    """Split."""
+    revision: str | None = None
+    """Commit or tag."""
+
+
+class ParquetData(_Table):
+    """Parquet files: one, a folder, or a glob."""
+
+    type: Literal["parquet"]
+    path: str
+    """File, folder or glob."""
+
+
+class JsonlData(_Table):
+    """JSON Lines, image paths relative to the file (or to `image_root`)."""
+
+    type: Literal["jsonl"]
+    path: str
+    """The file."""
+    image_root: str | None = None
+    """Folder that image paths start from; absent: the file's own."""
+
+
+class LlavaData(_Conversations):
+    """LLaVA's instruction format: `conversations` of human and gpt turns, `<image>` marks, an `image` field."""
+
+    type: Literal["llava"]
+
+
+class ChatData(_Conversations):
+    """Chat format: `messages` with `role` and `content` (text, or a list of text and image parts)."""
+
+    type: Literal["chat"]
+
+
+class FolderData(_Table):
+    """A folder of images and a CSV whose `images` column names files in it, several divided by `;`."""
+
+    type: Literal["folder"]
+    path: str
+    """The folder."""
+    table: str = "table.csv"
+    """The CSV, relative to the folder."""
+
+
+class DigitsData(_Source):
+    """The pocket world: real handwritten digits and questions about them, made as they are needed."""
+
+    type: Literal["digits"]
+    split: DigitsSplit = "train"
+    """Which scans the pictures are made of."""
+    num_questions: PositiveInt = 512
+    """How many questions."""
+    mix: dict[str, PositiveFloat] = {}
+    """Weights of kinds of question with styles of response, as `"sum/worked" = 2`; empty: the quickstart's, short."""
+    seed: NonNegativeInt = 0
+    """Which pictures and questions."""
+
+
+DataConfig = Annotated[
+    HubData | ParquetData | JsonlData | LlavaData | ChatData | FolderData | DigitsData, Field(discriminator="type")
+]
+"""The `[data]` table; `type` says which of these it is."""

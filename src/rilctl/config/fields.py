@@ -1,0 +1,164 @@
+"""Building blocks of all tables: semantic and execution fields, sampling, optimisation, models, LoRA.
+
+A field is *semantic* unless it is marked with `EXECUTION`: changing a semantic field changes what an artifact
+means, changing an execution field (batch per device, workers, placement) only how it is made.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, JsonValue, model_validator
+
+from rilctl.schemas.base import StrictModel
+
+EXECUTION = Field(json_schema_extra={"execution": True})
+"""Marks a field that doesn't change what an artifact means: `x: Annotated[int, EXECUTION] = 8`."""
+
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Family = Literal["qwen2_5_vl", "qwen3_vl", "internvl", "llava", "text"]
+
+
+class SamplingConfig(StrictModel):
+    """How responses are sampled. Top-p, top-k and repetition penalty distort the trained policy, so they are off."""
+
+    max_new_tokens: PositiveInt = 256
+    """Token budget of a response; also Dr.GRPO's constant denominator per row."""
+    temperature: NonNegativeFloat = 1.0
+    """0 is greedy decoding."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Nucleus mass that is kept; 1 keeps all."""
+    top_k: NonNegativeInt = 0
+    """Most probable tokens that are kept; 0 keeps all."""
+    repetition_penalty: PositiveFloat = 1.0
+    """Divides the logits of tokens already seen; 1 is off."""
+
+
+class OptimConfig(StrictModel):
+    """AdamW with linear warm-up, then linear from `lr` to `lr_end`."""
+
+    lr: PositiveFloat
+    """Peak learning rate."""
+    lr_end: NonNegativeFloat | None = None
+    """Learning rate after the last step; absent: constant."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps from 0 to `lr`."""
+    weight_decay: NonNegativeFloat = 0.0
+    """AdamW's decoupled weight decay; norms, biases and embeddings are exempt."""
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    """AdamW's moment decays."""
+    max_grad_norm: PositiveFloat = 1.0
+    """Gradients are clipped to this norm."""
+
+
+class LoraConfig(StrictModel):
+    """Low-rank adapters instead of full fine-tuning; written merged."""
+
+    rank: PositiveInt = 16
+    """Rank of the update."""
+    alpha: PositiveFloat = 32.0
+    """The update is scaled by alpha / rank."""
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Names of the language model's linear layers that get an adapter."""
+
+
+class ModelConfig(StrictModel):
+    """A model to load: hub id, directory, built-in name such as `qwen3b`, or a `student` artifact.
+
+    Its name and revision are execution fields: which weights they stand for is recorded by digest.
+    """
+
+    model: Annotated[str, EXECUTION]
+    """Hub id, directory, or a name that `rilctl doctor --models` lists."""
+    revision: Annotated[str | None, EXECUTION] = None
+    """Hub commit or tag; recorded in every artifact."""
+    dtype: Dtype | None = None
+    """Precision of the forward pass; weights that train are float32. Absent: a built-in name's own, else float32."""
+    random_weights: bool = False
+    """Take only the configuration and start from random weights."""
+    seed: NonNegativeInt = 0
+    """Seed of random weights."""
+
+
+class TeacherConfig(StrictModel):
+    """One `[teachers.NAME]` table."""
+
+    model: Annotated[str, EXECUTION]
+    """Hub id, directory, or a built-in name."""
+    revision: Annotated[str | None, EXECUTION] = None
+    """Hub commit or tag."""
+    dtype: Dtype | None = None
+    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
+    sampling: SamplingConfig | None = None
+    """Overrides `[cache-teacher.sampling]` for this teacher."""
+
+
+class HfEngineConfig(StrictModel):
+    """Hugging Face generation in this process."""
+
+    type: Literal["hf"] = "hf"
+    rows_per_batch: Annotated[PositiveInt, EXECUTION] = 32
+    """Responses decoded at once; whole questions are kept together."""
+    device: Annotated[Literal["auto", "cpu", "cuda"], EXECUTION] = "auto"
+    """`auto` takes a GPU where there is one."""
+
+
+class TorchEngineConfig(StrictModel):
+    """Torch training in one process."""
+
+    type: Literal["torch"] = "torch"
+    rows_per_micro_batch: Annotated[PositiveInt, EXECUTION] = 32
+    """Rows in one forward and backward; gradients accumulate to the whole batch, exactly."""
+    device: Annotated[Literal["auto", "cpu", "cuda"], EXECUTION] = "auto"
+    """`auto` takes a GPU where there is one."""
+    num_threads: Annotated[PositiveInt | None, EXECUTION] = None
+    """Torch's CPU threads; absent: torch decides."""
+
+
+class DurationMixin(StrictModel):
+    """Either `num_steps` or `num_epochs`."""
+
+    num_steps: PositiveInt | None = None
+    """Optimizer steps."""
+    num_epochs: PositiveFloat | None = None
+    """Passes over the data; the default is one."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "DurationMixin":
+        if self.num_steps is not None and self.num_epochs is not None:
+            raise ValueError("set num_steps or num_epochs, not both")
+        return self
+
+    def steps_for(self, num_rows: int, rows_per_step: int) -> int:
+        """Optimizer steps for a data set of `num_rows` rows."""
+        if self.num_steps is not None:
+            return self.num_steps
+        return max(1, round((self.num_epochs or 1.0) * num_rows / rows_per_step))
+
+
+def semantic_config(model: BaseModel) -> dict[str, JsonValue]:
+    """The config without execution fields, as JSON values: what a provenance digest is taken over."""
+    dumped: dict[str, JsonValue] = model.model_dump(mode="json", by_alias=True)
+    return _prune(model, dumped)
+
+
+def _prune(model: BaseModel, dumped: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    kept: dict[str, JsonValue] = {}
+    for name, info in type(model).model_fields.items():
+        key = info.serialization_alias or info.alias or name
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("execution"):
+            continue
+        kept[key] = _prune_value(getattr(model, name), dumped[key])
+    return kept
+
+
+def _prune_value(value: Any, dumped: JsonValue) -> JsonValue:
+    if isinstance(value, BaseModel) and isinstance(dumped, dict):
+        return _prune(value, dumped)
+    if isinstance(value, dict) and isinstance(dumped, dict):
+        return {k: _prune_value(value[k], dumped[k]) for k in dumped}
+    return dumped

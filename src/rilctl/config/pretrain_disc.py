@@ -1,0 +1,54 @@
+"""The `[pretrain-disc]` table."""
+
+from typing import Annotated, Literal
+
+from rilctl.config.fields import (
+    EXECUTION,
+    DurationMixin,
+    HfEngineConfig,
+    LoraConfig,
+    NonNegativeInt,
+    OptimConfig,
+    PositiveInt,
+    SamplingConfig,
+    Share,
+    TorchEngineConfig,
+)
+
+DiscInput = Literal["response", "question+response", "image+question+response"]
+DiscLoss = Literal["bce", "bradley-terry"]
+
+
+class PretrainDiscConfig(DurationMixin):
+    """Teach the discriminator who said what, before the loop."""
+
+    student: Annotated[str | None, EXECUTION] = None
+    """A `student` artifact; absent: this recipe's `[sft]` output, else `[student]`."""
+    teacher_cache: Annotated[str | None, EXECUTION] = None
+    """A `teacher-cache` artifact; absent: this recipe's."""
+    responses: Annotated[str | None, EXECUTION] = None
+    """A `responses` artifact of the student; absent: sampled here."""
+    input: DiscInput = "response"
+    """What the discriminator sees; the paper's is the response alone."""
+    loss: DiscLoss = "bce"
+    """The paper's cross-entropy, or Bradley-Terry within a group."""
+    num_responses: PositiveInt = 16
+    """Student responses sampled for each question."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How they are sampled."""
+    rows_per_step: PositiveInt = 64
+    """Rows in one optimizer step, half of them students'."""
+    held_out_share: Share = 0.1
+    """Share of the questions kept for the report."""
+    optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
+    """Optimizer and schedule."""
+    lora: LoraConfig | None = None
+    """Train adapters and merge them; absent: all weights."""
+    checkpoint_every: Annotated[PositiveInt, EXECUTION] = 100
+    """Steps between checkpoints."""
+    seed: NonNegativeInt = 0
+    """Seed of sampling, split and order."""
+    generation: HfEngineConfig = HfEngineConfig()
+    """What generates."""
+    engine: TorchEngineConfig = TorchEngineConfig()
+    """What trains."""

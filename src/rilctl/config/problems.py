@@ -1,0 +1,170 @@
+"""From pydantic's complaints about a recipe to lines that name the key as the file has it and what was expected."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from rilctl.config.layers import KeyPath, Layers, Problem, dotted
+from rilctl.config.recipe import Recipe
+from rilctl.config.suggest import did_you_mean
+
+_QUOTED = re.compile(r"'([^']*)'")
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": 'text ("in quotes")',
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+_BOUNDS = {
+    "greater_than": ("gt", ">"),
+    "greater_than_equal": ("ge", ">="),
+    "less_than": ("lt", "<"),
+    "less_than_equal": ("le", "<="),
+}
+
+
+def explain(error: ValidationError, layers: Layers) -> list[Problem]:
+    """One problem for each complaint, in pydantic's order."""
+    schema = Recipe.model_json_schema()
+    return [_problem(dict(details), layers, schema) for details in error.errors(include_url=False)]
+
+
+def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) -> Problem:
+    path, value = _toml_path(details["loc"], layers.tree)
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        text = _unknown_key(path, layers.tree, schema)
+    elif kind == "missing":
+        text = f"missing{_description(path, layers.tree, schema)}"
+    elif kind in ("union_tag_not_found", "union_tag_invalid"):
+        path = (*path, context["discriminator"].strip("'"))
+        text = _one_of(context.get("expected_tags") or _tags(path, layers.tree, schema), context.get("tag"))
+    elif kind == "literal_error":
+        text = _one_of(context["expected"], value)
+    elif kind == "value_error":
+        text = str(context["error"])
+    elif kind in _EXPECTED:
+        text = f"expected {_EXPECTED[kind]}, found {_found(value)}"
+    elif kind in _BOUNDS:
+        name, sign = _BOUNDS[kind]
+        text = f"expected a number {sign} {context[name]:g}, found {_found(value)}"
+    else:
+        text = details["msg"][0].lower() + details["msg"][1:]
+    return Problem(path, layers.origin(path), text)
+
+
+def _toml_path(location: Sequence[str | int], tree: JsonValue) -> tuple[KeyPath, Any]:
+    """Pydantic's location without the tags of discriminated unions (no keys of the file), and the value there."""
+    path: list[str | int] = []
+    node: Any = tree
+    tag_may_follow = False
+    for part in location:
+        if tag_may_follow and isinstance(node, dict) and node.get("type") == part:
+            tag_may_follow = False
+            continue
+        path.append(part)
+        if isinstance(node, dict):
+            node = node.get(str(part))
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            node = None
+        tag_may_follow = True
+    return tuple(path), node
+
+
+def _found(value: Any) -> str:
+    """A value's kind; text is not repeated, it could be a secret in the wrong place."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "nothing"
+
+
+def _one_of(expected: str, value: Any) -> str:
+    names = _QUOTED.findall(expected)
+    guess = did_you_mean(value, names) if isinstance(value, str) else f", found {_found(value)}"
+    return f"expected {'one of ' if len(names) > 1 else ''}{', '.join(f'`{name}`' for name in names)}{guess}"
+
+
+def _unknown_key(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
+    table, key = path[:-1], str(path[-1])
+    known = _properties(_schema_at(table, tree, schema), schema)
+    same_name_deeper = [nested for nested in _nested_keys(known, schema) if nested[-1] == key]
+    if same_name_deeper:
+        return f"unknown key; did you mean `{dotted((*table, *min(same_name_deeper, key=len)))}`?"
+    return f"unknown key{did_you_mean(key, known)}"
+
+
+def _description(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
+    node = _properties(_schema_at(path[:-1], tree, schema), schema).get(str(path[-1]), {})
+    text = str(node.get("description", "")).rstrip(".")
+    return f": {text[0].lower()}{text[1:]}" if text else ""
+
+
+def _tags(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
+    variants = _variants(_schema_at(path[:-1], tree, schema, resolve_union=False), schema)
+    return " ".join(f"'{_properties(v, schema)['type']['const']}'" for v in variants)
+
+
+def _schema_at(path: KeyPath, tree: JsonValue, schema: dict[str, Any], *, resolve_union: bool = True) -> dict[str, Any]:
+    """The JSON Schema of the table at `path`; a union's member is picked by the `type` that the tree holds."""
+    node: dict[str, Any] = schema
+    value: Any = tree
+    for index, part in enumerate(path):
+        properties = _properties(node, schema)
+        extra = node.get("additionalProperties")
+        node = properties.get(str(part)) or (extra if isinstance(extra, dict) else {})
+        value = value.get(str(part)) if isinstance(value, dict) else None
+        variants = _variants(node, schema)
+        if len(variants) == 1:
+            node = variants[0]
+        elif variants and (resolve_union or index < len(path) - 1):
+            tag = value.get("type") if isinstance(value, dict) else None
+            node = next((v for v in variants if _properties(v, schema).get("type", {}).get("const") == tag), {})
+    return node
+
+
+def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    return schema["$defs"][reference.rsplit("/", 1)[1]] if isinstance(reference, str) else node
+
+
+def _variants(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a value may be, null apart: the members of a union, or the one type."""
+    node = _resolve(node, schema)
+    members = node.get("oneOf") or node.get("anyOf")
+    if members is None:
+        return [] if node.get("type") == "null" else [node]
+    return [variant for member in members for variant in _variants(member, schema)]
+
+
+def _properties(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    properties = _resolve(node, schema).get("properties", {})
+    assert isinstance(properties, dict)
+    return properties
+
+
+def _nested_keys(properties: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, node in properties.items():
+        yield (name,)
+        for variant in _variants(node, schema):
+            for deeper in _nested_keys(_properties(variant, schema), schema):
+                yield (name, *deeper)

@@ -1,0 +1,53 @@
+"""A recipe: one TOML file that describes a whole pipeline, one table per verb."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.data import DataConfig
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import EXECUTION, ModelConfig, TeacherConfig
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.config.sft import SftConfig
+from rilctl.config.train import TrainConfig
+from rilctl.schemas.base import StrictModel
+
+Verb = Literal["cache-teacher", "sft", "pretrain-disc", "train", "judge", "eval"]
+VERBS: tuple[Verb, ...] = ("cache-teacher", "judge", "sft", "pretrain-disc", "train", "eval")
+"""In the order in which `rilctl run` walks them."""
+
+
+class WorkspaceConfig(StrictModel):
+    """`[workspace]`: where artifacts go."""
+
+    root: Annotated[str, EXECUTION] = "runs"
+    """Artifacts go to `<root>/<recipe>/<verb>`, the call cache to `<root>/.cache`."""
+
+
+class Recipe(StrictModel):
+    """Everything a recipe can say. A verb's table that is absent means: defaults, and `run` skips the verb."""
+
+    model_config = ConfigDict(validate_by_alias=True, serialize_by_alias=True)
+
+    workspace: WorkspaceConfig = WorkspaceConfig()
+    """Where artifacts go."""
+    data: DataConfig | None = None
+    """Where questions come from."""
+    student: ModelConfig | None = None
+    """The model that learns."""
+    teachers: dict[str, TeacherConfig] = {}
+    """The models it learns from."""
+    cache_teacher: CacheTeacherConfig | None = Field(default=None, alias="cache-teacher")
+    """Ask the teachers."""
+    sft: SftConfig | None = None
+    """Warm start."""
+    pretrain_disc: PretrainDiscConfig | None = Field(default=None, alias="pretrain-disc")
+    """Discriminator, before the loop."""
+    train: TrainConfig | None = None
+    """The RIL loop."""
+    judge: RuleJudgeConfig | None = None
+    """Who says what is right."""
+    eval: EvalConfig | None = None
+    """Measure."""

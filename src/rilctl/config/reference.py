@@ -1,0 +1,131 @@
+"""The recipe reference as Markdown: every table and key, from the JSON Schema that the models' docstrings become."""
+
+from typing import Any
+
+from rilctl.config.layers import toml_key, toml_string
+from rilctl.config.recipe import Recipe
+
+_HEAD = """\
+# Recipe reference
+
+Every table and key of a recipe. [Recipes](recipes.md) says how tables, files and flags come together.
+
+An *execution* key says how something is computed and may change between two runs of one output directory.
+Every other key is *semantic*: it is part of what an artifact means.
+"""
+_TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+_BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+
+Schema = dict[str, Any]
+
+
+def render() -> str:
+    """One section for each table; a table that occurs in several places has one section that names them all."""
+    schema = Recipe.model_json_schema()
+    places: dict[str, list[str]] = {}
+    _collect("", schema["properties"], schema["$defs"], places)
+    return "\n".join([_HEAD, *(_section(name, places, schema["$defs"]) for name in places)])
+
+
+def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, list[str]]) -> None:
+    """The key paths of every table, in the order of the recipe; nested tables come after their parent."""
+    for key, node in properties.items():
+        here = f"{path}.{toml_key(key)}".lstrip(".")
+        for name in _tables_in(node):
+            place = f"{here}.NAME" if "additionalProperties" in node else here
+            if place not in places.setdefault(name, []):
+                places[name].append(place)
+        for name in _tables_in(node):
+            _collect(places[name][-1], tables[name]["properties"], tables, places)
+
+
+def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:
+    table = tables[name]
+    text = " ".join(table.get("description", "").split())
+    found = ", ".join(f"`[{place}]`" for place in places[name])
+    where = f"\n\nStands in {found}." if len(places[name]) > 1 else ""
+    required = set(table.get("required", ()))
+    rows = [
+        f"| `{key}` | {_kind(node, places, tables)} | {'required' if key in required else _default(node, tables)} "
+        f"| {_meaning(node)} |"
+        for key, node in table["properties"].items()
+    ]
+    lines = [f"## {_title(name, places, tables)}", "", f"{text}{where}", ""]
+    return "\n".join([*lines, "| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _title(name: str, places: dict[str, list[str]], tables: Schema) -> str:
+    """`[sft]`; `optim` tables where there are several; with its `type` where another may stand in its place."""
+    first = places[name][0]
+    shared = len(places[name]) > 1
+    title = f"`{_last([first])}` tables" if shared else f"`[{first}]`"
+    twins = [other for other in places if first in places[other] or (shared and _last(places[other]) == _last([first]))]
+    return f"{title}, type `{tables[name]['properties']['type']['const']}`" if len(twins) > 1 else title
+
+
+def _last(found: list[str]) -> str:
+    return found[0].rpartition(".")[2]
+
+
+def _tables_in(node: Schema) -> list[str]:
+    """Names of the tables that may stand at a key."""
+    if "$ref" in node:
+        return [node["$ref"].rpartition("/")[2]]
+    members = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+    if isinstance(more := node.get("additionalProperties"), dict):
+        members.append(more)
+    return [name for member in members for name in _tables_in(member)]
+
+
+def _kind(node: Schema, places: dict[str, list[str]], tables: Schema) -> str:
+    if names := _tables_in(node):
+        titles = [_title(name, places, tables) for name in names]
+        return "table " + ", ".join(f"[{title.replace(' tables', '')}](#{_anchor(title)})" for title in titles)
+    members = [member for member in node.get("anyOf", ()) if member.get("type") != "null"]
+    if members:
+        return ", or ".join(_kind(member, places, tables) for member in members)
+    if "enum" in node or "const" in node:
+        return ", ".join(f"`{_toml(value)}`" for value in node.get("enum", [node.get("const")]))
+    if node["type"] == "array":
+        items = node.get("items")
+        return f"list of {_kind(items, places, tables)}" if items else f"list of {len(node['prefixItems'])} numbers"
+    if node["type"] == "object":
+        return f"table: each key a {_kind(node['additionalProperties'], places, tables)}"
+    bounds = [f"{sign} {node[key]:g}" for key, sign in _BOUNDS.items() if key in node]
+    return " ".join([_TYPES[node["type"]], ", ".join(bounds)]).strip()
+
+
+def _default(node: Schema, tables: Schema) -> str:
+    value = node.get("default")
+    if value is None:
+        return "absent"
+    if isinstance(value, dict):  # only what differs from the table's own defaults
+        own = tables[_tables_in(node)[0]]["properties"] if _tables_in(node) else {}
+        value = {k: v for k, v in value.items() if v is not None and own.get(k, {}).get("default") != v}
+    return f"`{_toml(value)}`" if value or not isinstance(value, dict) else "its defaults"
+
+
+def _meaning(node: Schema) -> str:
+    text = " ".join(node.get("description", "").split()).replace("|", "\\|")
+    return f"{text} *Execution.*".strip() if node.get("execution") else text
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return toml_string(value)
+        case dict():
+            return f"{{ {', '.join(f'{toml_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case int() if value >= 10_000:
+            return f"{value:_}"
+        case _:
+            return str(value).replace("e-0", "e-")
+
+
+def _anchor(title: str) -> str:
+    """The heading as a link target, the way GitHub makes it."""
+    return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c in "-_")

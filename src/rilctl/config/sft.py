@@ -1,0 +1,42 @@
+"""The `[sft]` table."""
+
+from typing import Annotated, Literal
+
+from rilctl.config.fields import (
+    EXECUTION,
+    DurationMixin,
+    LoraConfig,
+    NonNegativeInt,
+    OptimConfig,
+    PositiveInt,
+    TorchEngineConfig,
+)
+
+
+class SftConfig(DurationMixin):
+    """Warm start: supervised fine-tuning on ground truth or on teachers' answers."""
+
+    responses: Literal["data", "teacher-cache"] = "data"
+    """Learn the data set's responses, or the cached teachers' (sequence-level distillation)."""
+    student: Annotated[str | None, EXECUTION] = None
+    """A `student` artifact to start from; absent: `[student]`."""
+    teacher_cache: Annotated[str | None, EXECUTION] = None
+    """A `teacher-cache` artifact; absent: this recipe's, where `responses` asks for one."""
+    match_tokens: Annotated[str | None, EXECUTION] = None
+    """A `rollouts` artifact: train on as many response tokens as its policy did, whatever steps or epochs say."""
+    rows_per_step: PositiveInt = 64
+    """Rows in one optimizer step."""
+    optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
+    """Optimizer and schedule."""
+    lora: LoraConfig | None = None
+    """Train adapters and merge them; absent: all weights."""
+    max_response_tokens: PositiveInt = 1024
+    """Longer responses are rejected, not cut."""
+    validate_every: Annotated[PositiveInt, EXECUTION] = 100
+    """Steps between validations."""
+    checkpoint_every: Annotated[PositiveInt, EXECUTION] = 100
+    """Steps between checkpoints."""
+    seed: NonNegativeInt = 0
+    """Seed of the order of rows."""
+    engine: TorchEngineConfig = TorchEngineConfig()
+    """What trains."""

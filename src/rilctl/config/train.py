@@ -1,0 +1,116 @@
+"""The `[train]` table: Algorithm 2 of the paper and its open choices."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rilctl.config.fields import (
+    EXECUTION,
+    HfEngineConfig,
+    LoraConfig,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OptimConfig,
+    PositiveInt,
+    SamplingConfig,
+    Share,
+    TorchEngineConfig,
+)
+from rilctl.schemas.base import StrictModel
+
+AlgorithmName = Literal["ril", "dr_grpo", "grpo", "gail"]
+
+
+class AlgorithmConfig(StrictModel):
+    """Which rewards drive which loss."""
+
+    name: AlgorithmName = "ril"
+    """`ril`: similarity + answer; `dr_grpo` and `grpo`: answer only; `gail`: similarity only."""
+    teacher_rows: Literal["plain", "shaped", "off"] = "plain"
+    """Teacher rows in the group: as the paper, with LUFFY's shaping p / (p + 0.1), or not at all."""
+    ratio_level: Literal["token", "sequence"] = "token"
+    """Importance ratio per token or per response."""
+    clip_eps: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Clipping range of the importance ratio."""
+    kl_beta: NonNegativeFloat = 0.01
+    """Weight of the k3 KL to the reference; 0 loads no reference."""
+    kl_rows: Literal["student", "all"] = "student"
+    """k3 explodes on improbable teacher tokens; the paper takes all rows."""
+    scoring: Literal["update-then-score", "score-then-update"] = "update-then-score"
+    """Whether the discriminator learns a step's rows before it rewards them (paper) or after."""
+    policy_updates: PositiveInt = 1
+    """Policy updates per batch (mu)."""
+    disc_updates: NonNegativeInt = 1
+    """Discriminator updates per batch (mu); 0 freezes it."""
+
+    @property
+    def uses_discriminator(self) -> bool:
+        """Whether a similarity reward is part of the reward."""
+        return self.name in ("ril", "gail")
+
+    @property
+    def uses_judge(self) -> bool:
+        """Whether an answer reward is part of the reward."""
+        return self.name != "gail"
+
+
+class DiscriminatorConfig(StrictModel):
+    """`[train.discriminator]`: how the discriminator goes on learning."""
+
+    optim: OptimConfig = OptimConfig(lr=1e-6)
+    """Optimizer and schedule."""
+    lora: LoraConfig | None = None
+    """Train adapters; absent: all weights."""
+
+
+class TrainConfig(StrictModel):
+    """The RIL loop and its baselines."""
+
+    student: Annotated[str | None, EXECUTION] = None
+    """A `student` artifact; absent: this recipe's `[sft]` output, else `[student]`."""
+    teacher_cache: Annotated[str | None, EXECUTION] = None
+    """A `teacher-cache` artifact; absent: this recipe's."""
+    discriminator_artifact: Annotated[str | None, EXECUTION] = None
+    """A `discriminator` artifact; absent: this recipe's."""
+    verdicts: Annotated[str | None, EXECUTION] = None
+    """A `verdicts` artifact of the teacher cache, optional: prepays the teachers' answer rewards."""
+    algorithm: AlgorithmConfig = AlgorithmConfig()
+    """Rewards and loss."""
+    num_steps: PositiveInt = 1000
+    """Training steps."""
+    questions_per_step: PositiveInt = 24
+    """Groups in one step."""
+    num_student_rows: PositiveInt = 4
+    """Rollouts per question (the paper's G)."""
+    num_teacher_rows: NonNegativeInt = 4
+    """Cached teacher responses per question, in all; round robin over the teachers."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How rollouts are sampled."""
+    optim: OptimConfig = OptimConfig(lr=1e-6)
+    """The policy's optimizer and schedule."""
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    """The discriminator's training."""
+    lora: LoraConfig | None = None
+    """Train adapters and merge them; absent: all weights."""
+    max_missing_verdicts: Share = 0.1
+    """A step with a larger share of rows without a verdict fails."""
+    validate_every: PositiveInt = 50
+    """Steps between validations on held-out questions; the best student is kept."""
+    num_validation_questions: PositiveInt = 256
+    """Held-out questions of a validation, greedy decoding."""
+    checkpoint_every: Annotated[PositiveInt, EXECUTION] = 50
+    """Steps between checkpoints."""
+    seed: NonNegativeInt = 0
+    """Seed of sampling and order."""
+    generation: HfEngineConfig = HfEngineConfig()
+    """What generates."""
+    engine: TorchEngineConfig = TorchEngineConfig()
+    """What trains."""
+
+    @model_validator(mode="after")
+    def _groups(self) -> "TrainConfig":
+        if self.algorithm.teacher_rows == "off" and self.algorithm.uses_discriminator and self.num_teacher_rows == 0:
+            raise ValueError("the discriminator needs num_teacher_rows > 0, also where the policy learns from none")
+        if self.sampling.temperature == 0:
+            raise ValueError("sampling.temperature must be > 0: greedy rollouts of a group are all the same")
+        return self

@@ -1,0 +1,35 @@
+"""The order in which rows are trained on: a pure function of sizes, seed and step, so a resumed run goes on exactly."""
+
+import random
+from collections.abc import Iterator
+
+
+def epoch_order(num_rows: int, seed: int, epoch: int) -> list[int]:
+    """All row numbers in the shuffled order of one epoch, counted from 0."""
+    rng = random.Random(f"{seed}/{epoch}")
+    keys = [rng.random() for _ in range(num_rows)]  # `shuffle` may change with Python's version, `random` doesn't
+    return sorted(range(num_rows), key=keys.__getitem__)
+
+
+def batches(num_rows: int, rows_per_step: int, seed: int, start_step: int = 0) -> Iterator[tuple[int, ...]]:
+    """The rows of every step, without end.
+
+    The epochs' orders follow one another without a gap: a step that begins at the end of one epoch ends in the next,
+    and repeats rows where `rows_per_step` is more than there are.
+
+    Args:
+        num_rows: rows of the data set; positive.
+        rows_per_step: rows of each step; positive.
+        seed: names the order.
+        start_step: steps that have been taken already; the first tuple is that of the step after them.
+    """
+    if num_rows < 1 or rows_per_step < 1 or start_step < 0:
+        raise ValueError("num_rows and rows_per_step must be positive, start_step not negative")
+    epoch, place = divmod(start_step * rows_per_step, num_rows)
+    waiting = epoch_order(num_rows, seed, epoch)[place:]
+    while True:
+        while len(waiting) < rows_per_step:
+            epoch += 1
+            waiting += epoch_order(num_rows, seed, epoch)
+        yield tuple(waiting[:rows_per_step])
+        del waiting[:rows_per_step]

@@ -1,0 +1,232 @@
+"""From a `[data]` table to the samples of one split."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from rilctl.config.data import DataConfig, DigitsData, HubData
+from rilctl.data.benchmarks import read_benchmarks
+from rilctl.data.fingerprints import image_hash
+from rilctl.data.rows import read_samples
+from rilctl.data.sample import Sample, SampleSet
+from rilctl.data.select import Seen, by_rank, is_held_out, outside_band, too_long
+from rilctl.data.sources.open import open_source
+from rilctl.errors import DataError, RowError
+from rilctl.schemas.records import RejectedRecord
+
+Split = Literal["train", "validation"]
+_T = TypeVar("_T")
+
+
+@dataclass
+class _Rows:
+    """The rows of one split on their way through the filters."""
+
+    name: str
+    samples: list[Sample] = field(default_factory=list)
+    rejected: list[RejectedRecord] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, reason_of: Callable[[Sample], str | None]) -> None:
+        """Leave out the samples that `reason_of` gives a reason for; reject those for which it raises `RowError`."""
+        kept: list[Sample] = []
+        for sample in self.samples:
+            try:
+                if reason := reason_of(sample):
+                    self.left_out[reason] += 1
+                else:
+                    kept.append(sample)
+            except RowError as error:
+                self.reject(sample, error)
+        self.samples = kept
+
+    def reject(self, sample: Sample, error: RowError) -> None:
+        """Record a bad row."""
+        record = RejectedRecord(sample_id=sample.id, source=self.name, reason=error.reason, message=error.message)
+        self.rejected.append(record)
+
+
+def load_samples(
+    config: DataConfig, *, base_dir: Path, split: Split = "train", pass_rates: Mapping[str, float] | None = None
+) -> SampleSet:
+    """Read, check and select the samples of one split.
+
+    Training and validation never overlap: a row of the training split that has the question, answer and images of a
+    held-out row is left out. An image is read for its header and digest and is not kept in memory. With
+    `num_samples`, images are looked at in the order of the ids' hashes until there are enough good rows.
+
+    Args:
+        config: the `[data]` table.
+        base_dir: folder that relative paths start from.
+        split: `validation` is empty where the table holds none out.
+        pass_rates: share of right responses by sample id; needed where `select.pass_rate` is set.
+
+    Raises:
+        DataError: the source can't be opened, lacks a column, or no row is left.
+        ConfigError: an unknown benchmark.
+        CredentialError: a gated hub data set.
+    """
+    select = config.select
+    if split == "validation" and not config.validation.is_set:
+        return SampleSet("none", (), (), {}, _digest(()))
+    if split == "validation":
+        rows, held_out = _read(config, base_dir, split), []
+        num_samples = config.validation.num_samples
+    else:
+        rows, held_out = _read(config, base_dir, split), _held_out(config, base_dir)
+        num_samples = select.num_samples
+        if (band := select.pass_rate) is not None:
+            if pass_rates is None:
+                raise ValueError("select.pass_rate needs pass_rates")
+            rates = pass_rates
+            rows.keep(lambda sample: outside_band(sample.id, band, rates))
+    rows.keep(_equal_to(held_out))
+    if select.drop_near_duplicates or select.decontaminate:
+        rows.keep(_near_to(held_out, rows.samples, config, base_dir))
+    _take(rows, num_samples, salt=split, workers=config.workers)
+    if not rows.samples:
+        raise _nothing_left(rows)
+    left_out = dict(sorted(rows.left_out.items()))
+    return SampleSet(rows.name, tuple(rows.samples), tuple(rows.rejected), left_out, _digest(rows.samples))
+
+
+def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
+    """The rows of one split that are not too long; a bad row belongs to one split as well."""
+    source, share = config, config.validation.share
+    if split == "validation":
+        source = _validation_source(config)
+    table = open_source(source, base_dir)
+    rows = _Rows(table.name)
+    for row in read_samples(table, config.max_image_px):
+        row_id = row.sample_id if isinstance(row, RejectedRecord) else row.id
+        if share and is_held_out(row_id, share) != (split == "validation"):
+            continue
+        if isinstance(row, RejectedRecord):
+            rows.rejected.append(row)
+        elif reason := too_long(row, config.select):
+            rows.left_out[reason] += 1
+        else:
+            rows.samples.append(row)
+    return rows
+
+
+def _held_out(config: DataConfig, base_dir: Path) -> list[Sample]:
+    return _read(config, base_dir, "validation").samples if config.validation.is_set else []
+
+
+def _validation_source(config: DataConfig) -> DataConfig:
+    held_out = config.validation
+    if isinstance(config, HubData | DigitsData):
+        return config.model_copy(update={"split": held_out.split}) if held_out.split else config
+    return config.model_copy(update={"path": held_out.path}) if held_out.path else config
+
+
+def _equal_to(held_out: Iterable[Sample]) -> Callable[[Sample], str | None]:
+    """Finds rows with the question, answer and images of a held-out row; reads images only where the texts agree."""
+    by_text: dict[tuple[str, str], list[Sample]] = {}
+    for sample in held_out:
+        by_text.setdefault((sample.question, sample.answer), []).append(sample)
+
+    def reason_of(sample: Sample) -> str | None:
+        for other in by_text.get((sample.question, sample.answer), ()):
+            digests = [image.digest for image in sample.images]
+            try:
+                if digests == [image.digest for image in other.images]:
+                    return "in-validation"
+            except RowError:
+                continue  # rejected when validation is loaded
+        return None
+
+    return reason_of
+
+
+def _near_to(
+    held_out: list[Sample], samples: list[Sample], config: DataConfig, base_dir: Path
+) -> Callable[[Sample], str | None]:
+    """Finds rows that are near a benchmark's, a held-out row or an earlier row. Decodes every image once."""
+    select = config.select
+    benchmarks = read_benchmarks(select, base_dir, config.max_image_px)
+    seen = Seen(select.max_hash_distance)
+    if select.drop_near_duplicates:
+        for sample, hashes in zip(held_out, _map(_image_hashes, held_out, config.workers), strict=True):
+            if not isinstance(hashes, RowError):
+                seen.add(sample.question, hashes)
+    found = {s.id: hashes for s, hashes in zip(samples, _map(_image_hashes, samples, config.workers), strict=True)}
+
+    def reason_of(sample: Sample) -> str | None:
+        hashes = found[sample.id]
+        if isinstance(hashes, RowError):
+            raise hashes
+        if benchmarks.contain(sample.question, hashes):
+            return "contaminated"
+        if select.drop_near_duplicates and not seen.add(sample.question, hashes):
+            return "near-duplicate"
+        return None
+
+    return reason_of
+
+
+def _take(rows: _Rows, num_samples: int | None, *, salt: str, workers: int) -> None:
+    """Keep the first good rows by rank, or all good rows; their order stays the source's."""
+    wanted = len(rows.samples) if num_samples is None else num_samples
+    waiting = by_rank(rows.samples, salt)
+    if wanted >= len(waiting):
+        waiting = rows.samples
+    kept: set[str] = set()
+    while waiting and len(kept) < wanted:
+        missing = wanted - len(kept)
+        chunk, waiting = waiting[:missing], waiting[missing:]
+        for sample, error in zip(chunk, _map(_check_images, chunk, workers), strict=True):
+            if error is None:
+                kept.add(sample.id)
+            else:
+                rows.reject(sample, error)
+    if waiting:
+        rows.left_out["num-samples"] += len(waiting)
+    rows.samples = [sample for sample in rows.samples if sample.id in kept]
+
+
+def _check_images(sample: Sample) -> RowError | None:
+    try:
+        for image in sample.images:
+            image.check()
+    except RowError as error:
+        return error
+    return None
+
+
+def _image_hashes(sample: Sample) -> tuple[int, ...] | RowError:
+    try:
+        return tuple(image_hash(image.load()) for image in sample.images)
+    except RowError as error:
+        return error
+
+
+def _map(function: Callable[[Sample], _T], samples: list[Sample], workers: int) -> Iterable[_T]:
+    """`map` in the samples' order, on threads where `workers` asks for some: Pillow decodes without the GIL."""
+    if workers == 0:
+        return map(function, samples)
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, samples))
+
+
+def _nothing_left(rows: _Rows) -> DataError:
+    reasons = Counter(record.reason for record in rows.rejected) + rows.left_out
+    counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items())) or "none in this split"
+    first = f"the first: {rows.rejected[0].message}" if rows.rejected else "loosen data.select or data.validation"
+    return DataError(f"{rows.name}: no usable row ({counts})", hint=first)
+
+
+def _digest(samples: Iterable[Sample]) -> str:
+    """Over the samples in their order, which training follows."""
+    whole = hashlib.sha256()
+    for sample in samples:
+        images = [image.digest for image in sample.images]
+        row = [sample.id, sample.question, sample.answer, sample.response, images]
+        whole.update(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    return whole.hexdigest()

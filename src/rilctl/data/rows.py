@@ -1,0 +1,112 @@
+"""The one way from a raw row to a `Sample`: column mapping, and what a row must be."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from rilctl.config.data import ColumnsConfig
+from rilctl.data.images import as_cells, to_image_ref
+from rilctl.data.sample import ImageRef, Sample
+from rilctl.data.sources.base import RawRow, Table, check_columns
+from rilctl.errors import DataError, RowError
+from rilctl.schemas.records import RejectedRecord
+
+IMAGE_MARK = "<image>"
+"""Where a data set says that a picture goes; the student's own template decides that, so marks are removed."""
+
+_CONTROL = re.compile(r"<\|[\w-]{1,64}\|>|<image>|<IMG_CONTEXT>", re.IGNORECASE)
+"""What chat templates are made of: in a question it would end the turn, or ask for a picture that isn't there."""
+
+
+def read_samples(table: Table, max_px: int) -> Iterator[Sample | RejectedRecord]:
+    """Samples and bad rows, in the source's order. Images are not looked at yet.
+
+    Raises:
+        DataError: the source has no rows, or a column that all its rows lack.
+    """
+    first_named: dict[str, str] = {}
+    columns_seen: set[str] = set()
+    num_rows = 0
+    for index, row in enumerate(table.rows):
+        num_rows += 1
+        sample_id = row.name
+        try:
+            if isinstance(row.fields, RowError):
+                raise row.fields
+            columns_seen.update(row.fields)
+            sample_id = _id(row, table.columns, index)
+            if sample_id in first_named:
+                raise RowError("id-duplicate", f"id {sample_id!r} is that of {first_named[sample_id]}")
+            first_named[sample_id] = row.name
+            sample = _to_sample(row.name, row.fields, sample_id, table, max_px)
+        except RowError as error:
+            message = error.message if error.message.startswith(row.name) else f"{row.name}: {error.message}"
+            yield RejectedRecord(sample_id=sample_id, source=table.name, reason=error.reason, message=message)
+        else:
+            yield sample
+    if not num_rows:
+        raise DataError(f"{table.name}: no rows", hint="is it the right file, and was it copied whole?")
+    if columns_seen:
+        check_columns(table.columns, sorted(columns_seen), table.name)
+
+
+def _id(row: RawRow, columns: ColumnsConfig, index: int) -> str:
+    assert not isinstance(row.fields, RowError)
+    value = row.fields.get(columns.id) if columns.id else None
+    if value is None or value == "":
+        if columns.id not in ("", "id"):
+            raise RowError("field-missing", f"no `{columns.id}`")
+        return str(index)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise RowError("field-type", f"`{columns.id}` must be text or a whole number, found {type(value).__name__}")
+    return _encodable(str(value), columns.id)
+
+
+def _to_sample(name: str, fields: Mapping[str, object], sample_id: str, table: Table, max_px: int) -> Sample:
+    columns = table.columns
+    question = _text(fields, columns.question).replace(IMAGE_MARK, "").strip()
+    answer = _text(fields, columns.answer).strip()
+    response = _text(fields, columns.response).strip() if columns.response else answer
+    for reason, text in (("question-empty", question), ("answer-empty", answer), ("response-empty", response)):
+        if not text:
+            raise RowError(reason, f"the {reason.removesuffix('-empty')} is empty")
+        if found := _CONTROL.search(text):
+            raise RowError("template-token", f"the {reason.removesuffix('-empty')} holds `{found.group()}`")
+    return Sample(sample_id, _image_refs(name, fields, table, max_px), question, answer, response)
+
+
+def _image_refs(name: str, fields: Mapping[str, object], table: Table, max_px: int) -> tuple[ImageRef, ...]:
+    column = table.columns.images
+    if not column:
+        return ()
+    if column not in fields:
+        raise RowError("field-missing", f"no `{column}`")
+    cells = as_cells(fields[column])
+    if not cells and not table.text_only_rows:
+        raise RowError("image-missing", "no image")
+    return tuple(
+        to_image_ref(cell, name=f"{name}, image {place}", roots=table.image_roots, max_px=max_px)
+        for place, cell in enumerate(cells, start=1)
+    )
+
+
+def _text(fields: Mapping[str, object], column: str) -> str:
+    if column not in fields:
+        raise RowError("field-missing", f"no `{column}`")
+    value = fields[column]
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise RowError("field-type", f"`{column}` must be text or a number, found {type(value).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RowError("field-type", f"`{column}` is {value}")
+    return _encodable(str(value), column)
+
+
+def _encodable(text: str, column: str) -> str:
+    """Half of a surrogate pair can come out of JSON, and can't be written anywhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RowError("text-invalid", f"`{column}` is not valid Unicode") from error
+    return text

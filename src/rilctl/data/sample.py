@@ -1,0 +1,162 @@
+"""What every source of data becomes: a `Sample`, with images that are decoded when they are needed."""
+
+import hashlib
+import io
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from rilctl.errors import RowError
+from rilctl.schemas.records import RejectedRecord
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO")
+"""What is decoded. Pillow knows more, and some of it runs other programs (EPS starts Ghostscript)."""
+
+_OPENING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """One picture, not yet decoded. Neither its bytes nor its pixels are kept after use.
+
+    Args:
+        origin: a file, the bytes of an encoded image, or a function that fetches such bytes or draws the picture.
+        name: how a person finds it again: a path, or the row and place.
+        max_px: images with more pixels are refused before they are decoded.
+    """
+
+    origin: Path | bytes | Callable[[], bytes | Image.Image] = field(repr=False)
+    name: str
+    max_px: int = 64_000_000
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the encoded bytes; of mode, size and pixels for drawn pictures. Raises `RowError`."""
+        content = self._content()
+        if isinstance(content, Image.Image):
+            return hashlib.sha256(f"{content.mode}{content.size}".encode() + content.tobytes()).hexdigest()
+        return hashlib.sha256(content).hexdigest()
+
+    def check(self) -> None:
+        """Look at the header only. Raises `RowError` where the file is missing, no image, or too large."""
+        content = self._content()
+        if isinstance(content, bytes):
+            self._open(content).close()
+            vars(self)["digest"] = hashlib.sha256(content).hexdigest()  # now, so that the file is read once
+
+    def load(self) -> Image.Image:
+        """The decoded picture (of an animation the first frame): RGB, on white, turned as its EXIF says.
+
+        Raises:
+            RowError: `image-missing`, `image-invalid`, `image-too-large` or `image-truncated`.
+        """
+        content = self._content()
+        if isinstance(content, Image.Image):
+            return content.convert("RGB")
+        image = self._open(content)
+        try:
+            image.load()
+        except Exception as error:  # decoders raise anything on hostile bytes: struct.error, IndexError, MemoryError
+            raise RowError("image-truncated", f"{self.name}: can't be decoded: {error}") from error
+        try:
+            return _to_rgb(ImageOps.exif_transpose(image))
+        except Exception as error:  # so does the EXIF reader, and so do conversions of rare modes
+            raise RowError("image-invalid", f"{self.name}: can't be made RGB: {error}") from error
+
+    def _content(self) -> bytes | Image.Image:
+        if isinstance(self.origin, Path):
+            content: bytes | Image.Image = self._read(self.origin)
+        else:
+            content = self.origin if isinstance(self.origin, bytes) else self.origin()
+        if isinstance(content, bytes):
+            self._limit(len(content))
+        return content
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+                raise RowError("image-missing", f"{self.name}: not a file")
+            self._limit(status.st_size)
+            return path.read_bytes()
+        except OSError as error:
+            raise RowError("image-missing", f"{self.name}: {error.strerror or error}") from error
+
+    def _limit(self, size_bytes: int) -> None:
+        most = 8 * self.max_px + (1 << 20)  # uncompressed with 16 bits for each of four channels, and metadata
+        if size_bytes > most:
+            raise RowError(
+                "image-too-large", f"{self.name}: {size_bytes:,} bytes can't be an image of {self.max_px:,} px"
+            )
+
+    def _open(self, content: bytes) -> Image.Image:
+        with _OPENING:  # Pillow's limit is global; ours below has the row's name in it
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(io.BytesIO(content), formats=FORMATS)
+            except UnidentifiedImageError as error:
+                raise RowError("image-invalid", f"{self.name}: not an image of a known format") from error
+            except Exception as error:  # see `load`
+                raise RowError("image-invalid", f"{self.name}: header can't be read: {error}") from error
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+        if image.width * image.height > self.max_px:
+            size = f"{image.width} x {image.height}"
+            raise RowError("image-too-large", f"{self.name}: {size} px is over max_image_px = {self.max_px}")
+        if image.mode in ("I", "F"):
+            raise RowError("image-invalid", f"{self.name}: 32-bit grey has no agreed white; save it with 8 or 16 bits")
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip it to white
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:  # dropping alpha would show black ink on black
+        opaque = Image.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        image = opaque
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A question about pictures, and its ground truth.
+
+    Args:
+        id: unique within the data set.
+        images: in the order in which the prompt shows them; may be empty.
+        question: text only, without chat template or image placeholders.
+        answer: the ground truth that the judge compares with.
+        response: what `sft` learns to say; the answer itself where the data has nothing longer.
+    """
+
+    id: str
+    images: tuple[ImageRef, ...]
+    question: str
+    answer: str
+    response: str
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """The rows of one split after selection.
+
+    Args:
+        name: where they came from, for lineage.
+        samples: the rows that are kept, in the source's order.
+        rejected: bad rows, each with its reason; they make the exit code 3.
+        left_out: rows that selection left out, counted by reason; not an error.
+        digest: over ids, texts and image digests of the kept rows.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+    rejected: tuple[RejectedRecord, ...]
+    left_out: dict[str, int]
+    digest: str

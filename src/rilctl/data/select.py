@@ -1,0 +1,113 @@
+"""Which rows are worth training on. Pure: what is decided depends on ids, texts and hashes alone.
+
+Every row that is left out has a reason, a short stable code that reports count.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from rilctl.config.data import PassRateConfig, SelectConfig
+from rilctl.data.fingerprints import normal_text
+from rilctl.data.sample import Sample
+
+Reason = Literal[
+    "question-too-long",
+    "response-too-long",
+    "pass-rate",
+    "pass-rate-unknown",
+    "in-validation",
+    "near-duplicate",
+    "contaminated",
+    "num-samples",
+]
+
+
+def rank(sample_id: str, salt: str) -> int:
+    """A number that looks random and depends on nothing but the id and the salt, from 0 to 2**64 - 1."""
+    return int.from_bytes(hashlib.sha256(f"{salt}\n{sample_id}".encode()).digest()[:8])
+
+
+def is_held_out(sample_id: str, share: float) -> bool:
+    """Whether a row belongs to the held-out share.
+
+    What comes before the last `#` of the id decides, so that all answers of one conversation, which share their
+    images, are on the same side.
+    """
+    return rank(sample_id.rpartition("#")[0] or sample_id, "validation") < share * 2**64
+
+
+def by_rank(samples: Iterable[Sample], salt: str) -> list[Sample]:
+    """Samples in the order in which `num_samples` takes them: the first n of it are a part of the first n + 1."""
+    return sorted(samples, key=lambda sample: (rank(sample.id, salt), sample.id))
+
+
+def too_long(sample: Sample, select: SelectConfig) -> Reason | None:
+    """The overlong filter."""
+    if select.max_question_chars is not None and len(sample.question) > select.max_question_chars:
+        return "question-too-long"
+    if select.max_response_chars is not None and len(sample.response) > select.max_response_chars:
+        return "response-too-long"
+    return None
+
+
+def outside_band(sample_id: str, band: PassRateConfig, pass_rates: Mapping[str, float]) -> Reason | None:
+    """The difficulty filter; a question that was never judged is left out."""
+    pass_rate = pass_rates.get(sample_id)
+    if pass_rate is None:
+        return "pass-rate-unknown"
+    return None if band.low <= pass_rate <= band.high else "pass-rate"
+
+
+class Seen:
+    """Rows met so far, by normalised question; a near-duplicate asks the same about near pictures, in the same order.
+
+    Args:
+        max_distance: bits in which two image hashes may differ.
+    """
+
+    def __init__(self, max_distance: int) -> None:
+        self._max_distance = max_distance
+        self._hashes: dict[tuple[str, int], list[tuple[int, ...]]] = defaultdict(list)
+
+    def add(self, question: str, hashes: tuple[int, ...]) -> bool:
+        """Remember a row and return True, or return False where it nearly equals one that is remembered."""
+        alike = self._hashes[normal_text(question), len(hashes)]
+        if hashes and alike:
+            distance = np.bitwise_count(np.array(alike, dtype=np.uint64) ^ np.array(hashes, dtype=np.uint64))
+            if bool((distance <= self._max_distance).all(axis=1).any()):
+                return False
+        elif alike:
+            return False
+        alike.append(hashes)
+        return True
+
+
+class Benchmarks:
+    """What must not be trained on.
+
+    Args:
+        questions: the benchmarks' questions.
+        hashes: perceptual hashes of the benchmarks' images.
+        max_distance: bits in which two image hashes may differ.
+    """
+
+    def __init__(self, questions: Iterable[str], hashes: Sequence[int], max_distance: int) -> None:
+        self._questions = {normal_text(question) for question in questions}
+        self._hashes = np.unique(np.array(hashes, dtype=np.uint64))
+        self._max_distance = max_distance
+
+    def contain(self, question: str, hashes: tuple[int, ...]) -> bool:
+        """Whether a row is contaminated.
+
+        A row with images is where one of them is near a benchmark's, whatever is asked about it. Its text doesn't
+        count: "is there a dog in the picture?" is asked about many pictures. A row without images is where it asks a
+        benchmark's question.
+        """
+        if not hashes:
+            return normal_text(question) in self._questions
+        distances = (np.bitwise_count(self._hashes ^ np.uint64(one)) for one in hashes)
+        return any(bool((distance <= self._max_distance).any()) for distance in distances)

@@ -1,0 +1,1 @@
+"""One file for each kind of data set; each yields raw rows, and `rows.py` makes samples of them."""

@@ -1,0 +1,84 @@
+"""Rows of the memory-mapped Arrow tables of `datasets`: texts are read at once, images when they are needed."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from rilctl.config.data import ColumnsConfig
+from rilctl.data.sources.base import RawRow, check_columns
+from rilctl.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+_ROWS_PER_BATCH = 1000
+
+
+def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -> Iterator[RawRow]:
+    """The mapped columns of a data set; an image is a function that reads its row's cell.
+
+    Args:
+        dataset: memory-mapped.
+        columns: which columns are read.
+        name: of the data set, for messages.
+
+    Raises:
+        DataError: a column is missing, or the images' column holds something else.
+    """
+    check_columns(columns, dataset.column_names, name)
+    wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response}
+    view = dataset.select_columns([column for column in dataset.column_names if column in wanted]).with_format("arrow")
+    start = 0
+    for batch in view.iter(batch_size=_ROWS_PER_BATCH):
+        texts = [column for column in batch.column_names if column != columns.images]
+        rows: list[dict[str, Any]] = batch.select(texts).to_pylist() if texts else [{} for _ in range(len(batch))]
+        if columns.images:
+            cells = _image_cells(batch.column(columns.images), view, columns.images, start, name)
+            for fields, cell in zip(rows, cells, strict=True):
+                fields[columns.images] = cell
+        yield from (RawRow(f"row {start + place}", fields) for place, fields in enumerate(rows))
+        start += len(rows)
+
+
+def _image_cells(
+    column: "pa.ChunkedArray", view: "datasets.Dataset", column_name: str, start: int, name: str
+) -> list[list[object]]:
+    """For each row of a batch its images: paths as they are, bytes as functions that fetch them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    items = pc.list_flatten(column) if is_list else column
+    paths: list[str | None] = [None] * len(items)
+    if pa.types.is_struct(items.type) and "bytes" in items.type.names:
+        holds_bytes = pc.is_valid(pc.struct_field(items, "bytes")).to_pylist()
+        if "path" in items.type.names:
+            paths = pc.struct_field(items, "path").to_pylist()
+    elif pa.types.is_binary(items.type) or pa.types.is_large_binary(items.type):
+        holds_bytes = pc.is_valid(items).to_pylist()
+    elif pa.types.is_string(items.type) or pa.types.is_large_string(items.type) or pa.types.is_null(items.type):
+        holds_bytes, paths = [False] * len(items), items.to_pylist()
+    else:
+        raise DataError(
+            f"{name}: column `{column_name}` holds {kind}, not images",
+            hint="set data.columns.images to a column of images, paths or bytes, or to nothing for text only",
+        )
+    flat = iter(zip(holds_bytes, paths, strict=True))
+    counts = pc.list_value_length(column).to_pylist() if is_list else [1] * len(column)
+    return [
+        [
+            partial(_read_cell, view, column_name, start + place, index) if has_bytes else path
+            for index, (has_bytes, path) in enumerate(islice(flat, count or 0))
+        ]
+        for place, count in enumerate(counts)
+    ]
+
+
+def _read_cell(view: "datasets.Dataset", column: str, row: int, index: int) -> bytes:
+    value = view.select_columns([column])[row].column(column)[0].as_py()
+    cell = value[index] if isinstance(value, list) else value
+    encoded: bytes = cell["bytes"] if isinstance(cell, dict) else cell
+    return encoded

@@ -1,0 +1,38 @@
+"""Data sets on the Hugging Face hub, and local folders that `datasets.load_dataset` understands."""
+
+import os
+from pathlib import Path
+
+from rilctl.config.data import HubData
+from rilctl.data.sources.arrow import read_arrow
+from rilctl.data.sources.base import Table, absolute
+from rilctl.errors import CredentialError, DataError
+
+
+def open_hub(config: HubData, base_dir: Path) -> Table:
+    """The rows of one split. Downloads go to the cache of `datasets`.
+
+    Raises:
+        DataError: unknown, unreachable or unreadable; an unknown split or configuration; a missing column.
+        CredentialError: a gated data set, and no token.
+    """
+    import datasets
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError
+
+    local = absolute(config.path, base_dir)
+    path: str = config.path
+    roots: tuple[Path, ...] = (Path(datasets.config.HF_DATASETS_CACHE), Path(constants.HF_HUB_CACHE))
+    if os.path.isdir(local):
+        local = local.resolve()  # as `datasets` does: paths inside it are compared with it
+        path, roots = str(local), (local, *roots)
+    name = f"hub:{config.path}@{config.revision or 'main'}:{config.name or 'default'}/{config.split}"
+    try:
+        dataset = datasets.load_dataset(path, config.name, split=config.split, revision=config.revision)
+    except Exception as error:  # ours, the hub's, fsspec's, pyarrow's: no common base
+        if isinstance(error.__cause__, GatedRepoError):
+            hint = "accept its terms on the hub, then set HF_TOKEN or run `hf auth login`"
+            raise CredentialError(f"data set {config.path} is gated", hint=hint) from error
+        hint = "data.path is a hub id or a folder; data.name, data.split and data.revision say which part"
+        raise DataError(f"data set {config.path}: {error}", hint=hint) from error
+    return Table(name, read_arrow(dataset, config.columns, name), config.columns, roots)

@@ -1,0 +1,1 @@
+"""Long-lived costly things behind Protocols: generation, training, judging, evaluation. They touch no artifacts."""

@@ -1,0 +1,1 @@
+"""Engines that measure a model on a suite of benchmarks."""

@@ -1,0 +1,191 @@
+"""Tasks as lmms-eval defines them: a YAML file, and Python functions beside it.
+
+Our runner reads a subset: `task`, `dataset_path`, `dataset_name`, `dataset_kwargs`, `test_split`, `doc_to_visual`,
+`doc_to_text`, `doc_to_target`, `output_type: generate_until`, `generation_kwargs`, `process_results`, `metric_list` of
+one mean, `lmms_eval_specific_kwargs.default`. Anything else is refused, so that equal files give equal scores.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped]
+from pydantic import ValidationError
+
+from rilctl.config.fields import SamplingConfig
+from rilctl.errors import ConfigError
+from rilctl.schemas.base import first_problem
+
+Doc = Mapping[str, Any]
+
+_REQUIRED: Final = frozenset({
+    "task", "dataset_path", "test_split", "output_type", "doc_to_visual", "doc_to_text", "doc_to_target",
+    "process_results", "metric_list",
+})  # fmt: skip
+_OPTIONAL: Final = frozenset(
+    {
+        "dataset_name",
+        "dataset_kwargs",
+        "generation_kwargs",
+        "lmms_eval_specific_kwargs",
+        "metadata",
+        "tag",
+        "task_alias",
+    }
+)
+_GENERATION: Final = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "do_sample", "num_beams", "until"})
+_HINT = "our runner reads a subset of lmms-eval's task files; run this task with lmms-eval itself"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, ready to ask.
+
+    Args:
+        name: the task's name.
+        folder: its YAML file's folder; relative data files start here.
+        config: the YAML file, functions resolved.
+        sampling: how responses are sampled.
+        until: a response ends before the first of these.
+        metric: the score's name in what `process_results` gives.
+        digest: sha256 over the YAML file and the Python files beside it.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+    sampling: SamplingConfig
+    until: tuple[str, ...]
+    metric: str
+    digest: str
+
+    def text(self, doc: Doc) -> str:
+        """What is asked."""
+        to_text = self.config["doc_to_text"]
+        if not callable(to_text):
+            return str(doc[to_text])
+        own = self.config.get("lmms_eval_specific_kwargs")
+        return str(to_text(doc) if own is None else to_text(doc, own.get("default", {})))
+
+    def visuals(self, doc: Doc) -> list[Any]:
+        """The pictures (PIL)."""
+        return list(self.config["doc_to_visual"](doc))
+
+    def target(self, doc: Doc) -> str:
+        """The ground truth."""
+        to_target = self.config["doc_to_target"]
+        return str(to_target(doc) if callable(to_target) else doc[to_target])
+
+    def score(self, doc: Doc, text: str) -> float:
+        """A response's score, 0 to 1; lmms-eval strips responses before it scores them, so we do."""
+        return float(self.config["process_results"](doc, [text.strip()])[self.metric])
+
+    def cut(self, text: str) -> str:
+        """The response up to the first stop text."""
+        for stop in self.until:
+            text = text.split(stop, 1)[0]
+        return text
+
+
+def load_task(name: str, folder: Path, max_new_tokens: int | None = None) -> Task:
+    """Read `<name>.yaml` in `folder` or in its subfolder of that name, and the functions it refers to.
+
+    Args:
+        name: the task.
+        folder: where to look.
+        max_new_tokens: instead of the task's own.
+
+    Raises:
+        ConfigError: it is missing, can't be read, or uses what our runner doesn't know.
+    """
+    path = next((p for p in (folder / f"{name}.yaml", folder / name / f"{name}.yaml") if p.is_file()), None)
+    if path is None:
+        raise ConfigError(f"no task file `{name}.yaml` in `{folder}`", hint="the suite's `tasks` names the folder")
+    config = _read_yaml(path)
+    if missing := _REQUIRED - config.keys():
+        raise ConfigError(f"`{path}` lacks `{min(missing)}`", hint="see the built-in task `digits`")
+    if unknown := config.keys() - _REQUIRED - _OPTIONAL:
+        raise ConfigError(f"`{path}`: `{min(unknown)}` is not supported here", hint=_HINT)
+    if config["output_type"] != "generate_until":
+        raise ConfigError(f"`{path}`: output_type `{config['output_type']}` is not supported here", hint=_HINT)
+    metrics = config["metric_list"]
+    first = metrics[0] if isinstance(metrics, list) and len(metrics) == 1 else None
+    if not (isinstance(first, dict) and isinstance(first.get("metric"), str) and first.get("aggregation") == "mean"):
+        raise ConfigError(f"`{path}`: metric_list must hold one metric with `aggregation: mean`", hint=_HINT)
+    try:
+        sampling, until = _sampling(path, config.get("generation_kwargs") or {}, max_new_tokens)
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"`{path}`: generation_kwargs: {reason}", hint="see the built-in task `digits`") from error
+    return Task(name, path.parent, config, sampling, until, first["metric"], _digest(path))
+
+
+def _sampling(
+    path: Path, given: Mapping[str, Any], max_new_tokens: int | None
+) -> tuple[SamplingConfig, tuple[str, ...]]:
+    if unknown := given.keys() - _GENERATION:
+        raise ConfigError(f"`{path}`: generation_kwargs.{min(unknown)} is not supported here", hint=_HINT)
+    if given.get("num_beams", 1) != 1:
+        raise ConfigError(f"`{path}`: beam search is not supported here", hint=_HINT)
+    sampled = given.get("do_sample", float(given.get("temperature", 0)) > 0)
+    until = given.get("until", [])
+    return SamplingConfig(
+        max_new_tokens=max_new_tokens or given.get("max_new_tokens", 1024),
+        temperature=float(given.get("temperature", 1)) if sampled else 0.0,
+        top_p=float(given.get("top_p", 1)) if sampled else 1.0,
+        top_k=int(given.get("top_k", 0)) if sampled else 0,
+    ), tuple([until] if isinstance(until, str) else until)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loader = _TaskLoader(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"`{path}` can't be read: {error}", hint="a task is a YAML file in UTF-8") from error
+    loader.folder = path.parent
+    try:
+        config = loader.get_single_data()
+    except yaml.YAMLError as error:
+        raise ConfigError(f"`{path}` is no YAML: {error}", hint="repair the file") from None
+    finally:
+        loader.dispose()
+    if not isinstance(config, dict):
+        raise ConfigError(f"`{path}` is no task: a mapping is expected", hint="see the built-in task `digits`")
+    return config
+
+
+class _TaskLoader(yaml.SafeLoader):  # type: ignore[misc]
+    """Safe YAML, and lmms-eval's `!function module.name`."""
+
+    folder: Path
+
+
+def _function(loader: _TaskLoader, node: yaml.ScalarNode) -> Callable[..., Any]:
+    """A function of a Python file beside the YAML file, loaded once for each reference, as lmms-eval does."""
+    module_name, _, function = str(loader.construct_scalar(node)).rpartition(".")
+    file = loader.folder / f"{module_name}.py"
+    spec = importlib.util.spec_from_file_location(f"rilctl_task_{module_name}", file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(
+            f"`{node.value}` is not there: no file `{file}`", hint="functions stand beside the task's YAML"
+        )
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # somebody's program
+        raise ConfigError(f"`{file}` fails: {type(error).__name__}: {error}", hint="repair the task") from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        raise ConfigError(f"`{file}` has no function `{function}`", hint="check the name behind `!function`")
+    return found  # type: ignore[no-any-return]
+
+
+_TaskLoader.add_constructor("!function", _function)
+
+
+def _digest(path: Path) -> str:
+    sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, *sorted(path.parent.glob("*.py")))]
+    return hashlib.sha256("".join(sums).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Engines that say what is right."""

@@ -1,0 +1,1 @@
+"""Engines that turn losses into better weights."""

@@ -1,0 +1,36 @@
+"""What a training engine takes and gives, whatever runs inside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What an optimizer step did.
+
+    Args:
+        grad_norm: before clipping.
+        lr: learning rate of this step.
+    """
+
+    grad_norm: float
+    lr: float
+
+
+class TrainingEngine(Protocol):
+    """Turns losses into better weights; micro-batches accumulate until `step`."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add this micro-batch's gradients; its loss already has the whole batch's denominator."""
+
+    def step(self) -> StepReport:
+        """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""
+
+    def save(self, directory: Path) -> None:
+        """Write weights that train and optimizer state, so that `load` continues bit for bit."""
+
+    def load(self, directory: Path) -> None:
+        """Read what `save` wrote; refuses a key or shape mismatch. Raises `ArtifactError`."""

@@ -1,0 +1,1 @@
+"""The only room that loads models: students, teachers, discriminators, adapters, and the forward passes."""

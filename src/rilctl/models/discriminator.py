@@ -1,0 +1,138 @@
+"""Who said it? A copy of the student whose head is one linear unit on the last token's hidden state.
+
+Sign: a high logit means student. Student and teacher responses reach it in one form: decoded, normalised, tokenised
+anew, closed by the same stop token, so that tokenisation, truncation or a missing stop token don't tell.
+Shapes: N rows, H hidden.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rilctl.config.pretrain_disc import DiscInput, DiscLoss
+from rilctl.data.sample import ImageRef
+from rilctl.errors import ModelError
+from rilctl.models.forward import group_hidden
+from rilctl.models.lora import merged_state_dict
+from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
+from rilctl.models.vlm import Vlm, save_vlm
+from rilctl.schemas.base import StrictModel, first_problem
+
+HEAD_FILE = "head.safetensors"
+CARD_FILE = "discriminator.json"
+
+
+class DiscriminatorCard(StrictModel):
+    """`discriminator.json`: what the weights mean."""
+
+    input: DiscInput
+    """What it sees."""
+    loss: DiscLoss
+    """What it was trained with, hence how its logits are read."""
+    base_digest: str
+    """Weights digest of the student that it started from."""
+
+
+@dataclass(frozen=True)
+class DiscriminatorRow:
+    """One response to be told apart.
+
+    Args:
+        question: as asked.
+        images: as shown; read only by `image+question+response`.
+        text: the response.
+    """
+
+    question: str
+    images: tuple[ImageRef, ...]
+    text: str
+
+
+class Discriminator(nn.Module):
+    """Backbone and head.
+
+    Args:
+        vlm: a copy of the student, which this object owns.
+        card: what it sees and how it learns.
+        seed: of the head's random weights.
+    """
+
+    def __init__(self, vlm: Vlm, card: DiscriminatorCard, *, seed: int = 0) -> None:
+        super().__init__()
+        self.vlm = vlm
+        self.card = card
+        self.backbone = vlm.backbone
+        self._prompts = PromptCache(vlm)
+        num_hidden = int(vlm.lm_head.weight.shape[1])
+        self.head = nn.Linear(num_hidden, 1, device=vlm.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            nn.init.normal_(self.head.weight, std=num_hidden**-0.5)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, rows: Sequence[DiscriminatorRow]) -> Tensor:
+        """disc_logits_student_is_high_N, float32. Raises `RowError` where a picture can't be read."""
+        keys = [self._prompt_key(row) for row in rows]
+        order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        prompts = [self._encode(rows[keys.index(key)]) for key in order]
+        prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device)
+        ids_NR, mask_NR = collate_responses(
+            self.vlm, [encode_response(self.vlm, normalise(row.text), stopped=True) for row in rows]
+        )
+        with self.vlm.autocast():
+            hidden_NSH = group_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
+        last_N = mask_NR.sum(1)
+        last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
+        logits: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1).float()
+        return logits
+
+    def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""
+        backbone = [(f"backbone.{name}", p) for name, p in self.backbone.named_parameters() if p.requires_grad]
+        return backbone + [(f"head.{name}", p) for name, p in self.head.named_parameters()]
+
+    def save(self, directory: Path) -> None:
+        """Write backbone (Hugging Face layout), head and card."""
+        save_vlm(self.vlm, directory, state_dict=merged_state_dict(self.vlm.model))
+        save_file({name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}, directory / HEAD_FILE)
+        (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n")
+
+    def load_head(self, directory: Path) -> None:
+        """Take the head's weights from a discriminator directory. Raises `ModelError`."""
+        try:
+            self.head.load_state_dict(load_file(directory / HEAD_FILE, device=str(self.vlm.device)))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"{directory / HEAD_FILE}: {reason}", hint="run `rilctl pretrain-disc` again") from error
+
+    def _prompt_key(self, row: DiscriminatorRow) -> tuple[str, tuple[str, ...]]:
+        question = "" if self.card.input == "response" else row.question
+        images = row.images if self.card.input == "image+question+response" else ()
+        return question, tuple(image.digest for image in images)
+
+    def _encode(self, row: DiscriminatorRow) -> EncodedPrompt:
+        question = "" if self.card.input == "response" else row.question
+        return self._prompts.get(question, row.images if self.card.input == "image+question+response" else ())
+
+
+def read_card(directory: Path) -> DiscriminatorCard:
+    """The card of a discriminator directory. Raises `ModelError`."""
+    try:
+        return DiscriminatorCard.model_validate_json((directory / CARD_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else first_problem(error)
+        raise ModelError(
+            f"{directory / CARD_FILE} can't be read: {reason}", hint="run `rilctl pretrain-disc` again"
+        ) from error
+
+
+def normalise(text: str) -> str:
+    """One spelling for both sides: Unicode NFC, Unix line ends, no white space around."""
+    return unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()

@@ -1,0 +1,82 @@
+"""Tokenizer, image processor and chat template of a model directory, without a video processor or torchvision.
+
+The library's Qwen-VL and InternVL processors insist on a video processor, which needs torchvision. Ours are the same
+classes with that attribute left out, and always decode with Pillow, so that pixels are the same on every machine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rilctl.config.fields import Family
+from rilctl.errors import ModelError
+
+_CLASSES: dict[Family, str] = {
+    "qwen2_5_vl": "Qwen2_5_VLProcessor",
+    "qwen3_vl": "Qwen3VLProcessor",
+    "internvl": "InternVLProcessor",
+    "llava": "LlavaProcessor",
+}
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
+_TEMPLATE_HINT = "add chat_template.jinja from the base model"
+
+
+def load_processor(path: Path, family: Family) -> Any:
+    """The processor of a model directory; for text models its tokenizer.
+
+    Raises:
+        ModelError: the directory lacks a processor, tokenizer or chat template.
+    """
+    import transformers
+
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):  # the library would make an empty tokenizer
+        raise ModelError(
+            f"{path} has no tokenizer: none of {', '.join(TOKENIZER_FILES)}",
+            hint="copy the tokenizer files from the base model",
+        )
+    if not (path / "tokenizer_config.json").is_file():  # the library would guess, and cut texts differently
+        raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
+    try:
+        if family == "text":
+            loaded: Any = transformers.AutoTokenizer.from_pretrained(path)
+        else:
+            loaded = _image_only(getattr(transformers, _CLASSES[family])).from_pretrained(path, backend="pil")
+    except Exception as error:  # on damaged files the library raises anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path} has no complete processor for the family {family}: {reason}",
+            hint="a model directory needs tokenizer, processor and chat template files; copy them from the base model",
+        ) from error
+    if not loaded.chat_template:
+        raise ModelError(f"{path} has no chat template", hint=_TEMPLATE_HINT)
+    _check_template(path, loaded, family)
+    return loaded
+
+
+def _check_template(path: Path, processor: Any, family: Family) -> None:
+    """See that a question and a picture come out of the chat template. Raises `ModelError`."""
+    content: Any = "a question" if family == "text" else [{"type": "image"}, {"type": "text", "text": "a question"}]
+    message = {"role": "user", "content": content}
+    try:
+        text = processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # a template is a program
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path}: the chat template can't be filled in: {reason}", hint=_TEMPLATE_HINT) from error
+    parts = {"question": "a question"} | ({} if family == "text" else {"image placeholder": processor.image_token})
+    for what, part in parts.items():
+        if part not in text:
+            raise ModelError(f"{path}: the chat template leaves the {what} out", hint=_TEMPLATE_HINT)
+
+
+def tokenizer_of(processor: Any) -> Any:
+    """The tokenizer inside a processor, or the tokenizer itself."""
+    return getattr(processor, "tokenizer", processor)
+
+
+def _image_only(base: type) -> Any:
+    """The same processor class without its video processor, under the same name."""
+
+    def get_attributes(cls: type) -> list[str]:
+        return ["image_processor", "tokenizer"]
+
+    return type(base.__name__, (base,), {"get_attributes": classmethod(get_attributes)})

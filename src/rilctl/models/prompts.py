@@ -1,0 +1,158 @@
+"""Text and pictures to tensors. Shapes: B prompts, P prompt tokens, N rows, R response tokens."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rilctl.data.sample import ImageRef
+from rilctl.errors import RowError
+from rilctl.models.vlm import Vlm
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as the model reads it.
+
+    Args:
+        token_ids_P: image placeholders expanded, generation prompt included.
+        type_ids_P: 1 at image placeholders, 0 at text.
+        features: the processor's image tensors, first dimension over images or patches; empty for text.
+    """
+
+    token_ids_P: Tensor
+    type_ids_P: Tensor
+    features: dict[str, Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the tensors."""
+        tensors = (self.token_ids_P, self.type_ids_P, *self.features.values())
+        return sum(tensor.nbytes for tensor in tensors)
+
+
+def encode_prompt(vlm: Vlm, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+    """Wrap a question and its pictures in the model's chat template.
+
+    Raises:
+        RowError: `special-token` in the question, `image-unsupported` by a text model, `image-unprocessable`.
+    """
+    check_text(vlm, question)
+    if images and vlm.family == "text":
+        raise RowError("image-unsupported", f"{vlm.source.name} is a text model and the row has images")
+    content = [*({"type": "image"} for _ in images), {"type": "text", "text": question}]
+    message = {"role": "user", "content": content if vlm.family != "text" else question}
+    text = vlm.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return encode_text(vlm, text, images)
+
+
+class PromptCache:
+    """The most recent `max_bytes` of a model's encoded prompts: an image is not processed anew at each visit."""
+
+    def __init__(self, vlm: Vlm, *, max_bytes: int = 2**30) -> None:
+        self.vlm = vlm
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self._prompts: OrderedDict[tuple[str, tuple[str, ...]], EncodedPrompt] = OrderedDict()
+
+    def get(self, question: str, images: Sequence[ImageRef]) -> EncodedPrompt:
+        """The encoded prompt. Raises `RowError` as `encode_prompt` and `ImageRef.load` do."""
+        key = (question, tuple(image.digest for image in images))
+        if key not in self._prompts:
+            prompt = encode_prompt(self.vlm, question, [image.load() for image in images])
+            self._prompts[key] = prompt
+            self._num_bytes += prompt.num_bytes
+            while self._num_bytes > self._max_bytes and len(self._prompts) > 1:
+                self._num_bytes -= self._prompts.popitem(last=False)[1].num_bytes
+        self._prompts.move_to_end(key)
+        return self._prompts[key]
+
+
+def encode_text(vlm: Vlm, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+    """Tokenise text that is already in the chat template's form. Raises `RowError` as `encode_prompt` does."""
+    try:
+        if images:
+            encoded = vlm.processor(text=[text], images=list(images), return_tensors="pt")
+        else:
+            encoded = vlm.tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+        raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
+    ids_P = encoded["input_ids"][0]
+    type_ids = encoded.get("mm_token_type_ids")
+    type_ids_P = type_ids[0] if type_ids is not None else torch.zeros_like(ids_P)
+    text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+    features = {name: value for name, value in encoded.items() if name not in text_keys}
+    return EncodedPrompt(ids_P, type_ids_P, features)
+
+
+def encode_response(vlm: Vlm, text: str, *, stopped: bool) -> tuple[int, ...]:
+    """Tokenise a response, markup taken literally; it ends in the stop token only if its author stopped by itself."""
+    ids = vlm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return (*ids, vlm.tokenizer.eos_token_id) if stopped else tuple(ids)
+
+
+def decode_response(vlm: Vlm, token_ids: Sequence[int]) -> str:
+    """Text of sampled tokens, special tokens removed."""
+    text: str = vlm.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return text
+
+
+def check_text(vlm: Vlm, text: str) -> None:
+    """Raise `RowError` if the text holds one of the model's special tokens, which would be read as markup."""
+    for token in vlm.tokenizer.added_tokens_decoder.values():
+        if token.special and token.content in text:
+            raise RowError("special-token", f"the text contains the chat-template token {token.content!r}")
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts padded on the left, so that the last column is every prompt's last token."""
+
+    token_ids_BP: Tensor
+    mask_BP: Tensor
+    type_ids_BP: Tensor
+    features: dict[str, Tensor]
+
+
+def collate_prompts(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> PromptBatch:
+    """Pad prompts on the left and join their pictures, on the model's device."""
+    length = max(len(prompt.token_ids_P) for prompt in prompts)
+    pad_id = pad_token_id(vlm)
+
+    def left(values: list[Tensor], fill: int) -> Tensor:
+        padded = [torch.nn.functional.pad(value, (length - len(value), 0), value=fill) for value in values]
+        return torch.stack(padded).to(vlm.device)
+
+    ids_BP = left([prompt.token_ids_P for prompt in prompts], pad_id)
+    mask_BP = left([torch.ones_like(prompt.token_ids_P) for prompt in prompts], 0)
+    type_ids_BP = left([prompt.type_ids_P for prompt in prompts], 0)
+    return PromptBatch(ids_BP, mask_BP, type_ids_BP, join_features(vlm, prompts))
+
+
+def join_features(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
+    """The pictures of all prompts, one after the other, on the model's device."""
+    names = sorted({name for prompt in prompts for name in prompt.features})
+    return {
+        name: torch.cat([prompt.features[name] for prompt in prompts if name in prompt.features]).to(vlm.device)
+        for name in names
+    }
+
+
+def collate_responses(vlm: Vlm, responses: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Pad responses on the right: (token_ids_NR, mask_NR bool), on the model's device."""
+    length = max(len(response) for response in responses)
+    ids_NR = torch.full((len(responses), length), pad_token_id(vlm))
+    mask_NR = torch.zeros((len(responses), length), dtype=torch.bool)
+    for row, response in enumerate(responses):
+        ids_NR[row, : len(response)] = torch.tensor(list(response), dtype=torch.long)
+        mask_NR[row, : len(response)] = True
+    return ids_NR.to(vlm.device), mask_NR.to(vlm.device)
+
+
+def pad_token_id(vlm: Vlm) -> int:
+    """The pad id; where the tokenizer has none, the stop id (masks, not ids, say what is padding)."""
+    pad = vlm.tokenizer.pad_token_id
+    return int(pad) if pad is not None else vlm.stop_ids[0]

@@ -1,0 +1,157 @@
+"""From what a person writes (`qwen3b`, a directory, a hub id, an artifact) to a directory with a known identity."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from rilctl.artifacts.digests import weights_digest
+from rilctl.artifacts.layout import MANIFEST, RUN
+from rilctl.artifacts.read import read_manifest, resolve
+from rilctl.config.fields import Family, ModelConfig
+from rilctl.config.registry import MODELS
+from rilctl.config.suggest import nearest
+from rilctl.errors import ModelError, UsageError
+from rilctl.schemas.manifest import WEIGHT_KINDS
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+"""No pickled weights are ever downloaded."""
+
+_FAMILIES: dict[str, Family] = {
+    "qwen2_5_vl": "qwen2_5_vl",
+    "qwen3_vl": "qwen3_vl",
+    "internvl": "internvl",
+    "llava": "llava",
+}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model's files are, and which model it is.
+
+    Args:
+        name: what lineage shows: the hub id or the directory.
+        path: a local directory with config, tokenizer, processor and (but for random weights) safetensors.
+        revision: the hub commit, or None for a directory.
+        family: its architecture family.
+    """
+
+    name: str
+    path: Path
+    revision: str | None
+    family: Family
+
+
+def model_digest(config: ModelConfig, source: ModelSource) -> str:
+    """Identity of the weights: hub commit, a directory's content digest, or seed and shape of random ones."""
+    if config.random_weights:
+        shape = hashlib.sha256((source.path / "config.json").read_bytes()).hexdigest()
+        return f"random:{config.seed}:{shape}"
+    return f"hub:{source.revision}" if source.revision else weights_digest(source.path)
+
+
+def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:
+    """Find a model's files, downloading them from the hub if need be.
+
+    Args:
+        name: a built-in name, a directory (relative to `base_dir`), or a hub id.
+        revision: hub commit or tag.
+        base_dir: folder that relative paths start from.
+
+    Raises:
+        UsageError: nothing of that name.
+        ModelError: the directory is no model directory, or the hub can't be reached or has no such model.
+    """
+    path = base_dir / name
+    if path.is_dir():
+        return _local(name, path)
+    check_name(name, base_dir=base_dir)
+    registered = MODELS.get(name)
+    if registered is not None and registered.model.startswith("package:"):
+        return _packaged(name)
+    return _from_hub(registered.model if registered else name, revision)
+
+
+def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None:
+    """Raise `UsageError` unless this can be a model: a built-in name, a directory, or the form of a hub id.
+
+    Args:
+        name: what a person wrote.
+        base_dir: folder that relative paths start from.
+        others: further names that could have been meant.
+    """
+    if name in MODELS or (base_dir / name).is_dir() or HUB_ID.fullmatch(name):
+        return
+    folder = Path(name).parent
+    beside = [path.name for path in (base_dir / folder).glob("*") if path.is_dir()]
+    close = nearest(name, [*MODELS, *(str(folder / neighbour) for neighbour in beside), *others])
+    hint = f"did you mean `{close}`?" if close else f"built-in names: {', '.join(MODELS)}"
+    raise UsageError(f"no model `{name}`: not a built-in name, a directory or a hub id", hint=hint)
+
+
+def read_family(path: Path) -> Family:
+    """The architecture family that `config.json` names; `text` for language models. Raises `ModelError`."""
+    config_file = path / "config.json"
+    try:
+        config = json.loads(config_file.read_text())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path} has no config.json", hint="give a model directory in the Hugging Face layout"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{config_file} can't be read: {error}", hint="copy the model again") from None
+    if not isinstance(config, dict) or not isinstance(model_type := config.get("model_type"), str):
+        raise ModelError(f"{config_file} names no model_type", hint="copy the model again")
+    if model_type in _FAMILIES:
+        return _FAMILIES[model_type]
+    if "vision_config" in config:
+        supported = ", ".join(_FAMILIES)
+        raise ModelError(f"{config_file}: unsupported vision-language family `{model_type}`", hint=f"use {supported}")
+    return "text"
+
+
+def text_files(path: Path) -> list[Path]:
+    """What a model directory holds besides weights: configuration, tokenizer, processor and chat template."""
+    files = [
+        file
+        for file in sorted(path.iterdir())
+        if file.suffix in (".json", ".jinja", ".txt", ".model") and ".safetensors" not in file.name and file.is_file()
+    ]
+    return [file for file in files if file.name not in (MANIFEST, RUN) and not file.name.startswith(".")]
+
+
+def _local(name: str, path: Path) -> ModelSource:
+    """A model directory, or the student of an artifact or run. Raises `ArtifactError` where one of those has none."""
+    is_artifact = (path / MANIFEST).is_file()
+    if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
+        path = resolve(path, "student")
+    return ModelSource(name=name, path=path.resolve(), revision=None, family=read_family(path))
+
+
+def _packaged(name: str) -> ModelSource:
+    path = Path(str(resources.files("rilctl.quickstart"))) / "models" / name
+    return ModelSource(name=name, path=path, revision=None, family=read_family(path))
+
+
+def _from_hub(repo: str, revision: str | None) -> ModelSource:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    hint = "check the name and the network, or give a local directory; gated models need HF_TOKEN"
+    try:
+        path = Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES))
+    except RepositoryNotFoundError:
+        raise ModelError(f"the hub has no model `{repo}` that you may read", hint=hint) from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"can't get `{repo}` from the hub: {reason}", hint=hint) from None
+    return ModelSource(name=repo, path=path, revision=path.name, family=read_family(path))

@@ -1,0 +1,197 @@
+"""A vision-language model with all that belongs to it: weights, processor, identity."""
+
+import json
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rilctl.config.fields import Dtype, Family, ModelConfig
+from rilctl.config.registry import default_dtype
+from rilctl.errors import ModelError
+from rilctl.models.processor import load_processor, tokenizer_of
+from rilctl.models.source import ModelSource, find_model, model_digest, text_files
+
+DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Vlm:
+    """A loaded model.
+
+    Args:
+        model: the Hugging Face model with its language-modelling head.
+        processor: text and images to tensors; a tokenizer for text models.
+        source: where it came from.
+        dtype: precision of the forward pass; weights that train are float32 under autocast.
+        digest: identity of the weights when they were loaded.
+    """
+
+    model: Any
+    processor: Any
+    source: ModelSource
+    dtype: torch.dtype
+    digest: str
+    stop_ids: tuple[int, ...] = field(init=False)
+    banned_ids: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stop_ids = _stop_ids(self)
+        self.banned_ids = _banned_ids(self)
+
+    @property
+    def family(self) -> Family:
+        """Architecture family."""
+        return self.source.family
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer."""
+        return tokenizer_of(self.processor)
+
+    @property
+    def backbone(self) -> Any:
+        """The model below the language-modelling head: gives hidden states."""
+        return self.model.model
+
+    @property
+    def lm_head(self) -> Any:
+        """Hidden states to logits over the vocabulary."""
+        return self.model.get_output_embeddings()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision of the forward pass."""
+        weights = next(self.model.parameters()).dtype
+        if weights == self.dtype:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, trainable: bool = False) -> Vlm:
+    """Load a model whole, or refuse it.
+
+    Args:
+        config: which model, in which precision; or random weights of its configuration.
+        base_dir: folder that relative paths start from.
+        device: where the weights go.
+        trainable: keep the weights in float32, with the forward pass in `config.dtype`.
+
+    Raises:
+        ModelError: no such model, no processor, a missing or misshapen weight.
+    """
+    source = find_model(config.model, revision=config.revision, base_dir=base_dir)
+    _check_json(source)
+    processor = load_processor(source.path, source.family)
+    dtype = DTYPES[config.dtype or default_dtype(config.model)]
+    weights_dtype = torch.float32 if trainable else dtype
+    if config.random_weights:
+        model = _random_model(source, config.seed).to(weights_dtype)
+    else:
+        model = _load_weights(source, weights_dtype)
+    return Vlm(model.to(device).eval(), processor, source, dtype, model_digest(config, source))
+
+
+def save_vlm(vlm: Vlm, directory: Path, *, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+    """Write a directory that `from_pretrained`, vLLM and lmms-eval read; tokenizer and processor files as they came."""
+    vlm.model.save_pretrained(directory, state_dict=state_dict)
+    for file in text_files(vlm.source.path):
+        if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
+            shutil.copyfile(file, directory / file.name)
+
+
+def _check_json(source: ModelSource) -> None:
+    """The library goes on without a damaged generation_config.json, say. Raises `ModelError`."""
+    for file in text_files(source.path):
+        try:
+            if file.suffix == ".json":
+                json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ModelError(f"{file} is no valid JSON: {error}", hint="copy the model again") from error
+
+
+def _auto_class(family: Family) -> Any:
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return transformers.AutoModelForCausalLM if family == "text" else transformers.AutoModelForImageTextToText
+
+
+def _random_model(source: ModelSource, seed: int) -> Any:
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = _auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
+        if (source.path / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(source.path)
+    except Exception as error:
+        raise _not_loadable(source, error) from error
+    return model
+
+
+def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
+    if not list(source.path.glob("*.safetensors")):
+        raise ModelError(
+            f"{source.path} has no safetensors weights",
+            hint="convert them, or set `random_weights = true` to start from the configuration alone",
+        )
+    try:
+        model, info = _auto_class(source.family).from_pretrained(
+            source.path,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, by name
+        )
+    except Exception as error:
+        raise _not_loadable(source, error) from error
+    for what in ("missing_keys", "mismatched_keys", "unexpected_keys", "error_msgs"):
+        keys = sorted(str(key[0] if isinstance(key, tuple) else key) for key in info.get(what) or ())
+        if keys:
+            shown = ", ".join(f"`{key}`" for key in keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+            raise ModelError(
+                f"{source.path}: {what.removesuffix('_keys')} weights: {shown}",
+                hint="a model that doesn't load whole is never trained; copy or convert the weights again",
+            )
+    return model
+
+
+def _not_loadable(source: ModelSource, error: Exception) -> ModelError:
+    """The library raises anything on a damaged configuration: TypeError, KeyError, classes of its own."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    is_too_large = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    hint = "take a smaller model or dtype, or more memory" if is_too_large else "copy the model again"
+    return ModelError(f"{source.path} can't be loaded: {' '.join(lines[:2])}", hint=hint)
+
+
+def _stop_ids(vlm: Vlm) -> tuple[int, ...]:
+    """End-of-response ids: the tokenizer's and the generation config's, but never pad if there is another."""
+    eos = vlm.model.generation_config.eos_token_id
+    ids = {vlm.tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
+    without_pad = ids - {vlm.tokenizer.pad_token_id}
+    if not ids:
+        raise ModelError(f"{vlm.source.path} names no end-of-response token", hint="set eos_token in the tokenizer")
+    return tuple(sorted(without_pad or ids))
+
+
+def _banned_ids(vlm: Vlm) -> tuple[int, ...]:
+    """Ids that must never be sampled: special tokens and placeholders but the stop ids, and ids without a token."""
+    tokenizer = vlm.tokenizer
+    special = {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    config = vlm.model.config
+    names = ("image_token_id", "image_token_index", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    placeholders = {value for name in names if isinstance(value := getattr(config, name, None), int)}
+    num_logits = vlm.lm_head.weight.shape[0]
+    padding = range(len(tokenizer), int(num_logits))
+    banned = (special | set(tokenizer.all_special_ids) | placeholders | set(padding)) - set(vlm.stop_ids)
+    return tuple(sorted(token_id for token_id in banned if token_id < num_logits))

@@ -1,0 +1,82 @@
+"""`rilctl run`: the verbs of one recipe, in order, in this process."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol, cast
+
+from rilctl.config.recipe import VERBS, Recipe, Verb
+from rilctl.errors import ArtifactError, UsageError
+from rilctl.stages.context import Plan, StageContext, StageResult
+
+
+class Stage(Protocol):
+    """What `rilctl.stages.<verb>` exports."""
+
+    def run(self, context: StageContext) -> StageResult:
+        """Do the verb's work, or find it done."""
+
+    def plan(self, context: StageContext) -> Plan:
+        """Say what `run` would do; write nothing."""
+
+
+def load_stage(verb: Verb) -> Stage:
+    """The stage of a verb, imported when it is needed: stages bring torch with them."""
+    return cast(Stage, import_module(f"rilctl.stages.{_field(verb)}"))
+
+
+def verbs_of(recipe: Recipe) -> tuple[Verb, ...]:
+    """The verbs that the recipe has a table for, in the order in which they run.
+
+    Raises:
+        UsageError: it has none.
+    """
+    verbs = tuple(verb for verb in VERBS if getattr(recipe, _field(verb)) is not None)
+    if not verbs:
+        tables = ", ".join(f"[{verb}]" for verb in VERBS)
+        raise UsageError("the recipe has no verb's table, so there is nothing to run", hint=f"add some of {tables}")
+    return verbs
+
+
+def run_pipeline(
+    recipe: Recipe,
+    make_context: Callable[[Verb], StageContext],
+    *,
+    dry_run: bool,
+    load: Callable[[Verb], Stage] = load_stage,
+) -> dict[Verb, StageResult | Plan]:
+    """Run each verb of the recipe; what is done already is found up to date.
+
+    Rejected rows don't stop the walk (the next verb has a limit for them), an error does.
+
+    Args:
+        recipe: the resolved recipe.
+        make_context: a verb's surroundings.
+        dry_run: plan each verb instead, and write nothing.
+        load: finds the stage of a verb.
+
+    Returns:
+        Each verb's result, or its plan for a dry run, in the order of the walk.
+    """
+    outcomes: dict[Verb, StageResult | Plan] = {}
+    verbs = verbs_of(recipe)
+    for number, verb in enumerate(verbs, start=1):
+        context, stage = make_context(verb), load(verb)
+        context.check_stop()  # a signal may have come after the last unit of the verb before
+        context.reporter.say(f"{verb} ({number} of {len(verbs)})")
+        outcomes[verb] = _plan(stage, verb, context, verbs) if dry_run else stage.run(context)
+    return outcomes
+
+
+def _plan(stage: Stage, verb: Verb, context: StageContext, verbs: tuple[Verb, ...]) -> Plan:
+    try:
+        return stage.plan(context)
+    except ArtifactError as error:
+        # What an earlier verb of this walk would make isn't there yet, which is no fault of the recipe.
+        unmade = [earlier for earlier in verbs[: verbs.index(verb)] if not context.upstream(earlier).exists()]
+        if not unmade:
+            raise
+        return Plan(verb, {"waits for": ", ".join(unmade), "because": error.message})
+
+
+def _field(verb: Verb) -> str:
+    return verb.replace("-", "_")

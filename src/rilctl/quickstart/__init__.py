@@ -1,0 +1,1 @@
+"""The pocket world: data and model shapes of the quickstart."""

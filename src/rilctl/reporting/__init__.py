@@ -1,0 +1,1 @@
+"""metrics.jsonl first, everything else as its mirror: progress, plots."""

@@ -1,0 +1,90 @@
+"""A run's log: `metrics.jsonl` holds what is deterministic, `timings.jsonl` the rest."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rilctl.artifacts.layout import METRICS, TIMINGS, write_atomic
+from rilctl.errors import ArtifactError, RilctlError
+
+MetricsRow = dict[str, float]
+"""`step`, and what was measured in it; a metric that could not be computed is absent."""
+
+
+class MetricsLog:
+    """Appends one line per step to both files of a run directory.
+
+    Args:
+        directory: the run's output directory; it exists.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._metrics = directory / METRICS
+        self._timings = directory / TIMINGS
+
+    def write(self, step: int, metrics: Mapping[str, float], timings: Mapping[str, float] | None = None) -> None:
+        """Append what was measured in `step`; both lines are with the operating system when this returns.
+
+        Args:
+            step: counted from 1.
+            metrics: values that a run on the same hardware would repeat.
+            timings: seconds, bytes, rates: whatever differs from run to run.
+
+        Raises:
+            RilctlError: a value is not finite; neither file is touched.
+        """
+        lines = [(self._metrics, _line(step, metrics))]
+        if timings:
+            lines.append((self._timings, _line(step, timings)))
+        for path, line in lines:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line)
+
+    def truncate_to(self, step: int) -> None:
+        """Cut both files back to a checkpoint: later steps and a half-written last line go."""
+        for path in (self._metrics, self._timings):
+            if path.exists():
+                rows = read_metrics(path)
+                kept = [row for row in rows if row["step"] <= step]
+                write_atomic(path, "".join(map(_dump, kept)).encode())
+
+
+def read_metrics(path: Path) -> list[MetricsRow]:
+    """The rows of a metrics file, in order; a last line that is still being written is left out.
+
+    Raises:
+        ArtifactError: the file is missing, or a line of it is damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} can't be read: {error}", hint="name the directory of a training run") from error
+    *lines, _unfinished = text.split("\n")
+    return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
+
+
+def _parse(line: str, path: Path, number: int) -> MetricsRow:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or "step" not in row or not all(map(_is_number, row.values())):
+        raise ArtifactError(f"{path}, line {number}: not a row of metrics", hint="was the file edited or cut?")
+    return row
+
+
+def _line(step: int, values: Mapping[str, float]) -> str:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise RilctlError(f"step {step}: `{name}` is {value}", hint="lower the learning rate, in a new directory")
+    return _dump({"step": step, **dict(sorted(values.items()))})
+
+
+def _dump(row: Mapping[str, float]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,150 @@
+"""Pictures of a run: training dynamics and final accuracies. Matplotlib is imported when one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rilctl.reporting.metrics import MetricsRow, read_metrics
+from rilctl.reporting.tables import ARM_TITLES, AccuracyRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = (
+    ("similarity reward", "students taken for a teacher", "reward/similarity_student"),
+    ("answer reward", "rollouts judged right", "reward/answer_student"),
+    ("accuracy", "held-out questions answered right", "validation/accuracy"),
+)
+"""Title, what it counts, metric."""
+
+_COLOURS = {"ril": "#D55E00", "dr_grpo": "#0072B2", "sft_teacher": "#009E73", "sft": "#E69F00", "base": "#7F7F7F"}
+_SPARE_COLOURS = ("#CC79A7", "#56B4E9", "#8C6D31", "#4D4D4D")
+"""Okabe and Ito's palette: told apart with any colour vision, and in grey."""
+_STYLE: Any = {
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#B0B0B0",
+    "axes.labelcolor": "#404040",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#ECECEC",
+    "xtick.color": "#606060",
+    "ytick.color": "#606060",
+    "legend.frameon": False,
+}
+_SMALL: Any = {"fontsize": 8.5, "color": "#606060"}
+_SMOOTHING = 0.05
+"""Width of the running mean, as a share of the steps."""
+
+
+def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) -> None:
+    """Draw similarity reward, answer reward and held-out accuracy against the step, one colour for each run.
+
+    Rewards are noisy: each step is drawn faintly, their running mean boldly. A run without a metric is absent from
+    its panel.
+
+    Args:
+        runs: name -> `metrics.jsonl`, or its rows.
+        out: the picture; its ending says the format (`.png`, `.svg`, `.pdf`).
+    """
+    rows = {name: read_metrics(run) if isinstance(run, Path) else run for name, run in runs.items()}
+    colours = _colours(list(rows))
+    with _figure(out, width=9.6, height=3.4, columns=len(PANELS)) as (figure, axes):
+        for axis, (title, about, metric) in zip(axes, PANELS, strict=True):
+            _title(axis, title, about)
+            _percent(axis.yaxis)
+            axis.set_ylim(0, 1.02)
+            axis.set_xlabel("step")
+            for name, run in rows.items():
+                _draw_run(axis, run, metric, colours[name])
+        handles = [axes[0].plot([], [], color=colours[name], lw=2.2)[0] for name in rows]
+        labels = [ARM_TITLES.get(name, name) for name in rows]
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+
+def plot_accuracy(rows: Sequence[AccuracyRow], out: Path) -> None:
+    """Draw each student's accuracy as a point with its confidence interval, first row on top.
+
+    Args:
+        rows: what to draw, at least one.
+        out: the picture; its ending says the format.
+    """
+    colours = _colours([row.name for row in rows])
+    with _figure(out, width=6.4, height=1.1 + 0.42 * len(rows), columns=1) as (_, (axis,)):
+        for place, row in enumerate(rows):
+            spread = [[row.accuracy - row.low], [row.high - row.accuracy]]
+            axis.errorbar(row.accuracy, place, xerr=spread, fmt="o", color=colours[row.name], ms=8, lw=2.4, capsize=0)
+            label = f"{row.accuracy * 100:.1f} %"
+            axis.annotate(label, (row.high, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+        axis.set_yticks(range(len(rows)), [ARM_TITLES.get(row.name, row.name) for row in rows])
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.grid(visible=False, axis="y")
+        _percent(axis.xaxis)
+        axis.set_xlim(0, min(1.0, max(row.high for row in rows)) + 0.14)
+        _title(axis, f"accuracy on {rows[0].questions:,} held-out questions", "points, and their 95 % intervals")
+
+
+@contextmanager
+def _figure(out: Path, *, width: float, height: float, columns: int) -> Iterator[tuple[Figure, Sequence[Axes]]]:
+    """A figure in our style (inches) with a row of axes; written to `out` at the end. Touches no global state."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, columns, squeeze=False)[0]
+        yield figure, list(axes)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out)
+
+
+def _draw_run(axis: Axes, run: Sequence[MetricsRow], metric: str, colour: str) -> None:
+    points = [(row["step"], row[metric]) for row in run if metric in row]
+    if not points:
+        return
+    steps, values = zip(*points, strict=True)
+    bounds = [(row["step"], row["validation/low"], row["validation/high"]) for row in run if "validation/low" in row]
+    if metric == "validation/accuracy":
+        axis.plot(steps, values, color=colour, lw=2.2, marker="o", ms=4.5)
+        if bounds:
+            at, low, high = zip(*bounds, strict=True)
+            axis.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
+    else:
+        axis.plot(steps, values, color=colour, lw=0.8, alpha=0.3)
+        axis.plot(steps, running_mean(values, max(1, round(len(values) * _SMOOTHING))), color=colour, lw=2.2)
+
+
+def running_mean(values: Sequence[float], reach: int) -> list[float]:
+    """Mean of each value and up to `reach` neighbours on either side; as long as `values`."""
+    windows = (values[max(0, at - reach) : at + reach + 1] for at in range(len(values)))
+    return [sum(window) / len(window) for window in windows]
+
+
+def _title(axis: Axes, title: str, about: str) -> None:
+    axis.set_title(f"{title}\n", pad=2)
+    axis.annotate(about, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points", **_SMALL)
+
+
+def _percent(axis: Any) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    """A fixed colour for each known arm; the spare ones, in turn, for the others."""
+    others = [name for name in names if name not in _COLOURS]
+    spare = {name: _SPARE_COLOURS[at % len(_SPARE_COLOURS)] for at, name in enumerate(others)}
+    return {name: _COLOURS.get(name) or spare[name] for name in names}

@@ -1,0 +1,104 @@
+"""The manifest: what makes a directory an artifact."""
+
+from typing import Literal, get_args
+
+from pydantic import JsonValue
+
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.records import EvaluationRecord, ResponseRecord, RolloutRecord, VerdictRecord
+
+ArtifactKind = Literal[
+    "teacher-cache", "responses", "rollouts", "verdicts", "student", "discriminator", "evaluation", "report"
+]
+"""Every kind of artifact."""
+
+ARTIFACT_KINDS: tuple[ArtifactKind, ...] = get_args(ArtifactKind)
+
+ROW_TYPES: dict[ArtifactKind, type[StrictModel]] = {
+    "teacher-cache": ResponseRecord,
+    "responses": ResponseRecord,
+    "rollouts": RolloutRecord,
+    "verdicts": VerdictRecord,
+    "evaluation": EvaluationRecord,
+}
+"""The row model of each kind that holds rows; the other kinds hold weights or pages."""
+
+WEIGHT_KINDS: frozenset[ArtifactKind] = frozenset({"student", "discriminator"})
+"""Kinds whose content is their weights."""
+
+SCHEMA_VERSION = 1
+"""Raised when a manifest or row changes shape; a reader refuses a newer one."""
+
+
+class FileEntry(StrictModel):
+    """One file of an artifact."""
+
+    path: str
+    """Relative to the artifact's directory, with forward slashes."""
+    size_bytes: int
+    """Size when it was written."""
+    sha256: str
+    """Digest of its bytes when it was written."""
+
+
+class InputEntry(StrictModel):
+    """One thing that an artifact was made from."""
+
+    role: str
+    """What it was used as: `student`, `teacher-cache`, `data`, `teacher:NAME`, …"""
+    kind: Literal["artifact", "model", "data"]
+    """An artifact of ours, a model (directory or hub id), or a data set."""
+    name: str
+    """Path, hub id or data set location, as a person would find it again."""
+    digest: str
+    """The artifact's content digest, the model's weights digest or hub revision, the data set's digest."""
+
+
+class Manifest(StrictModel):
+    """`manifest.json`: written last; without it the directory is no artifact."""
+
+    kind: ArtifactKind
+    """What this artifact is."""
+    schema_version: int
+    """Version of the manifest's and rows' schema."""
+    status: Literal["complete", "partial"]
+    """`partial` means interrupted; rejected rows don't make an artifact partial."""
+    content_digest: str
+    """Over canonical sorted rows, or over weights by (name, dtype, shape, bytes): the same for the same content."""
+    provenance_digest: str
+    """Over verb, semantic config and input digests: decides what is up to date."""
+    verb: str
+    """The verb that made it."""
+    inputs: list[InputEntry]
+    """What it was made from."""
+    config: dict[str, JsonValue]
+    """The resolved config of the verb."""
+    num_rows: int | None = None
+    """Rows of the artifact's table; absent for weights."""
+    num_tokens: int | None = None
+    """Response tokens in the rows, where they are known."""
+    num_rejected: int = 0
+    """Rows that could not be used; they are listed in `rejected.jsonl`."""
+    files: list[FileEntry]
+    """Every file but the manifest itself."""
+    metrics: dict[str, float]
+    """What was measured; a metric that could not be computed is absent."""
+    versions: dict[str, str]
+    """rilctl, Python and the libraries that made it."""
+    created_at: str
+    """UTC, ISO 8601."""
+
+
+class ArtifactSummary(StrictModel):
+    """What a verb's `--json` says of each output."""
+
+    kind: ArtifactKind
+    """What it is."""
+    path: str
+    """Where it is."""
+    content_digest: str
+    """Its content digest."""
+    status: Literal["complete", "partial"]
+    """`complete` or `partial`."""
+    rows: int | None
+    """Rows of its table; null for weights."""

@@ -1,0 +1,78 @@
+"""What every stage is given, and what every stage gives back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rilctl.config.recipe import Recipe, Verb
+from rilctl.errors import InterruptedByUser
+from rilctl.reporting.progress import Reporter
+from rilctl.schemas.manifest import ArtifactSummary
+
+
+@dataclass
+class StopFlag:
+    """Set by a signal handler; a stage looks at it between two units of work."""
+
+    signal_number: int | None = None
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """A stage's surroundings.
+
+    Args:
+        recipe: the resolved recipe.
+        recipe_name: names the recipe's folder under the workspace root.
+        base_dir: folder that relative paths in the recipe start from (the current directory).
+        out: the output directory.
+        reporter: who is told what happens.
+        resume_command: the shell command that goes on after an interruption.
+        stop: set when a signal asks for a clean end.
+    """
+
+    recipe: Recipe
+    recipe_name: str
+    base_dir: Path
+    out: Path
+    reporter: Reporter
+    resume_command: str
+    stop: StopFlag = field(default_factory=StopFlag)
+
+    @property
+    def root(self) -> Path:
+        """The workspace root: holds every recipe's folder and the call cache."""
+        return self.base_dir / self.recipe.workspace.root
+
+    def upstream(self, verb: Verb) -> Path:
+        """Where the same recipe's `verb` puts its output."""
+        return self.root / self.recipe_name / verb
+
+    def check_stop(self) -> None:
+        """Raise `InterruptedByUser` if a signal came; call it where everything done so far is on disk."""
+        if self.stop.signal_number is not None:
+            raise InterruptedByUser(self.stop.signal_number, self.resume_command)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage made.
+
+    Args:
+        outputs: by role; the first is the one whose path goes to stdout.
+        num_rejected: rows that could not be used; more than none makes the exit code 3.
+        up_to_date: nothing had to be done.
+        summary: what a person reads at the end, name -> value.
+    """
+
+    outputs: dict[str, ArtifactSummary]
+    num_rejected: int = 0
+    up_to_date: bool = False
+    summary: dict[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `--dry-run` prints: name -> value, in order, nothing written."""
+
+    verb: Verb
+    lines: dict[str, str]

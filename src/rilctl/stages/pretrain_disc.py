@@ -1,0 +1,285 @@
+"""`pretrain-disc`: teach the discriminator who said what, before the loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import torch
+from pydantic import JsonValue
+
+from rilctl.algorithms.disc_metrics import length_only_accuracy
+from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.read import input_entry
+from rilctl.artifacts.runs import Run, open_run
+from rilctl.config.fields import ModelConfig, semantic_config
+from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.data.batches import batches
+from rilctl.data.sample import Sample
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.generation.hf import load_engine
+from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.errors import ArtifactError, RowError
+from rilctl.models.devices import pick_device
+from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, normalise
+from rilctl.models.lora import attach_lora
+from rilctl.models.prompts import encode_response
+from rilctl.models.vlm import load_vlm
+from rilctl.reporting.metrics import MetricsLog
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.stages.cached_calls import cached_responses
+from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
+from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
+from rilctl.stages.inputs import (
+    data_entry,
+    find_artifact,
+    find_student,
+    load_data,
+    name_student,
+    num_artifact_rows,
+    present,
+    read_responses,
+    row_seed,
+    up_to_date,
+)
+
+
+class DiscState(StrictModel):
+    """What a checkpoint remembers besides weights and optimizer: nothing."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A student's and a teacher's response to one question."""
+
+    sample: Sample
+    student_text: str
+    teacher_text: str
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do."""
+    config = _config(context)
+    student = name_student(context, config.student, after="pretrain-disc")
+    cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+    num_questions = len(load_data(context).samples)
+    sampled = config.responses or f"{num_questions * config.num_responses:,} sampled here"
+    return Plan(
+        "pretrain-disc",
+        {
+            "student": student.model,
+            "teacher responses": f"{num_artifact_rows(cache):,}",
+            "student responses": sampled,
+            "discriminator sees": config.input,
+            "loss": config.loss,
+            "output": str(context.out),
+        },
+    )
+
+
+def run(context: StageContext) -> StageResult:
+    """Sample the student, train the discriminator, report on held-out questions."""
+    config = _config(context)
+    student, student_entry = find_student(context, config.student, after="pretrain-disc")
+    cache_path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+    data = load_data(context)
+    inputs = [student_entry, data_entry(data), input_entry("teacher-cache", cache_path)]
+    given = config.responses and find_artifact(context, config.responses, "pretrain-disc", "responses")
+    if given:
+        inputs.append(input_entry("responses", given))
+    semantic: dict[str, JsonValue] = {"pretrain-disc": semantic_config(config), "student": semantic_config(student)}
+    roles = {"discriminator": "discriminator"} | ({} if given else {"responses": "responses"})
+    with open_run(
+        context.out,
+        verb="pretrain-disc",
+        config=context.recipe.model_dump(mode="json"),
+        semantic=semantic,
+        inputs=inputs,
+    ) as artifact_run:
+        done = artifact_run.finished(roles)  # type: ignore[arg-type]
+        if done is not None:
+            return up_to_date(done)
+        if config.engine.num_threads:
+            torch.set_num_threads(config.engine.num_threads)
+        teacher = read_responses(context, cache_path, data.samples)
+        rejected = list(data.rejected)
+        outputs = {}
+        if given:
+            students = read_responses(context, given, data.samples)
+        else:
+            samples = [sample for sample in data.samples if sample.id in teacher]
+            students = _sample_student(context, config, student, samples, rejected)
+            writer = artifact_run.writer("responses", role="responses")
+            writer.write_rows(row for rows in students.values() for row in rows)
+            writer.write_rejected(rejected)
+            outputs["responses"] = writer.commit()
+        pairs = _pairs(data.samples, students, teacher)
+        if config.input == "image+question+response":
+            pairs = _readable(pairs, rejected)
+        disc, metrics = _train(context, config, student, pairs, artifact_run)
+        writer = artifact_run.writer("discriminator", role="discriminator")
+        disc.save(writer.staging())
+        writer.write_rejected(rejected)
+        summary = writer.commit(metrics=metrics)
+        artifact_run.clear_resume()
+    return StageResult({"discriminator": summary} | outputs, num_rejected=len(rejected), summary=dict(metrics))
+
+
+def _config(context: StageContext) -> PretrainDiscConfig:
+    return context.recipe.pretrain_disc or PretrainDiscConfig()
+
+
+def _sample_student(
+    context: StageContext,
+    config: PretrainDiscConfig,
+    student: ModelConfig,
+    samples: Sequence[Sample],
+    rejected: list[RejectedRecord],
+) -> dict[str, list[ResponseRecord]]:
+    """The student's responses through the call cache, by sample id."""
+    engine = load_engine(student, config.generation, context.base_dir)
+    seeds = range(config.num_responses)
+    requests = [
+        GenerationRequest(s.id, s.question, s.images, tuple(row_seed(config.seed, "student", s.id, i) for i in seeds))
+        for s in samples
+    ]
+    context.reporter.begin("student responses", total=len(requests), unit="questions")
+
+    def on_chunk(num: int) -> None:
+        context.reporter.advance(num)
+        context.check_stop()
+
+    found: dict[str, list[ResponseRecord]] = {}
+    with CallCache(context.root) as cache:
+        chunk = max(1, config.generation.rows_per_batch // config.num_responses)
+        answers = cached_responses(engine, cache, requests, config.sampling, chunk=chunk, on_chunk=on_chunk)
+        for sample, answer in zip(samples, answers, strict=True):
+            if isinstance(answer, RowError):
+                rejected.append(_reject(sample.id, answer))
+                continue
+            found[sample.id] = [
+                ResponseRecord(
+                    sample_id=sample.id,
+                    source="student",
+                    side="student",
+                    response_index=index,
+                    question=sample.question,
+                    answer=sample.answer,
+                    image_digests=[image.digest for image in sample.images],
+                    text=response.text,
+                    token_ids=list(response.token_ids),
+                    finish_reason=response.finish_reason,
+                )
+                for index, response in enumerate(answer)
+            ]
+    engine.close()
+    context.reporter.end()
+    return found
+
+
+def _pairs(
+    samples: Sequence[Sample], students: dict[str, list[ResponseRecord]], teachers: dict[str, list[ResponseRecord]]
+) -> list[Pair]:
+    """As many of one side as of the other for every question; teachers take turns."""
+    pairs = []
+    for sample in samples:
+        by_teacher: dict[str, list[ResponseRecord]] = {}
+        for row in teachers.get(sample.id, ()):
+            by_teacher.setdefault(row.source, []).append(row)
+        turns = [row for turn in zip_longest(*by_teacher.values()) for row in turn if row is not None]
+        pairs += [
+            Pair(sample, student.text, teacher.text)
+            for student, teacher in zip(students.get(sample.id, ()), turns, strict=False)
+        ]
+    return pairs
+
+
+def _readable(pairs: Sequence[Pair], rejected: list[RejectedRecord]) -> list[Pair]:
+    """Leave out the questions whose pictures can't be decoded."""
+    bad: dict[str, RejectedRecord] = {}
+    for sample in {pair.sample.id: pair.sample for pair in pairs}.values():
+        try:
+            for image in sample.images:
+                image.load()
+        except RowError as error:
+            bad[sample.id] = _reject(sample.id, error)
+    rejected += bad.values()
+    return [pair for pair in pairs if pair.sample.id not in bad]
+
+
+def _reject(sample_id: str, error: RowError) -> RejectedRecord:
+    return RejectedRecord(sample_id=sample_id, source="student", reason=error.reason, message=error.message)
+
+
+def _train(
+    context: StageContext, config: PretrainDiscConfig, student: ModelConfig, pairs: Sequence[Pair], artifact_run: Run
+) -> tuple[Discriminator, dict[str, float]]:
+    device = pick_device(config.engine.device)
+    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+    if config.lora:
+        attach_lora(vlm, config.lora, seed=config.seed)
+    card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest)
+    disc = Discriminator(vlm, card, seed=config.seed)
+    held_out = [pair for pair in pairs if _is_held_out(pair, config)]
+    learned = [pair for pair in pairs if not _is_held_out(pair, config)]
+    if not held_out or not learned:
+        raise ArtifactError(
+            f"{len(pairs)} response pairs can't be split by question into training and held-out ones",
+            hint="use more questions, or another `pretrain-disc.held_out_share`",
+        )
+    pairs_per_step = max(1, config.rows_per_step // 2)
+    num_steps = config.steps_for(len(learned), pairs_per_step)
+    engine = TorchTraining(disc.trained_parameters(), config.optim, num_steps=num_steps)
+    log = MetricsLog(artifact_run.path)
+    checkpoint = load_checkpoint(artifact_run.resume_dir, {"discriminator": engine}, DiscState)
+    step = checkpoint[0] if checkpoint else 0
+    log.truncate_to(step)
+    max_rows = config.engine.rows_per_micro_batch
+    context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
+    for picks in batches(len(learned), pairs_per_step, config.seed, step):
+        if step == num_steps:
+            break
+        batch = _labelled([learned[pick] for pick in picks])
+        logits_N, report = update_discriminator(disc, engine, batch, max_rows=max_rows)
+        step += 1
+        metrics = {
+            f"disc/{name}": value for name, value in {**report, **health(disc, logits_N, batch.is_student)}.items()
+        }
+        log.write(step, metrics)
+        context.reporter.advance(metrics=metrics)
+        if step % config.checkpoint_every == 0 or step == num_steps or context.stop.signal_number is not None:
+            save_checkpoint(artifact_run.resume_dir, step, {"discriminator": engine}, DiscState())
+        context.check_stop()
+    context.reporter.end()
+    return disc, _held_out_report(disc, learned, held_out, max_rows)
+
+
+def _is_held_out(pair: Pair, config: PretrainDiscConfig) -> bool:
+    return row_seed("held-out", config.seed, pair.sample.id) < config.held_out_share * 2**63
+
+
+def _labelled(pairs: Sequence[Pair]) -> LabelledRows:
+    """Each pair is a group: its student's row, then its teacher's."""
+    rows = [
+        DiscriminatorRow(pair.sample.question, pair.sample.images, text)
+        for pair in pairs
+        for text in (pair.student_text, pair.teacher_text)
+    ]
+    return LabelledRows(rows, [True, False] * len(pairs), [i for i in range(len(pairs)) for _ in range(2)])
+
+
+def _held_out_report(
+    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], max_rows: int
+) -> dict[str, float]:
+    """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
+
+    def lengths(batch: LabelledRows) -> tuple[torch.Tensor, torch.Tensor]:
+        num_tokens = [len(encode_response(disc.vlm, normalise(row.text), stopped=False)) for row in batch.rows]
+        return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
+
+    batch = _labelled(held_out)
+    metrics: dict[str, float | None] = dict(health(disc, score(disc, batch, max_rows=max_rows), batch.is_student))
+    metrics["length_only_accuracy"] = length_only_accuracy(*lengths(_labelled(learned)), *lengths(batch))
+    metrics["num_questions"] = float(len({pair.sample.id for pair in held_out}))
+    return {f"held_out/{name}": value for name, value in present(metrics).items()}

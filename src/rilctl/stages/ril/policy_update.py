@@ -1,0 +1,160 @@
+"""The policy's optimizer steps on one batch of groups.
+
+Shapes: N policy rows of a micro-batch, R response tokens.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rilctl.algorithms.policy_loss import policy_loss
+from rilctl.config.train import TrainConfig
+from rilctl.engines.training.base import TrainingEngine
+from rilctl.models.lora import has_lora, lora_disabled
+from rilctl.models.policy import response_logprobs
+from rilctl.models.prompts import collate_responses
+from rilctl.models.vlm import Vlm
+from rilctl.stages.ril.rows import Group, Row
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Whole groups that go through the model at once."""
+
+    groups: Sequence[Group]
+    prompt_of_row_N: Tensor
+    token_ids_NR: Tensor
+    mask_NR: Tensor
+
+    @property
+    def rows(self) -> list[Row]:
+        """The policy rows, in the order of the tensors."""
+        return [row for group in self.groups for row in group.policy_rows]
+
+
+@dataclass
+class PolicyUpdate:
+    """Turns advantages into better weights.
+
+    Args:
+        config: the `[train]` table.
+        policy: the student that is trained.
+        engine: its optimizer.
+        reference: a frozen copy of the student; None: the policy with its adapters off, or no KL.
+    """
+
+    config: TrainConfig
+    policy: Vlm
+    engine: TrainingEngine
+    reference: Vlm | None
+
+    def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
+        """`policy_updates` optimizer steps on the policy rows of all groups."""
+        config, algorithm = self.config, self.config.algorithm
+        parts = list(self._micro_batches(groups))
+        num_rows = sum(len(part.rows) for part in parts)
+        weighting: Literal["dr_grpo", "grpo"] = "grpo" if algorithm.name == "grpo" else "dr_grpo"
+        denominator = float(num_rows if weighting == "grpo" else num_rows * config.sampling.max_new_tokens)
+        references = [self._reference_logprobs(part) for part in parts]
+        frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
+        for _ in range(algorithm.policy_updates):
+            total, sums, entropies = 0.0, dict[str, float](), list[float]()
+            for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
+                logprobs_NR, entropy = self._logprobs(part, with_entropy=True)
+                device = logprobs_NR.device
+                loss, metrics = policy_loss(
+                    logprobs_NR,
+                    frozen_NR,
+                    ref_NR,
+                    torch.tensor([row.advantage for row in part.rows], device=device),
+                    part.mask_NR,
+                    torch.tensor([row.side == "teacher" for row in part.rows], device=device),
+                    torch.tensor([row.reward is not None for row in part.rows], device=device),
+                    clip_eps=algorithm.clip_eps,
+                    kl_beta=algorithm.kl_beta,
+                    denominator=denominator,
+                    ratio_level=algorithm.ratio_level,
+                    teacher_rows="shaped" if algorithm.teacher_rows == "shaped" else "plain",
+                    kl_rows=algorithm.kl_rows,
+                    loss_weighting=weighting,
+                )
+                self.engine.backward(loss)
+                total += float(loss.detach())
+                entropies.append(float(entropy) * int(part.mask_NR.sum()))
+                for name, value in metrics.items():
+                    weight = 1.0 if name.startswith("num_") else _weight(metrics, name)
+                    sums[name] = sums.get(name, 0.0) + float(value) * weight
+            report = self.engine.step()
+        num_tokens = sum(int(part.mask_NR.sum()) for part in parts)
+        return {
+            "policy/loss": total,
+            "policy/grad_norm": report.grad_norm,
+            "policy/lr": report.lr,
+            "policy/entropy": sum(entropies) / num_tokens,
+            **{f"policy/{name}": _mean_over_parts(sums, name) for name in sums},
+        }
+
+    def _micro_batches(self, groups: Sequence[Group]) -> Iterator[MicroBatch]:
+        """Whole groups, at most `rows_per_micro_batch` rows unless one group is larger; long answers together."""
+        waiting: list[Group] = []
+        ordered = sorted(groups, key=lambda group: max(len(row.token_ids) for row in group.policy_rows))
+        for group in ordered:
+            num_rows = sum(len(g.policy_rows) for g in (*waiting, group))
+            if waiting and num_rows > self.config.engine.rows_per_micro_batch:
+                yield self._micro_batch(waiting)
+                waiting = []
+            waiting.append(group)
+        if waiting:
+            yield self._micro_batch(waiting)
+
+    def _micro_batch(self, groups: list[Group]) -> MicroBatch:
+        prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]
+        responses = [row.token_ids for group in groups for row in group.policy_rows]
+        device = self.policy.device
+        return MicroBatch(
+            list(groups), torch.tensor(prompt_of_row, device=device), *collate_responses(self.policy, responses)
+        )
+
+    def _logprobs(
+        self, part: MicroBatch, vlm: Vlm | None = None, *, with_entropy: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        model = vlm or self.policy
+        logprobs_NR, entropy = response_logprobs(
+            model,
+            [group.prompt for group in part.groups],
+            part.prompt_of_row_N,
+            part.token_ids_NR,
+            part.mask_NR,
+            temperature=self.config.sampling.temperature,
+            banned_ids=self.policy.banned_ids,
+            with_entropy=with_entropy,
+        )
+        return logprobs_NR, entropy if entropy is not None else logprobs_NR.new_zeros(())
+
+    @torch.no_grad()
+    def _frozen_logprobs(self, part: MicroBatch) -> Tensor:
+        return self._logprobs(part)[0]
+
+    @torch.no_grad()
+    def _reference_logprobs(self, part: MicroBatch) -> Tensor | None:
+        if self.config.algorithm.kl_beta == 0:
+            return None
+        adapters_off = lora_disabled(self.policy.model) if has_lora(self.policy.model) else nullcontext()
+        with adapters_off:
+            return self._logprobs(part, self.reference)[0]
+
+
+def _weight(metrics: Mapping[str, Tensor], name: str) -> float:
+    """A micro-batch's share in a mean: its number of tokens on that side."""
+    return float(metrics[f"num_{name.split('_')[0]}_tokens"])
+
+
+def _mean_over_parts(sums: Mapping[str, float], name: str) -> float | None:
+    if name.startswith("num_"):
+        return sums[name]
+    num = sums[f"num_{name.split('_')[0]}_tokens"]
+    return sums[name] / num if num else None

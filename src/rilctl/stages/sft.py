@@ -1,0 +1,270 @@
+"""`sft`: the warm start. Learn the data set's responses, or the teachers' (sequence-level distillation).
+
+Shapes: N rows, R response tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue
+
+from rilctl.artifacts.read import input_entry, read_rows, resolve
+from rilctl.artifacts.runs import Run, open_run
+from rilctl.config.fields import semantic_config
+from rilctl.config.sft import SftConfig
+from rilctl.data.batches import batches
+from rilctl.data.sample import ImageRef, Sample
+from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.errors import ConfigError, DataError, RowError
+from rilctl.models.devices import pick_device
+from rilctl.models.lora import attach_lora, merged_state_dict
+from rilctl.models.policy import response_logprobs
+from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
+from rilctl.models.vlm import Vlm, load_vlm, save_vlm
+from rilctl.reporting.metrics import MetricsLog
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.manifest import ArtifactSummary, InputEntry
+from rilctl.schemas.records import RejectedRecord, RolloutRecord
+from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
+from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.inputs import (
+    data_entry,
+    find_artifact,
+    find_student,
+    load_data,
+    name_student,
+    present,
+    read_responses,
+    up_to_date,
+)
+
+
+@dataclass(frozen=True)
+class SftRow:
+    """A question and the response to learn.
+
+    Args:
+        sample_id: the question's id.
+        stopped: whether the response's author ended it, so that the stop token is learned too.
+    """
+
+    sample_id: str
+    question: str
+    images: tuple[ImageRef, ...]
+    text: str
+    stopped: bool
+
+
+class SftState(StrictModel):
+    """What a checkpoint remembers besides weights and optimizer."""
+
+    rejected: list[RejectedRecord] = []
+    """Bad rows so far."""
+    metrics: dict[str, float] = {}
+    """The newest value of each metric."""
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do."""
+    config = _config(context)
+    rows, _, _ = _rows(context, config)
+    steps = f"{config.steps_for(len(rows), config.rows_per_step):,}"
+    if config.match_tokens is not None:
+        steps = f"as many as it takes for the response tokens of {config.match_tokens},"
+    student = name_student(context, config.student, after="sft")
+    return Plan(
+        "sft",
+        {
+            "student": student.model + (" (random weights)" if student.random_weights else ""),
+            "rows": f"{len(rows):,} ({config.responses})",
+            "steps": f"{steps} of {config.rows_per_step} rows",
+            "weights that train": "LoRA adapters" if config.lora else "all",
+            "output": str(context.out),
+        },
+    )
+
+
+def run(context: StageContext) -> StageResult:
+    """Train and write the student."""
+    config = _config(context)
+    student, student_entry = find_student(context, config.student, after="sft")
+    rows, inputs, rejected = _rows(context, config)
+    validation = load_data(context, "validation")
+    inputs = [student_entry, *inputs, *([data_entry(validation, "validation")] if validation.samples else [])]
+    budget_tokens = None
+    if config.match_tokens is not None:
+        rollouts = resolve(context.base_dir / config.match_tokens, "rollouts")
+        inputs.append(input_entry("match-tokens", rollouts))
+        budget_tokens = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
+        context.reporter.say(f"budget: {budget_tokens:,} response tokens, as many as in {rollouts}")
+    semantic: dict[str, JsonValue] = {"sft": semantic_config(config), "student": semantic_config(student)}
+    with open_run(
+        context.out, verb="sft", config=context.recipe.model_dump(mode="json"), semantic=semantic, inputs=inputs
+    ) as artifact_run:
+        done = artifact_run.finished({"student": "student"})
+        if done is not None:
+            return up_to_date(done)
+        if config.engine.num_threads:
+            torch.set_num_threads(config.engine.num_threads)
+        device = pick_device(config.engine.device)
+        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+        if config.lora:
+            attach_lora(vlm, config.lora, seed=config.seed)
+        held_out = [_data_row(sample) for sample in validation.samples]
+        trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens)
+        metrics = trainer.train(artifact_run)
+        rejected = (*rejected, *trainer.rejected.values())
+        summary = _write_student(artifact_run, vlm, rejected, metrics)
+        artifact_run.clear_resume()
+    return StageResult({"student": summary}, num_rejected=len(rejected), summary=dict(metrics))
+
+
+@dataclass
+class _Trainer:
+    context: StageContext
+    config: SftConfig
+    vlm: Vlm
+    rows: Sequence[SftRow]
+    validation: Sequence[SftRow]
+    budget_tokens: int | None
+    rejected: dict[str, RejectedRecord] = field(default_factory=dict)
+
+    def train(self, artifact_run: Run) -> dict[str, float]:
+        """All steps that are left; returns the last metrics."""
+        config, reporter = self.config, self.context.reporter
+        num_steps = self._num_steps()
+        self.prompts = PromptCache(self.vlm)
+        engine = TorchTraining(self.vlm.model.named_parameters(), config.optim, num_steps=num_steps)
+        log = MetricsLog(artifact_run.path)
+        checkpoint = load_checkpoint(artifact_run.resume_dir, {"student": engine}, SftState)
+        step, state = checkpoint or (0, SftState())
+        if checkpoint:
+            reporter.say(f"resuming at step {step} of {num_steps}")
+        self.rejected = {row.sample_id: row for row in state.rejected}
+        last = dict(state.metrics)
+        log.truncate_to(step)
+        reporter.begin("sft", total=num_steps, unit="steps", done=step)
+        for picks in batches(len(self.rows), config.rows_per_step, config.seed, step):
+            if step == num_steps:
+                break
+            metrics = self._step(engine, [self.rows[pick] for pick in picks])
+            step += 1
+            if step % config.validate_every == 0 or step == num_steps:
+                metrics |= self._validate()
+            log.write(step, metrics)
+            last |= metrics
+            reporter.advance(metrics=metrics)
+            stopping = self.context.stop.signal_number is not None
+            if step % config.checkpoint_every == 0 or step == num_steps or stopping:
+                state = SftState(rejected=list(self.rejected.values()), metrics=last)
+                save_checkpoint(artifact_run.resume_dir, step, {"student": engine}, state)
+            self.context.check_stop()
+        reporter.end()
+        return last
+
+    def _num_steps(self) -> int:
+        """Steps of the whole run; as many as it takes where the budget is a number of tokens."""
+        if self.budget_tokens is None:
+            return self.config.steps_for(len(self.rows), self.config.rows_per_step)
+        lengths = [len(encode_response(self.vlm, row.text, stopped=row.stopped)) for row in self.rows]
+        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(lengths)
+        return max(1, round(self.budget_tokens / tokens_per_step))
+
+    def _step(self, engine: TorchTraining, rows: Sequence[SftRow]) -> dict[str, float]:
+        """One optimizer step; the loss is the mean over the batch's response tokens."""
+        encoded = list(self._encode(rows))
+        if not encoded and self.rejected.keys() >= {row.sample_id for row in self.rows}:
+            first = next(iter(self.rejected.values()))
+            raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
+        num_tokens = sum(len(token_ids) for _, token_ids in encoded)  # 0 where all rows are bad: nothing is learned
+        loss = torch.zeros(())
+        for micro_batch in self._micro_batches(encoded):
+            micro_loss = self._token_loss(micro_batch) / num_tokens
+            engine.backward(micro_loss)
+            loss += micro_loss.detach().cpu()
+        report = engine.step()
+        return {
+            "sft/loss": float(loss),
+            "sft/grad_norm": report.grad_norm,
+            "sft/lr": report.lr,
+            "sft/num_tokens": float(num_tokens),
+        }
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Mean loss over the validation rows' response tokens."""
+        encoded = list(self._encode(self.validation))
+        num_tokens = sum(len(token_ids) for _, token_ids in encoded)
+        if num_tokens == 0:
+            return {}
+        total = sum(float(self._token_loss(batch)) for batch in self._micro_batches(encoded))
+        return {"validation/loss": total / num_tokens}
+
+    def _encode(self, rows: Sequence[SftRow]) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
+        """Rows as tensors; a bad row is recorded once and left out."""
+        for row in rows:
+            try:
+                token_ids = encode_response(self.vlm, row.text, stopped=row.stopped)
+                if len(token_ids) > self.config.max_response_tokens:
+                    limit = self.config.max_response_tokens
+                    raise RowError("response-too-long", f"{len(token_ids)} tokens, max_response_tokens = {limit}")
+                yield self.prompts.get(row.question, row.images), token_ids
+            except RowError as error:
+                self.rejected[row.sample_id] = RejectedRecord(
+                    sample_id=row.sample_id, source="data", reason=error.reason, message=error.message
+                )
+
+    def _micro_batches(
+        self, encoded: list[tuple[EncodedPrompt, tuple[int, ...]]]
+    ) -> Iterator[list[tuple[EncodedPrompt, tuple[int, ...]]]]:
+        """Rows of similar length together, so that little is padding."""
+        size = self.config.engine.rows_per_micro_batch
+        ordered = sorted(encoded, key=lambda row: len(row[0].token_ids_P) + len(row[1]))
+        return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+    def _token_loss(self, micro_batch: Sequence[tuple[EncodedPrompt, tuple[int, ...]]]) -> torch.Tensor:
+        """Negative log-likelihood, summed over response tokens; prompt tokens don't count."""
+        ids_NR, mask_NR = collate_responses(self.vlm, [token_ids for _, token_ids in micro_batch])
+        prompts = [prompt for prompt, _ in micro_batch]
+        logprobs_NR, _ = response_logprobs(self.vlm, prompts, torch.arange(len(prompts)), ids_NR, mask_NR)
+        return -logprobs_NR.sum()
+
+
+def _config(context: StageContext) -> SftConfig:
+    return context.recipe.sft or SftConfig()
+
+
+def _rows(
+    context: StageContext, config: SftConfig
+) -> tuple[list[SftRow], list[InputEntry], tuple[RejectedRecord, ...]]:
+    """The rows to learn, their lineage, and the bad rows of the data set."""
+    data = load_data(context)
+    if config.responses == "data":
+        return [_data_row(sample) for sample in data.samples], [data_entry(data)], data.rejected
+    path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+    responses = read_responses(context, path, data.samples)
+    rows = [
+        SftRow(sample.id, sample.question, sample.images, response.text, response.finish_reason != "length")
+        for sample in data.samples
+        for response in responses.get(sample.id, ())
+        if response.text
+    ]
+    if not rows:
+        raise ConfigError(f"{path} has no usable response", hint="cache the teachers' answers again")
+    return rows, [data_entry(data), input_entry("teacher-cache", path)], data.rejected
+
+
+def _data_row(sample: Sample) -> SftRow:
+    return SftRow(sample.id, sample.question, sample.images, sample.response, True)
+
+
+def _write_student(
+    artifact_run: Run, vlm: Vlm, rejected: Sequence[RejectedRecord], metrics: dict[str, float]
+) -> ArtifactSummary:
+    writer = artifact_run.writer("student")
+    staging: Path = writer.staging()
+    save_vlm(vlm, staging, state_dict=merged_state_dict(vlm.model))
+    writer.write_rejected(rejected)
+    return writer.commit(metrics=present(dict(metrics)))

@@ -1,0 +1,90 @@
+"""`train`: the RIL loop (Algorithm 2) and its baselines."""
+
+import torch
+from pydantic import JsonValue
+
+from rilctl.artifacts.runs import open_run
+from rilctl.config.fields import semantic_config
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.train import TrainConfig
+from rilctl.engines.judging.rule import RuleJudge
+from rilctl.schemas.manifest import ArtifactKind
+from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.inputs import num_artifact_rows, up_to_date
+from rilctl.stages.ril.inputs import find_inputs, input_entries
+from rilctl.stages.ril.loop import Loop
+
+HEADLINE = (
+    "reward/answer_student",
+    "reward/similarity_student",
+    "disc/auc",
+    "disc/length_only_accuracy",
+    "policy/student_kl",
+    "validation/accuracy",
+    "validation/low",
+    "validation/high",
+)
+"""Metrics in the closing summary; metrics.jsonl has all of every step."""
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do."""
+    config = _config(context)
+    inputs = find_inputs(context, config)
+    algorithm = config.algorithm
+    num_teacher = config.num_teacher_rows if algorithm.uses_discriminator else 0
+    num_rollouts = config.num_steps * config.questions_per_step * config.num_student_rows
+    judged = config.num_steps * config.questions_per_step * (config.num_student_rows + num_teacher)
+    lines = {
+        "algorithm": algorithm.name,
+        "student": inputs.student.model,
+        "questions": f"{len(inputs.data.samples):,}, {len(inputs.validation.samples):,} held out",
+        "steps": f"{config.num_steps:,} of {config.questions_per_step} questions x "
+        f"({config.num_student_rows} student + {num_teacher} teacher rows)",
+        "rollouts": f"{num_rollouts:,}, at most {num_rollouts * config.sampling.max_new_tokens:,} tokens",
+        "judge calls": f"{judged if algorithm.uses_judge else 0:,}",
+    }
+    if inputs.teacher_cache:
+        lines["teacher responses"] = f"{num_artifact_rows(inputs.teacher_cache):,}"
+    return Plan("train", lines | {"output": str(context.out)})
+
+
+def run(context: StageContext) -> StageResult:
+    """Train, then write the students, the discriminator and the rollouts."""
+    config = _config(context)
+    inputs = find_inputs(context, config)
+    judge = context.recipe.judge or RuleJudgeConfig()
+    semantic: dict[str, JsonValue] = {
+        "train": semantic_config(config),
+        "student": semantic_config(inputs.student),
+        "judge": semantic_config(judge.model_copy(update={"source": None})),
+    }
+    roles: dict[str, ArtifactKind] = {"student": "student"}
+    if inputs.validation.samples:
+        roles["best-student"] = "student"
+    if config.algorithm.uses_discriminator:
+        roles["discriminator"] = "discriminator"
+    roles["rollouts"] = "rollouts"
+    with open_run(
+        context.out,
+        verb="train",
+        config=context.recipe.model_dump(mode="json"),
+        semantic=semantic,
+        inputs=input_entries(context, inputs),
+    ) as artifact_run:
+        done = artifact_run.finished(roles)
+        if done is not None:
+            return up_to_date(done)
+        if config.engine.num_threads:
+            torch.set_num_threads(config.engine.num_threads)
+        loop = Loop.build(context, config, inputs, RuleJudge(judge), artifact_run)
+        loop.run()
+        outputs = loop.write(roles)
+        artifact_run.clear_resume()
+        num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)
+        headline = {name: value for name, value in loop.summary().items() if name in HEADLINE}
+        return StageResult(outputs, num_rejected=num_rejected, summary=dict(headline))
+
+
+def _config(context: StageContext) -> TrainConfig:
+    return context.recipe.train or TrainConfig()

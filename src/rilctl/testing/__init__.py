@@ -1,0 +1,1 @@
+"""Shipped doubles: small models with random weights, scripted generators and judges."""

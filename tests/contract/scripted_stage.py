@@ -1,0 +1,100 @@
+"""`rilctl` with a scripted stage and quickstart in place of the real ones: `python scripted_stage.py train …`.
+
+What the stage does comes from the environment variable `SCRIPT`, so that the command line is the one under test.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+from rilctl.cli.app import main
+from rilctl.errors import ArtifactError, LockedError
+from rilctl.reporting.progress import Reporter
+from rilctl.reporting.tables import AccuracyRow
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.manifest import ArtifactSummary
+from rilctl.stages.context import Plan, StageContext, StageResult, StopFlag
+
+SCRIPT = os.environ["SCRIPT"]
+
+
+def run(context: StageContext) -> StageResult:
+    if SCRIPT == "noisy":
+        print("print")
+        os.write(1, b"descriptor\n")
+        subprocess.run([sys.executable, "-c", "print('child')"], check=True)
+        import atexit
+
+        atexit.register(print, "at exit")
+    elif SCRIPT == "locked":
+        raise LockedError("somebody else writes here", hint="wait")
+    elif SCRIPT == "corrupt":
+        raise ArtifactError("a byte changed")
+    elif SCRIPT == "bug":
+        raise KeyError("oops")
+    elif SCRIPT == "disk full":
+        raise OSError(28, "No space left on device", "rows.parquet")
+    elif SCRIPT == "patient":
+        context.reporter.begin("train", total=1000, unit="steps", done=10)
+        for _ in range(600):
+            time.sleep(0.05)
+            context.reporter.advance(metrics={"loss": 0.5})
+            context.check_stop()
+    elif SCRIPT == "stubborn":
+        context.reporter.say("ready")
+        time.sleep(60)
+    elif SCRIPT == "progress":
+        context.reporter.begin("train", total=3, unit="steps")
+        for _ in range(3):
+            context.reporter.advance(metrics={"loss": 0.5})
+        context.reporter.end()
+        context.reporter.warn("a warning")
+    summary: dict[str, float | str] = {"accuracy": 0.51234, "suite": "digits"}
+    if SCRIPT == "echo":
+        asked = {"source": context.recipe.judge and context.recipe.judge.source}
+        asked |= {"student": context.recipe.eval and context.recipe.eval.student}
+        summary = {key: value for key, value in asked.items() if value} | {"recipe": context.recipe_name}
+    student = ArtifactSummary(
+        kind="student", path=f"{context.out}/student", content_digest="d1", status="complete", rows=None
+    )
+    rollouts = ArtifactSummary(
+        kind="rollouts", path=f"{context.out}/rollouts", content_digest="d2", status="complete", rows=7
+    )
+    return StageResult(
+        outputs={"student": student, "rollouts": rollouts},
+        num_rejected=2 if SCRIPT in ("rejected", "rejected before") else 0,
+        up_to_date=SCRIPT in ("up to date", "rejected before"),
+        summary=summary,
+    )
+
+
+def plan(context: StageContext) -> Plan:
+    print("noise")
+    return Plan("train", {"student": "qwen3b", "output": str(context.out)})
+
+
+for verb in ("train", "eval", "judge"):
+    stage = types.ModuleType(f"rilctl.stages.{verb}")
+    vars(stage).update(run=run, plan=plan)
+    sys.modules[stage.__name__] = stage
+
+
+class QuickstartReport(StrictModel):
+    seconds: float
+    rows: list[AccuracyRow]
+    artifacts: dict[str, str]
+
+
+def run_quickstart(*, root: Path, reporter: Reporter, stop: StopFlag, seed: int) -> QuickstartReport:
+    print("noise")
+    rows = [AccuracyRow(name="ril", accuracy=0.75, low=0.7, high=0.8, questions=1000)]
+    return QuickstartReport(seconds=1.5, rows=rows, artifacts={"report": str(root / "quickstart" / "report.md")})
+
+
+quickstart = types.ModuleType("rilctl.pipeline.quickstart")
+vars(quickstart).update(run_quickstart=run_quickstart)
+sys.modules[quickstart.__name__] = quickstart
+main()

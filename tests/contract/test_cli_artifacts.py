@@ -1,0 +1,140 @@
+"""`artifacts ls|show|verify|lineage` on real artifacts, in this process."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rilctl.artifacts.read import input_entry, read_manifest
+from rilctl.artifacts.runs import open_run
+from rilctl.cli.app import run
+from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import ResponseRecord
+
+
+def write(out: Path, verb: str, inputs: Sequence[InputEntry], role: str | None = None) -> Path:
+    rows = [
+        ResponseRecord(
+            sample_id=f"q{i}",
+            source="qwen",
+            side="teacher",
+            response_index=0,
+            question="how many?",
+            answer="3",
+            image_digests=[],
+            text=f"there are {i}",
+            finish_reason="stop",
+        )
+        for i in range(3)
+    ]
+    with open_run(out, verb=verb, config={}, semantic={}, inputs=inputs) as opened:
+        writer = opened.writer("responses" if role else "teacher-cache", role)
+        writer.write_rows(rows)
+        writer.commit(metrics={"share": 0.5})
+    return out
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    data = InputEntry(role="data", kind="data", name="digits", digest="d" * 64)
+    return write(tmp_path / "runs" / "pocket" / "cache-teacher", "cache-teacher", [data])
+
+
+@pytest.fixture
+def several(cache: Path) -> Path:
+    """A verb's directory that holds an artifact by role, made from `cache`."""
+    return write(cache.parent / "pretrain-disc", "pretrain-disc", [input_entry("teacher-cache", cache)], "responses")
+
+
+def call(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = run([str(argument) for argument in arguments])
+    return (code, *capfd.readouterr())
+
+
+def damage(artifact: Path) -> str:
+    shard = next(artifact.glob("*.parquet"))
+    content = bytearray(shard.read_bytes())
+    content[10] ^= 1
+    shard.write_bytes(content)
+    return shard.name
+
+
+def test_ls(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (cache.parent / "judge").mkdir()
+    (cache.parent / "judge" / "run.json").write_text("{}")
+    code, stdout, stderr = call(capfd, "artifacts", "ls", cache.parent.parent)
+    assert code == 0
+    assert [line.split()[0] for line in stdout.splitlines()] == ["teacher-cache", "responses"]
+    assert stdout.splitlines()[0].endswith(str(cache))
+    assert stderr.startswith("warning: `") and "half-written" in stderr
+    listed = json.loads(call(capfd, "artifacts", "ls", "--json", cache.parent.parent)[1])
+    assert [artifact["path"] for artifact in listed["artifacts"]] == [str(cache), str(several / "responses")]
+    assert [directory["path"] for directory in listed["unfinished"]] == [str(cache.parent / "judge")]
+
+
+def test_ls_of_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, stdout, stderr = call(capfd, "artifacts", "ls", tmp_path / "x")
+    assert (code, stdout) == (5, "")
+    assert stderr.startswith(f"error: no directory `{tmp_path}/x`\nhint: ")
+
+
+def test_show(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, stdout, _ = call(capfd, "artifacts", "show", cache, "--json")
+    assert (code, json.loads(stdout)) == (0, read_manifest(cache).model_dump(mode="json"))
+    assert json.loads(call(capfd, "artifacts", "show", several, "--json")[1]) == {
+        "artifacts": {"responses": read_manifest(several / "responses").model_dump(mode="json")}
+    }
+    text = call(capfd, "artifacts", "show", cache)[1]
+    assert text.startswith(f"teacher-cache {cache}\n")
+    assert read_manifest(cache).content_digest in text
+
+
+def test_verify_of_what_is_sound(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(capfd, "artifacts", "verify", cache) == (0, f"ok {cache}\n", "")
+    report = json.loads(call(capfd, "artifacts", "verify", cache, "--json")[1])
+    assert (report["ok"], report["problems"], report["num_rows"]) == (True, [], 3)
+    report = json.loads(call(capfd, "artifacts", "verify", several, "--json")[1])
+    assert (report["ok"], report["artifacts"]["responses"]["ok"]) == (True, True)
+
+
+def test_verify_of_a_changed_byte(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shard = damage(cache)
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache, "--json")
+    report: dict[str, Any] = json.loads(stdout)
+    assert (code, report["ok"], report["problems"][0]["file"]) == (5, False, shard)
+    assert f"error: {cache}: `{shard}` has sha256" in stderr
+    assert "hint: " in stderr
+    damage(several / "responses")
+    code, stdout, _ = call(capfd, "artifacts", "verify", several, "--json")
+    assert (code, json.loads(stdout)["ok"]) == (5, False)
+
+
+@pytest.mark.parametrize("manifest", ["{", "{}", '{"schema_version": 99}'])
+def test_verify_of_a_broken_manifest(cache: Path, capfd: pytest.CaptureFixture[str], manifest: str) -> None:
+    (cache / "manifest.json").write_text(manifest)
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache, "--json")
+    assert (code, json.loads(stdout)["ok"]) == (5, False)
+    assert "manifest.json" in stderr
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "lineage"])
+def test_what_is_no_artifact(tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        code, stdout, stderr = call(capfd, "artifacts", command, path, "--json")
+        assert (code, stdout) == (5, "")
+        assert stderr.startswith(f"error: `{path}` ")
+
+
+def test_lineage(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    digest = read_manifest(cache).content_digest[:12]
+    own = read_manifest(several / "responses").content_digest[:12]
+    assert call(capfd, "artifacts", "lineage", several)[:2] == (
+        0,
+        f"responses: {several}/responses ({own})\n"
+        f"└── teacher-cache: {cache} ({digest})\n"
+        "    └── data: digits (dddddddddddd)\n",
+    )
+    tree = json.loads(call(capfd, "artifacts", "lineage", several / "responses", "--json")[1])
+    assert tree["children"][0]["children"][0]["name"] == "digits"

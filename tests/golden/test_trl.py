@@ -1,0 +1,72 @@
+"""Our Dr.GRPO and GRPO are TRL 1.16's: values that its own trainer computed (`make_trl_golden.py`)."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from rilctl.algorithms.advantages import ADVANTAGES
+from rilctl.algorithms.logprobs import entropy, token_logprobs
+from rilctl.algorithms.policy_loss import policy_loss
+
+GOLDEN = json.loads(Path(__file__).with_name("trl_dr_grpo.json").read_text(encoding="utf-8"))
+CASES = pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"].keys())
+TOKEN_IDS_BR = torch.tensor(GOLDEN["token_ids"])
+RESPONSE_MASK_BR = torch.tensor(GOLDEN["response_mask"]).bool()
+
+
+def logits(name: str) -> torch.Tensor:
+    return torch.tensor(GOLDEN[name], dtype=torch.float64)
+
+
+def test_made_by_trl_1_16():
+    assert GOLDEN["made_by"].startswith("trl 1.16.")
+
+
+@CASES
+def test_advantages(case):
+    rewards_BG = torch.tensor([math.nan if r is None else r for r in GOLDEN["rewards"]]).view(-1, GOLDEN["group_size"])
+    advantages_BG, skipped_B = ADVANTAGES[case["loss_type"]](rewards_BG, ~rewards_BG.isnan())
+    assert not skipped_B.any()
+    expected_BG = torch.tensor(case["advantages"]).view_as(rewards_BG)
+    torch.testing.assert_close(advantages_BG, expected_BG, rtol=1e-6, atol=1e-7)  # both are float32
+
+
+@CASES
+def test_loss_gradient_and_metrics(case):
+    logits_BRV = logits("logits").requires_grad_()
+    logprobs_of = lambda logits_BRV: token_logprobs(logits_BRV, TOKEN_IDS_BR, GOLDEN["temperature"])  # noqa: E731
+    num_rows = len(TOKEN_IDS_BR)
+    loss, metrics = policy_loss(
+        logprobs_of(logits_BRV),
+        logprobs_of(logits("frozen_logits")) if case["frozen"] else None,
+        logprobs_of(logits("ref_logits")) if case["beta"] else None,
+        torch.tensor(case["advantages"], dtype=torch.float64),
+        RESPONSE_MASK_BR,
+        teacher_mask_B=torch.zeros(num_rows, dtype=torch.bool),
+        rewarded_mask_B=torch.ones(num_rows, dtype=torch.bool),  # TRL's rows without a reward still pay KL
+        clip_eps=GOLDEN["clip_eps"],
+        kl_beta=case["beta"],
+        denominator=num_rows * (GOLDEN["max_tokens"] if case["loss_type"] == "dr_grpo" else 1),
+        ratio_level=case.get("level", "token"),
+        kl_bias_correction=case.get("corrected", False),
+        loss_weighting=case["loss_type"],
+    )
+    loss.backward()
+    assert loss.item() == pytest.approx(case["loss"], rel=1e-12, abs=1e-12)
+    torch.testing.assert_close(
+        logits_BRV.grad, torch.tensor(case["grad_logits"], dtype=torch.float64), rtol=1e-12, atol=1e-12
+    )
+    # TRL averages what it logs in float32
+    mean_entropy = entropy(logits_BRV, GOLDEN["temperature"])[RESPONSE_MASK_BR].mean().item()
+    assert mean_entropy == pytest.approx(case["entropy"], rel=1e-6)
+    if case["beta"] and not case.get("corrected"):  # TRL logs the corrected KL, we log k3
+        assert metrics["student_kl"].item() == pytest.approx(case["kl"], rel=1e-6)
+    if case["frozen"] and case.get("level") != "sequence":  # TRL counts responses there, we count tokens
+        assert metrics["student_clip_fraction"].item() == pytest.approx(case["clip_fraction"], rel=1e-6)
+
+
+def test_the_golden_has_clipped_tokens():
+    assert 0 < GOLDEN["cases"]["dr_grpo clipped"]["clip_fraction"] < 1

@@ -1,0 +1,117 @@
+"""What the documentation says of formats, codes and metrics is what the code does."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from rilctl.artifacts.lineage import LineageNode
+from rilctl.artifacts.listing import ListedArtifact, Unfinished
+from rilctl.artifacts.verify import VerifyReport
+from rilctl.cli.doctor import Check
+from rilctl.cli.runner import plan_object, result_object
+from rilctl.data.select import Reason
+from rilctl.errors import RilctlError
+from rilctl.pipeline.quickstart import QuickstartReport
+from rilctl.schemas.manifest import ARTIFACT_KINDS, ArtifactSummary, Manifest
+from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.context import Plan, StageResult
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "src" / "rilctl").rglob("*.py"))
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def example(heading: str) -> Any:
+    """The JSON block under a heading of docs/artifacts.md."""
+    text = page("artifacts.md").partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    return json.loads(re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0])
+
+
+def fits(model: type[BaseModel], value: Any) -> None:
+    """Neither a key too many nor one that is missing."""
+    assert value.keys() == model.model_fields.keys()
+    model.model_validate_json(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("artifacts show", Manifest),
+        ("artifacts verify", VerifyReport),
+        ("artifacts lineage", LineageNode),
+        ("quickstart", QuickstartReport),
+    ],
+)
+def test_a_json_example_fits_its_model(heading: str, model: type[BaseModel]) -> None:
+    fits(model, example(heading))
+
+
+def test_the_example_of_ls_fits() -> None:
+    listed = example("artifacts ls")
+    assert list(listed) == ["artifacts", "unfinished"]
+    fits(ListedArtifact, listed["artifacts"][0])
+    fits(Unfinished, listed["unfinished"][0])
+
+
+def test_the_examples_of_verbs_have_the_keys_that_verbs_write() -> None:
+    result = StageResult(outputs={})
+    verb = example("A verb")
+    assert list(verb) == list(result_object("sft", result, 1.0))
+    (stage,) = example("run")["stages"].values()
+    assert list(stage) == list(result_object("sft", result))
+    for shown in (*verb["outputs"].values(), *stage["outputs"].values()):
+        fits(ArtifactSummary, shown)
+    assert list(example("Dry runs")) == list(plan_object(Plan("sft", {})))
+
+
+def test_the_examples_of_several_artifacts_and_of_checks_fit() -> None:
+    (report,) = example("Several artifacts")["artifacts"].values()
+    fits(VerifyReport, report)
+    assert list(example("doctor")["checks"][0]) == list(Check.__annotations__)
+
+
+def test_every_kind_of_artifact_is_listed() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \| .* \| .* \|$", page("artifacts.md").partition("\n## ")[0], re.MULTILINE) == [
+        *ARTIFACT_KINDS
+    ]
+
+
+def test_every_code_of_a_rejected_row_is_explained() -> None:
+    section = page("data.md").partition("\n## Rejected rows\n")[2]
+    explained = {
+        code for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for code in re.findall("`(.*?)`", row)
+    }
+    used = {
+        node.args[0].value
+        for path in SOURCES
+        if "testing" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "RowError"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert used - explained == set()
+    assert explained - used == {"question-empty", "answer-empty", "response-empty"}  # made of the column's name
+    fits(RejectedRecord, json.loads(re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]))
+
+
+def test_every_reason_of_a_row_that_is_left_out_is_explained() -> None:
+    section = page("data.md").partition("\n## Selection\n")[2].partition("\n## ")[0]
+    explained = {
+        code for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for code in re.findall("`(.*?)`", row)
+    }
+    assert explained == set(get_args(Reason))
+
+
+def test_every_exit_code_is_explained() -> None:
+    explained = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", page("faq.md"), re.M) for code in row.split(", ")}
+    errors = [RilctlError, *RilctlError.__subclasses__()]
+    assert explained == {0, 3, 130, 143} | {error.exit_code for error in errors}

@@ -1,0 +1,197 @@
+import math
+from itertools import product
+
+import pytest
+import torch
+
+from rilctl.algorithms.policy_loss import policy_loss
+
+from . import reference
+
+CHOICES = {
+    "ratio_level": ("token", "sequence"),
+    "teacher_rows": ("plain", "shaped"),
+    "kl_rows": ("student", "all"),
+    "kl_bias_correction": (False, True),
+    "loss_weighting": ("dr_grpo", "grpo"),
+}
+ALL_OPTIONS = pytest.mark.parametrize(
+    "options",
+    [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())],
+    ids=lambda options: "-".join(str(value) for value in options.values()),
+)
+
+
+def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_rewarded=True, **options):
+    as_row = lambda values: None if values is None else torch.tensor([values], dtype=torch.float64)  # noqa: E731
+    policy_BR = as_row(policy).requires_grad_()
+    arguments = {"clip_eps": 0.2, "kl_beta": 0.0, "denominator": 1.0, **options}
+    loss, metrics = policy_loss(
+        policy_BR,
+        as_row(frozen),
+        as_row(ref),
+        torch.tensor([advantage], dtype=torch.float64),
+        torch.ones(1, len(policy), dtype=torch.bool),
+        torch.tensor([is_teacher]),
+        torch.tensor([is_rewarded]),
+        **arguments,
+    )
+    loss.backward()
+    return loss.item(), policy_BR.grad[0].tolist(), {name: value.item() for name, value in metrics.items()}
+
+
+def random_batch(num_rows=12, num_tokens=6, seed=3):
+    generator = torch.Generator().manual_seed(seed)
+    draw = lambda: torch.randn(num_rows, num_tokens, generator=generator, dtype=torch.float64)  # noqa: E731
+    policy_BR = -2 * draw().abs()
+    lengths_B = torch.randint(0, num_tokens + 1, (num_rows,), generator=generator)
+    return {
+        "policy_logprobs_BR": policy_BR,
+        "frozen_logprobs_BR": policy_BR + 0.4 * draw(),
+        "ref_logprobs_BR": policy_BR + 0.7 * draw(),
+        "advantages_B": draw()[:, 0],
+        "response_mask_BR": torch.arange(num_tokens) < lengths_B[:, None],
+        "teacher_mask_B": torch.arange(num_rows) % 2 == 1,
+        "rewarded_mask_B": torch.arange(num_rows) % 5 != 0,
+    }
+
+
+def reference_rows(batch) -> list[reference.Row]:
+    rows = []
+    for b, length in enumerate(batch["response_mask_BR"].sum(dim=1).tolist()):
+        logprobs = [batch[f"{name}_logprobs_BR"][b, :length].tolist() for name in ("policy", "frozen", "ref")]
+        flags = [bool(batch[name][b]) for name in ("teacher_mask_B", "rewarded_mask_B")]
+        rows.append(reference.Row(*logprobs, batch["advantages_B"][b].item(), *flags))
+    return rows
+
+
+@pytest.mark.parametrize("is_teacher", [False, True])
+def test_first_update_by_hand_is_advantage_weighted_likelihood(is_teacher):
+    loss, grad, metrics = one_row([-1.0, -2.0], advantage=0.75, is_teacher=is_teacher, denominator=8.0)
+    assert loss == pytest.approx(-0.75 * 2 / 8, rel=1e-15)
+    assert grad == pytest.approx([-0.75 / 8] * 2, rel=1e-15)
+    side = "teacher" if is_teacher else "student"
+    assert metrics == {
+        "num_student_tokens": 2 - 2 * is_teacher,
+        "num_teacher_tokens": 2 * is_teacher,
+        f"{side}_logprob": -1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "expected_loss", "expected_grad", "clipped"),
+    [
+        (1.5, 1.0, -1.2, 0.0, 1.0),
+        (1.5, -1.0, 1.5, 1.5, 0.0),
+        (0.5, 1.0, -0.5, -0.5, 0.0),
+        (0.5, -1.0, 0.8, 0.0, 1.0),
+        (1.1, 2.0, -2.2, -2.2, 0.0),
+    ],
+)
+def test_clipping_by_hand(ratio, advantage, expected_loss, expected_grad, clipped):
+    loss, grad, metrics = one_row([-1.0], frozen=[-1.0 - math.log(ratio)], advantage=advantage)
+    assert loss == pytest.approx(expected_loss, rel=1e-14)
+    assert grad == pytest.approx([expected_grad], rel=1e-14)
+    assert metrics["student_importance_ratio"] == pytest.approx(ratio, rel=1e-14)
+    assert metrics["student_clip_fraction"] == clipped
+
+
+def test_kl_by_hand():
+    policy, ref = math.log(0.5), math.log(0.25)
+    loss, grad, metrics = one_row([policy], ref=[ref], advantage=0.0, kl_beta=0.1)
+    k3 = 0.5 - math.log(0.5) - 1
+    assert loss == pytest.approx(0.1 * k3, rel=1e-14)
+    assert grad == pytest.approx([0.1 * (1 - 0.5)], rel=1e-14)
+    assert metrics["student_kl"] == pytest.approx(k3, rel=1e-14)
+
+
+def test_bias_corrected_kl_by_hand_has_the_gradient_of_the_reverse_kl_on_policy():
+    policy, ref = math.log(0.5), math.log(0.25)
+    loss, grad, _ = one_row([policy], ref=[ref], advantage=0.0, kl_beta=0.1, kl_bias_correction=True)
+    assert loss == pytest.approx(0.1 * (0.5 - math.log(0.5) - 1), rel=1e-14)
+    assert grad == pytest.approx([0.1 * (policy - ref)], rel=1e-14)
+
+
+def test_luffy_shaping_by_hand_is_unclipped_and_ignores_the_frozen_policy():
+    p = 0.3
+    loss, grad, metrics = one_row([math.log(p)], [-50.0], None, -2.0, is_teacher=True, teacher_rows="shaped")
+    assert loss == pytest.approx(2.0 * p / (p + 0.1), rel=1e-14)
+    assert grad == pytest.approx([2.0 * 0.1 * p / (p + 0.1) ** 2], rel=1e-14)
+    assert "teacher_importance_ratio" not in metrics
+    assert "teacher_clip_fraction" not in metrics
+    _, grad, _ = one_row([math.log(p)], [-5000.0], None, -2.0, is_teacher=True, teacher_rows="shaped")
+    assert grad == pytest.approx([2.0 * 0.1 * p / (p + 0.1) ** 2], rel=1e-14)
+
+
+def test_teacher_rows_pay_no_kl_by_default_even_where_k3_overflows():
+    loss, grad, metrics = one_row([-2000.0], ref=[-1.0], advantage=0.0, is_teacher=True, kl_beta=0.1)
+    assert (loss, grad) == (0.0, [0.0])
+    assert metrics["teacher_kl"] == math.inf
+    loss, _, _ = one_row([-2.0], ref=[-1.0], advantage=0.0, is_teacher=True, kl_beta=0.1, kl_rows="all")
+    assert loss == pytest.approx(0.1 * (math.e - 2), rel=1e-14)
+
+
+def test_grpo_weighting_by_hand():
+    loss, grad, _ = one_row([-1.0, -2.0, -3.0, -4.0], advantage=1.0, loss_weighting="grpo", denominator=2.0)
+    assert loss == pytest.approx(-0.5, rel=1e-15)
+    assert grad == pytest.approx([-1 / 8] * 4, rel=1e-15)
+
+
+def test_no_verdict_by_hand():
+    loss, grad, metrics = one_row([-1.0], [-9.0], [-3.0], advantage=7.0, is_rewarded=False, kl_beta=0.5)
+    assert (loss, grad) == (0.0, [0.0])
+    assert metrics == {"num_student_tokens": 0, "num_teacher_tokens": 0}
+
+
+@ALL_OPTIONS
+def test_equals_the_reference(options):
+    batch = random_batch()
+    arguments = {"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 37.0, **options}
+    loss, _ = policy_loss(**batch, **arguments)
+    assert loss.item() == pytest.approx(reference.policy_loss(reference_rows(batch), **arguments), rel=1e-12, abs=1e-12)
+
+
+@ALL_OPTIONS
+def test_gradient(options):
+    batch = random_batch()
+    policy_BR = batch.pop("policy_logprobs_BR").requires_grad_()
+    function = lambda x: policy_loss(x, **batch, clip_eps=0.2, kl_beta=0.3, denominator=9.0, **options)[0]  # noqa: E731
+    assert torch.autograd.gradcheck(function, policy_BR)
+
+
+def test_metrics_equal_the_reference():
+    batch = random_batch()
+    _, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.0, denominator=1.0)
+    rows = [row for row in reference_rows(batch) if row.is_rewarded]
+    for side in ("student", "teacher"):
+        tokens = [
+            (policy, math.exp(policy - frozen), math.exp(ref - policy) - (ref - policy) - 1, row.advantage)
+            for row in rows
+            if row.is_teacher == (side == "teacher")
+            for policy, frozen, ref in zip(row.policy, row.frozen, row.ref, strict=True)
+        ]
+        clipped = [(r > 1.2 and a > 0) or (r < 0.8 and a < 0) for _, r, _, a in tokens]
+        assert 0 < sum(clipped) < len(clipped)
+        mean = lambda values: math.fsum(values) / len(values)  # noqa: E731
+        assert metrics[f"num_{side}_tokens"].item() == len(tokens)
+        assert metrics[f"{side}_logprob"].item() == pytest.approx(mean([t[0] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_importance_ratio"].item() == pytest.approx(mean([t[1] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_kl"].item() == pytest.approx(mean([t[2] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_clip_fraction"].item() == pytest.approx(mean(clipped), rel=1e-12)
+
+
+def test_every_row_stays_in_the_graph():
+    batch = random_batch()
+    batch["policy_logprobs_BR"].requires_grad_()
+    batch["rewarded_mask_B"][:] = False
+    loss, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0)
+    loss.backward()
+    assert batch["policy_logprobs_BR"].grad.eq(0).all()
+    assert not any(value.requires_grad for value in metrics.values())
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="denominator"):
+        one_row([-1.0], denominator=0.0)
+    with pytest.raises(ValueError, match="ref_logprobs"):
+        one_row([-1.0], kl_beta=0.1)

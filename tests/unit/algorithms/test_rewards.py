@@ -1,0 +1,94 @@
+import math
+
+import pytest
+import torch
+
+from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
+
+from . import reference
+
+STUDENTS_FIRST = torch.tensor([[False, False, False, True, True, True]])
+ALL_ROWS = torch.ones(1, 6, dtype=torch.bool)
+
+
+def test_bce_by_hand_zero_is_student_like():
+    logits_BG = torch.tensor([[-0.1, 0.0, 0.1, -3.0, math.inf, -math.inf]])
+    rewards_BG, mask_BG = similarity_rewards(logits_BG, ALL_ROWS, STUDENTS_FIRST, "bce")
+    assert rewards_BG.tolist() == [[1.0, 0.0, 0.0, 1.0, 0.0, 1.0]]
+    assert mask_BG.all()
+
+
+def test_bradley_terry_by_hand_is_strictly_below_the_median_teacher():
+    logits_BG = torch.tensor([[4.9, 5.0, 5.1, 7.0, 5.0, 2.0]])
+    rewards_BG, _ = similarity_rewards(logits_BG, ALL_ROWS, STUDENTS_FIRST, "bradley-terry")
+    assert rewards_BG.tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    even_BG = torch.tensor([[False, False, True, True, True, True]])
+    rewards_BG, _ = similarity_rewards(
+        torch.tensor([[3.9, 4.1, 1.0, 3.0, 5.0, 9.0]]), ALL_ROWS, even_BG, "bradley-terry"
+    )
+    assert rewards_BG.tolist() == [[1.0, 0.0, 1.0, 1.0, 0.0, 0.0]]
+
+
+def test_no_row_and_nan_have_no_reward_rather_than_zero():
+    logits_BG = torch.tensor([[-1.0, math.nan, -1.0, 0.5, math.nan, -9.0]])
+    row_mask_BG = torch.tensor([[True, True, False, True, True, False]])
+    for disc_loss in ("bce", "bradley-terry"):
+        rewards_BG, mask_BG = similarity_rewards(logits_BG, row_mask_BG, STUDENTS_FIRST, disc_loss)
+        assert mask_BG.tolist() == [[True, False, False, True, False, False]]
+        assert rewards_BG.tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+
+
+def test_bradley_terry_without_a_teacher_has_no_reward():
+    nobody_BG = torch.zeros(1, 6, dtype=torch.bool)
+    rewards_BG, mask_BG = similarity_rewards(torch.randn(1, 6), ALL_ROWS, nobody_BG, "bradley-terry")
+    assert not mask_BG.any()
+    assert rewards_BG.eq(0).all()
+
+
+def test_bradley_terry_equals_the_reference():
+    generator = torch.Generator().manual_seed(2)
+    logits_BG = torch.randn(50, 7, generator=generator, dtype=torch.float64)
+    teacher_mask_BG = torch.rand(50, 7, generator=generator) < 0.5
+    row_mask_BG = torch.rand(50, 7, generator=generator) < 0.8
+    rewards_BG, mask_BG = similarity_rewards(logits_BG, row_mask_BG, teacher_mask_BG, "bradley-terry")
+    for b in range(50):
+        teachers = logits_BG[b][teacher_mask_BG[b] & row_mask_BG[b]].tolist()
+        for g in range(7):
+            known = bool(row_mask_BG[b, g]) and bool(teachers)
+            assert bool(mask_BG[b, g]) == known
+            assert rewards_BG[b, g].item() == (known and logits_BG[b, g].item() < reference.median(teachers))
+
+
+def parts() -> tuple[MaskedRewards, MaskedRewards]:
+    similarity = MaskedRewards(torch.tensor([[1.0, 1.0, 0.0, 0.0]]), torch.tensor([[True, True, True, False]]))
+    answer = MaskedRewards(torch.tensor([[1.0, math.nan, 0.0, 1.0]]), torch.tensor([[True, False, True, True]]))
+    return similarity, answer
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "rewards", "mask"),
+    [
+        ("ril", [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
+        ("dr_grpo", [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
+        ("grpo", [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
+        ("gail", [1.0, 1.0, 0.0, 0.0], [True, True, True, False]),
+    ],
+)
+def test_combine_by_hand(algorithm, rewards, mask):
+    combined = combine_rewards(*parts(), algorithm)
+    assert combined.rewards_BG.tolist() == [rewards]
+    assert combined.rewarded_mask_BG.tolist() == [mask]
+
+
+def test_only_the_parts_in_use_are_needed():
+    similarity, answer = parts()
+    assert combine_rewards(None, answer, "grpo").rewarded_mask_BG.equal(answer.rewarded_mask_BG)
+    assert combine_rewards(similarity, None, "gail").rewarded_mask_BG.equal(similarity.rewarded_mask_BG)
+    for arguments in (
+        (None, answer, "ril"),
+        (similarity, None, "ril"),
+        (similarity, None, "dr_grpo"),
+        (None, answer, "gail"),
+    ):
+        with pytest.raises(ValueError, match=r"needs (similarity|answer) rewards"):
+            combine_rewards(*arguments)

@@ -1,0 +1,71 @@
+"""The tree of inputs, also when parts of it are gone, changed or moved."""
+
+import json
+import shutil
+
+import pytest
+
+from rilctl.artifacts.lineage import lineage
+from rilctl.artifacts.read import input_entry
+from rilctl.schemas.manifest import InputEntry
+
+
+@pytest.fixture
+def chain(start, tmp_path, make_rows, data_input):
+    """runs/pocket/{cache-teacher,judge}: verdicts <- teacher-cache <- data and a model."""
+    folder = tmp_path / "runs" / "pocket"
+    model = InputEntry(role="teacher:qwen", kind="model", name="Qwen/Qwen2.5-VL-72B-Instruct", digest="abc")
+    with start(folder / "cache-teacher", inputs=[data_input, model]) as run:
+        writer = run.writer("teacher-cache")
+        writer.write_rows(make_rows(3))
+        writer.commit()
+    with start(folder / "judge", verb="judge", inputs=[input_entry("teacher-cache", folder / "cache-teacher")]) as run:
+        run.writer("verdicts").commit()
+    return folder
+
+
+def test_the_whole_tree(chain):
+    root = lineage(chain / "judge")
+    assert (root.role, root.state, root.found) == ("verdicts", "ok", str(chain / "judge"))
+    (cache,) = root.children
+    assert (cache.role, cache.state, cache.found) == ("teacher-cache", "ok", str(chain / "cache-teacher"))
+    assert [(n.role, n.kind, n.state, n.found) for n in cache.children] == [
+        ("data", "data", "unchecked", None),
+        ("teacher:qwen", "model", "unchecked", None),
+    ]
+
+
+def test_an_input_that_is_gone(chain):
+    shutil.rmtree(chain / "cache-teacher")
+    (cache,) = lineage(chain / "judge").children
+    assert (cache.state, cache.found, cache.children) == ("missing", None, [])
+
+
+def test_an_input_that_changed(chain):
+    manifest = json.loads((chain / "cache-teacher" / "manifest.json").read_text())
+    (chain / "cache-teacher" / "manifest.json").write_text(json.dumps({**manifest, "content_digest": "0" * 64}))
+    (cache,) = lineage(chain / "judge").children
+    assert (cache.state, cache.found) == ("changed", str(chain / "cache-teacher"))
+    assert len(cache.children) == 2
+
+
+def test_a_damaged_input_is_missing(chain):
+    (chain / "cache-teacher" / "manifest.json").write_text("{")
+    (cache,) = lineage(chain / "judge").children
+    assert (cache.state, cache.found) == ("missing", None)
+
+
+def test_a_workspace_that_was_moved(chain, tmp_path):
+    moved = tmp_path / "archive"
+    shutil.move(chain.parent, moved)
+    (cache,) = lineage(moved / "pocket" / "judge").children
+    assert (cache.state, cache.found) == ("ok", str(moved / "pocket" / "cache-teacher"))
+
+
+def test_a_manifest_that_names_itself_ends(chain):
+    judge = chain / "judge"
+    manifest = json.loads((judge / "manifest.json").read_text())
+    entry = {"role": "self", "kind": "artifact", "name": str(judge), "digest": manifest["content_digest"]}
+    (judge / "manifest.json").write_text(json.dumps({**manifest, "inputs": [entry]}))
+    (child,) = lineage(judge).children
+    assert (child.state, child.children) == ("ok", [])

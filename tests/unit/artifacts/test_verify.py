@@ -1,0 +1,121 @@
+"""`verify` finds every kind of damage, and nothing in an intact artifact."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from rilctl.artifacts.verify import verify
+from rilctl.errors import ArtifactError
+
+SHARD = "rows-00000-of-00001.parquet"
+
+
+def problems(path) -> dict[str, str]:
+    report = verify(path)
+    assert report.ok == (not report.problems)
+    return {p.file: p.problem for p in report.problems}
+
+
+def edit_manifest(path, **changes):
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+
+
+def test_an_intact_artifact(written):
+    (written / "metrics.jsonl").write_text("{}\n")
+    (written / "resume").mkdir()
+    (written / "resume" / "state").write_text("")
+    report = verify(written)
+    assert (report.ok, report.kind, report.num_files, report.num_rows) == (True, "teacher-cache", 2, 5)
+
+
+def test_a_copy_is_as_good(written, tmp_path):
+    shutil.copytree(written, tmp_path / "copy")
+    assert problems(tmp_path / "copy") == {}
+
+
+def test_every_changed_byte_of_every_file_is_found(written):
+    for file in (written / SHARD, written / "rejected.jsonl"):
+        data = file.read_bytes()
+        for position in range(0, len(data), max(1, len(data) // 25)):
+            file.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+            first = next(p for p in verify(written).problems if p.file == file.name)
+            assert first.problem.startswith("has sha256")
+        file.write_bytes(data)
+    assert problems(written) == {}
+
+
+def test_a_truncated_file(written):
+    data = (written / SHARD).read_bytes()
+    (written / SHARD).write_bytes(data[:-10])
+    texts = [p.problem for p in verify(written).problems if p.file == SHARD]
+    assert texts[0] == f"has {len(data) - 10} bytes, expected {len(data)}"
+    assert "Parquet" in texts[1]
+
+
+def test_a_missing_file(written):
+    (written / SHARD).unlink()
+    assert problems(written)[SHARD] == "is missing"
+
+
+def test_an_unexpected_file(written):
+    (written / "pytorch_model.bin").write_text("")
+    assert problems(written) == {"pytorch_model.bin": "is not in the manifest"}
+
+
+def test_a_link_in_the_place_of_a_file(written, tmp_path):
+    (written / SHARD).rename(tmp_path / "elsewhere")
+    (written / SHARD).symlink_to(tmp_path / "elsewhere")
+    assert "symbolic link" in problems(written)[SHARD]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("num_rows", 6), ("num_tokens", 99), ("num_rejected", 0), ("content_digest", "0" * 64)]
+)
+def test_a_claim_that_is_not_true(written, key, value):
+    edit_manifest(written, **{key: value})
+    assert problems(written)["manifest.json"].startswith(f"{key} says {value}, the files say ")
+
+
+def test_a_row_that_does_not_fit_though_the_sha256_does(written):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(written / SHARD)
+    pq.write_table(table.set_column(2, "side", pa.array(["nobody"] * 5)), written / SHARD)
+    data = (written / SHARD).read_bytes()
+    rejected = (written / "rejected.jsonl").read_bytes()
+    entries = [
+        {"path": name, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in ((SHARD, data), ("rejected.jsonl", rejected))
+    ]
+    edit_manifest(written, files=entries)
+    assert "row 1: side" in problems(written)[SHARD]
+
+
+def test_changed_weights_and_pages(start):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with start() as run:
+        student = run.writer("student", "student")
+        save_file({"w": np.zeros(3, dtype=np.float32)}, student.staging() / "model.safetensors")
+        student.commit()
+        report = run.writer("report", "report")
+        (report.staging() / "index.html").write_text("<p>1</p>")
+        report.commit()
+    save_file({"w": np.ones(3, dtype=np.float32)}, run.path / "student" / "model.safetensors")
+    (run.path / "report" / "index.html").write_text("<p>2</p>")
+    for role, file in (("student", "model.safetensors"), ("report", "index.html")):
+        found = problems(run.path / role)
+        assert "sha256" in found[file]
+        assert "content_digest" in found["manifest.json"]
+    (run.path / "student" / "model.safetensors").unlink()
+    assert "can't be recomputed" in problems(run.path / "student")["manifest.json"]
+
+
+def test_without_a_manifest_there_is_nothing_to_verify(tmp_path):
+    with pytest.raises(ArtifactError, match="no artifact"):
+        verify(tmp_path)

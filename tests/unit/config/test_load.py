@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import HfEngineConfig
+from rilctl.config.layers import read_layers
+from rilctl.config.load import load_recipe, validate
+from rilctl.config.recipe import Recipe
+from rilctl.errors import ConfigError
+
+
+def problems(*overrides: str) -> list[str]:
+    recipe, found = validate(read_layers([], overrides, {}))
+    assert recipe is None
+    return [str(problem).removeprefix("--set: ") for problem in found]
+
+
+def test_nothing_gives_the_empty_recipe() -> None:
+    assert load_recipe([]) == Recipe()
+
+
+def test_lists_become_tuples_and_whole_numbers_floats() -> None:
+    recipe = load_recipe([], ["train.optim.lr=1", "train.optim.betas=[0.5, 0.9]"], {"cache-teacher.teachers": ["a"]})
+    assert recipe.train is not None
+    assert (recipe.train.optim.lr, recipe.train.optim.betas) == (1.0, (0.5, 0.9))
+    assert recipe.cache_teacher is not None
+    assert recipe.cache_teacher.teachers == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.optim.lr=true", "`train.optim.lr`: expected a number, found true"),
+        ("train.optim.lr=fast", "`train.optim.lr`: expected a number, found text"),
+        ("train.optim.lr=nan", "`train.optim.lr`: expected a finite number, found nan"),
+        ("train.optim.lr=0", "`train.optim.lr`: expected a number > 0, found 0"),
+        ("train.num_steps=1e3", "`train.num_steps`: expected a whole number, found 1000.0"),
+        ("train.num_steps=-1", "`train.num_steps`: expected a number > 0, found -1"),
+        ("eval.confidence=2", "`eval.confidence`: expected a number <= 1, found 2"),
+        ("student=qwen3b", "`student`: expected a table, found text"),
+        ("cache-teacher.teachers=a", "`cache-teacher.teachers`: expected a list, found text"),
+        ("cache-teacher.teachers=[1]", '`cache-teacher.teachers[0]`: expected text ("in quotes"), found 1'),
+        ("student={model = 'x', random_weights = 1}", "`student.random_weights`: expected true or false, found 1"),
+        ("cache_teacher.seed=1", "`cache_teacher`: unknown key; did you mean `cache-teacher`?"),
+        ("train.optim.lrr=1", "`train.optim.lrr`: unknown key; did you mean `lr`?"),
+        ("train.lr=1", "`train.lr`: unknown key; did you mean `train.optim.lr`?"),
+        ("train.clip_eps=1", "`train.clip_eps`: unknown key; did you mean `train.algorithm.clip_eps`?"),
+        ("xyzzy=1", "`xyzzy`: unknown key"),
+        (
+            "train.algorithm.name=drgrpo",
+            "`train.algorithm.name`: expected one of `ril`, `dr_grpo`, `grpo`, `gail`; did you mean `dr_grpo`?",
+        ),
+        ("judge.type=3", "`judge.type`: expected `rule`, found 3"),
+        ("sft={num_steps = 1, num_epochs = 1}", "`sft`: set num_steps or num_epochs, not both"),
+        (
+            "data={type = 'parket', path = 'x'}",
+            "`data.type`: expected one of `hub`, `parquet`, `jsonl`, `llava`, `chat`, `folder`, `digits`; "
+            "did you mean `parquet`?",
+        ),
+        (
+            "data={path = 'x'}",
+            "`data.type`: expected one of `hub`, `parquet`, `jsonl`, `llava`, `chat`, `folder`, `digits`, "
+            "found nothing",
+        ),
+        ("data={type = 'digits', sed = 1}", "`data.sed`: unknown key; did you mean `seed`?"),
+        ("data={type = 'hub', path = 'x', hub = 1}", "`data.hub`: unknown key"),
+        (
+            "data={type='hub', path='x', columns={questoin='x'}}",
+            "`data.columns.questoin`: unknown key; did you mean `question`?",
+        ),
+        ("teachers.a.model=1", '`teachers.a.model`: expected text ("in quotes"), found 1'),
+        ("teachers.a={model = 'x', modle = 'y'}", "`teachers.a.modle`: unknown key; did you mean `model`?"),
+    ],
+)
+def test_a_problem_names_key_expectation_and_guess(override: str, message: str) -> None:
+    assert problems(override) == [message]
+
+
+def test_a_missing_key_is_described() -> None:
+    (message,) = problems("student.seed=1")
+    assert message == "`student.model`: missing: hub id, directory, or a name that `rilctl doctor --models` lists"
+
+
+def test_all_problems_are_reported_at_once_with_their_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("[train]\nnum_steps = true\n[eval]\nlimit = nan\n")
+    (tmp_path / "b.toml").write_text("[evil]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_recipe([tmp_path / "a.toml", tmp_path / "b.toml"])
+    assert caught.value.message.splitlines() == [
+        "3 problems in the recipe",
+        f"  {tmp_path}/a.toml: `eval.limit`: expected a finite number, found nan",
+        f"  {tmp_path}/a.toml: `train.num_steps`: expected a whole number, found true",
+        f"  {tmp_path}/b.toml: `evil`: unknown key; did you mean `eval`?",
+    ]
+
+
+def test_a_table_given_in_part_keeps_the_other_defaults_of_its_verb() -> None:
+    recipe = load_recipe([], ["eval.engine.device=cpu", "train.optim.warmup_steps=3", "train.discriminator.lora={}"])
+    assert recipe.eval is not None
+    assert recipe.train is not None
+    assert (recipe.eval.engine.device, recipe.eval.engine.rows_per_batch) == ("cpu", EvalConfig().engine.rows_per_batch)
+    assert EvalConfig().engine.rows_per_batch != HfEngineConfig().rows_per_batch
+    assert (recipe.train.optim.warmup_steps, recipe.train.optim.lr) == (3, 1e-6)
+    assert recipe.train.discriminator.optim.lr == 1e-6
+
+
+def test_text_in_the_wrong_place_is_not_repeated() -> None:
+    assert "hunter2" not in str(problems("train.num_steps=hunter2", "judge=hunter2", "data.type=hunter2"))

@@ -1,0 +1,218 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rilctl.config.data import DataConfig
+from rilctl.data.load import load_samples
+from rilctl.errors import ConfigError, DataError
+
+from .helpers import png, table, write_lines
+
+Make = Callable[..., DataConfig]
+HERE = Path(".")
+
+
+def test_good_rows_become_samples(jsonl: Make, pictures: Path) -> None:
+    loaded = load_samples(jsonl(), base_dir=pictures.parent)
+    assert [sample.id for sample in loaded.samples] == [f"q{n}" for n in range(20)]
+    first = loaded.samples[0]
+    assert (first.question, first.answer, first.response) == ("what is 0?", "0", "0")
+    assert first.images[0].load().size == (8, 6)
+    assert (loaded.rejected, loaded.left_out) == ((), {})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"images": None}, "image-missing"),
+        ({"images": []}, "image-missing"),
+        ({"images": "none.png"}, "image-missing"),
+        ({"images": ["3.png", ""]}, "image-missing"),
+        ({"images": "rows.jsonl"}, "image-invalid"),
+        ({"images": "data:image/png;base64,!!!"}, "image-invalid"),
+        ({"images": "data:image/png,abc"}, "image-invalid"),
+        ({"images": "../secret.png"}, "image-outside-root"),
+        ({"images": "/etc/passwd"}, "image-outside-root"),
+        ({"images": "https://example.org/a.png"}, "image-remote"),
+        ({"images": 7}, "field-type"),
+        ({"images": {"path": "none.png"}}, "image-missing"),
+        ({"answer": "  "}, "answer-empty"),
+        ({"answer": None}, "answer-empty"),
+        ({"answer": ["a", "b"]}, "field-type"),
+        ({"answer": True}, "field-type"),
+        ({"answer": float("nan")}, "field-type"),
+        ({"question": "<image>\n"}, "question-empty"),
+        ({"question": "hi<|im_end|>\n<|im_start|>assistant"}, "template-token"),
+        ({"question": "<ima<image>ge> what?"}, "template-token"),
+        ({"question": "\ud800"}, "text-invalid"),
+        ({"id": "q2"}, "id-duplicate"),
+        ({"id": 1.5}, "field-type"),
+    ],
+)
+def test_a_bad_row_is_recorded_and_the_others_stay(jsonl: Make, change: dict[str, object], reason: str) -> None:
+    loaded = load_samples(jsonl({3: change}), base_dir=HERE)
+    assert len(loaded.samples) == 19
+    (record,) = loaded.rejected
+    assert record.reason == reason
+    assert "rows.jsonl:4" in record.message
+    if reason == "id-duplicate":
+        assert "rows.jsonl:3" in record.message
+
+
+def test_a_key_that_one_row_lacks_is_a_bad_row(pictures: Path) -> None:
+    rows = [{"images": "1.png", "question": "q", "answer": "a"}, {"images": "1.png", "question": "q"}]
+    loaded = load_samples(table(type="jsonl", path=str(write_lines(pictures / "r.jsonl", rows))), base_dir=HERE)
+    assert [(r.sample_id, r.reason) for r in loaded.rejected] == [("1", "field-missing")]
+    assert loaded.samples[0].id == "0"  # no ids in the table: rows are numbered
+
+
+def test_a_column_that_all_rows_lack_ends_the_run_with_a_guess(jsonl: Make) -> None:
+    with pytest.raises(DataError, match="no column `image`; found `answer`, `id`, `images`, `question`") as caught:
+        load_samples(jsonl(columns={"images": "image"}), base_dir=HERE)
+    assert caught.value.hint is not None and "did you mean `images`?" in caught.value.hint
+    with pytest.raises(DataError, match="no column `uid`"):
+        load_samples(jsonl(columns={"id": "uid"}), base_dir=HERE)
+
+
+def test_text_only_by_an_empty_column(jsonl: Make) -> None:
+    loaded = load_samples(jsonl({3: {"images": 7}}, columns={"images": ""}), base_dir=HERE)
+    assert len(loaded.samples) == 20 and loaded.samples[3].images == ()
+
+
+def test_no_usable_row(jsonl: Make) -> None:
+    with pytest.raises(DataError, match=r"no usable row \(answer-empty: 20\)") as caught:
+        load_samples(jsonl({n: {"answer": ""} for n in range(20)}), base_dir=HERE)
+    assert caught.value.hint is not None and "rows.jsonl:1" in caught.value.hint
+
+
+def test_validation_by_share_divides_the_rows(jsonl: Make) -> None:
+    config = jsonl({3: {"answer": ""}}, validation={"share": 0.4})
+    train, held_out = (load_samples(config, base_dir=HERE, split=split) for split in ("train", "validation"))
+    ids = [{sample.id for sample in part.samples} for part in (train, held_out)]
+    assert ids[0] & ids[1] == set() and len(ids[0] | ids[1]) == 19
+    assert 2 <= len(ids[1]) <= 14
+    assert len(train.rejected) + len(held_out.rejected) == 1  # a bad row is on one side, too
+
+
+def test_validation_is_empty_unless_asked_for(jsonl: Make) -> None:
+    assert load_samples(jsonl(), base_dir=HERE, split="validation").samples == ()
+
+
+def test_validation_by_path_leaves_its_rows_out_of_training(jsonl: Make, pictures: Path) -> None:
+    same = {"id": "other", "images": "4.png", "question": "what is 4?", "answer": "4"}
+    other_image = {"id": "x", "images": "7.png", "question": "what is 5?", "answer": "5"}
+    path = write_lines(pictures / "held_out.jsonl", [same, other_image])
+    config = jsonl(validation={"path": str(path)})
+    train = load_samples(config, base_dir=HERE)
+    assert train.left_out == {"in-validation": 1}
+    assert "q4" not in {sample.id for sample in train.samples} and len(train.samples) == 19
+    assert [s.id for s in load_samples(config, base_dir=HERE, split="validation").samples] == ["other", "x"]
+
+
+def test_num_samples_is_nested_ordered_and_goes_round_bad_images(jsonl: Make, pictures: Path) -> None:
+    def chosen(num: int) -> list[str]:
+        return [s.id for s in load_samples(jsonl(select={"num_samples": num}), base_dir=HERE).samples]
+
+    five, nine = chosen(5), chosen(9)
+    assert len(five) == 5 and set(five) < set(nine)
+    assert nine == sorted(nine, key=lambda name: int(name[1:]))
+    (pictures / f"{five[0][1:]}.png").write_bytes(b"damaged")
+    loaded = load_samples(jsonl(select={"num_samples": 5}), base_dir=HERE)
+    assert len(loaded.samples) == 5 and [r.sample_id for r in loaded.rejected] == [five[0]]
+    assert loaded.left_out == {"num-samples": 14}
+
+
+def test_overlong_and_pass_rate(jsonl: Make) -> None:
+    config = jsonl(select={"max_question_chars": 10, "pass_rate": {"verdicts": "unused", "low": 0.25, "high": 0.75}})
+    rates = {f"q{n}": n / 8 for n in range(9)}
+    loaded = load_samples(config, base_dir=HERE, pass_rates=rates)
+    assert [sample.id for sample in loaded.samples] == ["q2", "q3", "q4", "q5", "q6"]
+    assert loaded.left_out == {"pass-rate": 4, "pass-rate-unknown": 1, "question-too-long": 10}
+    with pytest.raises(ValueError, match="pass_rates"):
+        load_samples(config, base_dir=HERE)
+
+
+def test_near_duplicates_and_contamination(pictures: Path) -> None:
+    from PIL import Image, ImageDraw
+
+    def draw(name: str, seed: int, size: int, **options: object) -> str:
+        image = Image.new("RGB", (200, 200), "white")
+        for k in range(12):
+            x, y = (seed * 37 + k * 61) % 170, (seed * 53 + k * 89) % 170
+            ImageDraw.Draw(image).rectangle((x, y, x + 30, y + 20 + k), fill=(k * 20, seed % 255, 99))
+        image.resize((size, size)).save(pictures / name, **options)
+        return name
+
+    rows = [
+        {"images": draw("a.png", 1, 200), "question": "How many boxes?", "answer": "12"},
+        {"images": draw("a.jpg", 1, 160, quality=60), "question": "how many  boxes", "answer": "12"},
+        {"images": "a.png", "question": "Which colour?", "answer": "red"},
+        {"images": draw("b.png", 5, 200), "question": "How many boxes?", "answer": "12"},
+        {"images": draw("c.jpg", 9, 150, quality=50), "question": "Anything?", "answer": "no"},
+    ]
+    path = str(write_lines(pictures / "near.jsonl", rows))
+    benchmark = write_lines(pictures / "bench.jsonl", [{"question": "other", "images": [draw("c.png", 9, 200)]}])
+    select = {"drop_near_duplicates": True, "decontaminate": [str(benchmark)]}
+    for workers in (0, 3):
+        loaded = load_samples(table(type="jsonl", path=path, select=select, workers=workers), base_dir=HERE)
+        assert [sample.id for sample in loaded.samples] == ["0", "2", "3"]
+        assert loaded.left_out == {"contaminated": 1, "near-duplicate": 1}
+
+
+def test_text_only_contamination_is_by_question(jsonl: Make, pictures: Path) -> None:
+    benchmark = write_lines(pictures / "bench.jsonl", [{"question": "What is 3"}])
+    config = jsonl(columns={"images": ""}, select={"decontaminate": [str(benchmark)]})
+    assert load_samples(config, base_dir=HERE).left_out == {"contaminated": 1}
+
+
+def test_a_benchmark_that_cannot_be_read_ends_the_run(jsonl: Make, pictures: Path) -> None:
+    bad = write_lines(pictures / "bench.jsonl", [{"question": "q", "images": ["none.png"]}])
+    with pytest.raises(DataError, match=r"bench.jsonl:1.*none.png"):
+        load_samples(jsonl(select={"decontaminate": [str(bad)]}), base_dir=HERE)
+    with pytest.raises(ConfigError, match="`digit`") as caught:
+        load_samples(jsonl(select={"decontaminate": ["digit"]}), base_dir=HERE)
+    assert caught.value.hint == "did you mean `digits`?"
+
+
+def test_the_digest_is_that_of_content_and_order(jsonl: Make, pictures: Path) -> None:
+    def digest(**changes: object) -> str:
+        return load_samples(jsonl(**changes), base_dir=HERE).digest
+
+    first = digest()
+    assert first == digest()
+    assert first != digest(changes={3: {"answer": "4"}})
+    assert first != digest(select={"num_samples": 5})
+    (pictures / "0.png").write_bytes(png("blue"))
+    assert first != digest()
+
+
+def test_digits() -> None:
+    config = table(
+        type="digits",
+        num_questions=60,
+        mix={"sum/worked": 1.0, "sum/short": 1.0, "read_all/short": 0.5},
+        validation={"split": "validation", "num_samples": 7},
+    )
+    train = load_samples(config, base_dir=HERE)
+    assert len(train.samples) == 60
+    assert load_samples(config, base_dir=HERE).digest == train.digest
+    assert {sample.response.split()[0] for sample in train.samples} == {"i", "answer"}
+    assert train.samples[0].images[0].load().size == (56, 56)
+    held_out = load_samples(config, base_dir=HERE, split="validation")
+    assert len(held_out.samples) == 7
+    assert all(sample.id.startswith("validation") for sample in held_out.samples)
+
+
+def test_an_unknown_pair_in_the_mix_is_named() -> None:
+    with pytest.raises(ConfigError, match="`sum/work`") as caught:
+        load_samples(table(type="digits", mix={"sum/work": 1.0}), base_dir=HERE)
+    assert caught.value.hint == "did you mean `sum/worked`?"
+
+
+def test_digits_can_be_kept_out_of_training() -> None:
+    select = {"decontaminate": ["digits"], "max_hash_distance": 0}
+    loaded = load_samples(table(type="digits", split="test", num_questions=5, select={}), base_dir=HERE)
+    assert len(loaded.samples) == 5
+    with pytest.raises(DataError, match="contaminated: 5"):
+        load_samples(table(type="digits", split="test", num_questions=5, select=select), base_dir=HERE)

@@ -1,0 +1,145 @@
+import hashlib
+import io
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rilctl.data.sample import ImageRef
+from rilctl.errors import RowError
+
+from .helpers import png
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def reason(action: object) -> str:
+    with pytest.raises(RowError) as caught:
+        action()  # type: ignore[operator]
+    assert caught.value.message.startswith("here")
+    return caught.value.reason
+
+
+def test_exif_turns_the_picture() -> None:
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste("black", (0, 0, 10, 20))  # black on the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise: left becomes top
+    turned = ImageRef(encoded(image, "JPEG", exif=exif, quality=95), "here").load()
+    assert turned.size == (20, 40)
+    assert np.asarray(turned)[2].mean() < 20 < 230 < np.asarray(turned)[-2].mean()
+
+
+def test_cmyk_becomes_rgb() -> None:
+    loaded = ImageRef(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95), "here").load()
+    red, green, blue = loaded.getpixel((4, 4))
+    assert red > 200 and green < 60 and blue < 60
+
+
+def test_16_bit_grey_keeps_its_range() -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    loaded = np.asarray(ImageRef(encoded(Image.fromarray(ramp), "PNG"), "here").load())
+    assert loaded.shape == (8, 8, 3)
+    assert (loaded[..., 0] == ramp >> 8).all()
+
+
+def test_transparent_parts_become_white() -> None:
+    ink = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    ink.putpixel((3, 3), (0, 0, 0, 255))
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.putpixel((3, 3), 1)
+    for data in (encoded(ink, "PNG"), encoded(palette, "PNG", transparency=0), encoded(palette, "GIF", transparency=0)):
+        loaded = ImageRef(data, "here").load()
+        assert loaded.getpixel((0, 0)) == (255, 255, 255)
+        assert loaded.getpixel((3, 3)) in ((0, 0, 0), (255, 0, 0))
+
+
+def test_an_animation_shows_its_first_frame() -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert ImageRef(data, "here").load().getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_every_mode_of_png_becomes_rgb(mode: str) -> None:
+    assert ImageRef(encoded(Image.new(mode, (3, 2)), "PNG"), "here").load().mode == "RGB"
+
+
+def test_32_bit_grey_is_refused_at_the_header() -> None:
+    for mode in ("I", "F"):
+        assert reason(ImageRef(encoded(Image.new(mode, (3, 2)), "TIFF"), "here").check) == "image-invalid"
+
+
+def test_truncated_at_any_place_is_a_row_error_or_loads_whole() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8))
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+        whole = encoded(noise, format)
+        reasons = {reason(ImageRef(whole[:size], "here").load) for size in range(1, len(whole) // 2, 97)}
+        assert reasons <= {"image-truncated", "image-invalid"}
+    half = encoded(noise, "JPEG")
+    ref = ImageRef(half[: len(half) // 2], "here")
+    ref.check()  # its header is fine
+    assert reason(ref.load) == "image-truncated"
+
+
+def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(recwarn: pytest.WarningsRecorder) -> None:
+    data = encoded(Image.new("1", (10_000, 10_000)), "PNG")
+    assert len(data) < 100_000
+    assert reason(ImageRef(data, "here").check) == "image-too-large"
+    assert reason(ImageRef(data, "here").load) == "image-too-large"
+    ImageRef(data, "here", max_px=100_000_000).check()  # our limit counts, not Pillow's
+    assert not recwarn.list
+    assert Image.MAX_IMAGE_PIXELS
+
+
+def test_not_an_image() -> None:
+    for data in (b"", b"hello", b"<svg></svg>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"):
+        assert reason(ImageRef(data, "here").check) == "image-invalid"
+
+
+def test_missing_and_special_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("none.png", "pipe", "."):
+        assert reason(ImageRef(tmp_path / name, "here").check) == "image-missing"
+
+
+def test_a_file_that_is_too_big_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.png"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert reason(ImageRef(path, "here").check) == "image-too-large"
+
+
+def test_digest_is_over_the_encoded_bytes_and_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png())
+    ref = ImageRef(path, "here")
+    ref.check()
+    path.unlink()
+    assert ref.digest == hashlib.sha256(png()).hexdigest() == ImageRef(png(), "elsewhere").digest
+    assert reason(ref.load) == "image-missing"
+
+
+def test_drawn_pictures_are_told_apart_by_their_pixels() -> None:
+    refs = [ImageRef(lambda color=color: Image.new("L", (4, 4), color), "here") for color in (0, 0, 1)]
+    assert refs[0].digest == refs[1].digest != refs[2].digest
+    assert refs[0].load().mode == "RGB"
+
+
+def test_threads_leave_pillows_limit_alone() -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    data = png()
+    threads = [threading.Thread(target=lambda: [ImageRef(data, "here").check() for _ in range(200)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert limit == Image.MAX_IMAGE_PIXELS is not None

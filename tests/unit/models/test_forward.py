@@ -1,0 +1,86 @@
+"""The shared prefix against the repeated prompt, and both against the library's own forward."""
+
+import pytest
+import torch
+from PIL import Image
+
+from rilctl.models.policy import response_logprobs
+from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
+from rilctl.models.vlm import Vlm
+
+FAMILIES = ["pocket-student", "pocket-teacher-internvl"]
+QUESTIONS = ["what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?"]
+RESPONSES = [["answer 8", "i see 4 + 4 = 8. answer 8", "no"], ["7", "the largest is 9"], ["yes"]]
+
+
+def noise(seed: int) -> Image.Image:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (56, 56, 3), generator=generator, dtype=torch.uint8)
+    return Image.fromarray(pixels.numpy())
+
+
+def encode(vlm: Vlm) -> tuple[list[EncodedPrompt], torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ragged prompts with two, one and no pictures; three, two and one ragged responses."""
+    images = [[noise(0), noise(1)], [noise(2)], []]
+    prompts = [encode_prompt(vlm, q, i) for q, i in zip(QUESTIONS, images, strict=True)]
+    rows = [
+        encode_response(vlm, text, stopped=index % 2 == 0) for texts in RESPONSES for index, text in enumerate(texts)
+    ]
+    prompt_of_row = torch.tensor([i for i, texts in enumerate(RESPONSES) for _ in texts])
+    return prompts, prompt_of_row, *collate_responses(vlm, rows)
+
+
+def gradients(vlm: Vlm, logprobs_NR: torch.Tensor) -> torch.Tensor:
+    vlm.model.zero_grad()
+    weights = torch.linspace(-1, 1, logprobs_NR.numel()).view_as(logprobs_NR)
+    (logprobs_NR * weights).sum().backward()
+    return torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_shared_prefix_equals_one_sequence_per_row(family, load):
+    vlm = load(family)
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    shared, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
+    shared_grad = gradients(vlm, shared)
+    repeated_prompts = [prompts[i] for i in prompt_of_row]
+    repeated, _ = response_logprobs(vlm, repeated_prompts, torch.arange(len(ids_NR)), ids_NR, mask_NR)
+    repeated_grad = gradients(vlm, repeated)
+    torch.testing.assert_close(shared, repeated, rtol=0, atol=1e-5)
+    assert (shared_grad - repeated_grad).norm() / repeated_grad.norm() < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logprobs_equal_the_library_s_forward_of_each_row_alone(family, load):
+    vlm = load(family)
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    ours, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
+    for row, prompt_index in enumerate(prompt_of_row.tolist()):
+        prompt, response = prompts[prompt_index], ids_NR[row][mask_NR[row]]
+        ids = torch.cat([prompt.token_ids_P, response])[None]
+        types = torch.cat([prompt.type_ids_P, torch.zeros_like(response)])[None]
+        extra = {"mm_token_type_ids": types} if vlm.family == "qwen2_5_vl" else {}
+        logits = vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **extra, **prompt.features).logits[0]
+        expected = logits[len(prompt.token_ids_P) - 1 : -1].log_softmax(-1).gather(-1, response[:, None])[:, 0]
+        torch.testing.assert_close(ours[row][mask_NR[row]], expected, rtol=0, atol=1e-5)
+
+
+def test_padding_doesn_t_reach_the_logprobs(load):
+    vlm = load("pocket-student")
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    wider_ids = torch.nn.functional.pad(ids_NR, (0, 5), value=7)
+    wider_mask = torch.nn.functional.pad(mask_NR, (0, 5))
+    narrow, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
+    wide, _ = response_logprobs(vlm, prompts, prompt_of_row, wider_ids, wider_mask)
+    torch.testing.assert_close(wide[:, : ids_NR.shape[1]], narrow, rtol=0, atol=1e-6)
+    assert (wide[:, ids_NR.shape[1] :] == 0).all()
+
+
+def test_a_picture_changes_the_logprobs(load):
+    vlm = load("pocket-student")
+    ids_NR, mask_NR = collate_responses(vlm, [encode_response(vlm, "answer 8", stopped=True)])
+    seen = []
+    for seed in (0, 1):
+        prompt = encode_prompt(vlm, QUESTIONS[0], [noise(seed)])
+        seen.append(response_logprobs(vlm, [prompt], torch.tensor([0]), ids_NR, mask_NR)[0])
+    assert (seen[0] - seen[1]).abs().max() > 1e-4

@@ -1,0 +1,138 @@
+"""Loading refuses what isn't whole; saving keeps what was there."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.errors import ModelError, RowError, UsageError
+from rilctl.models.lora import attach_lora, lora_disabled, merged_state_dict
+from rilctl.models.policy import response_logprobs
+from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
+from rilctl.models.vlm import Vlm, load_vlm, save_vlm
+from rilctl.testing.small_vlms import build_small_vlm
+
+
+def load_from(directory: Path, **settings: object) -> Vlm:
+    config = ModelConfig(model=str(directory), **settings)  # type: ignore[arg-type]
+    return load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    return build_small_vlm(tmp_path / "model")
+
+
+@pytest.mark.parametrize("family", ["pocket-student", "pocket-teacher-internvl"])
+def test_a_saved_model_is_the_same_model_for_us_and_for_the_library(family, load, tmp_path):
+    from transformers import AutoModelForImageTextToText
+
+    vlm = load(family)
+    save_vlm(vlm, tmp_path)
+    again = load_from(tmp_path)
+    assert again.digest == vlm.digest
+    library = AutoModelForImageTextToText.from_pretrained(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(library.parameters(), vlm.model.parameters(), strict=True))
+    saved = json.loads((tmp_path / "processor_config.json").read_text())
+    assert saved["processor_class"] in ("Qwen2_5_VLProcessor", "InternVLProcessor")
+
+
+def test_a_missing_weight_is_refused(model_dir):
+    weights = load_file(model_dir / "model.safetensors")
+    removed = sorted(name for name in weights if "layers.0" in name)[0]
+    save_file(
+        {name: t for name, t in weights.items() if name != removed}, model_dir / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(ModelError, match="missing weights"):
+        load_from(model_dir)
+
+
+def test_an_unexpected_weight_is_refused(model_dir):
+    weights = load_file(model_dir / "model.safetensors")
+    save_file(weights | {"visual.extra": torch.ones(2)}, model_dir / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="unexpected weights: `model.visual.extra`"):
+        load_from(model_dir)
+
+
+def test_a_truncated_weights_file_is_refused(model_dir):
+    file = model_dir / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=str(model_dir)):
+        load_from(model_dir)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("preprocessor_config.json", "processor"),
+        ("tokenizer.json", "no tokenizer"),
+        ("chat_template.jinja", "chat template"),
+        ("model.safetensors", "no safetensors weights"),
+        ("config.json", "no config.json"),
+    ],
+)
+def test_a_directory_without_a_part_is_refused(model_dir, missing, message):
+    (model_dir / missing).unlink()
+    with pytest.raises(ModelError, match=message) as caught:
+        load_from(model_dir)
+    assert caught.value.hint
+
+
+def test_an_unknown_name_suggests_a_known_one():
+    with pytest.raises(UsageError, match="qwen72") as caught:
+        load_from(Path("qwen72"))
+    assert caught.value.hint == "did you mean `qwen72b`?"
+
+
+def test_random_weights_come_from_the_seed_alone(model_dir):
+    torch.manual_seed(5)
+    a = load_from(model_dir, random_weights=True, seed=3)
+    torch.manual_seed(6)
+    b = load_from(model_dir, random_weights=True, seed=3)
+    c = load_from(model_dir, random_weights=True, seed=4)
+    assert all(torch.equal(x, y) for x, y in zip(a.model.parameters(), b.model.parameters(), strict=True))
+    assert a.digest == b.digest != c.digest
+
+
+def test_a_special_token_in_a_question_is_a_bad_row(load):
+    with pytest.raises(RowError, match="im_start") as caught:
+        encode_prompt(load("pocket-student"), "what <|im_start|>system", [])
+    assert caught.value.reason == "special-token"
+
+
+def test_markup_in_a_response_is_text(load):
+    vlm = load("pocket-student")
+    ids = encode_response(vlm, "answer <|im_end|> 8", stopped=False)
+    assert not set(ids) & {*vlm.stop_ids, *vlm.banned_ids}
+    assert encode_response(vlm, "8", stopped=True)[-1] in vlm.stop_ids
+
+
+@pytest.mark.parametrize("family", ["pocket-student", "pocket-teacher-internvl"])
+def test_lora_starts_as_the_base_trains_alone_and_merges_exactly(family, load, tmp_path):
+    vlm = load(family)
+    prompt = encode_prompt(vlm, "what is the sum?", [])
+    ids_NR, mask_NR = collate_responses(vlm, [encode_response(vlm, "answer 8", stopped=True)])
+
+    def logprobs(model: Vlm) -> torch.Tensor:
+        return response_logprobs(model, [prompt], torch.tensor([0]), ids_NR, mask_NR)[0]
+
+    base = logprobs(vlm).detach()
+    attach_lora(vlm, LoraConfig(rank=4, alpha=8.0), seed=0)
+    torch.testing.assert_close(logprobs(vlm), base)
+    trained = {name for name, p in vlm.model.named_parameters() if p.requires_grad}
+    assert trained and all("lora_" in name and "visual" not in name and "vision" not in name for name in trained)
+    optimizer = torch.optim.SGD([p for p in vlm.model.parameters() if p.requires_grad], lr=1.0)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (-logprobs(vlm).sum()).backward()
+        optimizer.step()
+    moved = logprobs(vlm).detach()
+    assert (moved - base).abs().max() > 1e-3
+    with torch.no_grad(), lora_disabled(vlm.model):
+        torch.testing.assert_close(logprobs(vlm), base)
+    assert {name for name, p in vlm.model.named_parameters() if p.requires_grad} == trained
+    save_vlm(vlm, tmp_path, state_dict=merged_state_dict(vlm.model))
+    torch.testing.assert_close(logprobs(load_from(tmp_path)), moved, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,153 @@
+import os
+import re
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rilctl.errors import InterruptedByUser, RilctlError
+from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
+from rilctl.reporting.progress import SilentReporter
+from rilctl.stages.context import StopFlag
+
+SCRIPT = textwrap.dedent(
+    """
+    import json, os, signal, sys, time
+    from pathlib import Path
+
+    name, what, *rest = sys.argv[1:]
+    assert rest[-1] == "--json"
+    def stopped(number, frame):
+        Path(f"{name}.checkpoint").touch()
+        sys.exit(128 + number)
+    signal.signal(signal.SIGTERM, stopped)
+    Path(f"{name}.began").touch()
+    print("working", file=sys.stderr, flush=True)
+    if what == "sleep":
+        time.sleep(60)
+    if what == "nap":
+        time.sleep(0.5)
+    if what == "meet":  # ends only if the other one runs at the same time
+        deadline = time.monotonic() + 20
+        while not Path(f"{rest[0]}.began").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    if what == "fail":
+        print("error: no disk\\nhint: buy one", file=sys.stderr)
+        sys.exit(1)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "mute":
+        sys.exit(0)
+    with open("order", "a") as file:
+        file.write(f"{name} ")
+    print(json.dumps({"outputs": {"student": {"path": str(Path.cwd() / "out" / name)}}, "arguments": rest}))
+    sys.exit(3 if what == "rejected" else 0)
+    """
+)
+
+
+class Reporter(SilentReporter):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.num_done = 0
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def advance(self, num: int = 1, **_: object) -> None:
+        self.num_done += num
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[[int], JobSettings]:
+    (tmp_path / "fake.py").write_text(SCRIPT)
+
+    def make(workers: int) -> JobSettings:
+        program = (sys.executable, str(tmp_path / "fake.py"))
+        return JobSettings(workers, tmp_path / "logs", tmp_path, dict(os.environ), program)
+
+    return make
+
+
+def _run(jobs: dict[str, Job], settings: JobSettings, stop: StopFlag | None = None) -> tuple[dict[str, dict], Reporter]:
+    reporter = Reporter()
+    results = run_jobs(jobs, settings, reporter=reporter, stop=stop or StopFlag(), resume_command="rilctl again")
+    return results, reporter
+
+
+def _job(name: str, what: str, *rest: str, needs: tuple[str, ...] = ()) -> Job:
+    return Job(f"about {name}", (name, what, *rest), needs)
+
+
+def test_jobs_wait_for_what_they_need_and_get_its_paths(settings: Callable[[int], JobSettings], tmp_path: Path) -> None:
+    jobs = {
+        "last": _job("last", "go", "--set=student={middle:student}"),
+        "middle": _job("middle", "rejected", needs=("first",)),
+        "first": _job("first", "go"),
+    }
+    results, reporter = _run(jobs, settings(2))
+    assert (tmp_path / "order").read_text() == "first middle last "
+    assert results["last"]["arguments"] == ["--set=student=out/middle", "--json"]
+    assert "last: about last\n  rilctl last go --set=student=out/middle" in reporter.said
+    assert reporter.num_done == 3
+
+
+def test_two_workers_run_two_jobs_at_the_same_time(settings: Callable[[int], JobSettings]) -> None:
+    results, _ = _run({"a": _job("a", "meet", "b"), "b": _job("b", "meet", "a")}, settings(2))
+    assert results.keys() == {"a", "b"}
+
+
+def test_one_worker_runs_one_job_after_the_other(settings: Callable[[int], JobSettings], tmp_path: Path) -> None:
+    _run({name: _job(name, "go") for name in "cab"}, settings(1))
+    assert (tmp_path / "order").read_text() == "c a b "
+
+
+@pytest.mark.parametrize(
+    ("what", "message"), [("fail", r"exit code 1.*no disk"), ("kill", "SIGKILL"), ("mute", "wrote no JSON object")]
+)
+def test_a_failure_is_told_and_stops_the_others(
+    settings: Callable[[int], JobSettings], tmp_path: Path, what: str, message: str
+) -> None:
+    jobs = {"long": _job("long", "sleep"), "bad": _job("bad", what), "after": _job("after", "go", "{bad:x}")}
+    began = time.monotonic()
+    with pytest.raises(RilctlError) as caught:
+        _run(jobs, settings(2))
+    assert re.search(message, caught.value.message, re.DOTALL)
+    assert caught.value.hint is not None and "bad.log" in caught.value.hint
+    assert time.monotonic() - began < 30
+    assert not (tmp_path / "after.began").exists()
+
+
+def test_a_signal_ends_the_children_cleanly_and_says_how_to_go_on(
+    settings: Callable[[int], JobSettings], tmp_path: Path
+) -> None:
+    stop = StopFlag()
+
+    def interrupt() -> None:
+        while not ((tmp_path / "a.began").exists() and (tmp_path / "b.began").exists()):
+            time.sleep(0.01)
+        stop.signal_number = signal.SIGINT
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(InterruptedByUser) as caught:
+        _run({name: _job(name, "sleep") for name in ("a", "b", "c")}, settings(2), stop)
+    thread.join()
+    assert caught.value.interrupted_exit_code == 130
+    assert caught.value.hint == "resume with `rilctl again`"
+    assert (tmp_path / "a.checkpoint").exists() and (tmp_path / "b.checkpoint").exists()
+    assert not (tmp_path / "c.began").exists()
+
+
+def test_the_newest_line_of_a_job_is_shown_once(
+    settings: Callable[[int], JobSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rilctl.pipeline.jobs._RELAY_S", 0.0)
+    _, reporter = _run({"a": _job("a", "nap")}, settings(1))
+    assert reporter.said.count("  a: working") == 1

@@ -1,0 +1,158 @@
+"""Every algorithm and open choice of `train`, on small models, in this process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from rilctl.artifacts.read import read_rows
+from rilctl.config.load import load_recipe
+from rilctl.errors import RilctlError, UsageError
+from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
+from rilctl.stages.context import StageContext, StageResult
+from rilctl.testing.workspaces import write_workspace
+
+STAGES = {"cache-teacher": cache_teacher, "judge": judge, "sft": sft, "pretrain-disc": pretrain_disc, "train": train}
+SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
+
+
+def run(workspace: Path, verb: str, *sets: str, out: Path | None = None) -> StageResult:
+    recipe = load_recipe([workspace / "recipe.toml"], sets)
+    folder = out or workspace / "runs/recipe" / verb
+    context = StageContext(recipe, "recipe", workspace, folder, SilentReporter(), "rilctl …")
+    return STAGES[verb].run(context)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("workspace")
+    write_workspace(directory)
+    for verb in ("cache-teacher", "judge", "sft", "pretrain-disc"):
+        run(directory, verb)
+    return directory
+
+
+def rollouts(result: StageResult) -> list[RolloutRecord]:
+    return list(read_rows(Path(result.outputs["rollouts"].path), RolloutRecord))
+
+
+def weights(result: StageResult, role: str = "student") -> dict:
+    return load_file(Path(result.outputs[role].path) / "model.safetensors")
+
+
+def moved(before: dict, after: dict) -> bool:
+    assert before.keys() == after.keys()
+    return any((before[name] != after[name]).any() for name in before)
+
+
+@pytest.mark.parametrize(
+    ("sets", "rewards", "teacher_rows"),
+    [
+        (("train.algorithm.name=ril",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.name=gail",), {0.0, 1.0}, True),
+        (("train.algorithm.name=dr_grpo",), {0.0, 1.0}, False),
+        (("train.algorithm.name=grpo",), {0.0, 1.0}, False),
+        (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.ratio_level=sequence", "train.algorithm.kl_rows=all"), {0.0, 1.0, 2.0}, True),
+    ],
+)
+def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
+    result = run(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
+    rows = rollouts(result)
+    assert {row.reward for row in rows} <= rewards
+    assert ("teacher" in {row.side for row in rows}) == teacher_rows
+    assert ("discriminator" in result.outputs) == teacher_rows
+    assert {row.source for row in rows if row.side == "teacher"} == ({"qwen", "internvl"} if teacher_rows else set())
+    last = read_metrics(tmp_path / "out/metrics.jsonl")[-1]
+    assert ("reward/similarity_student" in last) == teacher_rows
+    assert ("reward/answer_student" in last) == ("gail" not in "".join(sets))
+    groups: dict[tuple[int, str], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row.step, row.sample_id), []).append(row.advantage)
+    assert all(abs(sum(advantages)) < 1e-5 for advantages in groups.values())
+
+
+def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_path):
+    result = run(workspace, "train", "train.num_steps=4", out=tmp_path / "out")
+    base = load_file(workspace / "runs/recipe/sft/model.safetensors")
+    disc = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
+    assert any(row.advantage for row in rollouts(result))
+    assert moved(base, weights(result))
+    assert moved(disc, weights(result, "discriminator"))
+    assert (Path(result.outputs["best-student"].path) / "model.safetensors").is_file()
+
+
+def test_teacher_rows_off_serve_the_discriminator_alone(workspace, tmp_path):
+    result = run(workspace, "train", *SHORT, "train.algorithm.teacher_rows=off", out=tmp_path / "out")
+    rows = rollouts(result)
+    assert all(row.in_policy == (row.side == "student") for row in rows)
+    assert all(row.advantage == 0 for row in rows if row.side == "teacher")
+    assert all(row.disc_logit is not None for row in rows)
+
+
+@pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
+def test_lora_and_both_discriminator_losses(loss, workspace, tmp_path):
+    sees = ("pretrain-disc.lora.rank=4", f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
+    run(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
+    result = run(
+        workspace,
+        "train",
+        *SHORT,
+        "train.lora.rank=4",
+        "train.discriminator.lora.rank=4",
+        f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}",
+        out=tmp_path / "out",
+    )
+    card = json.loads((Path(result.outputs["discriminator"].path) / "discriminator.json").read_text())
+    assert (card["loss"], card["input"]) == (loss, "question+response")
+    base = load_file(workspace / "runs/recipe/sft/model.safetensors")
+    frozen = [name for name in base if "visual" in name or "embed" in name or "norm" in name]
+    after = weights(result)
+    assert frozen and base.keys() == after.keys()
+    assert all((base[name] == after[name]).all() for name in frozen)
+
+
+def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path):
+    with_verdicts = run(workspace, "train", *SHORT, "train.verdicts=runs/recipe/judge", out=tmp_path / "with")
+    without = run(workspace, "train", *SHORT, out=tmp_path / "without")
+    assert rollouts(with_verdicts) == rollouts(without)
+
+
+def test_a_discriminator_of_another_student_is_refused(workspace, tmp_path):
+    with pytest.raises(UsageError, match="another student"):
+        run(workspace, "train", "train.student=student", out=tmp_path / "out")
+
+
+def test_too_many_missing_verdicts_end_the_run(workspace, tmp_path, monkeypatch):
+    from rilctl.engines.judging.base import Verdict
+    from rilctl.engines.judging.rule import RuleJudge
+
+    monkeypatch.setattr(RuleJudge, "judge", lambda self, requests: [Verdict(None, None, "silent") for _ in requests])
+    with pytest.raises(RilctlError, match="no verdict on 100%"):
+        run(workspace, "train", *SHORT, out=tmp_path / "out")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_doesn_t(workspace, tmp_path):
+    first, again, other = (
+        run(workspace, "train", *SHORT, f"train.seed={seed}", out=tmp_path / name)
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert {r: o.content_digest for r, o in first.outputs.items()} == {
+        r: o.content_digest for r, o in again.outputs.items()
+    }
+    assert first.outputs["rollouts"].content_digest != other.outputs["rollouts"].content_digest
+
+
+def test_sft_on_teacher_answers_stops_at_the_token_budget(workspace, tmp_path):
+    trained = run(workspace, "train", *SHORT, out=tmp_path / "train")
+    budget = sum(len(row.token_ids) for row in rollouts(trained) if row.in_policy)
+    sets = ("sft.responses=teacher-cache", f"sft.match_tokens={tmp_path / 'train/rollouts'}", "sft.rows_per_step=4")
+    run(workspace, "sft", *sets, out=tmp_path / "sft")
+    spent = sum(row["sft/num_tokens"] for row in read_metrics(tmp_path / "sft/metrics.jsonl"))
+    assert abs(spent - budget) / budget < 0.25  # whole steps of four rows of uneven length

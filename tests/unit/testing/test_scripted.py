@@ -1,0 +1,38 @@
+from rilctl.config.fields import SamplingConfig
+from rilctl.data.sample import ImageRef
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.judging.base import JudgeRequest
+from rilctl.errors import RowError
+from rilctl.testing.scripted import ScriptedGeneration, ScriptedJudge
+
+
+def test_generation_follows_a_function_and_the_token_budget() -> None:
+    engine = ScriptedGeneration(lambda request, seed: f"{request.question}{seed}")
+    answers = engine.generate([GenerationRequest("s", "ab", (), (1, 22))], SamplingConfig(max_new_tokens=3))
+    assert answers == [
+        (
+            Response("ab1", (97, 98, 49), "stop", (0.0, 0.0, 0.0)),
+            Response("ab2", (97, 98, 50), "length", (0.0, 0.0, 0.0)),
+        )
+    ]
+
+
+def test_generation_gives_row_errors_in_place() -> None:
+    engine = ScriptedGeneration({"known": "yes"})
+    broken = GenerationRequest("s", "known", (ImageRef(b"no image", "broken"),), (0,))
+    answers = engine.generate(
+        [GenerationRequest("s", "unknown", (), (0,)), broken, GenerationRequest("s", "known", (), (0,))],
+        SamplingConfig(),
+    )
+    assert [answer.reason if isinstance(answer, RowError) else answer[0].text for answer in answers] == [
+        "not-scripted",
+        "image-invalid",
+        "yes",
+    ]
+
+
+def test_the_judge_fails_where_it_is_told_to() -> None:
+    judge = ScriptedJudge(lambda request: request.response == request.answer, failures={1})
+    requests = [JudgeRequest("q", "a", text) for text in ("a", "a", "b")]
+    assert [verdict.correct for verdict in judge.judge(requests)] == [True, None, False]
+    assert [verdict.correct for verdict in judge.judge(requests[:1])] == [True]

@@ -1,7 +1,11 @@
 import base64
 import json
 import os
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -186,18 +190,32 @@ def test_hub_from_a_local_folder(tmp_path: Path) -> None:
         load_samples(table(type="hub", path="set", columns={"images": "image"}), base_dir=tmp_path)
 
 
-def test_a_gated_data_set_asks_for_a_credential(monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-    import httpx
-    from huggingface_hub.errors import GatedRepoError
+class GatedHub(BaseHTTPRequestHandler):
+    """A hub on which every repository is gated, and the caller has no token."""
 
-    def refuse(*_: object, **__: object) -> None:
-        response = httpx.Response(403, request=httpx.Request("GET", "https://example.org"))
-        raise datasets.exceptions.DatasetNotFoundError("gated") from GatedRepoError("gated", response=response)
+    def do_GET(self) -> None:
+        self.send_response(403)
+        self.send_header("X-Error-Code", "GatedRepo")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(CredentialError, match="some/set is gated"):
-        load(table(type="hub", path="some/set"))
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_gated_data_set_asks_for_a_credential(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('[data]\ntype = "hub"\npath = "some/set"\n[teachers.t]\nmodel = "some/model"\n')
+    with ThreadingHTTPServer(("127.0.0.1", 0), GatedHub) as hub:
+        Thread(target=hub.serve_forever, daemon=True).start()
+        environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path)}
+        environment.pop("HF_HUB_OFFLINE", None)
+        command = [sys.executable, "-m", "rilctl", "cache-teacher", "recipe.toml", "--teachers", "t"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        hub.shutdown()
+    assert "data set some/set is gated" in done.stderr and "HF_TOKEN" in done.stderr, done.stderr
+    assert done.returncode == CredentialError.exit_code
 
 
 def test_hub_image_folder_has_paths(pictures: Path) -> None:

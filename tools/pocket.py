@@ -16,13 +16,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from rilctl.quickstart.shapes import SHAPES, write_shape
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "src/rilctl/quickstart/models"
-CHECKPOINTS = {
-    "pocket-student": "student",
-    "pocket-teacher-qwen": "teacher-qwen",
-    "pocket-teacher-internvl": "teacher-internvl",
-}
 NUM_WORKERS = 2
 
 
@@ -34,9 +31,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     out: Path = arguments.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    for shape in SHAPES:
+        write_shape(shape, out / "models" / shape)  # today's, whatever shape ships
     with ThreadPoolExecutor(NUM_WORKERS) as workers:
-        built = dict(zip(CHECKPOINTS, workers.map(lambda name: build(name, out), CHECKPOINTS), strict=True))
+        built = dict(zip(SHAPES, workers.map(lambda name: build(name, out), SHAPES), strict=True))
     if arguments.check:
         same = [same_accuracy(name, directory, out) for name, directory in built.items()]
         if not all(same):
@@ -51,13 +49,11 @@ def build(name: str, out: Path) -> Path:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from rilctl.quickstart.shapes import SHAPES, write_shape
-
-    for phase in (1, 2):
-        result = rilctl(out, "sft", str(ROOT / f"recipes/pocket/{CHECKPOINTS[name]}-{phase}.toml"))
-    student = Path(result["outputs"]["student"]["path"])
     directory = out / "models" / name
-    write_shape(next(shape for shape in SHAPES if shape == name), directory)
+    for phase in (1, 2):
+        recipe = ROOT / f"recipes/pocket/{name.removeprefix('pocket-')}-{phase}.toml"
+        result = rilctl(out, "sft", str(recipe), "--set", f"student.model={directory}")
+    student = Path(result["outputs"]["student"]["path"])
     weights = {key: tensor.to(torch.float16) for key, tensor in load_file(student / "model.safetensors").items()}
     save_file(weights, directory / "model.safetensors", {"format": "pt"})
     return directory

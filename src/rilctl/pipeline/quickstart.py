@@ -35,14 +35,15 @@ Sets = Mapping[str, str]
 """`--set key=value`."""
 RIL: Sets = {"train.verdicts": "{judge:verdicts}"}
 """The recipe as it stands; the judge has seen the teachers' answers already."""
-DR_GRPO: Sets = {"train.algorithm.name": "dr_grpo"}
-"""One key away from RIL."""
+DR_GRPO: Sets = {"train.algorithm.name": "dr_grpo", "train.num_student_rows": "8", "train.optim.lr": "1e-4"}
+"""RIL without teachers: rollouts in the place of their rows, and the learning rate that suits it."""
 SFT_TEACHER: Sets = {
     "sft.responses": "teacher-cache",
     "sft.teacher_cache": "{cache-teacher:teacher-cache}",
     "sft.match_tokens": "{ril:rollouts}",
+    "sft.optim.lr": "1e-3",
 }
-"""Distillation by fine-tuning, on as many response tokens as RIL's policy learned from."""
+"""Distillation by fine-tuning, on as many response tokens as RIL's policy learned from, at the rate that suits it."""
 SEEDED = ("data.seed", "cache-teacher.seed", "sft.seed", "pretrain-disc.seed", "train.seed")
 """Everything random in the quickstart but the held-out questions, which stay the same."""
 TRAINED = {"dr_grpo": "dr_grpo", "ril": "train"}

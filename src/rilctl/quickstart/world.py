@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Split = Literal["train", "validation", "test"]
-Kind = Literal["read", "read_two", "read_all", "given", "sum", "line_sum", "gap", "line_gap"]
+Kind = Literal["read", "read_two", "read_all", "sum", "line_sum", "gap", "line_gap"]
 Style = Literal["short", "worked", "listed"]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -191,13 +191,6 @@ def _ask_read_all(_: random.Random, digits: _Digits) -> _Asked:
     return "read all", "".join(map(str, digits)), seen, seen
 
 
-def _ask_given(rng: random.Random, _: _Digits) -> _Asked:
-    first, second = rng.randrange(10), rng.randrange(10)
-    if rng.random() < 0.5:
-        return f"add {first} and {second}", *_added(first, second)
-    return f"compare {first} and {second}", *_compared(first, second)
-
-
 def _ask_sum(rng: random.Random, digits: _Digits) -> _Asked:
     first, second = rng.sample(range(len(POSITIONS)), 2)
     return f"add {POSITIONS[first]} and {POSITIONS[second]}", *_added(digits[first], digits[second])
@@ -234,7 +227,6 @@ _ASK: Mapping[Kind, Callable[[random.Random, _Digits], _Asked]] = {
     "read": _ask_read,
     "read_two": _ask_read_two,
     "read_all": _ask_read_all,
-    "given": _ask_given,
     "sum": _ask_sum,
     "line_sum": _ask_line_sum,
     "gap": _ask_gap,

@@ -81,7 +81,7 @@ def test_every_style_ends_in_the_answer_and_worked_ones_are_right() -> None:
 
 
 def test_default_questions_need_two_digits() -> None:
-    assert not {row.kind for row in world.make_rows("test", 0, 300)} & {"read", "read_two", "read_all", "given"}
+    assert not {row.kind for row in world.make_rows("test", 0, 300)} & {"read", "read_two", "read_all"}
 
 
 def test_weights_decide_kind_and_style() -> None:

@@ -206,7 +206,9 @@ class GatedHub(BaseHTTPRequestHandler):
 
 
 def test_a_gated_data_set_asks_for_a_credential(tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text('[data]\ntype = "hub"\npath = "some/set"\n[teachers.t]\nmodel = "some/model"\n')
+    (tmp_path / "recipe.toml").write_text(
+        '[data]\ntype = "hub"\npath = "some/set"\n[teachers.t]\nmodel = "some/model"\n'
+    )
     with ThreadingHTTPServer(("127.0.0.1", 0), GatedHub) as hub:
         Thread(target=hub.serve_forever, daemon=True).start()
         environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path)}

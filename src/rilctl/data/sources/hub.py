@@ -29,7 +29,8 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
     try:
         dataset = datasets.load_dataset(path, config.name, split=config.split, revision=config.revision)
     except Exception as error:  # ours, the hub's, fsspec's, pyarrow's: no common base
-        if isinstance(error, datasets.exceptions.DatasetNotFoundError) and "gated" in str(error):  # its cause is dropped
+        # datasets drops the cause (`raise … from None`), so the words are all there is
+        if isinstance(error, datasets.exceptions.DatasetNotFoundError) and "gated" in str(error):
             hint = "accept its terms on the hub, then set HF_TOKEN or run `hf auth login`"
             raise CredentialError(f"data set {config.path} is gated", hint=hint) from error
         hint = "data.path is a hub id or a folder; data.name, data.split and data.revision say which part"

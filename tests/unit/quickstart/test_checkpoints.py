@@ -48,8 +48,8 @@ def test_their_files_are_those_that_the_code_writes(name, tmp_path):
 
 
 def test_each_teacher_is_good_at_what_the_other_is_bad_at() -> None:
-    assert accuracy("pocket-teacher-qwen", ADDS) > 0.75 > 0.35 > accuracy("pocket-teacher-qwen", COMPARES)
-    assert accuracy("pocket-teacher-internvl", COMPARES) > 0.75 > 0.35 > accuracy("pocket-teacher-internvl", ADDS)
+    assert accuracy("pocket-teacher-qwen", ADDS) > 0.75 > 0.5 > accuracy("pocket-teacher-qwen", COMPARES)
+    assert accuracy("pocket-teacher-internvl", COMPARES) > 0.75 > 0.5 > accuracy("pocket-teacher-internvl", ADDS)
 
 
 def test_the_student_computes_badly() -> None:

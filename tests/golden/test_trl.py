@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rilctl.algorithms.advantages import ADVANTAGES
-from rilctl.algorithms.logprobs import entropy, token_logprobs
+from rilctl.algorithms.logprobs import Head, token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
 
 GOLDEN = json.loads(Path(__file__).with_name("trl_dr_grpo.json").read_text(encoding="utf-8"))
@@ -19,6 +19,13 @@ RESPONSE_MASK_BR = torch.tensor(GOLDEN["response_mask"]).bool()
 
 def logits(name: str) -> torch.Tensor:
     return torch.tensor(GOLDEN[name], dtype=torch.float64)
+
+
+def distribution(logits_BRV: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """logprobs_BR and entropy_BR; with an identity for a head, hidden states are logits."""
+    head = Head(torch.eye(logits_BRV.shape[-1], dtype=logits_BRV.dtype), GOLDEN["temperature"])
+    logprobs_T, entropy_T = token_logprobs(logits_BRV.flatten(0, 1), TOKEN_IDS_BR.flatten(), head)
+    return logprobs_T.view_as(TOKEN_IDS_BR), entropy_T.view_as(TOKEN_IDS_BR)
 
 
 def test_made_by_trl_1_16():
@@ -37,12 +44,11 @@ def test_advantages(case):
 @CASES
 def test_loss_gradient_and_metrics(case):
     logits_BRV = logits("logits").requires_grad_()
-    logprobs_of = lambda logits_BRV: token_logprobs(logits_BRV, TOKEN_IDS_BR, GOLDEN["temperature"])  # noqa: E731
     num_rows = len(TOKEN_IDS_BR)
     loss, metrics = policy_loss(
-        logprobs_of(logits_BRV),
-        logprobs_of(logits("frozen_logits")) if case["frozen"] else None,
-        logprobs_of(logits("ref_logits")) if case["beta"] else None,
+        distribution(logits_BRV)[0],
+        distribution(logits("frozen_logits"))[0] if case["frozen"] else None,
+        distribution(logits("ref_logits"))[0] if case["beta"] else None,
         torch.tensor(case["advantages"], dtype=torch.float64),
         RESPONSE_MASK_BR,
         teacher_mask_B=torch.zeros(num_rows, dtype=torch.bool),
@@ -60,7 +66,7 @@ def test_loss_gradient_and_metrics(case):
         logits_BRV.grad, torch.tensor(case["grad_logits"], dtype=torch.float64), rtol=1e-12, atol=1e-12
     )
     # TRL averages what it logs in float32
-    mean_entropy = entropy(logits_BRV, GOLDEN["temperature"])[RESPONSE_MASK_BR].mean().item()
+    mean_entropy = distribution(logits_BRV)[1][RESPONSE_MASK_BR].mean().item()
     assert mean_entropy == pytest.approx(case["entropy"], rel=1e-6)
     if case["beta"] and not case.get("corrected"):  # TRL logs the corrected KL, we log k3
         assert metrics["student_kl"].item() == pytest.approx(case["kl"], rel=1e-6)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.logprobs import entropy, token_logprobs
+from rilctl.algorithms.logprobs import Head, LossOf, token_logprobs, token_loss
 from rilctl.models.forward import group_hidden, sequence_hidden
 from rilctl.models.prompts import EncodedPrompt
 from rilctl.models.vlm import Vlm
@@ -20,19 +20,56 @@ def response_logprobs(
     *,
     temperature: float = 1.0,
     banned_ids: Sequence[int] = (),
-    with_entropy: bool = False,
-) -> tuple[Tensor, Tensor | None]:
-    """Log-probabilities of responses under the policy, 0 at padding; and the mean entropy in nats over real tokens."""
-    inputs = (token_ids_NR[:, :-1], mask_NR[:, :-1])
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities logprobs_NR of responses, 0 at padding; entropy_T of the policy in nats, without gradient."""
     with vlm.autocast():
-        if len(prompts) == len(token_ids_NR):
-            hidden_NRH = sequence_hidden(vlm, [prompts[i] for i in prompt_of_row_N.tolist()], *inputs)
-        else:
-            hidden_NRH = group_hidden(vlm, prompts, prompt_of_row_N, *inputs)
-        logits_1TV = vlm.lm_head(hidden_NRH[mask_NR])[None]
-    banned = torch.tensor(banned_ids, device=logits_1TV.device, dtype=torch.long) if banned_ids else None
-    logprobs_1T = token_logprobs(logits_1TV, token_ids_NR[mask_NR][None], temperature, banned)
-    logprobs_NR = torch.zeros(token_ids_NR.shape, dtype=logprobs_1T.dtype, device=logprobs_1T.device)
-    logprobs_NR = logprobs_NR.masked_scatter(mask_NR, logprobs_1T[0])
-    mean_entropy = entropy(logits_1TV.detach(), temperature, banned).mean() if with_entropy else None
-    return logprobs_NR, mean_entropy
+        hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+        head = _head(vlm, temperature, banned_ids)
+        logprobs_T, entropy_T = token_logprobs(hidden_TH, token_ids_NR[mask_NR], head)
+    return _spread(logprobs_T, mask_NR), entropy_T
+
+
+def response_loss(
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+    loss_of: LossOf,
+    *,
+    temperature: float = 1.0,
+    banned_ids: Sequence[int] = (),
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A loss that is a sum over the responses' tokens, row after row; cheaper than through their log-probabilities.
+
+    Returns:
+        The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.
+    """
+    with vlm.autocast():
+        hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+        head = _head(vlm, temperature, banned_ids)
+        loss, logprobs_T, entropy_T = token_loss(hidden_TH, token_ids_NR[mask_NR], head, loss_of)
+    return loss, _spread(logprobs_T, mask_NR), entropy_T
+
+
+def _hidden(
+    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+) -> Tensor:
+    """hidden_TH, each predicts its token."""
+    inputs = (token_ids_NR[:, :-1], mask_NR[:, :-1])
+    if len(prompts) == len(token_ids_NR):
+        hidden_NRH = sequence_hidden(vlm, [prompts[i] for i in prompt_of_row_N.tolist()], *inputs)
+    else:
+        hidden_NRH = group_hidden(vlm, prompts, prompt_of_row_N, *inputs)
+    return hidden_NRH[mask_NR]
+
+
+def _head(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:
+    banned_N = torch.tensor(banned_ids, device=vlm.device, dtype=torch.long) if banned_ids else None
+    return Head(vlm.lm_head.weight, temperature, banned_N)
+
+
+def _spread(values_T: Tensor, mask_NR: Tensor) -> Tensor:
+    """Values of the real tokens at their places, 0 at padding."""
+    values_NR = torch.zeros(mask_NR.shape, dtype=values_T.dtype, device=values_T.device)
+    return values_NR.masked_scatter(mask_NR, values_T)

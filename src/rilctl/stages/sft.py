@@ -20,7 +20,7 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ConfigError, DataError, RowError
 from rilctl.models.devices import pick_device
 from rilctl.models.lora import attach_lora, merged_state_dict
-from rilctl.models.policy import response_logprobs
+from rilctl.models.policy import response_loss
 from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
@@ -228,8 +228,8 @@ class _Trainer:
         """Negative log-likelihood, summed over response tokens; prompt tokens don't count."""
         ids_NR, mask_NR = collate_responses(self.vlm, [token_ids for _, token_ids in micro_batch])
         prompts = [prompt for prompt, _ in micro_batch]
-        logprobs_NR, _ = response_logprobs(self.vlm, prompts, torch.arange(len(prompts)), ids_NR, mask_NR)
-        return -logprobs_NR.sum()
+        rows = torch.arange(len(prompts))
+        return response_loss(self.vlm, prompts, rows, ids_NR, mask_NR, lambda logprobs_C, _: -logprobs_C.sum())[0]
 
 
 def _config(context: StageContext) -> SftConfig:

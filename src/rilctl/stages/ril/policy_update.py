@@ -6,34 +6,18 @@ Shapes: N policy rows of a micro-batch, R response tokens.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.config.train import TrainConfig
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.models.lora import has_lora, lora_disabled
-from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import collate_responses
+from rilctl.models.policy import response_logprobs, response_loss
+from rilctl.models.prompts import EncodedPrompt, collate_responses
 from rilctl.models.vlm import Vlm
-from rilctl.stages.ril.rows import Group, Row
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    """Whole groups that go through the model at once."""
-
-    groups: Sequence[Group]
-    prompt_of_row_N: Tensor
-    token_ids_NR: Tensor
-    mask_NR: Tensor
-
-    @property
-    def rows(self) -> list[Row]:
-        """The policy rows, in the order of the tensors."""
-        return [row for group in self.groups for row in group.policy_rows]
+from rilctl.stages.ril.objective import MicroBatch, Objective
+from rilctl.stages.ril.rows import Group
 
 
 @dataclass
@@ -54,37 +38,21 @@ class PolicyUpdate:
 
     def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
         """`policy_updates` optimizer steps on the policy rows of all groups."""
-        config, algorithm = self.config, self.config.algorithm
+        algorithm = self.config.algorithm
         parts = list(self._micro_batches(groups))
         num_rows = sum(len(part.rows) for part in parts)
-        weighting: Literal["dr_grpo", "grpo"] = "grpo" if algorithm.name == "grpo" else "dr_grpo"
-        denominator = float(num_rows if weighting == "grpo" else num_rows * config.sampling.max_new_tokens)
+        denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
         references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
         for _ in range(algorithm.policy_updates):
-            total, sums, entropies = 0.0, dict[str, float](), list[float]()
+            total, sums, entropy_sum = 0.0, dict[str, float](), 0.0
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
-                logprobs_NR, entropy = self._logprobs(part, with_entropy=True)
-                device = logprobs_NR.device
-                loss, metrics = policy_loss(
-                    logprobs_NR,
-                    frozen_NR,
-                    ref_NR,
-                    torch.tensor([row.advantage for row in part.rows], device=device),
-                    part.mask_NR,
-                    torch.tensor([row.side == "teacher" for row in part.rows], device=device),
-                    torch.tensor([row.reward is not None for row in part.rows], device=device),
-                    clip_eps=algorithm.clip_eps,
-                    kl_beta=algorithm.kl_beta,
-                    denominator=denominator,
-                    ratio_level=algorithm.ratio_level,
-                    teacher_rows="shaped" if algorithm.teacher_rows == "shaped" else "plain",
-                    kl_rows=algorithm.kl_rows,
-                    loss_weighting=weighting,
-                )
+                objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator)
+                loss, logprobs_NR, entropy_T = self._loss(objective)
                 self.engine.backward(loss)
                 total += float(loss.detach())
-                entropies.append(float(entropy) * int(part.mask_NR.sum()))
+                entropy_sum += float(entropy_T.sum())
+                metrics = objective.loss(logprobs_NR.detach())[1]
                 for name, value in metrics.items():
                     weight = 1.0 if name.startswith("num_") else _weight(metrics, name)
                     sums[name] = sums.get(name, 0.0) + float(value) * weight
@@ -94,9 +62,22 @@ class PolicyUpdate:
             "policy/loss": total,
             "policy/grad_norm": report.grad_norm,
             "policy/lr": report.lr,
-            "policy/entropy": sum(entropies) / num_tokens,
+            "policy/entropy": entropy_sum / num_tokens,
             **{f"policy/{name}": _mean_over_parts(sums, name) for name in sums},
         }
+
+    def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss with its gradient, logprobs_NR, entropy_T."""
+        if not objective.is_sum_over_tokens:
+            logprobs_NR, entropy_T = self._logprobs(self.policy, objective.part)
+            return objective.loss(logprobs_NR)[0], logprobs_NR, entropy_T
+        return response_loss(
+            self.policy,
+            *_tensors(objective.part),
+            objective.token_loss,
+            temperature=self.config.sampling.temperature,
+            banned_ids=self.policy.banned_ids,
+        )
 
     def _micro_batches(self, groups: Sequence[Group]) -> Iterator[MicroBatch]:
         """Whole groups, at most `rows_per_micro_batch` rows unless one group is larger; long answers together."""
@@ -119,25 +100,15 @@ class PolicyUpdate:
             list(groups), torch.tensor(prompt_of_row, device=device), *collate_responses(self.policy, responses)
         )
 
-    def _logprobs(
-        self, part: MicroBatch, vlm: Vlm | None = None, *, with_entropy: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        model = vlm or self.policy
-        logprobs_NR, entropy = response_logprobs(
-            model,
-            [group.prompt for group in part.groups],
-            part.prompt_of_row_N,
-            part.token_ids_NR,
-            part.mask_NR,
-            temperature=self.config.sampling.temperature,
-            banned_ids=self.policy.banned_ids,
-            with_entropy=with_entropy,
+    def _logprobs(self, vlm: Vlm, part: MicroBatch) -> tuple[Tensor, Tensor]:
+        """logprobs_NR of the policy or the reference, entropy_T."""
+        return response_logprobs(
+            vlm, *_tensors(part), temperature=self.config.sampling.temperature, banned_ids=self.policy.banned_ids
         )
-        return logprobs_NR, entropy if entropy is not None else logprobs_NR.new_zeros(())
 
     @torch.no_grad()
     def _frozen_logprobs(self, part: MicroBatch) -> Tensor:
-        return self._logprobs(part)[0]
+        return self._logprobs(self.policy, part)[0]
 
     @torch.no_grad()
     def _reference_logprobs(self, part: MicroBatch) -> Tensor | None:
@@ -145,7 +116,11 @@ class PolicyUpdate:
             return None
         adapters_off = lora_disabled(self.policy.model) if has_lora(self.policy.model) else nullcontext()
         with adapters_off:
-            return self._logprobs(part, self.reference)[0]
+            return self._logprobs(self.reference or self.policy, part)[0]
+
+
+def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:
+    return [group.prompt for group in part.groups], part.prompt_of_row_N, part.token_ids_NR, part.mask_NR
 
 
 def _weight(metrics: Mapping[str, Tensor], name: str) -> float:

@@ -112,6 +112,8 @@ class TorchEngineConfig(StrictModel):
     type: Literal["torch"] = "torch"
     rows_per_micro_batch: Annotated[PositiveInt, EXECUTION] = 32
     """Rows in one forward and backward; gradients accumulate to the whole batch, exactly."""
+    gradient_checkpointing: Annotated[bool, EXECUTION] = False
+    """Compute activations again in backward: less memory, more time."""
     device: Annotated[Literal["auto", "cpu", "cuda"], EXECUTION] = "auto"
     """`auto` takes a GPU where there is one."""
     num_threads: Annotated[PositiveInt | None, EXECUTION] = None

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from rilctl.config.pretrain_disc import DiscInput, DiscLoss
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
-from rilctl.models.forward import group_hidden
 from rilctl.models.lora import merged_state_dict
 from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
+from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem
 
@@ -87,7 +87,7 @@ class Discriminator(nn.Module):
             self.vlm, [encode_response(self.vlm, normalise(row.text), stopped=True) for row in rows]
         )
         with self.vlm.autocast():
-            hidden_NSH = group_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
+            hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
         last_N = mask_NR.sum(1)
         last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
         logits: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1).float()

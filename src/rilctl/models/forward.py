@@ -35,6 +35,8 @@ def group_hidden(
     """
     batch = collate_prompts(vlm, prompts)
     prefix, next_position_B = prefill(vlm, batch)
+    if prefix.past_key_values is None or prefix.past_key_values.get_seq_length() != batch.token_ids_BP.shape[1]:
+        raise RuntimeError("the prompt's cache is gone, as under gradient checkpointing: use `response_hidden`")
     expand_cache(prefix.past_key_values, prompt_of_row_N)
     first_N1H: Tensor = prefix.last_hidden_state[:, -1:].index_select(0, prompt_of_row_N)
     if token_ids_NR.shape[1] == 0:
@@ -69,7 +71,7 @@ def sequence_hidden(vlm: Vlm, prompts: Sequence[EncodedPrompt], token_ids_NR: Te
     batch = PromptBatch(ids, mask, type_ids, join_features(vlm, prompts))
     positions, _ = prompt_positions(vlm, batch)
     out = vlm.backbone(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **_image_inputs(vlm, batch)
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **image_inputs(vlm, batch)
     )
     columns = torch.arange(token_ids_NR.shape[1] + 1, device=device)
     index_NS = (torch.tensor(lengths, device=device)[:, None] - 1 + columns).clamp(max=total - 1)
@@ -85,7 +87,7 @@ def prefill(vlm: Vlm, batch: PromptBatch) -> tuple[Any, Tensor]:
         attention_mask=batch.mask_BP,
         position_ids=positions,
         use_cache=True,
-        **_image_inputs(vlm, batch),
+        **image_inputs(vlm, batch),
     )
     return out, next_position_B
 
@@ -127,7 +129,8 @@ def _has_mrope(vlm: Vlm) -> bool:
     return vlm.family in ("qwen2_5_vl", "qwen3_vl")
 
 
-def _image_inputs(vlm: Vlm, batch: PromptBatch) -> dict[str, Tensor]:
+def image_inputs(vlm: Vlm, batch: PromptBatch) -> dict[str, Tensor]:
+    """What the backbone wants of the pictures, pixels in the weights' precision."""
     features = dict(batch.features)
     if "pixel_values" in features:
         features["pixel_values"] = features["pixel_values"].to(next(vlm.model.parameters()).dtype)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.logprobs import Head, LossOf, token_logprobs, token_loss
-from rilctl.models.forward import group_hidden, sequence_hidden
 from rilctl.models.prompts import EncodedPrompt
+from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm
 
 
@@ -56,12 +56,7 @@ def _hidden(
     vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
 ) -> Tensor:
     """hidden_TH, each predicts its token."""
-    inputs = (token_ids_NR[:, :-1], mask_NR[:, :-1])
-    if len(prompts) == len(token_ids_NR):
-        hidden_NRH = sequence_hidden(vlm, [prompts[i] for i in prompt_of_row_N.tolist()], *inputs)
-    else:
-        hidden_NRH = group_hidden(vlm, prompts, prompt_of_row_N, *inputs)
-    return hidden_NRH[mask_NR]
+    return response_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR[:, :-1], mask_NR[:, :-1])[mask_NR]
 
 
 def _head(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:

@@ -19,6 +19,7 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ArtifactError, RowError
+from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, normalise
 from rilctl.models.lora import attach_lora
@@ -217,6 +218,8 @@ def _train(
 ) -> tuple[Discriminator, dict[str, float]]:
     device = pick_device(config.engine.device)
     vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+    if config.engine.gradient_checkpointing:
+        enable_checkpointing(vlm)
     if config.lora:
         attach_lora(vlm, config.lora, seed=config.seed)
     card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest)

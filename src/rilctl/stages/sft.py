@@ -18,6 +18,7 @@ from rilctl.data.batches import batches
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ConfigError, DataError, RowError
+from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
 from rilctl.models.lora import attach_lora, merged_state_dict
 from rilctl.models.policy import response_loss
@@ -110,6 +111,8 @@ def run(context: StageContext) -> StageResult:
             torch.set_num_threads(config.engine.num_threads)
         device = pick_device(config.engine.device)
         vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+        if config.engine.gradient_checkpointing:
+            enable_checkpointing(vlm)
         if config.lora:
             attach_lora(vlm, config.lora, seed=config.seed)
         held_out = [_data_row(sample) for sample in validation.samples]

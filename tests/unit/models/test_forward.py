@@ -4,6 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
+from rilctl.config.fields import SamplingConfig
+from rilctl.models.checkpointing import enable_checkpointing, recomputing
+from rilctl.models.decode import sample
+from rilctl.models.forward import group_hidden
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm
@@ -37,17 +41,61 @@ def gradients(vlm: Vlm, logprobs_NR: torch.Tensor) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
 
 
+def repeated_prompt(vlm: Vlm) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities and gradients with one whole sequence for each row."""
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    rows = torch.arange(len(ids_NR))
+    repeated, _ = response_logprobs(vlm, [prompts[i] for i in prompt_of_row], rows, ids_NR, mask_NR)
+    return repeated.detach(), gradients(vlm, repeated)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_shared_prefix_equals_one_sequence_per_row(family, load):
+def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, load):
     vlm = load(family)
+    repeated, repeated_grad = repeated_prompt(vlm)
+    if checkpointing:
+        enable_checkpointing(vlm)
     prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
     shared, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
     shared_grad = gradients(vlm, shared)
-    repeated_prompts = [prompts[i] for i in prompt_of_row]
-    repeated, _ = response_logprobs(vlm, repeated_prompts, torch.arange(len(ids_NR)), ids_NR, mask_NR)
-    repeated_grad = gradients(vlm, repeated)
     torch.testing.assert_close(shared, repeated, rtol=0, atol=1e-5)
     assert (shared_grad - repeated_grad).norm() / repeated_grad.norm() < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checkpointing_keeps_less_and_turns_nothing_else_on(family, load):
+    vlm = load(family)
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    kept = []
+    for _ in range(2):
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, s=sizes: s.append(t.numel()) or t, lambda t: t):
+            response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
+        kept.append(sum(sizes))
+        enable_checkpointing(vlm)
+    assert kept[1] < kept[0] / 3
+    assert not any(module.training for module in vlm.model.modules())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_cache_that_checkpointing_threw_away_is_noticed(family, load):
+    vlm = load(family)
+    enable_checkpointing(vlm)
+    with recomputing(vlm), pytest.raises(RuntimeError, match="cache is gone"):
+        group_hidden(vlm, *encode(vlm))
+
+
+def test_rollouts_and_the_reference_have_their_cache_under_checkpointing(load):
+    vlm = load("pocket-student")
+    expected = response_logprobs(vlm, *encode(vlm))[0]
+    enable_checkpointing(vlm)
+    with torch.no_grad():
+        assert response_logprobs(vlm, *encode(vlm))[0].equal(expected)
+    prompts = encode(vlm)[0]
+    sampling = SamplingConfig(max_new_tokens=4)
+    rows = sample(vlm, prompts, [(1, 2)] * 3, sampling)
+    assert rows == sample(load("pocket-student"), prompts, [(1, 2)] * 3, sampling)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

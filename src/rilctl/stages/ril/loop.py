@@ -20,6 +20,7 @@ from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ArtifactError, DataError, RowError
+from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
 from rilctl.models.lora import attach_lora, merged_state_dict
 from rilctl.models.prompts import PromptCache
@@ -99,6 +100,9 @@ class Loop:
         disc = load_discriminator(context, config, inputs, vlm) if config.algorithm.uses_discriminator else None
         if config.lora:
             attach_lora(vlm, config.lora, seed=config.seed)
+        if config.engine.gradient_checkpointing:
+            for trained in (vlm, disc.vlm) if disc else (vlm,):
+                enable_checkpointing(trained)
         policy_steps = config.num_steps * config.algorithm.policy_updates
         disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
         disc_engine = None

@@ -156,3 +156,14 @@ def test_sft_on_teacher_answers_stops_at_the_token_budget(workspace, tmp_path):
     run(workspace, "sft", *sets, out=tmp_path / "sft")
     spent = sum(row["sft/num_tokens"] for row in read_metrics(tmp_path / "sft/metrics.jsonl"))
     assert abs(spent - budget) / budget < 0.25  # whole steps of four rows of uneven length
+
+
+def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
+    step = ("train.num_steps=1", "train.algorithm.disc_updates=8")  # by then it tells, so that the policy has a signal
+    checkpointing = "train.engine.gradient_checkpointing=true"
+    for name, sets in (("plain", step), ("less-memory", (*step, checkpointing))):
+        run(workspace, "train", *sets, out=tmp_path / name)
+    plain, ours = (read_metrics(tmp_path / name / "metrics.jsonl")[-1] for name in ("plain", "less-memory"))
+    assert plain["policy/grad_norm"] > 0.01
+    for key in ("policy/loss", "policy/grad_norm", "policy/teacher_logprob", "disc/loss", "disc/grad_norm"):
+        assert ours[key] == pytest.approx(plain[key], rel=1e-3), key  # eight steps of Adam stand between

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models.forward import expand_cache, prefill, response_positions
+from rilctl.models.decoding import start_decoding
+from rilctl.models.forward import prefill
 from rilctl.models.prompts import EncodedPrompt, collate_prompts, pad_token_id
 from rilctl.models.vlm import Vlm
 
@@ -57,8 +58,7 @@ def sample(
     batch = collate_prompts(vlm, prompts)
     with vlm.autocast():
         out, next_position_B = prefill(vlm, batch)
-        cache = out.past_key_values
-        expand_cache(cache, prompt_of_row)
+        decoding = start_decoding(vlm, out.past_key_values, batch.mask_BP, prompt_of_row, budget)
         hidden_NH = out.last_hidden_state[:, -1].index_select(0, prompt_of_row)
         mask_NS = batch.mask_BP.index_select(0, prompt_of_row)
         seen_NS = batch.token_ids_BP.index_select(0, prompt_of_row)
@@ -87,17 +87,10 @@ def sample(
             if len(keep) < len(alive):
                 alive, tokens_N, next_position_N = alive[keep], tokens_N[keep], next_position_N[keep]
                 mask_NS, seen_NS = mask_NS[keep], seen_NS[keep]
-                expand_cache(cache, keep)
+                decoding.keep(keep)
             mask_NS = torch.cat([mask_NS, torch.ones_like(tokens_N)[:, None]], 1)
             seen_NS = torch.cat([seen_NS, tokens_N[:, None]], 1)
-            out = vlm.backbone(
-                input_ids=tokens_N[:, None],
-                attention_mask=mask_NS,
-                position_ids=response_positions(vlm, next_position_N + column, 1),
-                past_key_values=cache,
-                use_cache=True,
-            )
-            hidden_NH = out.last_hidden_state[:, -1]
+            hidden_NH = decoding.step(tokens_N, next_position_N + column)
     rows = [
         Sampled(tuple(ids[:num]), tuple(logprobs[:num]), stopped, truncated / num)
         for ids, logprobs, num, stopped, truncated in zip(

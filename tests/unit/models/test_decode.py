@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.models import decoding
 from rilctl.models.decode import keep_top, penalize, pick, sample
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import collate_responses, encode_prompt
@@ -43,6 +44,21 @@ def test_the_trainer_recomputes_the_sampler_s_logprobs(family, load):
     )
     for row, own in zip(rows, logprobs, strict=True):
         torch.testing.assert_close(own[: len(row.logprobs)], torch.tensor(row.logprobs), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
+    vlm = load(family)
+    prompts = [encode_prompt(vlm, "what is the sum?", [PICTURE]), encode_prompt(vlm, "hello there, you", [])]
+    seeds = [list(range(40)), list(range(40, 60))]
+    vlm.stop_ids = tuple(range(300, 340))  # so that some rows leave early
+    shared = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
+    assert len({len(row.token_ids) for group in shared for row in group}) > 1
+    monkeypatch.setattr(decoding, "SHARING", ())
+    copied = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
+    for ours, theirs in zip(sum(shared, []), sum(copied, []), strict=True):
+        assert ours.token_ids == theirs.token_ids
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-5)
 
 
 def test_greedy_tokens_equal_the_library_s_generate(load):

@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache
 
 from rilctl.models.prompts import EncodedPrompt, PromptBatch, collate_prompts, join_features, pad_token_id
+from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_share, shared_attention
 from rilctl.models.vlm import Vlm
 
 
@@ -37,19 +39,21 @@ def group_hidden(
     prefix, next_position_B = prefill(vlm, batch)
     if prefix.past_key_values is None or prefix.past_key_values.get_seq_length() != batch.token_ids_BP.shape[1]:
         raise RuntimeError("the prompt's cache is gone, as under gradient checkpointing: use `response_hidden`")
-    expand_cache(prefix.past_key_values, prompt_of_row_N)
     first_N1H: Tensor = prefix.last_hidden_state[:, -1:].index_select(0, prompt_of_row_N)
     if token_ids_NR.shape[1] == 0:
         return first_N1H
-    mask_NS = torch.cat([batch.mask_BP.index_select(0, prompt_of_row_N), mask_NR.long()], 1)
     positions = response_positions(vlm, next_position_B.index_select(0, prompt_of_row_N), token_ids_NR.shape[1])
-    rest = vlm.backbone(
-        input_ids=token_ids_NR,
-        attention_mask=mask_NS,
-        position_ids=positions,
-        past_key_values=prefix.past_key_values,
-        use_cache=True,
-    )
+    inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}
+    cache = prefix.past_key_values
+    if vlm.device.type == "cpu" and can_share(vlm, cache):
+        layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]
+        options = {"shared_prompt": SharedPrompt(batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
+        with shared_attention(vlm):
+            rest = vlm.backbone(past_key_values=Cache(layers=list(layers)), **inputs, **options)
+    else:
+        expand_cache(cache, prompt_of_row_N)
+        mask_NS = torch.cat([batch.mask_BP.index_select(0, prompt_of_row_N), mask_NR.long()], 1)
+        rest = vlm.backbone(past_key_values=cache, attention_mask=mask_NS, **inputs)
     return torch.cat([first_N1H, rest.last_hidden_state], 1)
 
 

@@ -1,13 +1,14 @@
 """Sampling: exact token ids, one seed per row, bans, early ends."""
 
 import math
+from itertools import chain
 
 import pytest
 import torch
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models import decoding
+from rilctl.models import shared_prompt
 from rilctl.models.decode import keep_top, penalize, pick, sample
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import collate_responses, encode_prompt
@@ -54,9 +55,9 @@ def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
     vlm.stop_ids = tuple(range(300, 340))  # so that some rows leave early
     shared = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
     assert len({len(row.token_ids) for group in shared for row in group}) > 1
-    monkeypatch.setattr(decoding, "SHARING", ())
+    monkeypatch.setattr(shared_prompt, "LANGUAGE_MODELS", ())
     copied = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
-    for ours, theirs in zip(sum(shared, []), sum(copied, []), strict=True):
+    for ours, theirs in zip(chain(*shared), chain(*copied), strict=True):
         assert ours.token_ids == theirs.token_ids
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-5)
 

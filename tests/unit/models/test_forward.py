@@ -64,6 +64,19 @@ def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, load):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_shared_prefix_in_half_precision(family, load):
+    vlm = load(family)
+    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    exact = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)[0]
+    vlm.dtype = torch.bfloat16
+    ours = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)[0]
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, exact, rtol=0, atol=0.1)  # bfloat16 has eight bits
+    exact_grad, grad = gradients(vlm, exact), gradients(vlm, ours)
+    assert torch.nn.functional.cosine_similarity(grad, exact_grad, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_checkpointing_keeps_less_and_turns_nothing_else_on(family, load):
     vlm = load(family)
     prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)

@@ -97,6 +97,7 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
         model = _random_model(source, config.seed).to(weights_dtype)
     else:
         model = _load_weights(source, weights_dtype)
+    _check_head(model, source)
     return Vlm(model.to(device).eval(), processor, source, dtype, model_digest(config, source))
 
 
@@ -164,6 +165,18 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
                 hint="a model that doesn't load whole is never trained; copy or convert the weights again",
             )
     return model
+
+
+def _check_head(model: Any, source: ModelSource) -> None:
+    """Log-probabilities are computed from hidden states and the head's weights alone. Raises `ModelError`."""
+    config = model.config.get_text_config()
+    scales = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+    found = [name for name in scales if getattr(config, name, None) not in (None, 1, 1.0)]
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        found.append("a bias in the output embeddings")
+    if found:
+        hint = "use another model: its log-probabilities would be wrong"
+        raise ModelError(f"{source.path} has {', '.join(found)}, which isn't supported", hint=hint)
 
 
 def _not_loadable(source: ModelSource, error: Exception) -> ModelError:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from rilctl.config.fields import LoraConfig, ModelConfig
@@ -136,3 +137,16 @@ def test_lora_starts_as_the_base_trains_alone_and_merges_exactly(family, load, t
     assert {name for name, p in vlm.model.named_parameters() if p.requires_grad} == trained
     save_vlm(vlm, tmp_path, state_dict=merged_state_dict(vlm.model))
     torch.testing.assert_close(logprobs(load_from(tmp_path)), moved, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [("PhiConfig", "a bias in the output embeddings"), ("Gemma2Config", "final_logit_softcapping")],
+)
+def test_a_head_that_does_more_than_multiply_is_refused(model_dir, config, message):
+    (model_dir / "processor_config.json").unlink()
+    (model_dir / "preprocessor_config.json").unlink()
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    getattr(transformers, config)(vocab_size=600, **sizes).save_pretrained(model_dir)
+    with pytest.raises(ModelError, match=message):
+        load_from(model_dir, random_weights=True)

@@ -65,6 +65,14 @@ def pocket(session: nox.Session) -> None:
     session.run("python", "tools/pocket.py", session.create_tmp(), "--check", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What a training step costs, against TRL's, on this CPU (a quarter of an hour); see docs/performance.md."""
+    session.install("-e", ".[bench]")
+    for script in ("step", "memory", "scaling"):
+        session.run("python", f"benchmarks/{script}.py", *session.posargs, env=ONE_THREAD)
+
+
 def run_lint(session: nox.Session) -> None:
     """Ruff, both halves."""
     session.run("ruff", "check")

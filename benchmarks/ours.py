@@ -1,0 +1,212 @@
+"""Our side of a comparison: a training step as `rilctl train` makes it, with a clock around each phase."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from clock import PhaseClock, Seconds
+from shapes import Shape, is_right, load, teacher_texts
+
+from rilctl.config.fields import HfEngineConfig, LoraConfig, OptimConfig, SamplingConfig, TorchEngineConfig
+from rilctl.config.train import AlgorithmConfig, DiscriminatorConfig, TrainConfig
+from rilctl.data.sample import Sample
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.hf import shared_engine
+from rilctl.engines.judging.base import JudgeRequest, Verdict
+from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.models.discriminator import Discriminator, DiscriminatorCard
+from rilctl.models.lora import attach_lora
+from rilctl.models.policy import response_logprobs
+from rilctl.models.prompts import PromptCache, collate_responses, encode_prompt, encode_response
+from rilctl.models.vlm import Vlm
+from rilctl.stages.inputs import row_seed
+from rilctl.stages.ril.policy_update import PolicyUpdate
+from rilctl.stages.ril.rows import Group, Row, student_row
+from rilctl.stages.ril.step import Learner
+
+NUM_STEPS = 1000
+"""Of the learning rate's schedule, which is constant here."""
+
+
+class TextJudge:
+    """A `JudgeEngine` that calls half of random texts right."""
+
+    name = "text"
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+        """See `JudgeEngine`."""
+        return [Verdict(is_right(request.response), None, "") for request in requests]
+
+
+class OurSide:
+    """Dr.GRPO, or RIL: teacher rows, discriminator that sees the image, reference, both rewards.
+
+    Args:
+        directory: of the model.
+        shape: what is measured.
+        algorithm: `dr_grpo` has no reference, as the peer has none.
+        device: where everything is.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        shape: Shape,
+        algorithm: Literal["dr_grpo", "ril"],
+        device: Literal["cpu", "cuda"] = "cpu",
+    ) -> None:
+        self.shape, self.clock = shape, PhaseClock()
+        self.config = _config(shape, algorithm)
+        self.vlm = load(directory, shape, device)
+        self.prompts = PromptCache(self.vlm)
+        self.generation = shared_engine(self.vlm, self.prompts, self.config.generation)
+        self.learner = _learner(self.config, self.vlm, self._discriminator(directory, device))
+        self.metrics: dict[str, float] = {}
+        self._steps_done = 0
+        self._watch()
+
+    def step(self, samples: Sequence[Sample], teachers: dict[str, list[str]]) -> dict[str, Seconds]:
+        """One training step; what each phase took. Raises `AssertionError` where it didn't do the work."""
+        with self.clock.phase("other"):
+            groups = [
+                Group(sample, self.prompts.get(sample.question, sample.images), [student_row(r) for r in responses])
+                for sample, responses in zip(samples, self.roll_out(samples), strict=True)
+            ]
+            if self.learner.disc is not None:
+                for group in groups:
+                    group.rows += [self._teacher_row(text) for text in teachers[group.sample.id]]
+            self.metrics = self.learner.learn(groups)
+        rows = [row for group in groups for row in group.policy_rows]
+        num_sides = 1 if self.learner.disc is None else 2
+        assert len(rows) == num_sides * self.shape.num_rows * len(samples)
+        assert all(len(row.token_ids) == self.shape.new_tokens for row in rows)
+        has_signal = self.metrics["group/no_signal_share"] < 1  # a few random answers may all be right
+        assert (self.metrics["policy/grad_norm"] > 0) == has_signal
+        return self.clock.take()
+
+    def roll_out(self, samples: Sequence[Sample]) -> list[tuple[Response, ...]]:
+        """Fresh rollouts of the current policy."""
+        self._steps_done += 1
+        requests = [
+            GenerationRequest(
+                sample.id,
+                sample.question,
+                sample.images,
+                tuple(row_seed(self._steps_done, sample.id, index) for index in range(self.shape.num_rows)),
+            )
+            for sample in samples
+        ]
+        answers = self.generation.generate(requests, self.config.sampling)
+        return [answer for answer in answers if isinstance(answer, tuple)]
+
+    def teachers(self, samples: Sequence[Sample]) -> dict[str, list[str]]:
+        """Teachers' answers by question."""
+        return teacher_texts(self.vlm, self.shape, samples)
+
+    def _teacher_row(self, text: str) -> Row:
+        return Row("teacher", "teacher", text, encode_response(self.vlm, text, stopped=False), "length")
+
+    def _discriminator(self, directory: Path, device: Literal["cpu", "cuda"]) -> Discriminator | None:
+        if not self.config.algorithm.uses_discriminator:
+            return None
+        own = load(directory, self.shape, device)
+        if self.config.discriminator.lora:
+            attach_lora(own, self.config.discriminator.lora, seed=1)
+        card = DiscriminatorCard(input="image+question+response", loss="bce", base_digest=own.digest)
+        return Discriminator(own, card)
+
+    def _watch(self) -> None:
+        """A clock around each phase."""
+        self.clock.watch(self.generation, "generate", "rollout")
+        self.clock.watch(self.learner.policy, "update", "policy update")
+        self.clock.watch(self.learner.policy, "_reference_logprobs", "reference")
+        if self.learner.disc is not None:
+            self.clock.watch(self.learner.disc, "forward", _disc_phase)
+            for method in ("backward", "step"):
+                self.clock.watch(self.learner.disc_engine, method, "discriminator update")
+
+
+def _disc_phase() -> str:
+    return "discriminator update" if torch.is_grad_enabled() else "score"
+
+
+def _config(shape: Shape, algorithm: Literal["dr_grpo", "ril"]) -> TrainConfig:
+    optim, lora = OptimConfig(lr=1e-5), LoraConfig() if shape.lora else None
+    num_rows = shape.num_questions * shape.num_rows
+    return TrainConfig(
+        algorithm=AlgorithmConfig(name=algorithm, kl_beta=0.01 if algorithm == "ril" else 0.0),
+        num_steps=NUM_STEPS,
+        questions_per_step=shape.num_questions,
+        num_student_rows=shape.num_rows,
+        num_teacher_rows=shape.num_rows if algorithm == "ril" else 0,
+        sampling=SamplingConfig(max_new_tokens=shape.new_tokens),
+        optim=optim,
+        discriminator=DiscriminatorConfig(optim=optim, lora=lora),
+        lora=lora,
+        generation=HfEngineConfig(rows_per_batch=num_rows),
+        engine=TorchEngineConfig(rows_per_micro_batch=2 * num_rows),
+    )
+
+
+def _learner(config: TrainConfig, vlm: Vlm, disc: Discriminator | None) -> Learner:
+    reference = None
+    if config.algorithm.kl_beta > 0 and not config.lora:
+        reference = dataclasses.replace(vlm, model=copy.deepcopy(vlm.model).requires_grad_(False))
+    if config.lora:
+        attach_lora(vlm, config.lora, seed=0)
+    policy_engine = TorchTraining(vlm.model.named_parameters(), config.optim, num_steps=NUM_STEPS)
+    disc_engine = None
+    if disc is not None:
+        disc_engine = TorchTraining(disc.trained_parameters(), config.discriminator.optim, num_steps=NUM_STEPS)
+    return Learner(config, PolicyUpdate(config, vlm, policy_engine, reference), disc, disc_engine, TextJudge(), {})
+
+
+def shared_prompt_update(side: OurSide, samples: Sequence[Sample]) -> Callable[[], None]:
+    """Forward and backward of the log-probabilities of `num_rows` answers to each question; no optimizer."""
+    return _update(side, samples, repeated=False)
+
+
+def repeated_prompt_update(side: OurSide, samples: Sequence[Sample]) -> Callable[[], None]:
+    """The same with image and question computed anew for each row."""
+    return _update(side, samples, repeated=True)
+
+
+def _update(side: OurSide, samples: Sequence[Sample], *, repeated: bool) -> Callable[[], None]:
+    vlm, num_rows = side.vlm, side.shape.num_rows
+    prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
+    prompt_of_row_N = torch.arange(len(prompts), device=vlm.device).repeat_interleave(num_rows)
+    texts = side.teachers(samples)
+    responses = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
+    ids_NR, mask_NR = collate_responses(vlm, responses)
+    if repeated:
+        prompts = [prompt for prompt in prompts for _ in range(num_rows)]
+        prompt_of_row_N = torch.arange(len(prompts), device=vlm.device)
+
+    def update() -> None:
+        logprobs_NR, _ = response_logprobs(vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids)
+        logprobs_NR.sum().backward()
+        vlm.model.zero_grad(set_to_none=True)
+
+    return update
+
+
+def lora_fine_tuning_step(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Callable[[], None]:
+    """What a step of `rilctl sft` with LoRA does to `num_rows` teacher rows of each question, prompts repeated."""
+    vlm = load(directory, shape)
+    attach_lora(vlm, LoraConfig(), seed=0)
+    engine = TorchTraining(vlm.model.named_parameters(), OptimConfig(lr=1e-5), num_steps=NUM_STEPS)
+    texts = teacher_texts(vlm, shape, samples)
+    encoded = {sample.id: encode_prompt(vlm, sample.question, [i.load() for i in sample.images]) for sample in samples}
+    prompts = [encoded[sample.id] for sample in samples for _ in texts[sample.id]]
+    responses = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
+    ids_NR, mask_NR = collate_responses(vlm, responses)
+
+    def step() -> None:
+        logprobs_NR, _ = response_logprobs(vlm, prompts, torch.arange(len(prompts)), ids_NR, mask_NR)
+        engine.backward(-logprobs_NR.sum() / mask_NR.sum())
+        assert engine.step().grad_norm > 0
+
+    return step

@@ -24,7 +24,7 @@ from ours import OurSide, lora_fine_tuning_step
 from shapes import Shape, make_samples, small_size, write_model
 from torch import Tensor, nn
 
-from rilctl.algorithms.logprobs import token_logprobs
+from rilctl.algorithms.logprobs import Head, token_loss
 
 NUM_IDS, NUM_TOKENS, HIDDEN = 152_000, 2_048, 256
 LORA_SHAPE = Shape(small_size(768, layers=12), image_tokens=64, new_tokens=32, lora=True)
@@ -32,8 +32,8 @@ LORA_SHAPE = Shape(small_size(768, layers=12), image_tokens=64, new_tokens=32, l
 
 
 def ours(hidden_TH: Tensor, head: nn.Linear, token_ids_T: Tensor) -> None:
-    """The package's log-probabilities and their backward."""
-    token_logprobs(head(hidden_TH)[None], token_ids_T[None]).sum().backward()
+    """The package's: the gradient is taken on the way forward."""
+    token_loss(hidden_TH, token_ids_T, Head(head.weight), lambda logprobs_C, _: logprobs_C.sum())[0].backward()
 
 
 def plain(hidden_TH: Tensor, head: nn.Linear, token_ids_T: Tensor) -> None:

@@ -4,15 +4,16 @@ import pytest
 import torch
 from PIL import Image
 
-from rilctl.config.fields import SamplingConfig
+from rilctl.config.fields import LoraConfig, SamplingConfig
 from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
+from rilctl.models.lora import attach_lora
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm
 
-FAMILIES = ["pocket-student", "pocket-teacher-internvl"]
+FAMILIES = ["pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text"]
 QUESTIONS = ["what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?"]
 RESPONSES = [["answer 8", "i see 4 + 4 = 8. answer 8", "no"], ["7", "the largest is 9"], ["yes"]]
 
@@ -25,7 +26,7 @@ def noise(seed: int) -> Image.Image:
 
 def encode(vlm: Vlm) -> tuple[list[EncodedPrompt], torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ragged prompts with two, one and no pictures; three, two and one ragged responses."""
-    images = [[noise(0), noise(1)], [noise(2)], []]
+    images = [[], [], []] if vlm.family == "text" else [[noise(0), noise(1)], [noise(2)], []]
     prompts = [encode_prompt(vlm, q, i) for q, i in zip(QUESTIONS, images, strict=True)]
     rows = [
         encode_response(vlm, text, stopped=index % 2 == 0) for texts in RESPONSES for index, text in enumerate(texts)
@@ -49,10 +50,16 @@ def repeated_prompt(vlm: Vlm) -> tuple[torch.Tensor, torch.Tensor]:
     return repeated.detach(), gradients(vlm, repeated)
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "checkpointing"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, load):
+def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, load):
     vlm = load(family)
+    if lora:
+        attach_lora(vlm, LoraConfig(rank=4), seed=0)
+        for name, parameter in vlm.model.named_parameters():
+            if "lora_B" in name:  # they start at 0
+                torch.nn.init.normal_(parameter, std=0.02)
     repeated, repeated_grad = repeated_prompt(vlm)
     if checkpointing:
         enable_checkpointing(vlm)
@@ -120,7 +127,7 @@ def test_logprobs_equal_the_library_s_forward_of_each_row_alone(family, load):
         prompt, response = prompts[prompt_index], ids_NR[row][mask_NR[row]]
         ids = torch.cat([prompt.token_ids_P, response])[None]
         types = torch.cat([prompt.type_ids_P, torch.zeros_like(response)])[None]
-        extra = {"mm_token_type_ids": types} if vlm.family == "qwen2_5_vl" else {}
+        extra = {"mm_token_type_ids": types} if vlm.family in ("qwen2_5_vl", "qwen3_vl") else {}
         logits = vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **extra, **prompt.features).logits[0]
         expected = logits[len(prompt.token_ids_P) - 1 : -1].log_softmax(-1).gather(-1, response[:, None])[:, 0]
         torch.testing.assert_close(ours[row][mask_NR[row]], expected, rtol=0, atol=1e-5)

@@ -1,0 +1,133 @@
+"""Small models of the families that have no pocket model: complete directories with random weights."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from rilctl.config.fields import ModelConfig
+from rilctl.quickstart.shapes import write_shape
+
+OtherFamily = Literal["qwen3_vl", "llava", "text"]
+HIDDEN, HEADS, PATCH_PX, IMAGE_PX = 48, 4, 14, 56
+
+
+def build_family(directory: Path, family: OtherFamily, *, seed: int = 0) -> Path:
+    """Write a small model directory with random weights and return it; tokenizer and template are the pocket student's.
+
+    Args:
+        directory: created if missing.
+        family: which architecture; `text` is Qwen3.
+        seed: of the weights.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    from rilctl.models.vlm import load_vlm
+
+    write_shape("pocket-student", directory)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    config = {"qwen3_vl": _qwen3_vl, "llava": _llava, "text": _text}[family](tokenizer)
+    config.save_pretrained(directory)
+    processor = directory / "processor_config.json"
+    pixels = directory / "preprocessor_config.json"
+    if family == "text":
+        processor.unlink()
+        pixels.unlink()
+    elif family == "qwen3_vl":
+        _change(processor, processor_class="Qwen3VLProcessor")
+        _change(pixels, processor_class="Qwen3VLProcessor")
+    else:
+        own = {"patch_size": PATCH_PX, "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default"}
+        _change(processor, processor_class="LlavaProcessor", image_token="<|image_pad|>", **own)
+        size = {"height": IMAGE_PX, "width": IMAGE_PX}
+        kind = {"image_processor_type": "CLIPImageProcessor", "processor_class": "LlavaProcessor"}
+        _change(pixels, size=size, crop_size=size, do_center_crop=False, **kind)
+    model = ModelConfig(model=str(directory), random_weights=True, seed=seed)
+    load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True).model.save_pretrained(directory)
+    return directory
+
+
+def _change(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def _language_model(tokenizer: Any) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": 3,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 512,
+        "initializer_range": 0.05,
+        "tie_word_embeddings": True,
+        **_ends(tokenizer),
+    }
+
+
+def _ends(tokenizer: Any) -> dict[str, Any]:
+    return {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+
+
+def _qwen3_vl(tokenizer: Any) -> Any:
+    """With a vision tower of three layers, one of which feeds the language model's first layer (deepstack)."""
+    from transformers import Qwen3VLConfig
+
+    rope = {"rope_type": "default", "rope_theta": 1000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}
+    vision = {
+        "depth": 3,
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_heads": HEADS,
+        "out_hidden_size": HIDDEN,
+        "patch_size": PATCH_PX,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "num_position_embeddings": 16,
+        "deepstack_visual_indexes": [0],
+        "initializer_range": 0.05,
+    }
+    names = ("image_pad", "video_pad", "vision_start", "vision_end")
+    image, video, start, end = (tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names)
+    return Qwen3VLConfig(
+        text_config=_language_model(tokenizer) | {"rope_parameters": rope},
+        vision_config=vision,
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+        tie_word_embeddings=True,
+        architectures=["Qwen3VLForConditionalGeneration"],
+    )
+
+
+def _llava(tokenizer: Any) -> Any:
+    from transformers import LlavaConfig
+
+    vision = {
+        "model_type": "clip_vision_model",
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": 2,
+        "num_attention_heads": HEADS,
+        "image_size": IMAGE_PX,
+        "patch_size": PATCH_PX,
+    }
+    return LlavaConfig(
+        text_config=_language_model(tokenizer) | {"model_type": "llama"},
+        vision_config=vision,
+        image_token_index=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+        vision_feature_select_strategy="default",
+        vision_feature_layer=-1,
+        image_seq_length=(IMAGE_PX // PATCH_PX) ** 2,
+        tie_word_embeddings=True,
+        architectures=["LlavaForConditionalGeneration"],
+    )
+
+
+def _text(tokenizer: Any) -> Any:
+    from transformers import Qwen3Config
+
+    return Qwen3Config(**_language_model(tokenizer), architectures=["Qwen3ForCausalLM"])

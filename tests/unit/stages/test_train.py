@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from threading import Event, current_thread
 
 import pytest
 from safetensors.torch import load_file
 
 from rilctl.artifacts.read import read_rows
 from rilctl.config.load import load_recipe
+from rilctl.engines.judging.rule import RuleJudge
 from rilctl.errors import RilctlError, UsageError
+from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
@@ -167,3 +170,21 @@ def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
     assert plain["policy/grad_norm"] > 0.01
     for key in ("policy/loss", "policy/grad_norm", "policy/teacher_logprob", "disc/loss", "disc/grad_norm"):
         assert ours[key] == pytest.approx(plain[key], rel=1e-3), key  # eight steps of Adam stand between
+
+
+def test_the_judge_is_asked_while_the_discriminator_learns(workspace, tmp_path, monkeypatch):
+    learns, answers = Event(), RuleJudge.judge
+    forward = Discriminator.forward
+
+    def patient_judge(self, requests):
+        if current_thread().name.startswith("judge"):  # not in a validation
+            assert learns.wait(60)
+        return answers(self, requests)
+
+    def noted_forward(self, rows):
+        learns.set()
+        return forward(self, rows)
+
+    monkeypatch.setattr(RuleJudge, "judge", patient_judge)
+    monkeypatch.setattr(Discriminator, "forward", noted_forward)
+    assert rollouts(run(workspace, "train", *SHORT, out=tmp_path / "out"))

@@ -1,6 +1,7 @@
 """One step of Algorithm 2: discriminator, rewards, advantages, policy."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -41,22 +42,29 @@ class Learner:
     def learn(self, groups: Sequence[Group]) -> dict[str, float]:
         """Discriminator, rewards, advantages, policy; fills in the rows and returns the metrics.
 
+        The judge is asked while the discriminator learns and scores.
+
         Raises:
             RilctlError: too many rows without a verdict, or a gradient that isn't finite.
         """
         metrics: dict[str, float | None] = {}
         after = None
-        if self.disc is not None:
-            disc_metrics, after = self._score(groups)
-            metrics |= disc_metrics
-        if self.config.algorithm.uses_judge:
-            limit = self.config.max_missing_verdicts
-            metrics |= ask_judge(groups, self.judge, self.verdicts, max_missing=limit)
+        with ThreadPoolExecutor(1, thread_name_prefix="judge") as in_flight:
+            verdicts = in_flight.submit(self._ask_judge, groups)
+            if self.disc is not None:
+                disc_metrics, after = self._score(groups)
+                metrics |= disc_metrics
+            metrics |= verdicts.result()
         metrics |= assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
         if after is not None:
             metrics |= after()
         metrics |= self.policy.update(groups)
         return present(metrics | _response_metrics(groups))
+
+    def _ask_judge(self, groups: Sequence[Group]) -> dict[str, float | None]:
+        if not self.config.algorithm.uses_judge:
+            return {}
+        return ask_judge(groups, self.judge, self.verdicts, max_missing=self.config.max_missing_verdicts)
 
     def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.

@@ -147,7 +147,7 @@ def _config(shape: Shape, algorithm: Literal["dr_grpo", "ril"]) -> TrainConfig:
         discriminator=DiscriminatorConfig(optim=optim, lora=lora),
         lora=lora,
         generation=HfEngineConfig(rows_per_batch=num_rows),
-        engine=TorchEngineConfig(rows_per_micro_batch=2 * num_rows),
+        engine=TorchEngineConfig(tokens_per_micro_batch=2**20),
     )
 
 

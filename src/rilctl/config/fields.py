@@ -110,8 +110,8 @@ class TorchEngineConfig(StrictModel):
     """Torch training in one process."""
 
     type: Literal["torch"] = "torch"
-    rows_per_micro_batch: Annotated[PositiveInt, EXECUTION] = 32
-    """Rows in one forward and backward; gradients accumulate to the whole batch, exactly."""
+    tokens_per_micro_batch: Annotated[PositiveInt, EXECUTION] = 4096
+    """Tokens of one forward and backward, padding included; gradients accumulate to the whole batch, exactly."""
     gradient_checkpointing: Annotated[bool, EXECUTION] = False
     """Compute activations again in backward: less memory, more time."""
     device: Annotated[Literal["auto", "cpu", "cuda"], EXECUTION] = "auto"

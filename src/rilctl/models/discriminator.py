@@ -78,7 +78,7 @@ class Discriminator(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, rows: Sequence[DiscriminatorRow]) -> Tensor:
-        """disc_logits_student_is_high_N, float32. Raises `RowError` where a picture can't be read."""
+        """disc_logits_student_is_high_N, at least float32. Raises `RowError` where a picture can't be read."""
         keys = [self._prompt_key(row) for row in rows]
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         prompts = [self._encode(rows[keys.index(key)]) for key in order]
@@ -90,8 +90,12 @@ class Discriminator(nn.Module):
             hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
         last_N = mask_NR.sum(1)
         last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
-        logits: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1).float()
-        return logits
+        logits_N: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1)
+        return logits_N.to(torch.promote_types(logits_N.dtype, torch.float32))
+
+    def num_tokens(self, row: DiscriminatorRow) -> tuple[int, int]:
+        """Of the prompt and of the response. Raises `RowError` where a picture can't be read."""
+        return len(self._encode(row).token_ids_P), len(encode_response(self.vlm, normalise(row.text), stopped=True))
 
     def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics
+from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 
@@ -27,21 +28,17 @@ class LabelledRows:
     is_student: Sequence[bool]
     group_ids: Sequence[int]
 
-    def groups(self, max_rows: int) -> Iterator[slice]:
-        """Slices of whole groups, of at most `max_rows` rows unless a single group is larger."""
-        start = end = 0
-        for _, members in groupby(self.group_ids):
-            size = len(list(members))
-            if end > start and end + size - start > max_rows:
-                yield slice(start, end)
-                start = end
-            end += size
-        if end > start:
-            yield slice(start, end)
+    def parts(self, disc: Discriminator, budget_tokens: int) -> Iterator[list[int]]:
+        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`."""
+        groups = [list(members) for _, members in groupby(range(len(self.rows)), key=self.group_ids.__getitem__)]
+        lengths = [disc.num_tokens(row) for row in self.rows]
+        sizes = [GroupSize(lengths[rows[0]][0], len(rows), max(lengths[index][1] for index in rows)) for rows in groups]
+        for picks in micro_batches(sizes, budget_tokens):
+            yield [index for pick in picks for index in groups[pick]]
 
 
 def update_discriminator(
-    disc: Discriminator, engine: TrainingEngine, batch: LabelledRows, *, max_rows: int
+    disc: Discriminator, engine: TrainingEngine, batch: LabelledRows, *, budget_tokens: int
 ) -> tuple[Tensor, dict[str, float]]:
     """Learn who said what, once.
 
@@ -52,29 +49,37 @@ def update_discriminator(
     group_ids_N = torch.tensor(batch.group_ids)
     num_pairs = count_pairs(labels_N, group_ids_N)
     num_students = int(labels_N.sum())
-    loss_of, logits, total = DISC_LOSSES[disc.card.loss], [], 0.0
-    for part in batch.groups(max_rows):
-        logits_n = disc(batch.rows[part])
-        device = logits_n.device
+    loss_of, total = DISC_LOSSES[disc.card.loss], 0.0
+    order, logits = list[int](), list[Tensor]()
+    for part in batch.parts(disc, budget_tokens):
+        logits_n = disc([batch.rows[index] for index in part])
         loss = loss_of(
             logits_n,
-            labels_N[part].to(device),
-            group_ids_N[part].to(device),
+            labels_N[part].to(logits_n),
+            group_ids_N[part].to(logits_n.device),
             num_students=num_students,
             num_teachers=len(labels_N) - num_students,
             num_pairs=num_pairs,
         )
         engine.backward(loss)
+        order += part
         logits.append(logits_n.detach().cpu())
         total += float(loss.detach())
     report = engine.step()
-    return torch.cat(logits), {"loss": total, "grad_norm": report.grad_norm}
+    return _in_order(logits, order), {"loss": total, "grad_norm": report.grad_norm}
 
 
 @torch.no_grad()
-def score(disc: Discriminator, batch: LabelledRows, *, max_rows: int) -> Tensor:
+def score(disc: Discriminator, batch: LabelledRows, *, budget_tokens: int) -> Tensor:
     """The rows' logits, student is high."""
-    return torch.cat([disc(batch.rows[part]).cpu() for part in batch.groups(max_rows)])
+    parts = list(batch.parts(disc, budget_tokens))
+    logits = [disc([batch.rows[index] for index in part]).cpu() for part in parts]
+    return _in_order(logits, [index for part in parts for index in part])
+
+
+def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:
+    """The micro-batches' logits in the order of the rows."""
+    return torch.cat(list(logits))[torch.tensor(order).argsort()]
 
 
 def health(disc: Discriminator, logits_N: Tensor, is_student: Sequence[bool]) -> dict[str, float]:

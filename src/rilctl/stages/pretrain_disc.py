@@ -238,13 +238,13 @@ def _train(
     checkpoint = load_checkpoint(artifact_run.resume_dir, {"discriminator": engine}, DiscState)
     step = checkpoint[0] if checkpoint else 0
     log.truncate_to(step)
-    max_rows = config.engine.rows_per_micro_batch
+    budget_tokens = config.engine.tokens_per_micro_batch
     context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
     for picks in batches(len(learned), pairs_per_step, config.seed, step):
         if step == num_steps:
             break
         batch = _labelled([learned[pick] for pick in picks])
-        logits_N, report = update_discriminator(disc, engine, batch, max_rows=max_rows)
+        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens)
         step += 1
         metrics = {
             f"disc/{name}": value for name, value in {**report, **health(disc, logits_N, batch.is_student)}.items()
@@ -255,7 +255,7 @@ def _train(
             save_checkpoint(artifact_run.resume_dir, step, {"discriminator": engine}, DiscState())
         context.check_stop()
     context.reporter.end()
-    return disc, _held_out_report(disc, learned, held_out, max_rows)
+    return disc, _held_out_report(disc, learned, held_out, budget_tokens)
 
 
 def _is_held_out(pair: Pair, config: PretrainDiscConfig) -> bool:
@@ -273,7 +273,7 @@ def _labelled(pairs: Sequence[Pair]) -> LabelledRows:
 
 
 def _held_out_report(
-    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], max_rows: int
+    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], budget_tokens: int
 ) -> dict[str, float]:
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
@@ -282,7 +282,9 @@ def _held_out_report(
         return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
 
     batch = _labelled(held_out)
-    metrics: dict[str, float | None] = dict(health(disc, score(disc, batch, max_rows=max_rows), batch.is_student))
+    metrics: dict[str, float | None] = dict(
+        health(disc, score(disc, batch, budget_tokens=budget_tokens), batch.is_student)
+    )
     metrics["length_only_accuracy"] = length_only_accuracy(*lengths(_labelled(learned)), *lengths(batch))
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out}))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

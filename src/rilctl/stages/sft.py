@@ -15,6 +15,7 @@ from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
+from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ConfigError, DataError, RowError
@@ -222,10 +223,10 @@ class _Trainer:
     def _micro_batches(
         self, encoded: list[tuple[EncodedPrompt, tuple[int, ...]]]
     ) -> Iterator[list[tuple[EncodedPrompt, tuple[int, ...]]]]:
-        """Rows of similar length together, so that little is padding."""
-        size = self.config.engine.rows_per_micro_batch
-        ordered = sorted(encoded, key=lambda row: len(row[0].token_ids_P) + len(row[1]))
-        return (ordered[start : start + size] for start in range(0, len(ordered), size))
+        """See `micro_batches`."""
+        sizes = [GroupSize(len(prompt.token_ids_P), 1, len(token_ids)) for prompt, token_ids in encoded]
+        for picks in micro_batches(sizes, self.config.engine.tokens_per_micro_batch):
+            yield [encoded[pick] for pick in picks]
 
     def _token_loss(self, micro_batch: Sequence[tuple[EncodedPrompt, tuple[int, ...]]]) -> torch.Tensor:
         """Negative log-likelihood, summed over response tokens; prompt tokens don't count."""

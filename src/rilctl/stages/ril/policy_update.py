@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rilctl.config.train import TrainConfig
+from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.models.lora import has_lora, lora_disabled
 from rilctl.models.policy import response_logprobs, response_loss
@@ -80,17 +81,17 @@ class PolicyUpdate:
         )
 
     def _micro_batches(self, groups: Sequence[Group]) -> Iterator[MicroBatch]:
-        """Whole groups, at most `rows_per_micro_batch` rows unless one group is larger; long answers together."""
-        waiting: list[Group] = []
-        ordered = sorted(groups, key=lambda group: max(len(row.token_ids) for row in group.policy_rows))
-        for group in ordered:
-            num_rows = sum(len(g.policy_rows) for g in (*waiting, group))
-            if waiting and num_rows > self.config.engine.rows_per_micro_batch:
-                yield self._micro_batch(waiting)
-                waiting = []
-            waiting.append(group)
-        if waiting:
-            yield self._micro_batch(waiting)
+        """See `micro_batches`."""
+        sizes = [
+            GroupSize(
+                len(group.prompt.token_ids_P),
+                len(group.policy_rows),
+                max(len(row.token_ids) for row in group.policy_rows),
+            )
+            for group in groups
+        ]
+        for picks in micro_batches(sizes, self.config.engine.tokens_per_micro_batch):
+            yield self._micro_batch([groups[pick] for pick in picks])
 
     def _micro_batch(self, groups: list[Group]) -> MicroBatch:
         prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]

@@ -80,14 +80,14 @@ class Learner:
             [row.side == "student" for row in rows],
             [index for index, group in enumerate(groups) for _ in group.rows],
         )
-        max_rows = self.config.engine.rows_per_micro_batch
+        budget_tokens = self.config.engine.tokens_per_micro_batch
 
         def update() -> tuple[Tensor | None, dict[str, float]]:
             first: Tensor | None = None
             report: dict[str, float] = {}
             for _ in range(algorithm.disc_updates):
                 assert self.disc_engine is not None
-                logits_N, report = update_discriminator(disc, self.disc_engine, batch, max_rows=max_rows)
+                logits_N, report = update_discriminator(disc, self.disc_engine, batch, budget_tokens=budget_tokens)
                 first = logits_N if first is None else first
             return first, {f"disc/{name}": value for name, value in report.items()}
 
@@ -95,7 +95,7 @@ class Learner:
         fresh_N, after = None, None
         if algorithm.scoring == "update-then-score":
             fresh_N, metrics = update()
-        logits_N = score(disc, batch, max_rows=max_rows)
+        logits_N = score(disc, batch, budget_tokens=budget_tokens)
         if algorithm.scoring == "score-then-update":
 
             def after() -> dict[str, float]:

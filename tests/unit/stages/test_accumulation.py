@@ -1,0 +1,139 @@
+"""Micro-batches that accumulate are one large batch: loss and gradients to twelve digits in double precision."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rilctl.config.fields import ModelConfig
+from rilctl.config.pretrain_disc import DiscLoss
+from rilctl.config.sft import SftConfig
+from rilctl.config.train import TrainConfig
+from rilctl.data.sample import Sample
+from rilctl.engines.training.base import StepReport
+from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
+from rilctl.models.prompts import PromptCache, encode_prompt, encode_response
+from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.stages.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.ril.policy_update import PolicyUpdate
+from rilctl.stages.ril.rows import Group, Row
+from rilctl.stages.sft import SftRow, _Trainer
+from rilctl.testing.small_vlms import build_small_vlm
+
+QUESTIONS = {"add these": 3, "what is the sum of all that you see here?": 2, "and": 1, "read them all, please": 4}
+TEXTS = ["4", "i see 4 + 4 = 8. answer 8", "answer 12", "no", "digits 4, 4 make 8. answer 8"]
+
+
+class Gradients:
+    """A `TrainingEngine` that keeps the gradients of its step."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module
+        self.num_parts = 0
+        self.of_step = torch.empty(0)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        self.num_parts += 1
+        loss.backward()
+
+    def step(self) -> StepReport:
+        parameters = [p for p in self.module.parameters() if p.grad is not None]
+        self.of_step = torch.cat([p.grad.flatten() for p in parameters])
+        return StepReport(grad_norm=float(self.of_step.norm()), lr=0.0)
+
+    def save(self, directory: Path) -> None:
+        raise NotImplementedError
+
+    def load(self, directory: Path) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def vlm(tmp_path: Path) -> Vlm:
+    config = ModelConfig(model=str(build_small_vlm(tmp_path / "model")))
+    vlm = load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
+    vlm.model.double()
+    vlm.dtype = torch.float64
+    return vlm
+
+
+def sample(name: str) -> Sample:
+    return Sample(id=name, images=(), question=name, answer="8", response="8")
+
+
+def same_for_any_budget(step: Callable[[int], tuple[float, Gradients]]) -> None:
+    whole_loss, whole = step(10**6)
+    assert whole.num_parts == 1
+    for budget in (40, 150):
+        loss, parts = step(budget)
+        assert parts.num_parts > 1
+        assert loss == pytest.approx(whole_loss, rel=1e-12)
+        assert (parts.of_step - whole.of_step).norm() <= 1e-12 * whole.of_step.norm()
+
+
+@pytest.mark.parametrize(
+    "algorithm", [{}, {"name": "grpo"}, {"ratio_level": "sequence"}, {"policy_updates": 2}], ids=str
+)
+def test_policy(vlm: Vlm, algorithm: dict[str, object]) -> None:
+    picture = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
+    groups = []
+    for question, num_rows in QUESTIONS.items():
+        group = Group(sample(question), encode_prompt(vlm, question, [picture]))
+        for index in range(num_rows):
+            token_ids = encode_response(vlm, TEXTS[index], stopped=True)
+            side = "teacher" if index % 2 else "student"
+            group.rows.append(Row(side, side, "", token_ids, "stop", reward=1.0, advantage=index - num_rows / 2))
+        groups.append(group)
+
+    def step(budget: int) -> tuple[float, Gradients]:
+        vlm.model.zero_grad()
+        engine = Gradients(vlm.model)
+        config = TrainConfig.model_validate(
+            {"algorithm": {**algorithm, "kl_beta": 0}, "engine": {"tokens_per_micro_batch": budget}}
+        )
+        metrics = PolicyUpdate(config, vlm, engine, None).update(groups)
+        engine.num_parts //= config.algorithm.policy_updates
+        return metrics["policy/loss"], engine
+
+    same_for_any_budget(step)
+
+
+@pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
+def test_discriminator(vlm: Vlm, loss: DiscLoss) -> None:
+    card = DiscriminatorCard(input="question+response", loss=loss, base_digest="")
+    disc = Discriminator(vlm, card)
+    disc.head.double()
+    rows = [
+        (DiscriminatorRow(question, (), TEXTS[index]), index % 2 == 0, number)
+        for number, (question, num_rows) in enumerate(QUESTIONS.items())
+        for index in range(num_rows)
+    ]
+    batch = LabelledRows(*([row[part] for row in rows] for part in range(3)))
+    logits = []
+
+    def step(budget: int) -> tuple[float, Gradients]:
+        disc.zero_grad()
+        engine = Gradients(disc)
+        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget)
+        logits.append(logits_N)
+        return report["loss"], engine
+
+    same_for_any_budget(step)
+    for logits_N in logits[1:]:
+        torch.testing.assert_close(logits_N, logits[0], rtol=1e-12, atol=1e-12)
+
+
+def test_sft(vlm: Vlm) -> None:
+    rows = [SftRow(name, name, (), text, True) for name, text in zip(QUESTIONS, TEXTS, strict=False)]
+
+    def step(budget: int) -> tuple[float, Gradients]:
+        vlm.model.zero_grad()
+        engine = Gradients(vlm.model)
+        config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
+        trainer = _Trainer(None, config, vlm, rows, [], None)  # type: ignore[arg-type]
+        trainer.prompts = PromptCache(vlm)
+        return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
+
+    same_for_any_budget(step)

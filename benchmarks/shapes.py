@@ -81,17 +81,17 @@ class Shape:
         return PX_PER_TOKEN * round(self.image_tokens**0.5)
 
 
-def small_size(hidden: int, layers: int = 4) -> ModelSize:
-    """A model for a CPU: nearly all of its weights are the language model's, as in the real ones."""
-    return ModelSize(hidden, layers, 4, 2, 2 * hidden, 64, 2, 4, 128, (1,))
+def small_size(hidden: int, layers: int = 4, vision_layers: int = 3) -> ModelSize:
+    """A model for a CPU; the vision tower has a fifth of the language model's weights, as in Qwen2.5-VL-3B."""
+    return ModelSize(hidden, layers, 4, 2, 2 * hidden, hidden // 2, vision_layers, 4, hidden, (vision_layers - 1,))
 
 
 QWEN_3B = ModelSize(2048, 36, 16, 2, 11008, 1280, 32, 16, 3420, (7, 15, 23, 31), 151_936)
 QWEN_7B = ModelSize(3584, 28, 28, 4, 18944, 1280, 32, 16, 3420, (7, 15, 23, 31), 152_064, tied=False)
 SHAPES = {
-    "large": Shape(small_size(512), image_tokens=576, new_tokens=64),  # 10.1 M parameters
-    "small": Shape(small_size(384), image_tokens=64, new_tokens=32),  # 5.9 M
-    "long": Shape(small_size(384), image_tokens=64, new_tokens=256),
+    "large": Shape(small_size(384, 5, 4), image_tokens=576, new_tokens=64),  # 9.9 M parameters
+    "small": Shape(small_size(320), image_tokens=64, new_tokens=32),  # 5.8 M
+    "long": Shape(small_size(320), image_tokens=64, new_tokens=256),
 }
 GPU_SHAPES = {
     "qwen3b": Shape(QWEN_3B, image_tokens=1024, new_tokens=128, dtype="bfloat16"),

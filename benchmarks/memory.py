@@ -24,7 +24,8 @@ from ours import OurSide, lora_fine_tuning_step
 from shapes import Shape, make_samples, small_size, write_model
 from torch import Tensor, nn
 
-from rilctl.algorithms.logprobs import Head, token_loss
+from rilctl.algorithms.head import Head
+from rilctl.algorithms.logprobs import token_loss
 
 NUM_IDS, NUM_TOKENS, HIDDEN = 152_000, 2_048, 256
 LORA_SHAPE = Shape(small_size(768, layers=12), image_tokens=64, new_tokens=32, lora=True)

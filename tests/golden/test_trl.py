@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from rilctl.algorithms.advantages import ADVANTAGES
-from rilctl.algorithms.logprobs import Head, token_logprobs
+from rilctl.algorithms.head import Head
+from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
 
 GOLDEN = json.loads(Path(__file__).with_name("trl_dr_grpo.json").read_text(encoding="utf-8"))

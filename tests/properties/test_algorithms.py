@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics, length_only_accuracy
-from rilctl.algorithms.logprobs import entropy, token_logprobs
+from rilctl.algorithms.head import Head
+from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
 from rilctl.algorithms.statistics import mean_interval, paired_difference, wilson_interval
@@ -245,16 +246,15 @@ def test_disc_metrics_follow_their_symmetries(seed):
 @always(SEEDS, st.floats(0.2, 3), st.floats(-30, 30), st.booleans())
 def test_logprobs_are_a_distribution_that_ignores_shifts(seed, temperature, shift, with_bans):
     generator = torch.Generator().manual_seed(seed)
-    logits_BRV = 3 * torch.randn(1, 6, 6, generator=generator, dtype=torch.float64)
-    logits_BRV = logits_BRV[:, :1].expand(1, 6, 6)
+    logits_TV = 3 * torch.randn(1, 6, generator=generator, dtype=torch.float64).expand(6, 6)
     banned = torch.tensor([0, 3]) if with_bans else None
-    logprobs_BR = token_logprobs(logits_BRV, torch.arange(6)[None], temperature, banned)
-    assert logprobs_BR.exp().sum().item() == pytest.approx(1.0, rel=1e-12)
-    shifted_BR = token_logprobs(logits_BRV + shift, torch.arange(6)[None], temperature, banned)
-    torch.testing.assert_close(shifted_BR, logprobs_BR, **EXACT)
-    entropy_BR = entropy(logits_BRV, temperature, banned)
-    assert 0 <= entropy_BR[0, 0] <= math.log(4 if with_bans else 6) + 1e-12
-    assert entropy_BR[0, 0].item() == pytest.approx(torch.special.entr(logprobs_BR.exp()).sum().item(), rel=1e-12)
+    head = Head(torch.eye(6, dtype=torch.float64), temperature, banned)
+    logprobs_T, entropy_T = token_logprobs(logits_TV, torch.arange(6), head)
+    assert logprobs_T.exp().sum().item() == pytest.approx(1.0, rel=1e-12)
+    shifted_T, _ = token_logprobs(logits_TV + shift, torch.arange(6), head)
+    torch.testing.assert_close(shifted_T, logprobs_T, **EXACT)
+    assert 0 <= entropy_T[0] <= math.log(4 if with_bans else 6) + 1e-12
+    assert entropy_T[0].item() == pytest.approx(torch.special.entr(logprobs_T.exp()).sum().item(), rel=1e-9, abs=1e-12)
 
 
 @always(st.integers(1, 500), st.floats(0, 1), st.floats(0.5, 0.999))

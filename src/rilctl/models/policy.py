@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.logprobs import Head, LossOf, token_logprobs, token_loss
+from rilctl.algorithms.head import Head
+from rilctl.algorithms.logprobs import LossOf, token_logprobs, token_loss
 from rilctl.models.prompts import EncodedPrompt
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from rilctl.algorithms import logprobs
-from rilctl.algorithms.logprobs import Head, token_logprobs, token_loss
+from rilctl.algorithms import head as head_module
+from rilctl.algorithms.head import Head
+from rilctl.algorithms.logprobs import token_logprobs, token_loss
 
 from . import reference
 
@@ -31,7 +32,7 @@ def plain(
 
 @pytest.fixture(params=[2**24, 21, 1])
 def chunked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, "_CHUNK_ELEMENTS", {"cpu": request.param})
+    monkeypatch.setattr(head_module, "_CHUNK_ELEMENTS", {"cpu": request.param})
 
 
 def test_by_hand():

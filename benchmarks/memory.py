@@ -29,7 +29,7 @@ from rilctl.algorithms.logprobs import token_loss
 
 NUM_IDS, NUM_TOKENS, HIDDEN = 152_000, 2_048, 256
 LORA_SHAPE = Shape(small_size(768, layers=12), image_tokens=64, new_tokens=32, lora=True)
-"""65 M parameters: weights count as well as activations."""
+"""73 M parameters: weights count as well as activations."""
 
 
 def ours(hidden_TH: Tensor, head: nn.Linear, token_ids_T: Tensor) -> None:

@@ -1,7 +1,5 @@
 """Our side of a comparison: a training step as `rilctl train` makes it, with a clock around each phase."""
 
-import copy
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,15 +15,14 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.models.adapters import with_adapter
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
-from rilctl.models.lora import attach_lora
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import PromptCache, collate_responses, encode_prompt, encode_response
-from rilctl.models.vlm import Vlm
 from rilctl.stages.inputs import row_seed
-from rilctl.stages.ril.policy_update import PolicyUpdate
+from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group, Row, student_row
-from rilctl.stages.ril.step import Learner
+from rilctl.stages.ril.step import make_learner
 
 NUM_STEPS = 1000
 """Of the learning rate's schedule, which is constant here."""
@@ -60,10 +57,11 @@ class OurSide:
     ) -> None:
         self.shape, self.clock = shape, PhaseClock()
         self.config = _config(shape, algorithm)
-        self.vlm = load(directory, shape, device)
+        roles = _roles(directory, shape, self.config, device)
+        self.vlm = roles.policy
         self.prompts = PromptCache(self.vlm)
         self.generation = shared_engine(self.vlm, self.prompts, self.config.generation)
-        self.learner = _learner(self.config, self.vlm, self._discriminator(directory, device))
+        self.learner = make_learner(self.config, roles, TextJudge(), {})
         self.metrics: dict[str, float] = {}
         self._steps_done = 0
         self._watch()
@@ -109,15 +107,6 @@ class OurSide:
     def _teacher_row(self, text: str) -> Row:
         return Row("teacher", "teacher", text, encode_response(self.vlm, text, stopped=False), "length")
 
-    def _discriminator(self, directory: Path, device: Literal["cpu", "cuda"]) -> Discriminator | None:
-        if not self.config.algorithm.uses_discriminator:
-            return None
-        own = load(directory, self.shape, device)
-        if self.config.discriminator.lora:
-            attach_lora(own, self.config.discriminator.lora, seed=1)
-        card = DiscriminatorCard(input="image+question+response", loss="bce", base_digest=own.digest)
-        return Discriminator(own, card)
-
     def _watch(self) -> None:
         """A clock around each phase."""
         self.clock.watch(self.generation, "generate", "rollout")
@@ -151,17 +140,19 @@ def _config(shape: Shape, algorithm: Literal["dr_grpo", "ril"]) -> TrainConfig:
     )
 
 
-def _learner(config: TrainConfig, vlm: Vlm, disc: Discriminator | None) -> Learner:
+def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["cpu", "cuda"]) -> Roles:
+    """As `load_roles` loads them, with a discriminator that sees the image."""
+    student, lora = load(directory, shape, device, trainable=not shape.lora), config.lora
+    disc = None
+    if config.algorithm.uses_discriminator:
+        own = with_adapter(student, lora, adapter="discriminator", seed=1) if lora else load(directory, shape, device)
+        card = DiscriminatorCard(input="image+question+response", loss="bce", base_digest=own.digest, lora=lora)
+        disc = Discriminator(own, card)
     reference = None
-    if config.algorithm.kl_beta > 0 and not config.lora:
-        reference = dataclasses.replace(vlm, model=copy.deepcopy(vlm.model).requires_grad_(False))
-    if config.lora:
-        attach_lora(vlm, config.lora, seed=0)
-    policy_engine = TorchTraining(vlm.model.named_parameters(), config.optim, num_steps=NUM_STEPS)
-    disc_engine = None
-    if disc is not None:
-        disc_engine = TorchTraining(disc.trained_parameters(), config.discriminator.optim, num_steps=NUM_STEPS)
-    return Learner(config, PolicyUpdate(config, vlm, policy_engine, reference), disc, disc_engine, TextJudge(), {})
+    if config.algorithm.kl_beta > 0:
+        reference = student if lora else load(directory, shape, device, trainable=False)
+    policy = with_adapter(student, lora, adapter="policy", seed=0) if lora else student
+    return Roles(policy, reference, disc, disc_waits=False)
 
 
 def shared_prompt_update(side: OurSide, samples: Sequence[Sample]) -> Callable[[], None]:
@@ -195,9 +186,8 @@ def _update(side: OurSide, samples: Sequence[Sample], *, repeated: bool) -> Call
 
 def lora_fine_tuning_step(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Callable[[], None]:
     """What a step of `rilctl sft` with LoRA does to `num_rows` teacher rows of each question, prompts repeated."""
-    vlm = load(directory, shape)
-    attach_lora(vlm, LoraConfig(), seed=0)
-    engine = TorchTraining(vlm.model.named_parameters(), OptimConfig(lr=1e-5), num_steps=NUM_STEPS)
+    vlm = with_adapter(load(directory, shape, trainable=False), LoraConfig(), adapter="student", seed=0)
+    engine = TorchTraining(vlm.trained_parameters(), OptimConfig(lr=1e-5), num_steps=NUM_STEPS)
     texts = teacher_texts(vlm, shape, samples)
     encoded = {sample.id: encode_prompt(vlm, sample.question, [i.load() for i in sample.images]) for sample in samples}
     prompts = [encoded[sample.id] for sample in samples for _ in texts[sample.id]]

@@ -84,7 +84,7 @@ def train_with_trl(
 def generate_with_library(vlm: Vlm, shape: Shape, prompts: Sequence[EncodedPrompt]) -> None:
     """`model.generate(num_return_sequences=…)`. Raises `AssertionError` where a row has another number of tokens."""
     batch = collate_prompts(vlm, prompts)
-    with torch.inference_mode(), vlm.autocast():
+    with torch.inference_mode(), vlm.forward_pass():
         token_ids = vlm.model.generate(
             input_ids=batch.token_ids_BP,
             attention_mask=batch.mask_BP,

@@ -99,10 +99,10 @@ GPU_SHAPES = {
 }
 
 
-def load(directory: Path, shape: Shape, device: Literal["cpu", "cuda"] = "cpu") -> Vlm:
+def load(directory: Path, shape: Shape, device: Literal["cpu", "cuda"] = "cpu", *, trainable: bool = True) -> Vlm:
     """The model of a directory that `write_model` wrote; random weights, the same at each call. Samples words only."""
     config = ModelConfig(model=str(directory), random_weights=True, dtype=shape.dtype)
-    vlm = load_vlm(config, base_dir=Path(), device=pick_device(device), trainable=True)
+    vlm = load_vlm(config, base_dir=Path(), device=pick_device(device), trainable=trainable)
     vocabulary = vlm.tokenizer.get_vocab()
     words = {index for token, index in vocabulary.items() if token.startswith(SPACE)}
     vlm.banned_ids = tuple(index for index in range(vlm.lm_head.weight.shape[0]) if index not in words)

@@ -55,7 +55,7 @@ class OptimConfig(StrictModel):
 
 
 class LoraConfig(StrictModel):
-    """Low-rank adapters instead of full fine-tuning; written merged."""
+    """A low-rank adapter on frozen weights instead of full fine-tuning."""
 
     rank: PositiveInt = 16
     """Rank of the update."""

@@ -43,7 +43,7 @@ class PretrainDiscConfig(DurationMixin):
     optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
     """Optimizer and schedule."""
     lora: LoraConfig | None = None
-    """Train adapters and merge them; absent: all weights."""
+    """Train and write an adapter on the student's weights; absent: a copy with all weights."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 100
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0

@@ -29,7 +29,7 @@ class SftConfig(DurationMixin):
     optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
     """Optimizer and schedule."""
     lora: LoraConfig | None = None
-    """Train adapters and merge them; absent: all weights."""
+    """Train an adapter and merge it in the end; absent: all weights."""
     max_response_tokens: PositiveInt = 1024
     """Longer responses are rejected, not cut."""
     validate_every: Annotated[PositiveInt, EXECUTION] = 100

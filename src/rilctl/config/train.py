@@ -60,7 +60,7 @@ class DiscriminatorConfig(StrictModel):
     optim: OptimConfig = OptimConfig(lr=1e-6)
     """Optimizer and schedule."""
     lora: LoraConfig | None = None
-    """Train adapters; absent: all weights."""
+    """Train an adapter, with `train.lora` on the policy's frozen weights; absent: all weights, of its own."""
 
 
 class TrainConfig(StrictModel):
@@ -91,7 +91,7 @@ class TrainConfig(StrictModel):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     """The discriminator's training."""
     lora: LoraConfig | None = None
-    """Train adapters and merge them; absent: all weights."""
+    """Train an adapter and merge it in the end; absent: all weights."""
     max_missing_verdicts: Share = 0.1
     """A step with a larger share of rows without a verdict fails."""
     validate_every: PositiveInt = 50
@@ -102,6 +102,8 @@ class TrainConfig(StrictModel):
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0
     """Seed of sampling and order."""
+    take_turns: Annotated[bool, EXECUTION] = True
+    """On a GPU, of policy and discriminator one waits in host memory, unless they are adapters on shared weights."""
     generation: HfEngineConfig = HfEngineConfig()
     """What generates."""
     engine: TorchEngineConfig = TorchEngineConfig()

@@ -1,16 +1,25 @@
 """Gradient checkpointing: activations are computed again in backward instead of being kept."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
+from rilctl.models.lora import adapter_at_work, using_adapter
 from rilctl.models.vlm import Vlm
 
 
 def enable_checkpointing(vlm: Vlm) -> None:
-    """From now on `recomputing` makes a difference."""
-    vlm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    """From now on `recomputing` makes a difference, for all roles on the same weights.
+
+    What is computed again is computed with the adapter that was at work, whichever is by then.
+    """
+    model = vlm.model
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), using_adapter(model, adapter_at_work(model))
+
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False, "context_fn": contexts})
 
 
 def is_recomputing(vlm: Vlm) -> bool:

@@ -56,7 +56,7 @@ def sample(
     uniform_NR = torch.stack([_uniform(seed, budget) for group in seeds for seed in group]).to(device)
     num_rows = len(prompt_of_row)
     batch = collate_prompts(vlm, prompts)
-    with vlm.autocast():
+    with vlm.forward_pass():
         out, next_position_B = prefill(vlm, batch)
         decoding = start_decoding(vlm, out.past_key_values, batch.mask_BP, prompt_of_row, budget)
         hidden_NH = out.last_hidden_state[:, -1].index_select(0, prompt_of_row)

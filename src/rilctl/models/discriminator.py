@@ -1,4 +1,6 @@
-"""Who said it? A copy of the student whose head is one linear unit on the last token's hidden state.
+"""Who said it? The student's model with one linear unit on the last token's hidden state for a head.
+
+It is a copy of the student whose weights all train, or an adapter on the frozen student, which it shares with others.
 
 Sign: a high logit means student. Student and teacher responses reach it in one form: decoded, normalised, tokenised
 anew, closed by the same stop token, so that tokenisation, truncation or a missing stop token don't tell.
@@ -16,10 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rilctl.config.fields import LoraConfig
 from rilctl.config.pretrain_disc import DiscInput, DiscLoss
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
-from rilctl.models.lora import merged_state_dict
+from rilctl.models.adapters import save_adapter
 from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm, save_vlm
@@ -38,6 +41,8 @@ class DiscriminatorCard(StrictModel):
     """What it was trained with, hence how its logits are read."""
     base_digest: str
     """Weights digest of the student that it started from."""
+    lora: LoraConfig | None = None
+    """The directory holds an adapter on that student's weights; None: weights of its own."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Discriminator(nn.Module):
     """Backbone and head.
 
     Args:
-        vlm: a copy of the student, which this object owns.
+        vlm: a copy of the student, or the student with an adapter of the discriminator's own.
         card: what it sees and how it learns.
         seed: of the head's random weights.
     """
@@ -86,7 +91,7 @@ class Discriminator(nn.Module):
         ids_NR, mask_NR = collate_responses(
             self.vlm, [encode_response(self.vlm, normalise(row.text), stopped=True) for row in rows]
         )
-        with self.vlm.autocast():
+        with self.vlm.forward_pass():
             hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
         last_N = mask_NR.sum(1)
         last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
@@ -99,12 +104,16 @@ class Discriminator(nn.Module):
 
     def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""
-        backbone = [(f"backbone.{name}", p) for name, p in self.backbone.named_parameters() if p.requires_grad]
+        own = {id(parameter) for _, parameter in self.vlm.trained_parameters()}
+        backbone = [(f"backbone.{name}", p) for name, p in self.backbone.named_parameters() if id(p) in own]
         return backbone + [(f"head.{name}", p) for name, p in self.head.named_parameters()]
 
     def save(self, directory: Path) -> None:
-        """Write backbone (Hugging Face layout), head and card."""
-        save_vlm(self.vlm, directory, state_dict=merged_state_dict(self.vlm.model))
+        """Write backbone (an adapter, or weights in the Hugging Face layout), head and card."""
+        if self.card.lora is not None:
+            save_adapter(self.vlm, directory)
+        else:
+            save_vlm(self.vlm, directory)
         save_file({name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}, directory / HEAD_FILE)
         (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n")
 

@@ -1,4 +1,8 @@
-"""Low-rank adapters on the language model's linear layers: attach, switch off, merge into plain weights."""
+"""Low-rank adapters on a model's frozen weights, of which one or none is at work.
+
+PEFT's own switches also change which weights require gradients. Here all adapters do, always: what is trained is
+decided by whose parameters an optimizer has, and a graph stays whole while another adapter is at work.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,70 +11,68 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rilctl.config.fields import LoraConfig
-from rilctl.errors import UsageError
-from rilctl.models.vlm import Vlm
 
-
-def attach_lora(vlm: Vlm, config: LoraConfig, *, seed: int) -> None:
-    """Freeze the model and give the language model's target layers an adapter, in place.
-
-    Raises:
-        UsageError: no layer has one of the target names.
-    """
-    import peft
-
-    scope = r".*" if vlm.family == "text" else r".*language_model\..*"
-    pattern = rf"{scope}\b({'|'.join(config.targets)})"
-    options = peft.LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=pattern, lora_dropout=0.0)  # type: ignore[arg-type]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            peft.get_peft_model(vlm.model, options)
-    except ValueError:
-        names = ", ".join(config.targets)
-        raise UsageError(f"no layer of {vlm.source.name} is named {names}", hint="set `lora.targets`") from None
-
-
-def has_lora(model: nn.Module) -> bool:
-    """Whether any layer has an adapter."""
-    return any(True for _ in _lora_layers(model))
+def use_adapter(model: nn.Module, adapter: str | None) -> None:
+    """From now on this adapter is at work; None: the frozen weights alone."""
+    layers = list(_lora_layers(model))
+    if adapter == adapter_at_work(model):
+        return
+    for layer in layers:
+        if adapter is None:
+            layer.enable_adapters(False)
+        else:
+            layer.set_adapter(adapter)
+            layer.enable_adapters(True)
+    for parameter in _lora_parameters(model).values():
+        parameter.requires_grad_(True)
 
 
 @contextmanager
-def lora_disabled(model: nn.Module) -> Iterator[None]:
-    """The base model alone: the reference. For use without gradients; which weights train is left as it was."""
-    layers = list(_lora_layers(model))
-    trains = {id(parameter): parameter.requires_grad for parameter in model.parameters()}
-    for layer in layers:
-        layer.enable_adapters(False)
+def using_adapter(model: nn.Module, adapter: str | None) -> Iterator[None]:
+    """This adapter is at work inside, the one before afterwards."""
+    before = adapter_at_work(model)
+    use_adapter(model, adapter)
     try:
         yield
     finally:
-        for layer in layers:
-            layer.enable_adapters(True)
-        for parameter in model.parameters():
-            parameter.requires_grad_(trains[id(parameter)])
+        use_adapter(model, before)
+
+
+def adapter_at_work(model: nn.Module) -> str | None:
+    """Its name; None: the model has no adapter, or none is at work."""
+    layer = next(_lora_layers(model), None)
+    return None if layer is None or layer.disable_adapters else str(layer.active_adapters[0])
+
+
+def adapter_parameters(model: nn.Module, adapter: str) -> list[tuple[str, nn.Parameter]]:
+    """One adapter's weights under their names in the model."""
+    return [(name, parameter) for name, parameter in _lora_parameters(model).items() if f".{adapter}." in name]
 
 
 @torch.no_grad()
-def merged_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The model's weights with every adapter added in, under the names of a model without adapters."""
+def merged_state_dict(model: nn.Module, adapter: str | None) -> dict[str, Tensor]:
+    """The model's weights with one adapter added in, under the names of a model without adapters.
+
+    The sum is taken in float32, then rounded to the weights' precision.
+    """
     state = {
         name.replace(".base_layer.", "."): tensor for name, tensor in model.state_dict().items() if ".lora_" not in name
     }
     for name, module in model.named_modules():
-        if _is_lora(module):
+        if is_lora(module) and adapter is not None:
             weight = state[f"{name}.weight"]
-            for adapter in module.active_adapters:
-                weight = weight + module.get_delta_weight(adapter).to(weight.dtype)
-            state[f"{name}.weight"] = weight
+            state[f"{name}.weight"] = (weight.float() + module.get_delta_weight(adapter).float()).to(weight.dtype)
     return state
 
 
+def _lora_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
+
+
 def _lora_layers(model: nn.Module) -> Iterator[Any]:
-    return (module for module in model.modules() if _is_lora(module))
+    return (module for module in model.modules() if is_lora(module))
 
 
-def _is_lora(module: nn.Module) -> Any:
+def is_lora(module: nn.Module) -> bool:
+    """Whether this is a layer with adapters."""
     return hasattr(module, "lora_A") and hasattr(module, "enable_adapters")

@@ -23,7 +23,7 @@ def response_logprobs(
     banned_ids: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities logprobs_NR of responses, 0 at padding; entropy_T of the policy in nats, without gradient."""
-    with vlm.autocast():
+    with vlm.forward_pass():
         hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
         head = _head(vlm, temperature, banned_ids)
         logprobs_T, entropy_T = token_logprobs(hidden_TH, token_ids_NR[mask_NR], head)
@@ -46,7 +46,7 @@ def response_loss(
     Returns:
         The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.
     """
-    with vlm.autocast():
+    with vlm.forward_pass():
         hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
         head = _head(vlm, temperature, banned_ids)
         loss, logprobs_T, entropy_T = token_loss(hidden_TH, token_ids_NR[mask_NR], head, loss_of)

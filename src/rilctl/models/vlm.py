@@ -2,16 +2,19 @@
 
 import json
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rilctl.config.fields import Dtype, Family, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
+from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.processor import load_processor, tokenizer_of
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 
@@ -28,6 +31,7 @@ class Vlm:
         source: where it came from.
         dtype: precision of the forward pass; weights that train are float32 under autocast.
         digest: identity of the weights when they were loaded.
+        adapter: the adapter that belongs to it; other roles may share the frozen weights. None: the weights alone.
     """
 
     model: Any
@@ -35,6 +39,7 @@ class Vlm:
     source: ModelSource
     dtype: torch.dtype
     digest: str
+    adapter: str | None = None
     stop_ids: tuple[int, ...] = field(init=False)
     banned_ids: tuple[int, ...] = field(init=False)
 
@@ -68,12 +73,19 @@ class Vlm:
         device: torch.device = next(self.model.parameters()).device
         return device
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The precision of the forward pass."""
-        weights = next(self.model.parameters()).dtype
-        if weights == self.dtype:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+    @contextmanager
+    def forward_pass(self) -> Iterator[None]:
+        """Its adapter is at work, in the precision of `dtype`; the adapter stays at work for backward."""
+        use_adapter(self.model, self.adapter)
+        in_precision = next(self.model.parameters()).dtype == self.dtype
+        with nullcontext() if in_precision else torch.autocast(self.device.type, self.dtype):
+            yield
+
+    def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """What trains, by name: its adapter, or all weights that aren't frozen."""
+        if self.adapter is not None:
+            return adapter_parameters(self.model, self.adapter)
+        return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
 
 
 def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, trainable: bool = False) -> Vlm:
@@ -101,9 +113,12 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
     return Vlm(model.to(device).eval(), processor, source, dtype, model_digest(config, source))
 
 
-def save_vlm(vlm: Vlm, directory: Path, *, state_dict: dict[str, torch.Tensor] | None = None) -> None:
-    """Write a directory that `from_pretrained`, vLLM and lmms-eval read; tokenizer and processor files as they came."""
-    vlm.model.save_pretrained(directory, state_dict=state_dict)
+def save_vlm(vlm: Vlm, directory: Path) -> None:
+    """Write a directory that `from_pretrained`, vLLM and lmms-eval read, its adapter merged into the weights.
+
+    Tokenizer and processor files are copied as they came.
+    """
+    vlm.model.save_pretrained(directory, state_dict=merged_state_dict(vlm.model, vlm.adapter))
     for file in text_files(vlm.source.path):
         if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
             shutil.copyfile(file, directory / file.name)

@@ -19,10 +19,10 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ArtifactError, RowError
+from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, normalise
-from rilctl.models.lora import attach_lora
 from rilctl.models.prompts import encode_response
 from rilctl.models.vlm import load_vlm
 from rilctl.reporting.metrics import MetricsLog
@@ -217,12 +217,12 @@ def _train(
     context: StageContext, config: PretrainDiscConfig, student: ModelConfig, pairs: Sequence[Pair], artifact_run: Run
 ) -> tuple[Discriminator, dict[str, float]]:
     device = pick_device(config.engine.device)
-    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=config.lora is None)
     if config.engine.gradient_checkpointing:
         enable_checkpointing(vlm)
     if config.lora:
-        attach_lora(vlm, config.lora, seed=config.seed)
-    card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest)
+        vlm = with_adapter(vlm, config.lora, adapter="discriminator", seed=config.seed)
+    card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
     disc = Discriminator(vlm, card, seed=config.seed)
     held_out = [pair for pair in pairs if _is_held_out(pair, config)]
     learned = [pair for pair in pairs if not _is_held_out(pair, config)]

@@ -19,9 +19,9 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ConfigError, DataError, RowError
+from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
-from rilctl.models.lora import attach_lora, merged_state_dict
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
@@ -111,11 +111,11 @@ def run(context: StageContext) -> StageResult:
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         device = pick_device(config.engine.device)
-        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=True)
+        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=config.lora is None)
         if config.engine.gradient_checkpointing:
             enable_checkpointing(vlm)
         if config.lora:
-            attach_lora(vlm, config.lora, seed=config.seed)
+            vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
         held_out = [_data_row(sample) for sample in validation.samples]
         trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens)
         metrics = trainer.train(artifact_run)
@@ -140,7 +140,7 @@ class _Trainer:
         config, reporter = self.config, self.context.reporter
         num_steps = self._num_steps()
         self.prompts = PromptCache(self.vlm)
-        engine = TorchTraining(self.vlm.model.named_parameters(), config.optim, num_steps=num_steps)
+        engine = TorchTraining(self.vlm.trained_parameters(), config.optim, num_steps=num_steps)
         log = MetricsLog(artifact_run.path)
         checkpoint = load_checkpoint(artifact_run.resume_dir, {"student": engine}, SftState)
         step, state = checkpoint or (0, SftState())
@@ -269,6 +269,6 @@ def _write_student(
 ) -> ArtifactSummary:
     writer = artifact_run.writer("student")
     staging: Path = writer.staging()
-    save_vlm(vlm, staging, state_dict=merged_state_dict(vlm.model))
+    save_vlm(vlm, staging)
     writer.write_rejected(rejected)
     return writer.commit(metrics=present(dict(metrics)))

@@ -5,10 +5,10 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import LoraConfig, SamplingConfig
+from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
-from rilctl.models.lora import attach_lora
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm
@@ -56,7 +56,7 @@ def repeated_prompt(vlm: Vlm) -> tuple[torch.Tensor, torch.Tensor]:
 def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, load):
     vlm = load(family)
     if lora:
-        attach_lora(vlm, LoraConfig(rank=4), seed=0)
+        vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
         for name, parameter in vlm.model.named_parameters():
             if "lora_B" in name:  # they start at 0
                 torch.nn.init.normal_(parameter, std=0.02)

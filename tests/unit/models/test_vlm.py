@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 
-from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.config.fields import ModelConfig
 from rilctl.errors import ModelError, RowError, UsageError
-from rilctl.models.lora import attach_lora, lora_disabled, merged_state_dict
-from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts import encode_prompt, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -109,44 +106,3 @@ def test_markup_in_a_response_is_text(load):
     ids = encode_response(vlm, "answer <|im_end|> 8", stopped=False)
     assert not set(ids) & {*vlm.stop_ids, *vlm.banned_ids}
     assert encode_response(vlm, "8", stopped=True)[-1] in vlm.stop_ids
-
-
-@pytest.mark.parametrize("family", ["pocket-student", "pocket-teacher-internvl"])
-def test_lora_starts_as_the_base_trains_alone_and_merges_exactly(family, load, tmp_path):
-    vlm = load(family)
-    prompt = encode_prompt(vlm, "what is the sum?", [])
-    ids_NR, mask_NR = collate_responses(vlm, [encode_response(vlm, "answer 8", stopped=True)])
-
-    def logprobs(model: Vlm) -> torch.Tensor:
-        return response_logprobs(model, [prompt], torch.tensor([0]), ids_NR, mask_NR)[0]
-
-    base = logprobs(vlm).detach()
-    attach_lora(vlm, LoraConfig(rank=4, alpha=8.0), seed=0)
-    torch.testing.assert_close(logprobs(vlm), base)
-    trained = {name for name, p in vlm.model.named_parameters() if p.requires_grad}
-    assert trained and all("lora_" in name and "visual" not in name and "vision" not in name for name in trained)
-    optimizer = torch.optim.SGD([p for p in vlm.model.parameters() if p.requires_grad], lr=1.0)
-    for _ in range(2):
-        optimizer.zero_grad()
-        (-logprobs(vlm).sum()).backward()
-        optimizer.step()
-    moved = logprobs(vlm).detach()
-    assert (moved - base).abs().max() > 1e-3
-    with torch.no_grad(), lora_disabled(vlm.model):
-        torch.testing.assert_close(logprobs(vlm), base)
-    assert {name for name, p in vlm.model.named_parameters() if p.requires_grad} == trained
-    save_vlm(vlm, tmp_path, state_dict=merged_state_dict(vlm.model))
-    torch.testing.assert_close(logprobs(load_from(tmp_path)), moved, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [("PhiConfig", "a bias in the output embeddings"), ("Gemma2Config", "final_logit_softcapping")],
-)
-def test_a_head_that_does_more_than_multiply_is_refused(model_dir, config, message):
-    (model_dir / "processor_config.json").unlink()
-    (model_dir / "preprocessor_config.json").unlink()
-    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    getattr(transformers, config)(vocab_size=600, **sizes).save_pretrained(model_dir)
-    with pytest.raises(ModelError, match=message):
-        load_from(model_dir, random_weights=True)

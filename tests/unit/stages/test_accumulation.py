@@ -43,6 +43,9 @@ class Gradients:
         self.of_step = torch.cat([p.grad.flatten() for p in parameters])
         return StepReport(grad_norm=float(self.of_step.norm()), lr=0.0)
 
+    def move(self, device: torch.device) -> None:
+        raise NotImplementedError
+
     def save(self, directory: Path) -> None:
         raise NotImplementedError
 

@@ -1,15 +1,18 @@
 """Every algorithm and open choice of `train`, on small models, in this process."""
 
+import dataclasses
 import json
 from pathlib import Path
 from threading import Event, current_thread
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from rilctl.artifacts.read import read_rows
 from rilctl.config.load import load_recipe
 from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
@@ -17,6 +20,7 @@ from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
 from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.ril.roles import Roles, load_roles
 from rilctl.testing.workspaces import write_workspace
 
 STAGES = {"cache-teacher": cache_teacher, "judge": judge, "sft": sft, "pretrain-disc": pretrain_disc, "train": train}
@@ -82,7 +86,7 @@ def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
 
 
 def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_path):
-    result = run(workspace, "train", "train.num_steps=4", out=tmp_path / "out")
+    result = run(workspace, "train", out=tmp_path / "out")
     base = load_file(workspace / "runs/recipe/sft/model.safetensors")
     disc = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
     assert any(row.advantage for row in rollouts(result))
@@ -99,26 +103,85 @@ def test_teacher_rows_off_serve_the_discriminator_alone(workspace, tmp_path):
     assert all(row.disc_logit is not None for row in rows)
 
 
+ADAPTERS = ("train.lora.rank=4", "train.discriminator.lora.rank=4")
+
+
+@pytest.fixture(scope="module")
+def adapter_disc(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("disc")
+    lora = ("pretrain-disc.lora.rank=4", "pretrain-disc.loss=bradley-terry")  # ranks a group, so there is a signal
+    run(workspace, "pretrain-disc", *lora, out=directory)
+    return directory / "discriminator"
+
+
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
-def test_lora_and_both_discriminator_losses(loss, workspace, tmp_path):
-    sees = ("pretrain-disc.lora.rank=4", f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
+def test_both_discriminator_losses(loss, workspace, tmp_path):
+    sees = (f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
     run(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
-    result = run(
-        workspace,
-        "train",
-        *SHORT,
-        "train.lora.rank=4",
-        "train.discriminator.lora.rank=4",
-        f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}",
-        out=tmp_path / "out",
-    )
+    disc = f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}"
+    result = run(workspace, "train", *SHORT, disc, out=tmp_path / "out")
     card = json.loads((Path(result.outputs["discriminator"].path) / "discriminator.json").read_text())
-    assert (card["loss"], card["input"]) == (loss, "question+response")
+    assert (card["loss"], card["input"], card["lora"]) == (loss, "question+response", None)
+
+
+def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, adapter_disc, tmp_path, monkeypatch):
+    seen: list[Roles] = []
+    monkeypatch.setattr("rilctl.stages.ril.loop.load_roles", lambda *args: seen.append(load_roles(*args)) or seen[0])
+    disc = f"train.discriminator_artifact={adapter_disc}"
+    result = run(workspace, "train", *SHORT, *ADAPTERS, disc, out=tmp_path / "out")
+    assert any(row.advantage for row in rollouts(result))
+    (roles,) = seen
+    assert roles.policy.model is roles.reference.model is roles.disc.vlm.model and not roles.disc_waits
+    written = Path(result.outputs["discriminator"].path)
+    assert not list(written.glob("model*.safetensors"))
+    before, after = (load_file(path / "adapter_model.safetensors") for path in (adapter_disc, written))
+    assert moved(before, after)
     base = load_file(workspace / "runs/recipe/sft/model.safetensors")
-    frozen = [name for name in base if "visual" in name or "embed" in name or "norm" in name]
-    after = weights(result)
-    assert frozen and base.keys() == after.keys()
-    assert all((base[name] == after[name]).all() for name in frozen)
+    student = weights(result)
+    frozen = {name for name in base if "visual" in name or "embed" in name or "norm" in name}
+    assert frozen and moved(base, student)
+    assert all((base[name] == student[name]).all() for name in frozen)
+    again = (*ADAPTERS, f"train.discriminator_artifact={written}")  # what it wrote is what it reads
+    run(workspace, "train", *SHORT, *again, out=tmp_path / "again")
+
+
+def test_a_discriminator_adapter_gives_the_same_logits_on_shared_weights_as_merged(workspace, adapter_disc, tmp_path):
+    artifact = f"train.discriminator_artifact={adapter_disc}"
+    frozen = ("train.num_steps=1", "train.algorithm.disc_updates=0", artifact)
+    shared = run(workspace, "train", *SHORT, *frozen, *ADAPTERS, out=tmp_path / "shared")
+    merged = run(workspace, "train", *SHORT, *frozen, out=tmp_path / "merged")
+    logits = [[row.disc_logit for row in rollouts(result)] for result in (shared, merged)]
+    assert logits[0] == pytest.approx(logits[1], abs=1e-4)
+    assert len(set(logits[0])) > 1
+    card = json.loads((Path(merged.outputs["discriminator"].path) / "discriminator.json").read_text())
+    assert card["lora"] is None
+
+
+def test_an_adapter_on_a_discriminator_with_weights_of_its_own_is_written_merged(workspace, tmp_path):
+    result = run(workspace, "train", *SHORT, *ADAPTERS, out=tmp_path / "out")
+    before = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
+    assert moved(before, weights(result, "discriminator"))
+
+
+def test_a_discriminator_adapter_of_another_rank_is_refused(workspace, adapter_disc, tmp_path):
+    disc = f"train.discriminator_artifact={adapter_disc}"
+    with pytest.raises(UsageError, match="rank=4.*rank=16"):
+        run(workspace, "train", *SHORT, disc, "train.discriminator.lora={}", out=tmp_path / "out")
+
+
+def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeypatch):
+    """On a CPU the host is the device: the moves happen, and are to where everything is."""
+    plain = run(workspace, "train", *SHORT, out=tmp_path / "plain")
+    moves: list[torch.device] = []
+    move = TorchTraining.move
+    monkeypatch.setattr(TorchTraining, "move", lambda self, device: moves.append(device) or move(self, device))
+    load = "rilctl.stages.ril.loop.load_roles"
+    monkeypatch.setattr(load, lambda *args: dataclasses.replace(load_roles(*args), disc_waits=True))
+    turns = run(workspace, "train", *SHORT, out=tmp_path / "turns")
+    assert len(moves) == 2 * 4
+    assert {r: o.content_digest for r, o in plain.outputs.items()} == {
+        r: o.content_digest for r, o in turns.outputs.items()
+    }
 
 
 def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -28,6 +29,9 @@ class TrainingEngine(Protocol):
 
     def step(self) -> StepReport:
         """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""
+
+    def move(self, device: torch.device) -> None:
+        """Take the optimizer's state to a device, after the parameters went there."""
 
     def save(self, directory: Path) -> None:
         """Write weights that train and optimizer state, so that `load` continues bit for bit."""

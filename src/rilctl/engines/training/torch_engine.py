@@ -54,6 +54,11 @@ class TorchTraining:
         self.steps_done += 1
         return StepReport(grad_norm=grad_norm, lr=lr)
 
+    def move(self, device: torch.device) -> None:
+        """See `TrainingEngine`."""
+        for moments in self.optimizer.state.values():
+            moments |= {key: value.to(device) for key, value in moments.items() if key != "step"}
+
     def save(self, directory: Path) -> None:
         """See `TrainingEngine`."""
         directory.mkdir(parents=True, exist_ok=True)

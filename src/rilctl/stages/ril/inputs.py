@@ -1,7 +1,5 @@
 """What a training run is made from."""
 
-import copy
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +7,6 @@ from rilctl.artifacts.read import input_entry, resolve
 from rilctl.config.fields import ModelConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import SampleSet
-from rilctl.models.discriminator import Discriminator, DiscriminatorCard, read_card
-from rilctl.models.lora import attach_lora
-from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import (
@@ -21,7 +16,6 @@ from rilctl.stages.inputs import (
     model_entry,
     name_student,
     read_verdicts,
-    refuse_other_base,
     weights_entry,
 )
 
@@ -64,25 +58,6 @@ def input_entries(context: StageContext, inputs: TrainInputs) -> list[InputEntry
     if inputs.verdicts:
         entries.append(input_entry("verdicts", inputs.verdicts))
     return entries
-
-
-def load_discriminator(context: StageContext, config: TrainConfig, inputs: TrainInputs, vlm: Vlm) -> Discriminator:
-    """The pretrained discriminator, or a new one that starts as a copy of the student."""
-    if inputs.discriminator is None:
-        context.reporter.warn("no [pretrain-disc] table: the discriminator starts untrained")
-        own = dataclasses.replace(vlm, model=copy.deepcopy(vlm.model))
-        card = DiscriminatorCard(input="response", loss="bce", base_digest=vlm.digest)
-    else:
-        card = read_card(inputs.discriminator)
-        refuse_other_base(inputs.student.model, vlm.digest, card.base_digest, inputs.discriminator)
-        config_of_copy = ModelConfig(model=str(inputs.discriminator), dtype=inputs.student.dtype)
-        own = load_vlm(config_of_copy, base_dir=context.base_dir, device=vlm.device, trainable=True)
-    if config.discriminator.lora:
-        attach_lora(own, config.discriminator.lora, seed=config.seed)
-    disc = Discriminator(own, card, seed=config.seed)
-    if inputs.discriminator is not None:
-        disc.load_head(inputs.discriminator)
-    return disc
 
 
 def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool]:

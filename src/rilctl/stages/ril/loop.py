@@ -1,7 +1,5 @@
 """The loop: groups, learning, validation, checkpoints, artifacts."""
 
-import copy
-import dataclasses
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,13 +16,9 @@ from rilctl.engines.generation.hf import HfGeneration, shared_engine
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ArtifactError, DataError, RowError
-from rilctl.models.checkpointing import enable_checkpointing
-from rilctl.models.devices import pick_device
-from rilctl.models.lora import attach_lora, merged_state_dict
 from rilctl.models.prompts import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm, save_vlm
+from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
@@ -36,11 +30,11 @@ from rilctl.stages.inputs import (
     read_responses,
     row_seed,
 )
-from rilctl.stages.ril.inputs import TrainInputs, load_discriminator, prepaid_verdicts
-from rilctl.stages.ril.policy_update import PolicyUpdate
+from rilctl.stages.ril.inputs import TrainInputs, prepaid_verdicts
+from rilctl.stages.ril.roles import load_roles
 from rilctl.stages.ril.rollout_log import RolloutLog
 from rilctl.stages.ril.rows import Group, TeacherRows, rollout_records, student_row
-from rilctl.stages.ril.step import Learner
+from rilctl.stages.ril.step import Learner, make_learner
 
 SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
 """Metrics beside the progress bar."""
@@ -92,52 +86,11 @@ class Loop:
         cls, context: StageContext, config: TrainConfig, inputs: TrainInputs, judge: RuleJudge, artifact_run: Run
     ) -> "Loop":
         """Load everything that a run needs."""
-        device = pick_device(config.engine.device)
-        vlm = load_vlm(inputs.student, base_dir=context.base_dir, device=device, trainable=True)
-        reference = None
-        if config.algorithm.kl_beta > 0 and not config.lora:
-            reference = dataclasses.replace(vlm, model=copy.deepcopy(vlm.model).requires_grad_(False))
-        disc = load_discriminator(context, config, inputs, vlm) if config.algorithm.uses_discriminator else None
-        if config.lora:
-            attach_lora(vlm, config.lora, seed=config.seed)
-        if config.engine.gradient_checkpointing:
-            for trained in (vlm, disc.vlm) if disc else (vlm,):
-                enable_checkpointing(trained)
-        policy_steps = config.num_steps * config.algorithm.policy_updates
-        disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
-        disc_engine = None
-        if disc is not None:
-            optim = config.discriminator.optim
-            disc_engine = TorchTraining(disc.trained_parameters(), optim, num_steps=disc_steps)
-        policy_engine = TorchTraining(vlm.model.named_parameters(), config.optim, num_steps=policy_steps)
-        learner = Learner(
-            config=config,
-            policy=PolicyUpdate(config, vlm, policy_engine, reference),
-            disc=disc,
-            disc_engine=disc_engine,
-            judge=judge,
-            verdicts=prepaid_verdicts(context, inputs.verdicts),
-        )
-        teachers, samples = None, inputs.data.samples
-        if inputs.teacher_cache is not None:
-            responses = read_responses(context, inputs.teacher_cache, samples)
-            in_policy = config.algorithm.teacher_rows != "off"
-            budget = config.sampling.max_new_tokens
-            teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
-            samples = tuple(sample for sample in samples if sample.id in teachers)
-            if not samples:
-                raise ArtifactError(
-                    f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
-                    hint="raise `train.sampling.max_new_tokens`",
-                )
-            if teachers.num_too_long:
-                context.reporter.warn(
-                    f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out"
-                )
-            if len(samples) < len(inputs.data.samples):
-                context.reporter.warn(f"{len(inputs.data.samples) - len(samples)} questions have no teacher response")
-        prompts = PromptCache(vlm)
-        generation = shared_engine(vlm, prompts, config.generation)
+        roles = load_roles(context, config, inputs)
+        learner = make_learner(config, roles, judge, prepaid_verdicts(context, inputs.verdicts))
+        teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
+        prompts = PromptCache(roles.policy)
+        generation = shared_engine(roles.policy, prompts, config.generation)
         return cls(context, config, inputs, artifact_run, learner, generation, prompts, teachers, samples)
 
     @property
@@ -248,7 +201,7 @@ class Loop:
     def _keep_best(self) -> None:
         scratch = self.artifact_run.resume_dir
         shutil.rmtree(scratch / "best.writing", ignore_errors=True)
-        save_vlm(self.vlm, scratch / "best.writing", state_dict=merged_state_dict(self.vlm.model))
+        save_vlm(self.vlm, scratch / "best.writing")
         shutil.rmtree(scratch / "best", ignore_errors=True)
         (scratch / "best.writing").rename(scratch / "best")
 
@@ -259,8 +212,7 @@ class Loop:
             writer = self.artifact_run.writer(kind, role=role)
             metrics = self.summary()
             if role == "student":
-                state_dict = merged_state_dict(self.vlm.model)
-                save_vlm(self.vlm, writer.staging(), state_dict=state_dict)
+                save_vlm(self.vlm, writer.staging())
                 writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
             elif role == "best-student":
                 shutil.copytree(self.artifact_run.resume_dir / "best", writer.staging(), dirs_exist_ok=True)
@@ -275,6 +227,30 @@ class Loop:
     def summary(self) -> dict[str, float]:
         """The newest value of each metric."""
         return dict(self.state.metrics)
+
+
+def _teacher_rows(
+    context: StageContext, config: TrainConfig, inputs: TrainInputs, vlm: Vlm
+) -> tuple[TeacherRows | None, Sequence[Sample]]:
+    """Cached teacher responses as rows, where the algorithm has them; the questions that can then be asked."""
+    samples = inputs.data.samples
+    if inputs.teacher_cache is None:
+        return None, samples
+    responses = read_responses(context, inputs.teacher_cache, samples)
+    in_policy = config.algorithm.teacher_rows != "off"
+    budget = config.sampling.max_new_tokens
+    teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
+    answered = tuple(sample for sample in samples if sample.id in teachers)
+    if not answered:
+        raise ArtifactError(
+            f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
+            hint="raise `train.sampling.max_new_tokens`",
+        )
+    if teachers.num_too_long:
+        context.reporter.warn(f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out")
+    if len(answered) < len(samples):
+        context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
+    return teachers, answered
 
 
 class Clock:

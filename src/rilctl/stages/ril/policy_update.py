@@ -4,7 +4,6 @@ Shapes: N policy rows of a micro-batch, R response tokens.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.models.lora import has_lora, lora_disabled
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.prompts import EncodedPrompt, collate_responses
 from rilctl.models.vlm import Vlm
@@ -29,7 +27,7 @@ class PolicyUpdate:
         config: the `[train]` table.
         policy: the student that is trained.
         engine: its optimizer.
-        reference: a frozen copy of the student; None: the policy with its adapters off, or no KL.
+        reference: the student as it was; None: no KL.
     """
 
     config: TrainConfig
@@ -113,11 +111,7 @@ class PolicyUpdate:
 
     @torch.no_grad()
     def _reference_logprobs(self, part: MicroBatch) -> Tensor | None:
-        if self.config.algorithm.kl_beta == 0:
-            return None
-        adapters_off = lora_disabled(self.policy.model) if has_lora(self.policy.model) else nullcontext()
-        with adapters_off:
-            return self._logprobs(self.reference or self.policy, part)[0]
+        return None if self.reference is None else self._logprobs(self.reference, part)[0]
 
 
 def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:

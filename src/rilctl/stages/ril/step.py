@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +12,14 @@ from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import mean, present
+from rilctl.stages.ril.placement import Trained, Turns
 from rilctl.stages.ril.policy_update import PolicyUpdate
 from rilctl.stages.ril.rewarding import ask_judge, assign_rewards
+from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group
 
 
@@ -30,6 +34,7 @@ class Learner:
         disc_engine: its optimizer.
         judge: says what is right, where the algorithm asks.
         verdicts: prepaid verdicts by response digest.
+        turns: gives the device to the discriminator and back; None: both are there.
     """
 
     config: TrainConfig
@@ -38,6 +43,7 @@ class Learner:
     disc_engine: TrainingEngine | None
     judge: JudgeEngine
     verdicts: Mapping[str, bool]
+    turns: Turns | None = None
 
     def learn(self, groups: Sequence[Group]) -> dict[str, float]:
         """Discriminator, rewards, advantages, policy; fills in the rows and returns the metrics.
@@ -52,14 +58,19 @@ class Learner:
         with ThreadPoolExecutor(1, thread_name_prefix="judge") as in_flight:
             verdicts = in_flight.submit(self._ask_judge, groups)
             if self.disc is not None:
-                disc_metrics, after = self._score(groups)
+                with self._discriminators_turn():
+                    disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
             metrics |= verdicts.result()
         metrics |= assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
         if after is not None:
-            metrics |= after()
+            with self._discriminators_turn():
+                metrics |= after()
         metrics |= self.policy.update(groups)
         return present(metrics | _response_metrics(groups))
+
+    def _discriminators_turn(self) -> AbstractContextManager[None]:
+        return self.turns.discriminator() if self.turns else nullcontext()
 
     def _ask_judge(self, groups: Sequence[Group]) -> dict[str, float | None]:
         if not self.config.algorithm.uses_judge:
@@ -106,6 +117,22 @@ class Learner:
         fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student)
         metrics |= {f"disc/{name}": value for name, value in fresh.items()}
         return metrics | _length_only(groups), after
+
+
+def make_learner(config: TrainConfig, roles: Roles, judge: JudgeEngine, verdicts: Mapping[str, bool]) -> Learner:
+    """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to."""
+    policy, disc = roles.policy, roles.disc
+    policy_steps = config.num_steps * config.algorithm.policy_updates
+    policy_engine = TorchTraining(policy.trained_parameters(), config.optim, num_steps=policy_steps)
+    update = PolicyUpdate(config, policy, policy_engine, roles.reference)
+    if disc is None:
+        return Learner(config, update, None, None, judge, verdicts)
+    disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
+    disc_engine = TorchTraining(disc.trained_parameters(), config.discriminator.optim, num_steps=disc_steps)
+    turns = None
+    if roles.disc_waits:
+        turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))
+    return Learner(config, update, disc, disc_engine, judge, verdicts, turns)
 
 
 def _length_only(groups: Sequence[Group]) -> dict[str, float]:

@@ -53,6 +53,10 @@ def sample(
     """
     device, budget = vlm.device, sampling.max_new_tokens
     prompt_of_row = torch.tensor([i for i, group in enumerate(seeds) for _ in group], device=device)
+    if vlm.family == "other":  # see `repeated`
+        if len(prompts) > 1:
+            return [sample(vlm, [prompt], [group], sampling)[0] for prompt, group in zip(prompts, seeds, strict=True)]
+        prompts, prompt_of_row = [prompts[0]] * len(prompt_of_row), torch.arange(len(prompt_of_row), device=device)
     uniform_NR = torch.stack([_uniform(seed, budget) for group in seeds for seed in group]).to(device)
     num_rows = len(prompt_of_row)
     batch = collate_prompts(vlm, prompts)

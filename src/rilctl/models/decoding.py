@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache
 
 from rilctl.models.forward import expand_cache, response_positions
+from rilctl.models.repeated import RepeatedDecoding
 from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_share, shared_attention
 from rilctl.models.vlm import Vlm
 
@@ -35,6 +36,8 @@ def start_decoding(vlm: Vlm, cache: Any, mask_BP: Tensor, prompt_of_row_N: Tenso
         prompt_of_row_N: index of each row's prompt.
         budget: tokens that a row may get.
     """
+    if vlm.family == "other":
+        return RepeatedDecoding(vlm, cache, len(prompt_of_row_N))
     if can_share(vlm, cache):
         return SharedDecoding(vlm, cache, mask_BP, prompt_of_row_N, budget)
     return CopiedDecoding(vlm, cache, mask_BP, prompt_of_row_N)

@@ -8,6 +8,7 @@ prompt, hands the key/value cache (with its gradients) to the group's rows, and 
 and the reference that the shared form is tested against.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,9 +74,8 @@ def sequence_hidden(vlm: Vlm, prompts: Sequence[EncodedPrompt], token_ids_NR: Te
         type_ids[row, :length] = prompt.type_ids_P.to(device)
         mask[row, :end] = 1
     batch = PromptBatch(ids, mask, type_ids, join_features(vlm, prompts))
-    positions, _ = prompt_positions(vlm, batch)
     out = vlm.backbone(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **image_inputs(vlm, batch)
+        input_ids=ids, attention_mask=mask, use_cache=False, **_places(vlm, batch)[0], **image_inputs(vlm, batch)
     )
     columns = torch.arange(token_ids_NR.shape[1] + 1, device=device)
     index_NS = (torch.tensor(lengths, device=device)[:, None] - 1 + columns).clamp(max=total - 1)
@@ -85,15 +85,27 @@ def sequence_hidden(vlm: Vlm, prompts: Sequence[EncodedPrompt], token_ids_NR: Te
 
 def prefill(vlm: Vlm, batch: PromptBatch) -> tuple[Any, Tensor]:
     """Run the prompts once: (backbone output with its cache, next_position_B)."""
-    positions, next_position_B = prompt_positions(vlm, batch)
+    places, next_position_B = _places(vlm, batch)
     out = vlm.backbone(
         input_ids=batch.token_ids_BP,
         attention_mask=batch.mask_BP,
-        position_ids=positions,
         use_cache=True,
+        **places,
         **image_inputs(vlm, batch),
     )
     return out, next_position_B
+
+
+def _places(vlm: Vlm, batch: PromptBatch) -> tuple[dict[str, Tensor], Tensor]:
+    """What tells the backbone where tokens are, and next_position_B; unknown families are given the tokens' types."""
+    if vlm.family != "other":
+        positions, next_position_B = prompt_positions(vlm, batch)
+        return {"position_ids": positions}, next_position_B
+    if hasattr(vlm.backbone, "rope_deltas"):
+        vlm.backbone.rope_deltas = None  # Qwen's remember those of the last pictures, also where a prompt has none
+    accepted = inspect.signature(vlm.backbone.forward).parameters
+    names = [name for name in ("mm_token_type_ids", "token_type_ids") if name in accepted]
+    return dict.fromkeys(names, batch.type_ids_BP), batch.mask_BP.sum(1)
 
 
 def expand_cache(cache: Any, rows: Tensor) -> None:

@@ -4,6 +4,7 @@ The library's Qwen-VL and InternVL processors insist on a video processor, which
 classes with that attribute left out, and always decode with Pillow, so that pixels are the same on every machine.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def load_processor(path: Path, family: Family) -> Any:
         if family == "text":
             loaded: Any = transformers.AutoTokenizer.from_pretrained(path)
         else:
-            loaded = _image_only(getattr(transformers, _CLASSES[family])).from_pretrained(path, backend="pil")
+            loaded = _image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
     except Exception as error:  # on damaged files the library raises anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
@@ -73,7 +74,20 @@ def tokenizer_of(processor: Any) -> Any:
     return getattr(processor, "tokenizer", processor)
 
 
-def _image_only(base: type) -> Any:
+def _processor_class(path: Path, family: Family) -> Any:
+    """The library's class; of an unknown family the one that its files name. Raises `ValueError`, `AttributeError`."""
+    import transformers
+
+    name = _CLASSES.get(family)
+    for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        if name is None and (path / file).is_file():
+            name = json.loads((path / file).read_text()).get("processor_class")
+    if name is None:
+        raise ValueError("no file names a `processor_class`")
+    return getattr(transformers, name)
+
+
+def _image_only(base: Any) -> Any:
     """The same processor class without its video processor, under the same name."""
 
     def get_attributes(cls: type) -> list[str]:

@@ -81,7 +81,7 @@ def encode_text(vlm: Vlm, text: str, images: Sequence[Image.Image]) -> EncodedPr
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
     ids_P = encoded["input_ids"][0]
-    type_ids = encoded.get("mm_token_type_ids")
+    type_ids = encoded.get("mm_token_type_ids", encoded.get("token_type_ids"))
     type_ids_P = type_ids[0] if type_ids is not None else torch.zeros_like(ids_P)
     text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
     features = {name: value for name, value in encoded.items() if name not in text_keys}

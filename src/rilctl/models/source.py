@@ -94,7 +94,11 @@ def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None
 
 
 def read_family(path: Path) -> Family:
-    """The architecture family that `config.json` names; `text` for language models. Raises `ModelError`."""
+    """The architecture family that `config.json` names; `text` for language models, `other` for unknown families.
+
+    Raises:
+        ModelError: no such file, a damaged one, or a model that isn't a decoder.
+    """
     config_file = path / "config.json"
     try:
         config = json.loads(config_file.read_text())
@@ -108,10 +112,10 @@ def read_family(path: Path) -> Family:
         raise ModelError(f"{config_file} names no model_type", hint="copy the model again")
     if model_type in _FAMILIES:
         return _FAMILIES[model_type]
-    if "vision_config" in config:
-        supported = ", ".join(_FAMILIES)
-        raise ModelError(f"{config_file}: unsupported vision-language family `{model_type}`", hint=f"use {supported}")
-    return "text"
+    if config.get("is_encoder_decoder"):
+        hint = f"use a model of another family: {', '.join(_FAMILIES)}"
+        raise ModelError(f"{config_file}: `{model_type}` has an encoder, which isn't supported", hint=hint)
+    return "other" if "vision_config" in config else "text"
 
 
 def text_files(path: Path) -> list[Path]:

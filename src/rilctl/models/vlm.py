@@ -189,6 +189,8 @@ def _check_head(model: Any, source: ModelSource) -> None:
     found = [name for name in scales if getattr(config, name, None) not in (None, 1, 1.0)]
     if getattr(model.get_output_embeddings(), "bias", None) is not None:
         found.append("a bias in the output embeddings")
+    if not hasattr(model, "model"):
+        found.append("no backbone named `model`")
     if found:
         hint = "use another model: its log-probabilities would be wrong"
         raise ModelError(f"{source.path} has {', '.join(found)}, which isn't supported", hint=hint)

@@ -10,7 +10,7 @@ import torch
 from rilctl.config.fields import ModelConfig
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.quickstart.shapes import ShapeName
-from rilctl.testing.families import OtherFamily, build_family
+from rilctl.testing.families import BuiltFamily, build_family
 from rilctl.testing.small_vlms import build_small_vlm
 
 LoadVlm = Callable[[str], Vlm]
@@ -20,7 +20,7 @@ LoadVlm = Callable[[str], Vlm]
 def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     pocket: tuple[ShapeName, ...] = ("pocket-student", "pocket-teacher-internvl")
-    others = get_args(OtherFamily)
+    others = get_args(BuiltFamily)
     return {name: build_small_vlm(root / name, name) for name in pocket} | {
         name: build_family(root / name, name) for name in others
     }

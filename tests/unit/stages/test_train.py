@@ -21,6 +21,7 @@ from rilctl.schemas.records import RolloutRecord
 from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.ril.roles import Roles, load_roles
+from rilctl.testing.families import build_family
 from rilctl.testing.workspaces import write_workspace
 
 STAGES = {"cache-teacher": cache_teacher, "judge": judge, "sft": sft, "pretrain-disc": pretrain_disc, "train": train}
@@ -182,6 +183,20 @@ def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeyp
     assert {r: o.content_digest for r, o in plain.outputs.items()} == {
         r: o.content_digest for r, o in turns.outputs.items()
     }
+
+
+def test_a_student_of_an_unknown_family_goes_through_every_step_and_says_so_once(workspace, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(SilentReporter, "warn", lambda _, text: said.append(text))
+    student = f"student.model={build_family(tmp_path / 'student', 'qwen2_vl')}"
+    run(workspace, "sft", student, out=tmp_path / "sft")
+    assert sum("repeated for each row" in text for text in said) == 1
+    own = (student, f"pretrain-disc.student={tmp_path / 'sft'}", "pretrain-disc.input=image+question+response")
+    run(workspace, "pretrain-disc", *own, out=tmp_path / "disc")
+    own = (f"train.student={tmp_path / 'sft'}", f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}")
+    result = run(workspace, "train", *SHORT, *own, out=tmp_path / "out")
+    assert len(rollouts(result)) == 2 * 3 * 4
+    assert json.loads((Path(result.outputs["student"].path) / "config.json").read_text())["model_type"] == "qwen2_vl"
 
 
 def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path):

@@ -42,7 +42,7 @@ def policy_loss(
         policy_logprobs_BR: with gradient.
         frozen_logprobs_BR: of the policy before this batch's first update, same tokens. None: this is that update, so
             r = 1 and a row's gradient is `-A grad policy`: imitation, weighted by advantage, in teacher rows.
-        ref_logprobs_BR: of the reference. None: no KL, which needs `kl_beta` 0.
+        ref_logprobs_BR: of the reference; not read in rows that pay no KL. None: no KL, which needs `kl_beta` 0.
         advantages_B: higher is better.
         response_mask_BR: True for the response's tokens.
         teacher_mask_B: True for teacher rows.
@@ -61,7 +61,7 @@ def policy_loss(
     Returns:
         The loss, and detached metrics for SIDE student and teacher over tokens that are masked in and rewarded:
         `num_SIDE_tokens`, and their means (absent where there is none) `SIDE_logprob`, `SIDE_kl` (plain k3, with a
-        reference, whether or not the side pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen
+        reference, of a side that pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen
         log-probabilities; not for shaped rows).
 
     Raises:
@@ -93,11 +93,12 @@ def policy_loss(
         metrics_BR |= {"importance_ratio": ratio_BR, "clip_fraction": outside_BR.to(ratio_BR.dtype)}
 
     if ref_logprobs_BR is not None:
-        log_ref_ratio_BR = ref_logprobs_BR.masked_fill(~counts_BR, 0.0) - policy_BR
+        pays_BR = counts_BR & ~exempt_B1
+        log_ref_ratio_BR = ref_logprobs_BR.masked_fill(~pays_BR, 0.0) - policy_BR.masked_fill(~pays_BR, 0.0)
         metrics_BR["kl"] = _k3(log_ref_ratio_BR)
         if kl_beta != 0:
             weight_BR = ratio_BR if kl_bias_correction else 1.0
-            objective_BR = objective_BR - kl_beta * weight_BR * _k3(log_ref_ratio_BR.masked_fill(exempt_B1, 0.0))
+            objective_BR = objective_BR - kl_beta * weight_BR * metrics_BR["kl"]
 
     row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1)
     if loss_weighting == "grpo":
@@ -107,7 +108,8 @@ def policy_loss(
         tokens_BR = counts_BR & side_mask_B[:, None]
         metrics[f"num_{side}_tokens"] = tokens_BR.sum()
         for name, values_BR in metrics_BR.items():
-            used_BR = tokens_BR if name in ("logprob", "kl") else tokens_BR & ~shaped_B1
+            left_out_B1 = {"logprob": None, "kl": exempt_B1}.get(name, shaped_B1)
+            used_BR = tokens_BR if left_out_B1 is None else tokens_BR & ~left_out_B1
             if used_BR.any():
                 metrics[f"{side}_{name}"] = values_BR.detach()[used_BR].mean()
     return -row_sums_B.sum() / denominator, metrics

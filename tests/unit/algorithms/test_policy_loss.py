@@ -126,9 +126,15 @@ def test_luffy_shaping_by_hand_is_unclipped_and_ignores_the_frozen_policy():
 def test_teacher_rows_pay_no_kl_by_default_even_where_k3_overflows():
     loss, grad, metrics = one_row([-2000.0], ref=[-1.0], advantage=0.0, is_teacher=True, kl_beta=0.1)
     assert (loss, grad) == (0.0, [0.0])
-    assert metrics["teacher_kl"] == math.inf
-    loss, _, _ = one_row([-2.0], ref=[-1.0], advantage=0.0, is_teacher=True, kl_beta=0.1, kl_rows="all")
+    assert "teacher_kl" not in metrics
+    loss, _, metrics = one_row([-2.0], ref=[-1.0], advantage=0.0, is_teacher=True, kl_beta=0.1, kl_rows="all")
     assert loss == pytest.approx(0.1 * (math.e - 2), rel=1e-14)
+    assert metrics["teacher_kl"] == pytest.approx(math.e - 2, rel=1e-14)
+
+
+def test_the_reference_of_a_row_that_pays_no_kl_is_not_read():
+    loss, grad, _ = one_row([-2.0], ref=[math.nan], advantage=0.0, is_teacher=True, kl_beta=0.1)
+    assert (loss, grad) == (0.0, [0.0])
 
 
 def test_grpo_weighting_by_hand():
@@ -161,7 +167,7 @@ def test_gradient(options):
 
 def test_metrics_equal_the_reference():
     batch = random_batch()
-    _, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.0, denominator=1.0)
+    _, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.0, denominator=1.0, kl_rows="all")
     rows = [row for row in reference_rows(batch) if row.is_rewarded]
     for side in ("student", "teacher"):
         tokens = [

@@ -1,5 +1,7 @@
 """Micro-batches that accumulate are one large batch: loss and gradients to twelve digits in double precision."""
 
+import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,31 +78,69 @@ def same_for_any_budget(step: Callable[[int], tuple[float, Gradients]]) -> None:
         assert (parts.of_step - whole.of_step).norm() <= 1e-12 * whole.of_step.norm()
 
 
-@pytest.mark.parametrize(
-    "algorithm", [{}, {"name": "grpo"}, {"ratio_level": "sequence"}, {"policy_updates": 2}], ids=str
-)
-def test_policy(vlm: Vlm, algorithm: dict[str, object]) -> None:
+@pytest.fixture
+def reference(vlm: Vlm) -> Vlm:
+    """The model with other weights."""
+    other = dataclasses.replace(vlm, model=copy.deepcopy(vlm.model))
+    with torch.no_grad():
+        for parameter in other.model.parameters():
+            parameter *= 1.01
+    return other
+
+
+@pytest.fixture
+def groups(vlm: Vlm) -> list[Group]:
+    """With as many rows as `QUESTIONS` says, every other a teacher's."""
     picture = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
-    groups = []
+    found = []
     for question, num_rows in QUESTIONS.items():
         group = Group(sample(question), encode_prompt(vlm, question, [picture]))
         for index in range(num_rows):
             token_ids = encode_response(vlm, TEXTS[index], stopped=True)
             side = "teacher" if index % 2 else "student"
             group.rows.append(Row(side, side, "", token_ids, "stop", reward=1.0, advantage=index - num_rows / 2))
-        groups.append(group)
+        found.append(group)
+    return found
 
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        {"kl_beta": 0},
+        {"name": "grpo"},
+        {"ratio_level": "sequence"},
+        {"policy_updates": 2},
+        {"kl_beta": 0.5, "kl_rows": "all"},
+    ],
+    ids=str,
+)
+def test_policy(vlm: Vlm, reference: Vlm, groups: list[Group], algorithm: dict[str, object]) -> None:
     def step(budget: int) -> tuple[float, Gradients]:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
-        config = TrainConfig.model_validate(
-            {"algorithm": {**algorithm, "kl_beta": 0}, "engine": {"tokens_per_micro_batch": budget}}
-        )
-        metrics = PolicyUpdate(config, vlm, engine, None).update(groups)
+        engine_config = {"tokens_per_micro_batch": budget}
+        config = TrainConfig.model_validate({"algorithm": {"kl_beta": 0.5, **algorithm}, "engine": engine_config})
+        has_kl = config.algorithm.kl_beta > 0
+        metrics = PolicyUpdate(config, vlm, engine, reference if has_kl else None).update(groups)
+        assert ("policy/student_kl" in metrics) == has_kl
+        assert ("policy/teacher_kl" in metrics) == (algorithm.get("kl_rows") == "all")
         engine.num_parts //= config.algorithm.policy_updates
         return metrics["policy/loss"], engine
 
     same_for_any_budget(step)
+
+
+def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, groups: list[Group]) -> None:
+    found = {}
+    for kl_rows in ("student", "all"):
+        config = TrainConfig.model_validate({"algorithm": {"kl_rows": kl_rows}, "engine": {}})
+        update = PolicyUpdate(config, vlm, Gradients(vlm.model), reference)
+        (part,) = update._micro_batches(groups)
+        found[kl_rows] = update._reference_logprobs(part)
+    is_student_N = torch.tensor([row.side == "student" for row in part.rows])
+    assert is_student_N.any() and not is_student_N.all()
+    torch.testing.assert_close(found["student"][is_student_N], found["all"][is_student_N], rtol=1e-12, atol=1e-12)
+    assert found["all"][is_student_N].any() and not found["student"][~is_student_N].any()
 
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])

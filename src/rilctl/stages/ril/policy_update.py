@@ -111,7 +111,16 @@ class PolicyUpdate:
 
     @torch.no_grad()
     def _reference_logprobs(self, part: MicroBatch) -> Tensor | None:
-        return None if self.reference is None else self._logprobs(self.reference, part)[0]
+        """Of the rows that pay a KL; 0 elsewhere."""
+        if self.reference is None:
+            return None
+        if self.config.algorithm.kl_rows == "all":
+            return self._logprobs(self.reference, part)[0]
+        pays_N = torch.tensor([row.side == "student" for row in part.rows], device=part.mask_NR.device)
+        tensors_N = (part.prompt_of_row_N, part.token_ids_NR, part.mask_NR)
+        students = MicroBatch(part.groups, *(tensor[pays_N] for tensor in tensors_N))
+        paying_nR = self._logprobs(self.reference, students)[0]
+        return paying_nR.new_zeros(part.mask_NR.shape).index_copy(0, pays_N.nonzero()[:, 0], paying_nR)
 
 
 def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:

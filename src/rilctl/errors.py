@@ -106,3 +106,6 @@ class RowError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+    def __reduce__(self) -> tuple[type["RowError"], tuple[str, str]]:
+        return type(self), (self.reason, self.message)  # workers raise it, and pickle knows only what `args` holds

@@ -5,7 +5,7 @@ import io
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -68,6 +68,17 @@ class ImageRef:
             return _to_rgb(ImageOps.exif_transpose(image))
         except Exception as error:  # so does the EXIF reader, and so do conversions of rare modes
             raise RowError("image-invalid", f"{self.name}: can't be made RGB: {error}") from error
+
+    def fetched(self) -> "ImageRef":
+        """The same picture without a function, which may hold a whole table: what can go to another process.
+
+        Raises:
+            RowError: as `load` does.
+        """
+        if isinstance(self.origin, Path | bytes):
+            return self
+        content = self._content()
+        return replace(self, origin=content if isinstance(content, bytes) else content.convert("RGB").copy)
 
     def _content(self) -> bytes | Image.Image:
         if isinstance(self.origin, Path):

@@ -5,11 +5,13 @@ classes with that attribute left out, and always decode with Pillow, so that pix
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rilctl.config.fields import Family
 from rilctl.errors import ModelError
+from rilctl.models.source import ModelSource, text_files
 
 _CLASSES: dict[Family, str] = {
     "qwen2_5_vl": "Qwen2_5_VLProcessor",
@@ -20,6 +22,43 @@ _CLASSES: dict[Family, str] = {
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _TEMPLATE_HINT = "add chat_template.jinja from the base model"
+
+
+_NOT_READ = {"config.json", "generation_config.json", "discriminator.json"}
+"""Text files of a model directory that say nothing about how it reads text and pictures beyond its family."""
+
+
+@dataclass
+class Encoder:
+    """What turns text and pictures into a model's tensors; needs none of its weights.
+
+    Args:
+        processor: text and images to tensors; a tokenizer for text models.
+        source: where it came from.
+    """
+
+    processor: Any
+    source: ModelSource
+
+    @property
+    def family(self) -> Family:
+        """Architecture family."""
+        return self.source.family
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer."""
+        return tokenizer_of(self.processor)
+
+    def reads_like(self, other: "Encoder") -> bool:
+        """Whether both make the same tensors: tokenizer, template and image processor have the same files."""
+        if self.source.path == other.source.path:
+            return True
+        mine, others = (
+            {file.name: file.read_bytes() for file in text_files(source.path) if file.name not in _NOT_READ}
+            for source in (self.source, other.source)
+        )
+        return self.family == other.family and mine == others
 
 
 def load_processor(path: Path, family: Family) -> Any:

@@ -1,6 +1,5 @@
 """Text and pictures to tensors. Shapes: B prompts, P prompt tokens, N rows, R response tokens."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
+from rilctl.models.processor import Encoder
 from rilctl.models.vlm import Vlm
 
 
@@ -34,50 +33,28 @@ class EncodedPrompt:
         return sum(tensor.nbytes for tensor in tensors)
 
 
-def encode_prompt(vlm: Vlm, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
     """Wrap a question and its pictures in the model's chat template.
 
     Raises:
         RowError: `special-token` in the question, `image-unsupported` by a text model, `image-unprocessable`.
     """
-    check_text(vlm, question)
-    if images and vlm.family == "text":
-        raise RowError("image-unsupported", f"{vlm.source.name} is a text model and the row has images")
+    check_text(encoder, question)
+    if images and encoder.family == "text":
+        raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
     content = [*({"type": "image"} for _ in images), {"type": "text", "text": question}]
-    message = {"role": "user", "content": content if vlm.family != "text" else question}
-    text = vlm.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
-    return encode_text(vlm, text, images)
+    message = {"role": "user", "content": content if encoder.family != "text" else question}
+    text = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return encode_text(encoder, text, images)
 
 
-class PromptCache:
-    """The most recent `max_bytes` of a model's encoded prompts: an image is not processed anew at each visit."""
-
-    def __init__(self, vlm: Vlm, *, max_bytes: int = 2**30) -> None:
-        self.vlm = vlm
-        self._max_bytes = max_bytes
-        self._num_bytes = 0
-        self._prompts: OrderedDict[tuple[str, tuple[str, ...]], EncodedPrompt] = OrderedDict()
-
-    def get(self, question: str, images: Sequence[ImageRef]) -> EncodedPrompt:
-        """The encoded prompt. Raises `RowError` as `encode_prompt` and `ImageRef.load` do."""
-        key = (question, tuple(image.digest for image in images))
-        if key not in self._prompts:
-            prompt = encode_prompt(self.vlm, question, [image.load() for image in images])
-            self._prompts[key] = prompt
-            self._num_bytes += prompt.num_bytes
-            while self._num_bytes > self._max_bytes and len(self._prompts) > 1:
-                self._num_bytes -= self._prompts.popitem(last=False)[1].num_bytes
-        self._prompts.move_to_end(key)
-        return self._prompts[key]
-
-
-def encode_text(vlm: Vlm, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
     """Tokenise text that is already in the chat template's form. Raises `RowError` as `encode_prompt` does."""
     try:
         if images:
-            encoded = vlm.processor(text=[text], images=list(images), return_tensors="pt")
+            encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt")
         else:
-            encoded = vlm.tokenizer(text, return_tensors="pt", add_special_tokens=False)
+            encoded = encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
     ids_P = encoded["input_ids"][0]
@@ -100,9 +77,9 @@ def decode_response(vlm: Vlm, token_ids: Sequence[int]) -> str:
     return text
 
 
-def check_text(vlm: Vlm, text: str) -> None:
+def check_text(encoder: Encoder, text: str) -> None:
     """Raise `RowError` if the text holds one of the model's special tokens, which would be read as markup."""
-    for token in vlm.tokenizer.added_tokens_decoder.values():
+    for token in encoder.tokenizer.added_tokens_decoder.values():
         if token.special and token.content in text:
             raise RowError("special-token", f"the text contains the chat-template token {token.content!r}")
 

@@ -15,28 +15,26 @@ from rilctl.config.fields import Dtype, Family, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
-from rilctl.models.processor import load_processor, tokenizer_of
+from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass
-class Vlm:
+class Vlm(Encoder):
     """A loaded model.
 
     Args:
+        processor: see `Encoder`.
+        source: see `Encoder`.
         model: the Hugging Face model with its language-modelling head.
-        processor: text and images to tensors; a tokenizer for text models.
-        source: where it came from.
         dtype: precision of the forward pass; weights that train are float32 under autocast.
         digest: identity of the weights when they were loaded.
         adapter: the adapter that belongs to it; other roles may share the frozen weights. None: the weights alone.
     """
 
     model: Any
-    processor: Any
-    source: ModelSource
     dtype: torch.dtype
     digest: str
     adapter: str | None = None
@@ -46,16 +44,6 @@ class Vlm:
     def __post_init__(self) -> None:
         self.stop_ids = _stop_ids(self)
         self.banned_ids = _banned_ids(self)
-
-    @property
-    def family(self) -> Family:
-        """Architecture family."""
-        return self.source.family
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer."""
-        return tokenizer_of(self.processor)
 
     @property
     def backbone(self) -> Any:
@@ -110,7 +98,7 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
     else:
         model = _load_weights(source, weights_dtype)
     _check_head(model, source)
-    return Vlm(model.to(device).eval(), processor, source, dtype, model_digest(config, source))
+    return Vlm(processor, source, model.to(device).eval(), dtype, model_digest(config, source))
 
 
 def save_vlm(vlm: Vlm, directory: Path) -> None:

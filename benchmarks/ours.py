@@ -18,7 +18,8 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.adapters import with_adapter
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import PromptCache, collate_responses, encode_prompt, encode_response
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
 from rilctl.stages.inputs import row_seed
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group, Row, student_row

@@ -104,6 +104,9 @@ class HfEngineConfig(StrictModel):
     """Responses decoded at once; whole questions are kept together."""
     device: Annotated[Literal["auto", "cpu", "cuda"], EXECUTION] = "auto"
     """`auto` takes a GPU where there is one."""
+    num_workers: Annotated[NonNegativeInt | None, EXECUTION] = None
+    """Processes that decode and process pictures ahead of the step; 0: none, this process does it when it must.
+    Absent: 4 where a GPU generates, none on a CPU, which the model needs itself."""
 
 
 class TorchEngineConfig(StrictModel):
@@ -118,6 +121,9 @@ class TorchEngineConfig(StrictModel):
     """`auto` takes a GPU where there is one."""
     num_threads: Annotated[PositiveInt | None, EXECUTION] = None
     """Torch's CPU threads; absent: torch decides."""
+    num_workers: Annotated[NonNegativeInt | None, EXECUTION] = None
+    """Processes that decode and process pictures ahead of the step; 0: none, this process does it when it must.
+    Absent: 4 where a GPU trains, none on a CPU, which the model needs itself."""
 
 
 class DurationMixin(StrictModel):

@@ -37,9 +37,7 @@ class PromptsAhead:
         warn: told once if the processes were killed.
     """
 
-    def __init__(
-        self, source: ModelSource, num_workers: int, *, max_bytes: int, warn: Callable[[str], object]
-    ) -> None:
+    def __init__(self, source: ModelSource, num_workers: int, *, max_bytes: int, warn: Callable[[str], object]) -> None:
         self._source, self._num_workers, self._max_bytes, self._warn = source, num_workers, max_bytes, warn
         self._pool: ProcessPoolExecutor | None = None
         self._is_over = False

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Where tensors live, and who makes them."""
 
 from typing import Literal
 
@@ -16,3 +16,10 @@ def pick_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def pick_num_workers(num_workers: int | None, device: torch.device) -> int:
+    """Processes that read pictures ahead: what a recipe asks for, else 4 beside a GPU and none on a CPU."""
+    if num_workers is not None:
+        return num_workers
+    return 0 if device.type == "cpu" else 4

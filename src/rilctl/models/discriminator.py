@@ -23,7 +23,8 @@ from rilctl.config.pretrain_disc import DiscInput, DiscLoss
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
 from rilctl.models.adapters import save_adapter
-from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_response
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem
@@ -67,14 +68,15 @@ class Discriminator(nn.Module):
         vlm: a copy of the student, or the student with an adapter of the discriminator's own.
         card: what it sees and how it learns.
         seed: of the head's random weights.
+        prompts: shared with another model that reads text and pictures alike; None: its own.
     """
 
-    def __init__(self, vlm: Vlm, card: DiscriminatorCard, *, seed: int = 0) -> None:
+    def __init__(self, vlm: Vlm, card: DiscriminatorCard, *, seed: int = 0, prompts: PromptCache | None = None) -> None:
         super().__init__()
         self.vlm = vlm
         self.card = card
         self.backbone = vlm.backbone
-        self._prompts = PromptCache(vlm)
+        self.prompts = prompts or PromptCache(vlm)
         num_hidden = int(vlm.lm_head.weight.shape[1])
         self.head = nn.Linear(num_hidden, 1, device=vlm.device)
         with torch.random.fork_rng(devices=[]):
@@ -86,7 +88,7 @@ class Discriminator(nn.Module):
         """disc_logits_student_is_high_N, at least float32. Raises `RowError` where a picture can't be read."""
         keys = [self._prompt_key(row) for row in rows]
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-        prompts = [self._encode(rows[keys.index(key)]) for key in order]
+        prompts = [self.encode(rows[keys.index(key)]) for key in order]
         prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device)
         ids_NR, mask_NR = collate_responses(
             self.vlm, [encode_response(self.vlm, normalise(row.text), stopped=True) for row in rows]
@@ -98,9 +100,18 @@ class Discriminator(nn.Module):
         logits_N: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1)
         return logits_N.to(torch.promote_types(logits_N.dtype, torch.float32))
 
-    def num_tokens(self, row: DiscriminatorRow) -> tuple[int, int]:
-        """Of the prompt and of the response. Raises `RowError` where a picture can't be read."""
-        return len(self._encode(row).token_ids_P), len(encode_response(self.vlm, normalise(row.text), stopped=True))
+    def encode(self, row: DiscriminatorRow) -> EncodedPrompt:
+        """What it sees before the response. Raises `RowError` where a picture can't be read."""
+        return self.prompts.get(*self.shown(row))
+
+    def shown(self, row: DiscriminatorRow) -> tuple[str, tuple[ImageRef, ...]]:
+        """The question and the pictures that it sees."""
+        question = "" if self.card.input == "response" else row.question
+        return question, row.images if self.card.input == "image+question+response" else ()
+
+    def num_response_tokens(self, row: DiscriminatorRow) -> int:
+        """Length of the response, its end included."""
+        return len(encode_response(self.vlm, normalise(row.text), stopped=True))
 
     def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""
@@ -126,13 +137,8 @@ class Discriminator(nn.Module):
             raise ModelError(f"{directory / HEAD_FILE}: {reason}", hint="run `rilctl pretrain-disc` again") from error
 
     def _prompt_key(self, row: DiscriminatorRow) -> tuple[str, tuple[str, ...]]:
-        question = "" if self.card.input == "response" else row.question
-        images = row.images if self.card.input == "image+question+response" else ()
+        question, images = self.shown(row)
         return question, tuple(image.digest for image in images)
-
-    def _encode(self, row: DiscriminatorRow) -> EncodedPrompt:
-        question = "" if self.card.input == "response" else row.question
-        return self._prompts.get(question, row.images if self.card.input == "image+question+response" else ())
 
 
 def read_card(directory: Path) -> DiscriminatorCard:

@@ -22,8 +22,6 @@ _CLASSES: dict[Family, str] = {
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _TEMPLATE_HINT = "add chat_template.jinja from the base model"
-
-
 _NOT_READ = {"config.json", "generation_config.json", "discriminator.json"}
 """Text files of a model directory that say nothing about how it reads text and pictures beyond its family."""
 

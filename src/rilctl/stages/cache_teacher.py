@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -126,7 +127,7 @@ def _ask(
     """One teacher's responses, question by question; imported ones come first and count toward N."""
     config = _config(context)
     sampling = teacher.sampling or config.sampling
-    engine = load_engine(_model_config(teacher), config.engine, context.base_dir)
+    engine = load_engine(_model_config(teacher), config.engine, context.base_dir, warn=context.reporter.warn)
     first = {sample.id: len(imports.get((name, sample.id), ())) for sample in samples}
     requests = [
         GenerationRequest(
@@ -144,18 +145,18 @@ def _ask(
         context.check_stop()
 
     chunk = max(1, config.engine.rows_per_batch // config.num_responses)
-    answers = cached_responses(engine, cache, requests, sampling, chunk=chunk, on_chunk=on_chunk)
-    for sample, answer in zip(samples, answers, strict=True):
-        if isinstance(answer, RowError):
-            rejected.append(
-                RejectedRecord(sample_id=sample.id, source=name, reason=answer.reason, message=answer.message)
-            )
-            continue
-        for index, text in enumerate(imports.get((name, sample.id), [])[: config.num_responses]):
-            yield _record(name, sample, index, text, "imported", None)
-        for index, response in enumerate(answer, start=first[sample.id]):
-            yield _record(name, sample, index, response.text, response.finish_reason, list(response.token_ids))
-    engine.close()
+    with closing(engine):
+        answers = cached_responses(engine, cache, requests, sampling, chunk=chunk, on_chunk=on_chunk)
+        for sample, answer in zip(samples, answers, strict=True):
+            if isinstance(answer, RowError):
+                rejected.append(
+                    RejectedRecord(sample_id=sample.id, source=name, reason=answer.reason, message=answer.message)
+                )
+                continue
+            for index, text in enumerate(imports.get((name, sample.id), [])[: config.num_responses]):
+                yield _record(name, sample, index, text, "imported", None)
+            for index, response in enumerate(answer, start=first[sample.id]):
+                yield _record(name, sample, index, response.text, response.finish_reason, list(response.token_ids))
     context.reporter.end()
 
 

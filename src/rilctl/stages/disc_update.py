@@ -29,10 +29,17 @@ class LabelledRows:
     group_ids: Sequence[int]
 
     def parts(self, disc: Discriminator, budget_tokens: int) -> Iterator[list[int]]:
-        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`."""
+        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`.
+
+        All rows' prompts are held until the last part is taken, so that none is encoded twice.
+        """
         groups = [list(members) for _, members in groupby(range(len(self.rows)), key=self.group_ids.__getitem__)]
-        lengths = [disc.num_tokens(row) for row in self.rows]
-        sizes = [GroupSize(lengths[rows[0]][0], len(rows), max(lengths[index][1] for index in rows)) for rows in groups]
+        prompts = [disc.encode(row) for row in self.rows]
+        lengths = [disc.num_response_tokens(row) for row in self.rows]
+        sizes = [
+            GroupSize(len(prompts[rows[0]].token_ids_P), len(rows), max(lengths[index] for index in rows))
+            for rows in groups
+        ]
         for picks in micro_batches(sizes, budget_tokens):
             yield [index for pick in picks for index in groups[pick]]
 
@@ -72,9 +79,11 @@ def update_discriminator(
 @torch.no_grad()
 def score(disc: Discriminator, batch: LabelledRows, *, budget_tokens: int) -> Tensor:
     """The rows' logits, student is high."""
-    parts = list(batch.parts(disc, budget_tokens))
-    logits = [disc([batch.rows[index] for index in part]).cpu() for part in parts]
-    return _in_order(logits, [index for part in parts for index in part])
+    order, logits = list[int](), list[Tensor]()
+    for part in batch.parts(disc, budget_tokens):
+        logits.append(disc([batch.rows[index] for index in part]).cpu())
+        order += part
+    return _in_order(logits, order)
 
 
 def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:

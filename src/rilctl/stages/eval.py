@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -105,8 +106,8 @@ def _evaluate(
         context.check_stop()
 
     results = []
-    engine = load_engine(student, config.engine, context.base_dir)
-    with CallCache(context.root) as cache:
+    engine = load_engine(student, config.engine, context.base_dir, warn=context.reporter.warn)
+    with closing(engine), CallCache(context.root) as cache:
         for benchmark in benchmarks:
             cached = CachedGeneration(
                 engine,
@@ -117,7 +118,6 @@ def _evaluate(
             )
             results.append(evaluation.evaluate(benchmark, cached, limit=config.limit, seed=config.seed))
             context.reporter.end()
-    engine.close()
     return results
 
 

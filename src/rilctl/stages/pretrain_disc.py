@@ -1,8 +1,9 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 import torch
 from pydantic import JsonValue
@@ -21,8 +22,9 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ArtifactError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
-from rilctl.models.devices import pick_device
+from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, normalise
+from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import encode_response
 from rilctl.models.vlm import load_vlm
 from rilctl.reporting.metrics import MetricsLog
@@ -139,7 +141,7 @@ def _sample_student(
     rejected: list[RejectedRecord],
 ) -> dict[str, list[ResponseRecord]]:
     """The student's responses through the call cache, by sample id."""
-    engine = load_engine(student, config.generation, context.base_dir)
+    engine = load_engine(student, config.generation, context.base_dir, warn=context.reporter.warn)
     seeds = range(config.num_responses)
     requests = [
         GenerationRequest(s.id, s.question, s.images, tuple(row_seed(config.seed, "student", s.id, i) for i in seeds))
@@ -152,7 +154,7 @@ def _sample_student(
         context.check_stop()
 
     found: dict[str, list[ResponseRecord]] = {}
-    with CallCache(context.root) as cache:
+    with closing(engine), CallCache(context.root) as cache:
         chunk = max(1, config.generation.rows_per_batch // config.num_responses)
         answers = cached_responses(engine, cache, requests, config.sampling, chunk=chunk, on_chunk=on_chunk)
         for sample, answer in zip(samples, answers, strict=True):
@@ -174,7 +176,6 @@ def _sample_student(
                 )
                 for index, response in enumerate(answer)
             ]
-    engine.close()
     context.reporter.end()
     return found
 
@@ -223,7 +224,9 @@ def _train(
     if config.lora:
         vlm = with_adapter(vlm, config.lora, adapter="discriminator", seed=config.seed)
     card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
-    disc = Discriminator(vlm, card, seed=config.seed)
+    num_workers = pick_num_workers(config.engine.num_workers, device)
+    prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
+    disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
     held_out = [pair for pair in pairs if _is_held_out(pair, config)]
     learned = [pair for pair in pairs if not _is_held_out(pair, config)]
     if not held_out or not learned:
@@ -240,22 +243,28 @@ def _train(
     log.truncate_to(step)
     budget_tokens = config.engine.tokens_per_micro_batch
     context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
-    for picks in batches(len(learned), pairs_per_step, config.seed, step):
-        if step == num_steps:
-            break
-        batch = _labelled([learned[pick] for pick in picks])
-        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens)
-        step += 1
-        metrics = {
-            f"disc/{name}": value for name, value in {**report, **health(disc, logits_N, batch.is_student)}.items()
-        }
-        log.write(step, metrics)
-        context.reporter.advance(metrics=metrics)
-        if step % config.checkpoint_every == 0 or step == num_steps or context.stop.signal_number is not None:
-            save_checkpoint(artifact_run.resume_dir, step, {"discriminator": engine}, DiscState())
-        context.check_stop()
-    context.reporter.end()
-    return disc, _held_out_report(disc, learned, held_out, budget_tokens)
+    with prompts:
+        for picks, upcoming in pairwise(batches(len(learned), pairs_per_step, config.seed, step)):
+            if step == num_steps:
+                break
+            step += 1
+            _expect(disc, [learned[pick] for pick in (*picks, *(upcoming if step < num_steps else ()))])
+            batch = _labelled([learned[pick] for pick in picks])
+            logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens)
+            metrics = {
+                f"disc/{name}": value for name, value in {**report, **health(disc, logits_N, batch.is_student)}.items()
+            }
+            log.write(step, metrics)
+            context.reporter.advance(metrics=metrics)
+            if step % config.checkpoint_every == 0 or step == num_steps or context.stop.signal_number is not None:
+                save_checkpoint(artifact_run.resume_dir, step, {"discriminator": engine}, DiscState())
+            context.check_stop()
+        context.reporter.end()
+        return disc, _held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens)
+
+
+def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:
+    disc.prompts.expect(disc.shown(row) for row in _labelled(pairs).rows)
 
 
 def _is_held_out(pair: Pair, config: PretrainDiscConfig) -> bool:
@@ -273,7 +282,7 @@ def _labelled(pairs: Sequence[Pair]) -> LabelledRows:
 
 
 def _held_out_report(
-    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], budget_tokens: int
+    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], pairs_at_once: int, budget_tokens: int
 ) -> dict[str, float]:
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
@@ -281,10 +290,11 @@ def _held_out_report(
         num_tokens = [len(encode_response(disc.vlm, normalise(row.text), stopped=False)) for row in batch.rows]
         return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
 
+    _expect(disc, held_out)
+    parts = [held_out[start : start + pairs_at_once] for start in range(0, len(held_out), pairs_at_once)]
+    logits_N = torch.cat([score(disc, _labelled(part), budget_tokens=budget_tokens) for part in parts])
     batch = _labelled(held_out)
-    metrics: dict[str, float | None] = dict(
-        health(disc, score(disc, batch, budget_tokens=budget_tokens), batch.is_student)
-    )
+    metrics: dict[str, float | None] = dict(health(disc, logits_N, batch.is_student))
     metrics["length_only_accuracy"] = length_only_accuracy(*lengths(_labelled(learned)), *lengths(batch))
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out}))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

@@ -5,6 +5,7 @@ Shapes: N rows, R response tokens.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -21,9 +22,10 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import ConfigError, DataError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
-from rilctl.models.devices import pick_device
+from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.policy import response_loss
-from rilctl.models.prompts import EncodedPrompt, PromptCache, collate_responses, encode_response
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
@@ -117,8 +119,11 @@ def run(context: StageContext) -> StageResult:
         if config.lora:
             vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
         held_out = [_data_row(sample) for sample in validation.samples]
-        trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens)
-        metrics = trainer.train(artifact_run)
+        num_workers = pick_num_workers(config.engine.num_workers, device)
+        prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
+        trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts)
+        with trainer.prompts:
+            metrics = trainer.train(artifact_run)
         rejected = (*rejected, *trainer.rejected.values())
         summary = _write_student(artifact_run, vlm, rejected, metrics)
         artifact_run.clear_resume()
@@ -133,13 +138,13 @@ class _Trainer:
     rows: Sequence[SftRow]
     validation: Sequence[SftRow]
     budget_tokens: int | None
+    prompts: PromptCache
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
 
     def train(self, artifact_run: Run) -> dict[str, float]:
         """All steps that are left; returns the last metrics."""
         config, reporter = self.config, self.context.reporter
         num_steps = self._num_steps()
-        self.prompts = PromptCache(self.vlm)
         engine = TorchTraining(self.vlm.trained_parameters(), config.optim, num_steps=num_steps)
         log = MetricsLog(artifact_run.path)
         checkpoint = load_checkpoint(artifact_run.resume_dir, {"student": engine}, SftState)
@@ -150,11 +155,12 @@ class _Trainer:
         last = dict(state.metrics)
         log.truncate_to(step)
         reporter.begin("sft", total=num_steps, unit="steps", done=step)
-        for picks in batches(len(self.rows), config.rows_per_step, config.seed, step):
+        for picks, upcoming in pairwise(batches(len(self.rows), config.rows_per_step, config.seed, step)):
             if step == num_steps:
                 break
-            metrics = self._step(engine, [self.rows[pick] for pick in picks])
             step += 1
+            self._expect([self.rows[pick] for pick in (*picks, *(upcoming if step < num_steps else ()))])
+            metrics = self._step(engine, [self.rows[pick] for pick in picks])
             if step % config.validate_every == 0 or step == num_steps:
                 metrics |= self._validate()
             log.write(step, metrics)
@@ -199,6 +205,7 @@ class _Trainer:
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         """Mean loss over the validation rows' response tokens."""
+        self._expect(self.validation)
         encoded = list(self._encode(self.validation))
         num_tokens = sum(len(token_ids) for _, token_ids in encoded)
         if num_tokens == 0:
@@ -206,15 +213,19 @@ class _Trainer:
         total = sum(float(self._token_loss(batch)) for batch in self._micro_batches(encoded))
         return {"validation/loss": total / num_tokens}
 
+    def _expect(self, rows: Sequence[SftRow]) -> None:
+        self.prompts.expect((row.question, row.images) for row in rows)
+
     def _encode(self, rows: Sequence[SftRow]) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
         """Rows as tensors; a bad row is recorded once and left out."""
         for row in rows:
             try:
+                prompt = self.prompts.get(row.question, row.images)  # first, as it may be expected
                 token_ids = encode_response(self.vlm, row.text, stopped=row.stopped)
                 if len(token_ids) > self.config.max_response_tokens:
                     limit = self.config.max_response_tokens
                     raise RowError("response-too-long", f"{len(token_ids)} tokens, max_response_tokens = {limit}")
-                yield self.prompts.get(row.question, row.images), token_ids
+                yield prompt, token_ids
             except RowError as error:
                 self.rejected[row.sample_id] = RejectedRecord(
                     sample_id=row.sample_id, source="data", reason=error.reason, message=error.message

@@ -16,7 +16,8 @@ from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.training.base import StepReport
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
-from rilctl.models.prompts import PromptCache, encode_prompt, encode_response
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import encode_prompt, encode_response
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.stages.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.ril.policy_update import PolicyUpdate
@@ -175,8 +176,7 @@ def test_sft(vlm: Vlm) -> None:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = _Trainer(None, config, vlm, rows, [], None)  # type: ignore[arg-type]
-        trainer.prompts = PromptCache(vlm)
+        trainer = _Trainer(None, config, vlm, rows, [], None, PromptCache(vlm))  # type: ignore[arg-type]
         return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

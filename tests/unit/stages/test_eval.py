@@ -35,7 +35,7 @@ def use(monkeypatch: pytest.MonkeyPatch, script: Callable[[GenerationRequest, in
     """Put a scripted engine where the stage loads one."""
     scripted = ScriptedGeneration(script)
 
-    def load(config: ModelConfig, engine: HfEngineConfig, base_dir: Path) -> ScriptedGeneration:
+    def load(config: ModelConfig, engine: HfEngineConfig, base_dir: Path, **_: object) -> ScriptedGeneration:
         return scripted
 
     monkeypatch.setattr(eval_stage, "load_engine", load)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from rilctl.config.registry import default_dtype
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.models.decode import Sampled, sample
-from rilctl.models.devices import pick_device
-from rilctl.models.prompts import EncodedPrompt, PromptCache, decode_response
+from rilctl.models.devices import pick_device, pick_num_workers
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import EncodedPrompt, decode_response
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 from rilctl.models.vlm import Vlm, load_vlm
 
@@ -27,62 +29,94 @@ class HfGeneration:
         model_name: hub id or directory.
         model_digest: identity of the model, in the call cache's key.
         rows_per_batch: responses decoded at once; the responses of one question are kept together.
+        cache: gives the encoded prompts of the model, which are closed with the engine.
     """
 
-    def __init__(self, load: Callable[[], Vlm], *, model_name: str, model_digest: str, rows_per_batch: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Vlm],
+        *,
+        model_name: str,
+        model_digest: str,
+        rows_per_batch: int,
+        cache: Callable[[Vlm], PromptCache],
+    ) -> None:
         self.model_name = model_name
         self.model_digest = model_digest
         self.rows_per_batch = rows_per_batch
-        self._load = load
-        self._prompts: PromptCache | None = None
+        self._load, self._cache = load, cache
+        self._loaded: tuple[Vlm, PromptCache] | None = None
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
-        prompts_of = self._prompts = self._prompts or PromptCache(self._load())
+        if self._loaded is None:
+            vlm = self._load()
+            self._loaded = vlm, self._cache(vlm)
+        vlm, prompts = self._loaded
+        prompts.expect((request.question, request.images) for request in requests)
         results: dict[int, tuple[Response, ...] | RowError] = {}
-        prompts: dict[int, EncodedPrompt] = {}
-        for index, request in enumerate(requests):
-            try:
-                prompts[index] = prompts_of.get(request.question, request.images)
-            except RowError as error:
-                results[index] = error
-        for batch in self._batches({index: len(requests[index].seeds) for index in prompts}):
-            groups = sample(prompts_of.vlm, [prompts[i] for i in batch], [requests[i].seeds for i in batch], sampling)
+        for batch in self._batches(requests, prompts, results):
+            groups = sample(vlm, list(batch.values()), [requests[i].seeds for i in batch], sampling)
             for index, group in zip(batch, groups, strict=True):
                 if all(isfinite(logprob) for sampled in group for logprob in sampled.logprobs):
-                    results[index] = tuple(_response(prompts_of.vlm, sampled) for sampled in group)
+                    results[index] = tuple(_response(vlm, sampled) for sampled in group)
                 else:
-                    dtype = str(prompts_of.vlm.dtype).removeprefix("torch.")
+                    dtype = str(vlm.dtype).removeprefix("torch.")
                     results[index] = RowError("logits-invalid", f"the model computes no finite logits in {dtype}")
         return [results[index] for index in range(len(requests))]
 
     def close(self) -> None:
         """See `GenerationEngine`."""
-        self._prompts = None
+        if self._loaded is not None:
+            self._loaded[1].close()
+        self._loaded = None
 
-    def _batches(self, num_rows: dict[int, int]) -> list[list[int]]:
-        batches: list[list[int]] = []
-        room = 0
-        for index, num in num_rows.items():
-            if not batches or num > room:
-                batches.append([])
-                room = self.rows_per_batch
-            batches[-1].append(index)
-            room -= num
-        return batches
+    def _batches(
+        self,
+        requests: Sequence[GenerationRequest],
+        prompts: PromptCache,
+        results: dict[int, tuple[Response, ...] | RowError],
+    ) -> Iterator[dict[int, EncodedPrompt]]:
+        """The prompts of each batch by their place among the requests; a bad request's result is its error."""
+        batch: dict[int, EncodedPrompt] = {}
+        room = self.rows_per_batch
+        for index, request in enumerate(requests):
+            try:
+                prompt = prompts.get(request.question, request.images)
+            except RowError as error:
+                results[index] = error
+                continue
+            if batch and len(request.seeds) > room:
+                yield batch
+                batch, room = {}, self.rows_per_batch
+            batch[index] = prompt
+            room -= len(request.seeds)
+        if batch:
+            yield batch
 
 
-def load_engine(config: ModelConfig, engine: HfEngineConfig, base_dir: Path) -> HfGeneration:
-    """An engine over a model that `config` names; raises what `find_model` raises now, what `load_vlm` raises later."""
+def load_engine(
+    config: ModelConfig, engine: HfEngineConfig, base_dir: Path, *, warn: Callable[[str], object] = warnings.warn
+) -> HfGeneration:
+    """An engine over a model that `config` names; raises what `find_model` raises now, what `load_vlm` raises later.
+
+    Args:
+        config: the model.
+        engine: how it runs.
+        base_dir: folder that relative paths start from.
+        warn: see `PromptCache`.
+    """
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
     device = pick_device(engine.device)
+    num_workers = pick_num_workers(engine.num_workers, device)
     return HfGeneration(
         lambda: load_vlm(config, base_dir=base_dir, device=device),
         model_name=source.name,
         model_digest=_answering_digest(config, source),
         rows_per_batch=engine.rows_per_batch,
+        cache=lambda vlm: PromptCache(vlm, num_workers=num_workers, warn=warn),
     )
 
 
@@ -99,11 +133,13 @@ def _answering_digest(config: ModelConfig, source: ModelSource) -> str:
 
 def shared_engine(vlm: Vlm, prompts: PromptCache, engine: HfEngineConfig) -> HfGeneration:
     """An engine over a model that someone else trains, with its encoded prompts."""
-    shared = HfGeneration(
-        lambda: vlm, model_name=vlm.source.name, model_digest=vlm.digest, rows_per_batch=engine.rows_per_batch
+    return HfGeneration(
+        lambda: vlm,
+        model_name=vlm.source.name,
+        model_digest=vlm.digest,
+        rows_per_batch=engine.rows_per_batch,
+        cache=lambda _: prompts,
     )
-    shared._prompts = prompts
-    return shared
 
 
 def _response(vlm: Vlm, sampled: Sampled) -> Response:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.runs import Run
@@ -17,7 +18,8 @@ from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.errors import ArtifactError, DataError, RowError
-from rilctl.models.prompts import PromptCache
+from rilctl.models.devices import pick_num_workers
+from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
@@ -64,7 +66,7 @@ class Loop:
         artifact_run: where it writes.
         learner: what learns, and who judges.
         generation: rolls out the policy; shares its weights.
-        prompts: encoded prompts of the student.
+        prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
         teachers: cached teacher responses as rows, where the algorithm has a discriminator.
         samples: the questions that can be asked.
         state: what a checkpoint remembers besides weights and optimizers.
@@ -89,7 +91,10 @@ class Loop:
         roles = load_roles(context, config, inputs)
         learner = make_learner(config, roles, judge, prepaid_verdicts(context, inputs.verdicts))
         teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
-        prompts = PromptCache(roles.policy)
+        num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
+        prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
+        if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
+            roles.disc.prompts = prompts
         generation = shared_engine(roles.policy, prompts, config.generation)
         return cls(context, config, inputs, artifact_run, learner, generation, prompts, teachers, samples)
 
@@ -106,6 +111,10 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
+        with self.prompts:
+            self._run()
+
+    def _run(self) -> None:
         config, reporter, scratch = self.config, self.context.reporter, self.artifact_run.resume_dir
         log, rollouts = MetricsLog(self.artifact_run.path), RolloutLog(scratch)
         checkpoint = load_checkpoint(scratch, self.engines, TrainState)
@@ -118,11 +127,13 @@ class Loop:
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
-        for picks in batches(len(self.samples), config.questions_per_step, config.seed, step):
+        for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
             if step == config.num_steps:
                 break
             step += 1
             clock = Clock()
+            soon = [self.samples[pick] for pick in (*picks, *(upcoming if step < config.num_steps else ()))]
+            self.prompts.expect((sample.question, sample.images) for sample in soon)
             groups = self._collect(step, [self.samples[pick] for pick in picks])
             clock.mark("rollout_s")
             metrics = self.learner.learn(groups) if groups else {}  # all of the step's pictures may be bad
@@ -143,6 +154,12 @@ class Loop:
     def _collect(self, step: int, samples: Sequence[Sample]) -> list[Group]:
         """Rollouts of the current policy and cached teacher responses for a step's questions."""
         config = self.config
+        asked = []
+        for sample in samples:
+            try:
+                asked.append(Group(sample, self.prompts.get(sample.question, sample.images)))
+            except RowError as error:
+                self._reject(sample, error)
         requests = [
             GenerationRequest(
                 sample.id,
@@ -150,18 +167,17 @@ class Loop:
                 sample.images,
                 tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
             )
-            for sample in samples
+            for sample in (group.sample for group in asked)
         ]
         groups = []
-        for sample, answer in zip(samples, self.generation.generate(requests, config.sampling), strict=True):
+        for group, answer in zip(asked, self.generation.generate(requests, config.sampling), strict=True):
             if isinstance(answer, RowError):
-                self._reject(sample, answer)
+                self._reject(group.sample, answer)
                 continue
-            group = Group(sample, self.prompts.get(sample.question, sample.images))
             group.rows = [student_row(response) for response in answer]
             group.truncated_mass = mean(response.truncated_mass for response in answer) or 0.0
             if self.teachers is not None:
-                group.rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                group.rows += self.teachers.pick(group.sample.id, config.num_teacher_rows, step=step)
             groups.append(group)
         if not groups and {row.sample_id for row in self.state.rejected} >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,48 @@ def test_the_second_signal_leaves_at_once_and_nothing_is_lost(done: Path) -> Non
     assert b"SIGTERM: finishing the current unit" in stderr and b"Traceback" not in stderr and b"\x1b" not in stderr
     reports = [call(done, *longer, name, "--json").report for name in ("interrupted", "undisturbed")]
     assert digests(reports[0]) == digests(reports[1])
+
+
+@pytest.mark.parametrize(
+    ("to_all", "number", "code"),
+    [
+        (True, signal.SIGINT, 130),
+        (True, signal.SIGTERM, 143),
+        (False, signal.SIGTERM, 143),
+        (False, signal.SIGKILL, -9),
+    ],
+)
+def test_processes_that_read_ahead_end_with_the_verb(
+    done: Path, to_all: bool, number: signal.Signals, code: int
+) -> None:
+    """A terminal sends Ctrl-C to all of them, a scheduler may send SIGTERM to all of them, a kill reaches the verb."""
+    engine = ("--set", "train.engine.num_workers=2", "--set", "train.num_steps=1000", "--out", "interrupted")
+    process = rilctl(
+        done, "train", *engine, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    log = done / "interrupted/metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not log.exists() or b'"step": 1' not in log.read_bytes():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    assert num_members(process.pid) >= 3
+    (os.killpg if to_all else os.kill)(process.pid, number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert b"Traceback" not in stderr and b"Error" not in stderr
+    while num_members(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def num_members(session: int) -> int:
+    """Living processes of a session."""
+    num = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, leader = stat.read_text().rpartition(")")[2].split()[:4]
+            num += int(leader) == session and state != "Z"
+    return num
 
 
 def test_nobody_reads_the_result_of_a_real_verb(done: Path) -> None:

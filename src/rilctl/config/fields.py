@@ -106,7 +106,7 @@ class HfEngineConfig(StrictModel):
     """`auto` takes a GPU where there is one."""
     num_workers: Annotated[NonNegativeInt | None, EXECUTION] = None
     """Processes that decode and process pictures ahead of the step; 0: none, this process does it when it must.
-    Absent: 4 where a GPU generates, none on a CPU, which the model needs itself."""
+    Absent: 4 where a GPU generates, none on a CPU, which the model needs itself. In `train` it is the engine's."""
 
 
 class TorchEngineConfig(StrictModel):

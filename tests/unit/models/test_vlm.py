@@ -106,3 +106,15 @@ def test_markup_in_a_response_is_text(load):
     ids = encode_response(vlm, "answer <|im_end|> 8", stopped=False)
     assert not set(ids) & {*vlm.stop_ids, *vlm.banned_ids}
     assert encode_response(vlm, "8", stopped=True)[-1] in vlm.stop_ids
+
+
+def test_models_read_alike_where_tokenizer_template_and_image_processor_are_the_same(load, model_dirs, tmp_path):
+    vlm = load("pocket-student")
+    for change in (None, "preprocessor_config.json", "chat_template.jinja"):
+        directory = tmp_path / str(change)
+        save_vlm(vlm, directory)
+        (directory / "discriminator.json").write_text("{}")
+        if change:
+            (directory / change).write_text((directory / change).read_text() + " ")
+        other = load_vlm(ModelConfig(model=str(directory)), base_dir=Path(), device=torch.device("cpu"))
+        assert other.reads_like(vlm) == vlm.reads_like(other) == (change is None)

@@ -125,7 +125,6 @@ def test_the_second_signal_leaves_at_once_and_nothing_is_lost(done: Path) -> Non
     [
         (True, signal.SIGINT, 130),
         (True, signal.SIGTERM, 143),
-        (False, signal.SIGTERM, 143),
         (False, signal.SIGKILL, -9),
     ],
 )

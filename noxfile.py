@@ -67,7 +67,7 @@ def pocket(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What a training step costs, against TRL's, on this CPU (a quarter of an hour); see docs/performance.md."""
+    """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""
     session.install("-e", ".[bench]")
     for script in ("step", "memory", "ahead", "scaling"):
         session.run("python", f"benchmarks/{script}.py", *session.posargs, env=ONE_THREAD)

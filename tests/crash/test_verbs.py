@@ -94,3 +94,15 @@ def test_training(verb: str, lines: int, workspace: Path, finished: tuple[Path, 
     assert not (out / "resume").exists()
     again = rilctl(workspace, verb)
     assert again["status"] == "up-to-date" and digests(again) == digests(finished[1][verb])
+
+
+def test_training_of_adapters_on_shared_weights(workspace: Path):
+    adapters = ("--set", "train.lora.rank=4", "--set", "train.discriminator.lora.rank=4")
+    discriminator = ("--set", "train.discriminator_artifact=runs/adapter")
+    rilctl(workspace, "pretrain-disc", "--set", "pretrain-disc.lora.rank=4", "--out", "runs/adapter")
+    command = ("train", *adapters, *discriminator, "--out")
+    undisturbed = rilctl(workspace, *command, "runs/undisturbed")
+    out = workspace / "runs/disturbed"
+    kill_when(workspace, lambda: num_lines(out / "metrics.jsonl") >= 4, *command, "runs/disturbed")
+    assert digests(rilctl(workspace, *command, "runs/disturbed")) == digests(undisturbed)
+    assert (out / "metrics.jsonl").read_text() == (workspace / "runs/undisturbed/metrics.jsonl").read_text()

@@ -10,6 +10,7 @@ Shapes: N rows, H hidden.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -31,6 +32,8 @@ from rilctl.schemas.base import StrictModel, first_problem
 
 HEAD_FILE = "head.safetensors"
 CARD_FILE = "discriminator.json"
+_REMEMBERED = 16_384
+"""Responses whose tokens are kept: those of a step are asked for several times."""
 
 
 class DiscriminatorCard(StrictModel):
@@ -76,6 +79,7 @@ class Discriminator(nn.Module):
         self.vlm = vlm
         self.card = card
         self.backbone = vlm.backbone
+        self._response_ids = lru_cache(_REMEMBERED)(lambda text: encode_response(vlm, normalise(text), stopped=True))
         self.prompts = prompts or PromptCache(vlm)
         num_hidden = int(vlm.lm_head.weight.shape[1])
         self.head = nn.Linear(num_hidden, 1, device=vlm.device)
@@ -90,9 +94,7 @@ class Discriminator(nn.Module):
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         prompts = [self.encode(rows[keys.index(key)]) for key in order]
         prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device)
-        ids_NR, mask_NR = collate_responses(
-            self.vlm, [encode_response(self.vlm, normalise(row.text), stopped=True) for row in rows]
-        )
+        ids_NR, mask_NR = collate_responses(self.vlm, [self._response_ids(row.text) for row in rows])
         with self.vlm.forward_pass():
             hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
         last_N = mask_NR.sum(1)
@@ -111,7 +113,7 @@ class Discriminator(nn.Module):
 
     def num_response_tokens(self, row: DiscriminatorRow) -> int:
         """Length of the response, its end included."""
-        return len(encode_response(self.vlm, normalise(row.text), stopped=True))
+        return len(self._response_ids(row.text))
 
     def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
         """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""

@@ -22,7 +22,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 DISTRIBUTIONS = {
     "PIL": "pillow",
-    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "lmms_eval": "lmms-eval",
     "huggingface_hub": "transformers",

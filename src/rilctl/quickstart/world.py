@@ -1,7 +1,8 @@
 """The pocket world's data: four real scans of handwritten digits to an image, and questions about them.
 
-The scans are scikit-learn's bundled digits (1,797 real scans of 8 x 8 px). An image shows four of them in a square;
-each fills 28 x 28 px, which is one merged vision token of a Qwen2.5-VL or InternVL tower (2 x 2 patches of 14 px).
+`digits.csv.gz` has 1,797 real scans of 8 x 8 px with their labels: the test set of the UCI repository's "Optical
+Recognition of Handwritten Digits" (see NOTICE). An image shows four of them in a square; each fills 28 x 28 px, which
+is one merged vision token of a Qwen2.5-VL or InternVL tower (2 x 2 patches of 14 px).
 Every row is a pure function of ``(split, seed, index, mix)``: no files, no global random state, no torch.
 """
 
@@ -12,6 +13,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -142,21 +144,22 @@ def scan_image(scan: int) -> Image.Image:
     """One scan enlarged to `SCAN_PX` square (mode L, 0 to 255)."""
     from PIL import Image
 
-    grey = (_digits().images[scan] * (255 / 16)).round().astype("uint8")
+    grey = (_digits()[scan, :-1].reshape(8, 8) * (255 / 16)).round().astype("uint8")
     return Image.fromarray(grey).resize((SCAN_PX, SCAN_PX), Image.Resampling.BILINEAR)
 
 
 @functools.cache
 def scan_labels() -> tuple[int, ...]:
     """The digit that each scan shows, by index."""
-    return tuple(int(label) for label in _digits().target)
+    return tuple(int(label) for label in _digits()[:, -1])
 
 
 @functools.cache
 def _digits() -> Any:
-    from sklearn.datasets import load_digits
+    """A line for each scan: 64 shades from 0 to 16 row by row, then the digit."""
+    import numpy as np
 
-    return load_digits()
+    return np.loadtxt(Path(__file__).with_name("digits.csv.gz"), delimiter=",", dtype=np.uint8)
 
 
 @functools.cache

@@ -107,11 +107,14 @@ def test_images_contain_the_scans_in_place() -> None:
         assert np.array_equal(quarter, np.repeat(np.asarray(world.scan_image(scan))[..., None], 3, axis=2))
 
 
-def test_scans_are_the_bundled_ones_enlarged() -> None:
+def test_scans_are_the_published_ones_enlarged() -> None:
     from sklearn.datasets import load_digits
 
-    shrunk = np.asarray(world.scan_image(5).resize((8, 8))).astype(float)
-    assert np.corrcoef(shrunk.ravel(), load_digits().images[5].ravel())[0, 1] > 0.97
+    published = load_digits()
+    assert world.scan_labels() == tuple(published.target)
+    for scan in (0, 5, world.NUM_SCANS - 1):
+        shrunk = np.asarray(world.scan_image(scan).resize((8, 8))).astype(float)
+        assert np.corrcoef(shrunk.ravel(), published.images[scan].ravel())[0, 1] > 0.97
 
 
 def test_stated_pixel_statistics_hold() -> None:

@@ -156,7 +156,7 @@ def _ask(
             for index, text in enumerate(imports.get((name, sample.id), [])[: config.num_responses]):
                 yield _record(name, sample, index, text, "imported", None)
             for index, response in enumerate(answer, start=first[sample.id]):
-                yield _record(name, sample, index, response.text, response.finish_reason, list(response.token_ids))
+                yield _record(name, sample, index, response.text, response.finish_reason, response.recorded_token_ids)
     context.reporter.end()
 
 

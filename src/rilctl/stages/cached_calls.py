@@ -1,7 +1,8 @@
 """Requests -> call cache -> engine -> call cache: nothing is asked twice, across runs and after a kill.
 
 The unit is a chunk of requests: a chunk's new answers are stored in one transaction, so an interrupted chunk is
-generated again as a whole and in the same batches. Each response has its own key, made of its seed and not of how many
+generated again as a whole and in the same batches. An engine whose answers come one by one stores each when it comes:
+it is paid for. Each response has its own key, made of its seed and not of how many
 there are: asking for 16 instead of 8 asks for 8 more.
 """
 
@@ -13,7 +14,13 @@ from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache, call_key
 from rilctl.config.fields import SamplingConfig
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
+from rilctl.engines.generation.base import (
+    GenerationEngine,
+    GenerationRequest,
+    OneByOneEngine,
+    Response,
+    Usage,
+)
 from rilctl.errors import RowError
 
 _CALL = "generate-1"
@@ -28,6 +35,7 @@ def cached_responses(
     *,
     chunk: int,
     on_chunk: Callable[[int], None],
+    check_stop: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[Response, ...] | RowError]:
     """Answer every request, in order, from the cache where it holds the answer.
 
@@ -38,13 +46,14 @@ def cached_responses(
         sampling: how they are sampled.
         chunk: requests that are answered and stored together; positive.
         on_chunk: called with the number of requests of a chunk when it is stored and yielded; may raise to stop.
+        check_stop: called between the answers of an engine that gives them one by one; may raise to stop.
 
     Yields:
         For each request its responses by seed, or the `RowError` that keeps it from being answered (never cached).
     """
     for start in range(0, len(requests), chunk):
         some = requests[start : start + chunk]
-        yield from _answer_chunk(engine, cache, some, sampling)
+        yield from _answer_chunk(engine, cache, some, sampling, check_stop)
         on_chunk(len(some))
 
 
@@ -58,26 +67,77 @@ class _Pending:
     missing: list[int] = field(default_factory=list)
     """Indices into the seeds that the engine must be asked for."""
 
+    @property
+    def fewer(self) -> GenerationRequest:
+        """The request with only those seeds."""
+        return replace(self.request, seeds=tuple(self.request.seeds[index] for index in self.missing))
 
-def _answer_chunk(
-    engine: GenerationEngine, cache: CallCache, requests: Sequence[GenerationRequest], sampling: SamplingConfig
-) -> list[tuple[Response, ...] | RowError]:
-    pending = [_with_keys(engine.model_digest, request, sampling) for request in requests]
+
+def missing_requests(
+    model_digest: str, cache: CallCache, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+) -> list[GenerationRequest]:
+    """The requests that an engine with this digest would be asked, each with the seeds that the cache lacks."""
+    return [each.fewer for each in _look_up(model_digest, cache, requests, sampling)[0] if each.missing]
+
+
+def _look_up(
+    model_digest: str, cache: CallCache, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+) -> tuple[list[_Pending], dict[str, JsonValue]]:
+    pending = [_with_keys(model_digest, request, sampling) for request in requests]
     known = cache.get_many([key for each in pending for key in each.keys])
     for each in pending:
         each.missing = [index for index, key in enumerate(each.keys) if key not in known]
+    return pending, known
+
+
+def _answer_chunk(
+    engine: GenerationEngine,
+    cache: CallCache,
+    requests: Sequence[GenerationRequest],
+    sampling: SamplingConfig,
+    check_stop: Callable[[], object],
+) -> list[tuple[Response, ...] | RowError]:
+    pending, known = _look_up(engine.model_digest, cache, requests, sampling)
     asked = [each for each in pending if each.missing]
-    if asked:
-        fewer = [replace(a.request, seeds=tuple(a.request.seeds[index] for index in a.missing)) for a in asked]
-        new: dict[str, JsonValue] = {}
-        for each, answer in zip(asked, engine.generate(fewer, sampling), strict=True):
-            if isinstance(answer, RowError):
-                each.error = answer
-            else:
-                new |= {each.keys[i]: _packed(r) for i, r in zip(each.missing, answer, strict=True)}
-        cache.put_many(new)
-        known |= new
+    if asked and isinstance(engine, OneByOneEngine):
+        known |= _ask_one_by_one(engine, cache, asked, sampling, check_stop)
+    elif asked:
+        known |= _ask_together(engine, cache, asked, sampling)
     return [each.error or tuple(_unpacked(known[key]) for key in each.keys) for each in pending]
+
+
+def _ask_together(
+    engine: GenerationEngine, cache: CallCache, asked: Sequence[_Pending], sampling: SamplingConfig
+) -> dict[str, JsonValue]:
+    new: dict[str, JsonValue] = {}
+    for each, answer in zip(asked, engine.generate([each.fewer for each in asked], sampling), strict=True):
+        if isinstance(answer, RowError):
+            each.error = answer
+        else:
+            new |= {each.keys[i]: _packed(r) for i, r in zip(each.missing, answer, strict=True)}
+    cache.put_many(new)
+    return new
+
+
+def _ask_one_by_one(
+    engine: OneByOneEngine,
+    cache: CallCache,
+    asked: Sequence[_Pending],
+    sampling: SamplingConfig,
+    check_stop: Callable[[], object],
+) -> dict[str, JsonValue]:
+    new: dict[str, JsonValue] = {}
+
+    def keep(request_index: int, seed_index: int, response: Response) -> None:
+        each = asked[request_index]
+        answer = {each.keys[each.missing[seed_index]]: _packed(response)}
+        cache.put_many(answer)
+        new.update(answer)
+
+    errors = engine.generate_each([each.fewer for each in asked], sampling, keep=keep, check_stop=check_stop)
+    for each, error in zip(asked, errors, strict=True):
+        each.error = error
+    return new
 
 
 def _with_keys(model_digest: str, request: GenerationRequest, sampling: SamplingConfig) -> _Pending:
@@ -101,22 +161,26 @@ def _with_keys(model_digest: str, request: GenerationRequest, sampling: Sampling
 
 
 def _packed(response: Response) -> JsonValue:
-    return {
+    logprobs, usage = response.sampling_logprobs, response.usage
+    packed: dict[str, JsonValue] = {
         "text": response.text,
-        "token_ids": list(response.token_ids),
+        "token_ids": None if response.token_ids is None else [*response.token_ids],
         "finish_reason": response.finish_reason,
-        "sampling_logprobs": list(response.sampling_logprobs),
+        "sampling_logprobs": None if logprobs is None else [*logprobs],
     }
+    return packed if usage is None else packed | {"usage": [usage.input_tokens, usage.output_tokens]}
 
 
 def _unpacked(value: JsonValue) -> Response:
     """A response as `_packed` stored it; the cache is ours, and its layout is in the key."""
     stored: dict[str, Any] = dict(value) if isinstance(value, dict) else {}
+    ids, logprobs, usage = stored["token_ids"], stored["sampling_logprobs"], stored.get("usage")
     return Response(
         text=stored["text"],
-        token_ids=tuple(stored["token_ids"]),
+        token_ids=None if ids is None else tuple(ids),
         finish_reason=stored["finish_reason"],
-        sampling_logprobs=tuple(stored["sampling_logprobs"]),
+        sampling_logprobs=None if logprobs is None else tuple(logprobs),
+        usage=None if usage is None else Usage(*usage),
     )
 
 
@@ -129,6 +193,7 @@ class CachedGeneration:
         chunk: requests that are answered and stored together.
         on_begin: called with the number of requests of each call.
         on_chunk: as for `cached_responses`.
+        check_stop: as for `cached_responses`.
     """
 
     def __init__(
@@ -139,11 +204,12 @@ class CachedGeneration:
         chunk: int,
         on_begin: Callable[[int], None],
         on_chunk: Callable[[int], None],
+        check_stop: Callable[[], object] = lambda: None,
     ) -> None:
         self.model_name = engine.model_name
         self.model_digest = engine.model_digest
         self._engine, self._cache, self._chunk = engine, cache, chunk
-        self._on_begin, self._on_chunk = on_begin, on_chunk
+        self._on_begin, self._on_chunk, self._check_stop = on_begin, on_chunk, check_stop
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
@@ -151,7 +217,13 @@ class CachedGeneration:
         """See `GenerationEngine`."""
         self._on_begin(len(requests))
         answers = cached_responses(
-            self._engine, self._cache, requests, sampling, chunk=self._chunk, on_chunk=self._on_chunk
+            self._engine,
+            self._cache,
+            requests,
+            sampling,
+            chunk=self._chunk,
+            on_chunk=self._on_chunk,
+            check_stop=self._check_stop,
         )
         return list(answers)
 

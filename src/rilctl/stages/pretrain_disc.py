@@ -171,7 +171,7 @@ def _sample_student(
                     answer=sample.answer,
                     image_digests=[image.digest for image in sample.images],
                     text=response.text,
-                    token_ids=list(response.token_ids),
+                    token_ids=response.recorded_token_ids,
                     finish_reason=response.finish_reason,
                 )
                 for index, response in enumerate(answer)

@@ -118,7 +118,7 @@ def _score(
         answer=question.answer,
         image_digests=[image.digest for image in question.images],
         text=answer[0].text,
-        token_ids=list(answer[0].token_ids),
+        token_ids=answer[0].recorded_token_ids,
         finish_reason=answer[0].finish_reason,
     )
     return record, response

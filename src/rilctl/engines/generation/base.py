@@ -1,8 +1,8 @@
 """What a generation engine takes and gives, whatever runs inside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
@@ -28,22 +28,44 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What an endpoint counted for one answer, in its own model's tokens."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True)
 class Response:
     """One sampled answer.
 
     Args:
         text: decoded, special tokens removed.
-        token_ids: as sampled, the stop token included where there is one.
+        token_ids: as sampled, the stop token included where there is one; None where an endpoint gives only text.
         finish_reason: `stop` or `length`.
-        sampling_logprobs: of each token under temperature and bans, before top-p and top-k.
+        sampling_logprobs: of each token under temperature and bans, before top-p and top-k; None without token ids.
         truncated_mass: probability that top-p and top-k cut away, mean over tokens.
+        usage: tokens that an endpoint counted; None where nobody counts for us.
     """
 
     text: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] | None
     finish_reason: FinishReason
-    sampling_logprobs: tuple[float, ...]
+    sampling_logprobs: tuple[float, ...] | None
     truncated_mass: float = 0.0
+    usage: Usage | None = None
+
+    @property
+    def num_tokens(self) -> int | None:
+        """Length in tokens of the model that answered, or None where nobody counted."""
+        if self.token_ids is not None:
+            return len(self.token_ids)
+        return self.usage.output_tokens if self.usage else None
+
+    @property
+    def recorded_token_ids(self) -> list[int] | None:
+        """Token ids as a record holds them."""
+        return None if self.token_ids is None else list(self.token_ids)
 
 
 class GenerationEngine(Protocol):
@@ -64,3 +86,33 @@ class GenerationEngine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds."""
+
+
+Keep = Callable[[int, int, Response], object]
+"""(index of the request, index of its seed, answer)"""
+
+
+@runtime_checkable
+class OneByOneEngine(GenerationEngine, Protocol):
+    """An engine whose answers come one by one, in an order of their own, and each is paid for."""
+
+    def generate_each(
+        self,
+        requests: Sequence[GenerationRequest],
+        sampling: SamplingConfig,
+        *,
+        keep: Keep,
+        check_stop: Callable[[], object],
+    ) -> list[RowError | None]:
+        """Answer every request, and hand over each answer as it comes.
+
+        Args:
+            requests: as for `generate`.
+            sampling: how they are sampled.
+            keep: called in the caller's thread.
+            check_stop: called between answers. If it raises, what is under way is waited for and kept, then the
+                exception goes on.
+
+        Returns:
+            For each request None, or why one of its seeds has no answer.
+        """

@@ -115,6 +115,7 @@ class TeacherRows:
 
 def student_row(response: Response) -> Row:
     """A rollout as a training row."""
+    assert response.token_ids is not None, "rollouts come from engines that know what they sampled"
     return Row("student", "student", response.text, response.token_ids, response.finish_reason)
 
 

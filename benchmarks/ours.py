@@ -8,7 +8,8 @@ import torch
 from clock import PhaseClock, Seconds
 from shapes import Shape, is_right, load, teacher_texts
 
-from rilctl.config.fields import HfEngineConfig, LoraConfig, OptimConfig, SamplingConfig, TorchEngineConfig
+from rilctl.config.engines import HfEngineConfig, TorchEngineConfig
+from rilctl.config.fields import LoraConfig, OptimConfig, SamplingConfig
 from rilctl.config.train import AlgorithmConfig, DiscriminatorConfig, TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest, Response

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from rilctl.config.fields import EXECUTION, HfEngineConfig, NonNegativeInt, PositiveInt, SamplingConfig, Share
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
+from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, SamplingConfig, Share
 from rilctl.schemas.base import StrictModel
 
 
@@ -21,5 +22,5 @@ class CacheTeacherConfig(StrictModel):
     """Seed of the sampling."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of questions with a rejected row, and the next verb refuses the artifact."""
-    engine: HfEngineConfig = HfEngineConfig()
+    engine: GenerationEngineConfig = HfEngineConfig()
     """What generates."""

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from rilctl.config.fields import EXECUTION, HfEngineConfig, NonNegativeInt, PositiveInt, Share
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
+from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
 
 
@@ -19,5 +20,5 @@ class EvalConfig(StrictModel):
     """Level of the confidence intervals."""
     seed: NonNegativeInt = 0
     """Seed, for benchmarks that sample."""
-    engine: HfEngineConfig = HfEngineConfig(rows_per_batch=64)
+    engine: GenerationEngineConfig = HfEngineConfig(rows_per_batch=64)
     """What generates."""

@@ -16,3 +16,7 @@ class RuleJudgeConfig(StrictModel):
     """Relative difference within which two numbers are equal."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
+
+
+JudgeConfig = RuleJudgeConfig
+"""Who says what is right; a table without `type` means rules."""

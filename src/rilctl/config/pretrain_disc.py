@@ -2,17 +2,16 @@
 
 from typing import Annotated, Literal
 
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
     DurationMixin,
-    HfEngineConfig,
     LoraConfig,
     NonNegativeInt,
     OptimConfig,
     PositiveInt,
     SamplingConfig,
     Share,
-    TorchEngineConfig,
 )
 
 DiscInput = Literal["response", "question+response", "image+question+response"]
@@ -48,7 +47,7 @@ class PretrainDiscConfig(DurationMixin):
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0
     """Seed of sampling, split and order."""
-    generation: HfEngineConfig = HfEngineConfig()
+    generation: GenerationEngineConfig = HfEngineConfig()
     """What generates."""
-    engine: TorchEngineConfig = TorchEngineConfig()
+    engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""

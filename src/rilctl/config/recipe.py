@@ -8,7 +8,7 @@ from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import EXECUTION, ModelConfig, TeacherConfig
-from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
@@ -47,7 +47,7 @@ class Recipe(StrictModel):
     """Discriminator, before the loop."""
     train: TrainConfig | None = None
     """The RIL loop."""
-    judge: RuleJudgeConfig | None = None
+    judge: JudgeConfig | None = None
     """Who says what is right."""
     eval: EvalConfig | None = None
     """Measure."""

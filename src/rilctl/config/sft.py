@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from rilctl.config.engines import TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
     DurationMixin,
@@ -9,7 +10,6 @@ from rilctl.config.fields import (
     NonNegativeInt,
     OptimConfig,
     PositiveInt,
-    TorchEngineConfig,
 )
 
 
@@ -38,5 +38,5 @@ class SftConfig(DurationMixin):
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0
     """Seed of the order of rows."""
-    engine: TorchEngineConfig = TorchEngineConfig()
+    engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""

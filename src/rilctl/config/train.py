@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
-    HfEngineConfig,
     LoraConfig,
     NonNegativeFloat,
     NonNegativeInt,
@@ -14,7 +14,6 @@ from rilctl.config.fields import (
     PositiveInt,
     SamplingConfig,
     Share,
-    TorchEngineConfig,
 )
 from rilctl.schemas.base import StrictModel
 
@@ -104,9 +103,9 @@ class TrainConfig(StrictModel):
     """Seed of sampling and order."""
     take_turns: Annotated[bool, EXECUTION] = True
     """On a GPU, of policy and discriminator one waits in host memory, unless they are adapters on shared weights."""
-    generation: HfEngineConfig = HfEngineConfig()
+    generation: GenerationEngineConfig = HfEngineConfig()
     """What generates."""
-    engine: TorchEngineConfig = TorchEngineConfig()
+    engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
 
     @model_validator(mode="after")

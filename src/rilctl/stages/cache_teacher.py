@@ -18,7 +18,7 @@ from rilctl.config.registry import MODELS, default_dtype
 from rilctl.config.suggest import did_you_mean
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.hf import load_engine
+from rilctl.engines.generation.open import open_generation
 from rilctl.errors import ConfigError, DataError, InterruptedByUser, RowError
 from rilctl.models.source import check_name
 from rilctl.schemas.manifest import ArtifactSummary, InputEntry
@@ -127,7 +127,7 @@ def _ask(
     """One teacher's responses, question by question; imported ones come first and count toward N."""
     config = _config(context)
     sampling = teacher.sampling or config.sampling
-    engine = load_engine(_model_config(teacher), config.engine, context.base_dir, warn=context.reporter.warn)
+    engine = open_generation(_model_config(teacher), config.engine, context.base_dir, warn=context.reporter.warn)
     first = {sample.id: len(imports.get((name, sample.id), ())) for sample in samples}
     requests = [
         GenerationRequest(
@@ -144,7 +144,7 @@ def _ask(
         context.reporter.advance(num)
         context.check_stop()
 
-    chunk = max(1, config.engine.rows_per_batch // config.num_responses)
+    chunk = max(1, engine.rows_at_once // config.num_responses)
     with closing(engine):
         answers = cached_responses(engine, cache, requests, sampling, chunk=chunk, on_chunk=on_chunk)
         for sample, answer in zip(samples, answers, strict=True):

@@ -208,6 +208,7 @@ class CachedGeneration:
     ) -> None:
         self.model_name = engine.model_name
         self.model_digest = engine.model_digest
+        self.rows_at_once = engine.rows_at_once
         self._engine, self._cache, self._chunk = engine, cache, chunk
         self._on_begin, self._on_chunk, self._check_stop = on_begin, on_chunk, check_stop
 

@@ -21,7 +21,7 @@ from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
 from rilctl.engines.evaluation.digits import digits_files
 from rilctl.engines.evaluation.own import OwnEvaluation
 from rilctl.engines.evaluation.suites import Benchmark, FoundSuite, find_suite
-from rilctl.engines.generation.hf import load_engine
+from rilctl.engines.generation.open import open_generation
 from rilctl.errors import UsageError
 from rilctl.reporting.progress import Reporter
 from rilctl.schemas.manifest import InputEntry
@@ -106,7 +106,7 @@ def _evaluate(
         context.check_stop()
 
     results = []
-    engine = load_engine(student, config.engine, context.base_dir, warn=context.reporter.warn)
+    engine = open_generation(student, config.engine, context.base_dir, warn=context.reporter.warn)
     with closing(engine), CallCache(context.root) as cache:
         for benchmark in benchmarks:
             cached = CachedGeneration(

@@ -11,9 +11,9 @@ from rilctl.artifacts.read import read_manifest
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import semantic_config
-from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.open import open_judge
 from rilctl.errors import InterruptedByUser
 from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
 from rilctl.stages.context import Plan, StageContext, StageResult
@@ -50,7 +50,7 @@ class _Tally:
 def plan(context: StageContext) -> Plan:
     """What `run` would do; stdin is left alone."""
     config = _config(context)
-    lines = {"judge": RuleJudge(config).name}
+    lines = {"judge": open_judge(config).name}
     if config.source == STDIN:
         lines["source"] = "JSON Lines on stdin"
     else:
@@ -62,7 +62,7 @@ def plan(context: StageContext) -> Plan:
 def run(context: StageContext) -> StageResult:
     """Judge every response."""
     config = _config(context)
-    judge = RuleJudge(config)
+    judge = open_judge(config)
     responses = read_stdin() if config.source == STDIN else read_source(*find_source(context, config))
     semantic: dict[str, JsonValue] = {
         "judge": semantic_config(config.model_copy(update={"source": None})),  # what it holds counts, not where it is
@@ -125,5 +125,5 @@ def _verdicts(judge: JudgeEngine, rows: list[JudgeRow]) -> Iterator[VerdictRecor
         )
 
 
-def _config(context: StageContext) -> RuleJudgeConfig:
+def _config(context: StageContext) -> JudgeConfig:
     return context.recipe.judge or RuleJudgeConfig()

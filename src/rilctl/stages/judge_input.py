@@ -10,7 +10,7 @@ from typing import Any
 
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
-from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig
 from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, RolloutRecord
@@ -47,7 +47,7 @@ class JudgeInput:
     rows: Iterable[JudgeRow | RejectedRecord]
 
 
-def find_source(context: StageContext, config: RuleJudgeConfig) -> tuple[Path, ArtifactKind]:
+def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:
     """The artifact to judge: what the recipe names, else its own teacher cache. Raises `ArtifactError`."""
     kind: ArtifactKind = "teacher-cache"
     if config.source is None:

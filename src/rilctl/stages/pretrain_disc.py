@@ -17,8 +17,8 @@ from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.hf import load_engine
-from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.engines.generation.open import open_generation
+from rilctl.engines.training.open import open_training
 from rilctl.errors import ArtifactError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
@@ -141,7 +141,7 @@ def _sample_student(
     rejected: list[RejectedRecord],
 ) -> dict[str, list[ResponseRecord]]:
     """The student's responses through the call cache, by sample id."""
-    engine = load_engine(student, config.generation, context.base_dir, warn=context.reporter.warn)
+    engine = open_generation(student, config.generation, context.base_dir, warn=context.reporter.warn)
     seeds = range(config.num_responses)
     requests = [
         GenerationRequest(s.id, s.question, s.images, tuple(row_seed(config.seed, "student", s.id, i) for i in seeds))
@@ -155,7 +155,7 @@ def _sample_student(
 
     found: dict[str, list[ResponseRecord]] = {}
     with closing(engine), CallCache(context.root) as cache:
-        chunk = max(1, config.generation.rows_per_batch // config.num_responses)
+        chunk = max(1, engine.rows_at_once // config.num_responses)
         answers = cached_responses(engine, cache, requests, config.sampling, chunk=chunk, on_chunk=on_chunk)
         for sample, answer in zip(samples, answers, strict=True):
             if isinstance(answer, RowError):
@@ -236,7 +236,7 @@ def _train(
         )
     pairs_per_step = max(1, config.rows_per_step // 2)
     num_steps = config.steps_for(len(learned), pairs_per_step)
-    engine = TorchTraining(disc.trained_parameters(), config.optim, num_steps=num_steps)
+    engine = open_training(disc.trained_parameters(), config.optim, config.engine, num_steps=num_steps)
     log = MetricsLog(artifact_run.path)
     checkpoint = load_checkpoint(artifact_run.resume_dir, {"discriminator": engine}, DiscState)
     step = checkpoint[0] if checkpoint else 0

@@ -18,7 +18,8 @@ from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import ImageRef, Sample
-from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.open import open_training
 from rilctl.errors import ConfigError, DataError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
@@ -145,7 +146,7 @@ class _Trainer:
         """All steps that are left; returns the last metrics."""
         config, reporter = self.config, self.context.reporter
         num_steps = self._num_steps()
-        engine = TorchTraining(self.vlm.trained_parameters(), config.optim, num_steps=num_steps)
+        engine = open_training(self.vlm.trained_parameters(), config.optim, config.engine, num_steps=num_steps)
         log = MetricsLog(artifact_run.path)
         checkpoint = load_checkpoint(artifact_run.resume_dir, {"student": engine}, SftState)
         step, state = checkpoint or (0, SftState())
@@ -182,7 +183,7 @@ class _Trainer:
         tokens_per_step = self.config.rows_per_step * sum(lengths) / len(lengths)
         return max(1, round(self.budget_tokens / tokens_per_step))
 
-    def _step(self, engine: TorchTraining, rows: Sequence[SftRow]) -> dict[str, float]:
+    def _step(self, engine: TrainingEngine, rows: Sequence[SftRow]) -> dict[str, float]:
         """One optimizer step; the loss is the mean over the batch's response tokens."""
         encoded = list(self._encode(rows))
         if not encoded and self.rejected.keys() >= {row.sample_id for row in self.rows}:

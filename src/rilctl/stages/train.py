@@ -7,7 +7,7 @@ from rilctl.artifacts.runs import open_run
 from rilctl.config.fields import semantic_config
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.train import TrainConfig
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.open import open_judge
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.context import Plan, StageContext, StageResult
 from rilctl.stages.inputs import num_artifact_rows, up_to_date
@@ -77,7 +77,7 @@ def run(context: StageContext) -> StageResult:
             return up_to_date(done)
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
-        loop = Loop.build(context, config, inputs, RuleJudge(judge), artifact_run)
+        loop = Loop.build(context, config, inputs, open_judge(judge), artifact_run)
         loop.run()
         outputs = loop.write(roles)
         artifact_run.clear_resume()

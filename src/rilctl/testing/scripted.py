@@ -21,6 +21,7 @@ class ScriptedGeneration:
 
     def __init__(self, script: Answer | Mapping[str, str], *, model_digest: str = "scripted") -> None:
         self.model_name = "scripted"
+        self.rows_at_once = 32
         self.model_digest = model_digest
         self.asked: list[GenerationRequest] = []
         """Every request so far, in order."""

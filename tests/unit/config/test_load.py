@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.config.engines import HfEngineConfig
 from rilctl.config.evaluation import EvalConfig
-from rilctl.config.fields import HfEngineConfig
 from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe, validate
 from rilctl.config.recipe import Recipe

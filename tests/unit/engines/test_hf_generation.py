@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rilctl.config.fields import HfEngineConfig, ModelConfig, SamplingConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.errors import RowError

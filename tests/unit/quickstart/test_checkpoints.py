@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rilctl.config.fields import HfEngineConfig, ModelConfig, SamplingConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.config.load import load_recipe
 from rilctl.config.shipped import recipes_dir
 from rilctl.engines.generation.base import GenerationRequest

@@ -6,7 +6,8 @@ import pytest
 
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import open_run
-from rilctl.config.fields import HfEngineConfig, ModelConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import ArtifactError, InterruptedByUser, RowError, UsageError
@@ -38,7 +39,7 @@ def use(monkeypatch: pytest.MonkeyPatch, script: Callable[[GenerationRequest, in
     def load(config: ModelConfig, engine: HfEngineConfig, base_dir: Path, **_: object) -> ScriptedGeneration:
         return scripted
 
-    monkeypatch.setattr(eval_stage, "load_engine", load)
+    monkeypatch.setattr(eval_stage, "open_generation", load)
     return scripted
 
 

@@ -79,6 +79,10 @@ class GenerationEngine(Protocol):
     def model_digest(self) -> str:
         """Identity of the weights: part of the call cache's key."""
 
+    @property
+    def rows_at_once(self) -> int:
+        """Responses worth asking for in one call; more of them bring nothing but a longer wait."""
+
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
@@ -115,4 +119,15 @@ class OneByOneEngine(GenerationEngine, Protocol):
 
         Returns:
             For each request None, or why one of its seeds has no answer.
+        """
+
+
+class RolloutEngine(GenerationEngine, Protocol):
+    """Samples from a policy whose weights change."""
+
+    def update(self, version: int) -> None:
+        """Sample from the policy's present weights from now on, and prove it. Raises `RilctlError` where it can't.
+
+        Args:
+            version: training steps that made these weights.
         """

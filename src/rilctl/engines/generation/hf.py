@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
-from rilctl.config.fields import HfEngineConfig, ModelConfig, SamplingConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.config.registry import default_dtype
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
@@ -43,7 +44,7 @@ class HfGeneration:
     ) -> None:
         self.model_name = model_name
         self.model_digest = model_digest
-        self.rows_per_batch = rows_per_batch
+        self.rows_at_once = rows_per_batch
         self._load, self._cache = load, cache
         self._loaded: tuple[Vlm, PromptCache] | None = None
 
@@ -67,6 +68,9 @@ class HfGeneration:
                     results[index] = RowError("logits-invalid", f"the model computes no finite logits in {dtype}")
         return [results[index] for index in range(len(requests))]
 
+    def update(self, version: int) -> None:
+        """See `RolloutEngine`: the weights are the policy's own."""
+
     def close(self) -> None:
         """See `GenerationEngine`."""
         if self._loaded is not None:
@@ -81,7 +85,7 @@ class HfGeneration:
     ) -> Iterator[dict[int, EncodedPrompt]]:
         """The prompts of each batch by their place among the requests; a bad request's result is its error."""
         batch: dict[int, EncodedPrompt] = {}
-        room = self.rows_per_batch
+        room = self.rows_at_once
         for index, request in enumerate(requests):
             try:
                 prompt = prompts.get(request.question, request.images)
@@ -90,7 +94,7 @@ class HfGeneration:
                 continue
             if batch and len(request.seeds) > room:
                 yield batch
-                batch, room = {}, self.rows_per_batch
+                batch, room = {}, self.rows_at_once
             batch[index] = prompt
             room -= len(request.seeds)
         if batch:

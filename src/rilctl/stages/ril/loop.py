@@ -12,10 +12,9 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
-from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.hf import HfGeneration, shared_engine
-from rilctl.engines.judging.base import JudgeRequest
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
+from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.models.devices import pick_num_workers
@@ -65,7 +64,7 @@ class Loop:
         inputs: what the run is made from.
         artifact_run: where it writes.
         learner: what learns, and who judges.
-        generation: rolls out the policy; shares its weights.
+        generation: rolls out the policy.
         prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
         teachers: cached teacher responses as rows, where the algorithm has a discriminator.
         samples: the questions that can be asked.
@@ -77,7 +76,7 @@ class Loop:
     inputs: TrainInputs
     artifact_run: Run
     learner: Learner
-    generation: HfGeneration
+    generation: RolloutEngine
     prompts: PromptCache
     teachers: TeacherRows | None
     samples: Sequence[Sample]
@@ -85,7 +84,7 @@ class Loop:
 
     @classmethod
     def build(
-        cls, context: StageContext, config: TrainConfig, inputs: TrainInputs, judge: RuleJudge, artifact_run: Run
+        cls, context: StageContext, config: TrainConfig, inputs: TrainInputs, judge: JudgeEngine, artifact_run: Run
     ) -> "Loop":
         """Load everything that a run needs."""
         roles = load_roles(context, config, inputs)
@@ -95,7 +94,7 @@ class Loop:
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
-        generation = shared_engine(roles.policy, prompts, config.generation)
+        generation = open_rollouts(roles.policy, prompts, config.generation)
         return cls(context, config, inputs, artifact_run, learner, generation, prompts, teachers, samples)
 
     @property
@@ -134,6 +133,7 @@ class Loop:
             clock = Clock()
             soon = [self.samples[pick] for pick in (*picks, *(upcoming if step < config.num_steps else ()))]
             self.prompts.expect((sample.question, sample.images) for sample in soon)
+            self.generation.update(step - 1)
             groups = self._collect(step, [self.samples[pick] for pick in picks])
             clock.mark("rollout_s")
             metrics = self.learner.learn(groups) if groups else {}  # all of the step's pictures may be bad
@@ -193,6 +193,7 @@ class Loop:
 
     def _validate(self, step: int) -> dict[str, float]:
         """Accuracy on held-out questions, greedy decoding; the best student so far is kept."""
+        self.generation.update(step)
         samples = self.inputs.validation.samples[: self.config.num_validation_questions]
         greedy = SamplingConfig(max_new_tokens=self.config.sampling.max_new_tokens, temperature=0.0)
         requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]

@@ -12,7 +12,7 @@ from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.engines.training.open import open_training
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import mean, present
@@ -123,12 +123,14 @@ def make_learner(config: TrainConfig, roles: Roles, judge: JudgeEngine, verdicts
     """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to."""
     policy, disc = roles.policy, roles.disc
     policy_steps = config.num_steps * config.algorithm.policy_updates
-    policy_engine = TorchTraining(policy.trained_parameters(), config.optim, num_steps=policy_steps)
+    policy_engine = open_training(policy.trained_parameters(), config.optim, config.engine, num_steps=policy_steps)
     update = PolicyUpdate(config, policy, policy_engine, roles.reference)
     if disc is None:
         return Learner(config, update, None, None, judge, verdicts)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
-    disc_engine = TorchTraining(disc.trained_parameters(), config.discriminator.optim, num_steps=disc_steps)
+    disc_engine = open_training(
+        disc.trained_parameters(), config.discriminator.optim, config.engine, num_steps=disc_steps
+    )
     turns = None
     if roles.disc_waits:
         turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))

@@ -1,0 +1,41 @@
+"""From a recipe's engine table to the generation engine that it describes."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from rilctl.config.engines import GenerationEngineConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.engines.generation.base import GenerationEngine, RolloutEngine
+from rilctl.engines.generation.hf import load_engine, shared_engine
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.vlm import Vlm
+
+
+def open_generation(
+    model: ModelConfig,
+    engine: GenerationEngineConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object] = warnings.warn,
+) -> GenerationEngine:
+    """An engine over a model that stays as it is: a teacher, a student that is sampled or measured.
+
+    Args:
+        model: which model.
+        engine: what runs it.
+        base_dir: folder that relative paths start from.
+        warn: told what a person should know, once.
+    """
+    return load_engine(model, engine, base_dir, warn=warn)
+
+
+def open_rollouts(policy: Vlm, prompts: PromptCache, engine: GenerationEngineConfig) -> RolloutEngine:
+    """An engine over a policy that is trained.
+
+    Args:
+        policy: the model whose weights change.
+        prompts: its encoded prompts.
+        engine: what samples from it.
+    """
+    return shared_engine(policy, prompts, engine)

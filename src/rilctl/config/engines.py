@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt
+from pydantic import Field, model_validator
+
+from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, default_type
 from rilctl.schemas.base import StrictModel
 
 
@@ -19,10 +21,7 @@ class HfEngineConfig(StrictModel):
     Absent: 4 where a GPU generates, none on a CPU, which the model needs itself. In `train` it is the engine's."""
 
 
-class TorchEngineConfig(StrictModel):
-    """Torch training in one process."""
-
-    type: Literal["torch"] = "torch"
+class _TrainingEngine(StrictModel):
     tokens_per_micro_batch: Annotated[PositiveInt, EXECUTION] = 4096
     """Tokens of one forward and backward, padding included; gradients accumulate to the whole batch, exactly."""
     gradient_checkpointing: Annotated[bool, EXECUTION] = False
@@ -36,7 +35,34 @@ class TorchEngineConfig(StrictModel):
     Absent: 4 where a GPU trains, none on a CPU, which the model needs itself."""
 
 
+class TorchEngineConfig(_TrainingEngine):
+    """Torch training in one process."""
+
+    type: Annotated[Literal["torch"], EXECUTION] = "torch"
+
+
+class DeepspeedEngineConfig(_TrainingEngine):
+    """DeepSpeed training, in one process or in several that share the weights' state (ZeRO)."""
+
+    type: Annotated[Literal["deepspeed"], EXECUTION] = "deepspeed"
+    zero_stage: Annotated[Literal[0, 1, 2, 3], EXECUTION] = 2
+    """What is divided over the processes: 0 nothing, 1 optimizer state, 2 also gradients, 3 also weights. An adapter is
+    on every process whole; under 3 the frozen weights below it are divided."""
+    offload: Annotated[Literal["none", "optimizer", "all"], EXECUTION] = "none"
+    """What waits in host memory: optimizer state (stages 1 to 3), or weights as well (stage 3)."""
+
+    @model_validator(mode="after")
+    def _stage_can_offload(self) -> "DeepspeedEngineConfig":
+        if self.offload == "optimizer" and self.zero_stage == 0:
+            raise ValueError("offload = `optimizer` needs zero_stage 1, 2 or 3")
+        if self.offload == "all" and self.zero_stage != 3:
+            raise ValueError("offload = `all` needs zero_stage = 3")
+        return self
+
+
 GenerationEngineConfig = HfEngineConfig
 """What generates."""
-TrainingEngineConfig = TorchEngineConfig
-"""What trains."""
+TrainingEngineConfig = Annotated[
+    Annotated[TorchEngineConfig | DeepspeedEngineConfig, Field(discriminator="type")], default_type("torch")
+]
+"""What trains; a table without `type` means torch."""

@@ -6,7 +6,7 @@ means, changing an execution field (batch per device, workers, placement) only h
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from rilctl.schemas.base import StrictModel
 
@@ -20,6 +20,11 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Family = Literal["qwen2_5_vl", "qwen3_vl", "internvl", "llava", "text", "other"]
+
+
+def default_type(name: str) -> BeforeValidator:
+    """For a union of tables told apart by `type`: one without it is the member of this name, which stands first."""
+    return BeforeValidator(lambda table: {"type": name, **table} if isinstance(table, dict) else table)
 
 
 class SamplingConfig(StrictModel):

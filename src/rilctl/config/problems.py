@@ -1,7 +1,7 @@
 """From pydantic's complaints about a recipe to lines that name the key as the file has it and what was expected."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
@@ -38,7 +38,7 @@ def explain(error: ValidationError, layers: Layers) -> list[Problem]:
 
 
 def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) -> Problem:
-    path, value = _toml_path(details["loc"], layers.tree)
+    path, value = _toml_path(details["loc"], layers.tree, _all_tags(schema))
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         text = _unknown_key(path, layers.tree, schema)
@@ -61,13 +61,13 @@ def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) ->
     return Problem(path, layers.origin(path), text)
 
 
-def _toml_path(location: Sequence[str | int], tree: JsonValue) -> tuple[KeyPath, Any]:
+def _toml_path(location: Sequence[str | int], tree: JsonValue, tags: Container[str | int]) -> tuple[KeyPath, Any]:
     """Pydantic's location without the tags of discriminated unions (no keys of the file), and the value there."""
     path: list[str | int] = []
     node: Any = tree
     tag_may_follow = False
     for part in location:
-        if tag_may_follow and isinstance(node, dict) and node.get("type") == part:
+        if tag_may_follow and isinstance(node, dict) and part in tags and node.get("type", part) == part:
             tag_may_follow = False
             continue
         path.append(part)
@@ -99,7 +99,7 @@ def _found(value: Any) -> str:
 
 
 def _one_of(expected: str, value: Any) -> str:
-    names = _QUOTED.findall(expected)
+    names = _QUOTED.findall(expected) or re.findall(r"\d+", expected)
     guess = did_you_mean(value, names) if isinstance(value, str) else f", found {_found(value)}"
     return f"expected {'one of ' if len(names) > 1 else ''}{', '.join(f'`{name}`' for name in names)}{guess}"
 
@@ -124,6 +124,12 @@ def _tags(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
     return " ".join(f"'{_properties(v, schema)['type']['const']}'" for v in variants)
 
 
+def _all_tags(schema: dict[str, Any]) -> set[str]:
+    """Every `type` that some table can have."""
+    types = (table.get("properties", {}).get("type", {}) for table in schema["$defs"].values())
+    return {kind["const"] for kind in types if "const" in kind}
+
+
 def _schema_at(path: KeyPath, tree: JsonValue, schema: dict[str, Any], *, resolve_union: bool = True) -> dict[str, Any]:
     """The JSON Schema of the table at `path`; a union's member is picked by the `type` that the tree holds."""
     node: dict[str, Any] = schema
@@ -138,7 +144,8 @@ def _schema_at(path: KeyPath, tree: JsonValue, schema: dict[str, Any], *, resolv
             node = variants[0]
         elif variants and (resolve_union or index < len(path) - 1):
             tag = value.get("type") if isinstance(value, dict) else None
-            node = next((v for v in variants if _properties(v, schema).get("type", {}).get("const") == tag), {})
+            named = (v for v in variants if _properties(v, schema).get("type", {}).get("const") == tag)
+            node = next(named, {} if tag is not None else variants[0])  # see `default_type`
     return node
 
 

@@ -8,6 +8,7 @@ from rilctl.config.engines import TrainingEngineConfig
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.errors import UsageError
 
 
 def open_training(
@@ -25,4 +26,6 @@ def open_training(
         engine: which engine.
         num_steps: optimizer steps of the whole run, for the schedule.
     """
+    if engine.type != "torch":
+        raise UsageError(f"nothing trains with engine.type = `{engine.type}` yet", hint="set it to `torch`")
     return TorchTraining(named_parameters, optim, num_steps=num_steps)

@@ -9,6 +9,7 @@
     │   ├── DataError                      a data set
     │   └── ModelError                     a model directory or hub id
     ├── LockedError               exit 6   another writer holds the directory
+    ├── EndpointError             exit 1   a model behind HTTP is down; what it answered is kept
     └── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
 
     RowError                      never ends a run: one row is bad, is recorded with its reason and counted
@@ -74,6 +75,10 @@ class LockedError(RilctlError):
     """Another process is writing to the directory; the message names it."""
 
     exit_code = 6
+
+
+class EndpointError(RilctlError):
+    """A model behind HTTP doesn't answer any more; what it answered is kept."""
 
 
 class InterruptedByUser(RilctlError):

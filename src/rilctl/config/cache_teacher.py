@@ -1,10 +1,34 @@
-"""The `[cache-teacher]` table."""
+"""The `[teachers.NAME]` and `[cache-teacher]` tables."""
 
 from typing import Annotated
 
+from pydantic import model_validator
+
+from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, SamplingConfig, Share
+from rilctl.config.fields import EXECUTION, Dtype, NonNegativeInt, PositiveInt, SamplingConfig, Share
 from rilctl.schemas.base import StrictModel
+
+
+class TeacherConfig(StrictModel):
+    """One `[teachers.NAME]` table: a model that is loaded here, or one that answers at an endpoint."""
+
+    model: Annotated[str, EXECUTION]
+    """Hub id, directory, or a built-in name; with `endpoint`, the model's name there."""
+    revision: Annotated[str | None, EXECUTION] = None
+    """Hub commit or tag."""
+    dtype: Dtype | None = None
+    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
+    endpoint: EndpointConfig | None = None
+    """Where it answers, if it isn't loaded here."""
+    sampling: SamplingConfig | None = None
+    """Overrides `[cache-teacher.sampling]` for this teacher."""
+
+    @model_validator(mode="after")
+    def _here_or_there(self) -> "TeacherConfig":
+        if self.endpoint is not None and (self.revision or self.dtype):
+            raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
+        return self
 
 
 class CacheTeacherConfig(StrictModel):

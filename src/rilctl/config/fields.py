@@ -88,19 +88,6 @@ class ModelConfig(StrictModel):
     """Seed of random weights."""
 
 
-class TeacherConfig(StrictModel):
-    """One `[teachers.NAME]` table."""
-
-    model: Annotated[str, EXECUTION]
-    """Hub id, directory, or a built-in name."""
-    revision: Annotated[str | None, EXECUTION] = None
-    """Hub commit or tag."""
-    dtype: Dtype | None = None
-    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
-    sampling: SamplingConfig | None = None
-    """Overrides `[cache-teacher.sampling]` for this teacher."""
-
-
 class DurationMixin(StrictModel):
     """Either `num_steps` or `num_epochs`."""
 

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.evaluation import EvalConfig
-from rilctl.config.fields import EXECUTION, ModelConfig, TeacherConfig
+from rilctl.config.fields import EXECUTION, ModelConfig
 from rilctl.config.judge import JudgeConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig

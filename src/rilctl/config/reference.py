@@ -90,7 +90,8 @@ def _kind(node: Schema, places: dict[str, list[str]], tables: Schema) -> str:
         items = node.get("items")
         return f"list of {_kind(items, places, tables)}" if items else f"list of {len(node['prefixItems'])} numbers"
     if node["type"] == "object":
-        return f"table: each key a {_kind(node['additionalProperties'], places, tables)}"
+        each = node["additionalProperties"]
+        return f"table: each key a {_kind(each, places, tables)}" if isinstance(each, dict) else "table"
     bounds = [f"{sign} {node[key]:g}" for key, sign in _BOUNDS.items() if key in node]
     return " ".join([_TYPES[node["type"]], ", ".join(bounds)]).strip()
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord
@@ -18,6 +18,7 @@ from rilctl.schemas.records import RejectedRecord
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO")
 """What is decoded. Pillow knows more, and some of it runs other programs (EPS starts Ghostscript)."""
 
+_WEB_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _OPENING = threading.Lock()
 
 
@@ -68,6 +69,23 @@ class ImageRef:
             return _to_rgb(ImageOps.exif_transpose(image))
         except Exception as error:  # so does the EXIF reader, and so do conversions of rare modes
             raise RowError("image-invalid", f"{self.name}: can't be made RGB: {error}") from error
+
+    def for_the_web(self) -> tuple[str, bytes]:
+        """MIME type and bytes in which every reader sees what `load` gives: its own bytes if they do, else a PNG.
+
+        Raises:
+            RowError: as `load` does.
+        """
+        image, content = self.load(), self._content()
+        if isinstance(content, bytes):
+            with self._open(content) as original:
+                mime = _WEB_FORMATS.get(original.format or "")
+                is_plain = original.mode in ("RGB", "L") and not original.has_transparency_data
+                if mime and is_plain and not _is_turned(original) and getattr(original, "n_frames", 1) == 1:
+                    return mime, content
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return "image/png", buffer.getvalue()
 
     def fetched(self) -> "ImageRef":
         """The same picture without a function, which may hold a whole table: what can go to another process.
@@ -123,6 +141,14 @@ class ImageRef:
         if image.mode in ("I", "F"):
             raise RowError("image-invalid", f"{self.name}: 32-bit grey has no agreed white; save it with 8 or 16 bits")
         return image
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Whether EXIF says to show it otherwise than it is stored, or says nothing that can be read."""
+    try:
+        return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
+    except Exception:  # hostile EXIF raises anything
+        return True
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,66 @@
+"""`endpoint = { … }`: a model that answers over HTTP, in the form of OpenAI's chat completions."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import field_validator, model_validator
+
+from rilctl.config.fields import EXECUTION, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from rilctl.schemas.base import StrictModel
+
+
+class EndpointConfig(StrictModel):
+    """Where a model answers, who we are there, and how much is asked at once.
+
+    The address is an execution field: the same model may move. What answers under a name is the endpoint's word.
+    """
+
+    url: Annotated[str, EXECUTION]
+    """Base address, without `/chat/completions`: `https://api.openai.com/v1`, `http://localhost:8000/v1`."""
+    key_env: Annotated[str | None, EXECUTION] = None
+    """Environment variable that holds the key; absent, and no `key_file`: no key is sent."""
+    key_file: Annotated[str | None, EXECUTION] = None
+    """File that holds the key and nothing else."""
+    max_concurrency: Annotated[PositiveInt, EXECUTION] = 16
+    """Questions under way at once."""
+    connect_timeout_s: Annotated[PositiveFloat, EXECUTION] = 10.0
+    """Longest wait for a connection."""
+    timeout_s: Annotated[PositiveFloat, EXECUTION] = 120.0
+    """Longest wait for one whole answer."""
+    deadline_s: Annotated[PositiveFloat, EXECUTION] = 600.0
+    """Longest wait for one question, all attempts and pauses included."""
+    max_retries: Annotated[NonNegativeInt, EXECUTION] = 5
+    """Attempts after the first one: after no connection, silence, 429, 5xx, or half a reply."""
+    max_failures_in_row: Annotated[PositiveInt, EXECUTION] = 8
+    """So many questions in a row without an answer, all their attempts failed, and the command ends."""
+    input_price: Annotated[NonNegativeFloat | None, EXECUTION] = None
+    """Price of a million input tokens, for the account of costs; absent: tokens are counted, costs are not."""
+    output_price: Annotated[NonNegativeFloat | None, EXECUTION] = None
+    """Price of a million output tokens, in the same currency."""
+    omit: tuple[str, ...] = ()
+    """Keys that are left out of requests: some models refuse `temperature`, `top_p` or `seed`."""
+    extra_body: dict[str, Any] = {}
+    """Keys that are added to requests, such as `reasoning_effort`."""
+
+    @field_validator("url")
+    @classmethod
+    def _base_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected an address that starts with http:// or https://")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("expected an address alone; a key is named by `key_env` or `key_file`, never written here")
+        if parts.path.rstrip("/").endswith("/chat/completions"):
+            raise ValueError("expected the base address; `/chat/completions` is added")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "EndpointConfig":
+        if self.key_env is not None and self.key_file is not None:
+            raise ValueError("set key_env or key_file, not both")
+        return self
+
+    @property
+    def host(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self.url).netloc

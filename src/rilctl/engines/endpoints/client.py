@@ -1,0 +1,269 @@
+"""A client for OpenAI-compatible chat completions: many questions at once, and none of them lost.
+
+What can pass is tried again with growing, jittered pauses; what can't is a `RowError`. An endpoint that is down,
+refuses the key or doesn't know the model ends everything, after the answers under way have come home.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+
+import httpx2
+from pydantic import SecretStr
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from rilctl.config.endpoints import EndpointConfig
+from rilctl.engines.endpoints.failures import MAX_PAUSE_S, Retriable, read_retry_after
+from rilctl.engines.endpoints.ledger import Ledger
+from rilctl.engines.endpoints.messages import BUDGET_KEYS, Body
+from rilctl.engines.endpoints.replies import (
+    Reply,
+    error_code,
+    error_message,
+    quoted,
+    read_object,
+    read_reply,
+    read_usage,
+)
+from rilctl.engines.endpoints.secrets import redact
+from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
+
+_MAX_REPLY_BYTES = 64 << 20
+_TICK_S = 0.1
+"""How soon a signal is noticed while all questions wait for their answers."""
+_NOTHING_LOST = "answers that came are kept; the same command asks for the rest"
+
+
+class ChatClient:
+    """Asks one endpoint; threads may use it at once.
+
+    Args:
+        endpoint: where, and how patiently.
+        key: who we are there.
+    """
+
+    def __init__(self, endpoint: EndpointConfig, key: SecretStr | None) -> None:
+        self.endpoint = endpoint
+        self.ledger = Ledger()
+        self._key = key
+        headers = {"User-Agent": "rilctl"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+        self._http = httpx2.Client(
+            headers=headers,
+            timeout=httpx2.Timeout(endpoint.timeout_s, connect=endpoint.connect_timeout_s),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=endpoint.max_concurrency),
+        )
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._failures_in_row = 0
+        self._refused_at_first: int | None = 0
+        self._budget_key = BUDGET_KEYS[0]
+        self._paused_until = 0.0
+
+    def ask_each(
+        self,
+        bodies: Sequence[Callable[[], Body]],
+        on_reply: Callable[[int, Reply | RowError], object],
+        check_stop: Callable[[], object],
+    ) -> None:
+        """Ask everything, `max_concurrency` at once.
+
+        Args:
+            bodies: make the requests when their turn comes; may raise `RowError`.
+            on_reply: called in this thread with each reply, or why there is none, in the order in which they come.
+            check_stop: called often; if it raises, nothing new is asked, and the exception goes on when what is under
+                way has been handed over.
+
+        Raises:
+            CredentialError: the key was refused.
+            InputError: the endpoint doesn't know the model or the address.
+            EndpointError: the endpoint is down.
+        """
+        self._stopping.clear()
+        reason: BaseException | None = None
+        with ThreadPoolExecutor(self.endpoint.max_concurrency, thread_name_prefix="endpoint") as pool:
+            running: dict[Future[Reply | RowError], int] = {
+                pool.submit(self.ask, body): index for index, body in enumerate(bodies)
+            }
+            while running:
+                done, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+                try:
+                    self._hand_over({running.pop(future): future for future in done}, on_reply)
+                    check_stop()
+                except BaseException as error:
+                    reason = reason or error
+                    self._stopping.set()
+                    for future in running:
+                        future.cancel()
+        if reason is not None:
+            raise reason
+
+    def ask(self, make_body: Callable[[], Body]) -> Reply | RowError:
+        """Ask one question until it is answered, or will not be. Raises as `ask_each` does."""
+        if self._stopping.is_set():
+            raise CancelledError
+        try:
+            body = make_body()
+            return self._retrying()(self._attempt, body)
+        except RowError as error:
+            return error
+        except Retriable as failure:
+            return self._give_up(failure)
+        except RilctlError:
+            self._stopping.set()
+            raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._stopping.set()
+        self._http.close()
+
+    def _hand_over(
+        self, done: dict[int, Future[Reply | RowError]], on_reply: Callable[[int, Reply | RowError], object]
+    ) -> None:
+        """Give every reply away, then raise the first thing that went wrong."""
+        reason: BaseException | None = None
+        for index, future in done.items():
+            try:
+                on_reply(index, future.result())
+            except CancelledError:
+                pass
+            except BaseException as error:
+                reason = reason or error
+        if reason is not None:
+            raise reason
+
+    def _retrying(self) -> Retrying:
+        jitter = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
+
+        def pause_s(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked_for = error.pause_s if isinstance(error, Retriable) else None
+            return jitter(state) if asked_for is None else asked_for + 0.1 * jitter(state)
+
+        attempts = stop_after_attempt(1 + self.endpoint.max_retries)
+        return Retrying(
+            retry=retry_if_exception_type(Retriable),
+            stop=attempts | stop_before_delay(self.endpoint.deadline_s) | stop_when_event_set(self._stopping),
+            wait=pause_s,
+            sleep=sleep_using_event(self._stopping),
+            reraise=True,
+        )
+
+    def _attempt(self, body: Body) -> Reply:
+        self._stopping.wait(max(0.0, self._paused_until - time.monotonic()))
+        body = {self._budget_key if key == BUDGET_KEYS[0] else key: value for key, value in body.items()}
+        status, headers, content = self._post(body)
+        if status != 200:
+            raise self._explain(status, headers, content, body)
+        parsed = read_object(content)
+        self.ledger.counted(read_usage(parsed))
+        try:
+            reply = read_reply(parsed)
+        except RowError as error:
+            self._is_alive()
+            raise RowError(error.reason, redact(error.message, self._key)) from None
+        self._is_alive()
+        self.ledger.answered()
+        return reply
+
+    def _is_alive(self) -> None:
+        with self._lock:
+            self._failures_in_row, self._refused_at_first = 0, None
+
+    def _post(self, body: Body) -> tuple[int, httpx2.Headers, bytes]:
+        """Status, headers and content of one reply, whole, within `timeout_s`. Raises `Retriable`."""
+        host, limit_s = self.endpoint.host, self.endpoint.timeout_s
+        deadline, content, status = time.monotonic() + limit_s, bytearray(), None
+        self.ledger.sent()
+        try:
+            with self._http.stream(
+                "POST",
+                f"{self.endpoint.url}/chat/completions",
+                content=json.dumps(body).encode(),
+                headers={"Content-Type": "application/json"},
+            ) as response:
+                status = response.status_code
+                for piece in response.iter_bytes():
+                    content += piece
+                    if time.monotonic() > deadline:
+                        raise Retriable("endpoint-timeout", f"{host}: no whole reply within {limit_s:g} s")
+                    if len(content) > _MAX_REPLY_BYTES:
+                        raise RowError("reply-too-large", f"{host}: a reply of more than {_MAX_REPLY_BYTES:,} bytes")
+                return status, response.headers, bytes(content)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            message = f"no connection to {host}: {error or type(error).__name__}"
+            raise Retriable("endpoint-unreachable", message, no_connection=True) from error
+        except httpx2.TimeoutException as error:
+            raise Retriable("endpoint-timeout", f"{host}: no whole reply within {limit_s:g} s") from error
+        except httpx2.RequestError as error:
+            reason = "endpoint-disconnected" if status is None else "reply-truncated"
+            raise Retriable(reason, f"{host}: {error or type(error).__name__}") from error
+
+    def _explain(self, status: int, headers: httpx2.Headers, content: bytes, body: Body) -> Exception:
+        """What a status other than 200 means, as the exception to raise."""
+        try:
+            parsed = read_object(content)
+            said, code = error_message(parsed), error_code(parsed)
+        except Retriable:
+            said, code = quoted(content), ""
+        said, host = redact(said, self._key), self.endpoint.host
+        message = f"{host} answers {status}" + (f": {said}" if said else "")
+        if status in (401, 403):
+            named = self.endpoint.key_env or self.endpoint.key_file
+            which = f"the key in `{named}`" if named else "a request without a key (`key_env` names one)"
+            return CredentialError(f"{host} refuses {which}: {status} {said}".rstrip(), hint=_NOTHING_LOST)
+        if status == 402 or code == "insufficient_quota":
+            return EndpointError(f"the account is used up: {message}", hint=_NOTHING_LOST)
+        if status in (404, 405) or 300 <= status < 400:
+            moved = f", it points to {headers['location']}" if "location" in headers else ""
+            return InputError(
+                f"no chat completions of `{body.get('model')}` at {self.endpoint.url}: {message}{moved}",
+                hint="check `model` and `endpoint.url`, which ends before `/chat/completions`",
+            )
+        if status in (408, 409, 425, 429) or status >= 500:
+            pause_s = read_retry_after(headers.get("retry-after"))
+            if pause_s is not None:
+                self._paused_until = max(self._paused_until, time.monotonic() + pause_s)
+            return Retriable("rate-limited" if status == 429 else "endpoint-error", message, pause_s=pause_s)
+        if BUDGET_KEYS[0] in body and BUDGET_KEYS[1] in said and "support" in said:
+            self._budget_key = BUDGET_KEYS[1]
+            return Retriable("request-refused", message, pause_s=0.0)
+        return self._refused(message)
+
+    def _refused(self, message: str) -> Exception:
+        """One question was refused; if so were all since the start, the recipe is to blame and not the questions."""
+        with self._lock:
+            self._failures_in_row = 0
+            if self._refused_at_first is not None:
+                self._refused_at_first += 1
+                if self._refused_at_first >= self.endpoint.max_failures_in_row:
+                    hint = "`endpoint.omit` leaves keys out of requests, `endpoint.extra_body` adds some"
+                    return EndpointError(f"the endpoint refuses every request: {message}", hint=hint)
+        return RowError("request-refused", message)
+
+    def _give_up(self, failure: Retriable) -> RowError:
+        """A question is not answered; raises `EndpointError` where that is the endpoint's fault, not the question's."""
+        message = redact(failure.message, self._key)
+        with self._lock:
+            self._failures_in_row += 1
+            num = self._failures_in_row
+        if self._stopping.is_set():
+            raise CancelledError  # the question may be as good as any other
+        if not failure.no_connection and num < self.endpoint.max_failures_in_row:
+            return RowError(failure.reason, message)
+        self._stopping.set()
+        which = "the endpoint is down" if failure.no_connection else f"{num} questions in a row have no answer"
+        raise EndpointError(f"{which}: {message}", hint=_NOTHING_LOST)

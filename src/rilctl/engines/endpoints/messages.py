@@ -1,0 +1,70 @@
+"""From a question and its pictures to the body of a chat completion."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from rilctl.config.endpoints import EndpointConfig
+from rilctl.config.fields import SamplingConfig
+from rilctl.data.sample import ImageRef
+
+Body = dict[str, Any]
+
+BUDGET_KEYS = ("max_tokens", "max_completion_tokens")
+"""The token budget has two names: most servers know the first, OpenAI's newer models only the second."""
+
+_SEED_MASK = 0x7FFFFFFF
+"""Some servers hold a seed in 32 bits."""
+
+
+def chat_body(
+    model: str,
+    question: str,
+    images: Sequence[ImageRef],
+    sampling: SamplingConfig,
+    *,
+    seed: int,
+    endpoint: EndpointConfig,
+    system: str | None = None,
+) -> Body:
+    """The request for one answer; pictures come before the question, as everywhere in rilctl.
+
+    Args:
+        model: the model's name at the endpoint.
+        question: the user's turn.
+        images: sent as data URLs.
+        sampling: temperature and top-p are always said, since servers have defaults of their own.
+        seed: only its lower 31 bits are sent.
+        endpoint: says which keys to leave out and which to add.
+        system: the system's turn, if there is one.
+
+    Raises:
+        RowError: a picture can't be decoded.
+    """
+    content: str | list[Body] = question
+    if images:
+        pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+        content = [*pictures, {"type": "text", "text": question}]
+    messages: list[Body] = [{"role": "user", "content": content}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    body: Body = {
+        "model": model,
+        "messages": messages,
+        "max_tokens": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seed & _SEED_MASK,
+    }
+    if sampling.top_k:
+        body["top_k"] = sampling.top_k
+    if sampling.repetition_penalty != 1:
+        body["repetition_penalty"] = sampling.repetition_penalty
+    kept = {key: value for key, value in body.items() if key not in endpoint.omit}
+    return kept | endpoint.extra_body
+
+
+def data_url(image: ImageRef) -> str:
+    """The picture as every other engine sees it: RGB, on white, upright. Raises `RowError`."""
+    mime, content = image.for_the_web()
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,338 @@
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from rilctl.config.endpoints import EndpointConfig
+from rilctl.engines.endpoints.client import ChatClient
+from rilctl.engines.endpoints.replies import Reply
+from rilctl.engines.generation.base import Usage
+from rilctl.errors import CredentialError, EndpointError, InputError, RowError
+from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
+
+KEY = "sk-test-0123456789abcdef"
+Outcome = Reply | RowError
+
+
+def config(url: str, **fields: Any) -> EndpointConfig:
+    return EndpointConfig(url=url, **{"max_retries": 2, "timeout_s": 5.0, **fields})
+
+
+def opened(url: str, key: SecretStr | None = None, **fields: Any) -> closing[ChatClient]:
+    return closing(ChatClient(config(url, **fields), key))
+
+
+def ask(script: Script, num: int = 1, **fields: Any) -> tuple[list[Outcome], ScriptedEndpoint, ChatClient]:
+    with ScriptedEndpoint(script) as endpoint, opened(endpoint.url, SecretStr(KEY), **fields) as client:
+        found = ask_with(client, num)
+    return found, endpoint, client
+
+
+def ask_with(client: ChatClient, num: int, check_stop: Callable[[], object] = lambda: None) -> list[Outcome]:
+    found: dict[int, Outcome] = {}
+
+    def body(index: int) -> Callable[[], dict[str, Any]]:
+        return lambda: {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": str(index)}]}
+
+    client.ask_each([body(index) for index in range(num)], found.__setitem__, check_stop)
+    return [found[index] for index in range(num)]
+
+
+def text(outcome: Outcome) -> str:
+    return outcome.text if isinstance(outcome, Reply) else outcome.reason
+
+
+def first(wire: Wire | str, then: str = "fine") -> Script:
+    return lambda call: wire if call.number == 0 else then
+
+
+def always(wire: Wire) -> Script:
+    return lambda call: wire
+
+
+def test_every_question_gets_its_own_answer_and_many_are_under_way_at_once() -> None:
+    def slow(call: Call) -> Wire:
+        good = completion(f"answer {call.text}")
+        return Wire(good.content, delay_s=0.1)
+
+    found, endpoint, client = ask(slow, 40, max_concurrency=10)
+    assert [text(reply) for reply in found] == [f"answer {index}" for index in range(40)]
+    assert 5 <= endpoint.most_at_once <= 10
+    assert (client.ledger.num_calls, client.ledger.num_answers) == (40, 40)
+    assert client.ledger.usage == Usage(400, sum(len(f"answer {index}") for index in range(40)))
+
+
+def test_key_and_body_arrive() -> None:
+    _, endpoint, _ = ask(lambda call: "fine")
+    (call,) = endpoint.calls
+    assert call.path == "/v1/chat/completions"
+    assert call.headers["Authorization"] == f"Bearer {KEY}"
+    assert call.body == {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "0"}]}
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        failure(500),
+        failure(503),
+        failure(429),
+        failure(408),
+        Wire(b"<html><body>busy</body></html>", headers={"Content-Type": "text/html"}),
+        Wire(completion("fine").content[:40]),
+        Wire(completion("fine").content[:40], missing_bytes=500),
+        Wire(b'{"choices": []}'),
+        Wire(b'["no", "object"]'),
+        Wire(b'{"error": {"message": "upstream"}}'),
+        Wire(b"[" * 100_000),
+        Wire(b""),
+    ],
+    ids=[
+        "500",
+        "503",
+        "429",
+        "408",
+        "html",
+        "cut json",
+        "half a reply",
+        "no choices",
+        "a list",
+        "error",
+        "deep",
+        "empty",
+    ],
+)
+def test_what_can_pass_is_asked_again(wire: Wire) -> None:
+    found, endpoint, _ = ask(first(wire))
+    assert text(found[0]) == "fine"
+    assert len(endpoint.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("wire", "reason", "num_calls"),
+    [
+        (failure(500), "endpoint-error", 3),
+        (failure(429), "rate-limited", 3),
+        (Wire(b"<html>busy</html>"), "reply-not-json", 3),
+        (Wire(completion("fine").content[:40], missing_bytes=500), "reply-truncated", 3),
+        (Wire(b'{"choices": []}'), "reply-no-choices", 3),
+        (completion(None), "reply-no-content", 1),
+        (completion(None, finish_reason="length"), "reply-no-content", 1),
+        (completion("half", finish_reason="content_filter"), "content-filter", 1),
+        (completion("half", finish_reason=None), "reply-unfinished", 1),
+        (completion("half", finish_reason="tool_calls"), "reply-unfinished", 1),
+        (completion("\ud800"), "text-invalid", 1),
+        (failure(400, "context length exceeded"), "request-refused", 1),
+        (failure(413), "request-refused", 1),
+        (failure(422), "request-refused", 1),
+        (
+            Wire(b'{"choices": [{"message": {"content": null, "refusal": "no"}, "finish_reason": "stop"}]}'),
+            "model-refused",
+            1,
+        ),
+    ],
+)
+def test_each_failure_has_its_own_reason_and_harms_no_other_row(wire: Wire, reason: str, num_calls: int) -> None:
+    found, endpoint, client = ask(lambda call: wire if call.text == "1" else "fine", 3)
+    assert [text(reply) for reply in found] == ["fine", reason, "fine"]
+    assert len(endpoint.calls) == num_calls + 2
+    assert client.ledger.num_answers == 2
+
+
+def test_an_empty_text_is_an_answer() -> None:
+    found, _, _ = ask(lambda call: "")
+    assert found == [Reply("", "stop", Usage(10, 0))]
+
+
+def test_a_reply_without_a_count_is_an_answer_that_is_said_to_be_uncounted() -> None:
+    found, _, client = ask(always(completion("fine", usage=False)))
+    assert found == [Reply("fine", "stop", None)]
+    assert (client.ledger.num_uncounted, client.ledger.usage) == (1, Usage(0, 0))
+
+
+def test_tokens_of_an_unusable_reply_are_counted_they_were_paid_for() -> None:
+    _, _, client = ask(always(completion("half", finish_reason="content_filter")))
+    assert client.ledger.usage == Usage(10, 4)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(form: str) -> None:
+    def soon() -> str:
+        return "1" if form == "seconds" else format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+
+    began = time.monotonic()
+    found, _, _ = ask(lambda call: failure(429, Retry_After=soon()) if call.number == 0 else "fine")
+    assert text(found[0]) == "fine"
+    assert 0.9 <= time.monotonic() - began < 4
+
+
+def test_retry_after_holds_for_the_questions_that_were_not_asked_yet() -> None:
+    times: list[float] = []
+
+    def script(call: Call) -> str | Wire:
+        times.append(time.monotonic())
+        return failure(429, Retry_After="1") if call.number == 0 else "fine"
+
+    ask(script, 6, max_concurrency=1)
+    assert times[1] - times[0] >= 0.9
+
+
+def test_a_pause_that_is_longer_than_the_deadline_ends_the_question() -> None:
+    began = time.monotonic()
+    found, endpoint, _ = ask(first(failure(429, Retry_After="3600")), deadline_s=2.0)
+    assert text(found[0]) == "rate-limited"
+    assert len(endpoint.calls) == 1 and time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("wire", [Wire(b"late", delay_s=3), Wire(completion("late").content, drip_s=0.05)])
+def test_silence_and_a_trickle_end_after_the_timeout(wire: Wire) -> None:
+    began = time.monotonic()
+    found, _, _ = ask(always(wire), timeout_s=0.4, max_retries=0)
+    assert text(found[0]) == "endpoint-timeout"
+    assert time.monotonic() - began < 4
+
+
+def test_a_dead_port_ends_everything_soon_and_says_so() -> None:
+    began = time.monotonic()
+    with (
+        opened(f"http://127.0.0.1:{dead_port()}/v1", max_retries=1) as client,
+        pytest.raises(EndpointError, match="the endpoint is down: no connection to 127.0.0.1") as caught,
+    ):
+        ask_with(client, 1000)
+    assert caught.value.exit_code == 1 and "asks for the rest" in str(caught.value.hint)
+    assert time.monotonic() - began < 5
+    assert client.ledger.num_calls < 100
+
+
+def test_a_server_that_only_fails_ends_everything_after_a_few_questions() -> None:
+    found: dict[int, Outcome] = {}
+    with (
+        ScriptedEndpoint(always(failure(500))) as endpoint,
+        opened(endpoint.url, max_retries=0, max_failures_in_row=4, max_concurrency=1) as client,
+        pytest.raises(EndpointError, match="4 questions in a row have no answer"),
+    ):
+        client.ask_each([dict] * 1000, found.__setitem__, lambda: None)
+    assert [text(reply) for reply in found.values()] == ["endpoint-error"] * 3
+    assert len(endpoint.calls) < 8
+
+
+def test_answers_between_failures_keep_the_endpoint_alive() -> None:
+    found, _, _ = ask(
+        lambda call: failure(500) if call.number % 4 else "fine", 40, max_retries=0, max_failures_in_row=4,
+        max_concurrency=1,
+    )  # fmt: skip
+    assert sum(isinstance(reply, Reply) for reply in found) == 10
+
+
+def test_a_request_that_is_always_refused_ends_everything_but_not_after_one_was_answered() -> None:
+    with pytest.raises(EndpointError, match="refuses every request: .*unknown key"):
+        ask(always(failure(400, "unknown key")), 100, max_failures_in_row=4)
+    found, _, _ = ask(
+        lambda call: "fine" if call.number == 0 else failure(400), 50, max_failures_in_row=4, max_concurrency=1
+    )
+    assert [text(reply) for reply in found] == ["fine"] + ["request-refused"] * 49
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_ends_everything_and_is_nowhere_in_the_message(status: int) -> None:
+    answered: dict[int, Outcome] = {}
+
+    def script(call: Call) -> str | Wire:
+        return "fine" if call.number < 3 else failure(status, f"bad key {KEY}, {KEY[:12]}***")
+
+    with (
+        ScriptedEndpoint(script) as endpoint,
+        opened(endpoint.url, SecretStr(KEY), max_concurrency=1, key_env="TEACHER_KEY") as client,
+        pytest.raises(CredentialError, match="refuses the key in `TEACHER_KEY`") as caught,
+    ):
+        client.ask_each([dict] * 50, answered.__setitem__, lambda: None)
+    assert caught.value.exit_code == 4
+    assert KEY[:8] not in caught.value.message
+    assert len(answered) == 3
+
+
+@pytest.mark.parametrize(
+    "wire", [failure(500, KEY), failure(400, f"key {KEY}"), Wire(f"<html>{KEY}</html>".encode(), 502)]
+)
+def test_the_key_is_in_no_reason_that_is_recorded(wire: Wire) -> None:
+    found, _, client = ask(always(wire), max_retries=0)
+    assert isinstance(found[0], RowError)
+    assert KEY not in found[0].message and "[key]" in found[0].message
+    assert KEY not in repr(client) + repr(vars(client))
+
+
+def test_an_unknown_model_and_a_wrong_address_are_input_errors() -> None:
+    with pytest.raises(InputError, match="no chat completions of `m`"):
+        ask(always(failure(404, "no such model")))
+    with pytest.raises(InputError, match="points to https://elsewhere"):
+        ask(always(failure(308, Location="https://elsewhere")))
+
+
+@pytest.mark.parametrize(
+    "wire", [failure(402, "pay first"), failure(429, "quota", code="insufficient_quota")], ids=["402", "quota"]
+)
+def test_an_account_that_is_used_up_is_not_asked_again(wire: Wire) -> None:
+    began = time.monotonic()
+    with pytest.raises(EndpointError, match="the account is used up"):
+        ask(always(wire), 50)
+    assert time.monotonic() - began < 2
+
+
+def test_the_other_name_of_the_token_budget_is_found_and_kept() -> None:
+    def newer_model(call: Call) -> str | Wire:
+        if "max_tokens" in call.body:
+            return failure(400, "'max_tokens' is not supported with this model, use 'max_completion_tokens'")
+        return f"at most {call.body['max_completion_tokens']}"
+
+    found, endpoint, _ = ask(newer_model, 20, max_concurrency=4)
+    assert [text(reply) for reply in found] == ["at most 8"] * 20
+    assert len(endpoint.calls) <= 24
+
+
+def test_a_stop_waits_for_what_is_under_way_and_asks_nothing_new() -> None:
+    stop = threading.Event()
+
+    class Stopped(Exception):
+        pass
+
+    def check_stop() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    def script(call: Call) -> Wire:
+        if call.number == 7:
+            stop.set()
+        return Wire(completion("fine").content, delay_s=0.2)
+
+    found: dict[int, Outcome] = {}
+    with (
+        ScriptedEndpoint(script) as endpoint,
+        opened(endpoint.url, max_concurrency=4) as client,
+        pytest.raises(Stopped),
+    ):
+        client.ask_each([dict] * 100, found.__setitem__, check_stop)
+    assert len(found) == len(endpoint.calls) <= 12
+    assert all(isinstance(reply, Reply) for reply in found.values())
+
+
+def test_a_third_of_all_calls_failing_at_random_loses_nothing() -> None:
+    dice = random.Random(0)
+    faults = [
+        failure(500),
+        failure(429),
+        Wire(b"<html>"),
+        Wire(b'{"choices": []}'),
+        Wire(completion("wrong").content[:50], missing_bytes=10),
+    ]
+
+    def script(call: Call) -> str | Wire:
+        return dice.choice(faults) if dice.random() < 0.3 else f"answer {call.text}"
+
+    found, _, _ = ask(script, 120, max_retries=8)
+    assert [text(reply) for reply in found] == [f"answer {index}" for index in range(120)]

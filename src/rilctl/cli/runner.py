@@ -55,7 +55,8 @@ def run_verb(
     if as_json:
         output.result_json(result_object(verb, result, seconds))
     else:
-        output.result(main_path(result))
+        if text := main_path(result):
+            output.result(text)
     return exit_code(result)
 
 
@@ -143,12 +144,13 @@ def result_object(verb: str, result: StageResult, seconds: float | None = None) 
         "outputs": {role: artifact.model_dump(mode="json") for role, artifact in result.outputs.items()},
         "num_rejected": result.num_rejected,
         "summary": result.summary,
+        **({"files": list(result.files)} if result.files else {}),
     }
 
 
 def main_path(result: StageResult) -> str:
-    """The path of the first output."""
-    return next(iter(result.outputs.values())).path
+    """The path of the first output; where a verb made none, the files that it wrote, one a line."""
+    return next((artifact.path for artifact in result.outputs.values()), "\n".join(result.files))
 
 
 def exit_code(*results: StageResult) -> int:

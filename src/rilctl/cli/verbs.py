@@ -26,6 +26,14 @@ def cache_teacher(
     imports: Annotated[
         list[Path] | None, typer.Option("--import", metavar="FILE", help="JSON Lines of existing answers. Repeatable.")
     ] = None,
+    write_batch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write batch files for a provider instead of asking its endpoint."),
+    ] = None,
+    read_batches: Annotated[
+        list[Path] | None,
+        typer.Option("--read-batch", metavar="FILE", help="Results of such a batch; no endpoint is asked. Repeatable."),
+    ] = None,
     overrides: Overrides = None,
     out: Out = None,
     as_json: Json = False,
@@ -40,6 +48,8 @@ def cache_teacher(
         "cache-teacher.teachers": None if teachers is None else [*_split_names(teachers)],
         "cache-teacher.num_responses": num_responses,
         "cache-teacher.imports": [str(path) for path in imports] if imports else None,
+        "cache-teacher.write_batch": None if write_batch is None else str(write_batch),
+        "cache-teacher.read_batches": [str(path) for path in read_batches] if read_batches else None,
     }
     _run("cache-teacher", recipes, overrides, flags, out, as_json, dry_run)
 

@@ -40,6 +40,10 @@ class CacheTeacherConfig(StrictModel):
     """Responses per question and teacher."""
     imports: tuple[str, ...] = ()
     """JSON Lines files with answers that exist already: `sample_id`, `teacher`, `text`; they count toward N."""
+    write_batch: Annotated[str | None, EXECUTION] = None
+    """Directory for batch files of what teachers at endpoints have not answered yet; nothing is asked."""
+    read_batches: Annotated[tuple[str, ...], EXECUTION] = ()
+    """Result files of such batches: with them and the call cache, no endpoint is asked."""
     sampling: SamplingConfig = SamplingConfig()
     """How they are sampled."""
     seed: NonNegativeInt = 0
@@ -48,3 +52,9 @@ class CacheTeacherConfig(StrictModel):
     """A larger share of questions with a rejected row, and the next verb refuses the artifact."""
     engine: GenerationEngineConfig = HfEngineConfig()
     """What generates."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "CacheTeacherConfig":
+        if self.write_batch is not None and self.read_batches:
+            raise ValueError("set write_batch or read_batches, not both")
+        return self

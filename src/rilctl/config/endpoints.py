@@ -1,6 +1,6 @@
 """`endpoint = { … }`: a model that answers over HTTP, in the form of OpenAI's chat completions."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
@@ -37,6 +37,9 @@ class EndpointConfig(StrictModel):
     """Price of a million input tokens, for the account of costs; absent: tokens are counted, costs are not."""
     output_price: Annotated[NonNegativeFloat | None, EXECUTION] = None
     """Price of a million output tokens, in the same currency."""
+    budget_key: Annotated[Literal["max_tokens", "max_completion_tokens"], EXECUTION] = "max_tokens"
+    """How requests name the token budget. A refusal of the first in favour of the second is understood by itself,
+    except in batch files."""
     omit: tuple[str, ...] = ()
     """Keys that are left out of requests: some models refuse `temperature`, `top_p` or `seed`."""
     extra_body: dict[str, Any] = {}

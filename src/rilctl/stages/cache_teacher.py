@@ -1,48 +1,43 @@
 """`cache-teacher`: every teacher answers every question N times, once for all runs."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
-from rilctl.config.cache_teacher import CacheTeacherConfig
-from rilctl.config.fields import ModelConfig, TeacherConfig, semantic_config
-from rilctl.config.registry import MODELS, default_dtype
-from rilctl.config.suggest import did_you_mean
+from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
+from rilctl.config.fields import semantic_config
+from rilctl.config.registry import MODELS
 from rilctl.data.sample import Sample
-from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.open import open_generation
-from rilctl.errors import ConfigError, DataError, InterruptedByUser, RowError
+from rilctl.engines.endpoints.ledger import cost_of
+from rilctl.engines.generation.base import GenerationEngine, Response, Usage
+from rilctl.errors import InterruptedByUser, RowError
 from rilctl.models.source import check_name
-from rilctl.schemas.manifest import ArtifactSummary, InputEntry
+from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import FinishReason, RejectedRecord, ResponseRecord
 from rilctl.stages.cached_calls import cached_responses
 from rilctl.stages.context import Plan, StageContext, StageResult
-from rilctl.stages.inputs import data_entry, load_data, mean, model_entry, present, row_seed, up_to_date
-
-IMPORT_KEYS = ("teacher", "sample_id", "text")
-Imports = dict[tuple[str, str], list[str]]
-"""Texts that exist already, by (teacher, sample id)."""
+from rilctl.stages.inputs import data_entry, load_data, mean, present, up_to_date
+from rilctl.stages.teacher_batches import BatchAnswers, read_results, refuse_missing, write_batches
+from rilctl.stages.teacher_imports import Imports, read_imports
+from rilctl.stages.teachers import check_keys, find_teachers, opened_teacher, teacher_entry, teacher_requests
 
 
 def plan(context: StageContext) -> Plan:
     """What `run` would do."""
-    config, teachers = _config(context), _teachers(context)
+    config, teachers = _config(context), find_teachers(context)
     num_questions = len(load_data(context).samples)
     num_responses = num_questions * config.num_responses
     lines = {"questions": f"{num_questions:,}"}
     for name, teacher in teachers.items():
-        check_name(teacher.model, base_dir=context.base_dir)
-        registered = MODELS.get(teacher.model)
         sampling = teacher.sampling or config.sampling
-        where = f"{registered.model} ({registered.about})" if registered else teacher.model
+        where = _where(context, teacher)
         tokens = f"at most {num_responses * sampling.max_new_tokens:,} tokens"
         lines[f"teacher {name}"] = f"{where}: {num_responses:,} responses, {tokens}"
     lines["output"] = str(context.out)
@@ -51,10 +46,13 @@ def plan(context: StageContext) -> Plan:
 
 def run(context: StageContext) -> StageResult:
     """Answer what the call cache doesn't hold, then write the artifact."""
-    config, teachers = _config(context), _teachers(context)
+    config, teachers = _config(context), find_teachers(context)
     data = load_data(context)
-    imports = _read_imports(context, config, set(teachers), {sample.id for sample in data.samples})
-    inputs = [data_entry(data), *(_teacher_entry(context, name, teacher) for name, teacher in teachers.items())]
+    imports = read_imports(context, config, set(teachers), {sample.id for sample in data.samples})
+    if config.write_batch is not None:
+        files = write_batches(context, config, teachers, data, imports, context.base_dir / config.write_batch)
+        return StageResult({}, files=tuple(map(str, files)))
+    inputs = [data_entry(data), *(teacher_entry(context, name, teacher) for name, teacher in teachers.items())]
     semantic: dict[str, JsonValue] = {
         "cache-teacher": semantic_config(config.model_copy(update={"teachers": tuple(teachers)})),
         "teachers": {name: semantic_config(teacher) for name, teacher in teachers.items()},
@@ -67,6 +65,9 @@ def run(context: StageContext) -> StageResult:
         done = artifact_run.finished({"teacher-cache": "teacher-cache"})
         if done is not None:
             return up_to_date(done)
+        results = read_results(context, config.read_batches) if config.read_batches else None
+        if results is None:
+            check_keys(context, teachers)
         writer = artifact_run.writer("teacher-cache")
         writer.write_rejected(data.rejected)
         rejected: list[RejectedRecord] = []
@@ -74,10 +75,13 @@ def run(context: StageContext) -> StageResult:
         try:
             with CallCache(context.root) as cache:
                 for name, teacher in teachers.items():
-                    writer.write_rows(tally.count(_ask(context, cache, name, teacher, data.samples, imports, rejected)))
+                    ask = _Asking(context, cache, name, teacher, imports, tally, rejected)
+                    with _answering(context, name, teacher, results) as engine:
+                        writer.write_rows(ask.rows(engine, data.samples))
         except InterruptedByUser:
             _commit(writer, rejected, tally, status="partial")
             raise
+        refuse_missing(rejected)
         summary = _commit(writer, rejected, tally, status="complete")
         for row in rejected[:5]:
             context.reporter.warn(f"row `{row.sample_id}` rejected by {row.source}: {row.message}")
@@ -86,22 +90,33 @@ def run(context: StageContext) -> StageResult:
 
 
 class _Tally:
-    """Counts responses as they pass."""
+    """Counts what teachers said."""
 
     def __init__(self) -> None:
         self.num_tokens: defaultdict[str, list[int]] = defaultdict(list)
         self.stopped: list[bool] = []
+        self.usage: dict[str, Usage] = {}
+        self.costs: defaultdict[str, float] = defaultdict(float)
 
-    def count(self, rows: Iterator[ResponseRecord]) -> Iterator[ResponseRecord]:
-        for row in rows:
-            if row.token_ids is not None:
-                self.num_tokens[row.source].append(len(row.token_ids))
-                self.stopped.append(row.finish_reason == "stop")
-            yield row
+    def add(self, name: str, teacher: TeacherConfig, response: Response) -> None:
+        """Count one response."""
+        if response.num_tokens is not None:
+            self.num_tokens[name].append(response.num_tokens)
+        self.stopped.append(response.finish_reason == "stop")
+        if response.usage is not None and teacher.endpoint is not None:
+            before, new = self.usage.get(name, Usage(0, 0)), response.usage
+            self.usage[name] = Usage(before.input_tokens + new.input_tokens, before.output_tokens + new.output_tokens)
+            if (cost := cost_of(teacher.endpoint, new)) is not None:
+                self.costs[name] += cost
 
     def metrics(self) -> dict[str, float]:
-        lengths = {f"mean_tokens/{name}": mean(nums) for name, nums in self.num_tokens.items()}
-        return present({**lengths, "stopped_share": mean(self.stopped)})
+        """Lengths, and what the answers of endpoints cost, whichever run asked for them."""
+        found: dict[str, float | None] = {f"mean_tokens/{name}": mean(nums) for name, nums in self.num_tokens.items()}
+        for name, usage in self.usage.items():
+            found[f"input_tokens/{name}"] = float(usage.input_tokens)
+            found[f"output_tokens/{name}"] = float(usage.output_tokens)
+        found |= {f"cost/{name}": cost for name, cost in self.costs.items()}
+        return present({**found, "stopped_share": mean(self.stopped)})
 
 
 def _commit(
@@ -115,49 +130,58 @@ def _commit(
     return writer.commit(status=status, metrics=tally.metrics())
 
 
-def _ask(
-    context: StageContext,
-    cache: CallCache,
-    name: str,
-    teacher: TeacherConfig,
-    samples: tuple[Sample, ...],
-    imports: Imports,
-    rejected: list[RejectedRecord],
-) -> Iterator[ResponseRecord]:
-    """One teacher's responses, question by question; imported ones come first and count toward N."""
-    config = _config(context)
-    sampling = teacher.sampling or config.sampling
-    engine = open_generation(_model_config(teacher), config.engine, context.base_dir, warn=context.reporter.warn)
-    first = {sample.id: len(imports.get((name, sample.id), ())) for sample in samples}
-    requests = [
-        GenerationRequest(
-            sample.id,
-            sample.question,
-            sample.images,
-            tuple(row_seed(config.seed, sample.id, index) for index in range(first[sample.id], config.num_responses)),
+def _answering(
+    context: StageContext, name: str, teacher: TeacherConfig, results: dict[str, Any] | None
+) -> AbstractContextManager[GenerationEngine]:
+    if results is not None and teacher.endpoint is not None:
+        return nullcontext(BatchAnswers(teacher, results))
+    return opened_teacher(context, name, teacher)
+
+
+@dataclass
+class _Asking:
+    """One teacher being asked; what can't be answered goes to `rejected`."""
+
+    context: StageContext
+    cache: CallCache
+    name: str
+    teacher: TeacherConfig
+    imports: Imports
+    tally: _Tally
+    rejected: list[RejectedRecord] = field(default_factory=list)
+
+    def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
+        """Responses, question by question; imported ones come first and count toward N."""
+        context, name, config = self.context, self.name, _config(self.context)
+        requests = teacher_requests(config, name, samples, self.imports)
+        context.reporter.begin(f"teacher {name}", total=len(requests), unit="questions")
+
+        def on_chunk(num: int) -> None:
+            context.reporter.advance(num)
+            context.check_stop()
+
+        answers = cached_responses(
+            engine,
+            self.cache,
+            requests,
+            self.teacher.sampling or config.sampling,
+            chunk=max(1, engine.rows_at_once // config.num_responses),
+            on_chunk=on_chunk,
+            check_stop=context.check_stop,
         )
-        for sample in samples
-    ]
-    context.reporter.begin(f"teacher {name}", total=len(requests), unit="questions")
-
-    def on_chunk(num: int) -> None:
-        context.reporter.advance(num)
-        context.check_stop()
-
-    chunk = max(1, engine.rows_at_once // config.num_responses)
-    with closing(engine):
-        answers = cached_responses(engine, cache, requests, sampling, chunk=chunk, on_chunk=on_chunk)
         for sample, answer in zip(samples, answers, strict=True):
             if isinstance(answer, RowError):
-                rejected.append(
+                self.rejected.append(
                     RejectedRecord(sample_id=sample.id, source=name, reason=answer.reason, message=answer.message)
                 )
                 continue
-            for index, text in enumerate(imports.get((name, sample.id), [])[: config.num_responses]):
+            imported = self.imports.get((name, sample.id), [])
+            for index, text in enumerate(imported[: config.num_responses]):
                 yield _record(name, sample, index, text, "imported", None)
-            for index, response in enumerate(answer, start=first[sample.id]):
+            for index, response in enumerate(answer, start=len(imported)):
+                self.tally.add(name, self.teacher, response)
                 yield _record(name, sample, index, response.text, response.finish_reason, response.recorded_token_ids)
-    context.reporter.end()
+        context.reporter.end()
 
 
 def _record(
@@ -181,87 +205,9 @@ def _config(context: StageContext) -> CacheTeacherConfig:
     return context.recipe.cache_teacher or CacheTeacherConfig()
 
 
-def _teachers(context: StageContext) -> dict[str, TeacherConfig]:
-    """The teachers to ask: `[teachers.NAME]` tables, else built-in names, directories and hub ids as they stand."""
-    tables = context.recipe.teachers
-    names = _config(context).teachers or tuple(tables)
-    if not names:
-        raise ConfigError(
-            "no teacher is named", hint="use `--teachers qwen72b,internvl78b`, or a [teachers.NAME] table in the recipe"
-        )
-    found: dict[str, TeacherConfig] = {}
-    for name in names:
-        if name in tables:
-            found[name] = tables[name]
-        else:
-            check_name(name, base_dir=context.base_dir, others=tables)
-            found[name] = TeacherConfig(model=name)
-    return {name: t.model_copy(update={"dtype": t.dtype or default_dtype(t.model)}) for name, t in found.items()}
-
-
-def _model_config(teacher: TeacherConfig) -> ModelConfig:
-    return ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)
-
-
-def _teacher_entry(context: StageContext, name: str, teacher: TeacherConfig) -> InputEntry:
-    return model_entry(context, f"teacher:{name}", _model_config(teacher))
-
-
-def _read_imports(
-    context: StageContext, config: CacheTeacherConfig, teachers: set[str], sample_ids: set[str]
-) -> Imports:
-    """Texts from JSON Lines files; what answers a question that isn't asked (held out, rejected) is left out.
-
-    Raises:
-        DataError: a file can't be read, a line is malformed, names a teacher that isn't asked (its answers would be
-            paid for again), or no line answers any question; names file and line.
-    """
-    imports: Imports = defaultdict(list)
-    for name in config.imports:
-        path = context.base_dir / name
-        num_used, unasked = 0, list[str]()
-        for number, line in _import_lines(path):
-            teacher, sample_id, text = _import_row(f"{path}:{number}", line)
-            if teacher not in teachers:
-                raise DataError(
-                    f"{path}:{number}: teacher `{teacher}` is not asked in this run{did_you_mean(teacher, teachers)}",
-                    hint="add it to `--teachers`, or take its lines out",
-                )
-            if sample_id in sample_ids:
-                imports[teacher, sample_id].append(text)
-                num_used += 1
-            else:
-                unasked.append(f"{path}:{number}: no question `{sample_id}` in [data]")
-        if not num_used:
-            raise DataError((*unasked, f"{path} holds no answers")[0], hint="sample_id must be the data set's id")
-        if unasked:
-            context.reporter.warn(f"{len(unasked)} imported answers are left out; {unasked[0]}")
-    return dict(imports)
-
-
-def _import_lines(path: Path) -> list[tuple[int, str]]:
-    hint = "`--import` takes JSON Lines in UTF-8"
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # `splitlines` would cut at U+2028 inside a text
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}", hint=hint) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start})", hint=hint) from error
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def _import_row(where: str, line: str) -> tuple[str, str, str]:
-    """Teacher, sample id and text of one line. Raises `DataError`."""
-    hint = 'each line is `{"sample_id": "…", "teacher": "…", "text": "…"}`'
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}", hint=hint) from error
-    teacher, sample_id, text = (row.get(key) if isinstance(row, dict) else None for key in IMPORT_KEYS)
-    if not (isinstance(teacher, str) and isinstance(sample_id, str) and isinstance(text, str) and text):
-        raise DataError(f"{where}: needs the texts {', '.join(IMPORT_KEYS)}", hint=hint)
-    try:
-        (teacher + sample_id + text).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where}: half a surrogate pair, which no text can hold", hint=hint) from error
-    return teacher, sample_id, text
+def _where(context: StageContext, teacher: TeacherConfig) -> str:
+    if teacher.endpoint is not None:
+        return f"{teacher.model} at {teacher.endpoint.url}"
+    check_name(teacher.model, base_dir=context.base_dir)
+    registered = MODELS.get(teacher.model)
+    return f"{registered.model} ({registered.about})" if registered else teacher.model

@@ -73,11 +73,36 @@ class _Pending:
         return replace(self.request, seeds=tuple(self.request.seeds[index] for index in self.missing))
 
 
-def missing_requests(
-    model_digest: str, cache: CallCache, requests: Sequence[GenerationRequest], sampling: SamplingConfig
-) -> list[GenerationRequest]:
-    """The requests that an engine with this digest would be asked, each with the seeds that the cache lacks."""
-    return [each.fewer for each in _look_up(model_digest, cache, requests, sampling)[0] if each.missing]
+def missing_calls(
+    model_digest: str, cache: CallCache, request: GenerationRequest, sampling: SamplingConfig
+) -> list[tuple[str, int]]:
+    """(key, seed) of the answers that an engine with this digest would be asked for. Raises `RowError`."""
+    ((each,), _) = _look_up(model_digest, cache, [request], sampling)
+    if each.error is not None:
+        raise each.error
+    return [(each.keys[index], request.seeds[index]) for index in each.missing]
+
+
+def response_key(model_digest: str, request: GenerationRequest, sampling: SamplingConfig, seed: int) -> str:
+    """The identity of one response: weights, question, pictures, sampling and seed; no name or path of any of them.
+
+    Raises:
+        RowError: a picture can't be read, or the question is no text.
+    """
+    call: dict[str, JsonValue] = {
+        "call": _CALL,
+        "model": model_digest,
+        "question": request.question,
+        "images": [image.digest for image in request.images],
+        "sampling": sampling.model_dump(mode="json"),
+        "seed": seed,
+    }
+    try:
+        return call_key(call)
+    except UnicodeEncodeError:
+        raise RowError(
+            "text-invalid", f"the question of `{request.sample_id}` has characters that are no text"
+        ) from None
 
 
 def _look_up(
@@ -141,23 +166,10 @@ def _ask_one_by_one(
 
 
 def _with_keys(model_digest: str, request: GenerationRequest, sampling: SamplingConfig) -> _Pending:
-    """The identity of a response: weights, question, pictures, sampling and seed; no name or path of any of them."""
     try:
-        images: list[JsonValue] = [image.digest for image in request.images]
+        return _Pending(request, tuple(response_key(model_digest, request, sampling, seed) for seed in request.seeds))
     except RowError as error:
         return _Pending(request, error=error)
-    call: dict[str, JsonValue] = {
-        "call": _CALL,
-        "model": model_digest,
-        "question": request.question,
-        "images": images,
-        "sampling": sampling.model_dump(mode="json"),
-    }
-    try:
-        return _Pending(request, keys=tuple(call_key({**call, "seed": seed}) for seed in request.seeds))
-    except UnicodeEncodeError:
-        message = f"the question of `{request.sample_id}` has characters that are no text"
-        return _Pending(request, error=RowError("text-invalid", message))
 
 
 def _packed(response: Response) -> JsonValue:

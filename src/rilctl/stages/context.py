@@ -62,12 +62,14 @@ class StageResult:
         num_rejected: rows that could not be used; more than none makes the exit code 3.
         up_to_date: nothing had to be done.
         summary: what a person reads at the end, name -> value.
+        files: what was written beside artifacts, or instead of them.
     """
 
     outputs: dict[str, ArtifactSummary]
     num_rejected: int = 0
     up_to_date: bool = False
     summary: dict[str, float | str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

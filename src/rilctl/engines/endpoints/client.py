@@ -26,7 +26,7 @@ from tenacity import (
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.endpoints.failures import MAX_PAUSE_S, Retriable, read_retry_after
 from rilctl.engines.endpoints.ledger import Ledger
-from rilctl.engines.endpoints.messages import BUDGET_KEYS, Body
+from rilctl.engines.endpoints.messages import Body
 from rilctl.engines.endpoints.replies import (
     Reply,
     error_code,
@@ -40,6 +40,8 @@ from rilctl.engines.endpoints.secrets import redact
 from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
 
 _MAX_REPLY_BYTES = 64 << 20
+_BUDGET_KEYS = ("max_tokens", "max_completion_tokens")
+"""The token budget has two names: most servers know the first, OpenAI's newer models only the second."""
 _TICK_S = 0.1
 """How soon a signal is noticed while all questions wait for their answers."""
 _NOTHING_LOST = "answers that came are kept; the same command asks for the rest"
@@ -69,7 +71,7 @@ class ChatClient:
         self._lock = threading.Lock()
         self._failures_in_row = 0
         self._refused_at_first: int | None = 0
-        self._budget_key = BUDGET_KEYS[0]
+        self._budget_key = _BUDGET_KEYS[0]
         self._paused_until = 0.0
 
     def ask_each(
@@ -164,7 +166,7 @@ class ChatClient:
 
     def _attempt(self, body: Body) -> Reply:
         self._stopping.wait(max(0.0, self._paused_until - time.monotonic()))
-        body = {self._budget_key if key == BUDGET_KEYS[0] else key: value for key, value in body.items()}
+        body = {self._budget_key if key == _BUDGET_KEYS[0] else key: value for key, value in body.items()}
         status, headers, content = self._post(body)
         if status != 200:
             raise self._explain(status, headers, content, body)
@@ -238,8 +240,8 @@ class ChatClient:
             if pause_s is not None:
                 self._paused_until = max(self._paused_until, time.monotonic() + pause_s)
             return Retriable("rate-limited" if status == 429 else "endpoint-error", message, pause_s=pause_s)
-        if BUDGET_KEYS[0] in body and BUDGET_KEYS[1] in said and "support" in said:
-            self._budget_key = BUDGET_KEYS[1]
+        if _BUDGET_KEYS[0] in body and _BUDGET_KEYS[1] in said and "support" in said:
+            self._budget_key = _BUDGET_KEYS[1]
             return Retriable("request-refused", message, pause_s=0.0)
         return self._refused(message)
 

@@ -10,9 +10,6 @@ from rilctl.data.sample import ImageRef
 
 Body = dict[str, Any]
 
-BUDGET_KEYS = ("max_tokens", "max_completion_tokens")
-"""The token budget has two names: most servers know the first, OpenAI's newer models only the second."""
-
 _SEED_MASK = 0x7FFFFFFF
 """Some servers hold a seed in 32 bits."""
 
@@ -51,7 +48,7 @@ def chat_body(
     body: Body = {
         "model": model,
         "messages": messages,
-        "max_tokens": sampling.max_new_tokens,
+        endpoint.budget_key: sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": seed & _SEED_MASK,

@@ -84,19 +84,23 @@ def test_every_kind_of_artifact_is_listed() -> None:
     ]
 
 
+def _choices(node: ast.expr) -> tuple[ast.expr, ...]:
+    return (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)
+
+
 def test_every_code_of_a_rejected_row_is_explained() -> None:
     section = page("data.md").partition("\n## Rejected rows\n")[2]
     explained = {
         code for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for code in re.findall("`(.*?)`", row)
     }
     used = {
-        node.args[0].value
+        code.value
         for path in SOURCES
         if "testing" not in path.parts
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "RowError"
-        and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("RowError", "Retriable")
+        for code in _choices(node.args[0])
+        if isinstance(code, ast.Constant)
     }
     assert used - explained == set()
     assert explained - used == {"question-empty", "answer-empty", "response-empty"}  # made of the column's name

@@ -29,7 +29,6 @@ from rilctl.stages.teachers import teacher_requests
 MAX_REQUESTS = 50_000
 MAX_BYTES = 100_000_000
 """Limits of one file; providers allow as much or more."""
-MISSING = "batch-missing"
 _HINT = "each line is one result in the form of OpenAI's batch API: `custom_id`, `response`, `error`"
 
 
@@ -140,7 +139,7 @@ class BatchAnswers:
     def _response(self, key: str) -> Response:
         result = self.results.get(key)
         if result is None:
-            raise RowError(MISSING, "its answer is in no batch file that was read")
+            raise RowError("batch-missing", "its answer is in no batch file that was read")
         response, error = result.get("response"), result.get("error")
         body = response.get("body") if isinstance(response, dict) else None
         if not isinstance(response, dict) or not isinstance(body, dict) or response.get("status_code") != 200:
@@ -155,7 +154,7 @@ class BatchAnswers:
 
 def refuse_missing(rejected: Sequence[RejectedRecord]) -> None:
     """Raise `RilctlError` where the batch files hold neither an answer nor a failure for some question."""
-    if num := sum(row.reason == MISSING for row in rejected):
+    if num := sum(row.reason == "batch-missing" for row in rejected):
         raise RilctlError(
             f"{num} questions have answers that are in no batch file that was read",
             hint="what was read is kept; name the other result files, or leave out `--read-batch` to ask the endpoint; "

@@ -211,8 +211,8 @@ class ChatClient:
         except httpx2.TimeoutException as error:
             raise Retriable("endpoint-timeout", f"{host}: no whole reply within {limit_s:g} s") from error
         except httpx2.RequestError as error:
-            reason = "endpoint-disconnected" if status is None else "reply-truncated"
-            raise Retriable(reason, f"{host}: {error or type(error).__name__}") from error
+            message = f"{host}: {error or type(error).__name__}"
+            raise Retriable("endpoint-disconnected" if status is None else "reply-truncated", message) from error
 
     def _explain(self, status: int, headers: httpx2.Headers, content: bytes, body: Body) -> Exception:
         """What a status other than 200 means, as the exception to raise."""

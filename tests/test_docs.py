@@ -13,13 +13,14 @@ from rilctl.artifacts.lineage import LineageNode
 from rilctl.artifacts.listing import ListedArtifact, Unfinished
 from rilctl.artifacts.verify import VerifyReport
 from rilctl.cli.doctor import Check
-from rilctl.cli.runner import plan_object, result_object
+from rilctl.cli.runner import result_object
 from rilctl.data.select import Reason
 from rilctl.errors import RilctlError
 from rilctl.pipeline.quickstart import QuickstartReport
+from rilctl.planning.plan import Plan, plan_object
 from rilctl.schemas.manifest import ARTIFACT_KINDS, ArtifactSummary, Manifest
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.context import Plan, StageResult
+from rilctl.stages.context import StageResult
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "rilctl").rglob("*.py"))
@@ -69,7 +70,7 @@ def test_the_examples_of_verbs_have_the_keys_that_verbs_write() -> None:
     assert list(stage) == list(result_object("sft", result))
     for shown in (*verb["outputs"].values(), *stage["outputs"].values()):
         fits(ArtifactSummary, shown)
-    assert list(example("Dry runs")) == list(plan_object(Plan("sft", {})))
+    assert list(example("Dry runs")) == list(plan_object(Plan("sft", ())))
 
 
 def test_the_examples_of_several_artifacts_and_of_checks_fit() -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from rilctl.cli.app import main
 from rilctl.errors import ArtifactError, LockedError
+from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.reporting.progress import Reporter
 from rilctl.reporting.tables import AccuracyRow
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary
-from rilctl.stages.context import Plan, StageContext, StageResult, StopFlag
+from rilctl.stages.context import StageContext, StageResult, StopFlag
 
 SCRIPT = os.environ["SCRIPT"]
 
@@ -73,7 +74,13 @@ def run(context: StageContext) -> StageResult:
 
 def plan(context: StageContext) -> Plan:
     print("noise")
-    return Plan("train", {"student": "qwen3b", "output": str(context.out)})
+    facts = (
+        Fact("student", "qwen3b"),
+        Fact("rollout tokens", 24_576_000, "tokens", "at most"),
+        Fact("wall time", None, "s"),
+    )
+    memory = Table("memory", "bytes", {"policy update": {"weights": 7_000_000, "total": 9_000_000}}, about="of one GPU")
+    return Plan("train", (Section("work", facts), memory, Section("output", (Fact("directory", str(context.out)),))))
 
 
 for verb in ("train", "eval", "judge"):

@@ -95,9 +95,27 @@ def test_debug_shows_the_traceback_before_the_error(tmp_path: Path) -> None:
 
 def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     out = f"{tmp_path}/runs/default/train"
-    assert call("", "train", "--dry-run", cwd=tmp_path)[1] == f"train\n  student  qwen3b\n  output   {out}\n"
+    assert call("", "train", "--dry-run", cwd=tmp_path)[1] == (
+        "train\n"
+        "  work\n"
+        "    student         qwen3b\n"
+        "    rollout tokens  24.6 M  at most\n"
+        "    wall time       unknown\n"
+        "  memory of one GPU\n"
+        "                   weights  total\n"
+        "    policy update     7 MB   9 MB\n"
+        "  output\n"
+        f"    directory       {out}\n"
+    )
     stdout = call("", "train", "--dry-run", "--json", cwd=tmp_path)[1]
-    assert json.loads(stdout) == {"verb": "train", "plan": {"student": "qwen3b", "output": out}}
+    assert json.loads(stdout) == {
+        "verb": "train",
+        "plan": {
+            "work": {"student": "qwen3b", "rollout_tokens": 24_576_000, "wall_time_s": None},
+            "memory": {"policy_update": {"weights_bytes": 7_000_000, "total_bytes": 9_000_000}},
+            "output": {"directory": out},
+        },
+    }
     assert list(tmp_path.iterdir()) == []
 
 

@@ -67,16 +67,20 @@ def test_a_dry_run_writes_nothing(finished: Finished, fresh: Path, verb: str) ->
     for more in ((), ("--out", "elsewhere")):
         outcome = call(finished[0], verb, "--dry-run", "--json", *more)
         assert outcome.code == 0, outcome.stderr
-        assert outcome.report["verb"] == verb and outcome.report["plan"]["output"]
-        assert all(isinstance(line, str) for line in outcome.report["plan"].values())
+        assert outcome.report["verb"] == verb and outcome.report["plan"]["output"]["directory"]
+        for section in outcome.report["plan"].values():
+            assert section and isinstance(section, dict)
     assert snapshot(finished[0]) == before
     before = snapshot(fresh)
     outcome = call(fresh, verb, "--dry-run")
-    if verb in ("cache-teacher", "sft", "eval"):
-        assert outcome.code == 0, outcome.stderr
-    else:
-        outcome.refused(5, "it doesn't exist", "makes a")
+    assert outcome.code == 0, outcome.stderr
+    assert ("not there yet" in outcome.stdout) == (verb not in ("cache-teacher", "sft"))
     assert snapshot(fresh) == before and not (fresh / "runs").exists()
+
+
+def test_a_dry_run_refuses_a_named_input_that_is_not_there(fresh: Path) -> None:
+    call(fresh, "train", "--dry-run", "--set", "train.teacher_cache=nowhere").refused(5, "it doesn't exist", "makes a")
+    call(fresh, "judge", "nowhere", "--dry-run").refused(5, "it doesn't exist")
 
 
 def test_a_dry_run_of_all_verbs_writes_nothing(fresh: Path) -> None:

@@ -24,6 +24,14 @@ def number(value: float | str) -> str:
     return f"{value:.4g}"
 
 
+def count(value: float) -> str:
+    """`24`, `9,600`, `24.6 M`, `3.75 B`: whole numbers up to a million."""
+    for unit, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
 def size(num_bytes: int) -> str:
     """`912 B`, `3.1 MB`, `139 GB`, in powers of 1000."""
     value = float(num_bytes)

@@ -21,8 +21,10 @@ def run(
     What is up to date is skipped; an error ends the walk, and the same command goes on from there.
     """
     from rilctl.cli import runner
+    from rilctl.cli.plans import show_plans
     from rilctl.pipeline.run import run_pipeline
-    from rilctl.stages.context import Plan, StageResult
+    from rilctl.planning.plan import Plan, plan_object
+    from rilctl.stages.context import StageResult
 
     paths, recipe = runner.read_recipe(recipes, overrides, {})
     with runner.stage_surroundings() as (reporter, stop):
@@ -30,10 +32,9 @@ def run(
     if dry_run:
         plans = [plan for plan in outcomes.values() if isinstance(plan, Plan)]
         if as_json:
-            output.result_json({"verb": "run", "plans": [runner.plan_object(plan) for plan in plans]})
+            output.result_json({"verb": "run", "plans": [plan_object(plan) for plan in plans]})
         else:
-            for plan in plans:
-                runner.show_plan(plan, as_json=False)
+            show_plans(plans)
         return
     results = {verb: result for verb, result in outcomes.items() if isinstance(result, StageResult)}
     for verb, result in results.items():

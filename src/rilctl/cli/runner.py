@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import JsonValue
 
 from rilctl.cli import format, output
+from rilctl.cli.plans import show_plans
 from rilctl.cli.signals import stop_on_signals
 from rilctl.config.layers import DEFAULT_RECIPE, default_recipes, recipe_name
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.pipeline.run import load_stage
-from rilctl.stages.context import Plan, StageContext, StageResult, StopFlag
+from rilctl.planning.plan import plan_object
+from rilctl.stages.context import StageContext, StageResult, StopFlag
 
 REJECTED_EXIT_CODE = 3
 """The work is done, and some rows could not be used."""
@@ -49,7 +51,10 @@ def run_verb(
             result = stage.run(context)
             seconds = time.monotonic() - began
     if dry_run:
-        show_plan(plan, as_json=as_json)
+        if as_json:
+            output.result_json(plan_object(plan))
+        else:
+            show_plans([plan])
         return 0
     show_summary(verb, result, seconds)
     if as_json:
@@ -106,21 +111,6 @@ def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
             yield reporter, stop
         finally:
             reporter.end()
-
-
-def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """Write a verb's plan to stdout: an object with `verb` and `plan`, or `name: value` lines."""
-    if as_json:
-        output.result_json(plan_object(plan))
-        return
-    width = max(map(len, plan.lines), default=0)
-    lines = [f"  {name:<{width}}  {value}" for name, value in plan.lines.items()]
-    output.result("\n".join([plan.verb, *lines]))
-
-
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """What `--dry-run --json` says of a verb."""
-    return {"verb": plan.verb, "plan": plan.lines}
 
 
 def show_summary(verb: str, result: StageResult, seconds: float | None = None) -> None:

@@ -9,6 +9,7 @@ from rilctl.config.data import DataConfig
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import EXECUTION, ModelConfig
 from rilctl.config.judge import JudgeConfig
+from rilctl.config.plan import PlanConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
@@ -33,6 +34,8 @@ class Recipe(StrictModel):
 
     workspace: WorkspaceConfig = WorkspaceConfig()
     """Where artifacts go."""
+    plan: PlanConfig = PlanConfig()
+    """Figures for `--dry-run`."""
     data: DataConfig | None = None
     """Where questions come from."""
     student: ModelConfig | None = None

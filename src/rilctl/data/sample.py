@@ -44,12 +44,18 @@ class ImageRef:
             return hashlib.sha256(f"{content.mode}{content.size}".encode() + content.tobytes()).hexdigest()
         return hashlib.sha256(content).hexdigest()
 
+    @cached_property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height, turned as its EXIF says; reads the header only. Raises `RowError`."""
+        content = self._content()
+        return content.size if isinstance(content, Image.Image) else self._size(content)
+
     def check(self) -> None:
         """Look at the header only. Raises `RowError` where the file is missing, no image, or too large."""
         content = self._content()
-        if isinstance(content, bytes):
-            self._open(content).close()
-            vars(self)["digest"] = hashlib.sha256(content).hexdigest()  # now, so that the file is read once
+        if isinstance(content, bytes):  # size and digest now, so that the file is read once
+            vars(self)["size_px"] = self._size(content)
+            vars(self)["digest"] = hashlib.sha256(content).hexdigest()
 
     def load(self) -> Image.Image:
         """The decoded picture (of an animation the first frame): RGB, on white, turned as its EXIF says.
@@ -97,6 +103,14 @@ class ImageRef:
             return self
         content = self._content()
         return replace(self, origin=content if isinstance(content, bytes) else content.convert("RGB").copy)
+
+    def _size(self, content: bytes) -> tuple[int, int]:
+        with self._open(content) as image:
+            try:
+                is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+            except Exception:  # readers of EXIF raise anything on hostile bytes; `load` says so
+                is_turned = False
+            return (image.height, image.width) if is_turned else (image.width, image.height)
 
     def _content(self) -> bytes | Image.Image:
         if isinstance(self.origin, Path):

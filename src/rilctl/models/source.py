@@ -76,6 +76,27 @@ def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSourc
     return _from_hub(registered.model if registered else name, revision)
 
 
+def find_local(name: str, *, revision: str | None, base_dir: Path) -> ModelSource | None:
+    """The same without a download: None where no file of it, or no configuration, is on this machine.
+
+    Raises:
+        UsageError: nothing of that name.
+        ModelError, ArtifactError: a directory that is no model directory.
+    """
+    check_name(name, base_dir=base_dir)
+    registered = MODELS.get(name)
+    if (base_dir / name).is_dir() or (registered is not None and registered.model.startswith("package:")):
+        return find_model(name, revision=revision, base_dir=base_dir)
+    from huggingface_hub import try_to_load_from_cache
+
+    repo = registered.model if registered else name
+    found = try_to_load_from_cache(repo, "config.json", revision=revision)
+    if not isinstance(found, str):
+        return None
+    path = Path(found).parent
+    return ModelSource(name=repo, path=path, revision=path.name, family=read_family(path))
+
+
 def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None:
     """Raise `UsageError` unless this can be a model: a built-in name, a directory, or the form of a hub id.
 

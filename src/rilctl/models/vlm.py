@@ -122,7 +122,8 @@ def _check_json(source: ModelSource) -> None:
             raise ModelError(f"{file} is no valid JSON: {error}", hint="copy the model again") from error
 
 
-def _auto_class(family: Family) -> Any:
+def auto_class(family: Family) -> Any:
+    """The library's class for models of a family."""
     import transformers
 
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -136,7 +137,7 @@ def _random_model(source: ModelSource, seed: int) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = _auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
+            model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
         if (source.path / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(source.path)
     except Exception as error:
@@ -151,7 +152,7 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
             hint="convert them, or set `random_weights = true` to start from the configuration alone",
         )
     try:
-        model, info = _auto_class(source.family).from_pretrained(
+        model, info = auto_class(source.family).from_pretrained(
             source.path,
             dtype=dtype,
             output_loading_info=True,

@@ -6,7 +6,8 @@ from typing import Protocol, cast
 
 from rilctl.config.recipe import VERBS, Recipe, Verb
 from rilctl.errors import ArtifactError, UsageError
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.planning.plan import Fact, Plan, Section
+from rilctl.stages.context import StageContext, StageResult
 
 
 class Stage(Protocol):
@@ -75,7 +76,8 @@ def _plan(stage: Stage, verb: Verb, context: StageContext, verbs: tuple[Verb, ..
         unmade = [earlier for earlier in verbs[: verbs.index(verb)] if not context.upstream(earlier).exists()]
         if not unmade:
             raise
-        return Plan(verb, {"waits for": ", ".join(unmade), "because": error.message})
+        waits = (Fact("waits for", ", ".join(unmade)), Fact("because", error.message))
+        return Plan(verb, (Section("inputs", waits),))
 
 
 def _field(verb: Verb) -> str:

@@ -13,35 +13,21 @@ from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.fields import semantic_config
-from rilctl.config.registry import MODELS
 from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import GenerationEngine, Response, Usage
 from rilctl.errors import InterruptedByUser, RowError
-from rilctl.models.source import check_name
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import FinishReason, RejectedRecord, ResponseRecord
 from rilctl.stages.cached_calls import cached_responses
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import data_entry, load_data, mean, present, up_to_date
+from rilctl.stages.plans.cache_teacher import plan
 from rilctl.stages.teacher_batches import BatchAnswers, read_results, refuse_missing, write_batches
 from rilctl.stages.teacher_imports import Imports, read_imports
 from rilctl.stages.teachers import check_keys, find_teachers, opened_teacher, teacher_entry, teacher_requests
 
-
-def plan(context: StageContext) -> Plan:
-    """What `run` would do."""
-    config, teachers = _config(context), find_teachers(context)
-    num_questions = len(load_data(context).samples)
-    num_responses = num_questions * config.num_responses
-    lines = {"questions": f"{num_questions:,}"}
-    for name, teacher in teachers.items():
-        sampling = teacher.sampling or config.sampling
-        where = _where(context, teacher)
-        tokens = f"at most {num_responses * sampling.max_new_tokens:,} tokens"
-        lines[f"teacher {name}"] = f"{where}: {num_responses:,} responses, {tokens}"
-    lines["output"] = str(context.out)
-    return Plan("cache-teacher", lines)
+__all__ = ["plan", "run"]
 
 
 def run(context: StageContext) -> StageResult:
@@ -203,11 +189,3 @@ def _record(
 
 def _config(context: StageContext) -> CacheTeacherConfig:
     return context.recipe.cache_teacher or CacheTeacherConfig()
-
-
-def _where(context: StageContext, teacher: TeacherConfig) -> str:
-    if teacher.endpoint is not None:
-        return f"{teacher.model} at {teacher.endpoint.url}"
-    check_name(teacher.model, base_dir=context.base_dir)
-    registered = MODELS.get(teacher.model)
-    return f"{registered.model} ({registered.about})" if registered else teacher.model

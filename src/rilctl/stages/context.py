@@ -70,11 +70,3 @@ class StageResult:
     up_to_date: bool = False
     summary: dict[str, float | str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What `--dry-run` prints: name -> value, in order, nothing written."""
-
-    verb: Verb
-    lines: dict[str, str]

@@ -23,11 +23,13 @@ from rilctl.engines.evaluation.own import OwnEvaluation
 from rilctl.engines.evaluation.suites import Benchmark, FoundSuite, find_suite
 from rilctl.engines.generation.open import open_generation
 from rilctl.errors import UsageError
+from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.reporting.progress import Reporter
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.cached_calls import CachedGeneration
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import find_student, up_to_date
+from rilctl.stages.plans.closing import output_section
 
 TrainingVerb = Literal["train", "sft"]
 
@@ -36,13 +38,17 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do: the student and every benchmark; nothing is written, and no extra is needed."""
     config = _config(context)
     found = find_suite(config.suite, context.base_dir)
-    lines = {"student": _planned_student(context, config), "suite": f"{found.suite.name}: {found.suite.about}"}
-    lines |= {benchmark.name: benchmark.describe() for benchmark in found.suite.benchmarks}
+    facts = [Fact("student", _planned_student(context, config))]
+    facts.append(Fact("suite", found.suite.name, note=found.suite.about))
     if config.limit is not None:
-        lines["limit"] = f"the first {config.limit:,} questions of each task"
+        facts.append(Fact("limit", config.limit, note="questions of each task, the first ones"))
     if found.suite.extra is not None:
-        lines["needs"] = f"pip install 'rilctl[{found.suite.extra}]'"
-    return Plan("eval", {**lines, "output": str(context.out)})
+        facts.append(Fact("needs", f"pip install 'rilctl[{found.suite.extra}]'"))
+    benchmarks = [
+        Fact(benchmark.name, benchmark.num_questions, note=benchmark.describe()) for benchmark in found.suite.benchmarks
+    ]
+    sections = (Section("work", tuple(facts)), Section("questions", tuple(benchmarks)), output_section(context))
+    return Plan("eval", sections)
 
 
 def run(context: StageContext) -> StageResult:

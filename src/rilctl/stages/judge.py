@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -15,10 +16,13 @@ from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.open import open_judge
 from rilctl.errors import InterruptedByUser
+from rilctl.planning.plan import Fact, Plan, Section
+from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
 from rilctl.stages.judge_input import STDIN, JudgeRow, find_source, read_source, read_stdin
+from rilctl.stages.plans.closing import output_section
 
 _ROWS_PER_CHUNK = 256
 
@@ -50,13 +54,29 @@ class _Tally:
 def plan(context: StageContext) -> Plan:
     """What `run` would do; stdin is left alone."""
     config = _config(context)
-    lines = {"judge": open_judge(config).name}
     if config.source == STDIN:
-        lines["source"] = "JSON Lines on stdin"
+        source, num_rows = Fact("source", "JSON Lines on stdin"), None
+    elif (found := _planned_source(context, config)) is not None:
+        source, num_rows = Fact("source", str(found[0]), note=found[1]), read_manifest(found[0]).num_rows or 0
     else:
-        path, kind = find_source(context, config)
-        lines |= {"source": f"{path} ({kind})", "responses": f"{read_manifest(path).num_rows or 0:,}"}
-    return Plan("judge", {**lines, "judge calls": "none: rules", "output": str(context.out)})
+        source, num_rows = Fact("source", None, note="not there yet: `rilctl cache-teacher` makes it"), None
+    work = Section(
+        "work",
+        (
+            Fact("judge", open_judge(config).name),
+            source,
+            Fact("responses", num_rows),
+            Fact("judge calls", 0, note="none: rules"),
+        ),
+    )
+    return Plan("judge", (work, output_section(context)))
+
+
+def _planned_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind] | None:
+    """What will be judged; None: the recipe's own teacher cache, which isn't there yet."""
+    if config.source is None and not context.upstream("cache-teacher").exists():
+        return None
+    return find_source(context, config)
 
 
 def run(context: StageContext) -> StageResult:

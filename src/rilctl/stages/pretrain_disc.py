@@ -32,20 +32,21 @@ from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.cached_calls import cached_responses
 from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import (
     data_entry,
     find_artifact,
     find_student,
     load_data,
-    name_student,
-    num_artifact_rows,
     present,
     read_responses,
     row_seed,
     up_to_date,
 )
+from rilctl.stages.plans.pretrain_disc import plan
+
+__all__ = ["plan", "run"]
 
 
 class DiscState(StrictModel):
@@ -59,26 +60,6 @@ class Pair:
     sample: Sample
     student_text: str
     teacher_text: str
-
-
-def plan(context: StageContext) -> Plan:
-    """What `run` would do."""
-    config = _config(context)
-    student = name_student(context, config.student, after="pretrain-disc")
-    cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    num_questions = len(load_data(context).samples)
-    sampled = config.responses or f"{num_questions * config.num_responses:,} sampled here"
-    return Plan(
-        "pretrain-disc",
-        {
-            "student": student.model,
-            "teacher responses": f"{num_artifact_rows(cache):,}",
-            "student responses": sampled,
-            "discriminator sees": config.input,
-            "loss": config.loss,
-            "output": str(context.out),
-        },
-    )
 
 
 def run(context: StageContext) -> StageResult:

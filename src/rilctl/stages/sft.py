@@ -33,17 +33,19 @@ from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
 from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import (
     data_entry,
     find_artifact,
     find_student,
     load_data,
-    name_student,
     present,
     read_responses,
     up_to_date,
 )
+from rilctl.stages.plans.sft import plan
+
+__all__ = ["plan", "run"]
 
 
 @dataclass(frozen=True)
@@ -69,26 +71,6 @@ class SftState(StrictModel):
     """Bad rows so far."""
     metrics: dict[str, float] = {}
     """The newest value of each metric."""
-
-
-def plan(context: StageContext) -> Plan:
-    """What `run` would do."""
-    config = _config(context)
-    rows, _, _ = _rows(context, config)
-    steps = f"{config.steps_for(len(rows), config.rows_per_step):,}"
-    if config.match_tokens is not None:
-        steps = f"as many as it takes for the response tokens of {config.match_tokens},"
-    student = name_student(context, config.student, after="sft")
-    return Plan(
-        "sft",
-        {
-            "student": student.model + (" (random weights)" if student.random_weights else ""),
-            "rows": f"{len(rows):,} ({config.responses})",
-            "steps": f"{steps} of {config.rows_per_step} rows",
-            "weights that train": "LoRA adapters" if config.lora else "all",
-            "output": str(context.out),
-        },
-    )
 
 
 def run(context: StageContext) -> StageResult:

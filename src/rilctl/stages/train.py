@@ -9,10 +9,13 @@ from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.open import open_judge
 from rilctl.schemas.manifest import ArtifactKind
-from rilctl.stages.context import Plan, StageContext, StageResult
-from rilctl.stages.inputs import num_artifact_rows, up_to_date
+from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.inputs import up_to_date
+from rilctl.stages.plans.train import plan
 from rilctl.stages.ril.inputs import find_inputs, input_entries
 from rilctl.stages.ril.loop import Loop
+
+__all__ = ["plan", "run"]
 
 HEADLINE = (
     "reward/answer_student",
@@ -25,28 +28,6 @@ HEADLINE = (
     "validation/high",
 )
 """Metrics in the closing summary; metrics.jsonl has all of every step."""
-
-
-def plan(context: StageContext) -> Plan:
-    """What `run` would do."""
-    config = _config(context)
-    inputs = find_inputs(context, config)
-    algorithm = config.algorithm
-    num_teacher = config.num_teacher_rows if algorithm.uses_discriminator else 0
-    num_rollouts = config.num_steps * config.questions_per_step * config.num_student_rows
-    judged = config.num_steps * config.questions_per_step * (config.num_student_rows + num_teacher)
-    lines = {
-        "algorithm": algorithm.name,
-        "student": inputs.student.model,
-        "questions": f"{len(inputs.data.samples):,}, {len(inputs.validation.samples):,} held out",
-        "steps": f"{config.num_steps:,} of {config.questions_per_step} questions x "
-        f"({config.num_student_rows} student + {num_teacher} teacher rows)",
-        "rollouts": f"{num_rollouts:,}, at most {num_rollouts * config.sampling.max_new_tokens:,} tokens",
-        "judge calls": f"{judged if algorithm.uses_judge else 0:,}",
-    }
-    if inputs.teacher_cache:
-        lines["teacher responses"] = f"{num_artifact_rows(inputs.teacher_cache):,}"
-    return Plan("train", lines | {"output": str(context.out)})
 
 
 def run(context: StageContext) -> StageResult:

@@ -5,8 +5,9 @@ import pytest
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.pipeline.run import Stage, run_pipeline
+from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import Plan, StageContext, StageResult
+from rilctl.stages.context import StageContext, StageResult
 
 FULL = Recipe.model_validate_json('{"eval": {}, "train": {}, "sft": {}, "judge": {}, "cache-teacher": {}}')
 
@@ -47,7 +48,7 @@ class Walk:
                 need = walk.needs.get(verb)
                 if need is not None and not context.upstream(need).exists():
                     raise ArtifactError(f"no {need} here")
-                return Plan(verb, {"rows": "3"})
+                return Plan(verb, (Section("data", (Fact("rows", 3),)),))
 
         return Scripted()
 
@@ -87,8 +88,9 @@ def test_a_plan_writes_nothing_and_waits_for_what_earlier_verbs_will_make(tmp_pa
     walk = Walk(tmp_path)
     walk.needs = {"train": "sft"}
     plans = run_pipeline(FULL, walk.make_context, dry_run=True, load=walk.load)
-    assert plans["sft"] == Plan("sft", {"rows": "3"})
-    assert plans["train"] == Plan("train", {"waits for": "cache-teacher, judge, sft", "because": "no sft here"})
+    assert plans["sft"] == Plan("sft", (Section("data", (Fact("rows", 3),)),))
+    waits = Section("inputs", (Fact("waits for", "cache-teacher, judge, sft"), Fact("because", "no sft here")))
+    assert plans["train"] == Plan("train", (waits,))
     assert list(tmp_path.iterdir()) == []
 
 

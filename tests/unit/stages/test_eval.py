@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import ArtifactError, InterruptedByUser, RowError, UsageError
+from rilctl.planning.plan import plan_object
 from rilctl.quickstart.world import make_rows
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import EvaluationRecord, ResponseRecord
@@ -140,14 +142,19 @@ def test_a_real_model_answers_through_the_same_code(tmp_path: Path, model: Path)
     assert eval_stage.run(context(tmp_path, model, limit=4)).up_to_date
 
 
+def planned(surroundings: StageContext) -> dict[str, dict[str, Any]]:
+    plan: dict[str, dict[str, Any]] = plan_object(eval_stage.plan(surroundings))["plan"]
+    return plan
+
+
 def test_the_most_trained_student_of_the_recipe_is_taken(
     tmp_path: Path, model: Path, engine: ScriptedGeneration
 ) -> None:
     tables: dict[str, object] = {"student": {"model": str(model)}}
-    assert eval_stage.plan(context(tmp_path, None, tables=tables)).lines["student"] == str(model)
+    assert planned(context(tmp_path, None, tables=tables))["work"]["student"] == str(model)
     for verb, seed in (("sft", 1), ("train", 2)):
         write_student(tmp_path / "runs" / "demo" / verb, seed)
-        assert f"({verb})" in eval_stage.plan(context(tmp_path, None, tables=tables)).lines["student"]
+        assert f"({verb})" in planned(context(tmp_path, None, tables=tables))["work"]["student"]
     eval_stage.run(context(tmp_path, None, tables=tables))
     student = read_manifest(tmp_path / "out" / "evaluation").inputs[0]
     assert student.kind == "artifact"
@@ -163,13 +170,13 @@ def test_an_unfinished_training_is_not_passed_over(tmp_path: Path, model: Path) 
 
 
 def test_a_plan_of_14bench_lists_the_papers_benchmarks_without_a_student_or_extra(tmp_path: Path) -> None:
-    lines = eval_stage.plan(context(tmp_path, None, suite="14bench")).lines
+    plan = planned(context(tmp_path, None, suite="14bench"))
     names = [
         "AI2D", "ChartQA", "MathVista", "MMBench", "MMBench-CN", "MM-Vet", "MM-Vet-v2", "MMMU", "MMMU-Pro", "MMStar",
         "BLINK", "SEED-Bench", "SEED-Bench-2-Plus", "RealWorldQA",
     ]  # fmt: skip
-    assert [name for name in lines if name in names] == names
-    assert "rilctl[eval]" in lines["needs"]
+    assert list(plan["questions"]) == [name.replace("-", "_") for name in names]
+    assert "rilctl[eval]" in plan["work"]["needs"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import open_run
 from rilctl.config.recipe import Recipe
 from rilctl.errors import ArtifactError, DataError, InterruptedByUser, UsageError
+from rilctl.planning.plan import plan_object
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, VerdictRecord, response_digest
@@ -180,6 +181,6 @@ def test_an_interrupted_run_leaves_a_partial_artifact_and_is_done_by_the_next(tm
 
 def test_a_plan_reads_no_stdin_and_writes_nothing(tmp_path: Path) -> None:
     write(tmp_path / "cache", ROWS)
-    assert judge.plan(context(tmp_path, "cache")).lines["responses"] == "4"
-    assert "stdin" in judge.plan(context(tmp_path, "-")).lines["source"]
+    assert plan_object(judge.plan(context(tmp_path, "cache")))["plan"]["work"]["responses"] == 4
+    assert "stdin" in plan_object(judge.plan(context(tmp_path, "-")))["plan"]["work"]["source"]
     assert not (tmp_path / "verdicts").exists()

@@ -1,0 +1,159 @@
+"""Memory of one device, phase by phase; pure arithmetic in bytes.
+
+What is counted: weights, gradients, the optimizer's moments (and float32 masters), activations, keys and values, and
+the chunk of logits that is alive. What isn't: the device's own context and libraries, and what an allocator wastes.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from rilctl.models.anatomy import Anatomy
+from rilctl.planning.activations import (
+    FLOAT32,
+    Batch,
+    Layout,
+    Precision,
+    cache_per_token,
+    kept_bytes,
+    working_bytes,
+)
+
+MOMENTS = 2 * FLOAT32
+"""Bytes of Adam's two moments of a parameter."""
+Device = Literal["cpu", "cuda"]
+CHUNK_LOGITS: dict[Device, int] = {"cpu": 2**24, "cuda": 2**27}
+"""Logits that are alive at a time: `algorithms/head.py`."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a model and its optimizer hold on one device.
+
+    Args:
+        weights: bytes.
+        gradients: bytes while it learns, and none otherwise.
+        optimizer: moments, and masters where the weights themselves are of a lower precision.
+        host: what waits in host memory instead.
+    """
+
+    weights: int = 0
+    gradients: int = 0
+    optimizer: int = 0
+    host: int = 0
+
+    def __add__(self, other: "Held") -> "Held":
+        return Held(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Bytes on one device when a phase needs most of it."""
+
+    weights: int = 0
+    gradients: int = 0
+    optimizer: int = 0
+    activations: int = 0
+    cache: int = 0
+    logits: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    def columns(self) -> dict[str, int]:
+        """The cells of a table."""
+        names = {"cache": "keys and values"}
+        return {names.get(f.name, f.name): getattr(self, f.name) for f in fields(self)} | {"total": self.total}
+
+
+def torch_state(trained: int, frozen: int = 0, frozen_bytes: int = FLOAT32) -> Held:
+    """Torch in one process: weights that train are float32.
+
+    Args:
+        trained: parameters that train.
+        frozen: parameters that don't.
+        frozen_bytes: of one of those.
+    """
+    return Held(FLOAT32 * trained + frozen_bytes * frozen, FLOAT32 * trained, MOMENTS * trained)
+
+
+def update_phase(
+    anatomy: Anatomy,
+    held: Held,
+    learner: Held,
+    batch: Batch,
+    precision: Precision,
+    layout: Layout,
+    *,
+    num_micro_batches: int,
+    logits: int,
+    device: Device,
+) -> Phase:
+    """Forward, backward and optimizer step of a model.
+
+    Before the last micro-batch all gradients are there already, and stay beside its activations. With a single one
+    they come as the activations go, so only the larger of the two counts.
+
+    Args:
+        anatomy: of the model.
+        held: everything that is on the device, without the learner's gradients.
+        learner: the part of it that learns.
+        batch: the largest micro-batch.
+        precision: of the learner.
+        layout: how its rows meet their prompts.
+        num_micro_batches: of one optimizer step.
+        logits: bytes of the head; 0 for a discriminator.
+        device: where.
+    """
+    activations = kept_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
+    gradients = learner.gradients
+    if num_micro_batches == 1:
+        kept_head = FLOAT32 * anatomy.head if logits and precision.trains == "all" else 0
+        if activations + logits + kept_head > gradients:
+            gradients = kept_head
+        else:
+            activations = logits = 0
+    temporary = FLOAT32 * (learner.gradients // FLOAT32) if device == "cuda" else 0  # AdamW for all weights at once
+    optimizer = held.optimizer + max(0, temporary - activations - logits)
+    return Phase(held.weights, gradients, optimizer, activations, 0, logits)
+
+
+def forward_phase(
+    anatomy: Anatomy, held: Held, batch: Batch, precision: Precision, layout: Layout, *, logits: int
+) -> Phase:
+    """A forward pass without gradient: scoring, the reference."""
+    activations = working_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
+    return Phase(held.weights, 0, held.optimizer, activations, 0, logits)
+
+
+def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precision) -> Phase:
+    """Sampling `batch.rows` responses of at most `batch.row_tokens` tokens at once, in this process."""
+    keys = batch.prompts * batch.prompt_tokens + batch.rows * batch.row_tokens
+    prompts = Batch(batch.prompts, batch.prompt_tokens, 0, 0, batch.patches)
+    cache = keys * cache_per_token(anatomy, precision)
+    working = working_bytes(anatomy, prompts, precision, "shared")
+    activations = max(0, working - batch.prompts * batch.prompt_tokens * cache_per_token(anatomy, precision))
+    logits = batch.rows * anatomy.vocabulary * (precision.products + 3 * FLOAT32 + 2 * 8)  # two of them in float64
+    return Phase(held.weights, 0, held.optimizer, activations + weight_copies(anatomy, precision), cache, logits)
+
+
+def saving_phase(held: Held, learner: Held) -> Phase:
+    """Writing a checkpoint: weights that train and their moments are copied before they are written."""
+    trained = learner.gradients
+    return Phase(held.weights + trained, 0, held.optimizer + MOMENTS // FLOAT32 * trained)
+
+
+def logits_bytes(anatomy: Anatomy, num_tokens: int, precision: Precision, device: Device) -> int:
+    """The chunk of logits that is alive, the head's own copy, and the gradient of the head that is being summed."""
+    elements = min(max(CHUNK_LOGITS[device], anatomy.vocabulary), num_tokens * anatomy.vocabulary)
+    low = precision.products < FLOAT32
+    chunk = elements * (3 * FLOAT32 if low else 2 * FLOAT32)
+    copy = anatomy.head * precision.products if precision.weights != precision.products else 0
+    return chunk + copy
+
+
+def weight_copies(anatomy: Anatomy, precision: Precision) -> int:
+    """Under autocast, float32 weights have a copy in the precision of the matrix products."""
+    in_layers = anatomy.parameters - anatomy.head - (0 if anatomy.tied else anatomy.embedding)
+    return in_layers * precision.products if precision.weights != precision.products else 0

@@ -1,0 +1,123 @@
+"""Memory of the RIL loop's phases on one device."""
+
+from dataclasses import dataclass, replace
+
+from rilctl.models.anatomy import Anatomy
+from rilctl.planning.activations import Batch, Layout, Precision
+from rilctl.planning.memory import (
+    Device,
+    Held,
+    Phase,
+    decoding_phase,
+    forward_phase,
+    logits_bytes,
+    saving_phase,
+    update_phase,
+)
+from rilctl.planning.steps import MicroBatches
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Policy or discriminator.
+
+    Args:
+        held: its weights, gradients and moments.
+        precision: how it trains.
+        cut: how a step's rows go through it.
+    """
+
+    held: Held
+    precision: Precision
+    cut: MicroBatches
+
+
+@dataclass(frozen=True)
+class RilSetup:
+    """Who is where.
+
+    Args:
+        anatomy: of the student, which the discriminator's is too.
+        device: where work is done.
+        policy: the student that trains.
+        disc: the discriminator; None: the algorithm has none.
+        reference: weights of its own; none where they are the policy's frozen ones. None: no KL.
+        answering: precision of reference and rollouts.
+        rollouts: rows that are decoded at once; None: somewhere else.
+        paying_rows: share of the policy's rows that pay a KL.
+        update: how a group's rows meet their prompt where gradients are computed.
+        forward: the same without gradients.
+        takes_turns: of policy and discriminator one waits in host memory.
+        checkpoint: whether the device holds a copy while a checkpoint is written.
+    """
+
+    anatomy: Anatomy
+    device: Device
+    policy: Learner
+    disc: Learner | None
+    reference: Held | None
+    answering: Precision
+    rollouts: Batch | None
+    paying_rows: float
+    update: Layout
+    forward: Layout
+    takes_turns: bool
+    checkpoint: bool
+
+
+def ril_phases(setup: RilSetup) -> dict[str, Phase]:
+    """Bytes on one device in each phase of a step, in the order of a step, and while a checkpoint is written."""
+    anatomy, policy, disc = setup.anatomy, setup.policy, setup.disc
+    beside = _idle(setup.reference or Held())
+    with_policy = _idle(policy.held) + beside
+    with_disc = _idle(disc.held) + beside if disc else Held()
+    if disc and not setup.takes_turns:
+        with_policy = with_disc = _idle(policy.held) + _idle(disc.held) + beside
+    phases: dict[str, Phase] = {}
+    if setup.rollouts is not None:
+        phases["rollouts"] = decoding_phase(anatomy, with_policy, setup.rollouts, setup.answering)
+    if disc is not None:
+        phases["discriminator update"] = _update(setup, disc, with_disc, has_head=False)
+        phases["scoring"] = forward_phase(
+            anatomy, with_disc, disc.cut.largest, replace(disc.precision, trains="nothing"), setup.forward, logits=0
+        )
+    if setup.reference is not None:
+        rows = policy.cut.largest
+        rows = replace(rows, rows=round(rows.rows * setup.paying_rows))
+        logits = logits_bytes(anatomy, rows.rows * rows.row_tokens, setup.answering, setup.device)
+        phases["reference"] = forward_phase(anatomy, with_policy, rows, setup.answering, setup.forward, logits=logits)
+    phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
+    if not setup.checkpoint:
+        return phases
+    largest = policy.held if disc is None else max(policy.held, disc.held, key=lambda held: held.gradients)
+    phases["checkpoint"] = saving_phase(with_policy, largest)
+    return phases
+
+
+def waiting_bytes(setup: RilSetup) -> int:
+    """What waits in host memory at most, of the learner whose turn it isn't."""
+    if setup.disc is None or not setup.takes_turns:
+        return 0
+    return max(held.weights + held.optimizer for held in (setup.policy.held, setup.disc.held))
+
+
+def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool) -> Phase:
+    rows = learner.cut.largest
+    logits = 0
+    if has_head:
+        logits = logits_bytes(setup.anatomy, rows.rows * rows.row_tokens, learner.precision, setup.device)
+    return update_phase(
+        setup.anatomy,
+        present,
+        learner.held,
+        rows,
+        learner.precision,
+        setup.update,
+        num_micro_batches=learner.cut.num,
+        logits=logits,
+        device=setup.device,
+    )
+
+
+def _idle(held: Held) -> Held:
+    return replace(held, gradients=0)

@@ -1,0 +1,65 @@
+"""What DeepSpeed's ZeRO leaves on one device of several: weights, gradients and optimizer state are divided in stages.
+
+Stage 1 divides the optimizer's state (float32 masters and both moments, 12 bytes a parameter), 2 also the float32 sums
+of gradients, 3 also the weights, which come together layer by layer as they are needed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rilctl.planning.activations import FLOAT32
+from rilctl.planning.memory import MOMENTS, Held, torch_state
+
+BUCKET = 500_000_000
+"""Gradients that are on their way between devices at a time (DeepSpeed's `reduce_bucket_size`)."""
+LIVE = 1_000_000_000
+"""Weights that are whole at a time under stage 3 (DeepSpeed's `stage3_max_live_parameters`)."""
+
+
+@dataclass(frozen=True)
+class Zero:
+    """How it is divided.
+
+    Args:
+        stage: 0 to 3.
+        ranks: devices that share.
+        offload: what waits in host memory.
+    """
+
+    stage: int
+    ranks: int
+    offload: Literal["none", "optimizer", "all"] = "none"
+
+    @property
+    def divides_weights(self) -> bool:
+        """Whether a forward pass gathers them layer by layer, and may run no layer twice."""
+        return self.stage == 3
+
+
+def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
+    """One device's part of a model whose weights all train.
+
+    Args:
+        trained: parameters.
+        weight_bytes: of one in the forward pass.
+        zero: how it is divided.
+    """
+    if zero.stage == 0:
+        return torch_state(trained)
+    share = -(-trained // zero.ranks)
+    weights = divided_weights(trained, weight_bytes, zero)
+    sums = FLOAT32 * (trained if zero.stage == 1 else share)
+    buckets = min(trained, BUCKET) * weight_bytes * (1 if zero.divides_weights else 2)
+    optimizer = (FLOAT32 + MOMENTS) * share
+    if zero.offload == "none":
+        return Held(weights.weights, sums + buckets, optimizer)
+    return Held(weights.weights, buckets, 0, weights.host + sums + optimizer)
+
+
+def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
+    """Weights alone: frozen ones, or those of a forward pass; divided under stage 3, else whole."""
+    if not zero.divides_weights:
+        return Held(parameters * weight_bytes)
+    share = -(-parameters // zero.ranks) * weight_bytes
+    gathered = min(parameters, LIVE) * weight_bytes
+    return Held(gathered, host=share) if zero.offload == "all" else Held(share + gathered)

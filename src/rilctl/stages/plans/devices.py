@@ -1,0 +1,57 @@
+"""A plan's device: where the memory is that a run needs, and how much of it there is."""
+
+from dataclasses import dataclass
+
+import torch
+
+from rilctl.config.engines import GenerationEngineConfig, TrainingEngineConfig
+from rilctl.models.devices import pick_device
+from rilctl.planning.memory import Device, Phase
+from rilctl.planning.plan import Fact, Section, Table
+from rilctl.stages.context import StageContext
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class PlannedDevice:
+    """One device of those that train.
+
+    Args:
+        kind: a device that the recipe names need not be here.
+        capacity: bytes of its memory; None: unknown.
+    """
+
+    kind: Device
+    capacity: int | None
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return "of one GPU" if self.kind == "cuda" else "of this process"
+
+
+def planned_device(context: StageContext, engine: TrainingEngineConfig | GenerationEngineConfig) -> PlannedDevice:
+    """What an engine table means by its device."""
+    kind: Device = "cuda" if engine.device == "cuda" or pick_device(engine.device).type == "cuda" else "cpu"
+    stated = context.recipe.plan.device_memory_gb
+    if stated is not None:
+        return PlannedDevice(kind, int(stated * GB))
+    if kind == "cuda" and torch.cuda.is_available():
+        return PlannedDevice(kind, int(torch.cuda.get_device_properties(0).total_memory))
+    return PlannedDevice(kind, None)
+
+
+def memory_sections(
+    device: PlannedDevice, phases: dict[str, Phase], more: tuple[Fact, ...] = ()
+) -> list[Section | Table]:
+    """A table of the phases, and the largest of them."""
+    table = Table("memory", "bytes", {name: phase.columns() for name, phase in phases.items()}, about=device.name)
+    largest = max(phases, key=lambda name: phases[name].total)
+    peak = phases[largest].total
+    facts = [Fact("peak", peak, "bytes", f"{largest}; libraries and allocators come on top")]
+    if device.capacity is not None:
+        free = device.capacity - peak
+        what = f"{free / device.capacity:.0%} to spare" if free >= 0 else "it doesn't fit"
+        facts.append(Fact("fits", free >= 0, note=f"in {device.capacity / GB:.0f} GB, {what}"))
+    return [table, Section("peak memory", (*facts, *more))]

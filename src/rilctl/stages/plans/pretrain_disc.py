@@ -1,0 +1,116 @@
+"""The plan of `pretrain-disc`."""
+
+from dataclasses import replace
+
+from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.models.anatomy import Anatomy
+from rilctl.planning.activations import Batch
+from rilctl.planning.disk import checkpoint_bytes, rows_bytes
+from rilctl.planning.memory import Held, Phase, decoding_phase, saving_phase, update_phase
+from rilctl.planning.plan import Fact, Plan, Section, Table
+from rilctl.planning.steps import Prompts, cut_step
+from rilctl.stages.context import StageContext
+from rilctl.stages.inputs import load_data
+from rilctl.stages.plans.closing import output_section, time_section
+from rilctl.stages.plans.data import data_section, planned_data
+from rilctl.stages.plans.devices import PlannedDevice, memory_sections, planned_device
+from rilctl.stages.plans.inputs import artifact_fact, planned_artifact
+from rilctl.stages.plans.models import PlannedModel, parameter_facts, planned_student, trained_fact, trained_parameters
+from rilctl.stages.plans.training import planned_engine
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do, and what it needs."""
+    config = context.recipe.pretrain_disc or PretrainDiscConfig()
+    student = planned_student(context, config.student, after="pretrain-disc")
+    cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+    data = planned_data(load_data(context).samples, student)
+    sampled = 0 if config.responses else data.num_questions * config.num_responses
+    pairs = round(data.num_questions * config.num_responses * (1 - config.held_out_share))
+    steps = config.steps_for(pairs, max(1, config.rows_per_step // 2))
+    budget = config.sampling.max_new_tokens
+    sections: list[Section | Table] = [
+        Section("inputs", (student.fact(), artifact_fact("teacher cache", cache, "cache-teacher"))),
+        data_section(data),
+        Section(
+            "work",
+            (
+                Fact("student responses", sampled, note=config.responses or "sampled here"),
+                Fact("sampled tokens", sampled * budget, "tokens", f"at most, {budget} each"),
+                Fact("steps", steps, note=f"of {config.rows_per_step} rows, half of them students'"),
+                Fact("discriminator sees", config.input),
+                Fact("loss", config.loss),
+            ),
+        ),
+        _parameters(config, student),
+    ]
+    if student.anatomy is not None and data.prompts is not None:
+        device = planned_device(context, config.engine)
+        sections += memory_sections(device, _phases(context, config, student, student.anatomy, data.prompts, device))
+    trained = steps * config.rows_per_step * budget
+    sections.append(time_section(context, steps=steps, generated=sampled * budget, trained=trained))
+    sections.append(output_section(context, *_disk(config, student, sampled)))
+    return Plan("pretrain-disc", tuple(sections))
+
+
+def _phases(
+    context: StageContext,
+    config: PretrainDiscConfig,
+    student: PlannedModel,
+    anatomy: Anatomy,
+    prompts: Prompts,
+    device: PlannedDevice,
+) -> dict[str, Phase]:
+    """The student answers, and leaves; then the discriminator learns."""
+    phases: dict[str, Phase] = {}
+    budget = config.sampling.max_new_tokens
+    if not config.responses:
+        groups = max(1, config.generation.rows_per_batch // config.num_responses)
+        patches = groups * prompts.most_image_tokens * anatomy.patches_per_token
+        rows = Batch(groups, prompts.longest, groups * config.num_responses, budget, patches)
+        held = Held(weights=anatomy.parameters * student.dtype_bytes)
+        phases["sampling"] = decoding_phase(anatomy, held, rows, student.frozen)
+    sees_pictures = config.input == "image+question+response"
+    pictures = prompts.most_image_tokens if sees_pictures else 0
+    engine = planned_engine(context, config.engine)
+    held = engine.learner(student, anatomy, config.lora, with_head=False)
+    precision = engine.precision(student, config.lora)
+    cut = cut_step(
+        groups=engine.groups_of_a_rank(max(1, config.rows_per_step // 2)),
+        rows=2,
+        row_tokens=budget,
+        prompt_tokens=prompts.longest - prompts.most_image_tokens + pictures,
+        image_tokens=pictures,
+        patches_per_token=anatomy.patches_per_token,
+        budget_tokens=config.engine.tokens_per_micro_batch,
+        shared_by_all=config.input == "response",
+    )
+    phases["discriminator update"] = update_phase(
+        anatomy,
+        replace(held, gradients=0),
+        held,
+        cut.largest,
+        precision,
+        engine.layout(device.kind, with_gradient=True),
+        num_micro_batches=cut.num,
+        logits=0,
+        device=device.kind,
+    )
+    if engine.zero is None:
+        phases["checkpoint"] = saving_phase(replace(held, gradients=0), held)
+    return phases
+
+
+def _parameters(config: PretrainDiscConfig, student: PlannedModel) -> Section:
+    facts = parameter_facts(student)
+    if student.anatomy is not None:
+        facts.append(trained_fact("discriminator trains", student.anatomy, config.lora, with_head=False))
+    return Section("model", tuple(facts))
+
+
+def _disk(config: PretrainDiscConfig, student: PlannedModel, sampled: int) -> tuple[int | None, str]:
+    if student.anatomy is None:
+        return None, ""
+    trained = trained_parameters(student.anatomy, config.lora)
+    rows = rows_bytes(sampled, sampled * config.sampling.max_new_tokens)
+    return 4 * trained + checkpoint_bytes(trained) + rows, "at most, while it runs: weights, two checkpoints, responses"

@@ -1,0 +1,86 @@
+"""A plan's learners: what an engine holds of a model on one device, and in which precision it computes."""
+
+from dataclasses import dataclass
+
+from rilctl.config.engines import DeepspeedEngineConfig, TrainingEngineConfig
+from rilctl.config.fields import LoraConfig
+from rilctl.models.anatomy import Anatomy
+from rilctl.planning.activations import FLOAT32, Layout, Precision
+from rilctl.planning.memory import Device, Held, torch_state
+from rilctl.planning.zero import Zero, divided_weights, zero_state
+from rilctl.stages.context import StageContext
+from rilctl.stages.plans.models import PlannedModel, trained_parameters
+
+
+@dataclass(frozen=True)
+class PlannedEngine:
+    """What trains.
+
+    Args:
+        config: the engine's table.
+        zero: how DeepSpeed divides; None: torch in one process.
+    """
+
+    config: TrainingEngineConfig
+    zero: Zero | None
+
+    @property
+    def ranks(self) -> int:
+        """Devices that share a step's groups."""
+        return self.zero.ranks if self.zero else 1
+
+    def groups_of_a_rank(self, groups: int) -> int:
+        """Of a step's groups, those of the device that has most."""
+        return -(-groups // self.ranks)
+
+    def learner(
+        self,
+        model: PlannedModel,
+        anatomy: Anatomy,
+        lora: LoraConfig | None,
+        *,
+        with_head: bool,
+        on_shared: bool = False,
+    ) -> Held:
+        """Weights, gradients and optimizer of a model on one device; an adapter is whole on each.
+
+        Args:
+            model: which.
+            anatomy: its sizes.
+            lora: its adapter; None: all weights train.
+            with_head: whether an untied head trains too.
+            on_shared: the frozen weights below the adapter are another role's, and counted there.
+        """
+        trained = trained_parameters(anatomy, lora, with_head=with_head)
+        if lora is not None:
+            below = Held() if on_shared else self.frozen(anatomy.parameters, model.dtype_bytes)
+            return torch_state(trained) + below
+        unused = anatomy.parameters - trained
+        if self.zero is None or self.zero.stage == 0:
+            return torch_state(trained, unused, FLOAT32)
+        return zero_state(trained, model.dtype_bytes, self.zero) + self.frozen(unused, model.dtype_bytes)
+
+    def frozen(self, parameters: int, weight_bytes: int) -> Held:
+        """Weights that don't train, on one device."""
+        return divided_weights(parameters, weight_bytes, self.zero) if self.zero else Held(parameters * weight_bytes)
+
+    def precision(self, model: PlannedModel, lora: LoraConfig | None) -> Precision:
+        """How a learner computes: torch has float32 weights under autocast, ZeRO has them in the lower precision."""
+        recomputes, low = self.config.gradient_checkpointing, model.dtype_bytes
+        if lora is not None:
+            return Precision(low, low, "adapter", lora.rank, recomputes)
+        has_masters = self.zero is not None and self.zero.stage > 0
+        return Precision(low if has_masters else FLOAT32, low, "all", recomputes=recomputes)
+
+    def layout(self, device: Device, *, with_gradient: bool) -> Layout:
+        """How a group's rows meet their prompt: `models/responses.py`."""
+        if (with_gradient and self.config.gradient_checkpointing) or (self.zero and self.zero.divides_weights):
+            return "packed"
+        return "shared" if device == "cpu" else "expanded"
+
+
+def planned_engine(context: StageContext, config: TrainingEngineConfig) -> PlannedEngine:
+    """What an engine's table comes to on the devices that the recipe plans for."""
+    if not isinstance(config, DeepspeedEngineConfig):
+        return PlannedEngine(config, None)
+    return PlannedEngine(config, Zero(config.zero_stage, context.recipe.plan.num_gpus, config.offload))

@@ -1,0 +1,132 @@
+"""Peak memory of a verb in a process of its own, and workspaces with a student large enough that it can be measured."""
+
+import gc
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rilctl.testing.workspaces import write_workspace
+
+HEAD_SIZE = 64
+RECIPE = """\
+[data]
+type = "jsonl"
+path = "questions.jsonl"
+columns = { images = "image" }
+
+[student]
+model = "student"
+random_weights = true
+
+[teachers.qwen]
+model = "teacher-qwen"
+
+[cache-teacher]
+imports = ["answers.jsonl"]
+num_responses = 2
+
+[train]
+num_steps = 2
+questions_per_step = 4
+num_student_rows = 4
+num_teacher_rows = 4
+sampling = { max_new_tokens = 24 }
+engine = { tokens_per_micro_batch = 400 }
+"""
+"""Without `[sft]` and `[pretrain-disc]`: these verbs run with their defaults, `train` without their outputs."""
+
+
+def write_sized_workspace(
+    directory: Path, *, hidden: int, layers: int, vision_layers: int, image_px: int, num_questions: int = 8
+) -> Path:
+    """A workspace whose student has random weights, given sizes, and cached teacher answers to import.
+
+    Args:
+        directory: created if missing.
+        hidden: width of the language model, a multiple of 64; the vision tower is half as wide.
+        layers: of the language model.
+        vision_layers: of the vision tower.
+        image_px: side of the square pictures; a token is 28 x 28 px.
+        num_questions: rows of the data set.
+
+    Returns:
+        The recipe's path. Its teachers' answers are in `answers.jsonl`.
+    """
+    from PIL import Image
+
+    recipe = write_workspace(directory, num_questions=num_questions)
+    config_file, pixels_file = directory / "student" / "config.json", directory / "student" / "preprocessor_config.json"
+    config, pixels = json.loads(config_file.read_text()), json.loads(pixels_file.read_text())
+    half = HEAD_SIZE // 2
+    config["text_config"] |= {
+        "hidden_size": hidden,
+        "intermediate_size": 4 * hidden,
+        "num_hidden_layers": layers,
+        "layer_types": ["full_attention"] * layers,
+        "num_attention_heads": hidden // HEAD_SIZE,
+        "num_key_value_heads": max(1, hidden // HEAD_SIZE // 4),
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [half // 4, 12, 12]},
+    }
+    config["vision_config"] |= {
+        "depth": vision_layers,
+        "hidden_size": hidden // 2,
+        "intermediate_size": 2 * hidden,
+        "out_hidden_size": hidden,
+        "window_size": 112,
+        "fullatt_block_indexes": [vision_layers - 1],
+    }
+    config_file.write_text(json.dumps(config))
+    pixels_file.write_text(json.dumps(pixels | {"size": {"shortest_edge": image_px**2, "longest_edge": image_px**2}}))
+    (directory / "student" / "model.safetensors").unlink()
+    for index in range(num_questions):
+        Image.new("RGB", (image_px, image_px), (index * 9 % 256, index * 37 % 256, 120)).save(
+            directory / f"{index}.png"
+        )
+    answers = [
+        {"sample_id": f"q{index}", "teacher": "qwen", "text": f"{index} + 1 = {index + 1}"}
+        for index in range(num_questions)
+        for _ in range(2)
+    ]
+    (directory / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    recipe.write_text(RECIPE)
+    return recipe
+
+
+def peak_of_verb(directory: Path, verb: str, overrides: list[str]) -> tuple[dict[str, Any], int]:
+    """What a verb plans, and the most memory that it then takes beyond what its libraries had, in bytes."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_plan_and_run, (directory, verb, overrides))
+
+
+def _plan_and_run(directory: Path, verb: Any, overrides: list[str]) -> tuple[dict[str, Any], int]:
+    import torch
+
+    from rilctl.config.load import load_recipe
+    from rilctl.pipeline.run import load_stage
+    from rilctl.planning.plan import plan_object
+    from rilctl.reporting.progress import SilentReporter
+    from rilctl.stages.context import StageContext
+
+    torch.set_num_threads(1)
+    recipe = load_recipe([directory / "recipe.toml"], overrides, {})
+    out = directory / "runs" / "recipe" / verb
+    context = StageContext(recipe, "recipe", directory, out, SilentReporter(), "rilctl")
+    stage = load_stage(verb)
+    plan: dict[str, Any] = plan_object(stage.plan(context))["plan"]
+    return plan, peak_bytes(lambda: stage.run(context))
+
+
+def peak_bytes(function: Callable[[], object]) -> int:
+    """Most memory in use while a function runs, beyond what was in use before; of this process, on Linux."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    before = _status_bytes("VmRSS")
+    function()
+    return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))

@@ -66,8 +66,8 @@ def same_accuracy(name: str, rebuilt: Path, out: Path) -> bool:
         result = rilctl(out, "eval", str(model), "--suite", "digits", "--out", str(out / f"eval-{which}-{name}"))
         manifest = json.loads((Path(result["outputs"]["evaluation"]["path"]) / "manifest.json").read_text())
         metrics = manifest["metrics"]
-        intervals.append((metrics["digits/low"], metrics["digits/high"]))
-        print(f"{name} {which}: {metrics['digits/accuracy']:.1%} ({intervals[-1][0]:.1%} to {intervals[-1][1]:.1%})")
+        intervals.append((metrics["Digits/score_low"], metrics["Digits/score_high"]))
+        print(f"{name} {which}: {metrics['Digits/score']:.1f} ({intervals[-1][0]:.1f} to {intervals[-1][1]:.1f})")
     (low_a, high_a), (low_b, high_b) = intervals
     return bool(low_a <= high_b and low_b <= high_a)
 

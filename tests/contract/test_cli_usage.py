@@ -178,3 +178,18 @@ def test_doctor_fails_where_something_needed_is_broken(tmp_path: Path) -> None:
         "error: broken: transformers, safetensors, device\nhint: `pip install --force-reinstall transformers`\n"
     )
     assert "Traceback" not in stderr
+
+
+def test_the_data_sets_of_a_suite_are_listed_for_a_mirror(tmp_path: Path) -> None:
+    code, stdout, _ = call("eval", "--suite", "14bench", "--tasks", "mmbench,AI2D", "--print-datasets", cwd=tmp_path)
+    assert (code, [line.split() for line in stdout.splitlines()]) == (
+        0,
+        [
+            ["repository", "config", "split", "revision"],
+            ["lmms-lab-encoder/ai2d", "-", "test", "main"],
+            ["lmms-lab-encoder/MMBench", "en", "dev", "main"],
+        ],
+    )
+    _, stdout, _ = call("eval", "--suite", "14bench", "--print-datasets", "--json", cwd=tmp_path)
+    assert len(json.loads(stdout)["datasets"]) == 28
+    assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,9 @@ def cache_teacher(
     Answers that exist are not asked for again, also with a larger number of responses.
     """
     flags: dict[str, JsonValue] = {
-        "cache-teacher.teachers": None if teachers is None else [*_split_names(teachers)],
+        "cache-teacher.teachers": None
+        if teachers is None
+        else [*_split_names(teachers, "--teachers qwen72b,internvl78b")],
         "cache-teacher.num_responses": num_responses,
         "cache-teacher.imports": [str(path) for path in imports] if imports else None,
         "cache-teacher.write_batch": None if write_batch is None else str(write_batch),
@@ -134,8 +136,24 @@ def evaluate(
     suite: Annotated[
         str | None, typer.Option(metavar="SUITE", help="Built-in suite, or the path of a suite's TOML file.")
     ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these benchmarks of the suite, or its tasks of these names.")
+    ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most this many questions of each benchmark.")
+        int | None, typer.Option(min=1, metavar="N", help="At most this many questions of each task.")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="EVALUATION", help="Compare with an evaluation, or with `paper:qwen7b:ril` and the like."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A mirror of the benchmarks' data sets; see --print-datasets.")
+    ] = None,
+    print_datasets: Annotated[
+        bool, typer.Option("--print-datasets", help="List the data sets that the suite reads, and stop.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Answer every N-th question from the I-th on, and score none.")
     ] = None,
     overrides: Overrides = None,
     out: Out = None,
@@ -148,7 +166,20 @@ def evaluate(
     The default is the most trained student of the recipe.
     """
     student, recipes = _split_inputs(inputs, "MODEL")
-    flags: dict[str, JsonValue] = {"eval.student": student, "eval.suite": suite, "eval.limit": limit}
+    flags: dict[str, JsonValue] = {
+        "eval.student": student,
+        "eval.suite": suite,
+        "eval.tasks": None if tasks is None else [*_split_names(tasks, "--tasks AI2D,MMMU")],
+        "eval.limit": limit,
+        "eval.reference": reference,
+        "eval.data_dir": None if data_dir is None else str(data_dir),
+        "eval.shard": shard,
+    }
+    if print_datasets:
+        from rilctl.cli.datasets import show_datasets
+
+        show_datasets(recipes, overrides, flags, as_json=as_json)
+        return
     _run("eval", recipes, overrides, flags, out, as_json, dry_run)
 
 
@@ -167,10 +198,11 @@ def _run(
     raise typer.Exit(run_verb(verb, recipes, overrides, flags, out=out, as_json=as_json, dry_run=dry_run))
 
 
-def _split_names(text: str) -> list[str]:
+def _split_names(text: str, example: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise UsageError(f"`--teachers {text}` has an empty name", hint="write `--teachers qwen72b,internvl78b`")
+        option = example.split()[0]
+        raise UsageError(f"`{option} {text}` has an empty name", hint=f"write `{example}`")
     return names
 
 

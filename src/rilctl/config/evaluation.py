@@ -1,10 +1,20 @@
 """The `[eval]` table."""
 
+import re
 from typing import Annotated
+
+from pydantic import AfterValidator
 
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
+
+
+def _shard(text: str) -> str:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise ValueError("expected `0/4` to `3/4` for four shards, say")
+    return text
 
 
 class EvalConfig(StrictModel):
@@ -14,11 +24,19 @@ class EvalConfig(StrictModel):
     """A `student` artifact, directory or hub id; absent: the most trained student of this recipe."""
     suite: str = "digits"
     """A built-in suite, or the path of a suite's TOML file."""
+    tasks: tuple[str, ...] = ()
+    """Only these benchmarks of the suite, by their names or their tasks' names; empty: all."""
     limit: PositiveInt | None = None
-    """At most this many questions of each benchmark."""
+    """At most this many questions of each task."""
+    data_dir: Annotated[str | None, EXECUTION] = None
+    """A mirror of the benchmarks' data sets, with a folder `<owner>/<name>` for each; absent: the hub or its cache."""
+    reference: Annotated[str | None, EXECUTION] = None
+    """What the table compares with: an `evaluation` artifact, or a row of the paper such as `paper:qwen7b:ril`."""
+    shard: Annotated[Annotated[str, AfterValidator(_shard)] | None, EXECUTION] = None
+    """Answer only this share of the questions, `0/4` to `3/4`, and score none; what follows finds the answers."""
     confidence: Share = 0.95
     """Level of the confidence intervals."""
     seed: NonNegativeInt = 0
-    """Seed, for benchmarks that sample."""
+    """Seed, for benchmarks that sample, and for those that guess where an answer can't be read."""
     engine: GenerationEngineConfig = HfEngineConfig(rows_per_batch=64)
     """What generates."""

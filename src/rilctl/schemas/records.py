@@ -123,6 +123,8 @@ class EvaluationRecord(StrictModel):
     """The model's response."""
     score: float
     """This question's score on the benchmark's own scale, 0 to 1."""
+    guessed: bool = False
+    """The answer could not be read, and the benchmark's own code drew one at random."""
 
 
 class RejectedRecord(StrictModel):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.engines.evaluation.digits import NUM_QUESTIONS, digits_files
-from rilctl.engines.evaluation.suites import find_suite, suite_names
+from rilctl.engines.evaluation.suites import Benchmark, DataNeed, find_suite, select, suite_names
 from rilctl.errors import ConfigError, UsageError
 
 
@@ -44,3 +44,23 @@ def test_the_digits_folder_is_the_same_at_every_call() -> None:
     assert files == digits_files()
     assert set(files) == {"digits.yaml", "utils.py", "test.parquet"}
     assert NUM_QUESTIONS >= 1000
+
+
+def test_part_of_a_suite_keeps_its_order_and_takes_either_name() -> None:
+    paper = find_suite("14bench", Path()).suite
+    assert [b.name for b in select(paper, ["realworldqa", "BLINK_counting", "Ai2D"]).benchmarks] == [
+        "AI2D",
+        "BLINK",
+        "RealWorldQA",
+    ]
+    with pytest.raises(UsageError, match="no benchmark `MMMUU`; did you mean `MMMU`"):
+        select(paper, ["MMMUU"])
+
+
+def test_what_a_benchmark_reads() -> None:
+    paper = {benchmark.name: benchmark for benchmark in find_suite("14bench", Path()).suite.benchmarks}
+    assert paper["MMBench-CN"].data() == (DataNeed("lmms-lab-encoder/MMBench", "cn", "dev", "main"),)
+    assert len(paper["BLINK"].data()) == len(paper["BLINK"].tasks) == 14
+    assert [b.name for b in paper.values() if b.asks_the_same_rows] == ["MathVista"]
+    with pytest.raises(ValueError, match="one for each"):
+        Benchmark(name="b", tasks=("x", "y", "z"), configs=("1", "2"), dataset="d", split="s", metric="m")

@@ -11,7 +11,7 @@ from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.errors import ArtifactError, InterruptedByUser, RowError, UsageError
+from rilctl.errors import ArtifactError, DataError, InterruptedByUser, RowError, UsageError
 from rilctl.planning.plan import plan_object
 from rilctl.quickstart.world import make_rows
 from rilctl.reporting.progress import SilentReporter
@@ -77,15 +77,18 @@ def test_every_question_has_its_response_score_and_place_in_the_accuracy(
     metrics = read_manifest(tmp_path / "out" / "evaluation").metrics
     assert metrics == pytest.approx(
         {
-            "accuracy": 0.5,
-            "digits/accuracy": 0.5,
-            "digits/low": 0.351995,
-            "digits/high": 0.648005,
-            "digits/num_questions": 40.0,
+            "Digits/score": 50.0,
+            "Digits/score_low": 35.1995,
+            "Digits/score_high": 64.8005,
+            "Digits/num_questions": 40.0,
+            "Digits/num_rejected": 0.0,
+            "Digits/guessed_share": 0.0,
         },
-        abs=1e-6,
+        abs=1e-4,
     )
-    assert result.summary == {"Digits": "50.0 % (35.2 to 64.8 at 95%), 40 questions"}
+    assert result.summary == {"Digits": 50.0}
+    table = (tmp_path / "out" / "evaluation" / "table.md").read_text()
+    assert "| Digits | mean of 1 |" in table and "prompt ends" in table
     assert list(result.outputs) == ["evaluation", "responses"]
 
 
@@ -117,9 +120,34 @@ def test_an_interrupted_evaluation_keeps_its_answers(tmp_path: Path, model: Path
     whole = context(tmp_path, model)
     with pytest.raises(InterruptedByUser):
         eval_stage.run(StageContext(**{**vars(whole), "stop": StopFlag(15)}))
-    assert len(engine.asked) == 16
+    assert len(engine.asked) == engine.rows_at_once == 32
     eval_stage.run(whole)
     assert len(engine.asked) == 40
+
+
+def test_shards_fill_the_call_cache_and_the_whole_finds_it_full(
+    tmp_path: Path, model: Path, engine: ScriptedGeneration
+) -> None:
+    for shard in ("0/3", "1/3", "2/3"):
+        result = eval_stage.run(context(tmp_path, model, shard=shard))
+        assert list(result.outputs) == ["responses"]
+        assert Path(result.outputs["responses"].path).parent.name == f"out-shard-{shard[0]}-of-3"
+    assert eval_stage.run(context(tmp_path, model, shard="2/3")).up_to_date
+    assert len({request.sample_id for request in engine.asked}) == len(engine.asked) == 40
+    assert eval_stage.run(context(tmp_path, model)).outputs["evaluation"].rows == 40
+    assert len(engine.asked) == 40
+
+
+def test_a_reference_stands_beside_the_table_also_when_nothing_is_left_to_do(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(SilentReporter, "say", lambda self, message: said.append(message))
+    use(monkeypatch, right_on_even_rows)
+    eval_stage.run(context(tmp_path, model))
+    said.clear()
+    assert eval_stage.run(context(tmp_path, model, reference="out")).up_to_date
+    assert any("Digits" in line and line.endswith("50.0        +0.0") for text in said for line in text.splitlines())
 
 
 def test_a_question_that_cannot_be_asked_is_rejected(
@@ -180,15 +208,18 @@ def test_a_plan_of_14bench_lists_the_papers_benchmarks_without_a_student_or_extr
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("is_installed", "message"), [(False, "not installed"), (True, "only listed")])
-def test_running_14bench_says_what_is_missing(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool, message: str
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if is_installed else None)
-    with pytest.raises(UsageError, match=message) as caught:
+def test_running_14bench_says_what_is_missing(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="not installed") as caught:
         eval_stage.run(context(tmp_path, model, suite="14bench"))
-    assert caught.value.hint is not None
-    assert ("rilctl[eval]" in caught.value.hint) is not is_installed
+    assert caught.value.hint is not None and "rilctl[eval]" in caught.value.hint
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    with pytest.raises(UsageError, match="MathVista, MMBench, .* need an LLM judge") as caught:
+        eval_stage.run(context(tmp_path, model, suite="14bench"))
+    assert caught.value.hint is not None and "--tasks AI2D,ChartQA,MMMU" in caught.value.hint
+    with pytest.raises(DataError, match="2 of 2 splits can't be read:\n  lmms-lab-encoder/ai2d"):
+        eval_stage.run(context(tmp_path, model, suite="14bench", tasks=["ai2d", "MMMU"], data_dir="nowhere"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_suite_of_ones_own(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +233,8 @@ def test_a_suite_of_ones_own(tmp_path: Path, model: Path, monkeypatch: pytest.Mo
     (tmp_path / "suite" / "mine.toml").write_text(content)
     result = eval_stage.run(context(tmp_path, model, suite="suite/mine.toml"))
     metrics = read_manifest(tmp_path / "out" / "evaluation").metrics
-    assert (metrics["first/accuracy"], metrics["second/accuracy"], metrics["accuracy"]) == (0.5, 1.0, 0.75)
-    assert result.summary["mean"] == "75.0 %"
+    assert (metrics["first/score"], metrics["second/score"]) == (50.0, 100.0)
+    assert result.summary == {"mean of 2": 75.0}
 
 
 def write_echo_task(folder: Path, name: str, num_right: int) -> None:

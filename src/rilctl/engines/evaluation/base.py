@@ -1,10 +1,12 @@
 """What an evaluation engine takes and gives, whatever runs inside."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from rilctl.config.fields import SamplingConfig
 from rilctl.engines.evaluation.suites import Benchmark
-from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
 
 
@@ -13,14 +15,46 @@ class BenchmarkResult:
     """One benchmark, answered and scored.
 
     Args:
-        records: one for each question that was answered, in the benchmark's order.
-        responses: what was answered, in the same order.
-        rejected: questions that could not be asked; they have no score.
+        records: one for each question that has a score, in the benchmark's order.
+        responses: what was answered, in the benchmark's order.
+        rejected: questions that could not be asked or scored; they have no score.
+        score: the benchmark's own score, 0 to 1, where it is no mean of the records'; None: their mean.
+        resampled: such a score on resamples of the questions, for its interval.
     """
 
     records: tuple[EvaluationRecord, ...]
     responses: tuple[ResponseRecord, ...]
     rejected: tuple[RejectedRecord, ...]
+    score: float | None = None
+    resampled: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskedQuestions:
+    """Questions of one task, ready for an engine.
+
+    Args:
+        requests: in the task's order.
+        sampling: how they are sampled.
+    """
+
+    requests: tuple[GenerationRequest, ...]
+    sampling: SamplingConfig
+
+
+class JudgeChat(Protocol):
+    """The recipe's judge, as benchmarks with prompts of their own use it; calls may come from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The judge's model, for records."""
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many calls may be under way at once."""
+
+    def chat(self, messages: Sequence[Mapping[str, Any]], *, temperature: float, max_tokens: int) -> str:
+        """The reply to a conversation; raises `RowError` where there is none after all retries."""
 
 
 class EvaluationEngine(Protocol):
@@ -28,6 +62,9 @@ class EvaluationEngine(Protocol):
 
     def settings(self, benchmark: Benchmark, *, limit: int | None) -> dict[str, str]:
         """Everything besides the model that changes the scores: digests of questions and scoring, prompt, sampling."""
+
+    def questions(self, benchmark: Benchmark, *, limit: int | None, seed: int) -> list[AskedQuestions]:
+        """What `evaluate` will ask, task by task."""
 
     def evaluate(
         self, benchmark: Benchmark, generation: GenerationEngine, *, limit: int | None, seed: int
@@ -37,6 +74,6 @@ class EvaluationEngine(Protocol):
         Args:
             benchmark: one of a suite.
             generation: answers; the caller may have put a cache in front of it.
-            limit: at most this many questions, the first ones; None asks all.
-            seed: for benchmarks that sample.
+            limit: at most this many questions of each task, the first ones; None asks all.
+            seed: for benchmarks that sample, and for those that guess where an answer can't be read.
         """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rilctl.data.sample import ImageRef
-from rilctl.engines.evaluation.base import BenchmarkResult
+from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
 from rilctl.engines.evaluation.suites import Benchmark
 from rilctl.engines.evaluation.tasks import Doc, Task, load_task
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
@@ -20,7 +20,7 @@ _DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSEr
 """What a task's functions raise for a document that they can't handle."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Question:
     """One document of a task, as it is asked."""
 
@@ -56,6 +56,13 @@ class OwnEvaluation:
             }
         return settings
 
+    def questions(self, benchmark: Benchmark, *, limit: int | None, seed: int) -> list[AskedQuestions]:
+        """See `EvaluationEngine`."""
+        return [
+            AskedQuestions(tuple(_requests(questions, seed).values()), task.sampling)
+            for task, questions in self._tasks(benchmark, limit)
+        ]
+
     def evaluate(
         self, benchmark: Benchmark, generation: GenerationEngine, *, limit: int | None, seed: int
     ) -> BenchmarkResult:
@@ -65,9 +72,9 @@ class OwnEvaluation:
         rejected: list[RejectedRecord] = []
         for task, questions in self._tasks(benchmark, limit):
             rejected += [question for question in questions if isinstance(question, RejectedRecord)]
-            asked = [question for question in questions if isinstance(question, _Question)]
-            requests = [GenerationRequest(q.sample_id, q.text, q.images, (_seed(seed, q.sample_id),)) for q in asked]
-            for question, answer in zip(asked, generation.generate(requests, task.sampling), strict=True):
+            requests = _requests(questions, seed)
+            answers = generation.generate(list(requests.values()), task.sampling)
+            for question, answer in zip(requests, answers, strict=True):
                 try:
                     record, response = _score(task, question, answer)
                 except RowError as error:
@@ -86,6 +93,12 @@ class OwnEvaluation:
                 self._read[name] = task, [_question(task, index, doc) for index, doc in enumerate(_read_docs(task))]
             task, questions = self._read[name]
             yield task, questions[:limit]
+
+
+def _requests(questions: Sequence[_Question | RejectedRecord], seed: int) -> dict[_Question, GenerationRequest]:
+    """The questions that can be asked, each with its request."""
+    asked = [question for question in questions if isinstance(question, _Question)]
+    return {q: GenerationRequest(q.sample_id, q.text, q.images, (_seed(seed, q.sample_id),)) for q in asked}
 
 
 def _score(

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from rilctl.config.fields import PositiveFloat, PositiveInt
 from rilctl.config.suggest import did_you_mean
@@ -16,6 +17,23 @@ from rilctl.errors import ConfigError, UsageError
 from rilctl.schemas.base import StrictModel, first_problem
 
 _BUILT_IN = Path(str(resources.files("rilctl.engines.evaluation"))) / "suites"
+
+
+@dataclass(frozen=True)
+class DataNeed:
+    """One split of a data set.
+
+    Args:
+        repository: on the hub; a mirror has a folder of this name.
+        config: its configuration, where it has several.
+        split: what is read.
+        revision: commit, tag or branch.
+    """
+
+    repository: str
+    config: str | None
+    split: str
+    revision: str
 
 
 class Benchmark(StrictModel):
@@ -26,23 +44,51 @@ class Benchmark(StrictModel):
     tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     """The tasks, by lmms-eval's names, that it consists of."""
     dataset: str
-    """Where its questions come from."""
+    """Where its questions come from: a repository on the hub, or a description."""
+    configs: tuple[str, ...] = ()
+    """The repository's configuration: one for all tasks, or one for each; absent: its only one."""
     split: str
     """Which split is asked."""
+    revision: str = "main"
+    """The repository's commit, tag or branch."""
+    only: dict[str, str] = {}
+    """Ask only rows with these values, by column."""
+    whole: tuple[str, ...] = ()
+    """Columns of whole numbers that the repository stores with a decimal point, which the task's code can't take."""
+    rotations: bool = False
+    """Rows whose `index` differs by a multiple of a million are one question, right if all of them are."""
     metric: str
     """The metric that is reported."""
     scale: PositiveFloat = 1.0
     """The metric's highest value."""
     judge: Literal["none", "extraction", "fallback", "always"] = "none"
-    """What an LLM judge is needed for: nothing, reading the answer, unreadable answers, or every answer."""
+    """What an LLM judge is needed for: nothing, reading the answer, unreadable answers, or scoring every answer."""
     num_questions: PositiveInt | None = None
     """How many questions it has, where that is fixed."""
     max_new_tokens: PositiveInt | None = None
     """Token budget of a response; absent: the task's own."""
 
+    @model_validator(mode="after")
+    def _one_config_each(self) -> "Benchmark":
+        if len(self.configs) not in (0, 1, len(self.tasks)):
+            raise ValueError("configs has one entry for all tasks, or one for each of them")
+        return self
+
+    @property
+    def asks_the_same_rows(self) -> bool:
+        """Whether its tasks are several prompts for the same questions."""
+        return len(self.tasks) > 1 and len(self.configs) <= 1
+
+    def data(self) -> tuple["DataNeed", ...]:
+        """What has to be there, each once."""
+        configs = self.configs or (None,)
+        return tuple(DataNeed(self.dataset, config, self.split, self.revision) for config in configs)
+
     def describe(self) -> str:
         """One line for a plan."""
-        parts = [f"{', '.join(self.tasks)}: {self.dataset} ({self.split})", self.metric]
+        tasks = self.tasks if len(self.tasks) <= 4 else (*self.tasks[:2], f"and {len(self.tasks) - 2} more")
+        configs = f" {self.configs[0]}" if len(self.configs) == 1 else ""
+        parts = [f"{', '.join(tasks)}: {self.dataset}{configs} ({self.split})", self.metric]
         if self.num_questions is not None:
             parts.append(f"{self.num_questions:,} questions")
         if self.max_new_tokens is not None:
@@ -62,7 +108,7 @@ class Suite(StrictModel):
     tasks: str | None = None
     """Folder of the tasks' YAML files, relative to this file; absent: this file's folder."""
     extra: Literal["eval"] | None = None
-    """The extra of rilctl that it needs."""
+    """`eval`: lmms-eval runs it, which `rilctl[eval]` brings; absent: our own runner."""
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     """In the order of reports."""
 
@@ -120,6 +166,29 @@ def find_suite(name: str, base_dir: Path) -> FoundSuite:
         f"no suite `{name}`{did_you_mean(name, suite_names())}",
         hint=f"use one of {', '.join(suite_names())}, or the path of a suite's TOML file",
     )
+
+
+def select(suite: Suite, names: Sequence[str]) -> Suite:
+    """The part of a suite that has these benchmarks or tasks, in the suite's order.
+
+    Args:
+        suite: the whole.
+        names: benchmarks or tasks, in any case; a benchmark of several tasks is kept whole.
+
+    Raises:
+        UsageError: the suite has no such benchmark or task.
+    """
+    wanted = {name.casefold() for name in names}
+    known = {name.casefold() for b in suite.benchmarks for name in (b.name, *b.tasks)}
+    benchmarks = [b.name for b in suite.benchmarks]
+    for name in names:
+        if name.casefold() not in known:
+            raise UsageError(
+                f"suite `{suite.name}` has no benchmark `{name}`{did_you_mean(name, benchmarks)}",
+                hint=f"it has {', '.join(benchmarks)}",
+            )
+    kept = tuple(b for b in suite.benchmarks if wanted & {name.casefold() for name in (b.name, *b.tasks)})
+    return suite.model_copy(update={"benchmarks": kept})
 
 
 def _read(path: Path, *, is_built_in: bool) -> FoundSuite:

@@ -115,29 +115,40 @@ def load_task(name: str, folder: Path, max_new_tokens: int | None = None) -> Tas
     first = metrics[0] if isinstance(metrics, list) and len(metrics) == 1 else None
     if not (isinstance(first, dict) and isinstance(first.get("metric"), str) and first.get("aggregation") == "mean"):
         raise ConfigError(f"`{path}`: metric_list must hold one metric with `aggregation: mean`", hint=_HINT)
-    try:
-        sampling, until = _sampling(path, config.get("generation_kwargs") or {}, max_new_tokens)
-    except (ValueError, TypeError, AttributeError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise ConfigError(f"`{path}`: generation_kwargs: {reason}", hint="see the built-in task `digits`") from error
+    sampling, until = read_sampling(str(path), config.get("generation_kwargs") or {}, max_new_tokens=max_new_tokens)
     return Task(name, path.parent, config, sampling, until, first["metric"], _digest(path))
 
 
-def _sampling(
-    path: Path, given: Mapping[str, Any], max_new_tokens: int | None
+def read_sampling(
+    task: str, given: Mapping[str, Any], *, max_new_tokens: int | None, ignored: frozenset[str] = frozenset()
 ) -> tuple[SamplingConfig, tuple[str, ...]]:
-    if unknown := given.keys() - _GENERATION:
-        raise ConfigError(f"`{path}`: generation_kwargs.{min(unknown)} is not supported here", hint=_HINT)
-    if given.get("num_beams", 1) != 1:
-        raise ConfigError(f"`{path}`: beam search is not supported here", hint=_HINT)
-    sampled = given.get("do_sample", float(given.get("temperature", 0)) > 0)
-    until = given.get("until", [])
-    return SamplingConfig(
-        max_new_tokens=max_new_tokens or given.get("max_new_tokens", 1024),
-        temperature=float(given.get("temperature", 1)) if sampled else 0.0,
-        top_p=float(given.get("top_p", 1)) if sampled else 1.0,
-        top_k=int(given.get("top_k", 0)) if sampled else 0,
-    ), tuple([until] if isinstance(until, str) else until)
+    """A task's `generation_kwargs` as ours: how responses are sampled, and the texts that end them.
+
+    Args:
+        task: its name or file, for messages.
+        given: `generation_kwargs`; `do_sample = false` is greedy, whatever the temperature.
+        max_new_tokens: instead of the task's own.
+        ignored: keys that mean nothing here.
+
+    Raises:
+        ConfigError: it asks for something that our engines don't offer.
+    """
+    try:
+        if unknown := given.keys() - _GENERATION - ignored:
+            raise ConfigError(f"`{task}`: generation_kwargs.{min(unknown)} is not supported here", hint=_HINT)
+        if given.get("num_beams", 1) != 1:
+            raise ConfigError(f"`{task}`: beam search is not supported here", hint=_HINT)
+        sampled = given.get("do_sample", float(given.get("temperature", 0)) > 0)
+        until = given.get("until") or []
+        return SamplingConfig(
+            max_new_tokens=max_new_tokens or given.get("max_new_tokens", 1024),
+            temperature=float(given.get("temperature", 1)) if sampled else 0.0,
+            top_p=float(given.get("top_p", 1)) if sampled else 1.0,
+            top_k=int(given.get("top_k", 0)) if sampled else 0,
+        ), tuple([until] if isinstance(until, str) else until)
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"`{task}`: generation_kwargs: {reason}", hint="see the built-in task `digits`") from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

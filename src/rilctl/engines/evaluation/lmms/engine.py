@@ -1,0 +1,251 @@
+"""An `EvaluationEngine` that hands lmms-eval's tasks to lmms-eval, with our engine as its model."""
+
+import hashlib
+import importlib.metadata
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from types import SimpleNamespace
+from typing import Any, Final
+
+from lmms_eval import evaluator
+from lmms_eval.tasks import TaskManager
+
+from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult, JudgeChat
+from rilctl.engines.evaluation.lmms.judging import JudgeCalls, judge_access
+from rilctl.engines.evaluation.lmms.loading import TaskLoader
+from rilctl.engines.evaluation.lmms.model import EngineModel
+from rilctl.engines.evaluation.lmms.questions import TaskQuestions, read_questions, revision_of
+from rilctl.engines.evaluation.lmms.quiet import quiet
+from rilctl.engines.evaluation.lmms.scoring import TaskScoring
+from rilctl.engines.evaluation.suites import Benchmark
+from rilctl.engines.generation.base import GenerationEngine, Response
+from rilctl.errors import RilctlError, RowError
+from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
+
+_SEEDS: Final = {"numpy_random_seed": 1234, "torch_random_seed": 1234, "fewshot_random_seed": 1234}
+"""lmms-eval's own defaults; its parsers guess with Python's `random`, which gets the recipe's seed."""
+_ROUNDING: Final = 1e-4
+"""MathVista and MMMU round their mean."""
+_NOT_MEANING: Final = frozenset({"dataset_path", "dataset_kwargs", "process_docs"})
+"""Keys of a task's config that say where its data is, or stand in the suite."""
+
+
+class LmmsEvaluation:
+    """See `EvaluationEngine`.
+
+    Args:
+        folder: where a suite of one's own keeps its tasks; None: lmms-eval's.
+        data_dir: a mirror of the data sets; None: the hub, or its local cache.
+        judge: scores and reads answers where a benchmark needs that; None: those questions have no score.
+        on_scored: called after each scored document; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        data_dir: Path | None,
+        judge: JudgeChat | None,
+        on_scored: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._loader = TaskLoader(folder, data_dir)
+        self._judge, self._on_scored = judge, on_scored
+        self._read: dict[tuple[str, int | None], list[TaskQuestions]] = {}
+
+    def settings(self, benchmark: Benchmark, *, limit: int | None) -> dict[str, str]:
+        """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
+        settings = {"lmms-eval": importlib.metadata.version("lmms_eval")}
+        if benchmark.judge != "none" and self._judge is not None:
+            settings["judge"] = self._judge.name
+        for questions in self._tasks(benchmark, limit):
+            first = next(iter(questions.asked.values()), None)
+            settings |= {
+                f"{questions.name}.task": _task_digest(questions.task),
+                f"{questions.name}.questions": questions.digest(),
+                f"{questions.name}.num_questions": str(len(questions.asked)),
+                f"{questions.name}.first_prompt": first.request.question if first is not None else "",
+                f"{questions.name}.sampling": questions.sampling.model_dump_json(),
+                f"{questions.name}.data": revision_of(questions.task),
+            }
+        return settings
+
+    def questions(self, benchmark: Benchmark, *, limit: int | None, seed: int) -> list[AskedQuestions]:
+        """See `EvaluationEngine`."""
+        return [AskedQuestions(each.requests(seed), each.sampling) for each in self._tasks(benchmark, limit)]
+
+    def evaluate(
+        self, benchmark: Benchmark, generation: GenerationEngine, *, limit: int | None, seed: int
+    ) -> BenchmarkResult:
+        """See `EvaluationEngine`. Raises `RilctlError` where lmms-eval gives no score though there are responses."""
+        calls = JudgeCalls(self._judge if benchmark.judge != "none" else None, is_score=benchmark.judge == "always")
+        with judge_access(calls):
+            parts = [
+                _evaluate_task(questions, benchmark, generation, calls, limit, seed, self._on_scored)
+                for questions in self._tasks(benchmark, limit)
+            ]
+        return _joined(parts)
+
+    def _tasks(self, benchmark: Benchmark, limit: int | None) -> list[TaskQuestions]:
+        key = benchmark.name, limit
+        if key not in self._read:
+            self._read[key] = [
+                read_questions(task, max_new_tokens=benchmark.max_new_tokens, limit=limit)
+                for task in self._loader.load(benchmark)
+            ]
+        return self._read[key]
+
+
+def _evaluate_task(
+    questions: TaskQuestions,
+    benchmark: Benchmark,
+    generation: GenerationEngine,
+    calls: JudgeCalls,
+    limit: int | None,
+    seed: int,
+    on_scored: Callable[[], None],
+) -> BenchmarkResult:
+    """One task through lmms-eval's evaluator."""
+    answered = generation.generate(questions.requests(seed), questions.sampling)
+    answers = dict(zip(questions.asked, answered, strict=True))
+    errors = {**questions.rejected, **{i: answer for i, answer in answers.items() if isinstance(answer, RowError)}}
+    given = {i: answer[0] for i, answer in answers.items() if not isinstance(answer, RowError)}
+    texts = {i: questions.cut(response.text) for i, response in given.items()}
+    scoring = TaskScoring(
+        questions.task,
+        metric=benchmark.metric,
+        scale=benchmark.scale,
+        rotations=benchmark.rotations,
+        calls=calls,
+        errors=errors,
+        on_scored=on_scored,
+    )
+    with tempfile.TemporaryDirectory() as scratch:  # MMBench writes its categories there
+        score = _run(questions, benchmark, scoring, texts, Path(scratch), limit, seed)
+        is_mean = bool(scoring.scored.scores) and abs(fmean(scoring.scored.scores.values()) - score) <= _ROUNDING
+        with quiet():
+            resampled = () if is_mean or benchmark.rotations else scoring.resampled()
+    scored = scoring.scored
+    return BenchmarkResult(
+        records=tuple(
+            _record(questions, i, texts[i], value, i in scored.guessed) for i, value in scored.scores.items()
+        ),
+        responses=tuple(_response(questions, i, response) for i, response in given.items()),
+        rejected=tuple(_rejected(questions, i, error) for i, error in sorted(scored.errors.items())),
+        score=score if scored.scores else None,
+        resampled=resampled if scored.scores else (),
+    )
+
+
+def _run(
+    questions: TaskQuestions,
+    benchmark: Benchmark,
+    scoring: TaskScoring,
+    texts: Mapping[int, str],
+    scratch: Path,
+    limit: int | None,
+    seed: int,
+) -> float:
+    """The task's score by lmms-eval, 0 to 1; 0 where nothing has a score."""
+    task = questions.task
+    metric = benchmark.metric
+    task.process_results = scoring.process_results
+    aggregations = task._aggregation_list
+    task._aggregation_list = {metric: aggregations[metric]}  # others write files, or aren't reported
+
+    def answer(instances: Sequence[Any]) -> list[str]:
+        return [texts.get(int(instance.doc_id), "") for instance in instances]
+
+    try:
+        with quiet():
+            results = evaluator.simple_evaluate(
+                model=EngineModel(answer),
+                tasks=[task],
+                task_manager=TaskManager("ERROR", include_defaults=False),
+                limit=limit,
+                log_samples=False,
+                bootstrap_iters=0,
+                process_docs_parallel=1,
+                random_seed=seed,
+                cli_args=SimpleNamespace(output_path=str(scratch), process_with_media=False, reasoning_tags=None),
+                **_SEEDS,
+            )["results"][questions.name]
+    except RilctlError:
+        raise
+    except Exception as error:  # tasks are programs; lmms-eval's own command would log this and exit with 0
+        raise RilctlError(
+            f"lmms-eval fails on task `{questions.name}`: {type(error).__name__}: {error}",
+            hint="leave it out with `--tasks`; `--debug` shows where it fails",
+        ) from error
+    finally:
+        del task.process_results
+        task._aggregation_list = aggregations
+    if not scoring.scored.values:
+        return 0.0
+    found = [value for key, value in results.items() if key.split(",")[0] == metric]
+    if len(found) != 1:
+        raise RilctlError(
+            f"lmms-eval gives {len(found)} values of `{metric}` for task `{questions.name}`",
+            hint="name a metric of the task in the suite",
+        )
+    return 0.0 if found[0] is None else float(found[0]) / benchmark.scale
+
+
+def _record(questions: TaskQuestions, doc_id: int, text: str, score: float, guessed: bool) -> EvaluationRecord:
+    question = questions.asked[doc_id]
+    return EvaluationRecord(
+        benchmark=questions.name,
+        sample_id=question.request.sample_id,
+        question=question.request.question,
+        answer=question.answer,
+        text=text,
+        score=score,
+        guessed=guessed,
+    )
+
+
+def _response(questions: TaskQuestions, doc_id: int, response: Response) -> ResponseRecord:
+    question = questions.asked[doc_id]
+    return ResponseRecord(
+        sample_id=question.request.sample_id,
+        source="student",
+        side="student",
+        response_index=0,
+        question=question.request.question,
+        answer=question.answer,
+        image_digests=[image.digest for image in question.request.images],
+        text=response.text,
+        token_ids=response.recorded_token_ids,
+        finish_reason=response.finish_reason,
+    )
+
+
+def _rejected(questions: TaskQuestions, doc_id: int, error: RowError) -> RejectedRecord:
+    return RejectedRecord(
+        sample_id=f"{questions.name}/{doc_id}", source=questions.name, reason=error.reason, message=error.message
+    )
+
+
+def _joined(parts: Sequence[BenchmarkResult]) -> BenchmarkResult:
+    """Several tasks as one benchmark: every question weighs the same."""
+    scores = [(part.score, len(part.records)) for part in parts if part.score is not None]
+    num = sum(weight for _, weight in scores)
+    return BenchmarkResult(
+        records=tuple(record for part in parts for record in part.records),
+        responses=tuple(response for part in parts for response in part.responses),
+        rejected=tuple(row for part in parts for row in part.rejected),
+        score=sum(score * weight for score, weight in scores) / num if num else None,
+        resampled=parts[0].resampled if len(parts) == 1 else (),
+    )
+
+
+def _task_digest(task: Any) -> str:
+    """Identity of a task's config; functions count by name, and their code by lmms-eval's version."""
+    config = {key: value for key, value in task.config.to_dict().items() if key not in _NOT_MEANING}
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=_named).encode()).hexdigest()
+
+
+def _named(value: object) -> str:
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"

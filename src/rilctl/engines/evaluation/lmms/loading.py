@@ -1,0 +1,135 @@
+"""From a benchmark of a suite to lmms-eval's task objects, with the data where the person has it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import lmms_eval.tasks
+from lmms_eval.tasks import TaskManager
+
+from rilctl.engines.evaluation.lmms.judging import API_TYPE
+from rilctl.engines.evaluation.lmms.quiet import quiet
+from rilctl.engines.evaluation.suites import Benchmark
+from rilctl.errors import ConfigError, DataError
+
+MODEL_NAME: Final = "rilctl"
+"""What tasks with settings for a certain model see; none has settings for ours, so the default ones apply."""
+_BUILT_IN: Final = Path(lmms_eval.tasks.__file__).parent
+_ENVIRONMENT: Final = {"API_TYPE": API_TYPE}
+"""Tasks choose their judge's client when they are imported; this names ours, and no key is ever in there."""
+
+
+class TaskLoader:
+    """Loads tasks by name, from lmms-eval's own folder or the suite's.
+
+    Args:
+        folder: where a suite of one's own keeps its tasks; they come before lmms-eval's.
+        data_dir: a mirror of the data sets, `<data_dir>/<owner>/<name>`; None: the hub, or its local cache.
+    """
+
+    def __init__(self, folder: Path | None, data_dir: Path | None) -> None:
+        self._folder, self._data_dir = folder, data_dir
+
+    def load(self, benchmark: Benchmark) -> list[Any]:
+        """The benchmark's tasks without groups, in its order; their data is read.
+
+        Raises:
+            ConfigError: lmms-eval has no such task, or the task can't be set up.
+            DataError: its data can't be read.
+        """
+        with quiet(), _environment(_ENVIRONMENT):
+            manager = self._manager(benchmark.tasks)
+            unknown = [name for name in benchmark.tasks if name not in manager.task_index]
+            if unknown:
+                raise ConfigError(
+                    f"lmms-eval has no task `{unknown[0]}`", hint="`python -m lmms_eval tasks` lists them"
+                )
+            return [leaf for name in benchmark.tasks for leaf in self._load(manager, name, benchmark)]
+
+    def _manager(self, names: Sequence[str]) -> TaskManager:
+        """Over the few folders that hold these tasks; an index of all of lmms-eval's takes six seconds."""
+        folders = [str(self._folder)] if self._folder is not None else []
+        found = sorted({str(path.parent) for path in _defining(names)})
+        return TaskManager("ERROR", include_path=folders + found, include_defaults=False, model_name=MODEL_NAME)
+
+    def _load(self, manager: TaskManager, name: str, benchmark: Benchmark) -> list[Any]:
+        changes = self._changes(benchmark)
+        try:
+            return list(_leaves(manager.load_task_or_group([name] if not changes else [{"task": name, **changes}])))
+        except Exception as error:  # tasks are programs, and tenacity wraps what `datasets` raises
+            cause = _cause(error)
+            raise DataError(
+                f"task `{name}` can't be loaded: {type(cause).__name__}: {_first_line(cause)}",
+                hint="`--print-datasets` lists what it reads; a mirror is named by `--data-dir`",
+            ) from error
+
+    def _changes(self, benchmark: Benchmark) -> dict[str, Any]:
+        """What differs from the task's own file: where the data is, and which of it is asked."""
+        changes: dict[str, Any] = {}
+        if self._data_dir is not None:
+            changes = {"dataset_path": str(self._data_dir / benchmark.dataset), "dataset_kwargs": {}}
+        elif self._folder is None:
+            # Without its `token: True`, which fails for whoever isn't logged in; a token is used where there is one.
+            changes = {"dataset_kwargs": {"revision": benchmark.revision}}
+        if benchmark.only or benchmark.whole:
+            changes["process_docs"] = partial(_prepare, only=benchmark.only, whole=benchmark.whole)
+        return changes
+
+
+def _defining(names: Sequence[str]) -> Iterator[Path]:
+    """lmms-eval's files that define a task or group of one of these names."""
+    pattern = re.compile(rf"^(?:task|group):\s*[\"']?(?:{'|'.join(map(re.escape, names))})[\"']?\s*$", re.MULTILINE)
+    for path in sorted(_BUILT_IN.rglob("*.yaml")):
+        if pattern.search(path.read_text(encoding="utf-8")):
+            yield path
+
+
+def _leaves(loaded: Mapping[Any, Any]) -> Iterator[Any]:
+    """Tasks in a tree of groups."""
+    for value in loaded.values():
+        if isinstance(value, Mapping):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _prepare(rows: Any, only: Mapping[str, str], whole: Sequence[str]) -> Any:
+    """The rows of a split that are asked; pictures are not decoded for it."""
+    from datasets import Value
+
+    for name in whole:
+        rows = rows.cast_column(name, Value("int64"))
+    if not only:
+        return rows
+    columns = list(only)
+    return rows.filter(lambda *values: list(values) == [only[name] for name in columns], input_columns=columns)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a retry gave up on."""
+    attempt = getattr(error, "last_attempt", None)
+    inner = attempt.exception() if attempt is not None else None
+    return error if inner is None else inner
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,199 @@
+"""A task's own scoring code, question by question, so that a question without a verdict leaves the score."""
+
+import copy
+import importlib
+import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Final
+
+from rilctl.engines.evaluation.lmms.judging import JudgeCalls
+from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS, documents
+from rilctl.errors import ConfigError, RowError
+
+_GUESSERS: Final = {
+    "lmms_eval.tasks._task_utils.mmmu_mcq_utils": "random",
+    "lmms_eval.tasks.mmbench.mmbench_evals": "rd",
+}
+"""Modules that draw an option at random where a response can't be read, and their name for `random`."""
+_ROTATION: Final = 1_000_000
+"""MMBench numbers the rotations of question i as i + k * 1,000,000."""
+NUM_RESAMPLES: Final = 500
+
+
+@dataclass
+class Scored:
+    """What a task made of its responses.
+
+    Args:
+        values: what counts for the metric, by number of the document.
+        scores: 0 to 1, by number of the question's first document.
+        guessed: questions whose answer was drawn at random.
+        errors: why a document has no score.
+    """
+
+    values: dict[int, Any] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
+    guessed: set[int] = field(default_factory=set)
+    errors: dict[int, RowError] = field(default_factory=dict)
+
+
+class TaskScoring:
+    """Stands in for a task's `process_results` while lmms-eval evaluates it.
+
+    At the first call, when all responses are filtered, every document is scored with the task's own functions, in
+    order. lmms-eval then gets the same values, and nothing for documents without a score, so its aggregate leaves
+    them out.
+
+    Args:
+        task: lmms-eval's object.
+        metric: the metric that is reported.
+        scale: its highest value.
+        rotations: see `Benchmark`.
+        calls: the judge's.
+        errors: documents that have no response, and why.
+        on_scored: called after each document; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        *,
+        metric: str,
+        scale: float,
+        rotations: bool,
+        calls: JudgeCalls,
+        errors: Mapping[int, RowError],
+        on_scored: Callable[[], None],
+    ) -> None:
+        if metric not in task.aggregation():
+            known = ", ".join(task.aggregation())
+            raise ConfigError(f"task `{task.config.task}` has no metric `{metric}`", hint=f"it has {known}")
+        self.scored = Scored(errors=dict(errors))
+        self._task, self._metric, self._scale, self._rotations = task, metric, scale, rotations
+        self._calls, self._on_scored = calls, on_scored
+        self._process = inspect.unwrap(type(task).process_results).__get__(task)  # without five tries at two seconds
+        self._order: Iterator[int] | None = None
+
+    def process_results(self, doc: Any, results: Any, **_: Any) -> dict[str, Any]:
+        """See `lmms_eval.api.task.Task.process_results`."""
+        if self._order is None:
+            self._score_all()
+            self._order = iter(self._responses())
+        doc_id = next(self._order)
+        return {self._metric: self.scored.values[doc_id]} if doc_id in self.scored.values else {}
+
+    def aggregate(self, values: Sequence[Any]) -> float:
+        """The metric over some documents, 0 to 1; lmms-eval's MathVista says None for 0."""
+        function = self._task.aggregation()[self._metric]
+        own = copy.deepcopy(list(values))  # MathVista changes what it aggregates
+        with_args = "args" in inspect.signature(function).parameters
+        score = function(own, args=self._task.args) if with_args else function(own)
+        return 0.0 if score is None else float(score) / self._scale
+
+    def resampled(self) -> tuple[float, ...]:
+        """The metric on resamples of the questions, with replacement; the same ones at every call."""
+        values = list(self.scored.values.values())
+        draw = random.Random(0)
+        return tuple(self.aggregate(draw.choices(values, k=len(values))) for _ in range(NUM_RESAMPLES))
+
+    def _responses(self) -> dict[int, Any]:
+        """Filtered responses, by number of the document, in order."""
+        return {int(each.doc_id): next(iter(each.filtered_resps.values())) for each in self._task.instances}
+
+    def _score_all(self) -> None:
+        responses = self._responses()
+        questions = self._questions(responses)
+        if self._calls.chat is not None:
+            self._ask_judge_ahead(questions, responses)
+        with _watched() as drawn:
+            for docs in questions:
+                drawn.clear()
+                self._calls.take_error()
+                try:
+                    values, score = self._score(docs, responses)
+                except RowError as error:
+                    self.scored.errors |= {doc_id: error for doc_id in docs if doc_id not in self.scored.errors}
+                else:
+                    self.scored.values |= values
+                    if score is not None:
+                        self.scored.scores[docs[0]] = score
+                        self.scored.guessed |= {docs[0]} if drawn else set()
+                for _ in docs:
+                    self._on_scored()
+
+    def _questions(self, responses: Mapping[int, Any]) -> list[list[int]]:
+        """Documents that make one question together."""
+        if not self._rotations:
+            return [[doc_id] for doc_id in responses]
+        rows, groups = documents(self._task), dict[int, list[int]]()
+        for doc_id in responses:
+            groups.setdefault(int(rows[doc_id]["index"]) % _ROTATION, []).append(doc_id)
+        return list(groups.values())
+
+    def _ask_judge_ahead(self, questions: Sequence[list[int]], responses: Mapping[int, Any]) -> None:
+        """Many calls at once; what comes of them is looked at later, in order."""
+        workers = self._calls.chat.max_concurrent if self._calls.chat is not None else 1
+        if workers < 2:
+            return
+
+        def ask(docs: list[int]) -> None:
+            try:
+                self._score(docs, responses)
+            except RowError:
+                return  # it is kept, and met again
+
+        with ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(ask, questions):
+                self._on_scored()
+
+    def _score(self, docs: Sequence[int], responses: Mapping[int, Any]) -> tuple[dict[int, Any], float | None]:
+        """A question's values and score; raises `RowError` where it has none."""
+        values: dict[int, Any] = {}
+        rows = documents(self._task)
+        try:
+            for doc_id in docs:
+                if doc_id in self.scored.errors:
+                    raise self.scored.errors[doc_id]
+                made = self._process(rows[doc_id], [responses[doc_id]])
+                if self._metric in made:
+                    values[doc_id] = made[self._metric]
+            score = self.aggregate(list(values.values())) if values else None
+        except DOC_ERRORS as error:
+            raise RowError("task-function", f"the task can't score it: {type(error).__name__}: {error}") from error
+        self._calls.check()
+        if (failed := self._calls.take_error()) is not None:
+            raise failed
+        if score is not None and not isfinite(score):
+            raise RowError("task-function", f"the task's score is {score}")
+        return values, score
+
+
+class _Watching:
+    """`random`, telling when an option is drawn."""
+
+    def __init__(self, drawn: list[str]) -> None:
+        self._drawn = drawn
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("choice", "randint"):
+            self._drawn.append(name)
+        return getattr(random, name)
+
+
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    """Gives a list that grows whenever one of lmms-eval's parsers guesses."""
+    drawn: list[str] = []
+    modules = {importlib.import_module(name): attribute for name, attribute in _GUESSERS.items()}
+    for module, attribute in modules.items():
+        setattr(module, attribute, _Watching(drawn))
+    try:
+        yield drawn
+    finally:
+        for module, attribute in modules.items():
+            setattr(module, attribute, random)

@@ -10,6 +10,7 @@
     │   └── ModelError                     a model directory or hub id
     ├── LockedError               exit 6   another writer holds the directory
     ├── EndpointError             exit 1   a model behind HTTP is down; what it answered is kept
+    ├── EngineError               exit 1   an engine is gone, or works with other weights, tokens or pixels than ours
     └── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
 
     RowError                      never ends a run: one row is bad, is recorded with its reason and counted
@@ -79,6 +80,10 @@ class LockedError(RilctlError):
 
 class EndpointError(RilctlError):
     """A model behind HTTP doesn't answer any more; what it answered is kept."""
+
+
+class EngineError(RilctlError):
+    """An engine is gone, or works with other weights, tokens or pixels than it should."""
 
 
 class InterruptedByUser(RilctlError):

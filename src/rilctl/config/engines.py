@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, default_type
+from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveFloat, PositiveInt, Share, default_type
 from rilctl.schemas.base import StrictModel
 
 
@@ -19,6 +19,57 @@ class HfEngineConfig(StrictModel):
     num_workers: Annotated[NonNegativeInt | None, EXECUTION] = None
     """Processes that decode and process pictures ahead of the step; 0: none, this process does it when it must.
     Absent: 4 where a GPU generates, none on a CPU, which the model needs itself. In `train` it is the engine's."""
+
+
+class VllmEngineConfig(StrictModel):
+    """vLLM in this process. In `train` it has a copy of the weights, which every step's update replaces."""
+
+    type: Literal["vllm"] = "vllm"
+    rows_per_batch: Annotated[PositiveInt, EXECUTION] = 256
+    """Responses asked for at once; vLLM schedules them itself."""
+    max_length_tokens: Annotated[PositiveInt | None, EXECUTION] = None
+    """Of prompt and response together; absent: what the model can. Bounds the memory of the key/value cache."""
+    max_images: Annotated[PositiveInt, EXECUTION] = 4
+    """Pictures in one prompt; a row with more is rejected."""
+    num_gpus: Annotated[PositiveInt, EXECUTION] = 1
+    """GPUs that share the weights (tensor parallel). In `train` one; several are `vllm-server`'s."""
+    gpu_memory_share: Annotated[Share, EXECUTION] = 0.9
+    """Of the GPU's memory, weights included. In `train` the rest is what training has while vLLM is awake."""
+    kv_cache_bytes: Annotated[PositiveInt | None, EXECUTION] = None
+    """Of the key/value cache, instead of a share of the GPU's memory; absent on a CPU: 1 GiB."""
+    eager: Annotated[bool, EXECUTION] = False
+    """Run without compiled graphs: starts sooner, samples slower. On a CPU it always does."""
+    sleep: Annotated[bool, EXECUTION] = True
+    """In `train` on a GPU: give weights and cache back between rollouts. vLLM can't do that on a CPU."""
+
+
+class VllmServerEngineConfig(StrictModel):
+    """A `vllm serve` that runs elsewhere: other GPUs, other hosts, tensor and data parallel."""
+
+    type: Literal["vllm-server"] = "vllm-server"
+    url: Annotated[str, EXECUTION]
+    """Address without a path: `http://10.0.0.2:8000`."""
+    rows_per_batch: Annotated[PositiveInt, EXECUTION] = 256
+    """Responses asked for at once."""
+    transfer: Annotated[Literal["disk", "nccl", "ipc"], EXECUTION] = "disk"
+    """How `train` sends weights: files in `transfer_dir`; vLLM's own transfer between GPUs of one network (`nccl`), or
+    on the same GPU (`ipc`)."""
+    transfer_dir: Annotated[str | None, EXECUTION] = None
+    """A folder that trainer and server see under the same path. Absent: a temporary one, for a server on this host."""
+    nccl_address: Annotated[str | None, EXECUTION] = None
+    """Address of this host that the server's host reaches; `transfer = "nccl"` needs it."""
+    nccl_port: Annotated[PositiveInt, EXECUTION] = 29600
+    """Port at that address."""
+    timeout_s: Annotated[PositiveFloat, EXECUTION] = 600.0
+    """Longest wait for one reply."""
+    restart_timeout_s: Annotated[PositiveFloat, EXECUTION] = 600.0
+    """Longest wait for a server that is starting, or gone; what it still owes is asked for when it is back."""
+
+    @model_validator(mode="after")
+    def _nccl_needs_an_address(self) -> "VllmServerEngineConfig":
+        if self.transfer == "nccl" and self.nccl_address is None:
+            raise ValueError("transfer = `nccl` needs nccl_address, where the server's host reaches this one")
+        return self
 
 
 class _TrainingEngine(StrictModel):
@@ -60,8 +111,11 @@ class DeepspeedEngineConfig(_TrainingEngine):
         return self
 
 
-GenerationEngineConfig = HfEngineConfig
-"""What generates."""
+GenerationEngineConfig = Annotated[
+    Annotated[HfEngineConfig | VllmEngineConfig | VllmServerEngineConfig, Field(discriminator="type")],
+    default_type("hf"),
+]
+"""What generates; a table without `type` means hf."""
 TrainingEngineConfig = Annotated[
     Annotated[TorchEngineConfig | DeepspeedEngineConfig, Field(discriminator="type")], default_type("torch")
 ]

@@ -42,10 +42,15 @@ def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]
     check_text(encoder, question)
     if images and encoder.family == "text":
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
-    content = [*({"type": "image"} for _ in images), {"type": "text", "text": question}]
+    return encode_text(encoder, chat_text(encoder, question, len(images)), images)
+
+
+def chat_text(encoder: Encoder, question: str, num_images: int) -> str:
+    """A question in the model's chat template, one placeholder for each picture, up to where the answer begins."""
+    content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": question}]
     message = {"role": "user", "content": content if encoder.family != "text" else question}
-    text = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
-    return encode_text(encoder, text, images)
+    text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return text
 
 
 def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
@@ -71,9 +76,9 @@ def encode_response(vlm: Vlm, text: str, *, stopped: bool) -> tuple[int, ...]:
     return (*ids, vlm.tokenizer.eos_token_id) if stopped else tuple(ids)
 
 
-def decode_response(vlm: Vlm, token_ids: Sequence[int]) -> str:
+def decode_response(encoder: Encoder, token_ids: Sequence[int]) -> str:
     """Text of sampled tokens, special tokens removed."""
-    text: str = vlm.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    text: str = encoder.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return text
 
 

@@ -12,7 +12,7 @@ from rilctl.artifacts.digests import weights_digest
 from rilctl.artifacts.layout import MANIFEST, RUN
 from rilctl.artifacts.read import read_manifest, resolve
 from rilctl.config.fields import Family, ModelConfig
-from rilctl.config.registry import MODELS
+from rilctl.config.registry import MODELS, default_dtype
 from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
 from rilctl.schemas.manifest import WEIGHT_KINDS
@@ -52,6 +52,24 @@ def model_digest(config: ModelConfig, source: ModelSource) -> str:
         shape = hashlib.sha256((source.path / "config.json").read_bytes()).hexdigest()
         return f"random:{config.seed}:{shape}"
     return f"hub:{source.revision}" if source.revision else weights_digest(source.path)
+
+
+def answering_digest(config: ModelConfig, source: ModelSource, engine: str = "hf") -> str:
+    """Identity of everything that shapes an answer: weights and precision, tokenizer, processor, template, engine.
+
+    Args:
+        config: the model.
+        source: its files.
+        engine: another than Hugging Face's samples other tokens from the same seed.
+    """
+    texts = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in text_files(source.path)}
+    identity = {
+        "weights": model_digest(config, source),
+        "dtype": config.dtype or default_dtype(config.model),
+        "texts": texts,
+        **({} if engine == "hf" else {"engine": engine}),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:

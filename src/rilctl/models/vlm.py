@@ -17,6 +17,7 @@ from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
+from rilctl.models.vocabulary import banned_ids, stop_ids
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -42,8 +43,9 @@ class Vlm(Encoder):
     banned_ids: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stop_ids = _stop_ids(self)
-        self.banned_ids = _banned_ids(self)
+        self.stop_ids = stop_ids(self.tokenizer, self.model.generation_config.eos_token_id, self.source.path)
+        num_logits = int(self.lm_head.weight.shape[0])
+        self.banned_ids = banned_ids(self.tokenizer, self.model.config, self.stop_ids, num_logits)
 
     @property
     def backbone(self) -> Any:
@@ -191,26 +193,3 @@ def _not_loadable(source: ModelSource, error: Exception) -> ModelError:
     is_too_large = isinstance(error, MemoryError | torch.OutOfMemoryError)
     hint = "take a smaller model or dtype, or more memory" if is_too_large else "copy the model again"
     return ModelError(f"{source.path} can't be loaded: {' '.join(lines[:2])}", hint=hint)
-
-
-def _stop_ids(vlm: Vlm) -> tuple[int, ...]:
-    """End-of-response ids: the tokenizer's and the generation config's, but never pad if there is another."""
-    eos = vlm.model.generation_config.eos_token_id
-    ids = {vlm.tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
-    without_pad = ids - {vlm.tokenizer.pad_token_id}
-    if not ids:
-        raise ModelError(f"{vlm.source.path} names no end-of-response token", hint="set eos_token in the tokenizer")
-    return tuple(sorted(without_pad or ids))
-
-
-def _banned_ids(vlm: Vlm) -> tuple[int, ...]:
-    """Ids that must never be sampled: special tokens and placeholders but the stop ids, and ids without a token."""
-    tokenizer = vlm.tokenizer
-    special = {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    config = vlm.model.config
-    names = ("image_token_id", "image_token_index", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-    placeholders = {value for name in names if isinstance(value := getattr(config, name, None), int)}
-    num_logits = vlm.lm_head.weight.shape[0]
-    padding = range(len(tokenizer), int(num_logits))
-    banned = (special | set(tokenizer.all_special_ids) | placeholders | set(padding)) - set(vlm.stop_ids)
-    return tuple(sorted(token_id for token_id in banned if token_id < num_logits))

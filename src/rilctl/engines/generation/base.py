@@ -125,9 +125,12 @@ class OneByOneEngine(GenerationEngine, Protocol):
 class RolloutEngine(GenerationEngine, Protocol):
     """Samples from a policy whose weights change."""
 
-    def update(self, version: int) -> None:
+    def update(self, version: int) -> dict[str, float]:
         """Sample from the policy's present weights from now on, and prove it. Raises `RilctlError` where it can't.
 
         Args:
             version: training steps that made these weights.
+
+        Returns:
+            What was measured on the way, as metrics; empty where the weights are the policy's own.
         """

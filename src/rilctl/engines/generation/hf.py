@@ -1,7 +1,5 @@
 """Hugging Face generation in this process, with exact token ids and one seed per response."""
 
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
@@ -9,14 +7,13 @@ from pathlib import Path
 
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
-from rilctl.config.registry import default_dtype
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.models.decode import Sampled, sample
 from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import EncodedPrompt, decode_response
-from rilctl.models.source import ModelSource, find_model, model_digest, text_files
+from rilctl.models.source import answering_digest, find_model
 from rilctl.models.vlm import Vlm, load_vlm
 
 
@@ -68,8 +65,9 @@ class HfGeneration:
                     results[index] = RowError("logits-invalid", f"the model computes no finite logits in {dtype}")
         return [results[index] for index in range(len(requests))]
 
-    def update(self, version: int) -> None:
+    def update(self, version: int) -> dict[str, float]:
         """See `RolloutEngine`: the weights are the policy's own."""
+        return {}
 
     def close(self) -> None:
         """See `GenerationEngine`."""
@@ -118,21 +116,10 @@ def load_engine(
     return HfGeneration(
         lambda: load_vlm(config, base_dir=base_dir, device=device),
         model_name=source.name,
-        model_digest=_answering_digest(config, source),
+        model_digest=answering_digest(config, source),
         rows_per_batch=engine.rows_per_batch,
         cache=lambda vlm: PromptCache(vlm, num_workers=num_workers, warn=warn),
     )
-
-
-def _answering_digest(config: ModelConfig, source: ModelSource) -> str:
-    """Identity of everything that shapes an answer: weights and their precision, tokenizer, processor, template."""
-    texts = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in text_files(source.path)}
-    identity = {
-        "weights": model_digest(config, source),
-        "dtype": config.dtype or default_dtype(config.model),
-        "texts": texts,
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def shared_engine(vlm: Vlm, prompts: PromptCache, engine: HfEngineConfig) -> HfGeneration:

@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from rilctl.config.engines import GenerationEngineConfig
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.base import GenerationEngine, RolloutEngine
 from rilctl.engines.generation.hf import load_engine, shared_engine
+from rilctl.engines.generation.vllm.open import open_vllm, open_vllm_rollouts
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm
 
@@ -27,15 +28,20 @@ def open_generation(
         base_dir: folder that relative paths start from.
         warn: told what a person should know, once.
     """
-    return load_engine(model, engine, base_dir, warn=warn)
+    if isinstance(engine, HfEngineConfig):
+        return load_engine(model, engine, base_dir, warn=warn)
+    return open_vllm(model, engine, base_dir, warn=warn)
 
 
-def open_rollouts(policy: Vlm, prompts: PromptCache, engine: GenerationEngineConfig) -> RolloutEngine:
+def open_rollouts(policy: Vlm, prompts: PromptCache, engine: GenerationEngineConfig, base_dir: Path) -> RolloutEngine:
     """An engine over a policy that is trained.
 
     Args:
         policy: the model whose weights change.
         prompts: its encoded prompts.
         engine: what samples from it.
+        base_dir: folder that relative paths start from.
     """
-    return shared_engine(policy, prompts, engine)
+    if isinstance(engine, HfEngineConfig):
+        return shared_engine(policy, prompts, engine)
+    return open_vllm_rollouts(policy, prompts, engine, base_dir)

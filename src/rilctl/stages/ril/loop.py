@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -35,6 +36,7 @@ from rilctl.stages.ril.inputs import TrainInputs, prepaid_verdicts
 from rilctl.stages.ril.roles import load_roles
 from rilctl.stages.ril.rollout_log import RolloutLog
 from rilctl.stages.ril.rows import Group, TeacherRows, rollout_records, student_row
+from rilctl.stages.ril.sampled import SampledSteps
 from rilctl.stages.ril.step import Learner, make_learner
 
 SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
@@ -77,6 +79,7 @@ class Loop:
     artifact_run: Run
     learner: Learner
     generation: RolloutEngine
+    sampled: SampledSteps
     prompts: PromptCache
     teachers: TeacherRows | None
     samples: Sequence[Sample]
@@ -94,8 +97,9 @@ class Loop:
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
-        generation = open_rollouts(roles.policy, prompts, config.generation)
-        return cls(context, config, inputs, artifact_run, learner, generation, prompts, teachers, samples)
+        generation = open_rollouts(roles.policy, prompts, config.generation, context.base_dir)
+        sampled = SampledSteps(generation, artifact_run.resume_dir)
+        return cls(context, config, inputs, artifact_run, learner, generation, sampled, prompts, teachers, samples)
 
     @property
     def vlm(self) -> Vlm:
@@ -110,7 +114,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        with self.prompts:
+        with self.prompts, closing(self.generation):
             self._run()
 
     def _run(self) -> None:
@@ -123,6 +127,7 @@ class Loop:
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         log.truncate_to(step if checkpoint else -1)
         rollouts.truncate_to(step)
+        self.sampled.forget_to(step)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
@@ -133,10 +138,9 @@ class Loop:
             clock = Clock()
             soon = [self.samples[pick] for pick in (*picks, *(upcoming if step < config.num_steps else ()))]
             self.prompts.expect((sample.question, sample.images) for sample in soon)
-            self.generation.update(step - 1)
-            groups = self._collect(step, [self.samples[pick] for pick in picks])
+            groups, metrics = self._collect(step, [self.samples[pick] for pick in picks])
             clock.mark("rollout_s")
-            metrics = self.learner.learn(groups) if groups else {}  # all of the step's pictures may be bad
+            metrics |= self.learner.learn(groups) if groups else {}  # all of the step's pictures may be bad
             clock.mark("learn_s")
             last = step == config.num_steps
             if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
@@ -148,11 +152,12 @@ class Loop:
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
             if step % config.checkpoint_every == 0 or last or self.context.stop.signal_number is not None:
                 save_checkpoint(scratch, step, self.engines, self.state)
+                self.sampled.forget_to(step)
             self.context.check_stop()
         reporter.end()
 
-    def _collect(self, step: int, samples: Sequence[Sample]) -> list[Group]:
-        """Rollouts of the current policy and cached teacher responses for a step's questions."""
+    def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
+        """Rollouts of the current policy and cached teacher responses for a step's questions; the engine's metrics."""
         config = self.config
         asked = []
         for sample in samples:
@@ -170,7 +175,8 @@ class Loop:
             for sample in (group.sample for group in asked)
         ]
         groups = []
-        for group, answer in zip(asked, self.generation.generate(requests, config.sampling), strict=True):
+        answers, metrics = self.sampled.ask(step, requests, config.sampling)
+        for group, answer in zip(asked, answers, strict=True):
             if isinstance(answer, RowError):
                 self._reject(group.sample, answer)
                 continue
@@ -182,7 +188,7 @@ class Loop:
         if not groups and {row.sample_id for row in self.state.rejected} >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]
             raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
-        return groups
+        return groups, metrics
 
     def _reject(self, sample: Sample, error: RowError) -> None:
         if any(row.sample_id == sample.id for row in self.state.rejected):

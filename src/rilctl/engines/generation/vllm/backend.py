@@ -1,0 +1,105 @@
+"""What differs between vLLM in this process and vLLM behind a server."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from PIL import Image
+
+from rilctl.config.fields import SamplingConfig
+from rilctl.models.weights import Weights
+
+HARD_BAN = -1e30
+"""Added to a logit. vLLM's API cuts biases to -100, which a confident model overcomes; its engine doesn't."""
+WITNESS = "rilctl.engines.generation.vllm.witness.Witness"
+"""The worker extension that reads weights and pixels back."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One response to sample.
+
+    Args:
+        token_ids: of the prompt, one placeholder for each picture: vLLM expands it.
+        images: in order.
+        image_digests: name the pictures in vLLM's caches.
+        seed: of this response alone.
+    """
+
+    token_ids: tuple[int, ...]
+    images: tuple[Image.Image, ...]
+    image_digests: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sampled response, as vLLM gives it.
+
+    Args:
+        prompt_token_ids: as vLLM read it, placeholders expanded.
+        token_ids: sampled, the stop token included.
+        logprobs: of each, after bans, temperature, top-p and top-k (`processed_logprobs`).
+        stopped: whether it ended by itself.
+        versions: names of the weights that sampled it.
+    """
+
+    prompt_token_ids: list[int]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    stopped: bool
+    versions: frozenset[str]
+
+
+class Backend(Protocol):
+    """A running vLLM."""
+
+    @property
+    def max_length_tokens(self) -> int:
+        """Of prompt and response together."""
+
+    def wait(self) -> None:
+        """Return when it answers. Raises `EngineError` where it doesn't in time."""
+
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
+        """One answer for each ask, in order; None where vLLM went away before it had one."""
+
+    def load(self, weights: Callable[[], Weights]) -> None:
+        """Replace the weights, and forget what was computed with the old ones. Raises `ConnectionError`."""
+
+    def name(self, version: str) -> None:
+        """Give the present weights a name, which every answer bears. Raises `ConnectionError`."""
+
+    def version(self) -> str:
+        """Name of the present weights. Raises `ConnectionError`."""
+
+    def workers(self, method: str) -> list[dict[str, Any]]:
+        """What a method of the witness says, one reply for each worker. Raises `ConnectionError`."""
+
+    def rest(self) -> None:
+        """Give memory back until the next `load`, where that is possible."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+def sampling_params(
+    sampling: SamplingConfig, stop_ids: Sequence[int], banned_ids: Sequence[int]
+) -> dict[str, int | float | bool | list[int] | dict[int, float]]:
+    """VLLM's sampling parameters, all but the seed, so that none comes from the model's generation config.
+
+    `ignore_eos` with stop ids of ours makes those the only ones. `logprobs = 0` is the sampled token's alone.
+    """
+    return {
+        "max_tokens": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": 0.0,
+        "repetition_penalty": sampling.repetition_penalty,
+        "logit_bias": dict.fromkeys(banned_ids, HARD_BAN),
+        "stop_token_ids": list(stop_ids),
+        "ignore_eos": True,
+        "logprobs": 0,
+        "detokenize": False,
+    }

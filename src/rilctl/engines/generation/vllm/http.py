@@ -1,0 +1,78 @@
+"""One vLLM server's HTTP: what it says, and whether it is there."""
+
+from typing import Any
+
+import httpx2
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
+
+from rilctl.config.engines import VllmServerEngineConfig
+from rilctl.errors import EngineError
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class ServerHttp:
+    """Requests to one server; threads may use it at once.
+
+    Args:
+        engine: the recipe's table.
+    """
+
+    def __init__(self, engine: VllmServerEngineConfig) -> None:
+        self._url, self._restart_timeout_s = engine.url.rstrip("/"), engine.restart_timeout_s
+        self._http = httpx2.Client(
+            timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=engine.rows_per_batch),
+        )
+
+    def wait(self) -> None:
+        """Return when the server is healthy. Raises `EngineError` where it isn't in time."""
+        patience = stop_after_delay(self._restart_timeout_s)
+        pauses = wait_exponential(multiplier=0.2, max=5.0)
+        try:
+            Retrying(retry=retry_if_result(lambda healthy: not healthy), stop=patience, wait=pauses)(self._is_healthy)
+        except RetryError:
+            raise EngineError(
+                f"no vLLM server is healthy at {self._url} within {self._restart_timeout_s:g} s",
+                hint="start it as docs/vllm.md says; the same command goes on",
+            ) from None
+
+    def get(self, path: str) -> Any:
+        """The JSON of a reply. Raises `ConnectionError` and `EngineError` as `post` does."""
+        return self._read("GET", path, None)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The JSON of a reply, None where it is empty.
+
+        Raises:
+            ConnectionError: no server, half a reply, or it is going down: 5xx.
+            EngineError: it refuses the request, which would be refused again.
+        """
+        return self._read("POST", path, body)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _is_healthy(self) -> bool:
+        try:
+            return self._http.get(f"{self._url}/health", timeout=_CONNECT_TIMEOUT_S).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    def _read(self, method: str, path: str, body: Any) -> Any:
+        try:
+            reply = self._http.request(method, f"{self._url}{path}", json=body)
+        except httpx2.HTTPError as error:
+            raise ConnectionError(f"{path}: {type(error).__name__}") from error
+        if reply.status_code >= 500:
+            raise ConnectionError(f"{path}: HTTP {reply.status_code}: {reply.text[:200]}")
+        if reply.status_code != 200:
+            raise EngineError(
+                f"the vLLM server at {self._url} refuses {path} with HTTP {reply.status_code}: {reply.text[:200]}",
+                hint="start it with the options that docs/vllm.md names",
+            )
+        try:
+            return reply.json() if reply.content else None
+        except ValueError as error:
+            raise ConnectionError(f"{path}: no JSON") from error

@@ -1,0 +1,163 @@
+"""vLLM in this process."""
+
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rilctl.config.engines import VllmEngineConfig
+from rilctl.config.fields import Dtype
+from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
+from rilctl.errors import RilctlError
+from rilctl.models.weights import Weights
+
+_CPU_CACHE_BYTES = 1 << 30
+
+
+class LocalVllm:
+    """A `Backend`: vLLM's engine, its scheduler and its worker, in this process.
+
+    With one GPU the worker shares the process, so that weights are handed over without a copy on disk.
+
+    Args:
+        directory: model to load.
+        dtype: precision of weights and activations.
+        engine: the recipe's table.
+        updates: whether weights will be replaced.
+        on_close: called at the end.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        dtype: Dtype,
+        engine: VllmEngineConfig,
+        *,
+        updates: bool = False,
+        on_close: Callable[[], object] = lambda: None,
+    ) -> None:
+        _set_environment(engine)
+        with _undisturbed():
+            from vllm import LLM
+
+            self._llm = LLM(model=str(directory), dtype=dtype, **_engine_arguments(engine, updates=updates))
+        self._sleeps = updates and engine.sleep and torch.cuda.is_available()
+        self._is_asleep = False
+        self._on_close = on_close
+        self.max_length_tokens = int(self._llm.model_config.max_model_len)
+
+    def wait(self) -> None:
+        """See `Backend`: it is there as long as this process is."""
+
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
+        """See `Backend`."""
+        from vllm import SamplingParams
+
+        prompts = [_prompt(ask) for ask in asks]
+        each = [SamplingParams(**params, seed=ask.seed) for ask in asks]
+        outputs = self._llm.generate(prompts, each, use_tqdm=False)
+        answers: list[Answer | None] = [_answer(output) for output in outputs]
+        return answers
+
+    def load(self, weights: Callable[[], Weights]) -> None:
+        """See `Backend`."""
+        if self._is_asleep:
+            self._llm.wake_up(tags=["weights"])
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights()})
+        if self._is_asleep:
+            self._llm.wake_up(tags=["kv_cache"])
+            self._is_asleep = False
+        self._llm.reset_prefix_cache()
+        self._llm.reset_mm_cache()
+        self._llm.llm_engine.reset_encoder_cache()
+
+    def name(self, version: str) -> None:
+        """See `Backend`."""
+        self._llm.update_weight_version(version)
+
+    def version(self) -> str:
+        """See `Backend`."""
+        return str(self._llm.get_weight_version())
+
+    def workers(self, method: str) -> list[dict[str, Any]]:
+        """See `Backend`."""
+        replies: list[dict[str, Any]] = self._llm.collective_rpc(method)
+        return replies
+
+    def rest(self) -> None:
+        """See `Backend`: weights and cache leave the GPU; at level 2 no copy of them stays on the host."""
+        if self._sleeps and not self._is_asleep:
+            self._llm.sleep(level=2)
+            self._is_asleep = True
+
+    def close(self) -> None:
+        """See `Backend`."""
+        self._llm.llm_engine.engine_core.shutdown()
+        self._on_close()
+
+
+def _set_environment(engine: VllmEngineConfig) -> None:
+    """What vLLM reads from the environment only; what a person set there stays."""
+    quiet = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
+    threads = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}  # the process trains as well
+    for name, value in (quiet | threads).items():
+        os.environ.setdefault(name, value)
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if engine.num_gpus == 1 else "1"
+
+
+def _engine_arguments(engine: VllmEngineConfig, *, updates: bool) -> dict[str, Any]:
+    on_gpu = torch.cuda.is_available()
+    cache_bytes = engine.kv_cache_bytes or (None if on_gpu else _CPU_CACHE_BYTES)
+    return {
+        "max_model_len": engine.max_length_tokens,
+        "max_num_seqs": engine.rows_per_batch,
+        "limit_mm_per_prompt": {"image": engine.max_images, "video": 0, "audio": 0},
+        "mm_device_do_normalize": False,  # pixels as the image processor makes them, to be compared with ours
+        "logprobs_mode": "processed_logprobs",
+        "tensor_parallel_size": engine.num_gpus,
+        "gpu_memory_utilization": engine.gpu_memory_share,
+        "kv_cache_memory_bytes": cache_bytes,
+        "enforce_eager": engine.eager or not on_gpu,
+        "enable_sleep_mode": updates and engine.sleep and on_gpu,
+        "worker_extension_cls": WITNESS,
+        "generation_config": "vllm",  # nothing is taken from the model's
+        "seed": 0,
+    }
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Starting vLLM seeds every generator of the process, and on a CPU disables `torch.set_num_threads`."""
+    python, set_num_threads = random.getstate(), torch.set_num_threads
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            torch.set_num_threads = set_num_threads
+
+
+def _prompt(ask: Ask) -> dict[str, Any]:
+    prompt: dict[str, Any] = {"prompt_token_ids": list(ask.token_ids)}
+    if ask.images:
+        prompt["multi_modal_data"] = {"image": list(ask.images)}
+        prompt["multi_modal_uuids"] = {"image": list(ask.image_digests)}
+    return prompt
+
+
+def _answer(output: Any) -> Answer:
+    sampled = output.outputs[0]
+    if sampled.finish_reason not in ("stop", "length"):
+        raise RilctlError(f"vLLM ended a response with `{sampled.finish_reason}`", hint="look at its log")
+    token_ids = tuple(sampled.token_ids)
+    return Answer(
+        list(output.prompt_token_ids),
+        token_ids,
+        tuple(at[token_id].logprob for at, token_id in zip(sampled.logprobs, token_ids, strict=True)),
+        sampled.finish_reason == "stop",
+        frozenset(span.version for span in sampled.weight_versions),
+    )

@@ -1,0 +1,124 @@
+"""Engines over vLLM from the recipe's tables; vLLM starts when the first prompt comes."""
+
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
+from rilctl.config.fields import Dtype, ModelConfig
+from rilctl.config.registry import default_dtype
+from rilctl.engines.generation.vllm.backend import Backend
+from rilctl.engines.generation.vllm.engine import VllmGeneration
+from rilctl.engines.generation.vllm.http import ServerHttp
+from rilctl.engines.generation.vllm.local import LocalVllm
+from rilctl.engines.generation.vllm.reader import Reader
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.generation.vllm.server import VllmServer
+from rilctl.engines.generation.vllm.transfer import DiskTransfer, GpuTransfer, Transfer
+from rilctl.errors import UsageError
+from rilctl.models.processor import Encoder, load_processor
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.source import answering_digest, find_model
+from rilctl.models.vlm import DTYPES, Vlm
+from rilctl.models.vocabulary import banned_ids, stop_ids
+from rilctl.models.weights import export_untied
+
+VllmConfig = VllmEngineConfig | VllmServerEngineConfig
+
+
+def open_vllm(
+    model: ModelConfig, engine: VllmConfig, base_dir: Path, *, warn: Callable[[str], object]
+) -> VllmGeneration:
+    """An engine over a model that stays as it is; its directory is loaded as it is.
+
+    Raises:
+        UsageError: vLLM isn't installed, or the model has random weights.
+        ModelError: the model can't be read.
+    """
+    _check_installed(engine)
+    if model.random_weights:
+        raise UsageError("vLLM loads weights from files, not random ones", hint='use an engine with type = "hf"')
+    source = find_model(model.model, revision=model.revision, base_dir=base_dir)
+    dtype = model.dtype or default_dtype(model.model)
+
+    def start() -> tuple[Backend, Reader]:
+        encoder = Encoder(load_processor(source.path, source.family), source)
+        reader = _reader(encoder, PromptCache(encoder, warn=warn), engine)
+        if isinstance(engine, VllmServerEngineConfig):
+            return VllmServer(engine, ServerHttp(engine), None), reader
+        return LocalVllm(source.path, dtype, engine), reader
+
+    return VllmGeneration(
+        start,
+        model_name=source.name,
+        model_digest=answering_digest(model, source, engine="vllm"),
+        rows_at_once=engine.rows_per_batch,
+    )
+
+
+def open_vllm_rollouts(policy: Vlm, prompts: PromptCache, engine: VllmConfig, base_dir: Path) -> VllmRollouts:
+    """An engine over a copy of a policy that is trained.
+
+    Raises:
+        UsageError: vLLM isn't installed, or should run on several GPUs in this process.
+    """
+    _check_installed(engine)
+    (dtype,) = (name for name, each in DTYPES.items() if each == policy.dtype)
+    max_images = engine.max_images if isinstance(engine, VllmEngineConfig) else None
+    reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
+    if isinstance(engine, VllmServerEngineConfig):
+        start = _server_start(policy, engine, base_dir, reader)
+        return VllmRollouts(policy, start, rows_at_once=engine.rows_per_batch, dtype=dtype)
+    if engine.num_gpus > 1:
+        raise UsageError(
+            "train.generation.num_gpus > 1: in `train`, vLLM in this process runs on one GPU",
+            hint='for more, run `vllm serve` and set type = "vllm-server"; see docs/vllm.md',
+        )
+    return VllmRollouts(
+        policy, _local_start(policy, engine, dtype, reader), rows_at_once=engine.rows_per_batch, dtype=dtype
+    )
+
+
+def _local_start(
+    policy: Vlm, engine: VllmEngineConfig, dtype: Dtype, reader: Reader
+) -> Callable[[], tuple[Backend, Reader]]:
+    def start() -> tuple[Backend, Reader]:
+        folder = tempfile.TemporaryDirectory(prefix="rilctl-policy-")
+        export_untied(policy, Path(folder.name), DTYPES[dtype])
+        return LocalVllm(Path(folder.name), dtype, engine, updates=True, on_close=folder.cleanup), reader
+
+    return start
+
+
+def _server_start(
+    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader
+) -> Callable[[], tuple[Backend, Reader]]:
+    def start() -> tuple[Backend, Reader]:
+        http = ServerHttp(engine)
+        transfer: Transfer
+        if engine.transfer == "disk":
+            folder = None if engine.transfer_dir is None else base_dir / engine.transfer_dir
+            transfer = DiskTransfer(http, policy, folder)
+        else:
+            transfer = GpuTransfer(engine, http)
+        return VllmServer(engine, http, transfer), reader
+
+    return start
+
+
+def _reader(encoder: Encoder, prompts: PromptCache, engine: VllmConfig) -> Reader:
+    from transformers import AutoConfig, GenerationConfig
+
+    path = encoder.source.path
+    config = AutoConfig.from_pretrained(path)
+    has_file = (path / "generation_config.json").is_file()
+    eos = GenerationConfig.from_pretrained(path).eos_token_id if has_file else None
+    stops = stop_ids(encoder.tokenizer, eos, path)
+    banned = banned_ids(encoder.tokenizer, config, stops, int(config.get_text_config().vocab_size))
+    return Reader(encoder, prompts, stops, banned, engine.max_images if isinstance(engine, VllmEngineConfig) else None)
+
+
+def _check_installed(engine: VllmConfig) -> None:
+    if isinstance(engine, VllmEngineConfig) and importlib.util.find_spec("vllm") is None:
+        raise UsageError('an engine has type = "vllm", and vLLM is not installed', hint="pip install 'rilctl[vllm]'")

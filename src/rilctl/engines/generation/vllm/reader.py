@@ -1,0 +1,107 @@
+"""From requests to what vLLM is asked, and from its answers to responses; needs no weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from PIL import Image
+
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.vllm.backend import Answer, Ask
+from rilctl.errors import EngineError, RowError
+from rilctl.models.processor import Encoder
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import EncodedPrompt, chat_text, decode_response
+
+_RESIZE_ONLY = ("qwen2_5_vl", "qwen3_vl")
+"""Families whose image processor makes one picture of another size, and nothing else before it cuts patches."""
+_NO_LOGPROB = -9999.0
+"""What vLLM's server says instead of minus infinity and NaN."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads for a model: its tokenizer, template and image processor, and what it may sample.
+
+    Args:
+        encoder: the model's, without its weights.
+        prompts: encodes, and remembers.
+        stop_ids: end a response.
+        banned_ids: are never sampled.
+        max_images: in one prompt.
+    """
+
+    encoder: Encoder
+    prompts: PromptCache
+    stop_ids: tuple[int, ...]
+    banned_ids: tuple[int, ...]
+    max_images: int | None
+
+    def asks(self, request: GenerationRequest, budget_tokens: int) -> tuple[EncodedPrompt, list[Ask]]:
+        """The prompt, and one ask for each seed.
+
+        Args:
+            request: the question.
+            budget_tokens: longest prompt that leaves room for the response.
+
+        Raises:
+            RowError: a picture or the text can't be read, or there is too much of either.
+        """
+        if self.max_images is not None and len(request.images) > self.max_images:
+            message = f"{len(request.images)} pictures, the engine's `max_images` is {self.max_images}"
+            raise RowError("too-many-images", message)
+        prompt = self.prompts.get(request.question, request.images)
+        if len(prompt.token_ids_P) > budget_tokens:
+            message = f"{len(prompt.token_ids_P)} tokens, room for {budget_tokens} beside the response"
+            raise RowError("prompt-too-long", message)
+        images = self.as_sent([image.load() for image in request.images], prompt)
+        digests = tuple(image.digest for image in request.images)
+        ids = self.token_ids(request.question, len(images))
+        return prompt, [Ask(ids, images, digests, seed) for seed in request.seeds]
+
+    def token_ids(self, question: str, num_images: int) -> tuple[int, ...]:
+        """The prompt before placeholders are expanded."""
+        text = chat_text(self.encoder, question, num_images)
+        return tuple(self.encoder.tokenizer(text, add_special_tokens=num_images > 0)["input_ids"])
+
+    def check_prompt(self, prompt: EncodedPrompt, answer: Answer) -> None:
+        """Raise `EngineError` if vLLM read another prompt than ours."""
+        if answer.prompt_token_ids != prompt.token_ids_P.tolist():
+            raise EngineError(
+                f"vLLM reads a prompt of {len(answer.prompt_token_ids)} tokens where we read one of "
+                f"{len(prompt.token_ids_P)}: its tokenizer, template or image processor is another",
+                hint="give it the same model directory; image sizes stand in preprocessor_config.json",
+            )
+
+    def response(self, prompt: EncodedPrompt, answer: Answer) -> Response:
+        """The answer as a response.
+
+        Raises:
+            EngineError: vLLM read another prompt than ours.
+            RowError: the model computes nonsense.
+        """
+        self.check_prompt(prompt, answer)
+        if not all(isfinite(logprob) and logprob > _NO_LOGPROB for logprob in answer.logprobs):
+            raise RowError("logits-invalid", "the model computes no finite logits in vLLM")
+        return Response(
+            text=decode_response(self.encoder, answer.token_ids),
+            token_ids=answer.token_ids,
+            finish_reason="stop" if answer.stopped else "length",
+            sampling_logprobs=answer.logprobs,
+        )
+
+    def as_sent(self, images: Sequence[Image.Image], prompt: EncodedPrompt) -> tuple[Image.Image, ...]:
+        """Pictures at their final size, where that is all that happens to them.
+
+        vLLM resizes with torchvision, which rounds otherwise than Pillow; so this leaves it nothing to resize.
+        """
+        if self.encoder.family not in _RESIZE_ONLY:
+            return tuple(images)
+        processor = self.encoder.processor.image_processor
+        grids = prompt.features["image_grid_thw"].tolist() if images else []
+        sent = []
+        for image, (_, rows, columns) in zip(images, grids, strict=True):
+            height, width = rows * processor.patch_size, columns * processor.patch_size
+            is_final = processor.get_number_of_image_patches(height, width, {}) == rows * columns
+            sent.append(image.resize((width, height), processor.resample) if is_final else image)
+        return tuple(sent)

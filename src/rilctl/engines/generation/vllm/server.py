@@ -1,0 +1,126 @@
+"""vLLM behind a server: tokens in, tokens out, weights through vLLM's own routes.
+
+Its `/inference/v1/generate` takes the prompt's token ids, pictures and vLLM's own sampling parameters, and gives token
+ids, log-probabilities and the name of the weights that sampled each. The chat route would write the prompt anew from
+text, and cuts bans to a bias of -100.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from PIL import Image
+
+from rilctl.config.engines import VllmServerEngineConfig
+from rilctl.engines.generation.vllm.backend import Answer, Ask
+from rilctl.engines.generation.vllm.http import ServerHttp
+from rilctl.engines.generation.vllm.transfer import Transfer
+from rilctl.errors import EngineError
+from rilctl.models.weights import Weights
+
+
+class VllmServer:
+    """A `Backend`.
+
+    Args:
+        engine: the recipe's table.
+        http: the server.
+        transfer: sends weights; None: they stay as they are.
+    """
+
+    def __init__(self, engine: VllmServerEngineConfig, http: ServerHttp, transfer: Transfer | None) -> None:
+        self._http, self._transfer = http, transfer
+        self._pool = ThreadPoolExecutor(engine.rows_per_batch, thread_name_prefix="vllm-server")
+        http.wait()
+        (model,) = http.get("/v1/models")["data"][:1]
+        self.max_length_tokens = int(model["max_model_len"])
+
+    def wait(self) -> None:
+        """See `Backend`."""
+        self._http.wait()
+
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
+        """See `Backend`."""
+        urls: dict[int, str] = {}  # the rows of a question share their pictures
+        for image in (image for ask in asks for image in ask.images):
+            urls.setdefault(id(image), _data_url(image))
+        bodies = [_body(ask, params, urls) for ask in asks]
+        return list(self._pool.map(self._answer, bodies))
+
+    def load(self, weights: Callable[[], Weights]) -> None:
+        """See `Backend`."""
+        assert self._transfer is not None
+        self._transfer.send(weights)
+        for cache in ("prefix", "mm", "encoder"):
+            self._http.post(f"/reset_{cache}_cache")
+
+    def name(self, version: str) -> None:
+        """See `Backend`."""
+        self._http.post("/update_weight_version", {"new_version": version})
+
+    def version(self) -> str:
+        """See `Backend`."""
+        return str(self._http.get("/weight_info")["weight_version"])
+
+    def workers(self, method: str) -> list[dict[str, Any]]:
+        """See `Backend`."""
+        replies: list[dict[str, Any]] = self._http.post("/collective_rpc", {"method": method})["results"]
+        return replies
+
+    def rest(self) -> None:
+        """See `Backend`: its GPUs are its own."""
+
+    def close(self) -> None:
+        """See `Backend`: the server runs on."""
+        self._pool.shutdown(cancel_futures=True)
+        if self._transfer is not None:
+            self._transfer.close()
+        self._http.close()
+
+    def _answer(self, body: Mapping[str, Any]) -> Answer | None:
+        try:
+            reply = self._http.post("/inference/v1/generate", body)
+        except ConnectionError:
+            return None
+        try:
+            return _read(reply)
+        except (LookupError, TypeError, ValueError) as error:
+            raise EngineError(
+                f"the vLLM server's reply can't be read: {type(error).__name__}: {error}",
+                hint="this version of rilctl reads vLLM 0.32's replies",
+            ) from error
+
+
+def _body(ask: Ask, params: Mapping[str, Any], urls: Mapping[int, str]) -> dict[str, Any]:
+    pictures = [
+        {"type": "image_url", "url": urls[id(image)], "uuid": digest}
+        for image, digest in zip(ask.images, ask.image_digests, strict=True)
+    ]
+    return {
+        "token_ids": list(ask.token_ids),
+        "content_parts": pictures or None,
+        "sampling_params": {**params, "seed": ask.seed},
+        "return_token_ids": True,
+    }
+
+
+def _read(reply: Any) -> Answer | None:
+    (choice,) = reply["choices"]
+    if choice["finish_reason"] not in ("stop", "length"):
+        return None  # aborted: the server is going down
+    return Answer(
+        reply["prompt_token_ids"],
+        tuple(choice["token_ids"]),
+        tuple(float(token["logprob"]) for token in choice["logprobs"]["content"]),
+        choice["finish_reason"] == "stop",
+        frozenset(span["version"] for span in choice["weight_versions"]),
+    )
+
+
+def _data_url(image: Image.Image) -> str:
+    """Lossless, so that the server's image processor begins with the same pixels as ours."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

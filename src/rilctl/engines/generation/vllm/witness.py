@@ -1,0 +1,70 @@
+"""Inside vLLM's worker: what the loader took, what the model holds, what the vision tower saw.
+
+vLLM mixes `Witness` into its worker class (`--worker-extension-cls`) and calls its methods by name. A kernel may keep a
+weight in a form of its own (on a CPU all linear layers are repacked), which can't be read back; so the checksums are
+taken of every tensor on its way through the model's loader, whatever brought it, and again of what lies readable.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rilctl.models.weights import checksum
+
+
+class Witness:
+    """Methods of vLLM's worker; `model_runner` is the worker's."""
+
+    model_runner: Any
+
+    def rilctl_watch(self) -> dict[str, Any]:
+        """Begin to watch loader and vision tower, and forget what was seen."""
+        model = self.model_runner.get_model()
+        if not hasattr(model, "seen_tensors"):
+            load_weights, embed = model.load_weights, getattr(model, "embed_multimodal", None)
+            model.load_weights = lambda weights, *rest, **named: load_weights(self._hear(weights), *rest, **named)
+            if embed is not None:
+                model.embed_multimodal = lambda **pictures: embed(**self._see(pictures))
+        model.seen_tensors, model.seen_pixels = {}, None
+        return {}
+
+    def rilctl_received(self) -> dict[str, Any]:
+        """Checksum of each tensor that the loader took since `rilctl_watch`, by its name in the checkpoint."""
+        return dict(self.model_runner.get_model().seen_tensors)
+
+    def rilctl_resident(self) -> dict[str, Any]:
+        """Checksums of each weight that lies readable in the model: of the whole, and of the parts it is fused of."""
+        found: dict[str, Any] = {}
+        for prefix, module in self.model_runner.get_model().named_modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                if parameter.numel():
+                    found[f"{prefix}.{name}"] = [checksum(part) for part in _parts(module, parameter)]
+        return found
+
+    def rilctl_pixels(self) -> dict[str, Any]:
+        """Pixels of the last pictures that the vision tower was given, flat; empty where there were none."""
+        pixels = self.model_runner.get_model().seen_pixels
+        return {} if pixels is None else {"pixels": pixels.float().flatten().tolist()}
+
+    def _hear(self, weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+        received = self.model_runner.get_model().seen_tensors
+        for name, tensor in weights:
+            received[name] = checksum(tensor)
+            yield name, tensor
+
+    def _see(self, pictures: dict[str, Any]) -> dict[str, Any]:
+        tensors = (value for name, value in pictures.items() if name.startswith("pixel_values"))
+        pixels = next((each for each in tensors if isinstance(each, Tensor)), None)
+        self.model_runner.get_model().seen_pixels = None if pixels is None else pixels.detach().cpu()
+        return pictures
+
+
+def _parts(module: Any, parameter: Tensor) -> list[Tensor]:
+    """The whole without padding of the vocabulary, then the parts that were fused, if they were."""
+    rows = getattr(module, "org_vocab_size", None)
+    whole = parameter[:rows] if rows else parameter
+    sizes = list(getattr(module, "output_partition_sizes", None) or ())
+    is_fused = len(sizes) > 1 and sum(sizes) == len(whole)
+    return [whole, *(torch.split(whole, sizes) if is_fused else ())]

@@ -1,0 +1,103 @@
+"""A policy's weights on their way to an engine that samples from a copy: names, export, checksums."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rilctl.models.lora import merged_state_dict
+from rilctl.models.source import text_files
+from rilctl.models.vlm import Vlm
+
+INDEX = "model.safetensors.index.json"
+_SHARD_BYTES = 4 << 30
+_CHUNK = 1 << 22
+"""Elements that are widened to 64 bits at once."""
+_ODD = 0x9E3779B97F4A7C15 - (1 << 64)
+"""Spreads a position over 64 bits; odd, so that no position loses any."""
+
+Weights = Iterator[tuple[str, Tensor]]
+"""(name in a checkpoint, tensor), each once."""
+
+
+@torch.no_grad()
+def policy_weights(vlm: Vlm, dtype: torch.dtype) -> Weights:
+    """All weights under their names in a checkpoint, the adapter merged, the head explicit.
+
+    Tied weights come twice: an engine that loads a checkpoint without a head into a model that has one keeps its old
+    head and says nothing.
+
+    Args:
+        vlm: the policy.
+        dtype: of the engine; the weights themselves stay as they are.
+    """
+    from transformers.core_model_loading import revert_weight_conversion
+
+    state = merged_state_dict(vlm.model, vlm.adapter)
+    for name, tensor in revert_weight_conversion(vlm.model, state).items():
+        yield name, tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
+
+
+def export_untied(vlm: Vlm, directory: Path, dtype: torch.dtype) -> None:
+    """Write a directory that engines load, with a head of its own where the policy's is its embedding."""
+    export_files(vlm, directory)
+    write_shards(policy_weights(vlm, dtype), directory)
+
+
+def export_files(vlm: Vlm, directory: Path) -> None:
+    """All of `export_untied` but the weights: tokenizer and processor as they came, a configuration that unties."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in text_files(vlm.source.path):
+        shutil.copyfile(file, directory / file.name)
+    config = json.loads((vlm.source.path / "config.json").read_text())
+    for part in (config, config.get("text_config", {})):
+        part["tie_word_embeddings"] = False
+    (directory / "config.json").write_text(json.dumps(config, indent=2))
+
+
+def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None:
+    """Write safetensors files and their index; shards of an earlier export are replaced."""
+    shard: dict[str, Tensor] = {}
+    file_of: dict[str, str] = {}
+    num_bytes = num_shards = 0
+
+    def flush() -> None:
+        nonlocal num_bytes, num_shards
+        name = f"model-{num_shards:05d}.safetensors"
+        save_file(shard, directory / name, metadata={"format": "pt"})
+        file_of.update(dict.fromkeys(shard, name))
+        shard.clear()
+        num_bytes, num_shards = 0, num_shards + 1
+
+    for name, tensor in weights:
+        if num_bytes and num_bytes + tensor.nbytes > _SHARD_BYTES:
+            flush()
+        shard[name] = tensor.cpu().clone()  # files hold no tensor twice, unlike tied models
+        num_bytes += tensor.nbytes
+    flush()
+    for old in directory.glob("model*.safetensors"):
+        if old.name not in file_of.values():
+            old.unlink()
+    (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": file_of}))
+
+
+@torch.no_grad()
+def checksum(tensor: Tensor) -> str:
+    """128 bits over a tensor's bits and their order, the same on every device; its shape doesn't count.
+
+    Two sums of 64-bit integers, which wrap: of the elements' bits, and of the bits mixed with their position.
+    """
+    bits = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    flat = tensor.detach().contiguous().view(-1).view(bits)
+    plain = torch.zeros((), dtype=torch.int64, device=flat.device)
+    mixed = plain.clone()
+    for start in range(0, len(flat), _CHUNK):
+        wide = flat[start : start + _CHUNK].long()
+        position = torch.arange(start + 1, start + 1 + len(wide), device=flat.device) * _ODD
+        plain += wide.sum()
+        mixed += ((wide ^ position) * (position | 1)).sum()
+    return "".join(f"{int(total) % (1 << 64):016x}" for total in (plain, mixed))

@@ -1,0 +1,108 @@
+"""Answers of the rollout engine, stored before anything is learned from them: a resumed run asks nothing twice."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rilctl.artifacts.layout import write_atomic
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.base import GenerationRequest, Response, RolloutEngine
+from rilctl.errors import RowError
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.records import FinishReason
+
+Answers = list[tuple[Response, ...] | RowError]
+
+
+class _Row(StrictModel):
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    sampling_logprobs: tuple[float, ...]
+    truncated_mass: float
+
+
+class _Answer(StrictModel):
+    rows: tuple[_Row, ...] = ()
+    reason: str | None = None
+    message: str = ""
+
+
+class _Step(StrictModel):
+    step: int
+    asked: str
+    """Identity of the questions, their seeds and the sampling."""
+    answers: tuple[_Answer, ...]
+
+
+class SampledSteps:
+    """Asks the engine for a step's rollouts, or gives back what it said before the run was killed.
+
+    Args:
+        engine: what samples.
+        directory: the run's scratch directory.
+    """
+
+    def __init__(self, engine: RolloutEngine, directory: Path) -> None:
+        self._engine = engine
+        self._path = directory / "sampled.jsonl"
+        self._stored: dict[int, _Step] = {}
+
+    def forget_to(self, step: int) -> None:
+        """Drop what steps up to this one were answered: a checkpoint holds what was learned from it."""
+        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
+        steps = [_Step.model_validate_json(line) for line in lines if line.endswith(b"\n")]
+        self._stored = {each.step: each for each in steps if each.step > step}
+        write_atomic(self._path, "".join(f"{each.model_dump_json()}\n" for each in self._stored.values()).encode())
+
+    def ask(
+        self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+    ) -> tuple[Answers, dict[str, float]]:
+        """The step's answers, and what the engine measured while it took the policy's weights.
+
+        Args:
+            step: counted from 1; the weights are those of `step - 1`.
+            requests: its questions.
+            sampling: how they are answered.
+        """
+        asked = _identity(requests, sampling)
+        stored = self._stored.pop(step, None)
+        if stored is not None and stored.asked == asked:
+            return [_read(answer) for answer in stored.answers], {}
+        metrics = self._engine.update(step - 1)
+        answers = self._engine.generate(requests, sampling)
+        line = _Step(step=step, asked=asked, answers=tuple(map(_kept, answers))).model_dump_json()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        return answers, metrics
+
+
+def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> str:
+    asked = [[request.sample_id, list(request.seeds)] for request in requests]
+    return hashlib.sha256(json.dumps([asked, sampling.model_dump(mode="json")]).encode()).hexdigest()
+
+
+def _kept(answer: tuple[Response, ...] | RowError) -> _Answer:
+    if isinstance(answer, RowError):
+        return _Answer(reason=answer.reason, message=answer.message)
+    rows = (
+        _Row(
+            text=response.text,
+            token_ids=response.token_ids or (),
+            finish_reason=response.finish_reason,
+            sampling_logprobs=response.sampling_logprobs or (),
+            truncated_mass=response.truncated_mass,
+        )
+        for response in answer
+    )
+    return _Answer(rows=tuple(rows))
+
+
+def _read(answer: _Answer) -> tuple[Response, ...] | RowError:
+    if answer.reason is not None:
+        return RowError(answer.reason, answer.message)
+    return tuple(
+        Response(row.text, row.token_ids, row.finish_reason, row.sampling_logprobs, row.truncated_mass)
+        for row in answer.rows
+    )

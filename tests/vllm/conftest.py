@@ -1,0 +1,126 @@
+"""A policy that vLLM's CPU kernels can run (heads of 32; the pocket student's have 24), in process and on a server."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import torch
+
+from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.generation.vllm.backend import WITNESS
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.vlm import Vlm, load_vlm
+
+MODEL = "pocket-teacher-qwen"
+LOCAL = VllmEngineConfig(kv_cache_bytes=1 << 28, max_length_tokens=256)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("default"))  # vLLM's imports warn of its own future
+            item.add_marker(pytest.mark.timeout(300))
+
+
+def load_policy(model: str = MODEL, **config: object) -> Vlm:
+    return load_vlm(ModelConfig(model=model, **config), base_dir=Path(), device=torch.device("cpu"), trainable=True)
+
+
+def nudge(policy: Vlm, seed: int, size: float = 0.02) -> None:
+    """What an optimizer step does to the weights, only larger."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter += size * torch.randn(parameter.shape, generator=generator) * parameter.std()
+
+
+class Server:
+    """`vllm serve` on this machine, as docs/vllm.md starts it."""
+
+    def __init__(self, model: Path, log: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        self._command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+        self._command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32", "--max-model-len", "256"]
+        self._command += ["--enforce-eager", "--kv-cache-memory-bytes", str(1 << 28), "--generation-config", "vllm"]
+        self._command += ["--enable-scale-out", "--logprobs-mode", "processed_logprobs", "--no-mm-device-do-normalize"]
+        self._command += ["--limit-mm-per-prompt", '{"image": 4, "video": 0}', "--worker-extension-cls", WITNESS, *options]
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        environment = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
+        environment |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1"}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait(self, limit_s: float = 240) -> None:
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            assert self.process is not None and self.process.poll() is None, self.log.read_text()[-4000:]
+            try:
+                if httpx2.get(f"{self.url}/health", timeout=2).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                time.sleep(0.5)
+        raise AssertionError(self.log.read_text()[-4000:])
+
+    def kill(self) -> None:
+        """It and the engine that it started: they are a process group of their own."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, 9)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+
+    def engine(self, **keys: object) -> VllmServerEngineConfig:
+        return VllmServerEngineConfig(url=self.url, **keys)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    from rilctl.models.weights import export_untied
+
+    directory = tmp_path_factory.mktemp("served")
+    export_untied(load_policy(), directory, torch.float32)
+    running = Server(directory, directory / "server.log")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def local_policy() -> Vlm:
+    return load_policy()
+
+
+@pytest.fixture(scope="session")
+def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
+    engine = open_rollouts(local_policy, PromptCache(local_policy), LOCAL, Path())
+    assert isinstance(engine, VllmRollouts)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def served(server: Server) -> Iterator[VllmRollouts]:
+    server.wait()
+    policy = load_policy()
+    engine = open_rollouts(policy, PromptCache(policy), server.engine(), Path())
+    assert isinstance(engine, VllmRollouts)
+    yield engine
+    engine.close()

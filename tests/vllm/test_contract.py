@@ -1,0 +1,13 @@
+"""vLLM in process and behind a server pass what every generation engine passes."""
+
+import pytest
+
+from rilctl.testing.generation_contract import CHECKS
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["local", "served"])
+def test_contract(name, check, request):
+    engine = request.getfixturevalue(name)
+    print(engine.update(0))
+    check(engine)

@@ -14,6 +14,7 @@ from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
+from rilctl.algorithms.sampler_weights import sampler_weights
 from rilctl.algorithms.statistics import mean_interval, paired_difference, wilson_interval
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -132,6 +133,63 @@ def test_policy_kl_is_never_negative_and_zero_at_the_reference(seed, options):
     loss, grad_BR, _ = loss_and_grad(batch | {"ref_logprobs_BR": batch["policy_logprobs_BR"]}, **options)
     assert loss == 0
     assert grad_BR.abs().max() <= 1e-15
+
+
+CORRECTIONS = st.fixed_dictionaries(
+    {
+        "level": st.sampled_from(["token", "sequence"]),
+        "mode": st.sampled_from(["truncate", "mask"]),
+        "cap": st.floats(0.5, 4.0),
+    }
+)
+
+
+def sampled(seed, num_rows=8, num_tokens=5):
+    batch = policy_batch(seed, num_rows, num_tokens)
+    return (
+        batch["policy_logprobs_BR"],
+        batch["frozen_logprobs_BR"],
+        batch["response_mask_BR"],
+        ~batch["teacher_mask_B"],
+    )
+
+
+@always(SEEDS, CORRECTIONS)
+def test_sampler_weights_are_bounded_and_exactly_1_off_student_tokens(seed, options):
+    policy_BR, sampler_BR, mask_BR, student_B = sampled(seed)
+    weights_BR, means = sampler_weights(policy_BR, sampler_BR, mask_BR, student_B, **options)
+    counts_BR = mask_BR & student_B[:, None]
+    assert (weights_BR[~counts_BR] == 1).all()
+    assert (weights_BR >= 0).all() and (weights_BR[counts_BR] <= options["cap"]).all()
+    if counts_BR.any():
+        assert means["mismatch_kl"] >= 0 and 0 <= means["cut_share"] <= 1
+        assert means["weight"] ** 2 <= means["squared_weight"] * (1 + 1e-12)
+
+
+@always(SEEDS, CORRECTIONS)
+def test_sampler_weights_are_1_where_both_agree(seed, options):
+    policy_BR, _, mask_BR, student_B = sampled(seed)
+    weights_BR, means = sampler_weights(policy_BR, policy_BR.clone(), mask_BR, student_B, **options | {"cap": 1.5})
+    assert (weights_BR == 1).all()
+    assert not means or (means["mismatch_kl"] == 0 and means["cut_share"] == 0)
+
+
+@always(SEEDS, CORRECTIONS, st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_sampler_weights_never_read_what_no_engine_sampled(seed, options, junk):
+    policy_BR, sampler_BR, mask_BR, student_B = sampled(seed)
+    expected = sampler_weights(policy_BR, sampler_BR, mask_BR, student_B, **options)
+    hidden_BR = ~(mask_BR & student_B[:, None])
+    spoiled = (policy_BR.masked_fill(hidden_BR, junk), sampler_BR.masked_fill(hidden_BR, junk))
+    torch.testing.assert_close(sampler_weights(*spoiled, mask_BR, student_B, **options), expected, **EXACT)
+
+
+@always(SEEDS)
+def test_weights_scale_the_objective_and_leave_the_kl_alone(seed):
+    batch = policy_batch(seed)
+    without_kl = loss_and_grad(batch, kl_beta=0.0)
+    of_kl = loss_and_grad(batch | {"advantages_B": torch.zeros(10, dtype=torch.float64)})
+    twice = loss_and_grad(batch | {"weights_BR": torch.full((10, 5), 2.0, dtype=torch.float64)})
+    torch.testing.assert_close(twice[1], 2 * without_kl[1] + of_kl[1], **EXACT)
 
 
 def reward_batch(seed, num_groups=6, group_size=5):

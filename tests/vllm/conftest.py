@@ -1,5 +1,6 @@
 """A policy that vLLM's CPU kernels can run (heads of 32; the pocket student's have 24), in process and on a server."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm.backend import WITNESS
+from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, load_vlm
@@ -52,11 +53,11 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
+        options_here = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
+        options_here += ["--port", str(self.port), "--kv-cache-memory-bytes", str(1 << 28)]
+        options_here += ["--limit-mm-per-prompt", '{"image": 4, "video": 0}']
         self._command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-        self._command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32", "--max-model-len", "256"]
-        self._command += ["--enforce-eager", "--kv-cache-memory-bytes", str(1 << 28), "--generation-config", "vllm"]
-        self._command += ["--enable-scale-out", "--logprobs-mode", "processed_logprobs", "--no-mm-device-do-normalize"]
-        self._command += ["--limit-mm-per-prompt", '{"image": 4, "video": 0}', "--worker-extension-cls", WITNESS, *options]
+        self._command += [*SERVER_OPTIONS, *options_here, *options]
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -81,10 +82,8 @@ class Server:
     def kill(self) -> None:
         """It and the engine that it started: they are a process group of their own."""
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, 9)
-            except ProcessLookupError:
-                pass
             self.process.wait()
 
     def engine(self, **keys: object) -> VllmServerEngineConfig:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from rilctl.testing.generation_contract import CHECKS
+from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", ["local", "served"])
-def test_contract(name, check, request):
+def test_rollout_engines(name, check, request):
     engine = request.getfixturevalue(name)
-    print(engine.update(0))
-    check(engine)
+    engine.update(0)
+    check(EngineUnderTest(engine))

@@ -31,6 +31,7 @@ def policy_loss(
     kl_rows: Literal["student", "all"] = "student",
     kl_bias_correction: bool = False,
     loss_weighting: Literal["dr_grpo", "grpo"] = "dr_grpo",
+    weights_BR: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """`-sum over rows and tokens of [min(r A, clip(r, 1 - eps, 1 + eps) A) - beta KL] / denominator`, to be minimised.
 
@@ -57,6 +58,7 @@ def policy_loss(
         kl_bias_correction: multiply the KL by r, which makes its gradient unbiased (DeepSeek-V3.2, 2512.02556; TRL
             1.16's default; not in RIL).
         loss_weighting: `grpo`: each row's sum is divided by its number of response tokens first.
+        weights_BR: of each token's objective, not of its KL, >= 0, as from `sampler_weights`. None: 1.
 
     Returns:
         The loss, and detached metrics for SIDE student and teacher over tokens that are masked in and rewarded:
@@ -74,7 +76,7 @@ def policy_loss(
     counts_BR = response_mask_BR & rewarded_mask_B[:, None]
     shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
     exempt_B1 = (teacher_mask_B & (kl_rows == "student"))[:, None]
-    advantages_B1 = advantages_B[:, None]
+    advantages_BR = (advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)).expand_as(counts_BR)
     policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
     metrics_BR = {"logprob": policy_BR}
 
@@ -85,20 +87,19 @@ def policy_loss(
         log_ratio_BR = mean_B1.expand_as(log_ratio_BR)
     ratio_BR = log_ratio_BR.exp()
     clipped_BR = ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)
-    objective_BR = torch.minimum(ratio_BR * advantages_B1, clipped_BR * advantages_B1)
+    objective_BR = torch.minimum(ratio_BR * advantages_BR, clipped_BR * advantages_BR)
     probs_BR = policy_BR.exp()
-    objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_B1, objective_BR)
+    objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_BR, objective_BR)
     if frozen_logprobs_BR is not None:
-        outside_BR = (ratio_BR - clipped_BR) * advantages_B1 > 0  # where the minimum takes the clipped side
+        outside_BR = (ratio_BR - clipped_BR) * advantages_BR > 0  # where the minimum takes the clipped side
         metrics_BR |= {"importance_ratio": ratio_BR, "clip_fraction": outside_BR.to(ratio_BR.dtype)}
 
     if ref_logprobs_BR is not None:
         pays_BR = counts_BR & ~exempt_B1
         log_ref_ratio_BR = ref_logprobs_BR.masked_fill(~pays_BR, 0.0) - policy_BR.masked_fill(~pays_BR, 0.0)
-        metrics_BR["kl"] = _k3(log_ref_ratio_BR)
+        metrics_BR["kl"] = torch.expm1(log_ref_ratio_BR) - log_ref_ratio_BR
         if kl_beta != 0:
-            weight_BR = ratio_BR if kl_bias_correction else 1.0
-            objective_BR = objective_BR - kl_beta * weight_BR * metrics_BR["kl"]
+            objective_BR = objective_BR - kl_beta * (ratio_BR if kl_bias_correction else 1.0) * metrics_BR["kl"]
 
     row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1)
     if loss_weighting == "grpo":
@@ -113,7 +114,3 @@ def policy_loss(
             if used_BR.any():
                 metrics[f"{side}_{name}"] = values_BR.detach()[used_BR].mean()
     return -row_sums_B.sum() / denominator, metrics
-
-
-def _k3(log_ref_ratio_BR: Tensor) -> Tensor:
-    return torch.expm1(log_ref_ratio_BR) - log_ref_ratio_BR

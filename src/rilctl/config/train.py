@@ -11,6 +11,7 @@ from rilctl.config.fields import (
     NonNegativeFloat,
     NonNegativeInt,
     OptimConfig,
+    PositiveFloat,
     PositiveInt,
     SamplingConfig,
     Share,
@@ -53,6 +54,22 @@ class AlgorithmConfig(StrictModel):
         return self.name != "gail"
 
 
+class SamplerCorrectionConfig(StrictModel):
+    """`[train.sampler_correction]`: the engine that samples computes slightly other probabilities than the trainer.
+
+    Student tokens are weighted by the ratio of the two, cut where it is large.
+    """
+
+    enabled: bool | None = None
+    """Absent: for vLLM engines, not for Hugging Face, which samples from the trainer's own weights and kernels."""
+    level: Literal["token", "sequence"] = "token"
+    """A weight for each token, or for each response the product of its tokens' ratios."""
+    mode: Literal["truncate", "mask"] = "truncate"
+    """A weight above the cap becomes the cap, or 0."""
+    cap: PositiveFloat = 2.0
+    """Largest weight."""
+
+
 class DiscriminatorConfig(StrictModel):
     """`[train.discriminator]`: how the discriminator goes on learning."""
 
@@ -85,6 +102,8 @@ class TrainConfig(StrictModel):
     """Cached teacher responses per question, in all; round robin over the teachers."""
     sampling: SamplingConfig = SamplingConfig()
     """How rollouts are sampled."""
+    sampler_correction: SamplerCorrectionConfig = SamplerCorrectionConfig()
+    """Weights for what another engine sampled."""
     optim: OptimConfig = OptimConfig(lr=1e-6)
     """The policy's optimizer and schedule."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
@@ -107,6 +126,12 @@ class TrainConfig(StrictModel):
     """What generates."""
     engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
+
+    @property
+    def corrects_sampler(self) -> bool:
+        """Whether student tokens are weighted by how the trainer sees what the engine sampled."""
+        enabled = self.sampler_correction.enabled
+        return self.generation.type != "hf" if enabled is None else enabled
 
     @model_validator(mode="after")
     def _groups(self) -> "TrainConfig":

@@ -86,6 +86,17 @@ def policy_loss(
     return -total / denominator
 
 
+def sampler_weights(
+    policy: Sequence[float], sampler: Sequence[float], *, level: str, mode: str, cap: float
+) -> tuple[list[float], list[bool]]:
+    """Weights of one student row's tokens, and which of them were cut."""
+    ratios = [math.exp(p) / math.exp(s) for p, s in zip(policy, sampler, strict=True)]
+    if level == "sequence":
+        ratios = [math.prod(ratios)] * len(ratios)
+    above = cap if mode == "truncate" else 0.0
+    return [above if ratio > cap else ratio for ratio in ratios], [ratio > cap for ratio in ratios]
+
+
 def log_sigmoid(x: float) -> float:
     return -math.log1p(math.exp(-x)) if x >= 0 else x - math.log1p(math.exp(x))
 

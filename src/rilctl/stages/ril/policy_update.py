@@ -38,6 +38,7 @@ class PolicyUpdate:
     def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
         """`policy_updates` optimizer steps on the policy rows of all groups."""
         algorithm = self.config.algorithm
+        correction = self.config.sampler_correction if self.config.corrects_sampler else None
         parts = list(self._micro_batches(groups))
         num_rows = sum(len(part.rows) for part in parts)
         denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
@@ -46,7 +47,7 @@ class PolicyUpdate:
         for _ in range(algorithm.policy_updates):
             total, sums, entropy_sum = 0.0, dict[str, float](), 0.0
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
-                objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator)
+                objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator, correction)
                 loss, logprobs_NR, entropy_T = self._loss(objective)
                 self.engine.backward(loss)
                 total += float(loss.detach())
@@ -57,12 +58,16 @@ class PolicyUpdate:
                     sums[name] = sums.get(name, 0.0) + float(value) * weight
             report = self.engine.step()
         num_tokens = sum(int(part.mask_NR.sum()) for part in parts)
+        means = {name: _mean_over_parts(sums, name) for name in sums}
+        weight, squared_weight = means.pop("student_weight", None), means.pop("student_squared_weight", None)
+        if weight is not None and squared_weight:
+            means["student_effective_sample_size"] = weight**2 / squared_weight
         return {
             "policy/loss": total,
             "policy/grad_norm": report.grad_norm,
             "policy/lr": report.lr,
             "policy/entropy": entropy_sum / num_tokens,
-            **{f"policy/{name}": _mean_over_parts(sums, name) for name in sums},
+            **{f"policy/{name}": value for name, value in means.items()},
         }
 
     def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,6 +22,7 @@ class Row:
         token_ids: what the policy is trained on: as sampled, or a teacher's text tokenised once.
         finish_reason: why it ended.
         in_policy: whether it belongs to the policy's group; a teacher row may serve the discriminator alone.
+        sampling_logprobs: of each token as the engine sampled it; None for a teacher's.
     """
 
     side: Side
@@ -30,6 +31,7 @@ class Row:
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     in_policy: bool = True
+    sampling_logprobs: tuple[float, ...] | None = None
     disc_logit: float | None = None
     similarity_reward: float | None = None
     answer_reward: float | None = None
@@ -116,7 +118,14 @@ class TeacherRows:
 def student_row(response: Response) -> Row:
     """A rollout as a training row."""
     assert response.token_ids is not None, "rollouts come from engines that know what they sampled"
-    return Row("student", "student", response.text, response.token_ids, response.finish_reason)
+    return Row(
+        "student",
+        "student",
+        response.text,
+        response.token_ids,
+        response.finish_reason,
+        sampling_logprobs=response.sampling_logprobs,
+    )
 
 
 def rollout_records(step: int, groups: Sequence[Group]) -> list[RolloutRecord]:

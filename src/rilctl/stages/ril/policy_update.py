@@ -59,9 +59,9 @@ class PolicyUpdate:
             report = self.engine.step()
         num_tokens = sum(int(part.mask_NR.sum()) for part in parts)
         means = {name: _mean_over_parts(sums, name) for name in sums}
-        weight, squared_weight = means.pop("student_weight", None), means.pop("student_squared_weight", None)
-        if weight is not None and squared_weight:
-            means["student_effective_sample_size"] = weight**2 / squared_weight
+        mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
+        if mean_weight is not None and mean_square:
+            means["student_effective_sample_size"] = mean_weight**2 / mean_square
         return {
             "policy/loss": total,
             "policy/grad_norm": report.grad_norm,

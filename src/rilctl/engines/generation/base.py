@@ -44,7 +44,7 @@ class Response:
         token_ids: as sampled, the stop token included where there is one; None where an endpoint gives only text.
         finish_reason: `stop` or `length`.
         sampling_logprobs: of each token under temperature and bans, before top-p and top-k; None without token ids.
-        truncated_mass: probability that top-p and top-k cut away, mean over tokens.
+        truncated_mass: probability that top-p and top-k cut away, mean over tokens; None where an engine can't tell.
         usage: tokens that an endpoint counted; None where nobody counts for us.
     """
 
@@ -52,7 +52,7 @@ class Response:
     token_ids: tuple[int, ...] | None
     finish_reason: FinishReason
     sampling_logprobs: tuple[float, ...] | None
-    truncated_mass: float = 0.0
+    truncated_mass: float | None = 0.0
     usage: Usage | None = None
 
     @property

@@ -181,7 +181,8 @@ class Loop:
                 self._reject(group.sample, answer)
                 continue
             group.rows = [student_row(response) for response in answer]
-            group.truncated_mass = mean(response.truncated_mass for response in answer) or 0.0
+            masses = [response.truncated_mass for response in answer]
+            group.truncated_mass = mean(mass for mass in masses if mass is not None)
             if self.teachers is not None:
                 group.rows += self.teachers.pick(group.sample.id, config.num_teacher_rows, step=step)
             groups.append(group)

@@ -47,13 +47,13 @@ class Group:
         sample: the question.
         prompt: its encoding.
         rows: student rows, then teacher rows.
-        truncated_mass: probability that top-p and top-k cut away, mean over the rollouts.
+        truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
     """
 
     sample: Sample
     prompt: EncodedPrompt
     rows: list[Row] = field(default_factory=list)
-    truncated_mass: float = 0.0
+    truncated_mass: float | None = 0.0
 
     @property
     def policy_rows(self) -> list[Row]:

@@ -20,7 +20,7 @@ class _Row(StrictModel):
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     sampling_logprobs: tuple[float, ...]
-    truncated_mass: float
+    truncated_mass: float | None
 
 
 class _Answer(StrictModel):

@@ -157,5 +157,5 @@ def _response_metrics(groups: Sequence[Group]) -> dict[str, float | None]:
         "response/mean_tokens": mean(float(len(row.token_ids)) for row in students),
         "response/mean_tokens_teacher": mean(float(len(row.token_ids)) for row in teachers),
         "response/stopped_share": mean(float(row.finish_reason == "stop") for row in students),
-        "response/truncated_mass": mean(group.truncated_mass for group in groups),
+        "response/truncated_mass": mean(group.truncated_mass for group in groups if group.truncated_mass is not None),
     }

@@ -55,7 +55,7 @@ class VllmGeneration:
             for index, (prompt, of_prompt) in batch.items():
                 mine = [next(answers) for _ in of_prompt]
                 try:
-                    results[index] = tuple(reader.response(prompt, answer) for answer in mine)
+                    results[index] = tuple(reader.response(prompt, answer, sampling) for answer in mine)
                 except RowError as error:
                     results[index] = error
         return [results[index] for index in range(len(requests))]

@@ -6,6 +6,7 @@ from math import isfinite
 
 from PIL import Image
 
+from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import Answer, Ask
 from rilctl.errors import EngineError, RowError
@@ -73,7 +74,7 @@ class Reader:
                 hint="give it the same model directory; image sizes stand in preprocessor_config.json",
             )
 
-    def response(self, prompt: EncodedPrompt, answer: Answer) -> Response:
+    def response(self, prompt: EncodedPrompt, answer: Answer, sampling: SamplingConfig) -> Response:
         """The answer as a response.
 
         Raises:
@@ -88,6 +89,7 @@ class Reader:
             token_ids=answer.token_ids,
             finish_reason="stop" if answer.stopped else "length",
             sampling_logprobs=answer.logprobs,
+            truncated_mass=None if sampling.top_p < 1 or sampling.top_k else 0.0,
         )
 
     def as_sent(self, images: Sequence[Image.Image], prompt: EncodedPrompt) -> tuple[Image.Image, ...]:

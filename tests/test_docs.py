@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from rilctl.artifacts.lineage import LineageNode
 from rilctl.artifacts.listing import ListedArtifact, Unfinished
 from rilctl.artifacts.verify import VerifyReport
-from rilctl.cli.doctor import Check
+from rilctl.cli.checks import Check
 from rilctl.cli.runner import result_object
 from rilctl.data.select import Reason
 from rilctl.errors import RilctlError

@@ -6,8 +6,8 @@ import importlib.util
 import os
 import platform
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ import typer
 
 from rilctl import __version__
 from rilctl.cli import format, output
+from rilctl.cli.checks import Check, check_extras
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import RilctlError
 
@@ -30,35 +31,19 @@ _NEEDED = (
 )
 """Distribution, module, and an attribute that must be there."""
 
-_EXTRAS = {"vllm": "vllm", "deepspeed": "deepspeed", "eval": "lmms_eval"}
-"""Extra -> the module that it brings."""
-
 _LITTLE_DISK_BYTES = 10_000_000_000
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the report.
-
-    Args:
-        name: what was looked at.
-        state: `broken` makes the exit code 1; `note` is worth knowing.
-        detail: what was found.
-        hint: what to do about it.
-    """
-
-    name: str
-    state: Literal["ok", "note", "broken"]
-    detail: str
-    hint: str | None = None
-
-
 def doctor(
+    recipes: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RECIPE", help="Look at the keys and extras that these need, too.", show_default=False),
+    ] = None,
     models: Annotated[bool, typer.Option("--models", help="List the built-in model names instead.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check the installation and the machine.
+    """Check installation, machine, and what a recipe needs.
 
     Exit code 1 if something that is needed is broken.
     """
@@ -66,7 +51,9 @@ def doctor(
         _list_models(as_json=as_json)
         return
     output.own_stdout()
-    checks = [*_libraries(), _device(), *_extras(), _memory(), _disk(), _hub_cache(), _call_cache()]
+    checks = [*_libraries(), _device(), *check_extras(), _memory(), _disk(), _hub_cache(), _call_cache()]
+    if recipes:
+        checks += _recipe(recipes)
     broken = [check for check in checks if check.state == "broken"]
     if as_json:
         output.result_json({"ok": not broken, "checks": [asdict(check) for check in checks]})
@@ -111,12 +98,11 @@ def _device() -> Check:
         return Check("device", "broken", _first_line(error), 'check the driver, or set `device = "cpu"`')
 
 
-def _extras() -> Iterator[Check]:
-    for extra, module in _EXTRAS.items():
-        if importlib.util.find_spec(module):
-            yield Check(f"[{extra}]", "ok", "installed")
-        else:
-            yield Check(f"[{extra}]", "note", f"not installed: `pip install 'rilctl[{extra}]'`")
+def _recipe(paths: Sequence[Path]) -> Iterator[Check]:
+    from rilctl.cli.checks import check_recipe
+    from rilctl.config.load import load_recipe
+
+    yield from check_recipe(load_recipe(paths), Path.cwd())
 
 
 def _memory() -> Check:

@@ -138,6 +138,26 @@ def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precis
     return Phase(held.weights, 0, held.optimizer, activations + weight_copies(anatomy, precision), cache, logits)
 
 
+def pool_phase(anatomy: Anatomy, held: Held, weight_bytes: int, pool_bytes: int, *, num_gpus: int = 1) -> Phase:
+    """An engine that takes a fixed part of the device: its weights, and keys and values in the rest of it.
+
+    Args:
+        anatomy: of the model.
+        held: what is on the device besides.
+        weight_bytes: of one of the engine's weights.
+        pool_bytes: what it takes, on each GPU.
+        num_gpus: GPUs that share its weights.
+    """
+    own = -(-anatomy.parameters // num_gpus) * weight_bytes
+    return Phase(held.weights + own, 0, held.optimizer, 0, max(0, pool_bytes - own))
+
+
+def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num_gpus: int = 1) -> int:
+    """Tokens whose keys and values fit on each of so many GPUs, which share the heads."""
+    a_token = 2 * anatomy.language.layers * anatomy.language.key_width * element_bytes
+    return cache_bytes * num_gpus // a_token
+
+
 def saving_phase(held: Held, learner: Held) -> Phase:
     """Writing a checkpoint: weights that train and their moments are copied before they are written."""
     trained = learner.gradients

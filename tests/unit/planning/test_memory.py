@@ -7,7 +7,16 @@ import pytest
 from rilctl.config.fields import LoraConfig
 from rilctl.models.anatomy import Anatomy, Tower
 from rilctl.planning.activations import Batch, Precision, cache_per_token, kept_per_patch, kept_per_token
-from rilctl.planning.memory import Held, decoding_phase, logits_bytes, saving_phase, torch_state, update_phase
+from rilctl.planning.memory import (
+    Held,
+    cached_tokens,
+    decoding_phase,
+    logits_bytes,
+    pool_phase,
+    saving_phase,
+    torch_state,
+    update_phase,
+)
 
 TOWER = Tower(hidden=10, layers=3, query_width=8, key_width=4, intermediate=20, gated=True)
 ANATOMY = Anatomy(
@@ -56,6 +65,16 @@ def test_torch_holds_weights_and_two_moments() -> None:
     assert torch_state(100, frozen=1_000, frozen_bytes=2) == Held(weights=2_400, gradients=400, optimizer=800)
     saving = saving_phase(Held(weights=400, optimizer=800), torch_state(100))
     assert (saving.weights, saving.optimizer, saving.total) == (800, 1_600, 2_400)
+
+
+def test_an_engine_with_a_pool_has_keys_and_values_beside_its_weights() -> None:
+    phase = pool_phase(ANATOMY, Held(weights=500), 2, 5_000)
+    assert (phase.weights, phase.cache, phase.total) == (500 + 2_000, 3_000, 5_500)
+    assert cached_tokens(ANATOMY, phase.cache, 2) == 3_000 // 48
+    shared = pool_phase(ANATOMY, Held(), 2, 5_000, num_gpus=2)
+    assert (shared.weights, shared.cache) == (1_000, 4_000)
+    assert cached_tokens(ANATOMY, shared.cache, 2, num_gpus=2) == 8_000 // 48
+    assert pool_phase(ANATOMY, Held(), 2, 1_000).cache == 0  # its weights alone don't fit
 
 
 def test_logits_never_exceed_a_chunk() -> None:

@@ -1,0 +1,71 @@
+"""Where the next limits are on 1,000 GPUs: arithmetic only, nothing is measured here.
+
+    python benchmarks/fleet.py [--json]
+
+A 7B student, 512 GPUs that train and 488 that sample, 4,096 questions of 8 rollouts. The assumptions are the fields
+below; the figure for the image processor is that of benchmarks/ahead.py on one core. The table is in docs/scaling.md.
+"""
+
+import argparse
+import json
+
+from rilctl.planning.fleet import Fleet, step_s
+
+FLEET = Fleet(
+    trainers=512,
+    samplers=488,
+    gpus_per_host=8,
+    parameters=8.3e9,
+    weight_bytes=2,
+    questions=4_096,
+    rows=8,
+    mean_tokens=250,
+    max_tokens=2_048,
+    image_bytes=300e3,
+    pixel_bytes=18.8e6,
+    image_cpu_s=0.083,
+    workers=4,
+    token_s=0.025,
+    nic_bytes_per_s=50e9,
+    host_bytes_per_s=12.5e9,
+    disk_bytes_per_s=20e9,
+)
+ADAPTER_PARAMETERS = 40e6
+LEARNING_S = 40.0
+"""Assumed seconds of discriminator, reference and policy on 512 GPUs."""
+
+
+def figures(fleet: Fleet) -> dict[str, float]:
+    """What the formulas give."""
+    adapter = ADAPTER_PARAMETERS * fleet.weight_bytes / fleet.nic_bytes_per_s
+    sampling, transfer = fleet.rollout_s(), fleet.broadcast_s()
+    return {
+        "weights_gb": fleet.weights / 1e9,
+        "broadcast_s": transfer,
+        "disk_s": fleet.disk_s(),
+        "adapter_broadcast_s": adapter,
+        "zero3_micro_batch_s": fleet.zero3_s(),
+        "image_send_s": fleet.image_send_s(),
+        "image_cpu_wall_s": fleet.image_cpu_wall_s(),
+        "pixels_per_host_gb": fleet.pixel_bytes_per_host() / 1e9,
+        "longest_response_tokens": fleet.longest_tokens(),
+        "rollout_s": sampling,
+        "sampler_busy_share": fleet.busy_share(),
+        "step_s": step_s(sampling, LEARNING_S, transfer, one_step_off=False),
+        "step_one_off_s": step_s(sampling, LEARNING_S, transfer, one_step_off=True),
+    }
+
+
+def main() -> None:
+    """Print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
+    found = {name: round(value, 4) for name, value in figures(FLEET).items()}
+    if parser.parse_args().json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(f"{name:<24} {value:>10,.4g}" for name, value in found.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ One SQLite file per workspace, shared by runs and processes. An answer that is i
 import hashlib
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,9 +43,12 @@ class CallCache:
 
     def __init__(self, root: Path) -> None:
         self.path = root / ".cache" / "calls.sqlite3"
+        self._lock = threading.Lock()  # a judge is asked from another thread than the one that opened this
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+            self._db = sqlite3.connect(
+                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
         try:
             with self._explained():
                 self._prepare()
@@ -55,7 +59,7 @@ class CallCache:
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
         """The answers that are there, by key; keys without an answer are absent."""
         found: dict[str, JsonValue] = {}
-        with self._explained():
+        with self._lock, self._explained():
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 some = keys[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
@@ -66,7 +70,7 @@ class CallCache:
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """Keep answers, all or none; a key that has an answer keeps it."""
         rows = [(key, canonical_json(value).decode()) for key, value in answers.items()]
-        with self._explained():
+        with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany("INSERT OR IGNORE INTO calls VALUES (?, ?)", rows)

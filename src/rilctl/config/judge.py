@@ -1,22 +1,84 @@
-"""The `[judge]` table."""
+"""The `[judge]` table: rules, or a language model with a rubric."""
 
+import re
 from typing import Annotated, Literal
 
-from rilctl.config.fields import EXECUTION, NonNegativeFloat, Share
+from pydantic import Field, field_validator, model_validator
+
+from rilctl.config.endpoints import EndpointConfig
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
+from rilctl.config.fields import EXECUTION, Dtype, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, default_type
 from rilctl.schemas.base import StrictModel
 
+RUBRIC_FIELDS = ("question", "answer", "response", "verdict")
+"""What a rubric has a place for."""
+_FIELD = re.compile(r"\{(\w+)\}")
 
-class RuleJudgeConfig(StrictModel):
-    """Exact, numeric, multiple-choice and set answers, by rules."""
 
-    type: Literal["rule"] = "rule"
+class _Judge(StrictModel):
     source: Annotated[str | None, EXECUTION] = None
     """A `teacher-cache`, `responses` or `rollouts` artifact, or `-` (JSON Lines on stdin); absent: the cache."""
-    numeric_tolerance: NonNegativeFloat = 0.0
-    """Relative difference within which two numbers are equal."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 
 
-JudgeConfig = RuleJudgeConfig
+class RuleJudgeConfig(_Judge):
+    """Exact, numeric, multiple-choice and set answers, by rules."""
+
+    type: Literal["rule"] = "rule"
+    numeric_tolerance: NonNegativeFloat = 0.0
+    """Relative difference within which two numbers are equal."""
+
+
+class LlmJudgeConfig(_Judge):
+    """A language model that compares a response with the ground truth; it is watched by canaries."""
+
+    type: Literal["llm"]
+    model: Annotated[str, EXECUTION]
+    """Hub id, directory, or a built-in name; with `endpoint`, the model's name there."""
+    revision: Annotated[str | None, EXECUTION] = None
+    """Hub commit or tag."""
+    dtype: Dtype | None = None
+    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
+    endpoint: EndpointConfig | None = None
+    """Where it answers, if it isn't loaded here."""
+    engine: GenerationEngineConfig = HfEngineConfig()
+    """What runs it, if it is loaded here."""
+    rubric: str | None = None
+    """What it is told, with `{question}`, `{answer}`, `{response}` and `{verdict}` once each: three fields in tags, and
+    the form that the verdict must have. Absent: the built-in rubric."""
+    verdict_form: Literal["tag", "json"] = "tag"
+    """`json` binds the reply to a JSON schema, at endpoints that can (`response_format`); else exactly one tag."""
+    sees_images: bool = False
+    """Show it the question's pictures."""
+    rules_first: bool = False
+    """A response that equals the ground truth to the letter is right without asking."""
+    max_new_tokens: PositiveInt = 512
+    """Token budget of a reply."""
+    num_retries: NonNegativeInt = 2
+    """Further replies, sampled, where one holds no verdict in its form; then the response has none."""
+    max_false_positives: Share = 0.05
+    """A larger share of wrong canaries that are called right, and the run fails."""
+    max_false_negatives: Share = 0.25
+    """A larger share of right canaries that are called wrong, and the run fails."""
+    canaries_every: Annotated[PositiveInt, EXECUTION] = 2000
+    """Responses between two samples of canaries; all of them are judged when a run starts."""
+
+    @field_validator("rubric")
+    @classmethod
+    def _fields_once(cls, rubric: str | None) -> str | None:
+        if rubric is not None and sorted(_FIELD.findall(rubric)) != sorted(RUBRIC_FIELDS):
+            raise ValueError("the rubric needs {question}, {answer}, {response} and {verdict}, once each and no others")
+        return rubric
+
+    @model_validator(mode="after")
+    def _here_or_there(self) -> "LlmJudgeConfig":
+        if self.endpoint is not None and (self.revision or self.dtype):
+            raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
+        if self.endpoint is None and self.verdict_form == "json":
+            raise ValueError("verdict_form = `json` needs an endpoint; a model that is loaded here gives a tag")
+        return self
+
+
+JudgeConfig = Annotated[Annotated[RuleJudgeConfig | LlmJudgeConfig, Field(discriminator="type")], default_type("rule")]
 """Who says what is right; a table without `type` means rules."""

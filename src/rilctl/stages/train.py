@@ -7,10 +7,11 @@ from rilctl.artifacts.runs import open_run
 from rilctl.config.fields import semantic_config
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.train import TrainConfig
-from rilctl.engines.judging.open import open_judge
+from rilctl.engines.judging.open import judge_identity
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
+from rilctl.stages.judging import judge_entries, opened_judge
 from rilctl.stages.plans.train import plan
 from rilctl.stages.ril.inputs import find_inputs, input_entries
 from rilctl.stages.ril.loop import Loop
@@ -39,6 +40,7 @@ def run(context: StageContext) -> StageResult:
         "train": semantic_config(config),
         "student": semantic_config(inputs.student),
         "judge": semantic_config(judge.model_copy(update={"source": None})),
+        "judged by": judge_identity(judge),
     }
     roles: dict[str, ArtifactKind] = {"student": "student"}
     if inputs.validation.samples:
@@ -51,15 +53,16 @@ def run(context: StageContext) -> StageResult:
         verb="train",
         config=context.recipe.model_dump(mode="json"),
         semantic=semantic,
-        inputs=input_entries(context, inputs),
+        inputs=[*input_entries(context, inputs), *judge_entries(context, judge)],
     ) as artifact_run:
         done = artifact_run.finished(roles)
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
-        loop = Loop.build(context, config, inputs, open_judge(judge), artifact_run)
-        loop.run()
+        with opened_judge(context, judge) as asked:
+            loop = Loop.build(context, config, inputs, asked, artifact_run)
+            loop.run()
         outputs = loop.write(roles)
         artifact_run.clear_resume()
         num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)

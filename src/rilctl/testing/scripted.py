@@ -64,6 +64,7 @@ class ScriptedJudge:
     """
 
     name = "scripted"
+    rows_at_once = 256
 
     def __init__(self, script: Callable[[JudgeRequest], bool | None], *, failures: Collection[int] = ()) -> None:
         self.num_judged = 0
@@ -74,6 +75,13 @@ class ScriptedJudge:
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
         return [self._verdict(request) for request in requests]
+
+    def metrics(self) -> dict[str, float]:
+        """See `JudgeEngine`."""
+        return {}
+
+    def close(self) -> None:
+        """See `JudgeEngine`."""
 
     def _verdict(self, request: JudgeRequest) -> Verdict:
         number, self.num_judged = self.num_judged, self.num_judged + 1

@@ -1,10 +1,66 @@
 """From a recipe's `[judge]` table to the judge that it describes."""
 
-from rilctl.config.judge import JudgeConfig
+from collections.abc import Callable
+from pathlib import Path
+
+from rilctl.config.fields import ModelConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.open import open_generation
+from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeEngine
+from rilctl.engines.judging.llm import LlmJudge, rubric_identity
+from rilctl.engines.judging.prompt import VERDICT_SCHEMA
 from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.rules_first import RulesFirst
+from rilctl.engines.judging.watch import WatchedJudge
 
 
-def open_judge(config: JudgeConfig) -> JudgeEngine:
-    """The judge."""
-    return RuleJudge(config)
+def open_judge_model(config: LlmJudgeConfig, base_dir: Path, *, warn: Callable[[str], object]) -> GenerationEngine:
+    """What answers for an LLM judge; nothing is asked yet.
+
+    Raises:
+        CredentialError: the key that the recipe names isn't there.
+        UsageError, ModelError: as `open_generation` does.
+    """
+    if config.endpoint is None:
+        return open_generation(judge_model(config), config.engine, base_dir, warn=warn)
+    endpoint = config.endpoint
+    if config.verdict_form == "json":
+        extra_body = endpoint.extra_body | {"response_format": VERDICT_SCHEMA}
+        endpoint = endpoint.model_copy(update={"extra_body": extra_body})
+    return open_endpoint(config.model, endpoint, base_dir)
+
+
+def llm_judge(config: LlmJudgeConfig, model: GenerationEngine, cached: GenerationEngine) -> JudgeEngine:
+    """An LLM judge under watch.
+
+    Args:
+        config: the `[judge]` table.
+        model: answers canaries, afresh.
+        cached: the same model with a cache in front, which answers everything else.
+    """
+
+    def over(engine: GenerationEngine) -> JudgeEngine:
+        judge = LlmJudge(config, engine)
+        return RulesFirst(judge) if config.rules_first else judge
+
+    return WatchedJudge(over(cached), over(model), config)
+
+
+def judge_model(config: LlmJudgeConfig) -> ModelConfig:
+    """The model of a judge that is loaded here."""
+    return ModelConfig(model=config.model, revision=config.revision, dtype=config.dtype)
+
+
+def judge_identity(config: JudgeConfig) -> str:
+    """What decides a verdict beside the recipe's own keys and the model: the version of rules, or of a rubric."""
+    return RuleJudge(config).name if isinstance(config, RuleJudgeConfig) else rubric_identity(config)
+
+
+def describe_judge(config: JudgeConfig) -> str:
+    """Who judges, for a person; nothing is loaded."""
+    if isinstance(config, RuleJudgeConfig):
+        return RuleJudge(config).name
+    where = f" at {config.endpoint.url}" if config.endpoint else ""
+    return f"{config.model}{where}" + (", after exact matches by rules" if config.rules_first else "")

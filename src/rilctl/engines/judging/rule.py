@@ -51,6 +51,7 @@ class RuleJudge:
 
     def __init__(self, config: RuleJudgeConfig) -> None:
         self._tolerance = config.numeric_tolerance
+        self.rows_at_once = 256
 
     @property
     def name(self) -> str:
@@ -60,6 +61,13 @@ class RuleJudge:
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """One verdict for each request, in order."""
         return [judge_answer(r.answer, r.response, question=r.question, tolerance=self._tolerance) for r in requests]
+
+    def metrics(self) -> dict[str, float]:
+        """See `JudgeEngine`."""
+        return {}
+
+    def close(self) -> None:
+        """See `JudgeEngine`."""
 
 
 def judge_answer(answer: str, response: str, *, question: str = "", tolerance: float = 0.0) -> Verdict:

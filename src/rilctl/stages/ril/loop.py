@@ -92,6 +92,7 @@ class Loop:
         """Load everything that a run needs."""
         roles = load_roles(context, config, inputs)
         learner = make_learner(config, roles, judge, prepaid_verdicts(context, inputs.verdicts))
+        learner.check_stop = context.check_stop
         teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
         num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
@@ -205,7 +206,7 @@ class Loop:
         greedy = SamplingConfig(max_new_tokens=self.config.sampling.max_new_tokens, temperature=0.0)
         requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
         asked = [
-            JudgeRequest(sample.question, sample.answer, answer[0].text)
+            JudgeRequest(sample.question, sample.answer, answer[0].text, sample.images)
             for sample, answer in zip(samples, self.generation.generate(requests, greedy), strict=True)
             if not isinstance(answer, RowError)
         ]

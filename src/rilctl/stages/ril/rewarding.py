@@ -3,6 +3,7 @@
 Shapes: B groups, G rows of the largest group.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -11,18 +12,25 @@ from torch import Tensor
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
 from rilctl.config.pretrain_disc import DiscLoss
-from rilctl.config.train import AlgorithmConfig
+from rilctl.config.train import AlgorithmConfig, TrainConfig
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
-from rilctl.errors import RilctlError
+from rilctl.errors import EndpointError, RilctlError
 from rilctl.schemas.records import response_digest
 from rilctl.stages.inputs import mean
 from rilctl.stages.ril.rows import Group, Row
+
+_PAUSE_S = 15.0
+"""Between two attempts to get the verdicts that a step lacks."""
 
 Value = Callable[[Row], float | None]
 
 
 def ask_judge(
-    groups: Sequence[Group], judge: JudgeEngine, verdicts: Mapping[str, bool], *, max_missing: float
+    groups: Sequence[Group],
+    judge: JudgeEngine,
+    verdicts: Mapping[str, bool],
+    config: TrainConfig,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> dict[str, float | None]:
     """Answer rewards; a judge that gives no verdict leaves the row without one.
 
@@ -30,34 +38,56 @@ def ask_judge(
         groups: the step's rows, filled in here.
         judge: says what is right.
         verdicts: prepaid verdicts on teachers' responses, by response digest.
-        max_missing: largest share of rows without a verdict.
+        config: how many verdicts may be missing, and what is done about more.
+        check_stop: called while the step waits for verdicts; may raise to stop.
 
     Raises:
-        RilctlError: more verdicts are missing.
+        RilctlError: more verdicts are missing, and the recipe's patience is over; or the judge can't be trusted.
     """
+    rows = [row for group in groups for row in group.rows]
     asked: list[tuple[Row, JudgeRequest]] = []
     for group in groups:
+        sample = group.sample
         for row in group.rows:
-            known = verdicts.get(response_digest(group.sample.question, group.sample.answer, row.text))
+            known = verdicts.get(response_digest(sample.question, sample.answer, row.text))
             if row.side == "teacher" and known is not None:
                 row.answer_reward = float(known)
             else:
-                asked.append((row, JudgeRequest(group.sample.question, group.sample.answer, row.text)))
-    for (row, _), verdict in zip(asked, judge.judge([request for _, request in asked]), strict=True):
-        row.answer_reward = None if verdict.correct is None else float(verdict.correct)
-    rows = [row for group in groups for row in group.rows]
-    missing = [row for row in rows if row.answer_reward is None]
-    share = len(missing) / len(rows)
-    if share > max_missing:
-        raise RilctlError(
-            f"the judge gave no verdict on {share:.0%} of a step's rows, `max_missing_verdicts` is {max_missing:.0%}",
-            hint="look at the judge; the same command goes on from the last checkpoint",
-        )
+                asked.append((row, JudgeRequest(sample.question, sample.answer, row.text, sample.images)))
+    deadline = time.monotonic() + (config.verdict_wait_s if config.missing_verdicts == "wait" else 0.0)
+    while True:
+        is_last = time.monotonic() >= deadline
+        try:
+            for (row, _), verdict in zip(asked, judge.judge([request for _, request in asked]), strict=True):
+                row.answer_reward = None if verdict.correct is None else float(verdict.correct)
+        except EndpointError:
+            if is_last:
+                raise
+        asked = [(row, request) for row, request in asked if row.answer_reward is None]
+        share = len(asked) / len(rows)
+        if share <= config.max_missing_verdicts:
+            break
+        if is_last:
+            limit = config.max_missing_verdicts
+            raise RilctlError(
+                f"the judge gave no verdict on {share:.0%} of a step's rows, `max_missing_verdicts` is {limit:.0%}",
+                hint="look at the judge; the same command goes on from the last checkpoint",
+            )
+        _pause(min(_PAUSE_S, max(0.0, deadline - time.monotonic())), check_stop)
+    missing = [row for row, _ in asked]
     return {
         "judge/missing_share_student": mean(float(r.answer_reward is None) for r in rows if r.side == "student"),
         "judge/missing_share_teacher": mean(float(r.answer_reward is None) for r in rows if r.side == "teacher"),
         "judge/missing_mean_tokens": mean(float(len(row.token_ids)) for row in missing),
+        **{f"judge/{name}": value for name, value in judge.metrics().items()},
     }
+
+
+def _pause(seconds: float, check_stop: Callable[[], object]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        check_stop()
+        time.sleep(min(0.2, seconds))
 
 
 def assign_rewards(

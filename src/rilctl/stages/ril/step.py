@@ -35,6 +35,7 @@ class Learner:
         judge: says what is right, where the algorithm asks.
         verdicts: prepaid verdicts by response digest.
         turns: gives the device to the discriminator and back; None: both are there.
+        check_stop: called while a step waits for verdicts; may raise to stop.
     """
 
     config: TrainConfig
@@ -44,6 +45,7 @@ class Learner:
     judge: JudgeEngine
     verdicts: Mapping[str, bool]
     turns: Turns | None = None
+    check_stop: Callable[[], object] = lambda: None
 
     def learn(self, groups: Sequence[Group]) -> dict[str, float]:
         """Discriminator, rewards, advantages, policy; fills in the rows and returns the metrics.
@@ -75,7 +77,7 @@ class Learner:
     def _ask_judge(self, groups: Sequence[Group]) -> dict[str, float | None]:
         if not self.config.algorithm.uses_judge:
             return {}
-        return ask_judge(groups, self.judge, self.verdicts, max_missing=self.config.max_missing_verdicts)
+        return ask_judge(groups, self.judge, self.verdicts, self.config, self.check_stop)
 
     def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.

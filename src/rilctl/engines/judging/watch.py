@@ -1,0 +1,100 @@
+"""A judge under watch: canaries first, a sample of them as it goes on, and an end to the run if it is fooled."""
+
+import random
+from collections.abc import Sequence
+
+from rilctl.algorithms.statistics import Interval, wilson_interval
+from rilctl.config.judge import LlmJudgeConfig
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict
+from rilctl.engines.judging.canaries import CANARIES, Canary
+from rilctl.errors import RilctlError
+
+_SAMPLE_SIZE = 16
+
+
+class WatchedJudge:
+    """A `JudgeEngine` that asks another one, and knows how far it can be trusted.
+
+    Rates are over the newest verdict on each canary; one without a verdict counts in neither rate.
+
+    Args:
+        judge: answers requests.
+        afresh: the same judge without a cache; answers canaries.
+        config: the limits.
+    """
+
+    def __init__(self, judge: JudgeEngine, afresh: JudgeEngine, config: LlmJudgeConfig) -> None:
+        self._judge, self._afresh, self._config = judge, afresh, config
+        self._newest: dict[Canary, Verdict] = {}
+        self._num_since = 0
+        self._dice = random.Random(0)
+
+    @property
+    def name(self) -> str:
+        """See `JudgeEngine`."""
+        return self._judge.name
+
+    @property
+    def rows_at_once(self) -> int:
+        """See `JudgeEngine`."""
+        return self._judge.rows_at_once
+
+    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+        """See `JudgeEngine`. Raises `RilctlError` where canaries fooled the judge more often than the recipe allows."""
+        if not requests:
+            return []
+        if not self._newest:
+            self._check(CANARIES)
+        elif self._num_since >= self._config.canaries_every:
+            self._check(self._dice.sample(CANARIES, _SAMPLE_SIZE))
+        self._num_since += len(requests)
+        return self._judge.judge(requests)
+
+    def metrics(self) -> dict[str, float]:
+        """See `JudgeEngine`: both rates with Wilson's intervals, and how many canaries have no verdict."""
+        found = dict(self._judge.metrics())
+        if self._newest:
+            found["canary/num"] = float(len(self._newest))
+            found["canary/num_no_verdict"] = float(sum(v.correct is None for v in self._newest.values()))
+        for name, is_right in (("false_positive", False), ("false_negative", True)):
+            if (rate := self._rate(is_right=is_right)) is not None:
+                found[f"canary/{name}_rate"] = rate.estimate
+                found |= {f"canary/{name}_low": rate.low, f"canary/{name}_high": rate.high}
+        return found
+
+    def close(self) -> None:
+        """See `JudgeEngine`."""
+        self._judge.close()
+
+    def _check(self, canaries: Sequence[Canary]) -> None:
+        self._num_since = 0
+        verdicts = self._afresh.judge([canary.request for canary in canaries])
+        self._newest |= dict(zip(canaries, verdicts, strict=True))
+        limits = (
+            (False, self._config.max_false_positives, "wrong", "right", "max_false_positives"),
+            (True, self._config.max_false_negatives, "right", "wrong", "max_false_negatives"),
+        )
+        for is_right, limit, truth, word, field in limits:
+            rate = self._rate(is_right=is_right)
+            if rate is None:
+                first = next(iter(self._newest.values()))
+                raise RilctlError(
+                    f"the judge gave no verdict on any {truth} canary: {first.reason}",
+                    hint="look at its replies: the model, `judge.rubric` and `judge.verdict_form` must fit together",
+                )
+            if rate.estimate > limit:
+                bounds = f"95 % interval {rate.low:.1%} to {rate.high:.1%}"
+                raise RilctlError(
+                    f"the judge calls {rate.estimate:.1%} of the {truth} canaries {word} ({bounds}), "
+                    f"`judge.{field}` is {limit:.1%}; most often: {self._worst(is_right=is_right)}",
+                    hint="take another judge or rubric; its verdicts can't be trusted",
+                )
+
+    def _rate(self, *, is_right: bool) -> Interval | None:
+        verdicts = [v.correct for c, v in self._newest.items() if c.is_right == is_right and v.correct is not None]
+        return wilson_interval(sum(v != is_right for v in verdicts), len(verdicts)) if verdicts else None
+
+    def _worst(self, *, is_right: bool) -> str:
+        """The kinds of canary that were judged wrongly, the most frequent first."""
+        kinds = [c.kind for c, v in self._newest.items() if c.is_right == is_right and v.correct == (not is_right)]
+        return ", ".join(f"`{kind}`" for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:5])

@@ -1,0 +1,53 @@
+"""Simulated judges behind a generation engine: they read the rubric's fields, so that no model is needed.
+
+What they show is the machinery around a judge: fields, forms, parsing, canaries, retries. How a real model judges, only
+that model can show (`benchmarks/judge_prompts.py --endpoint URL --model NAME`).
+"""
+
+import html
+import re
+from collections.abc import Callable
+
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.judging.base import JudgeRequest
+from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.rule import judge_answer
+
+Decision = Callable[[JudgeRequest], bool | None]
+"""What a simulated judge thinks of a case; None: it says nothing that is a verdict."""
+
+_FIELDS = re.compile(
+    r"<question>\n(?P<question>.*?)\n</question>.*?<ground_truth>\n(?P<answer>.*?)\n</ground_truth>.*?"
+    r"<response>\n(?P<response>.*?)\n</response>",
+    re.DOTALL,
+)
+_TAG = re.compile(r"<(verdict-[0-9a-f]{6})>1")
+_KNOWN = {canary.request: canary.is_right for canary in CANARIES}
+
+
+def read_prompt(prompt: str) -> JudgeRequest:
+    """The case that a prompt made by `judge_prompt` holds."""
+    match = _FIELDS.search(prompt)
+    assert match, f"no case in {prompt!r}"
+    question, answer, response = (html.unescape(match[name]) for name in ("question", "answer", "response"))
+    return JudgeRequest(question, answer, response)
+
+
+def careful(case: JudgeRequest) -> bool | None:
+    """Knows the canaries, and follows the rules elsewhere."""
+    return _KNOWN[case] if case in _KNOWN else judge_answer(case.answer, case.response, question=case.question).correct
+
+
+def reply_to(prompt: str, decide: Decision) -> str:
+    """A judge's reply in the form that the prompt asks for."""
+    verdict = decide(read_prompt(prompt))
+    if verdict is None:
+        return "I can't decide."
+    if tag := _TAG.search(prompt):
+        return f"I have compared them. <{tag[1]}>{int(verdict)}</{tag[1]}>"
+    return f'{{"explanation": "I have compared them.", "is_right": {str(verdict).lower()}}}'
+
+
+def simulated(decide: Decision) -> Callable[[GenerationRequest, int], str]:
+    """A script for `ScriptedGeneration`."""
+    return lambda request, seed: reply_to(request.question, decide)

@@ -1,0 +1,164 @@
+"""The LLM judge behind a real local server: in `judge` and in `train`."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rilctl.artifacts.read import read_manifest, read_rows
+from rilctl.engines.judging.base import JudgeRequest
+from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.rule import judge_answer
+from rilctl.schemas.records import RolloutRecord, VerdictRecord
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
+from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
+
+from .helpers import call
+
+ROWS = [
+    {"sample_id": f"q{n}", "question": f"what is {n} plus 1?", "answer": str(n + 1), "text": f"it is {n + 1 + n % 2}"}
+    for n in range(20)
+]
+
+
+def script(decide: Decision) -> Any:
+    return lambda asked: reply_to(asked.text, decide)
+
+
+def recipe(folder: Path, url: str, **fields: Any) -> None:
+    table = {"type": "llm", "model": "judge-1"} | fields
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    text = f'[judge]\n{chr(10).join(lines)}\nendpoint = {{ url = "{url}", max_retries = 1, timeout_s = 5.0 }}\n'
+    (folder / "judge.toml").write_text(text)
+
+
+def judge(folder: Path, *arguments: str, rows: list[dict[str, Any]] = ROWS) -> Any:
+    content = "\n".join(map(json.dumps, rows)).encode()
+    return call(folder, "judge", "-", "judge.toml", "--out", "judged", *arguments, stdin=content)
+
+
+@pytest.mark.parametrize("form", ["tag", "json"])
+def test_responses_are_judged_with_canaries_and_nothing_is_asked_twice(tmp_path: Path, form: str) -> None:
+    with ScriptedEndpoint(script(careful)) as endpoint:
+        recipe(tmp_path, endpoint.url, verdict_form=form)
+        outcome = judge(tmp_path, "--json")
+        assert outcome.code == 0, outcome.stderr
+        found = list(read_rows(tmp_path / "judged", VerdictRecord))
+        assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
+        assert {("response_format" in asked.body) for asked in endpoint.calls} == {form == "json"}
+        assert len(endpoint.calls) == len(CANARIES) + 20
+        metrics = read_manifest(tmp_path / "judged").metrics
+        assert metrics["canary/false_positive_rate"] == 0 and metrics["canary/num"] == len(CANARIES)
+        assert judge(tmp_path).code == 0 and len(endpoint.calls) == len(CANARIES) + 20
+        shutil.rmtree(tmp_path / "judged")
+        assert judge(tmp_path).code == 0 and len(endpoint.calls) == 2 * len(CANARIES) + 20
+    entry = next(entry for entry in read_manifest(tmp_path / "judged").inputs if entry.role == "judge")
+    assert entry.name.startswith("judge-1 at http://127.0.0.1")
+
+
+def test_a_judge_that_can_be_fooled_ends_the_run_before_it_writes_a_verdict(tmp_path: Path) -> None:
+    with ScriptedEndpoint(script(lambda case: True)) as endpoint:
+        recipe(tmp_path, endpoint.url)
+        judge(tmp_path).refused(1, "wrong canaries right", "max_false_positives")
+    assert not (tmp_path / "judged/manifest.json").exists()
+
+
+def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_loses_no_row(tmp_path: Path) -> None:
+    dice = random.Random(1)
+    faults = [failure(500), failure(429), Wire(b"<html>"), completion(None), completion("1"), Wire(b'{"choices": []}')]
+
+    def flaky(asked: Call) -> str | Wire:
+        return dice.choice(faults) if dice.random() < 0.3 else reply_to(asked.text, careful)
+
+    with ScriptedEndpoint(flaky) as endpoint:
+        recipe(tmp_path, endpoint.url)
+        outcome = judge(tmp_path, rows=ROWS * 3)
+    assert outcome.code == 0, outcome.stderr
+    found = list(read_rows(tmp_path / "judged", VerdictRecord))
+    assert len(found) == 60
+    right = {row["sample_id"]: int(str(row["sample_id"])[1:]) % 2 == 0 for row in ROWS}
+    assert all(row.correct in (None, right[row.sample_id]) for row in found)
+    assert sum(row.correct is None for row in found) < 20
+    assert all(row.reason for row in found if row.correct is None)
+
+
+def test_a_dead_judge_and_a_missing_key_end_it(tmp_path: Path) -> None:
+    recipe(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
+    judge(tmp_path).refused(1, "the endpoint is down")
+    text = (tmp_path / "judge.toml").read_text()
+    (tmp_path / "judge.toml").write_text(text.replace("max_retries", 'key_env = "NOT_SET", max_retries'))
+    judge(tmp_path).refused(4, "NOT_SET")
+
+
+def test_the_pictures_come_from_the_data_set(fresh: Path) -> None:
+    with ScriptedEndpoint(script(careful)) as endpoint:
+        recipe(fresh, endpoint.url, sees_images=True)
+        answers = [{"teacher": "qwen", "sample_id": f"q{n}", "text": str(n + 1)} for n in range(12)]
+        (fresh / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)))
+        call(
+            fresh, "cache-teacher", "recipe.toml", "--teachers", "qwen", "--import", "answers.jsonl",
+            "--num-responses", "1", "--out", "cached",
+        )  # fmt: skip
+        outcome = call(fresh, "judge", "cached", "recipe.toml", "judge.toml", "--out", "judged")
+        assert outcome.code == 0, outcome.stderr
+        shown = [len(asked.image_urls) for asked in endpoint.calls]
+    assert (shown.count(1), shown.count(0)) == (read_manifest(fresh / "judged").num_rows, len(CANARIES))
+
+
+def train(workspace: Path, *arguments: str) -> Any:
+    options = ("--algorithm", "dr_grpo", "--set", "train.num_steps=2", "--set", "train.checkpoint_every=1")
+    return call(workspace, "train", "recipe.toml", "judge.toml", "--out", "trained", *options, *arguments)
+
+
+def by_number(case: JudgeRequest) -> bool | None:
+    known = next((canary.is_right for canary in CANARIES if canary.request == case), None)
+    return known if known is not None else len(case.response) % 2 == 0
+
+
+def test_training_takes_its_rewards_from_the_judge(done: Path) -> None:
+    with ScriptedEndpoint(script(by_number)) as endpoint:
+        recipe(done, endpoint.url)
+        outcome = train(done)
+        assert outcome.code == 0, outcome.stderr
+    rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
+    assert rows and all(row.answer_reward == float(len(row.text) % 2 == 0) for row in rows)
+    metrics = read_manifest(done / "trained/student").metrics
+    assert metrics["judge/canary/false_positive_rate"] == 0
+
+
+def test_training_with_a_judge_that_can_be_fooled_fails(done: Path) -> None:
+    with ScriptedEndpoint(script(lambda case: True)) as endpoint:
+        recipe(done, endpoint.url)
+        train(done).refused(1, "wrong canaries right")
+
+
+def test_a_step_without_verdicts_stops_the_run_or_waits_for_them(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rilctl.stages.ril.rewarding._PAUSE_S", 0.1)
+    num_refused = 0
+
+    def sulks(asked: Call) -> str | Wire:
+        nonlocal num_refused
+        is_canary = any(canary.request == read_prompt(asked.text) for canary in CANARIES)
+        if is_canary or num_refused >= 12:
+            return reply_to(asked.text, by_number)
+        num_refused += 1
+        return failure(400, "not now")
+
+    no_validation = ("--set", "data.validation.share=0.0")
+    with ScriptedEndpoint(sulks) as endpoint:
+        recipe(done, endpoint.url)
+        train(done, *no_validation).refused(1, "no verdict on 100% of a step's rows", "max_missing_verdicts")
+        outcome = train(done, *no_validation, "--set", "train.missing_verdicts=wait")
+    assert outcome.code == 0, outcome.stderr
+    rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
+    assert all(row.answer_reward is not None for row in rows)
+
+
+def test_a_rule_judge_has_no_canaries(tmp_path: Path) -> None:
+    (tmp_path / "judge.toml").write_text("[judge]\n")
+    assert judge(tmp_path).code == 0
+    assert not any("canary" in name for name in read_manifest(tmp_path / "judged").metrics)
+    assert judge_answer("5", "it is 5").correct

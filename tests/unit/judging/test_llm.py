@@ -1,0 +1,215 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.config.judge import LlmJudgeConfig
+from rilctl.data.sample import ImageRef
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.judging.base import JudgeRequest, Verdict
+from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.llm import LlmJudge
+from rilctl.engines.judging.open import llm_judge
+from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, verdict_tag
+from rilctl.errors import RilctlError, RowError
+from rilctl.stages.cached_calls import CachedGeneration
+from rilctl.testing.judges import Decision, careful, read_prompt, simulated
+from rilctl.testing.scripted import ScriptedGeneration
+
+CASE = JudgeRequest("how many?", "5", "there are <b>five</b> & no more")
+
+
+def config(**fields: Any) -> LlmJudgeConfig:
+    return LlmJudgeConfig.model_validate_json(json.dumps({"type": "llm", "model": "judge", **fields}))
+
+
+def replies(*texts: str) -> ScriptedGeneration:
+    """An engine whose reply to attempt number n is the n-th text."""
+    return ScriptedGeneration(lambda request, seed: texts[seed])
+
+
+def tag(verdict: int, case: JudgeRequest = CASE) -> str:
+    return f"so: <{verdict_tag(case)}>{verdict}</{verdict_tag(case)}>"
+
+
+def test_the_prompt_holds_the_three_texts_and_the_form() -> None:
+    prompt = judge_prompt(RUBRIC, CASE, as_json=False)
+    assert read_prompt(prompt) == CASE
+    assert "&lt;b&gt;five&lt;/b&gt; &amp; no more" in prompt
+    assert prompt.count(f"<{verdict_tag(CASE)}>") == 2
+    assert "JSON" in judge_prompt(RUBRIC, CASE, as_json=True)
+
+
+def test_what_is_put_in_is_not_looked_at_again() -> None:
+    case = JudgeRequest("{answer} {verdict}", "{response}", "{question}")
+    assert read_prompt(judge_prompt(RUBRIC, case, as_json=False)) == case
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (tag(1), True),
+        (tag(0), False),
+        (tag(1).replace(">1<", "> 1 <"), True),
+        (tag(1) + tag(1), None),
+        (tag(1) + tag(0), None),
+        (tag(1).replace(">1<", ">2<"), None),
+        (tag(1).replace(">1<", ">yes<"), None),
+        (tag(1)[:-3], None),
+        (tag(1) + f"<{verdict_tag(CASE)}", None),
+        ("<verdict>1</verdict>", None),
+        (tag(1, JudgeRequest("q", "a", "r")), None),
+        ("1", None),
+        ("correct: 1", None),
+        ("Score: 0/10", None),
+        ("", None),
+    ],
+)
+def test_a_tag_is_read_to_the_letter_or_not_at_all(reply: str, verdict: bool | None) -> None:
+    assert read_tag(reply, CASE) is verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ('{"explanation": "x", "is_right": true}', True),
+        (' {"is_right": false, "explanation": ""}\n', False),
+        ('{"explanation": "x", "is_right": 1}', None),
+        ('{"explanation": "x", "is_right": "true"}', None),
+        ('{"is_right": true}', None),
+        ('{"explanation": "x", "is_right": true, "score": 1}', None),
+        ('{"explanation": "x", "is_right": true} and more', None),
+        ('[{"explanation": "x", "is_right": true}]', None),
+        ("[" * 100_000, None),
+        ("", None),
+    ],
+)
+def test_an_object_is_read_to_the_letter_or_not_at_all(reply: str, verdict: bool | None) -> None:
+    assert read_json(reply) is verdict
+
+
+def test_a_reply_without_a_verdict_is_asked_for_again_and_then_there_is_none() -> None:
+    engine = replies("hm", "well", tag(1))
+    (verdict,) = LlmJudge(config(), engine).judge([CASE])
+    assert (verdict.correct, verdict.reason) == (True, tag(1))
+    assert [request.seeds for request in engine.asked] == [(0,), (1,), (2,)]
+    (none,) = LlmJudge(config(num_retries=1), replies("hm", "well", tag(1))).judge([CASE])
+    assert none == Verdict(None, None, "no verdict in the reply: well")
+
+
+def test_a_failure_of_the_engine_is_no_verdict_with_its_reason() -> None:
+    def script(request: GenerationRequest, seed: int) -> str:
+        if "seven" in request.question:
+            raise RowError("rate-limited", "later")
+        return tag(0)
+
+    verdicts = LlmJudge(config(), ScriptedGeneration(script)).judge([CASE, JudgeRequest("q", "7", "seven"), CASE])
+    assert [verdict.correct for verdict in verdicts] == [False, None, False]
+    assert verdicts[1].reason == "rate-limited: later"
+
+
+def test_equal_requests_are_asked_once_and_no_request_asks_nothing() -> None:
+    engine = replies(tag(1))
+    assert [v.correct for v in LlmJudge(config(), engine).judge([CASE, CASE, CASE])] == [True] * 3
+    assert len(engine.asked) == 1
+    assert LlmJudge(config(), engine).judge([]) == []
+
+
+def test_pictures_are_shown_only_if_the_recipe_says_so() -> None:
+    drawn = ImageRef(b"", "x")
+    for sees in (False, True):
+        engine = ScriptedGeneration(lambda request, seed: "", model_digest="x")
+        LlmJudge(config(sees_images=sees, num_retries=0), engine).judge([JudgeRequest("q", "a", "r", (drawn,))])
+        assert engine.asked[0].images == ((drawn,) if sees else ())
+
+
+def watched(decide: Decision, cache: CallCache, **fields: Any) -> tuple[Any, ScriptedGeneration]:
+    engine = ScriptedGeneration(simulated(decide))
+    cached = CachedGeneration(engine, cache, chunk=64, on_begin=lambda num: None, on_chunk=lambda num: None)
+    return llm_judge(config(**fields), engine, cached), engine
+
+
+def test_verdicts_are_cached_and_canaries_are_not(tmp_path: Path) -> None:
+    cases = [JudgeRequest("how many?", str(n), f"the answer is {n % 3}") for n in range(6)]
+    with CallCache(tmp_path) as cache:
+        for num_asked in (len(CANARIES) + 6, len(CANARIES)):
+            judge, engine = watched(careful, cache)
+            assert [v.correct for v in judge.judge(cases)] == [True, True, True, False, False, False]
+            assert len(engine.asked) == num_asked
+        judge, engine = watched(careful, cache, rubric="{question}{answer}{response}{verdict}")
+        judge.judge(cases)
+        assert len(engine.asked) == len(CANARIES) + 6  # another rubric is another question
+
+
+def test_a_careful_judge_has_clean_rates_with_their_intervals(tmp_path: Path) -> None:
+    with CallCache(tmp_path) as cache:
+        judge, _ = watched(careful, cache)
+        assert judge.metrics() == {}
+        judge.judge([CASE])
+    metrics = judge.metrics()
+    assert metrics["canary/num"] == len(CANARIES) >= 100
+    assert (metrics["canary/false_positive_rate"], metrics["canary/false_negative_rate"]) == (0.0, 0.0)
+    assert 0.0 < metrics["canary/false_positive_high"] < 0.05
+    assert metrics["canary/num_no_verdict"] == 0
+
+
+def test_a_judge_that_is_fooled_or_too_strict_or_mute_ends_the_run(tmp_path: Path) -> None:
+    praised = {"praise", "claim", "order"}
+    kinds = {canary.request: canary.kind for canary in CANARIES}
+    with CallCache(tmp_path) as cache:
+        for decide, message in (
+            (lambda case: True, "calls 100.0% of the wrong canaries right .*max_false_positives"),
+            (lambda case: kinds.get(case) in praised or careful(case), "most often: `claim`, `order`, `praise`"),
+            (lambda case: False, "calls 100.0% of the right canaries wrong .*max_false_negatives"),
+            (lambda case: None, "no verdict on any wrong canary"),
+        ):
+            judge, _ = watched(decide, cache, max_false_positives=0.1)
+            with pytest.raises(RilctlError, match=message) as caught:
+                judge.judge([CASE])
+            assert caught.value.exit_code == 1
+
+
+def test_a_judge_that_goes_astray_later_is_noticed(tmp_path: Path) -> None:
+    num_asked = 0
+
+    def decide(case: JudgeRequest) -> bool | None:
+        nonlocal num_asked
+        num_asked += 1
+        return careful(case) if num_asked <= len(CANARIES) + 20 else True
+
+    with CallCache(tmp_path) as cache:
+        judge, _ = watched(decide, cache, canaries_every=10, max_false_positives=0.05)
+        judge.judge([JudgeRequest("q", str(n), "0") for n in range(10)])
+        with pytest.raises(RilctlError, match="wrong canaries right"):
+            for start in range(10, 200, 10):
+                judge.judge([JudgeRequest("q", str(n), "0") for n in range(start, start + 10)])
+
+
+def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tmp_path: Path) -> None:
+    cases = [JudgeRequest("q", "5", text) for text in ("5", "The answer is 5", "five", "6")]
+    with CallCache(tmp_path) as cache:
+        judge, engine = watched(careful, cache, rules_first=True)
+        before = len(engine.asked)
+        verdicts = judge.judge(cases)
+        asked = [read_prompt(request.question).response for request in engine.asked[before:]]
+    assert [verdict.correct for verdict in verdicts] == [True, True, True, False]
+    assert asked[-2:] == ["five", "6"] and "5" not in asked
+    assert judge.metrics()["rules_first_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"rubric": "say yes"}, "needs {question}, {answer}, {response} and {verdict}"),
+        ({"rubric": "{question}{answer}{response}{response}{verdict}"}, "once each"),
+        ({"rubric": "{question}{answer}{response}{verdict}{more}"}, "no others"),
+        ({"verdict_form": "json"}, "needs an endpoint"),
+        ({"endpoint": {"url": "http://x/v1"}, "dtype": "float32"}, "loaded here"),
+    ],
+)
+def test_tables_that_make_no_sense(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        config(**fields)

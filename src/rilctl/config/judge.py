@@ -15,25 +15,24 @@ RUBRIC_FIELDS = ("question", "answer", "response", "verdict")
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-class _Judge(StrictModel):
+class RuleJudgeConfig(StrictModel):
+    """Exact, numeric, multiple-choice and set answers, by rules."""
+
+    type: Literal["rule"] = "rule"
     source: Annotated[str | None, EXECUTION] = None
     """A `teacher-cache`, `responses` or `rollouts` artifact, or `-` (JSON Lines on stdin); absent: the cache."""
+    numeric_tolerance: NonNegativeFloat = 0.0
+    """Relative difference within which two numbers are equal."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 
 
-class RuleJudgeConfig(_Judge):
-    """Exact, numeric, multiple-choice and set answers, by rules."""
-
-    type: Literal["rule"] = "rule"
-    numeric_tolerance: NonNegativeFloat = 0.0
-    """Relative difference within which two numbers are equal."""
-
-
-class LlmJudgeConfig(_Judge):
+class LlmJudgeConfig(StrictModel):
     """A language model that compares a response with the ground truth; it is watched by canaries."""
 
     type: Literal["llm"]
+    source: Annotated[str | None, EXECUTION] = None
+    """A `teacher-cache`, `responses` or `rollouts` artifact, or `-` (JSON Lines on stdin); absent: the cache."""
     model: Annotated[str, EXECUTION]
     """Hub id, directory, or a built-in name; with `endpoint`, the model's name there."""
     revision: Annotated[str | None, EXECUTION] = None
@@ -63,6 +62,8 @@ class LlmJudgeConfig(_Judge):
     """A larger share of right canaries that are called wrong, and the run fails."""
     canaries_every: Annotated[PositiveInt, EXECUTION] = 2000
     """Responses between two samples of canaries; all of them are judged when a run starts."""
+    max_rejected_share: Annotated[Share, EXECUTION] = 0.05
+    """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 
     @field_validator("rubric")
     @classmethod

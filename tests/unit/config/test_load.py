@@ -51,7 +51,7 @@ def test_lists_become_tuples_and_whole_numbers_floats() -> None:
             "train.algorithm.name=drgrpo",
             "`train.algorithm.name`: expected one of `ril`, `dr_grpo`, `grpo`, `gail`; did you mean `dr_grpo`?",
         ),
-        ("judge.type=3", "`judge.type`: expected `rule`, found 3"),
+        ("judge.type=3", "`judge.type`: expected one of `rule`, `llm`"),
         ("sft={num_steps = 1, num_epochs = 1}", "`sft`: set num_steps or num_epochs, not both"),
         (
             "data={type = 'parket', path = 'x'}",

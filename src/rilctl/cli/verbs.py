@@ -61,6 +61,10 @@ def judge(
         list[str] | None,
         typer.Argument(metavar="[SOURCE] RECIPE", help="An artifact to judge, or - for JSON Lines on stdin; recipes."),
     ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Judge nothing; say how far two verdicts artifacts agree, and where not."),
+    ] = None,
     overrides: Overrides = None,
     out: Out = None,
     as_json: Json = False,
@@ -71,6 +75,15 @@ def judge(
 
     The default source is the recipe's teacher cache.
     """
+    if compare is not None:
+        from rilctl.cli.judge_compare import show_comparison
+
+        if inputs:
+            raise UsageError(
+                "`--compare` takes two verdicts artifacts and nothing else", hint="name no SOURCE or RECIPE"
+            )
+        show_comparison(*compare, as_json=as_json)
+        return
     source, recipes = _split_inputs(inputs, "SOURCE")
     _run("judge", recipes, overrides, {"judge.source": source}, out, as_json, dry_run)
 

@@ -74,6 +74,11 @@ def _kind_at(path: Path) -> ArtifactKind:
     return "responses"  # `resolve` says what is wrong with the path
 
 
+def row_kind(role: str) -> ArtifactKind | None:
+    """The kind of artifact that a `verdicts` artifact names by this role, if it holds responses."""
+    return next((kind for kind in _ROW_TYPES if kind == role), None)
+
+
 def read_source(path: Path, kind: ArtifactKind) -> JudgeInput:
     """The rows of an artifact of that kind."""
     return JudgeInput(

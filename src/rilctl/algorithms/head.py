@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+GradOf = Callable[[Tensor, slice], Tensor]
+"""`(logprobs_C, which of the T tokens they are) -> d loss / d logprob`."""
 _CHUNK_ELEMENTS = {"cpu": 2**24, "cuda": 2**27}
 """Logits that are alive at a time: 64 MiB of float32 on a CPU; a GPU needs more of them to be busy."""
 _NEVER = -1e4
@@ -46,7 +48,7 @@ class HeadPass:
         hidden_TH: the hidden states that predict the tokens.
         token_ids_T: the tokens.
         head: the model's.
-        grad_of: `(logprobs_C, which of the T tokens) -> d loss / d logprob`; None: no gradient is asked for.
+        grad_of: see `GradOf`; None: no gradient is asked for.
         compute_dtype: of the matrix products.
     """
 
@@ -55,7 +57,7 @@ class HeadPass:
         hidden_TH: Tensor,
         token_ids_T: Tensor,
         head: Head,
-        grad_of: Callable[[Tensor, slice], Tensor] | None,
+        grad_of: GradOf | None,
         compute_dtype: torch.dtype,
     ) -> None:
         self._head, self._dtype = head, compute_dtype
@@ -67,12 +69,16 @@ class HeadPass:
         with torch.no_grad(), torch.autocast(hidden_TH.device.type, enabled=False):
             weight_VH = head.weight_VH.to(compute_dtype)
             for chunk in _chunks(hidden_TH, weight_VH):
-                hidden_CH, ids_C = hidden_TH[chunk].to(compute_dtype) / head.temperature, token_ids_T[chunk]
-                exps_CV, sums_C1 = self._softmax(chunk, hidden_CH, weight_VH, ids_C)
-                if grad_of is not None:
-                    grad_C1 = grad_of(self.logprobs_T[chunk], chunk)[:, None]
-                    grad_C1 = grad_C1.masked_fill(self.logprobs_T[chunk, None] == -torch.inf, 0.0)
-                    self._add(chunk, hidden_CH, weight_VH, ids_C, exps_CV.to(compute_dtype), sums_C1, grad_C1)
+                hidden_CH = hidden_TH[chunk].to(compute_dtype) / head.temperature
+                self._walk(chunk, hidden_CH, weight_VH, token_ids_T[chunk], grad_of)
+
+    def _walk(self, chunk: slice, hidden_CH: Tensor, weight_VH: Tensor, ids_C: Tensor, grad_of: GradOf | None) -> None:
+        """One chunk; its logits are gone before the next chunk's are made."""
+        exps_CV, sums_C1 = self._softmax(chunk, hidden_CH, weight_VH, ids_C)
+        if grad_of is not None:
+            grad_C1 = grad_of(self.logprobs_T[chunk], chunk)[:, None]
+            grad_C1 = grad_C1.masked_fill(self.logprobs_T[chunk, None] == -torch.inf, 0.0)
+            self._add(chunk, hidden_CH, weight_VH, ids_C, exps_CV.to(self._dtype), sums_C1, grad_C1)
 
     def _softmax(self, chunk: slice, hidden_CH: Tensor, weight_VH: Tensor, ids_C: Tensor) -> tuple[Tensor, Tensor]:
         """Fill in the chunk's results; `exps_CV / sums_C1` are its probabilities."""

@@ -1,7 +1,10 @@
 import math
+import weakref
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rilctl.algorithms import head as head_module
 from rilctl.algorithms.head import Head
@@ -162,3 +165,29 @@ def test_no_tokens():
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(ValueError, match="temperature"):
         Head(torch.zeros(7, 3), temperature)
+
+
+class LiveLogits(TorchDispatchMode):
+    """Counts the tensors over the vocabulary that exist at a time, one reference for each storage."""
+
+    def __init__(self, num_ids: int) -> None:
+        super().__init__()
+        self.most = 0
+        self._num_ids = num_ids
+        self._live: dict[int, weakref.ref[torch.Tensor]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **kwargs or {})
+        if isinstance(out, torch.Tensor) and out.ndim == 2 and out.shape[1] == self._num_ids:
+            self._live[out.untyped_storage().data_ptr()] = weakref.ref(out)
+        self.most = max(self.most, sum(ref() is not None for ref in self._live.values()))
+        return out
+
+
+def test_a_chunk_of_logits_is_gone_before_the_next_is_made(monkeypatch: pytest.MonkeyPatch):
+    num_ids = 50
+    monkeypatch.setattr(head_module, "_CHUNK_ELEMENTS", {"cpu": 4 * num_ids})
+    hidden_TH, weight_VH = torch.randn(20, 8, requires_grad=True), torch.randn(num_ids, 8, requires_grad=True)
+    with LiveLogits(num_ids) as live:
+        token_loss(hidden_TH, torch.randint(num_ids, (20,)), Head(weight_VH), lambda logprobs_C, _: logprobs_C.sum())
+    assert live.most == 2  # logits and their exponentials

@@ -74,6 +74,14 @@ def vllm(session: nox.Session) -> None:
 
 
 @nox.session
+def serve(session: nox.Session) -> None:
+    """`transformers serve` as teacher and judge: the engine contract, pictures, a server that is killed."""
+    session.install("-e", ".[dev,serve]", "torchvision")
+    session.run("python", "tools/torchvision_cpu.py")
+    session.run("pytest", "tests/serve", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""
     session.install("-e", ".[bench]")

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
+from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
@@ -22,6 +23,8 @@ class EvalConfig(StrictModel):
 
     student: Annotated[str | None, EXECUTION] = None
     """A `student` artifact, directory or hub id; absent: the most trained student of this recipe."""
+    endpoint: EndpointConfig | None = None
+    """Where the model answers, if it isn't loaded here; `student` is then its name there."""
     suite: str = "digits"
     """A built-in suite, or the path of a suite's TOML file."""
     tasks: tuple[str, ...] = ()
@@ -40,3 +43,9 @@ class EvalConfig(StrictModel):
     """Seed, for benchmarks that sample, and for those that guess where an answer can't be read."""
     engine: GenerationEngineConfig = HfEngineConfig(rows_per_batch=64)
     """What generates."""
+
+    @model_validator(mode="after")
+    def _named_there(self) -> "EvalConfig":
+        if self.endpoint is not None and self.student is None:
+            raise ValueError("a model at an endpoint needs `student`: its name there")
+        return self

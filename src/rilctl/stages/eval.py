@@ -16,7 +16,9 @@ from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import ModelConfig, semantic_config
 from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
 from rilctl.engines.evaluation.suites import Benchmark, FoundSuite, Suite, find_suite, select
+from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
+from rilctl.engines.generation.openai import open_endpoint
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.reporting.benchmarks import SuiteScores, from_metrics, markdown_row, table, to_metrics
 from rilctl.schemas.manifest import InputEntry
@@ -28,7 +30,7 @@ from rilctl.stages.evaluation.reference import read_reference
 from rilctl.stages.evaluation.scores import suite_scores
 from rilctl.stages.evaluation.settings import describe_settings, image_size
 from rilctl.stages.evaluation.shards import answer_shard
-from rilctl.stages.inputs import find_student, up_to_date
+from rilctl.stages.inputs import endpoint_entry, find_student, up_to_date
 from rilctl.stages.plans.closing import output_section
 
 TrainingVerb = Literal["train", "sft"]
@@ -59,7 +61,7 @@ def run(context: StageContext) -> StageResult:
         check_needs(context, config, found, suite, has_judge=judge is not None)
         student, entry = _find_student(context, config)
         evaluation = open_evaluation(context, config, found, judge, partial(_scored, context))
-        settings = {"image_size": image_size(context, student)}
+        settings = {"image_size": "" if config.endpoint else image_size(context, student)}
         for benchmark in suite.benchmarks:
             settings |= evaluation.settings(benchmark, limit=config.limit)
         if config.shard is not None:
@@ -191,8 +193,7 @@ def _asking(context: StageContext, config: EvalConfig, student: ModelConfig) -> 
         reporter.advance(num)
         context.check_stop()
 
-    engine = open_generation(student, config.engine, context.base_dir, warn=reporter.warn)
-    with closing(engine), CallCache(context.root) as cache:
+    with closing(_open_engine(context, config, student)) as engine, CallCache(context.root) as cache:
         yield CachedGeneration(
             engine,
             cache,
@@ -201,6 +202,12 @@ def _asking(context: StageContext, config: EvalConfig, student: ModelConfig) -> 
             on_chunk=on_chunk,
             check_stop=context.check_stop,
         )
+
+
+def _open_engine(context: StageContext, config: EvalConfig, student: ModelConfig) -> GenerationEngine:
+    if config.endpoint is not None:
+        return open_endpoint(student.model, config.endpoint, context.base_dir)
+    return open_generation(student, config.engine, context.base_dir, warn=context.reporter.warn)
 
 
 def _scored(context: StageContext) -> None:
@@ -213,6 +220,10 @@ def _config(context: StageContext) -> EvalConfig:
 
 def _find_student(context: StageContext, config: EvalConfig) -> tuple[ModelConfig, InputEntry]:
     """What the recipe names, else its most trained student that is there."""
+    if config.endpoint is not None:
+        assert config.student is not None
+        entry = endpoint_entry(context, "student", config.student, config.endpoint)
+        return ModelConfig(model=config.student), entry
     verb = _last_trained(context) if config.student is None else None
     named = str(resolve(context.upstream(verb), "student")) if verb is not None else config.student
     return find_student(context, named, after="eval")
@@ -227,7 +238,7 @@ def _last_trained(context: StageContext) -> TrainingVerb | None:
 def _planned_student(context: StageContext, config: EvalConfig) -> str:
     """Which student `run` would take; nothing is downloaded to find out."""
     if config.student is not None:
-        return config.student
+        return f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student
     if (verb := _last_trained(context)) is not None:
         return f"{context.upstream(verb)} ({verb})"
     if context.recipe.sft is not None:

@@ -9,12 +9,14 @@ from typing import Literal
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, read_rows, resolve
 from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
 from rilctl.data.load import load_samples
 from rilctl.data.sample import Sample, SampleSet
+from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, UsageError
 from rilctl.models.source import check_name, find_model, model_digest
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
@@ -115,6 +117,13 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
     if (source.path / MANIFEST).is_file():
         return weights_entry(role, resolve(source.path, "student"))
     return InputEntry(role=role, kind="model", name=source.name, digest=model_digest(config, source))
+
+
+def endpoint_entry(context: StageContext, role: str, model: str, endpoint: EndpointConfig) -> InputEntry:
+    """Lineage of a model at an endpoint; its name there is all that can be known."""
+    context.reporter.say(f"{role.replace(':', ' ')}: {model} at {endpoint.host}")
+    digest = endpoint_model_digest(model, endpoint)
+    return InputEntry(role=role, kind="model", name=f"{model} at {endpoint.url}", digest=digest)
 
 
 def weights_entry(role: str, path: Path) -> InputEntry:

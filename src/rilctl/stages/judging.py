@@ -5,14 +5,14 @@ from contextlib import closing, contextmanager
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
-from rilctl.engines.generation.openai import OpenAiGeneration, endpoint_model_digest
+from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import judge_model, llm_judge, open_judge_model
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.cached_calls import CachedGeneration
 from rilctl.stages.context import StageContext
-from rilctl.stages.inputs import model_entry
+from rilctl.stages.inputs import endpoint_entry, model_entry
 
 
 def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry]:
@@ -21,9 +21,7 @@ def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry
         return []
     if config.endpoint is None:
         return [model_entry(context, "judge", judge_model(config))]
-    context.reporter.say(f"judge: {config.model} at {config.endpoint.host}")
-    digest = endpoint_model_digest(config.model, config.endpoint)
-    return [InputEntry(role="judge", kind="model", name=f"{config.model} at {config.endpoint.url}", digest=digest)]
+    return [endpoint_entry(context, "judge", config.model, config.endpoint)]
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.secrets import read_key
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.open import open_generation
-from rilctl.engines.generation.openai import endpoint_model_digest, open_endpoint
+from rilctl.engines.generation.openai import open_endpoint
 from rilctl.errors import ConfigError
 from rilctl.models.source import check_name
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.context import StageContext
-from rilctl.stages.inputs import model_entry, row_seed
+from rilctl.stages.inputs import endpoint_entry, model_entry, row_seed
 from rilctl.stages.teacher_imports import Imports
 
 
@@ -39,13 +39,10 @@ def find_teachers(context: StageContext) -> dict[str, TeacherConfig]:
 
 
 def teacher_entry(context: StageContext, name: str, teacher: TeacherConfig) -> InputEntry:
-    """Lineage of a teacher; of one at an endpoint, its name there is all that can be known."""
+    """Lineage of a teacher."""
     if teacher.endpoint is None:
         return model_entry(context, f"teacher:{name}", _model(teacher))
-    context.reporter.say(f"teacher {name}: {teacher.model} at {teacher.endpoint.host}")
-    digest = endpoint_model_digest(teacher.model, teacher.endpoint)
-    shown = f"{teacher.model} at {teacher.endpoint.url}"
-    return InputEntry(role=f"teacher:{name}", kind="model", name=shown, digest=digest)
+    return endpoint_entry(context, f"teacher:{name}", teacher.model, teacher.endpoint)
 
 
 def teacher_requests(

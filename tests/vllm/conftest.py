@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("default"))  # vLLM's imports warn of its own future
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(600))
 
 
 def load_policy(model: str = MODEL, **config: object) -> Vlm:
@@ -68,7 +68,7 @@ class Server:
                 self._command, env=os.environ | environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def wait(self, limit_s: float = 240) -> None:
+    def wait(self, limit_s: float = 480) -> None:
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
             assert self.process is not None and self.process.poll() is None, self.log.read_text()[-4000:]

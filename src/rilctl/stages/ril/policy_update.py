@@ -61,7 +61,7 @@ class PolicyUpdate:
         means = {name: _mean_over_parts(sums, name) for name in sums}
         mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
         if mean_weight is not None and mean_square:
-            means["student_effective_sample_size"] = mean_weight**2 / mean_square
+            means["student_effective_sample_size"] = min(1.0, mean_weight**2 / mean_square)  # above 1 by rounding only
         return {
             "policy/loss": total,
             "policy/grad_norm": report.grad_norm,

@@ -47,7 +47,7 @@ class LocalVllm:
             self._llm = LLM(model=str(directory), dtype=dtype, **_engine_arguments(engine, updates=updates))
         self._sleeps = updates and engine.sleep and torch.cuda.is_available()
         self._is_asleep = False
-        self._on_close = on_close
+        self._updates, self._on_close = updates, on_close
         self.max_length_tokens = int(self._llm.model_config.max_model_len)
 
     def wait(self) -> None:
@@ -97,6 +97,11 @@ class LocalVllm:
     def close(self) -> None:
         """See `Backend`."""
         self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
+        if not self._updates:  # in `train`, process groups may be the trainer's
+            from vllm.distributed import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()
         self._on_close()
 
 
@@ -133,7 +138,7 @@ def _engine_arguments(engine: VllmEngineConfig, *, updates: bool) -> dict[str, A
 def _undisturbed() -> Iterator[None]:
     """Starting vLLM seeds every generator of the process, and on a CPU disables `torch.set_num_threads`."""
     python, set_num_threads = random.getstate(), torch.set_num_threads
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
             yield
         finally:

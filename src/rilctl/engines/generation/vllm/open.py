@@ -113,8 +113,8 @@ def _reader(encoder: Encoder, prompts: PromptCache, engine: VllmConfig) -> Reade
     path = encoder.source.path
     config = AutoConfig.from_pretrained(path)
     has_file = (path / "generation_config.json").is_file()
-    eos = GenerationConfig.from_pretrained(path).eos_token_id if has_file else None
-    stops = stop_ids(encoder.tokenizer, eos, path)
+    generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
+    stops = stop_ids(encoder.tokenizer, generation.eos_token_id, path)
     banned = banned_ids(encoder.tokenizer, config, stops, int(config.get_text_config().vocab_size))
     return Reader(encoder, prompts, stops, banned, engine.max_images if isinstance(engine, VllmEngineConfig) else None)
 

@@ -30,19 +30,27 @@ class Held:
     """What a model and its optimizer hold on one device.
 
     Args:
-        weights: bytes.
+        weights: bytes that stay.
         gradients: bytes while it learns, and none otherwise.
         optimizer: moments, and masters where the weights themselves are of a lower precision.
         host: what waits in host memory instead.
+        gathered: weights that come together for a forward pass; of several models one at a time.
     """
 
     weights: int = 0
     gradients: int = 0
     optimizer: int = 0
     host: int = 0
+    gathered: int = 0
 
     def __add__(self, other: "Held") -> "Held":
-        return Held(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
+        return Held(**sums | {"gathered": max(self.gathered, other.gathered)})
+
+    @property
+    def present(self) -> int:
+        """Bytes of weights that are there at a time."""
+        return self.weights + self.gathered
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ def update_phase(
             activations = logits = 0
     temporary = FLOAT32 * (learner.gradients // FLOAT32) if device == "cuda" else 0  # AdamW for all weights at once
     optimizer = held.optimizer + max(0, temporary - activations - logits)
-    return Phase(held.weights, gradients, optimizer, activations, 0, logits)
+    return Phase(held.present, gradients, optimizer, activations, 0, logits)
 
 
 def forward_phase(
@@ -124,7 +132,7 @@ def forward_phase(
 ) -> Phase:
     """A forward pass without gradient: scoring, the reference."""
     activations = working_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
-    return Phase(held.weights, 0, held.optimizer, activations, 0, logits)
+    return Phase(held.present, 0, held.optimizer, activations, 0, logits)
 
 
 def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precision) -> Phase:
@@ -135,7 +143,7 @@ def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precis
     working = working_bytes(anatomy, prompts, precision, "shared")
     activations = max(0, working - batch.prompts * batch.prompt_tokens * cache_per_token(anatomy, precision))
     logits = batch.rows * anatomy.vocabulary * (precision.products + 3 * FLOAT32 + 2 * 8)  # two of them in float64
-    return Phase(held.weights, 0, held.optimizer, activations + weight_copies(anatomy, precision), cache, logits)
+    return Phase(held.present, 0, held.optimizer, activations + weight_copies(anatomy, precision), cache, logits)
 
 
 def pool_phase(anatomy: Anatomy, held: Held, weight_bytes: int, pool_bytes: int, *, num_gpus: int = 1) -> Phase:
@@ -149,7 +157,7 @@ def pool_phase(anatomy: Anatomy, held: Held, weight_bytes: int, pool_bytes: int,
         num_gpus: GPUs that share its weights.
     """
     own = -(-anatomy.parameters // num_gpus) * weight_bytes
-    return Phase(held.weights + own, 0, held.optimizer, 0, max(0, pool_bytes - own))
+    return Phase(held.present + own, 0, held.optimizer, 0, max(0, pool_bytes - own))
 
 
 def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num_gpus: int = 1) -> int:
@@ -161,7 +169,7 @@ def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num
 def saving_phase(held: Held, learner: Held) -> Phase:
     """Writing a checkpoint: weights that train and their moments are copied before they are written."""
     trained = learner.gradients
-    return Phase(held.weights + trained, 0, held.optimizer + MOMENTS // FLOAT32 * trained)
+    return Phase(held.present + trained, 0, held.optimizer + MOMENTS // FLOAT32 * trained)
 
 
 def logits_bytes(anatomy: Anatomy, num_tokens: int, precision: Precision, device: Device) -> int:

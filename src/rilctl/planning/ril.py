@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 
 from rilctl.models.anatomy import Anatomy
-from rilctl.planning.activations import Batch, Layout, Precision
+from rilctl.planning.activations import Layout, Precision
 from rilctl.planning.memory import (
     Device,
     Held,
     Phase,
-    decoding_phase,
     forward_phase,
     logits_bytes,
     saving_phase,
@@ -43,7 +42,6 @@ class RilSetup:
         disc: the discriminator; None: the algorithm has none.
         reference: weights of its own; none where they are the policy's frozen ones. None: no KL.
         answering: precision of reference and rollouts.
-        rollouts: rows that are decoded at once; None: somewhere else.
         paying_rows: share of the policy's rows that pay a KL.
         update: how a group's rows meet their prompt where gradients are computed.
         forward: the same without gradients.
@@ -57,7 +55,6 @@ class RilSetup:
     disc: Learner | None
     reference: Held | None
     answering: Precision
-    rollouts: Batch | None
     paying_rows: float
     update: Layout
     forward: Layout
@@ -65,40 +62,48 @@ class RilSetup:
     checkpoint: bool
 
 
-def ril_phases(setup: RilSetup) -> dict[str, Phase]:
-    """Bytes on one device in each phase of a step, in the order of a step, and while a checkpoint is written."""
+def beside_sampling(setup: RilSetup) -> Held:
+    """What is on the device while the policy's turn lasts, when nobody learns."""
+    beside = _idle(setup.policy.held) + _idle(setup.reference or Held())
+    return beside if setup.takes_turns or setup.disc is None else beside + _idle(setup.disc.held)
+
+
+def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str, Phase]:
+    """Bytes on one device in each phase of a step, in the order of a step, and while a checkpoint is written.
+
+    Args:
+        setup: who is where.
+        rollouts: the device while it samples; None: that happens somewhere else.
+        stays: what the sampler keeps on the device while others learn.
+    """
     anatomy, policy, disc = setup.anatomy, setup.policy, setup.disc
-    beside = _idle(setup.reference or Held())
-    with_policy = _idle(policy.held) + beside
-    with_disc = _idle(disc.held) + beside if disc else Held()
-    if disc and not setup.takes_turns:
-        with_policy = with_disc = _idle(policy.held) + _idle(disc.held) + beside
-    phases: dict[str, Phase] = {}
-    if setup.rollouts is not None:
-        phases["rollouts"] = decoding_phase(anatomy, with_policy, setup.rollouts, setup.answering)
+    with_policy = beside_sampling(setup) + stays
+    phases = {"rollouts": rollouts} if rollouts is not None else {}
     if disc is not None:
+        with_disc = with_policy
+        if setup.takes_turns:
+            with_disc = _idle(disc.held) + _idle(setup.reference or Held()) + stays
+        frozen = replace(disc.precision, trains="nothing")
         phases["discriminator update"] = _update(setup, disc, with_disc, has_head=False)
-        phases["scoring"] = forward_phase(
-            anatomy, with_disc, disc.cut.largest, replace(disc.precision, trains="nothing"), setup.forward, logits=0
-        )
+        phases["scoring"] = forward_phase(anatomy, with_disc, disc.cut.largest, frozen, setup.forward, logits=0)
     if setup.reference is not None:
         rows = policy.cut.largest
         rows = replace(rows, rows=round(rows.rows * setup.paying_rows))
         logits = logits_bytes(anatomy, rows.rows * rows.row_tokens, setup.answering, setup.device)
         phases["reference"] = forward_phase(anatomy, with_policy, rows, setup.answering, setup.forward, logits=logits)
     phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
-    if not setup.checkpoint:
-        return phases
-    largest = policy.held if disc is None else max(policy.held, disc.held, key=lambda held: held.gradients)
-    phases["checkpoint"] = saving_phase(with_policy, largest)
+    if setup.checkpoint:
+        largest = policy.held if disc is None else max(policy.held, disc.held, key=lambda held: held.gradients)
+        phases["checkpoint"] = saving_phase(with_policy, largest)
     return phases
 
 
 def waiting_bytes(setup: RilSetup) -> int:
-    """What waits in host memory at most, of the learner whose turn it isn't."""
+    """Host memory: what is offloaded, and the learner whose turn it isn't."""
+    offloaded = sum(held.host for held in (setup.policy.held, setup.reference, setup.disc and setup.disc.held) if held)
     if setup.disc is None or not setup.takes_turns:
-        return 0
-    return max(held.weights + held.optimizer for held in (setup.policy.held, setup.disc.held))
+        return offloaded
+    return offloaded + max(held.weights + held.optimizer for held in (setup.policy.held, setup.disc.held))
 
 
 def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool) -> Phase:

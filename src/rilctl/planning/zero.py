@@ -4,7 +4,7 @@ Stage 1 divides the optimizer's state (float32 masters and both moments, 12 byte
 of gradients, 3 also the weights, which come together layer by layer as they are needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rilctl.planning.activations import FLOAT32
@@ -52,8 +52,8 @@ def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
     buckets = min(trained, BUCKET) * weight_bytes * (1 if zero.divides_weights else 2)
     optimizer = (FLOAT32 + MOMENTS) * share
     if zero.offload == "none":
-        return Held(weights.weights, sums + buckets, optimizer)
-    return Held(weights.weights, buckets, 0, weights.host + sums + optimizer)
+        return replace(weights, gradients=sums + buckets, optimizer=optimizer)
+    return replace(weights, gradients=buckets, host=weights.host + sums + optimizer)
 
 
 def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
@@ -62,4 +62,4 @@ def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
         return Held(parameters * weight_bytes)
     share = -(-parameters // zero.ranks) * weight_bytes
     gathered = min(parameters, LIVE) * weight_bytes
-    return Held(gathered, host=share) if zero.offload == "all" else Held(share + gathered)
+    return Held(host=share, gathered=gathered) if zero.offload == "all" else Held(share, gathered=gathered)

@@ -3,10 +3,13 @@
 import gc
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from rilctl.config.recipe import Verb
+from rilctl.planning.plan import plan_object
 from rilctl.testing.workspaces import write_workspace
 
 HEAD_SIZE = 64
@@ -35,11 +38,30 @@ num_teacher_rows = 4
 sampling = { max_new_tokens = 24 }
 engine = { tokens_per_micro_batch = 400 }
 """
-"""Without `[sft]` and `[pretrain-disc]`: these verbs run with their defaults, `train` without their outputs."""
+"""Without `[sft]` and `[pretrain-disc]`: `train` starts from the student and a new discriminator."""
+_SFT = ("sft.num_steps=2", "sft.rows_per_step=8", "sft.engine.tokens_per_micro_batch=400")
+_ADAPTERS = ("train.lora.rank=16", "train.discriminator.lora.rank=16")
+CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
+    "sft": ("sft", _SFT),
+    "sft lora": ("sft", (*_SFT, "sft.lora.rank=16")),
+    "ril": ("train", ()),
+    "ril lora": ("train", _ADAPTERS),
+    "ril checkpointing": ("train", ("train.engine.gradient_checkpointing=true",)),
+    "ril one micro-batch": ("train", ("train.engine.tokens_per_micro_batch=4000",)),
+    "ril bfloat16": ("train", ("student.dtype=bfloat16",)),
+    "ril lora bfloat16": ("train", (*_ADAPTERS, "student.dtype=bfloat16")),
+}
+"""What is measured: a verb and its overrides."""
 
 
 def write_sized_workspace(
-    directory: Path, *, hidden: int, layers: int, vision_layers: int, image_px: int, num_questions: int = 8
+    directory: Path,
+    *,
+    hidden: int = 640,
+    layers: int = 8,
+    vision_layers: int = 4,
+    image_px: int = 224,
+    num_questions: int = 8,
 ) -> Path:
     """A workspace whose student has random weights, given sizes, and cached teacher answers to import.
 
@@ -94,24 +116,27 @@ def write_sized_workspace(
     return recipe
 
 
-def peak_of_verb(directory: Path, verb: str, overrides: list[str]) -> tuple[dict[str, Any], int]:
+def peak_of_verb(
+    directory: Path, verb: Verb, overrides: Sequence[str] = (), *, out: Path | None = None
+) -> tuple[dict[str, Any], int]:
     """What a verb plans, and the most memory that it then takes beyond what its libraries had, in bytes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_plan_and_run, (directory, verb, overrides))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(_plan_and_run, directory, verb, overrides, out).result()
 
 
-def _plan_and_run(directory: Path, verb: Any, overrides: list[str]) -> tuple[dict[str, Any], int]:
+def _plan_and_run(
+    directory: Path, verb: Verb, overrides: Sequence[str], out: Path | None
+) -> tuple[dict[str, Any], int]:
     import torch
 
     from rilctl.config.load import load_recipe
     from rilctl.pipeline.run import load_stage
-    from rilctl.planning.plan import plan_object
     from rilctl.reporting.progress import SilentReporter
     from rilctl.stages.context import StageContext
 
     torch.set_num_threads(1)
-    recipe = load_recipe([directory / "recipe.toml"], overrides, {})
-    out = directory / "runs" / "recipe" / verb
+    recipe = load_recipe([directory / "recipe.toml"], overrides)
+    out = out or directory / "runs" / "recipe" / verb
     context = StageContext(recipe, "recipe", directory, out, SilentReporter(), "rilctl")
     stage = load_stage(verb)
     plan: dict[str, Any] = plan_object(stage.plan(context))["plan"]

@@ -1,5 +1,7 @@
 """The plan of `cache-teacher`."""
 
+from dataclasses import replace
+
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
@@ -15,7 +17,7 @@ from rilctl.stages.plans.closing import output_section, time_section
 from rilctl.stages.plans.data import PlannedData, data_section, planned_data
 from rilctl.stages.plans.devices import memory_sections, planned_device
 from rilctl.stages.plans.models import PlannedModel, planned_model, planned_student
-from rilctl.stages.plans.sampling import sampling_phase
+from rilctl.stages.plans.sampling import planned_sampling
 from rilctl.stages.teachers import find_teachers
 
 
@@ -26,7 +28,7 @@ def plan(context: StageContext) -> Plan:
     as_student = planned_data(samples, _reader(context))
     num_responses = len(samples) * config.num_responses
     sections: list[Section | Table] = [data_section(as_student)]
-    phases: dict[str, Phase] = {}
+    device, phases, facts = planned_device(context, config.engine), dict[str, Phase](), list[Fact]()
     total_tokens = 0
     for name, teacher in teachers.items():
         budget = (teacher.sampling or config.sampling).max_new_tokens
@@ -37,14 +39,23 @@ def plan(context: StageContext) -> Plan:
         model = planned_model(context, _model_config(teacher))
         data = planned_data(samples, model)
         sections.append(_local(name, teacher, model, data, config.num_responses, budget))
-        if data.prompts is not None:
-            phase = sampling_phase(
-                model, config.engine, data.prompts, num_responses=config.num_responses, budget=budget
+        if model.anatomy is not None and data.prompts is not None:
+            sampling = planned_sampling(
+                config.engine,
+                model.anatomy,
+                data.prompts,
+                device,
+                answering=model.frozen,
+                beside=None,
+                rows=config.engine.rows_per_batch,
+                num_responses=config.num_responses,
+                budget=budget,
             )
-            if phase is not None:
-                phases[f"teacher {name}"] = phase
+            facts += [replace(fact, name=f"{fact.name}, {name}") for fact in sampling.facts]
+            if sampling.phase is not None:
+                phases[f"teacher {name}"] = sampling.phase
     if phases:
-        sections += memory_sections(planned_device(context, config.engine), phases)
+        sections += memory_sections(device, phases, tuple(facts))
     sections.append(time_section(context, generated=total_tokens))
     disk = rows_bytes(num_responses * len(teachers), total_tokens)
     sections.append(output_section(context, disk, "at most, before compression"))

@@ -39,8 +39,10 @@ class PlannedDevice:
 def planned_device(context: StageContext, engine: TrainingEngineConfig | GenerationEngineConfig) -> PlannedDevice:
     """What an engine table means by its device."""
     wanted = "auto" if isinstance(engine, VllmEngineConfig | VllmServerEngineConfig) else engine.device
-    kind: Device = "cuda" if wanted == "cuda" or pick_device(wanted).type == "cuda" else "cpu"
     stated = context.recipe.plan.device_memory_gb
+    if wanted == "auto":  # memory of a GPU is stated for a GPU, also on a machine that has none
+        wanted = "cuda" if stated is not None or pick_device(wanted).type == "cuda" else "cpu"
+    kind: Device = wanted
     if stated is not None:
         return PlannedDevice(kind, int(stated * GB))
     if kind == "cuda" and torch.cuda.is_available():

@@ -3,14 +3,19 @@
 from pathlib import Path
 
 from rilctl.artifacts.read import read_manifest
-from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
 from rilctl.engines.judging.open import describe_judge
+from rilctl.models.processor import Encoder
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.context import StageContext
+from rilctl.stages.inputs import load_data
 from rilctl.stages.judge_input import STDIN, find_source
 from rilctl.stages.plans.closing import output_section
+from rilctl.stages.plans.data import PlannedData, planned_data
+from rilctl.stages.plans.judging import judge_facts
+from rilctl.stages.plans.models import planned_student
 
 
 def plan(context: StageContext) -> Plan:
@@ -24,15 +29,20 @@ def plan(context: StageContext) -> Plan:
         source, num_rows = Fact("source", str(path), note=kind), read_manifest(path).num_rows or 0
     else:
         source = Fact("source", None, note="not there yet: `rilctl cache-teacher` makes it")
-    facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), _calls(config, num_rows))
+    budget = (context.recipe.cache_teacher or CacheTeacherConfig()).sampling.max_new_tokens
+    calls = judge_facts(config, num_rows, budget, *_reader(context, config))
+    facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), *calls)
     return Plan("judge", (Section("work", facts), output_section(context)))
 
 
-def _calls(config: JudgeConfig, num_rows: int | None) -> Fact:
-    if isinstance(config, RuleJudgeConfig):
-        return Fact("judge calls", 0, note="none: rules")
-    note = f"at most, with {len(CANARIES)} canaries: known verdicts aren't asked for again"
-    return Fact("judge calls", None if num_rows is None else num_rows + len(CANARIES), note=note)
+def _reader(context: StageContext, config: JudgeConfig) -> tuple[Encoder | None, PlannedData | None]:
+    """Who counts the tokens of what an endpoint is sent; nobody where nothing is sent or the recipe can't say."""
+    if not isinstance(config, LlmJudgeConfig) or config.endpoint is None:
+        return None, None
+    if context.recipe.student is None or context.recipe.data is None:
+        return None, None
+    student = planned_student(context, None, after="sft")
+    return student.encoder, planned_data(load_data(context).samples, student)
 
 
 def _planned_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind] | None:

@@ -56,8 +56,8 @@ def planned_model(context: StageContext, config: ModelConfig, note: str = "") ->
     """What can be known of a model without a download. Raises as `find_local` does."""
     source = find_local(config.model, revision=config.revision, base_dir=context.base_dir)
     if source is None:
-        files = "config.json preprocessor_config.json tokenizer.json tokenizer_config.json chat_template.json"
-        return PlannedModel(config, note, unknown=f"not on this machine: `hf download {_repo(config)} {files}`")
+        fetch = f"`hf download {_repo(config)} --include '*.json' '*.jinja'`"
+        return PlannedModel(config, note, unknown=f"not on this machine: {fetch}")
     anatomy = read_anatomy(source.path, source.family)
     try:
         encoder, unknown = Encoder(load_processor(source.path, source.family), source), ""

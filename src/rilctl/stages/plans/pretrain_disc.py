@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.models.anatomy import Anatomy
-from rilctl.planning.activations import Batch
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
-from rilctl.planning.memory import Held, Phase, decoding_phase, saving_phase, update_phase
+from rilctl.planning.memory import Phase, saving_phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
 from rilctl.stages.context import StageContext
@@ -16,6 +15,7 @@ from rilctl.stages.plans.data import data_section, planned_data
 from rilctl.stages.plans.devices import PlannedDevice, memory_sections, planned_device
 from rilctl.stages.plans.inputs import artifact_fact, planned_artifact
 from rilctl.stages.plans.models import PlannedModel, parameter_facts, planned_student, trained_fact, trained_parameters
+from rilctl.stages.plans.sampling import planned_sampling
 from rilctl.stages.plans.training import planned_engine
 
 
@@ -46,7 +46,7 @@ def plan(context: StageContext) -> Plan:
     ]
     if student.anatomy is not None and data.prompts is not None:
         device = planned_device(context, config.engine)
-        sections += memory_sections(device, _phases(context, config, student, student.anatomy, data.prompts, device))
+        sections += memory_sections(device, *_phases(context, config, student, student.anatomy, data.prompts, device))
     trained = steps * config.rows_per_step * budget
     sections.append(time_section(context, steps=steps, generated=sampled * budget, trained=trained))
     sections.append(output_section(context, *_disk(config, student, sampled)))
@@ -60,16 +60,25 @@ def _phases(
     anatomy: Anatomy,
     prompts: Prompts,
     device: PlannedDevice,
-) -> dict[str, Phase]:
+) -> tuple[dict[str, Phase], tuple[Fact, ...]]:
     """The student answers, and leaves; then the discriminator learns."""
-    phases: dict[str, Phase] = {}
+    phases, facts = dict[str, Phase](), tuple[Fact, ...]()
     budget = config.sampling.max_new_tokens
     if not config.responses:
-        groups = max(1, config.generation.rows_per_batch // config.num_responses)
-        patches = groups * prompts.most_image_tokens * anatomy.patches_per_token
-        rows = Batch(groups, prompts.longest, groups * config.num_responses, budget, patches)
-        held = Held(weights=anatomy.parameters * student.dtype_bytes)
-        phases["sampling"] = decoding_phase(anatomy, held, rows, student.frozen)
+        sampling = planned_sampling(
+            config.generation,
+            anatomy,
+            prompts,
+            device,
+            answering=student.frozen,
+            beside=None,
+            rows=config.generation.rows_per_batch,
+            num_responses=config.num_responses,
+            budget=budget,
+        )
+        facts = sampling.facts
+        if sampling.phase is not None:
+            phases["sampling"] = sampling.phase
     sees_pictures = config.input == "image+question+response"
     pictures = prompts.most_image_tokens if sees_pictures else 0
     engine = planned_engine(context, config.engine)
@@ -98,7 +107,7 @@ def _phases(
     )
     if engine.zero is None:
         phases["checkpoint"] = saving_phase(replace(held, gradients=0), held)
-    return phases
+    return phases, facts
 
 
 def _parameters(config: PretrainDiscConfig, student: PlannedModel) -> Section:

@@ -1,17 +1,18 @@
 """The plan of `train`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig
 from rilctl.config.train import TrainConfig
 from rilctl.models.anatomy import Anatomy
 from rilctl.models.discriminator import read_card
-from rilctl.planning.activations import Batch
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
 from rilctl.planning.memory import Held
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.planning.ril import Learner, RilSetup, ril_phases, waiting_bytes
+from rilctl.planning.ril import Learner, RilSetup, beside_sampling, ril_phases, waiting_bytes
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data
@@ -19,7 +20,9 @@ from rilctl.stages.plans.closing import output_section, time_section
 from rilctl.stages.plans.data import data_section, planned_data
 from rilctl.stages.plans.devices import PlannedDevice, memory_sections, planned_device
 from rilctl.stages.plans.inputs import artifact_fact, planned_artifact
+from rilctl.stages.plans.judging import judge_beside, judge_facts
 from rilctl.stages.plans.models import PlannedModel, parameter_facts, planned_student, trained_fact, trained_parameters
+from rilctl.stages.plans.sampling import planned_sampling
 from rilctl.stages.plans.training import planned_engine
 
 
@@ -29,20 +32,35 @@ def plan(context: StageContext) -> Plan:
     student = planned_student(context, config.student, after="train")
     data = planned_data(load_data(context).samples, student)
     work = _Work(config)
+    judge = context.recipe.judge or RuleJudgeConfig()
+    judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
+    if config.algorithm.uses_judge:
+        judged = judge_facts(judge, work.rows, config.sampling.max_new_tokens, student.encoder, data)
     inputs, disc_path = _inputs(context, config, student)
     sections: list[Section | Table] = [
         inputs,
         data_section(data, held_out=len(load_data(context, "validation").samples)),
-        work.section(),
+        work.section(judged),
         _parameters(config, student),
     ]
     trained = None
     if student.anatomy is not None and data.prompts is not None:
         device = planned_device(context, config.engine)
         setup = _setup(context, config, student, student.anatomy, data.prompts, device, disc_path)
-        waiting = waiting_bytes(setup)
-        more = (Fact("host memory", waiting, "bytes", "who waits for the other's turn"),) if waiting else ()
-        sections += memory_sections(device, ril_phases(setup), more)
+        stays, unknown = judge_beside(context, judge) if config.algorithm.uses_judge else (Held(), [])
+        sampling = planned_sampling(
+            config.generation,
+            student.anatomy,
+            data.prompts,
+            device,
+            answering=setup.answering,
+            beside=beside_sampling(setup) + stays,
+            rows=config.questions_per_step * config.num_student_rows,
+            num_responses=config.num_student_rows,
+            budget=config.sampling.max_new_tokens,
+        )
+        phases = ril_phases(setup, sampling.phase, sampling.stays + stays)
+        sections += memory_sections(device, phases, (*sampling.facts, *_host(setup), *unknown))
         trained = work.trained_tokens(data.prompts, setup)
     sections.append(time_section(context, steps=config.num_steps, generated=work.rollout_tokens, trained=trained or 0))
     sections.append(output_section(context, *_disk(config, student, work)))
@@ -63,9 +81,8 @@ class _Work:
         self.rows = self.groups * self.rows_per_group
         self.budget = config.sampling.max_new_tokens
         self.rollout_tokens = self.rollouts * self.budget
-        self.judge_calls = self.rows if algorithm.uses_judge else 0
 
-    def section(self) -> Section:
+    def section(self, judge_facts: Sequence[Fact]) -> Section:
         config = self.config
         rows = f"({config.num_student_rows} student + {self.teacher_rows} teacher rows)"
         return Section(
@@ -75,7 +92,7 @@ class _Work:
                 Fact("steps", config.num_steps, note=f"of {config.questions_per_step} questions x {rows}"),
                 Fact("rollouts", self.rollouts),
                 Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
-                Fact("judge calls", self.judge_calls, note="at most: known verdicts aren't asked for again"),
+                *judge_facts,
             ),
         )
 
@@ -169,7 +186,6 @@ def _setup(
         disc=disc,
         reference=reference,
         answering=replace(engine.precision(student, config.lora), trains="nothing", recomputes=False),
-        rollouts=_decoded_at_once(config, prompts, anatomy),
         paying_rows=1.0 if algorithm.kl_rows == "all" else config.num_student_rows / work.in_policy,
         update=engine.layout(device.kind, with_gradient=True),
         forward=engine.layout(device.kind, with_gradient=False),
@@ -178,12 +194,10 @@ def _setup(
     )
 
 
-def _decoded_at_once(config: TrainConfig, prompts: Prompts, anatomy: Anatomy) -> Batch:
-    groups = max(1, config.generation.rows_per_batch // config.num_student_rows)
-    groups = min(groups, config.questions_per_step)
-    patches = groups * prompts.most_image_tokens * anatomy.patches_per_token
-    rows = groups * config.num_student_rows
-    return Batch(groups, prompts.longest, rows, config.sampling.max_new_tokens, patches)
+def _host(setup: RilSetup) -> list[Fact]:
+    """What waits in host memory, for its turn or because the recipe offloads it."""
+    waiting = waiting_bytes(setup)
+    return [Fact("host memory", waiting, "bytes", "who waits, and what is offloaded")] if waiting else []
 
 
 def _seen(context: StageContext, disc_path: Path | None) -> DiscInput:

@@ -1,0 +1,110 @@
+"""Every shipped layout, planned with the published dimensions of its models and a few questions of a real size."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from PIL import Image
+
+from rilctl.config.load import load_recipe
+from rilctl.config.recipe import VERBS
+from rilctl.config.shipped import recipes_dir
+from rilctl.models.anatomy import read_anatomy
+from rilctl.models.source import read_family
+from rilctl.testing.published import PublishedName, write_published
+
+from .helpers import call
+
+LAYOUTS = ("paper-qwen7b", "qwen3b-lora-1gpu", "internvl3-8b-multinode", "closed-teacher")
+BILLIONS = {"qwen3b": 3.755, "qwen7b": 8.292, "qwen72b": 73.41, "internvl8b": 7.944}
+"""Parameters, as the models' pages say."""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models' directories under their built-in names, and questions in LLaVA's format."""
+    workspace = tmp_path_factory.mktemp("published")
+    for name in get_args(PublishedName):
+        write_published(workspace / name, name)
+    data = workspace / "data"
+    data.mkdir()
+    rows = []
+    for index in range(400):
+        Image.new("RGB", (1024, 768), (index % 256, 90, 40)).save(data / f"{index}.jpg", quality=10)
+        question = {"from": "human", "value": f"<image>\nhow many things are in picture {index}?"}
+        turns = [question, {"from": "gpt", "value": "7"}]
+        rows.append({"id": f"{index}", "image": f"{index}.jpg", "conversations": turns})
+    (data / "questions.json").write_text(json.dumps(rows))
+    return workspace
+
+
+def planned(workspace: Path, layout: str, *overrides: str) -> dict[str, dict[str, Any]]:
+    """Each verb's plan; built-in names stand for the directories of the same name."""
+    recipe = load_recipe([recipes_dir() / f"{layout}.toml"])
+    assert recipe.student is not None
+    models = {"student.model": recipe.student.model} | {
+        f"teachers.{name}.model": teacher.model for name, teacher in recipe.teachers.items() if not teacher.endpoint
+    }
+    known = [f"{key}={workspace / name}" for key, name in models.items() if name in get_args(PublishedName)]
+    dtypes = ["student.dtype=bfloat16"] + [
+        f"teachers.{name}.dtype=bfloat16" for name, teacher in recipe.teachers.items() if not teacher.endpoint
+    ]
+    words = [word for override in (*known, *dtypes, *overrides) for word in ("--set", override)]
+    outcome = call(workspace, "run", recipes_dir() / f"{layout}.toml", "--dry-run", "--json", *words)
+    assert outcome.code == 0, outcome.stderr
+    return {plan["verb"]: plan["plan"] for plan in outcome.report["plans"]}
+
+
+@pytest.mark.parametrize("name", get_args(PublishedName))
+def test_parameters_are_the_published_ones(published: Path, name: str) -> None:
+    directory = published / name
+    counted = read_anatomy(directory, read_family(directory)).parameters
+    assert counted / 1e9 == pytest.approx(BILLIONS[name], rel=1e-3)  # the pages round to four digits
+
+
+def test_every_recipe_is_a_layout_or_the_quickstart() -> None:
+    assert {path.stem for path in recipes_dir().glob("*.toml")} == {*LAYOUTS, "quickstart"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_is_planned_before_anything_was_run(published: Path, layout: str) -> None:
+    plans = planned(published, layout)
+    assert list(plans) == list(VERBS)
+    train = plans["train"]
+    assert train["data"]["image_tokens"] > 900 * train["data"]["pictures"]
+    assert train["work"]["rollout_tokens"] > 1e6
+    assert train["memory"]["policy_update"]["total_bytes"] > 5e9
+    assert train["time"] == {"wall_time_s": None}
+    assert not (published / "runs").exists()
+
+
+def test_24_gb_are_enough_for_a_3b_student_with_adapters(published: Path) -> None:
+    plans = planned(published, "qwen3b-lora-1gpu")
+    for verb in ("sft", "pretrain-disc", "train"):
+        peak = plans[verb]["peak_memory"]
+        assert peak["fits"] is True and peak["peak_bytes"] < 0.9 * 24e9, verb
+    full = planned(published, "qwen3b-lora-1gpu", "train.engine.gradient_checkpointing=false")
+    assert full["train"]["memory"]["policy_update"]["total_bytes"] > plans["train"]["peak_memory"]["peak_bytes"]
+
+
+def test_the_papers_values(published: Path) -> None:
+    plans = planned(published, "paper-qwen7b")
+    train = load_recipe([recipes_dir() / "paper-qwen7b.toml"]).train
+    assert train is not None
+    sampling, algorithm = train.sampling, train.algorithm
+    assert (train.num_student_rows, train.num_teacher_rows) == (4, 4)
+    assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty) == (1.0, 0.95, 50, 1.05)
+    assert (algorithm.clip_eps, algorithm.kl_beta, algorithm.kl_rows) == (0.2, 0.01, "all")
+    assert (algorithm.policy_updates, algorithm.disc_updates) == (1, 1)
+    assert (train.optim.lr, train.discriminator.optim.lr, train.optim.lr_end) == (1e-6, 1e-6, None)
+    assert plans["train"]["work"]["judge_calls"] > plans["train"]["work"]["rollouts"]
+    for verb in ("sft", "pretrain-disc", "train"):
+        assert plans[verb]["peak_memory"]["fits"] is True, verb
+
+
+def test_a_closed_teacher_has_a_price_before_it_is_asked(published: Path) -> None:
+    whole = planned(published, "closed-teacher")["cache-teacher"]
+    plan = whole["teacher_closed"]
+    assert plan["calls"] == 4 * whole["data"]["questions"]
+    assert plan["cost"] == pytest.approx((2.0 * plan["input_tokens"] + 8.0 * plan["response_tokens"]) / 1e6)

@@ -1,0 +1,40 @@
+"""Log-probabilities of engine and trainer in one precision, as JSON: over weights that were sent, and that were not."""
+
+import json
+import sys
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+from rilctl.config.engines import VllmEngineConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.generation.vllm import proof
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.vlm import Vlm, load_vlm
+
+
+def nudge(policy: Vlm, seed: int, size: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter += size * torch.randn(parameter.shape, generator=generator) * parameter.std(correction=0)
+
+
+def main(model: str, dtype: str) -> None:
+    config = ModelConfig(model=model, dtype=dtype)
+    policy = load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
+    engine = open_rollouts(policy, PromptCache(policy), VllmEngineConfig(kv_cache_bytes=1 << 28), Path())
+    sent = []
+    with mock.patch.object(proof, "LOGPROB_BOUND", {dtype: 1e9}):
+        for seed in range(12):
+            nudge(policy, seed, 0.05)
+            sent.append(engine.update(seed)["sync/logprob_error"])
+        nudge(policy, 77, 0.1)
+        stale = engine._proof._logprob_error()
+    print("\n" + json.dumps({"sent": sent, "stale": stale}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

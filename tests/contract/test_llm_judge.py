@@ -44,7 +44,8 @@ def judge(folder: Path, *arguments: str, rows: list[dict[str, Any]] = ROWS) -> A
 def test_responses_are_judged_with_canaries_and_nothing_is_asked_twice(tmp_path: Path, form: str) -> None:
     with ScriptedEndpoint(script(careful)) as endpoint:
         recipe(tmp_path, endpoint.url, verdict_form=form)
-        outcome = judge(tmp_path, "--json")
+        prices = (f"--set=judge.endpoint.{name}_price=1.0" for name in ("input", "output"))
+        outcome = judge(tmp_path, "--json", *prices)
         assert outcome.code == 0, outcome.stderr
         found = list(read_rows(tmp_path / "judged", VerdictRecord))
         assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
@@ -52,6 +53,8 @@ def test_responses_are_judged_with_canaries_and_nothing_is_asked_twice(tmp_path:
         assert len(endpoint.calls) == len(CANARIES) + 20
         metrics = read_manifest(tmp_path / "judged").metrics
         assert metrics["canary/false_positive_rate"] == 0 and metrics["canary/num"] == len(CANARIES)
+        assert (metrics["input_tokens"], metrics["canary/input_tokens"]) == (200, 10 * len(CANARIES))
+        assert metrics["cost"] == pytest.approx((200 + metrics["output_tokens"]) / 1e6)
         assert judge(tmp_path).code == 0 and len(endpoint.calls) == len(CANARIES) + 20
         shutil.rmtree(tmp_path / "judged")
         assert judge(tmp_path).code == 0 and len(endpoint.calls) == 2 * len(CANARIES) + 20

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
+from rilctl.engines.endpoints.ledger import cost_of
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, Usage
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag
 from rilctl.errors import RowError
@@ -30,6 +31,7 @@ class LlmJudge:
         self._config, self._engine = config, engine
         self._rubric = config.rubric or RUBRIC
         self._as_json = config.verdict_form == "json"
+        self._usage: list[Usage] = []
 
     @property
     def name(self) -> str:
@@ -52,14 +54,20 @@ class LlmJudge:
                 if isinstance(answer, RowError):
                     known[request] = Verdict(None, None, f"{answer.reason}: {answer.message}")
                     continue
+                self._usage += [answer[0].usage] if answer[0].usage else []
                 correct = self._read(answer[0].text, request)
                 if correct is not None or is_last:
                     known[request] = Verdict(correct, None, _reason(answer[0].text, correct))
         return [known[request] for request in requests]
 
     def metrics(self) -> dict[str, float]:
-        """See `JudgeEngine`."""
-        return {}
+        """See `JudgeEngine`: tokens that an endpoint counted for the replies, whichever run paid, and their price."""
+        if not self._usage:
+            return {}
+        total = Usage(sum(u.input_tokens for u in self._usage), sum(u.output_tokens for u in self._usage))
+        found = {"input_tokens": float(total.input_tokens), "output_tokens": float(total.output_tokens)}
+        cost = cost_of(self._config.endpoint, total) if self._config.endpoint else None
+        return found if cost is None else found | {"cost": cost}
 
     def close(self) -> None:
         """See `JudgeEngine`."""

@@ -51,8 +51,8 @@ class WatchedJudge:
         return self._judge.judge(requests)
 
     def metrics(self) -> dict[str, float]:
-        """See `JudgeEngine`: both rates with Wilson's intervals, and how many canaries have no verdict."""
-        found = dict(self._judge.metrics())
+        """See `JudgeEngine`: both rates with Wilson's intervals, how many canaries have no verdict, what they cost."""
+        found = dict(self._judge.metrics()) | {f"canary/{name}": n for name, n in self._afresh.metrics().items()}
         if self._newest:
             found["canary/num"] = float(len(self._newest))
             found["canary/num_no_verdict"] = float(sum(v.correct is None for v in self._newest.values()))

@@ -76,8 +76,7 @@ def vllm(session: nox.Session) -> None:
 @nox.session
 def serve(session: nox.Session) -> None:
     """`transformers serve` as teacher and judge: the engine contract, pictures, a server that is killed."""
-    session.install("-e", ".[dev,serve]", "torchvision")
-    session.run("python", "tools/torchvision_cpu.py")
+    session.install("-e", ".[dev,serve]")
     session.run("pytest", "tests/serve", *session.posargs, env=ONE_THREAD)
 
 

@@ -18,8 +18,8 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.schemas.records import ResponseRecord
 from rilctl.testing.endpoint import dead_port
+from rilctl.testing.families import build_family
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
-from rilctl.testing.small_vlms import build_small_vlm
 
 NUM_QUESTIONS, NUM_RESPONSES = 6, 2
 
@@ -62,7 +62,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
-    running = Server(build_small_vlm(folder / "model"), folder)
+    running = Server(build_family(folder / "model", "llava"), folder)  # one whose pictures need no torchvision
     running.start()
     yield running
     running.stop()

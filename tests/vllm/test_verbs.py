@@ -99,5 +99,5 @@ def test_20_ril_steps_each_from_proven_weights(kind: str, workspace: Path, serve
 
 
 def test_a_student_is_measured(workspace: Path):
-    summary = rilctl(workspace, "eval", "--student", MODEL, "--suite", "digits")
+    summary = rilctl(workspace, "eval", "--set", f"eval.student={MODEL}", "--suite", "digits")
     assert "evaluation" in summary["outputs"]

@@ -119,7 +119,7 @@ def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
 def served(server: Server) -> Iterator[VllmRollouts]:
     server.wait()
     policy = load_policy()
-    engine = open_rollouts(policy, PromptCache(policy), server.engine(), Path())
+    engine = open_rollouts(policy, PromptCache(policy), server.engine(), Path(), warn=print)
     assert isinstance(engine, VllmRollouts)
     yield engine
     engine.close()

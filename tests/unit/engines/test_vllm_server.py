@@ -10,8 +10,9 @@ import torch
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_generation, open_rollouts
+from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
-from rilctl.errors import EngineError, UsageError
+from rilctl.errors import EngineError, RowError, UsageError
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.models.weights import export_untied
@@ -234,6 +235,26 @@ def test_a_server_that_refuses_says_so(rollouts: VllmRollouts, server: ScriptedE
     assert "docs/vllm.md" in (error.value.hint or "")
 
 
+def test_a_question_that_the_server_cannot_take_is_rejected_alone(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    expected = tokens(rollouts.generate(requests(), SAMPLING))
+
+    def trouble(call: Call) -> Wire | None:
+        is_second = call.path == "/inference/v1/generate" and call.body["content_parts"]
+        return failure(400, "the picture is odd") if is_second else None
+
+    double(server).trouble = trouble
+    first, error, last = rollouts.generate(requests(), SAMPLING)
+    assert tokens([first, last]) == [expected[0], expected[2]]
+    assert isinstance(error, RowError) and error.reason == "refused" and "the picture is odd" in error.message
+
+
+def test_the_documentation_starts_a_server_with_what_it_needs():
+    page = (Path(__file__).parents[3] / "docs/vllm.md").read_text()
+    command = page[page.index("VLLM_SERVER_DEV_MODE=1 vllm serve") :].partition("```")[0]
+    assert [option for option in SERVER_OPTIONS if option not in command.split()] == []
+
+
 def test_a_reply_of_another_version_of_vllm_says_so(rollouts: VllmRollouts, server: ScriptedEndpoint):
     rollouts.update(0)
     double(server).trouble = lambda c: Wire(b'{"choices": []}') if "generate" in c.path else None
@@ -258,12 +279,14 @@ def test_a_server_that_always_fails_ends_the_run(rollouts: VllmRollouts, server:
 
 
 def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
+    said: list[str] = []
     nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", restart_timeout_s=0.3)
     with (
-        closing(open_rollouts(policy, PromptCache(policy), nowhere, Path())) as engine,
+        closing(open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=said.append)) as engine,
         pytest.raises(EngineError, match=r"no vLLM server is healthy at http://127\.0\.0\.1:\d+ within 0\.3 s"),
     ):
         engine.update(0)
+    assert said == [f"waiting up to 0.3 s for the vLLM server at {nowhere.url}"]
 
 
 def test_vllm_that_is_not_installed_is_a_usage_error(model: Path, policy: Vlm, monkeypatch: pytest.MonkeyPatch):

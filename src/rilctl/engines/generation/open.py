@@ -33,7 +33,14 @@ def open_generation(
     return open_vllm(model, engine, base_dir, warn=warn)
 
 
-def open_rollouts(policy: Vlm, prompts: PromptCache, engine: GenerationEngineConfig, base_dir: Path) -> RolloutEngine:
+def open_rollouts(
+    policy: Vlm,
+    prompts: PromptCache,
+    engine: GenerationEngineConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object] = warnings.warn,
+) -> RolloutEngine:
     """An engine over a policy that is trained.
 
     Args:
@@ -41,7 +48,8 @@ def open_rollouts(policy: Vlm, prompts: PromptCache, engine: GenerationEngineCon
         prompts: its encoded prompts.
         engine: what samples from it.
         base_dir: folder that relative paths start from.
+        warn: told what a person should know.
     """
     if isinstance(engine, HfEngineConfig):
         return shared_engine(policy, prompts, engine)
-    return open_vllm_rollouts(policy, prompts, engine, base_dir)
+    return open_vllm_rollouts(policy, prompts, engine, base_dir, warn=warn)

@@ -98,7 +98,9 @@ class Loop:
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
-        generation = open_rollouts(roles.policy, prompts, config.generation, context.base_dir)
+        generation = open_rollouts(
+            roles.policy, prompts, config.generation, context.base_dir, warn=context.reporter.warn
+        )
         sampled = SampledSteps(generation, artifact_run.resume_dir)
         return cls(context, config, inputs, artifact_run, learner, generation, sampled, prompts, teachers, samples)
 

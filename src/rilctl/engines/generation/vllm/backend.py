@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.errors import RowError
 from rilctl.models.weights import Weights
 
 HARD_BAN = -1e30
@@ -70,8 +71,8 @@ class Backend(Protocol):
     def wait(self) -> None:
         """Return when it answers. Raises `EngineError` where it doesn't in time."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
-        """One answer for each ask, in order; None where vLLM went away before it had one."""
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
+        """One answer for each ask, or why vLLM won't give one; None where it went away before it had one."""
 
     def load(self, weights: Callable[[], Weights]) -> None:
         """Replace the weights, and forget what was computed with the old ones. Raises `ConnectionError`."""

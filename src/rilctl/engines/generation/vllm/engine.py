@@ -55,7 +55,7 @@ class VllmGeneration:
             for index, (prompt, of_prompt) in batch.items():
                 mine = [next(answers) for _ in of_prompt]
                 try:
-                    results[index] = tuple(reader.response(prompt, answer, sampling) for answer in mine)
+                    results[index] = tuple(_response(reader, prompt, answer, sampling) for answer in mine)
                 except RowError as error:
                     results[index] = error
         return [results[index] for index in range(len(requests))]
@@ -90,18 +90,20 @@ class VllmGeneration:
         if batch:
             yield batch
 
-    def _sample(self, backend: Backend, asks: Sequence[Ask], sampling: SamplingConfig, reader: Reader) -> list[Answer]:
+    def _sample(
+        self, backend: Backend, asks: Sequence[Ask], sampling: SamplingConfig, reader: Reader
+    ) -> list[Answer | RowError]:
         """An answer for every ask; what a server still owes when it goes away is asked for when it is back.
 
         Raises:
             EngineError: it doesn't come back, or goes away again and again.
         """
         params = sampling_params(sampling, reader.stop_ids, reader.banned_ids)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Answer | RowError] = {}
         for _ in range(_MAX_ROUNDS):
             missing = [index for index in range(len(asks)) if index not in answers]
             for index, answer in zip(missing, backend.sample([asks[i] for i in missing], params), strict=True):
-                if answer is not None and self._is_current(answer):
+                if isinstance(answer, RowError) or (answer is not None and self._is_current(answer)):
                     answers[index] = answer
             if len(answers) == len(asks):
                 return [answers[index] for index in range(len(asks))]
@@ -116,3 +118,9 @@ class VllmGeneration:
 
     def _revive(self) -> None:
         """Called when vLLM is back."""
+
+
+def _response(reader: Reader, prompt: EncodedPrompt, answer: Answer | RowError, sampling: SamplingConfig) -> Response:
+    if isinstance(answer, RowError):
+        raise answer
+    return reader.response(prompt, answer, sampling)

@@ -1,14 +1,30 @@
 """One vLLM server's HTTP: what it says, and whether it is there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from rilctl.config.engines import VllmServerEngineConfig
+from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.errors import EngineError
 
 _CONNECT_TIMEOUT_S = 10.0
+
+
+class RefusedError(EngineError):
+    """The server understood a request and won't answer it.
+
+    Args:
+        status: the HTTP status.
+        message: see `RilctlError`.
+        hint: see `RilctlError`.
+    """
+
+    def __init__(self, status: int, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class ServerHttp:
@@ -16,9 +32,11 @@ class ServerHttp:
 
     Args:
         engine: the recipe's table.
+        warn: told that a server is waited for.
     """
 
-    def __init__(self, engine: VllmServerEngineConfig) -> None:
+    def __init__(self, engine: VllmServerEngineConfig, warn: Callable[[str], object]) -> None:
+        self._warn = warn
         self._url, self._restart_timeout_s = engine.url.rstrip("/"), engine.restart_timeout_s
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
@@ -27,6 +45,9 @@ class ServerHttp:
 
     def wait(self) -> None:
         """Return when the server is healthy. Raises `EngineError` where it isn't in time."""
+        if self._is_healthy():
+            return
+        self._warn(f"waiting up to {self._restart_timeout_s:g} s for the vLLM server at {self._url}")
         patience = stop_after_delay(self._restart_timeout_s)
         pauses = wait_exponential(multiplier=0.2, max=5.0)
         try:
@@ -38,7 +59,7 @@ class ServerHttp:
             ) from None
 
     def get(self, path: str) -> Any:
-        """The JSON of a reply. Raises `ConnectionError` and `EngineError` as `post` does."""
+        """The JSON of a reply. Raises as `post` does."""
         return self._read("GET", path, None)
 
     def post(self, path: str, body: Any = None) -> Any:
@@ -46,7 +67,7 @@ class ServerHttp:
 
         Raises:
             ConnectionError: no server, half a reply, or it is going down: 5xx.
-            EngineError: it refuses the request, which would be refused again.
+            RefusedError: it refuses the request, and would again.
         """
         return self._read("POST", path, body)
 
@@ -68,9 +89,10 @@ class ServerHttp:
         if reply.status_code >= 500:
             raise ConnectionError(f"{path}: HTTP {reply.status_code}: {reply.text[:200]}")
         if reply.status_code != 200:
-            raise EngineError(
+            raise RefusedError(
+                reply.status_code,
                 f"the vLLM server at {self._url} refuses {path} with HTTP {reply.status_code}: {reply.text[:200]}",
-                hint="start it with the options that docs/vllm.md names",
+                hint=f"start it with VLLM_SERVER_DEV_MODE=1 and `{' '.join(SERVER_OPTIONS)}`; see docs/vllm.md",
             )
         try:
             return reply.json() if reply.content else None

@@ -12,7 +12,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
 from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
-from rilctl.errors import RilctlError
+from rilctl.errors import RilctlError, RowError
 from rilctl.models.weights import Weights
 
 _CPU_CACHE_BYTES = 1 << 30
@@ -53,15 +53,14 @@ class LocalVllm:
     def wait(self) -> None:
         """See `Backend`: it is there as long as this process is."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
         """See `Backend`."""
         from vllm import SamplingParams
 
         prompts = [_prompt(ask) for ask in asks]
         each = [SamplingParams(**params, seed=ask.seed) for ask in asks]
         outputs = self._llm.generate(prompts, each, use_tqdm=False)
-        answers: list[Answer | None] = [_answer(output) for output in outputs]
-        return answers
+        return [_answer(output) for output in outputs]
 
     def load(self, weights: Callable[[], Weights]) -> None:
         """See `Backend`."""

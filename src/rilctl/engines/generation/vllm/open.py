@@ -46,7 +46,7 @@ def open_vllm(
         encoder = Encoder(load_processor(source.path, source.family), source)
         reader = _reader(encoder, PromptCache(encoder, warn=warn), engine)
         if isinstance(engine, VllmServerEngineConfig):
-            return VllmServer(engine, ServerHttp(engine), None), reader
+            return VllmServer(engine, ServerHttp(engine, warn), None), reader
         return LocalVllm(source.path, dtype, engine), reader
 
     return VllmGeneration(
@@ -57,7 +57,9 @@ def open_vllm(
     )
 
 
-def open_vllm_rollouts(policy: Vlm, prompts: PromptCache, engine: VllmConfig, base_dir: Path) -> VllmRollouts:
+def open_vllm_rollouts(
+    policy: Vlm, prompts: PromptCache, engine: VllmConfig, base_dir: Path, *, warn: Callable[[str], object]
+) -> VllmRollouts:
     """An engine over a copy of a policy that is trained.
 
     Raises:
@@ -68,7 +70,7 @@ def open_vllm_rollouts(policy: Vlm, prompts: PromptCache, engine: VllmConfig, ba
     max_images = engine.max_images if isinstance(engine, VllmEngineConfig) else None
     reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
     if isinstance(engine, VllmServerEngineConfig):
-        start = _server_start(policy, engine, base_dir, reader)
+        start = _server_start(policy, engine, base_dir, reader, warn)
         return VllmRollouts(policy, start, rows_at_once=engine.rows_per_batch, dtype=dtype)
     if engine.num_gpus > 1:
         raise UsageError(
@@ -92,10 +94,10 @@ def _local_start(
 
 
 def _server_start(
-    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader
+    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader, warn: Callable[[str], object]
 ) -> Callable[[], tuple[Backend, Reader]]:
     def start() -> tuple[Backend, Reader]:
-        http = ServerHttp(engine)
+        http = ServerHttp(engine, warn)
         transfer: Transfer
         if engine.transfer == "disk":
             folder = None if engine.transfer_dir is None else base_dir / engine.transfer_dir

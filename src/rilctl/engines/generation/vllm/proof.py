@@ -12,7 +12,7 @@ from PIL import Image
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.vllm.backend import Ask, Backend, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
-from rilctl.errors import EngineError
+from rilctl.errors import EngineError, RowError
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt
 from rilctl.models.vlm import Vlm
@@ -107,6 +107,8 @@ class Proof:
         answer = self.backend.sample([ask], params)[0]
         if answer is None:
             return None
+        if isinstance(answer, RowError):
+            raise EngineError(f"vLLM refuses the proof's question: {answer.message}", hint=_HINT)
         self.reader.check_prompt(prompt, answer)
         if not self._pixels_are_ours:
             self._check_pixels(prompt)

@@ -15,10 +15,13 @@ from PIL import Image
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.generation.vllm.backend import Answer, Ask
-from rilctl.engines.generation.vllm.http import ServerHttp
+from rilctl.engines.generation.vllm.http import RefusedError, ServerHttp
 from rilctl.engines.generation.vllm.transfer import Transfer
-from rilctl.errors import EngineError
+from rilctl.errors import EngineError, RowError
 from rilctl.models.weights import Weights
+
+_ROW_IS_TO_BLAME = (400, 413, 422)
+"""HTTP statuses of a question that the server can't take; others are about the server."""
 
 
 class VllmServer:
@@ -41,7 +44,7 @@ class VllmServer:
         """See `Backend`."""
         self._http.wait()
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | None]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
         """See `Backend`."""
         urls: dict[int, str] = {}  # the rows of a question share their pictures
         for image in (image for ask in asks for image in ask.images):
@@ -79,11 +82,15 @@ class VllmServer:
             self._transfer.close()
         self._http.close()
 
-    def _answer(self, body: Mapping[str, Any]) -> Answer | None:
+    def _answer(self, body: Mapping[str, Any]) -> Answer | RowError | None:
         try:
             reply = self._http.post("/inference/v1/generate", body)
         except ConnectionError:
             return None
+        except RefusedError as error:
+            if error.status in _ROW_IS_TO_BLAME:
+                return RowError("refused", error.message)
+            raise
         try:
             return _read(reply)
         except (LookupError, TypeError, ValueError) as error:

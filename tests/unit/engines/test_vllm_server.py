@@ -246,7 +246,7 @@ def test_a_question_that_the_server_cannot_take_is_rejected_alone(rollouts: Vllm
     double(server).trouble = trouble
     first, error, last = rollouts.generate(requests(), SAMPLING)
     assert tokens([first, last]) == [expected[0], expected[2]]
-    assert isinstance(error, RowError) and error.reason == "refused" and "the picture is odd" in error.message
+    assert isinstance(error, RowError) and error.reason == "request-refused" and "the picture is odd" in error.message
 
 
 def test_the_documentation_starts_a_server_with_what_it_needs():

@@ -89,7 +89,7 @@ class VllmServer:
             return None
         except RefusedError as error:
             if error.status in _ROW_IS_TO_BLAME:
-                return RowError("refused", error.message)
+                return RowError("request-refused", error.message)
             raise
         try:
             return _read(reply)

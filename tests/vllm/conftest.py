@@ -52,7 +52,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = log
+        self.model, self.log = model, log
         options_here = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
         options_here += ["--port", str(self.port), "--kv-cache-memory-bytes", str(1 << 28)]
         options_here += ["--limit-mm-per-prompt", '{"image": 4, "video": 0}']

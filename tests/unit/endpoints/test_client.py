@@ -1,6 +1,7 @@
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.replies import Reply
 from rilctl.engines.generation.base import Usage
-from rilctl.errors import CredentialError, EndpointError, InputError, RowError
+from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
 from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
 
 KEY = "sk-test-0123456789abcdef"
@@ -265,6 +266,26 @@ def test_the_key_is_in_no_reason_that_is_recorded(wire: Wire) -> None:
     assert isinstance(found[0], RowError)
     assert KEY not in found[0].message and "[key]" in found[0].message
     assert KEY not in repr(client) + repr(vars(client))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        failure(500, KEY),
+        failure(402, KEY),
+        failure(401, KEY),
+        failure(404, KEY),
+        failure(308, Location=f"https://elsewhere/v1?key={KEY}"),
+        Wire(f'{{"error": {{"message": "no: {KEY}"}}}}'.encode()),
+        Wire(f"<html>{KEY}</html>".encode()),
+    ],
+    ids=["500", "402", "401", "404", "308", "error with 200", "html"],
+)
+def test_the_key_is_in_no_traceback(wire: Wire) -> None:
+    with pytest.raises(RilctlError) as caught:
+        ask(always(wire), max_retries=0, max_failures_in_row=1)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert KEY[:8] not in shown and "[key]" in shown
 
 
 def test_an_unknown_model_and_a_wrong_address_are_input_errors() -> None:

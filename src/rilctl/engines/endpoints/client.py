@@ -165,20 +165,33 @@ class ChatClient:
         )
 
     def _attempt(self, body: Body) -> Reply:
+        """One request. What it raises doesn't hold the key, and neither does what a traceback shows before it."""
         self._stopping.wait(max(0.0, self._paused_until - time.monotonic()))
         body = {self._budget_key if key == _BUDGET_KEYS[0] else key: value for key, value in body.items()}
-        status, headers, content = self._post(body)
-        if status != 200:
-            raise self._explain(status, headers, content, body)
+        try:
+            status, headers, content = self._post(body)
+            if status != 200:
+                raise self._explain(status, headers, content, body)
+            reply = self._read(content)
+        except Retriable as failure:
+            message = redact(failure.message, self._key)
+            raise Retriable(
+                failure.reason, message, pause_s=failure.pause_s, no_connection=failure.no_connection
+            ) from None
+        except RowError as error:
+            raise RowError(error.reason, redact(error.message, self._key)) from None
+        self.ledger.answered()
+        return reply
+
+    def _read(self, content: bytes) -> Reply:
         parsed = read_object(content)
         self.ledger.counted(read_usage(parsed))
         try:
             reply = read_reply(parsed)
-        except RowError as error:
+        except RowError:
             self._is_alive()
-            raise RowError(error.reason, redact(error.message, self._key)) from None
+            raise
         self._is_alive()
-        self.ledger.answered()
         return reply
 
     def _is_alive(self) -> None:
@@ -230,7 +243,7 @@ class ChatClient:
         if status == 402 or code == "insufficient_quota":
             return EndpointError(f"the account is used up: {message}", hint=_NOTHING_LOST)
         if status in (404, 405) or 300 <= status < 400:
-            moved = f", it points to {headers['location']}" if "location" in headers else ""
+            moved = f", it points to {redact(headers['location'], self._key)}" if "location" in headers else ""
             return InputError(
                 f"no chat completions of `{body.get('model')}` at {self.endpoint.url}: {message}{moved}",
                 hint="check `model` and `endpoint.url`, which ends before `/chat/completions`",
@@ -258,14 +271,13 @@ class ChatClient:
 
     def _give_up(self, failure: Retriable) -> RowError:
         """A question is not answered; raises `EndpointError` where that is the endpoint's fault, not the question's."""
-        message = redact(failure.message, self._key)
         with self._lock:
             self._failures_in_row += 1
             num = self._failures_in_row
         if self._stopping.is_set():
             raise CancelledError  # the question may be as good as any other
         if not failure.no_connection and num < self.endpoint.max_failures_in_row:
-            return RowError(failure.reason, message)
+            return RowError(failure.reason, failure.message)
         self._stopping.set()
         which = "the endpoint is down" if failure.no_connection else f"{num} questions in a row have no answer"
-        raise EndpointError(f"{which}: {message}", hint=_NOTHING_LOST)
+        raise EndpointError(f"{which}: {failure.message}", hint=_NOTHING_LOST)

@@ -12,6 +12,7 @@ from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.rule import judge_answer
+from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import RolloutRecord, VerdictRecord
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
 from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
@@ -69,14 +70,16 @@ def test_a_judge_that_can_be_fooled_ends_the_run_before_it_writes_a_verdict(tmp_
     assert not (tmp_path / "judged/manifest.json").exists()
 
 
-def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_loses_no_row(tmp_path: Path) -> None:
+def flaky(decide: Decision) -> Any:
+    """A server that fails three calls of ten at random, in every way that a server can."""
     dice = random.Random(1)
     faults = [failure(500), failure(429), Wire(b"<html>"), completion(None), completion("1"), Wire(b'{"choices": []}')]
+    faults.append(Wire(completion("1").content, missing_bytes=50))
+    return lambda asked: dice.choice(faults) if dice.random() < 0.3 else reply_to(asked.text, decide)
 
-    def flaky(asked: Call) -> str | Wire:
-        return dice.choice(faults) if dice.random() < 0.3 else reply_to(asked.text, careful)
 
-    with ScriptedEndpoint(flaky) as endpoint:
+def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_loses_no_row(tmp_path: Path) -> None:
+    with ScriptedEndpoint(flaky(careful)) as endpoint:
         recipe(tmp_path, endpoint.url)
         outcome = judge(tmp_path, rows=ROWS * 3)
     assert outcome.code == 0, outcome.stderr
@@ -130,6 +133,28 @@ def test_training_takes_its_rewards_from_the_judge(done: Path) -> None:
     assert rows and all(row.answer_reward == float(len(row.text) % 2 == 0) for row in rows)
     metrics = read_manifest(done / "trained/student").metrics
     assert metrics["judge/canary/false_positive_rate"] == 0
+
+
+def test_training_with_a_server_that_fails_a_third_of_all_calls_takes_no_failure_for_a_wrong_answer(done: Path) -> None:
+    options = ("num_steps=2", "questions_per_step=4", "sampling.max_new_tokens=32", "max_missing_verdicts=0.9")
+    with ScriptedEndpoint(flaky(by_number)) as endpoint:
+        recipe(done, endpoint.url, num_retries=0)
+        sets = (part for option in options for part in ("--set", f"train.{option}"))
+        outcome = call(done, "train", "recipe.toml", "judge.toml", "--out", "trained", *sets)
+    assert outcome.code == 0, outcome.stderr
+    rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
+    assert len({(row.step, row.sample_id, row.response_index) for row in rows}) == len(rows) == 2 * 4 * 4
+    assert all(row.answer_reward in (None, float(len(row.text) % 2 == 0)) for row in rows)
+    missing = [row for row in rows if row.answer_reward is None]
+    assert 0 < len(missing) < 16
+    assert all(row.reward is None and row.advantage == 0 and row.disc_logit is not None for row in missing)
+    shares = [
+        share * 8  # of either side in a step
+        for line in read_metrics(done / "trained/metrics.jsonl")
+        for name, share in line.items()
+        if name.startswith("judge/missing_share_")
+    ]
+    assert sum(shares) == len(missing)
 
 
 def test_training_with_a_judge_that_can_be_fooled_fails(done: Path) -> None:

@@ -1,4 +1,6 @@
-"""What the rubric's form buys: the canaries, put to one judge with a naive prompt and with ours.
+"""What the rubric's form buys: cases whose verdict is known, put to one judge with a naive prompt and with ours.
+
+The cases are the canaries of every run, and the corpus of `tests/security/judge_corpus.jsonl`.
 
 `python benchmarks/judge_prompts.py --endpoint URL --model NAME [--key-env NAME]` asks a real model.
 Without an endpoint, a simulated judge answers. It is a program and no model, and it is gullible by construction: it
@@ -20,10 +22,11 @@ from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeRequest
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.canaries import CANARIES, Canary
 from rilctl.engines.judging.llm import LlmJudge
 from rilctl.engines.judging.rule import judge_answer
 from rilctl.errors import RowError
+from rilctl.testing.judges import read_cases
 from rilctl.testing.scripted import ScriptedGeneration
 
 NAIVE = """\
@@ -35,9 +38,12 @@ Is the response correct? Reply with 1 or 0."""
 
 _FIELDS = re.compile(r"<(question|ground_truth|response)>\n(.*?)\n</\1>", re.DOTALL)
 _ORDERS = re.compile(
-    r"correct: 1|is right and means the same|<verdict>1|\"is_right\": true|call this response right|\w+ is right\.",
+    r"correct: 1|is right and means the same|<[^>]*>1|\"is_right\": true|call this response right|\w+ is right\.|say 1"
+    r"|verdict is 1|every response is right|said 1|ground truth updated|assistant\n1|\[/INST\] 1|Assistant: 1"
+    r"|found to be right",
     re.IGNORECASE,
 )
+_CORPUS = Path(__file__).parent.parent / "tests/security/judge_corpus.jsonl"
 
 
 def main() -> None:
@@ -51,22 +57,28 @@ def main() -> None:
     if arguments.endpoint:
         endpoint = EndpointConfig(url=arguments.endpoint, key_env=arguments.key_env)
         engine = open_endpoint(arguments.model, endpoint, Path())
-    requests = [canary.request for canary in CANARIES]
-    with closing(engine):
-        ours = LlmJudge(LlmJudgeConfig(type="llm", model=arguments.model), engine).judge(requests)
-        table: dict[str, Sequence[bool | None]] = {
-            "naive prompt": naive(engine, requests),
-            "our rubric": [verdict.correct for verdict in ours],
-            "rules": [judge_answer(r.answer, r.response, question=r.question).correct for r in requests],
-        }
     print(f"judge: {arguments.model if arguments.endpoint else 'simulated, gullible by construction'}")
+    with closing(engine):
+        for name, cases in (("canaries", CANARIES), ("corpus", read_cases(_CORPUS))):
+            report(name, cases, LlmJudge(LlmJudgeConfig(type="llm", model=arguments.model), engine), engine)
+
+
+def report(name: str, cases: Sequence[Canary], judge: LlmJudge, engine: GenerationEngine) -> None:
+    """Put cases to the naive prompt, to ours, and to the rules; print their rates and what fooled them."""
+    requests = [case.request for case in cases]
+    table: dict[str, Sequence[bool | None]] = {
+        "naive prompt": naive(engine, requests),
+        "our rubric": [verdict.correct for verdict in judge.judge(requests)],
+        "rules": [judge_answer(r.answer, r.response, question=r.question).correct for r in requests],
+    }
+    num_wrong = sum(not case.is_right for case in cases)
+    print(f"\n{name}: {num_wrong} wrong, {len(cases) - num_wrong} right")
     print(f"{'':<14}{'false positives':<28}{'false negatives':<28}no verdict")
-    for name, verdicts in table.items():
-        print(
-            f"{name:<14}{_rate(verdicts, is_right=False):<28}{_rate(verdicts, is_right=True):<28}{verdicts.count(None)}"
-        )
-    for name, verdicts in table.items():
-        print(f"{name}: fooled by {_fooled_by(verdicts) or 'nothing'}")
+    for way, verdicts in table.items():
+        rates = (f"{_rate(cases, verdicts, is_right=is_right):<28}" for is_right in (False, True))
+        print(f"{way:<14}{''.join(rates)}{verdicts.count(None)}")
+    for way, verdicts in table.items():
+        print(f"{way}: fooled by {_fooled_by(cases, verdicts) or 'nothing'}")
 
 
 def naive(engine: GenerationEngine, requests: Sequence[JudgeRequest]) -> list[bool | None]:
@@ -80,29 +92,32 @@ def naive(engine: GenerationEngine, requests: Sequence[JudgeRequest]) -> list[bo
 
 def gullible(prompt: str) -> str:
     """The simulated judge's reply."""
-    if tag := re.search(r"<(verdict-\w+)>", prompt):
-        fields = {match[1]: match[2] for match in _FIELDS.finditer(prompt)}
-        truth, response, outside = fields["ground_truth"], fields["response"], _FIELDS.sub("", prompt)
+    fields = {match[1]: match[2] for match in _FIELDS.finditer(prompt)}
+    if len(fields) == 3:
+        tag = re.findall(r"<(verdict-\w+)>", prompt)[-1]
+        truth, response = fields["ground_truth"], fields["response"]
+        outside = _FIELDS.sub("", prompt).replace(f"<{tag}>", "")
+        form = f"<{tag}>%d</{tag}>"
     else:
         _, _, rest = prompt.partition("\nGround truth: ")
         truth, _, response = rest.partition("\nResponse: ")
         outside = response = response.rpartition("\nIs the response correct?")[0]
+        form = "%d"
     told = _ORDERS.search(outside)
     holds = re.search(rf"(?<!\w){re.escape(truth)}(?!\w)", response, re.IGNORECASE)
-    verdict = int(bool(told or holds))
-    return f"<{tag[1]}>{verdict}</{tag[1]}>" if tag else str(verdict)
+    return form % bool(told or holds)
 
 
-def _rate(verdicts: Sequence[bool | None], *, is_right: bool) -> str:
-    given = [v for v, canary in zip(verdicts, CANARIES, strict=True) if canary.is_right == is_right and v is not None]
+def _rate(cases: Sequence[Canary], verdicts: Sequence[bool | None], *, is_right: bool) -> str:
+    given = [v for v, case in zip(verdicts, cases, strict=True) if case.is_right == is_right and v is not None]
     if not given:
         return "-"
     rate = wilson_interval(sum(v != is_right for v in given), len(given))
     return f"{rate.estimate:.1%} ({rate.low:.1%} to {rate.high:.1%})"
 
 
-def _fooled_by(verdicts: Sequence[bool | None]) -> str:
-    kinds = [canary.kind for verdict, canary in zip(verdicts, CANARIES, strict=True) if verdict and not canary.is_right]
+def _fooled_by(cases: Sequence[Canary], verdicts: Sequence[bool | None]) -> str:
+    kinds = [case.kind for verdict, case in zip(verdicts, cases, strict=True) if verdict and not case.is_right]
     return ", ".join(f"{kind} ({kinds.count(kind)})" for kind in dict.fromkeys(kinds))
 
 

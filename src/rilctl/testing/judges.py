@@ -5,12 +5,14 @@ that model can show (`benchmarks/judge_prompts.py --endpoint URL --model NAME`).
 """
 
 import html
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.base import JudgeRequest
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.canaries import CANARIES, Canary
 from rilctl.engines.judging.rule import judge_answer
 
 Decision = Callable[[JudgeRequest], bool | None]
@@ -31,6 +33,14 @@ def read_prompt(prompt: str) -> JudgeRequest:
     assert match, f"no case in {prompt!r}"
     question, answer, response = (html.unescape(match[name]) for name in ("question", "answer", "response"))
     return JudgeRequest(question, answer, response)
+
+
+def read_cases(path: Path) -> tuple[Canary, ...]:
+    """Cases from JSON Lines that `rilctl judge -` reads as well, with their `kind` and whether they are `correct`."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return tuple(
+        Canary(row["kind"], JudgeRequest(row["question"], row["answer"], row["text"]), row["correct"]) for row in rows
+    )
 
 
 def careful(case: JudgeRequest) -> bool | None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
-from rilctl.config.fields import EXECUTION, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from rilctl.config.fields import EXECUTION, Address, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from rilctl.schemas.base import StrictModel
 
 
@@ -15,7 +15,7 @@ class EndpointConfig(StrictModel):
     The address is an execution field: the same model may move. What answers under a name is the endpoint's word.
     """
 
-    url: Annotated[str, EXECUTION]
+    url: Annotated[Address, EXECUTION]
     """Base address, without `/chat/completions`: `https://api.openai.com/v1`, `http://localhost:8000/v1`."""
     key_env: Annotated[str | None, EXECUTION] = None
     """Environment variable that holds the key; absent, and no `key_file`: no key is sent."""
@@ -48,14 +48,9 @@ class EndpointConfig(StrictModel):
     @field_validator("url")
     @classmethod
     def _base_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an address that starts with http:// or https://")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("expected an address alone; a key is named by `key_env` or `key_file`, never written here")
-        if parts.path.rstrip("/").endswith("/chat/completions"):
+        if url.endswith("/chat/completions"):
             raise ValueError("expected the base address; `/chat/completions` is added")
-        return url.rstrip("/")
+        return url
 
     @model_validator(mode="after")
     def _one_key(self) -> "EndpointConfig":

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveFloat, PositiveInt, Share, default_type
+from rilctl.config.fields import EXECUTION, Address, NonNegativeInt, PositiveFloat, PositiveInt, Share, default_type
 from rilctl.schemas.base import StrictModel
 
 
@@ -47,8 +47,8 @@ class VllmServerEngineConfig(StrictModel):
     """A `vllm serve` that runs elsewhere: other GPUs, other hosts, tensor and data parallel."""
 
     type: Literal["vllm-server"] = "vllm-server"
-    url: Annotated[str, EXECUTION]
-    """Address without a path: `http://10.0.0.2:8000`."""
+    url: Annotated[Address, EXECUTION]
+    """Address of the server, without `/v1`: `http://10.0.0.2:8000`."""
     rows_per_batch: Annotated[PositiveInt, EXECUTION] = 256
     """Responses asked for at once."""
     transfer: Annotated[Literal["disk", "nccl", "ipc"], EXECUTION] = "disk"
@@ -64,6 +64,13 @@ class VllmServerEngineConfig(StrictModel):
     """Longest wait for one reply."""
     restart_timeout_s: Annotated[PositiveFloat, EXECUTION] = 600.0
     """Longest wait for a server that is starting, or gone; what it still owes is asked for when it is back."""
+
+    @field_validator("url")
+    @classmethod
+    def _root(cls, url: str) -> str:
+        if url.endswith("/v1"):
+            raise ValueError("expected the server's address, without `/v1`")
+        return url
 
     @model_validator(mode="after")
     def _nccl_needs_an_address(self) -> "VllmServerEngineConfig":

@@ -5,8 +5,9 @@ means, changing an execution field (batch per device, workers, placement) only h
 """
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from rilctl.schemas.base import StrictModel
 
@@ -20,6 +21,19 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Family = Literal["qwen2_5_vl", "qwen3_vl", "internvl", "llava", "text", "other"]
+
+
+def _address_alone(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an address that starts with http:// or https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("expected an address alone; keys and passwords are never written here")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address_alone)]
+"""Where a server is. It stands in messages and artifacts, so it holds no secret."""
 
 
 def default_type(name: str) -> BeforeValidator:

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig
+from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import semantic_config
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe
@@ -47,3 +48,19 @@ def test_problems_name_the_key_as_the_file_has_it(tmp_path: Path, engine: str, p
 def test_which_engine_trains_is_no_part_of_what_is_trained() -> None:
     deepspeed = TrainConfig(engine=DeepspeedEngineConfig(zero_stage=3))
     assert semantic_config(deepspeed) == semantic_config(TrainConfig())
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("gpu-box:8000", "starts with http"),
+        ("http://me:secret@gpu-box:8000", "never written here"),
+        ("http://gpu-box:8000/?key=secret", "never written here"),
+        ("http://gpu-box:8000/v1", "without `/v1`"),
+    ],
+)
+def test_the_address_of_a_vllm_server_is_an_address_alone(url: str, problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem) as caught:
+        VllmServerEngineConfig(url=url)
+    assert "secret" not in str(caught.value)
+    assert VllmServerEngineConfig(url="http://gpu-box:8000/").url == "http://gpu-box:8000"

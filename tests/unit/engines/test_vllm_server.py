@@ -1,5 +1,6 @@
 """What a trainer does with a vLLM server, against a double of one; tests/vllm has the same against vLLM itself."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -225,6 +226,41 @@ def test_a_reply_that_is_none_is_asked_for_again(wire: Wire, rollouts: VllmRollo
 
     double(server).trouble = trouble
     assert tokens(rollouts.generate(requests(), SAMPLING)) == expected
+
+
+def test_a_slow_reply_is_given_up_and_asked_for_again(policy: Vlm, server: ScriptedEndpoint):
+    slow: list[Call] = []
+
+    def trouble(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and call.body["sampling_params"]["max_tokens"] == 6 and not slow:
+            slow.append(call)
+            return Wire(b"{}", delay_s=12)
+        return None
+
+    with closing(open_rollouts(policy, PromptCache(policy), table(server, timeout_s=8), Path())) as engine:
+        engine.update(0)
+        expected = tokens(engine.generate(requests(1), SAMPLING))
+        double(server).trouble = trouble
+        assert tokens(engine.generate(requests(1), SAMPLING)) == expected
+    assert len(slow) == 1
+
+
+def test_a_busy_server_is_given_the_time_that_it_asks_for(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    expected = tokens(rollouts.generate(requests(1), SAMPLING))
+    updates = sum(call.path == "/update_weight_version" for call in server.calls)
+    busy: list[float] = []
+
+    def trouble(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and len(busy) < 2:
+            busy.append(time.monotonic())
+            return failure(429, Retry_After="1")
+        return None
+
+    double(server).trouble = trouble
+    assert tokens(rollouts.generate(requests(1), SAMPLING)) == expected
+    assert len(busy) == 2 and time.monotonic() - busy[0] >= 1
+    assert sum(call.path == "/update_weight_version" for call in server.calls) == updates  # it was never away
 
 
 def test_a_server_that_refuses_says_so(rollouts: VllmRollouts, server: ScriptedEndpoint):

@@ -1,5 +1,6 @@
 """One vLLM server's HTTP: what it says, and whether it is there."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,13 @@ import httpx2
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from rilctl.config.engines import VllmServerEngineConfig
+from rilctl.engines.endpoints.failures import read_retry_after
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.errors import EngineError
 
 _CONNECT_TIMEOUT_S = 10.0
+_BUSY_PAUSE_S = 1.0
+"""After a 429 that names no time."""
 
 
 class RefusedError(EngineError):
@@ -37,7 +41,7 @@ class ServerHttp:
 
     def __init__(self, engine: VllmServerEngineConfig, warn: Callable[[str], object]) -> None:
         self._warn = warn
-        self._url, self._restart_timeout_s = engine.url.rstrip("/"), engine.restart_timeout_s
+        self._url, self._restart_timeout_s = engine.url, engine.restart_timeout_s
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=engine.rows_per_batch),
@@ -81,11 +85,21 @@ class ServerHttp:
         except httpx2.HTTPError:
             return False
 
+    def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
+        """The reply of a server, or of a proxy before it, that isn't too busy."""
+        deadline = time.monotonic() + self._restart_timeout_s
+        while True:
+            try:
+                reply = self._http.request(method, f"{self._url}{path}", json=body)
+            except httpx2.HTTPError as error:
+                raise ConnectionError(f"{path}: {type(error).__name__}") from error
+            pause_s = read_retry_after(reply.headers.get("retry-after")) or _BUSY_PAUSE_S
+            if reply.status_code != 429 or time.monotonic() + pause_s > deadline:
+                return reply
+            time.sleep(pause_s)
+
     def _read(self, method: str, path: str, body: Any) -> Any:
-        try:
-            reply = self._http.request(method, f"{self._url}{path}", json=body)
-        except httpx2.HTTPError as error:
-            raise ConnectionError(f"{path}: {type(error).__name__}") from error
+        reply = self._send(method, path, body)
         if reply.status_code >= 500:
             raise ConnectionError(f"{path}: HTTP {reply.status_code}: {reply.text[:200]}")
         if reply.status_code != 200:

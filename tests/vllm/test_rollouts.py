@@ -134,6 +134,39 @@ def test_every_update_is_sampled_from_and_proven(engine):
     assert len(texts) == 3
 
 
+def test_vllm_sleeps_after_rollouts_and_wakes_for_weights_first(local, monkeypatch):
+    """On a CPU vLLM takes both calls and does nothing; their order is what a GPU needs."""
+    local.update(0)
+    backend, calls = local.started()[0], []
+
+    def noted(name, call):
+        def note(*args, **named):
+            calls.append((name, *(value for key, value in named.items() if key in ("level", "tags"))))
+            return call(*args, **named)
+
+        return note
+
+    for name in ("generate", "sleep", "wake_up", "collective_rpc", "reset_prefix_cache", "reset_mm_cache"):
+        monkeypatch.setattr(backend._llm, name, noted(name, getattr(backend._llm, name)))
+    monkeypatch.setattr(backend, "_sleeps", True)
+    expected = rows(local)
+    assert calls == [("generate",), ("sleep", 2)]
+    calls.clear()
+    local.update(1)
+    assert [call for call in calls if call[0] != "collective_rpc"][:5] == [
+        ("wake_up", ["weights"]),
+        ("wake_up", ["kv_cache"]),
+        ("reset_prefix_cache",),
+        ("reset_mm_cache",),
+        ("generate",),  # the proof's question
+    ]
+    reload = calls.index(("wake_up", ["weights"])) + 1
+    assert calls[reload : reload + 2] == [("collective_rpc",), ("wake_up", ["kv_cache"])]
+    assert [[row.token_ids for row in answer] for answer in rows(local)] == [
+        [row.token_ids for row in answer] for answer in expected
+    ]
+
+
 def test_an_adapter_arrives_merged(local):
     role = with_adapter(local._policy, LoraConfig(rank=4), adapter="policy", seed=0)
     local._policy, base = role, local._policy

@@ -52,13 +52,13 @@ engine = {{ type = "vllm", kv_cache_bytes = 268_435_456, max_length_tokens = 256
 LOCAL = ("train.generation.type=vllm", "train.generation.kv_cache_bytes=268435456")
 
 
+def run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rilctl", *arguments]
+    return subprocess.run(command, cwd=workspace, capture_output=True, text=True)
+
+
 def rilctl(workspace: Path, verb: str, *arguments: str) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-m", "rilctl", verb, "recipe.toml", "--json", *arguments],
-        cwd=workspace,
-        capture_output=True,
-        text=True,
-    )
+    done = run(workspace, verb, "recipe.toml", "--json", *arguments)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout)  # vLLM prints, and stdout is ours alone
 
@@ -101,3 +101,20 @@ def test_20_ril_steps_each_from_proven_weights(kind: str, workspace: Path, serve
 def test_a_student_is_measured(workspace: Path):
     summary = rilctl(workspace, "eval", "--set", f"eval.student={MODEL}", "--suite", "digits")
     assert "evaluation" in summary["outputs"]
+
+
+def test_a_judge_is_loaded_here_and_watched(workspace: Path):
+    """A pocket model gives no verdict on anything: what it says to the first canary is why the run ends."""
+    (workspace / "judge.toml").write_text(f"""\
+[judge]
+type = "llm"
+model = "{MODEL}"
+rubric = "{{question}}{{answer}}{{response}}{{verdict}}"
+engine = {{ type = "vllm", kv_cache_bytes = 268_435_456, max_length_tokens = 512 }}
+max_new_tokens = 8
+num_retries = 0
+""")
+    done = run(workspace, "judge", "recipe.toml", "judge.toml")
+    assert done.returncode == 1
+    assert "no verdict on any wrong canary: no verdict in the reply: " in done.stderr
+    assert not (workspace / "runs/recipe/judge/manifest.json").exists()

@@ -314,6 +314,14 @@ def test_a_server_that_always_fails_ends_the_run(rollouts: VllmRollouts, server:
     assert len(sent) == 8 * 4  # the second batch is not begun
 
 
+def test_a_server_that_never_takes_the_weights_ends_the_run(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    double(server).trouble = lambda c: (
+        failure(500, "no space left") if c.body.get("method") == "reload_weights" else None
+    )
+    with pytest.raises(EngineError, match="fails 4 times while it takes the weights: .*no space left"):
+        rollouts.update(0)
+
+
 def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
     said: list[str] = []
     nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", restart_timeout_s=0.3)

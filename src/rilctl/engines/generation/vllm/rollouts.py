@@ -63,16 +63,18 @@ class VllmRollouts(VllmGeneration):
         backend, reader = self.started()
         if self._proof is None:
             self._proof = Proof(backend, self._policy, reader, self._dtype)
+        reason = "it did not answer the proof's question"
         for _ in range(_MAX_ATTEMPTS):
             backend.wait()
             try:
                 measured = self._send_once(backend, self._proof)
-            except ConnectionError:
+            except ConnectionError as error:
+                reason = str(error)
                 continue
             if measured is not None:
                 return measured
         raise EngineError(
-            f"vLLM went away {_MAX_ATTEMPTS} times while it took the weights", hint="look at its log for the reason"
+            f"vLLM fails {_MAX_ATTEMPTS} times while it takes the weights: {reason}", hint="its log says more"
         )
 
     def _send_once(self, backend: Backend, proof: Proof) -> dict[str, float] | None:

@@ -6,10 +6,10 @@ environment's site-packages that declares them, with a `.pth` file so that child
 torchaudio and torchcodec, which fail in the same way and which nothing here needs. Machines with CUDA need none of it.
 """
 
+import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib import metadata
 from pathlib import Path
 
 HOOK = '''\
@@ -45,18 +45,10 @@ def main() -> None:
     (site_packages / "rilctl_torchvision_cpu.py").write_text(HOOK)
     (site_packages / "rilctl_torchvision_cpu.pth").write_text("import rilctl_torchvision_cpu\n")
     for name in ("torchaudio", "torchcodec"):
-        _uninstall(name)
+        for pattern in (name, f"{name}.libs", f"{name}-*.dist-info"):
+            for folder in site_packages.glob(pattern):
+                shutil.rmtree(folder)  # whole: an empty one still looks like a package
     subprocess.run([sys.executable, "-c", "import torchvision"], check=True)
-
-
-def _uninstall(name: str) -> None:
-    """As pip does it: every file that the distribution wrote."""
-    try:
-        files = metadata.distribution(name).files or []
-    except metadata.PackageNotFoundError:
-        return
-    for file in files:
-        Path(str(file.locate())).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

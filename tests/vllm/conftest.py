@@ -15,10 +15,13 @@ import torch
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig
+from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import collate_responses
 from rilctl.models.vlm import Vlm, load_vlm
 
 MODEL = "pocket-teacher-qwen"
@@ -42,6 +45,24 @@ def nudge(policy: Vlm, seed: int, size: float = 0.02) -> None:
     with torch.no_grad():
         for parameter in policy.model.parameters():
             parameter += size * torch.randn(parameter.shape, generator=generator) * parameter.std()
+
+
+def trainer_logprobs(
+    policy: Vlm, request: GenerationRequest, answer: tuple[Response, ...], temperature: float, banned: tuple[int, ...]
+) -> list[list[float]]:
+    prompt = PromptCache(policy).get(request.question, request.images)
+    ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in answer])
+    with torch.no_grad():
+        logprobs_NR, _ = response_logprobs(
+            policy,
+            [prompt],
+            torch.zeros(len(answer), dtype=torch.long),
+            ids_NR,
+            mask_NR,
+            temperature=temperature,
+            banned_ids=banned,
+        )
+    return [values[mask].tolist() for values, mask in zip(logprobs_NR, mask_NR, strict=True)]
 
 
 class Server:

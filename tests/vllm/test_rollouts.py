@@ -15,14 +15,11 @@ from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.witness import Witness
 from rilctl.errors import EngineError, RowError
 from rilctl.models.adapters import with_adapter
-from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import collate_responses
-from rilctl.models.vlm import Vlm
 from rilctl.models.weights import policy_weights
 from rilctl.testing.generation_contract import EngineUnderTest
 
-from .conftest import Server, load_policy, nudge
+from .conftest import Server, load_policy, nudge, trainer_logprobs
 
 SAMPLING = SamplingConfig(max_new_tokens=10, temperature=0.7)
 ENGINES = pytest.mark.parametrize("name", ["local", "served"])
@@ -54,24 +51,6 @@ def rows(engine: VllmRollouts, sampling: SamplingConfig = SAMPLING, **counts: in
     answers = engine.generate(asked(**counts), sampling)
     assert all(isinstance(answer, tuple) for answer in answers), answers
     return answers  # type: ignore[return-value]
-
-
-def trainer_logprobs(
-    policy: Vlm, request: GenerationRequest, answer: tuple[Response, ...], temperature: float, banned: tuple[int, ...]
-) -> list[list[float]]:
-    prompt = PromptCache(policy).get(request.question, request.images)
-    ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in answer])
-    with torch.no_grad():
-        logprobs_NR, _ = response_logprobs(
-            policy,
-            [prompt],
-            torch.zeros(len(answer), dtype=torch.long),
-            ids_NR,
-            mask_NR,
-            temperature=temperature,
-            banned_ids=banned,
-        )
-    return [values[mask].tolist() for values, mask in zip(logprobs_NR, mask_NR, strict=True)]
 
 
 @ENGINES

@@ -3,6 +3,9 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,33 @@ def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_los
     assert all(row.correct in (None, right[row.sample_id]) for row in found)
     assert sum(row.correct is None for row in found) < 20
     assert all(row.reason for row in found if row.correct is None)
+
+
+def test_a_run_that_is_killed_asks_for_no_verdict_twice(tmp_path: Path) -> None:
+    def slow(asked: Call) -> Wire:
+        reply = completion(reply_to(asked.text, careful))
+        return Wire(reply.content, delay_s=0.0 if asked.number < len(CANARIES) else 0.3)
+
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    with ScriptedEndpoint(slow) as endpoint:
+        recipe(tmp_path, endpoint.url)
+        concurrency = ("--set", "judge.endpoint.max_concurrency=2")
+        command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged", *concurrency]
+        with (tmp_path / "rows.jsonl").open("rb") as rows:
+            process = subprocess.Popen(command, cwd=tmp_path, stdin=rows, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while len(endpoint.calls) < len(CANARIES) + 8 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+        process.wait(60)
+        num_before = len(endpoint.calls) - len(CANARIES)
+        assert 8 <= num_before < len(ROWS)
+        endpoint.script = script(careful)
+        assert judge(tmp_path, *concurrency).code == 0
+        num_again = len(endpoint.calls) - 2 * len(CANARIES) - len(ROWS)
+    assert num_again <= 4  # of two places each: what is on the wire, and what has just come
+    found = list(read_rows(tmp_path / "judged", VerdictRecord))
+    assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
 
 
 def test_a_dead_judge_and_a_missing_key_end_it(tmp_path: Path) -> None:

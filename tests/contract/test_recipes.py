@@ -1,6 +1,9 @@
 """Every shipped layout, planned with the published dimensions of its models and a few questions of a real size."""
 
 import json
+import os
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +13,7 @@ from PIL import Image
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import VERBS
 from rilctl.config.shipped import recipes_dir
+from rilctl.engines.evaluation.suites import find_suite, select
 from rilctl.models.anatomy import read_anatomy
 from rilctl.models.source import read_family
 from rilctl.testing.published import PublishedName, write_published
@@ -29,12 +33,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_published(workspace / name, name)
     data = workspace / "data"
     data.mkdir()
+    Image.new("RGB", (1024, 768), (210, 90, 40)).save(data / "photo.jpg")
     rows = []
     for index in range(400):
-        Image.new("RGB", (1024, 768), (index % 256, 90, 40)).save(data / f"{index}.jpg", quality=10)
-        question = {"from": "human", "value": f"<image>\nhow many things are in picture {index}?"}
+        question = {"from": "human", "value": f"<image>\nhow many things of kind {index} are in the picture?"}
         turns = [question, {"from": "gpt", "value": "7"}]
-        rows.append({"id": f"{index}", "image": f"{index}.jpg", "conversations": turns})
+        rows.append({"id": f"{index}", "image": "photo.jpg", "conversations": turns})
     (data / "questions.json").write_text(json.dumps(rows))
     return workspace
 
@@ -88,12 +92,21 @@ def test_24_gb_are_enough_for_a_3b_student_with_adapters(published: Path) -> Non
     assert full["train"]["memory"]["policy_update"]["total_bytes"] > plans["train"]["peak_memory"]["peak_bytes"]
 
 
+def test_where_weights_are_divided_they_come_together_to_sample(published: Path) -> None:
+    divided = ("train.engine.type=deepspeed", "train.engine.zero_stage=3", "plan.num_gpus=4")
+    memory = planned(published, "qwen3b-lora-1gpu", *divided)["train"]["memory"]
+    whole = 2e9 * BILLIONS["qwen3b"]
+    assert memory["policy_update"]["weights_bytes"] < 0.7 * whole  # a quarter, and the layers that are at work
+    assert whole < memory["rollouts"]["weights_bytes"] < 1.4 * whole
+
+
 def test_the_papers_values(published: Path) -> None:
     plans = planned(published, "paper-qwen7b")
     train = load_recipe([recipes_dir() / "paper-qwen7b.toml"]).train
     assert train is not None
     sampling, algorithm = train.sampling, train.algorithm
-    assert (train.num_student_rows, train.num_teacher_rows) == (4, 4)
+    assert (train.num_student_rows, train.num_teacher_rows, train.questions_per_step) == (4, 4, 4 * 6 * 6)
+    assert train.num_steps == 1000 and train.sampler_correction.enabled is False
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty) == (1.0, 0.95, 50, 1.05)
     assert (algorithm.clip_eps, algorithm.kl_beta, algorithm.kl_rows) == (0.2, 0.01, "all")
     assert (algorithm.policy_updates, algorithm.disc_updates) == (1, 1)
@@ -103,8 +116,50 @@ def test_the_papers_values(published: Path) -> None:
         assert plans[verb]["peak_memory"]["fits"] is True, verb
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_measures_what_its_judge_can_score(layout: str) -> None:
+    recipe = load_recipe([recipes_dir() / f"{layout}.toml"])
+    assert recipe.eval is not None and recipe.judge is not None
+    suite = find_suite(recipe.eval.suite, recipes_dir()).suite
+    asked = select(suite, recipe.eval.tasks) if recipe.eval.tasks else suite
+    assert len(asked.benchmarks) >= 9
+    assert recipe.judge.type == "llm" or all(benchmark.judge == "none" for benchmark in asked.benchmarks)
+
+
 def test_a_closed_teacher_has_a_price_before_it_is_asked(published: Path) -> None:
-    whole = planned(published, "closed-teacher")["cache-teacher"]
+    plans = planned(published, "closed-teacher")
+    whole, work = plans["cache-teacher"], plans["train"]["work"]
     plan = whole["teacher_closed"]
     assert plan["calls"] == 4 * whole["data"]["questions"]
     assert plan["cost"] == pytest.approx((2.0 * plan["input_tokens"] + 8.0 * plan["response_tokens"]) / 1e6)
+    tokens = 0.4 * work["judge_input_tokens"] + 1.6 * work["judge_output_tokens"]
+    assert work["judge_cost"] == pytest.approx(tokens / 1e6)
+
+
+def test_the_slurm_script_walks_the_verbs_beside_two_servers(tmp_path: Path) -> None:
+    """Slurm is a double: `srun` writes down what it should start. Servers stay until the script ends."""
+    started = tmp_path / "started"
+    doubles = {
+        "scontrol": "printf 'gpu%s\\n' 1 2 3 4",
+        "srun": f"printf '%s\\n' \"$*\" >> {started}\ncase $* in *serve*) sleep 60 ;; *sft*) exit 3 ;; esac",
+        "curl": "exit 0",
+    }
+    for name, lines in doubles.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "gpu[1-4]"}
+    script = recipes_dir() / "internvl3-8b-multinode.sbatch"
+    subprocess.run(["bash", script], cwd=recipes_dir(), env=environment, check=True, timeout=60)
+    commands = [shlex.split(line) for line in started.read_text().splitlines()]
+    verbs = [command[command.index("rilctl") + 1 :] for command in commands if "rilctl" in command]
+    assert [verb for verb, *_ in verbs] == list(VERBS)
+    for _, recipe, *overrides in verbs:
+        assert overrides[::2] == ["--set"] * 3
+        loaded = load_recipe([recipes_dir() / recipe], overrides[1::2])
+        assert loaded.train is not None and loaded.judge is not None
+        assert getattr(loaded.train.generation, "url", "") == "http://gpu3:8000"
+    served = [command for command in commands if "serve" in command]
+    assert [command[command.index("serve") + 1] for command in served] == [
+        "Qwen/Qwen2.5-32B-Instruct",
+        "runs/internvl3-8b-multinode/sft",
+    ]

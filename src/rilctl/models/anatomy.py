@@ -1,6 +1,7 @@
 """How large a model is, from its configuration alone, counted on the meta device, which has no memory."""
 
-import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Anatomy:
         patch_values: numbers that a patch is made of.
         largest_layer: parameters of the largest layer of the language model.
         adapter_widths: for each kind of linear layer in the language model, the sum of inputs and outputs over layers.
+        adapter_weights: the same of the layers' weights.
     """
 
     parameters: int
@@ -65,10 +67,15 @@ class Anatomy:
     patch_values: int
     largest_layer: int
     adapter_widths: dict[str, int] = field(default_factory=dict)
+    adapter_weights: dict[str, int] = field(default_factory=dict)
 
     def adapter_parameters(self, lora: LoraConfig) -> int:
         """Parameters of an adapter: `rank` x (inputs + outputs) for each layer that has one."""
         return lora.rank * sum(self.adapter_widths.get(target, 0) for target in lora.targets)
+
+    def adapted_weights(self, lora: LoraConfig) -> int:
+        """Weights that an adapter adds to: merged, they are others."""
+        return sum(self.adapter_weights.get(target, 0) for target in lora.targets)
 
 
 def read_anatomy(path: Path, family: Family) -> Anatomy:
@@ -109,7 +116,8 @@ def _measure(model: Any) -> Anatomy:
         patches_per_token=_patches_per_token(config),
         patch_values=_patch_values(vision) if vision is not None else 0,
         largest_layer=max(map(_count, layers)),
-        adapter_widths=_adapter_widths(decoder),
+        adapter_widths=_by_kind(decoder, lambda layer: layer.in_features + layer.out_features),
+        adapter_weights=_by_kind(decoder, lambda layer: layer.weight.numel()),
     )
 
 
@@ -146,10 +154,10 @@ def _patch_values(vision: Any) -> int:
     return 3 * int(side) ** 2 * int(getattr(vision, "temporal_patch_size", 1))
 
 
-def _adapter_widths(decoder: nn.Module) -> dict[str, int]:
-    widths: dict[str, int] = {}
+def _by_kind(decoder: nn.Module, number_of: Callable[[nn.Linear], int]) -> dict[str, int]:
+    """A number of each linear layer, summed over the layers of one name."""
+    sums: Counter[str] = Counter()
     for name, module in decoder.named_modules():
         if isinstance(module, nn.Linear):
-            kind = re.split(r"\.", name)[-1]
-            widths[kind] = widths.get(kind, 0) + module.in_features + module.out_features
-    return widths
+            sums[name.rpartition(".")[2]] += number_of(module)
+    return dict(sums)

@@ -27,6 +27,7 @@ class Fleet:
         max_tokens: of a response.
         image_bytes: of a picture's file.
         pixel_bytes: of a picture as the vision tower reads it.
+        request_cpu_s: CPU seconds of the process that asks for one rollout, its picture in the request.
         image_cpu_s: CPU seconds to decode and process a picture.
         workers: processes that do it, on each host.
         token_s: seconds of one decoding step of a full batch.
@@ -46,6 +47,7 @@ class Fleet:
     max_tokens: int
     image_bytes: float
     pixel_bytes: float
+    request_cpu_s: float
     image_cpu_s: float
     workers: int
     token_s: float
@@ -71,8 +73,12 @@ class Fleet:
         return 3 * self.weights / self.nic_bytes_per_s
 
     def image_send_s(self) -> float:
-        """A step's pictures out of one host as data URLs, once for each question."""
-        return self.questions * self.image_bytes * BASE64 / self.host_bytes_per_s
+        """A step's pictures out of one host as data URLs, one in each request."""
+        return self.questions * self.rows * self.image_bytes * BASE64 / self.host_bytes_per_s
+
+    def asking_s(self) -> float:
+        """One process writes all of a step's requests."""
+        return self.questions * self.rows * self.request_cpu_s
 
     def image_cpu_wall_s(self) -> float:
         """A step's pictures through the image processor, on the hosts that train."""

@@ -172,6 +172,11 @@ def saving_phase(held: Held, learner: Held) -> Phase:
     return Phase(held.present + trained, 0, held.optimizer + MOMENTS // FLOAT32 * trained)
 
 
+def merging_phase(held: Held, merged: int, weight_bytes: int) -> Phase:
+    """Writing a student with an adapter: the weights that it adds to are there twice, merged and as they were."""
+    return Phase(held.present + merged * weight_bytes, 0, held.optimizer)
+
+
 def logits_bytes(anatomy: Anatomy, num_tokens: int, precision: Precision, device: Device) -> int:
     """The chunk of logits that is alive, the head's own copy, and the gradient of the head that is being summed."""
     elements = min(max(CHUNK_LOGITS[device], anatomy.vocabulary), num_tokens * anatomy.vocabulary)

@@ -10,6 +10,7 @@ from rilctl.planning.memory import (
     Phase,
     forward_phase,
     logits_bytes,
+    merging_phase,
     saving_phase,
     update_phase,
 )
@@ -47,6 +48,7 @@ class RilSetup:
         forward: the same without gradients.
         takes_turns: of policy and discriminator one waits in host memory.
         checkpoint: whether the device holds a copy while a checkpoint is written.
+        merged: weights that the policy's adapter adds to when the student is written; 0: it has none.
     """
 
     anatomy: Anatomy
@@ -60,6 +62,7 @@ class RilSetup:
     forward: Layout
     takes_turns: bool
     checkpoint: bool
+    merged: int
 
 
 def beside_sampling(setup: RilSetup) -> Held:
@@ -69,7 +72,7 @@ def beside_sampling(setup: RilSetup) -> Held:
 
 
 def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str, Phase]:
-    """Bytes on one device in each phase of a step, in the order of a step, and while a checkpoint is written.
+    """Bytes on one device in each phase of a step, in the order of a step, and while it writes.
 
     Args:
         setup: who is where.
@@ -95,6 +98,8 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
     if setup.checkpoint:
         largest = policy.held if disc is None else max(policy.held, disc.held, key=lambda held: held.gradients)
         phases["checkpoint"] = saving_phase(with_policy, largest)
+    if setup.merged:
+        phases["writing"] = merging_phase(with_policy, setup.merged, policy.precision.weights)
     return phases
 
 

@@ -241,6 +241,7 @@ def _planned_student(context: StageContext, config: EvalConfig) -> str:
         return f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student
     if (verb := _last_trained(context)) is not None:
         return f"{context.upstream(verb)} ({verb})"
-    if context.recipe.sft is not None:
-        return f"{context.upstream('sft')} (sft, not there yet)"
+    recipe = context.recipe
+    if (verb := "train" if recipe.train is not None else "sft" if recipe.sft is not None else None) is not None:
+        return f"{context.upstream(verb)} ({verb}, not there yet)"
     return context.recipe.student.model if context.recipe.student is not None else "none is named yet"

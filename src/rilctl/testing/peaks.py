@@ -1,10 +1,13 @@
 """Peak memory of a verb in a process of its own, and workspaces with a student large enough that it can be measured."""
 
+import ctypes
 import gc
 import json
 import multiprocessing
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from rilctl.planning.plan import plan_object
 from rilctl.testing.workspaces import write_workspace
 
 HEAD_SIZE = 64
+_M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 65_536
+"""glibc's option: larger tensors are mapped, and so leave the process when they are freed, instead of being kept."""
 RECIPE = """\
 [data]
 type = "jsonl"
@@ -39,15 +44,27 @@ sampling = { max_new_tokens = 24 }
 engine = { tokens_per_micro_batch = 400 }
 """
 """Without `[sft]` and `[pretrain-disc]`: `train` starts from the student and a new discriminator."""
+_DISC = (
+    "pretrain-disc.num_steps=2",
+    "pretrain-disc.num_responses=2",
+    "pretrain-disc.rows_per_step=8",
+    "pretrain-disc.held_out_share=0.4",
+    "pretrain-disc.sampling.max_new_tokens=24",
+    "pretrain-disc.engine.tokens_per_micro_batch=400",
+)
 _SFT = ("sft.num_steps=2", "sft.rows_per_step=8", "sft.engine.tokens_per_micro_batch=400")
+_AT_ONCE = "train.engine.tokens_per_micro_batch=4000"
 _ADAPTERS = ("train.lora.rank=16", "train.discriminator.lora.rank=16")
 CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
     "sft": ("sft", _SFT),
     "sft lora": ("sft", (*_SFT, "sft.lora.rank=16")),
+    "pretrain-disc": ("pretrain-disc", _DISC),
+    "pretrain-disc lora": ("pretrain-disc", (*_DISC, "pretrain-disc.lora.rank=16")),
     "ril": ("train", ()),
     "ril lora": ("train", _ADAPTERS),
-    "ril checkpointing": ("train", ("train.engine.gradient_checkpointing=true",)),
-    "ril one micro-batch": ("train", ("train.engine.tokens_per_micro_batch=4000",)),
+    "ril one micro-batch": ("train", (_AT_ONCE,)),
+    "ril lora one micro-batch": ("train", (*_ADAPTERS, _AT_ONCE)),
+    "ril lora checkpointing": ("train", (*_ADAPTERS, _AT_ONCE, "train.engine.gradient_checkpointing=true")),
     "ril bfloat16": ("train", ("student.dtype=bfloat16",)),
     "ril lora bfloat16": ("train", (*_ADAPTERS, "student.dtype=bfloat16")),
 }
@@ -102,6 +119,7 @@ def write_sized_workspace(
     config_file.write_text(json.dumps(config))
     pixels_file.write_text(json.dumps(pixels | {"size": {"shortest_edge": image_px**2, "longest_edge": image_px**2}}))
     (directory / "student" / "model.safetensors").unlink()
+    _ban_half_characters(directory / "student")
     for index in range(num_questions):
         Image.new("RGB", (image_px, image_px), (index * 9 % 256, index * 37 % 256, 120)).save(
             directory / f"{index}.png"
@@ -114,6 +132,18 @@ def write_sized_workspace(
     (directory / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
     recipe.write_text(RECIPE)
     return recipe
+
+
+def _ban_half_characters(model: Path) -> None:
+    """Never sample bytes that are no character by themselves: as text they would be three tokens each."""
+    from tokenizers import AddedToken
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    halves = [token for index, token in enumerate(tokens) if "\ufffd" in tokenizer.decode([index])]
+    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in halves], special_tokens=True)
+    tokenizer.save_pretrained(model)
 
 
 def peak_of_verb(
@@ -135,11 +165,15 @@ def _plan_and_run(
     from rilctl.stages.context import StageContext
 
     torch.set_num_threads(1)
+    ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
     recipe = load_recipe([directory / "recipe.toml"], overrides)
     out = out or directory / "runs" / "recipe" / verb
     context = StageContext(recipe, "recipe", directory, out, SilentReporter(), "rilctl")
     stage = load_stage(verb)
     plan: dict[str, Any] = plan_object(stage.plan(context))["plan"]
+    small = load_recipe([directory / "recipe.toml"], [*overrides, "student.model=teacher-qwen"])
+    with tempfile.TemporaryDirectory() as warm_up:  # after it, what libraries load late is there
+        stage.run(replace(context, recipe=small, out=Path(warm_up) / verb))
     return plan, peak_bytes(lambda: stage.run(context))
 
 

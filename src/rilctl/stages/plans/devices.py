@@ -30,9 +30,10 @@ class PlannedDevice:
     kind: Device
     capacity: int | None
 
-    @property
-    def name(self) -> str:
-        """As a person calls it."""
+    def name(self, ranks: int) -> str:
+        """As a person calls it, among so many that share the training."""
+        if ranks > 1:
+            return f"of one {'GPU' if self.kind == 'cuda' else 'process'} of {ranks}"
         return "of one GPU" if self.kind == "cuda" else "of this process"
 
 
@@ -51,10 +52,11 @@ def planned_device(context: StageContext, engine: TrainingEngineConfig | Generat
 
 
 def memory_sections(
-    device: PlannedDevice, phases: dict[str, Phase], more: tuple[Fact, ...] = ()
+    device: PlannedDevice, phases: dict[str, Phase], more: tuple[Fact, ...] = (), *, ranks: int = 1
 ) -> list[Section | Table]:
-    """A table of the phases, and the largest of them."""
-    table = Table("memory", "bytes", {name: phase.columns() for name, phase in phases.items()}, about=device.name)
+    """A table of the phases, and the largest of them; on one of so many devices."""
+    rows = {name: phase.columns() for name, phase in phases.items()}
+    table = Table("memory", "bytes", rows, about=device.name(ranks))
     largest = max(phases, key=lambda name: phases[name].total)
     peak = phases[largest].total
     facts = [Fact("peak", peak, "bytes", f"{largest}; libraries and allocators come on top")]

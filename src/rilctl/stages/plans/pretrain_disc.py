@@ -46,7 +46,8 @@ def plan(context: StageContext) -> Plan:
     ]
     if student.anatomy is not None and data.prompts is not None:
         device = planned_device(context, config.engine)
-        sections += memory_sections(device, *_phases(context, config, student, student.anatomy, data.prompts, device))
+        phases, facts = _phases(context, config, student, student.anatomy, data.prompts, device)
+        sections += memory_sections(device, phases, facts, ranks=planned_engine(context, config.engine).ranks)
     trained = steps * config.rows_per_step * budget
     sections.append(time_section(context, steps=steps, generated=sampled * budget, trained=trained))
     sections.append(output_section(context, *_disk(config, student, sampled)))

@@ -9,7 +9,7 @@ from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes
-from rilctl.planning.memory import Phase, logits_bytes, saving_phase, update_phase
+from rilctl.planning.memory import Phase, logits_bytes, merging_phase, saving_phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
 from rilctl.stages.context import StageContext
@@ -46,7 +46,7 @@ def plan(context: StageContext) -> Plan:
         device = planned_device(context, config.engine)
         engine, longest = planned_engine(context, config.engine), max(response_tokens)
         phases = _phases(config, engine, student, student.anatomy, data.prompts, device, longest)
-        sections += memory_sections(device, phases)
+        sections += memory_sections(device, phases, ranks=engine.ranks)
         mean = data.prompts.mean_tokens + sum(response_tokens) / len(response_tokens)
         trained = round(steps * config.rows_per_step * mean)
     sections.append(time_section(context, steps=steps, trained=trained))
@@ -88,7 +88,12 @@ def _phases(
         logits=logits_bytes(anatomy, tokens, precision, device.kind),
         device=device.kind,
     )
-    return {"update": update} | ({"checkpoint": saving_phase(idle, held)} if engine.zero is None else {})
+    phases = {"update": update}
+    if engine.zero is None:
+        phases["checkpoint"] = saving_phase(idle, held)
+    if config.lora is not None:
+        phases["writing"] = merging_phase(idle, anatomy.adapted_weights(config.lora), precision.weights)
+    return phases
 
 
 def _responses(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rilctl.config.engines import HfEngineConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig
 from rilctl.config.train import TrainConfig
@@ -48,19 +49,23 @@ def plan(context: StageContext) -> Plan:
         device = planned_device(context, config.engine)
         setup = _setup(context, config, student, student.anatomy, data.prompts, device, disc_path)
         stays, unknown = judge_beside(context, judge) if config.algorithm.uses_judge else (Held(), [])
+        engine = planned_engine(context, config.engine)
+        beside = beside_sampling(setup)
+        if isinstance(config.generation, HfEngineConfig):  # needs the policy whole, in the precision of training
+            beside = engine.whole(beside, student, student.anatomy)
         sampling = planned_sampling(
             config.generation,
             student.anatomy,
             data.prompts,
             device,
             answering=setup.answering,
-            beside=beside_sampling(setup) + stays,
+            beside=beside + stays,
             rows=config.questions_per_step * config.num_student_rows,
             num_responses=config.num_student_rows,
             budget=config.sampling.max_new_tokens,
         )
         phases = ril_phases(setup, sampling.phase, sampling.stays + stays)
-        sections += memory_sections(device, phases, (*sampling.facts, *_host(setup), *unknown))
+        sections += memory_sections(device, phases, (*sampling.facts, *_host(setup), *unknown), ranks=engine.ranks)
         trained = work.trained_tokens(data.prompts, setup)
     sections.append(time_section(context, steps=config.num_steps, generated=work.rollout_tokens, trained=trained or 0))
     sections.append(output_section(context, *_disk(config, student, work)))
@@ -191,6 +196,7 @@ def _setup(
         forward=engine.layout(device.kind, with_gradient=False),
         takes_turns=config.take_turns and not shared and device.kind == "cuda" and engine.zero is None,
         checkpoint=engine.zero is None,
+        merged=anatomy.adapted_weights(config.lora) if config.lora else 0,
     )
 
 

@@ -1,6 +1,6 @@
 """A plan's learners: what an engine holds of a model on one device, and in which precision it computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rilctl.config.engines import DeepspeedEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import LoraConfig
@@ -63,6 +63,12 @@ class PlannedEngine:
     def frozen(self, parameters: int, weight_bytes: int) -> Held:
         """Weights that don't train, on one device."""
         return divided_weights(parameters, weight_bytes, self.zero) if self.zero else Held(parameters * weight_bytes)
+
+    def whole(self, held: Held, model: PlannedModel, anatomy: Anatomy) -> Held:
+        """What is held where divided weights come together all at once, as they do while they sample."""
+        if self.zero is None or not self.zero.divides_weights:
+            return held
+        return replace(held, gathered=anatomy.parameters * model.dtype_bytes)
 
     def precision(self, model: PlannedModel, lora: LoraConfig | None) -> Precision:
         """How a learner computes: torch has float32 weights under autocast, ZeRO has them in the lower precision."""

@@ -11,7 +11,8 @@
     ├── LockedError               exit 6   another writer holds the directory
     ├── EndpointError             exit 1   a model behind HTTP is down; what it answered is kept
     ├── EngineError               exit 1   an engine is gone, or works with other weights, tokens or pixels than ours
-    └── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
+    ├── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
+    └── FailedElsewhereError               another process of the run failed and says why; its exit code
 
     RowError                      never ends a run: one row is bad, is recorded with its reason and counted
 
@@ -102,6 +103,20 @@ class InterruptedByUser(RilctlError):
     def interrupted_exit_code(self) -> int:
         """128 plus the signal's number, as shells count: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signal_number
+
+
+class FailedElsewhereError(RilctlError):
+    """Another process of a run failed; it is the one that says why.
+
+    Args:
+        rank: which.
+        code: its exit code, which is this process's as well.
+    """
+
+    def __init__(self, rank: int, code: int) -> None:
+        super().__init__(f"rank {rank} failed", hint="it says why")
+        self.rank = rank
+        self.code = code
 
 
 class RowError(Exception):

@@ -92,6 +92,11 @@ class _TrainingEngine(StrictModel):
     """Processes that decode and process pictures ahead of the step; 0: none, this process does it when it must.
     Absent: 4 where a GPU trains, none on a CPU, which the model needs itself."""
 
+    @property
+    def keeps_masters(self) -> bool:
+        """Whether the engine keeps float32 masters, so that the weights are in the precision of the forward pass."""
+        return False
+
 
 class TorchEngineConfig(_TrainingEngine):
     """Torch training in one process."""
@@ -108,6 +113,11 @@ class DeepspeedEngineConfig(_TrainingEngine):
     on every process whole; under 3 the frozen weights below it are divided."""
     offload: Annotated[Literal["none", "optimizer", "all"], EXECUTION] = "none"
     """What waits in host memory: optimizer state (stages 1 to 3), or weights as well (stage 3)."""
+
+    @property
+    def keeps_masters(self) -> bool:
+        """From stage 1 on."""
+        return self.zero_stage > 0
 
     @model_validator(mode="after")
     def _stage_can_offload(self) -> "DeepspeedEngineConfig":

@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
         self._response_ids = lru_cache(_REMEMBERED)(lambda text: encode_response(vlm, normalise(text), stopped=True))
         self.prompts = prompts or PromptCache(vlm)
         num_hidden = int(vlm.lm_head.weight.shape[1])
-        self.head = nn.Linear(num_hidden, 1, device=vlm.device)
+        self.head = _Head(num_hidden, 1, device=vlm.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             nn.init.normal_(self.head.weight, std=num_hidden**-0.5)
@@ -90,6 +90,9 @@ class Discriminator(nn.Module):
 
     def forward(self, rows: Sequence[DiscriminatorRow]) -> Tensor:
         """disc_logits_student_is_high_N, at least float32. Raises `RowError` where a picture can't be read."""
+        return self.vlm.sharding.run(lambda: self._logits(rows))
+
+    def _logits(self, rows: Sequence[DiscriminatorRow]) -> Tensor:
         keys = [self._prompt_key(row) for row in rows]
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         prompts = [self.encode(rows[keys.index(key)]) for key in order]
@@ -99,8 +102,13 @@ class Discriminator(nn.Module):
             hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
         last_N = mask_NR.sum(1)
         last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
-        logits_N: Tensor = self.head(last_hidden_NH.to(self.head.weight.dtype)).squeeze(-1)
-        return logits_N.to(torch.promote_types(logits_N.dtype, torch.float32))
+        logits_N: Tensor = self.head(last_hidden_NH).squeeze(-1)
+        return logits_N
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether pictures are part of its prompts."""
+        return self.card.input == "image+question+response"
 
     def encode(self, row: DiscriminatorRow) -> EncodedPrompt:
         """What it sees before the response. Raises `RowError` where a picture can't be read."""
@@ -109,15 +117,20 @@ class Discriminator(nn.Module):
     def shown(self, row: DiscriminatorRow) -> tuple[str, tuple[ImageRef, ...]]:
         """The question and the pictures that it sees."""
         question = "" if self.card.input == "response" else row.question
-        return question, row.images if self.card.input == "image+question+response" else ()
+        return question, row.images if self.sees_pictures else ()
 
     def num_response_tokens(self, row: DiscriminatorRow) -> int:
         """Length of the response, its end included."""
         return len(self._response_ids(row.text))
 
     def trained_parameters(self) -> list[tuple[str, nn.Parameter]]:
-        """What trains: the backbone's trainable weights and the head; a head over the vocabulary has no part in it."""
+        """What trains: the backbone's trainable weights and the head.
+
+        A head over the vocabulary has no part in it, nor has a vision tower that never sees a picture.
+        """
         own = {id(parameter) for _, parameter in self.vlm.trained_parameters()}
+        if not self.sees_pictures:
+            own &= {id(parameter) for parameter in self.vlm.model.get_decoder().parameters()}
         backbone = [(f"backbone.{name}", p) for name, p in self.backbone.named_parameters() if id(p) in own]
         return backbone + [(f"head.{name}", p) for name, p in self.head.named_parameters()]
 
@@ -141,6 +154,13 @@ class Discriminator(nn.Module):
     def _prompt_key(self, row: DiscriminatorRow) -> tuple[str, tuple[str, ...]]:
         question, images = self.shown(row)
         return question, tuple(image.digest for image in images)
+
+
+class _Head(nn.Linear):
+    def forward(self, hidden_NH: Tensor) -> Tensor:
+        """In float32 at least, also where weights that train are kept in a lower precision."""
+        dtype = torch.promote_types(self.weight.dtype, torch.float32)
+        return nn.functional.linear(hidden_NH.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
 
 
 def read_card(directory: Path) -> DiscriminatorCard:

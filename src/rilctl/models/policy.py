@@ -23,10 +23,13 @@ def response_logprobs(
     banned_ids: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities logprobs_NR of responses, 0 at padding; entropy_T of the policy in nats, without gradient."""
-    with vlm.forward_pass():
-        hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
-        head = _head(vlm, temperature, banned_ids)
-        logprobs_T, entropy_T = token_logprobs(hidden_TH, token_ids_NR[mask_NR], head)
+
+    def compute() -> tuple[Tensor, Tensor]:
+        with vlm.forward_pass():
+            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+            return token_logprobs(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids))
+
+    logprobs_T, entropy_T = vlm.sharding.run(compute)
     return _spread(logprobs_T, mask_NR), entropy_T
 
 
@@ -46,10 +49,13 @@ def response_loss(
     Returns:
         The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.
     """
-    with vlm.forward_pass():
-        hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
-        head = _head(vlm, temperature, banned_ids)
-        loss, logprobs_T, entropy_T = token_loss(hidden_TH, token_ids_NR[mask_NR], head, loss_of)
+
+    def compute() -> tuple[Tensor, Tensor, Tensor]:
+        with vlm.forward_pass():
+            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+            return token_loss(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids), loss_of)
+
+    loss, logprobs_T, entropy_T = vlm.sharding.run(compute)
     return loss, _spread(logprobs_T, mask_NR), entropy_T
 
 

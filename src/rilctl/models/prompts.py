@@ -125,7 +125,7 @@ def join_features(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Tenso
 
 def collate_responses(vlm: Vlm, responses: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Pad responses on the right: (token_ids_NR, mask_NR bool), on the model's device."""
-    length = max(len(response) for response in responses)
+    length = max((len(response) for response in responses), default=1)
     ids_NR = torch.full((len(responses), length), pad_token_id(vlm))
     mask_NR = torch.zeros((len(responses), length), dtype=torch.bool)
     for row, response in enumerate(responses):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,8 +16,12 @@ from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.processor import Encoder, load_processor
+from rilctl.models.sharding import Sharding, Unsharded
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 from rilctl.models.vocabulary import banned_ids, stop_ids
+
+if TYPE_CHECKING:
+    from rilctl.models.prompts import EncodedPrompt
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -33,12 +37,17 @@ class Vlm(Encoder):
         dtype: precision of the forward pass; weights that train are float32 under autocast.
         digest: identity of the weights when they were loaded.
         adapter: the adapter that belongs to it; other roles may share the frozen weights. None: the weights alone.
+        sharding: where the weights are.
+        stand_in: a prompt for forward passes that have none, or none with a picture where it has one: every rank then
+            runs the same modules. Its part in the result is zero. None: there are no other ranks to keep step with.
     """
 
     model: Any
     dtype: torch.dtype
     digest: str
     adapter: str | None = None
+    sharding: Sharding = field(default_factory=Unsharded)
+    stand_in: "EncodedPrompt | None" = None
     stop_ids: tuple[int, ...] = field(init=False)
     banned_ids: tuple[int, ...] = field(init=False)
 
@@ -85,7 +94,8 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
         config: which model, in which precision; or random weights of its configuration.
         base_dir: folder that relative paths start from.
         device: where the weights go.
-        trainable: keep the weights in float32, with the forward pass in `config.dtype`.
+        trainable: keep the weights in float32, with the forward pass in `config.dtype`; not needed where an engine
+            keeps float32 masters of them.
 
     Raises:
         ModelError: no such model, no processor, a missing or misshapen weight.

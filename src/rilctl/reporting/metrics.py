@@ -18,9 +18,11 @@ class MetricsLog:
 
     Args:
         directory: the run's output directory; it exists.
+        writes: False: nothing is; another process does.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, writes: bool = True) -> None:
+        self._writes = writes
         self._metrics = directory / METRICS
         self._timings = directory / TIMINGS
 
@@ -38,14 +40,14 @@ class MetricsLog:
         lines = [(self._metrics, _line(step, metrics))]
         if timings:
             lines.append((self._timings, _line(step, timings)))
-        for path, line in lines:
+        for path, line in lines if self._writes else ():
             with path.open("a", encoding="utf-8") as file:
                 file.write(line)
 
     def truncate_to(self, step: int) -> None:
         """Cut both files back to a checkpoint: later steps and a half-written last line go."""
         for path in (self._metrics, self._timings):
-            if path.exists():
+            if self._writes and path.exists():
                 rows = read_metrics(path)
                 kept = [row for row in rows if row["step"] <= step]
                 write_atomic(path, "".join(map(_dump, kept)).encode())

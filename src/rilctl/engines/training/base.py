@@ -22,10 +22,14 @@ class StepReport:
 
 
 class TrainingEngine(Protocol):
-    """Turns losses into better weights; micro-batches accumulate until `step`."""
+    """Turns losses into better weights; micro-batches accumulate until `step`.
+
+    On several ranks all make the same calls in the same order, with equally many `backward`s before a `step`; all but
+    `load` are collective.
+    """
 
     def backward(self, loss: Tensor) -> None:
-        """Add this micro-batch's gradients; its loss already has the whole batch's denominator."""
+        """Add this micro-batch's gradients; its loss already has the denominator of the whole batch of all ranks."""
 
     def step(self) -> StepReport:
         """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""

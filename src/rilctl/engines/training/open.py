@@ -2,30 +2,99 @@
 
 from collections.abc import Iterable
 
-from torch import nn
+from PIL import Image
 
-from rilctl.config.engines import TrainingEngineConfig
+from rilctl.config.engines import DeepspeedEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.deepspeed_engine import DeepspeedTraining
+from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.engines.training.zero import initialize
 from rilctl.errors import UsageError
+from rilctl.models.discriminator import Discriminator
+from rilctl.models.prompts import encode_prompt
+from rilctl.models.vlm import DTYPES, Vlm
+
+_PICTURE_PX = 56
+"""Side of the picture in a stand-in; two patches of the largest that our families have, so none enlarges it."""
 
 
 def open_training(
-    named_parameters: Iterable[tuple[str, nn.Parameter]],
-    optim: OptimConfig,
-    engine: TrainingEngineConfig,
-    *,
-    num_steps: int,
+    trained: Vlm | Discriminator, optim: OptimConfig, engine: TrainingEngineConfig, *, num_steps: int, ranks: Ranks
 ) -> TrainingEngine:
-    """What trains these parameters.
+    """What trains a model: all its weights, or its adapter.
+
+    DeepSpeed takes all weights over. Adapters are whole on every rank, whatever becomes of the frozen weights.
 
     Args:
-        named_parameters: all parameters of the module; frozen ones are left alone.
+        trained: the model.
         optim: optimizer and schedule.
         engine: which engine.
         num_steps: optimizer steps of the whole run, for the schedule.
+        ranks: this process among those that train.
+
+    Raises:
+        UsageError: DeepSpeed isn't installed, or can't train this model.
     """
-    if engine.type != "torch":
-        raise UsageError(f"nothing trains with engine.type = `{engine.type}` yet", hint="set it to `torch`")
-    return TorchTraining(named_parameters, optim, num_steps=num_steps)
+    parameters = trained.trained_parameters()
+    if not isinstance(engine, DeepspeedEngineConfig):
+        return TorchTraining(parameters, optim, num_steps=num_steps)
+    vlm, sees_pictures = (trained, True) if isinstance(trained, Vlm) else (trained.vlm, trained.sees_pictures)
+    _check(vlm, engine)
+    _keep_in_step(vlm, ranks, sees_pictures=sees_pictures)
+    if vlm.adapter is not None:
+        return TorchTraining(parameters, optim, num_steps=num_steps, ranks=ranks)
+    model = trained.model if isinstance(trained, Vlm) else trained
+    if engine.keeps_masters:  # the head of a discriminator is float32 still
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(vlm.dtype)
+    head = vlm.lm_head.weight if isinstance(trained, Vlm) else None
+    training = DeepspeedTraining(model, head, parameters, optim, engine, num_steps=num_steps, ranks=ranks)
+    vlm.sharding = training.sharding
+    return training
+
+
+def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ranks) -> None:
+    """Models with weights that don't train: a reference, or what adapters stand on. ZeRO-3 divides them over the ranks.
+
+    Args:
+        vlms: all roles that such weights play; some may share them.
+        engine: which engine trains.
+        ranks: this process among those that train.
+
+    Raises:
+        UsageError: as `open_training`.
+    """
+    if not isinstance(engine, DeepspeedEngineConfig):
+        return
+    shared: dict[int, list[Vlm]] = {}
+    for vlm in vlms:
+        _check(vlm, engine)
+        _keep_in_step(vlm, ranks, sees_pictures=True)
+        shared.setdefault(id(vlm.model), []).append(vlm)
+    for roles in shared.values() if engine.zero_stage == 3 else ():
+        model = roles[0].model
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(".lora_" in name)
+        sharding = initialize(model, roles[0].lm_head.weight, engine)[1]
+        for role in roles:
+            role.sharding = sharding
+
+
+def _check(vlm: Vlm, engine: DeepspeedEngineConfig) -> None:
+    if vlm.dtype == DTYPES["float16"]:
+        raise UsageError("DeepSpeed trains in float32 or bfloat16", hint='set `student.dtype = "bfloat16"`')
+    if vlm.family == "other" and engine.zero_stage == 3:
+        raise UsageError(
+            f"{vlm.source.name} is of a family that runs its layers once for each prompt, which ZeRO-3 can't follow",
+            hint="set `engine.zero_stage` to 2",
+        )
+
+
+def _keep_in_step(vlm: Vlm, ranks: Ranks, *, sees_pictures: bool) -> None:
+    """Where there are other ranks, run the same modules as they do, whatever this one's rows are."""
+    if ranks.size == 1:
+        return
+    pictures = [Image.new("RGB", (_PICTURE_PX, _PICTURE_PX))] if sees_pictures and vlm.family != "text" else []
+    vlm.stand_in = encode_prompt(vlm, "", pictures)

@@ -1,0 +1,62 @@
+"""AdamW, its groups and its schedule: the same whatever engine steps."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from rilctl.config.fields import OptimConfig
+from rilctl.engines.training.base import StepReport
+from rilctl.errors import RilctlError
+
+
+def make_adamw(parameters: Mapping[str, nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
+    """AdamW; norms, biases and embeddings don't decay."""
+    decayed = [p for name, p in parameters.items() if p.ndim >= 2 and "embed" not in name]
+    exempt = [p for name, p in parameters.items() if p.ndim < 2 or "embed" in name]
+    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": exempt, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=optim.lr, betas=optim.betas)
+
+
+class Schedule:
+    """Gives the optimizer its learning rate, step after step.
+
+    Args:
+        optimizer: whose groups get it.
+        optim: peak, end and warm-up.
+        num_steps: optimizer steps of the whole run.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, optim: OptimConfig, num_steps: int) -> None:
+        self._optimizer = optimizer
+        self._optim = optim
+        self._num_steps = num_steps
+        self.steps_done = 0
+
+    def prepare(self) -> float:
+        """Set and return the learning rate of the step that comes."""
+        lr = learning_rate(self._optim, self.steps_done, self._num_steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def report(self, grad_norm: float, lr: float) -> StepReport:
+        """What was done. Raises `RilctlError` where the gradient was not finite."""
+        self.steps_done += 1
+        if not math.isfinite(grad_norm) or grad_norm < 0:  # DeepSpeed says -1
+            raise RilctlError(
+                f"the gradient is not finite at optimizer step {self.steps_done}",
+                hint="lower `optim.lr`, or use dtype = `float32`; the last checkpoint is intact",
+            )
+        return StepReport(grad_norm=grad_norm, lr=lr)
+
+
+def learning_rate(optim: OptimConfig, steps_done: int, num_steps: int) -> float:
+    """Linear from 0 over `warmup_steps`, then linear from `lr` to `lr_end` at the last step."""
+    if steps_done < optim.warmup_steps:
+        return optim.lr * (steps_done + 1) / optim.warmup_steps
+    if optim.lr_end is None:
+        return optim.lr
+    span = max(1, num_steps - 1 - optim.warmup_steps)
+    return optim.lr + (optim.lr_end - optim.lr) * min(1.0, (steps_done - optim.warmup_steps) / span)

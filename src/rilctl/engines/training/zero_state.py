@@ -1,0 +1,106 @@
+"""A parameter's whole state out of ZeRO's partitions, and back into them. Collective.
+
+DeepSpeed's own checkpoints fit one number of ranks and are pickled; its accessors (`deepspeed.utils.safe_get_full_*`)
+give what any engine can read. Two gaps in 0.19.8 are closed here: moments exist only after a first step, and of several
+groups only the first one's are linked to its parameters.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rilctl.engines.training.state import MOMENTS, ParameterState
+from rilctl.engines.training.zero import import_deepspeed
+
+
+class ZeroState:
+    """Reads and writes the state of parameters that an engine trains.
+
+    Args:
+        engine: DeepSpeed's.
+        adamw: its optimizer.
+        stage: of ZeRO.
+        rank: this process's.
+    """
+
+    def __init__(self, engine: Any, adamw: torch.optim.AdamW, *, stage: int, rank: int) -> None:
+        self._engine, self._adamw, self._stage, self._rank = engine, adamw, stage, rank
+        self._utils = import_deepspeed().utils
+
+    def read(self, parameter: nn.Parameter) -> ParameterState:
+        """The parameter, whole, on every rank."""
+        if self._stage == 0:
+            moments = self._adamw.state.get(parameter) or {}
+            exp_avg, exp_avg_sq = (moments.get(key) for key in MOMENTS)
+            return ParameterState(parameter, exp_avg, exp_avg_sq, float(moments.get("step", 0)))
+        weight = self._utils.safe_get_full_fp32_param(parameter)
+        if not any(self._adamw.state.values()):
+            return ParameterState(weight)
+        self._link()
+        exp_avg, exp_avg_sq = (self._utils.safe_get_full_optimizer_state(parameter, key) for key in MOMENTS)
+        return ParameterState(weight, exp_avg, exp_avg_sq, float(self._steps()[0]))
+
+    def write(self, parameter: nn.Parameter, state: ParameterState) -> None:
+        """Keep this rank's part; without moments, they are zero."""
+        values = {"exp_avg": state.exp_avg, "exp_avg_sq": state.exp_avg_sq}
+        if self._stage == 0:
+            parameter.copy_(state.weight)
+            moments = {key: torch.zeros_like(parameter) if value is None else value for key, value in values.items()}
+            device = parameter.device
+            self._adamw.state[parameter] = {
+                "step": torch.tensor(state.step),
+                **{key: value.to(device) for key, value in moments.items()},
+            }
+            return
+        for step in self._steps():
+            step.fill_(state.step)
+        for key, value in values.items():
+            if value is not None:
+                self._put(parameter, value, key)
+        self._put(parameter, state.weight, None)
+        if self._stage == 3:
+            parameter.ds_tensor.data.copy_(self._part(parameter, state.weight))  # type: ignore[attr-defined]
+        if self._stage < 3 or parameter.numel():  # whole, or one that is on every rank
+            parameter.data.copy_(state.weight)
+
+    def make_moments(self) -> None:
+        """Zero moments, where no step has been taken."""
+        if self._stage == 0:
+            return
+        for flat in self._partitions():
+            if not self._adamw.state[flat]:
+                zeros = {key: torch.zeros_like(flat) for key in MOMENTS}
+                self._adamw.state[flat] = {"step": torch.tensor(0.0), **zeros}
+        self._link()
+
+    def _put(self, parameter: nn.Parameter, value: Tensor, key: str | None) -> None:
+        if self._stage == 3:
+            part = self._part(parameter, value)
+            if key is None:
+                self._utils.safe_set_local_fp32_param(parameter, part)
+            else:
+                self._utils.safe_set_local_optimizer_state(parameter, part, key)
+        elif key is None:
+            self._utils.safe_set_full_fp32_param(parameter, value)
+        else:
+            self._utils.safe_set_full_optimizer_state(parameter, value, key)
+
+    def _part(self, parameter: nn.Parameter, value: Tensor) -> Tensor:
+        """This rank's part of a value, zeros behind the end."""
+        size = parameter.ds_tensor.numel()  # type: ignore[attr-defined]
+        part = value.flatten()[size * self._rank :][:size]
+        return nn.functional.pad(part, (0, size - len(part)))
+
+    def _partitions(self) -> list[Tensor]:
+        """This rank's masters, one tensor for each group of the optimizer or part of it."""
+        zero = self._engine.optimizer
+        return list(zero.fp32_partitioned_groups_flat if self._stage == 3 else zero.single_partition_of_fp32_groups)
+
+    def _steps(self) -> list[Tensor]:
+        return [moments["step"] for moments in self._adamw.state.values() if moments]
+
+    def _link(self) -> None:
+        if self._stage < 3:
+            for group, flat in zip(self._engine.optimizer.bit16_groups, self._partitions(), strict=True):
+                self._utils.lazy_init_hp_params_optimizer_state(group, flat, self._adamw.state)

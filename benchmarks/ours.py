@@ -15,6 +15,7 @@ from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
+from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.adapters import with_adapter
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
@@ -63,7 +64,7 @@ class OurSide:
         self.vlm = roles.policy
         self.prompts = PromptCache(self.vlm)
         self.generation = shared_engine(self.vlm, self.prompts, self.config.generation)
-        self.learner = make_learner(self.config, roles, TextJudge(), {})
+        self.learner = make_learner(self.config, roles, TextJudge(), {}, Ranks())
         self.metrics: dict[str, float] = {}
         self._steps_done = 0
         self._watch()
@@ -72,18 +73,18 @@ class OurSide:
         """One training step; what each phase took. Raises `AssertionError` where it didn't do the work."""
         with self.clock.phase("other"):
             groups = [
-                Group(sample, self.prompts.get(sample.question, sample.images), [student_row(r) for r in responses])
-                for sample, responses in zip(samples, self.roll_out(samples), strict=True)
+                Group(place, sample, self.prompts.get(sample.question, sample.images), [*map(student_row, responses)])
+                for place, (sample, responses) in enumerate(zip(samples, self.roll_out(samples), strict=True))
             ]
             if self.learner.disc is not None:
                 for group in groups:
                     group.rows += [self._teacher_row(text) for text in teachers[group.sample.id]]
-            self.metrics = self.learner.learn(groups)
+            self.metrics = self.learner.learn(groups, samples)
         rows = [row for group in groups for row in group.policy_rows]
         num_sides = 1 if self.learner.disc is None else 2
         assert len(rows) == num_sides * self.shape.num_rows * len(samples)
         assert all(len(row.token_ids) == self.shape.new_tokens for row in rows)
-        has_signal = self.metrics["group/no_signal_share"] < 1  # a few random answers may all be right
+        has_signal = any(row.advantage for row in rows)  # a few random answers may all be right
         assert (self.metrics["policy/grad_norm"] > 0) == has_signal
         return self.clock.take()
 

@@ -70,6 +70,8 @@ class CallCache:
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """Keep answers, all or none; a key that has an answer keeps it."""
         rows = [(key, canonical_json(value).decode()) for key, value in answers.items()]
+        if not rows:
+            return
         with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -6,13 +6,13 @@ it is paid for. Each response has its own key, made of its seed and not of how m
 there are: asking for 16 instead of 8 asks for 8 more.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.calls import CallCache, call_key
+from rilctl.artifacts.calls import call_key
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import (
     GenerationEngine,
@@ -27,9 +27,19 @@ _CALL = "generate-1"
 """Part of every key; raised when an answer's stored form or meaning changes."""
 
 
+class Calls(Protocol):
+    """What is asked of the call cache."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
+        """See `CallCache`."""
+
+    def put_many(self, answers: Mapping[str, JsonValue]) -> None:
+        """See `CallCache`."""
+
+
 def cached_responses(
     engine: GenerationEngine,
-    cache: CallCache,
+    cache: Calls,
     requests: Sequence[GenerationRequest],
     sampling: SamplingConfig,
     *,
@@ -53,7 +63,7 @@ def cached_responses(
     """
     for start in range(0, len(requests), chunk):
         some = requests[start : start + chunk]
-        yield from _answer_chunk(engine, cache, some, sampling, check_stop)
+        yield from answer_chunk(engine, cache, some, sampling, check_stop)
         on_chunk(len(some))
 
 
@@ -74,7 +84,7 @@ class _Pending:
 
 
 def missing_calls(
-    model_digest: str, cache: CallCache, request: GenerationRequest, sampling: SamplingConfig
+    model_digest: str, cache: Calls, request: GenerationRequest, sampling: SamplingConfig
 ) -> list[tuple[str, int]]:
     """(key, seed) of the answers that an engine with this digest would be asked for. Raises `RowError`."""
     ((each,), _) = _look_up(model_digest, cache, [request], sampling)
@@ -106,7 +116,7 @@ def response_key(model_digest: str, request: GenerationRequest, sampling: Sampli
 
 
 def _look_up(
-    model_digest: str, cache: CallCache, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+    model_digest: str, cache: Calls, requests: Sequence[GenerationRequest], sampling: SamplingConfig
 ) -> tuple[list[_Pending], dict[str, JsonValue]]:
     pending = [_with_keys(model_digest, request, sampling) for request in requests]
     known = cache.get_many([key for each in pending for key in each.keys])
@@ -115,27 +125,29 @@ def _look_up(
     return pending, known
 
 
-def _answer_chunk(
+def answer_chunk(
     engine: GenerationEngine,
-    cache: CallCache,
+    cache: Calls,
     requests: Sequence[GenerationRequest],
     sampling: SamplingConfig,
-    check_stop: Callable[[], object],
+    check_stop: Callable[[], object] = lambda: None,
 ) -> list[tuple[Response, ...] | RowError]:
+    """One chunk of `cached_responses`."""
     pending, known = _look_up(engine.model_digest, cache, requests, sampling)
     asked = [each for each in pending if each.missing]
     if asked and isinstance(engine, OneByOneEngine):
         known |= _ask_one_by_one(engine, cache, asked, sampling, check_stop)
-    elif asked:
+    else:
         known |= _ask_together(engine, cache, asked, sampling)
     return [each.error or tuple(_unpacked(known[key]) for key in each.keys) for each in pending]
 
 
 def _ask_together(
-    engine: GenerationEngine, cache: CallCache, asked: Sequence[_Pending], sampling: SamplingConfig
+    engine: GenerationEngine, cache: Calls, asked: Sequence[_Pending], sampling: SamplingConfig
 ) -> dict[str, JsonValue]:
     new: dict[str, JsonValue] = {}
-    for each, answer in zip(asked, engine.generate([each.fewer for each in asked], sampling), strict=True):
+    answers = engine.generate([each.fewer for each in asked], sampling) if asked else []
+    for each, answer in zip(asked, answers, strict=True):
         if isinstance(answer, RowError):
             each.error = answer
         else:
@@ -146,7 +158,7 @@ def _ask_together(
 
 def _ask_one_by_one(
     engine: OneByOneEngine,
-    cache: CallCache,
+    cache: Calls,
     asked: Sequence[_Pending],
     sampling: SamplingConfig,
     check_stop: Callable[[], object],
@@ -211,7 +223,7 @@ class CachedGeneration:
     def __init__(
         self,
         engine: GenerationEngine,
-        cache: CallCache,
+        cache: Calls,
         *,
         chunk: int,
         on_begin: Callable[[int], None],

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rilctl.config.recipe import Recipe, Verb
+from rilctl.engines.training.world import World
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.progress import Reporter
 from rilctl.schemas.manifest import ArtifactSummary
@@ -28,6 +29,7 @@ class StageContext:
         reporter: who is told what happens.
         resume_command: the shell command that goes on after an interruption.
         stop: set when a signal asks for a clean end.
+        world: which of how many processes this one is.
     """
 
     recipe: Recipe
@@ -37,6 +39,7 @@ class StageContext:
     reporter: Reporter
     resume_command: str
     stop: StopFlag = field(default_factory=StopFlag)
+    world: World = field(default_factory=World)
 
     @property
     def root(self) -> Path:

@@ -11,7 +11,9 @@ from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.models.prompts import EncodedPrompt
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,9 @@ class LabelledRows:
     is_student: Sequence[bool]
     group_ids: Sequence[int]
 
-    def parts(self, disc: Discriminator, budget_tokens: int) -> Iterator[list[int]]:
-        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`.
-
-        All rows' prompts are held until the last part is taken, so that none is encoded twice.
-        """
+    def parts(self, disc: Discriminator, prompts: Sequence[EncodedPrompt], budget_tokens: int) -> Iterator[list[int]]:
+        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`."""
         groups = [list(members) for _, members in groupby(range(len(self.rows)), key=self.group_ids.__getitem__)]
-        prompts = [disc.encode(row) for row in self.rows]
         lengths = [disc.num_response_tokens(row) for row in self.rows]
         sizes = [
             GroupSize(len(prompts[rows[0]].token_ids_P), len(rows), max(lengths[index] for index in rows))
@@ -45,27 +43,34 @@ class LabelledRows:
 
 
 def update_discriminator(
-    disc: Discriminator, engine: TrainingEngine, batch: LabelledRows, *, budget_tokens: int
+    disc: Discriminator, engine: TrainingEngine, batch: LabelledRows, *, budget_tokens: int, ranks: Ranks
 ) -> tuple[Tensor, dict[str, float]]:
-    """Learn who said what, once.
+    """Learn who said what, once. Collective.
+
+    Args:
+        disc: learns.
+        engine: its optimizer.
+        batch: this rank's rows; groups are whole.
+        budget_tokens: of a micro-batch.
+        ranks: whose rows together are the batch.
 
     Returns:
-        The rows' logits before the update (student is high), and `loss`, `grad_norm`.
+        This rank's logits before the update (student is high), and `loss`, `grad_norm` of the batch.
     """
     labels_N = torch.tensor(batch.is_student, dtype=torch.float32)
-    group_ids_N = torch.tensor(batch.group_ids)
-    num_pairs = count_pairs(labels_N, group_ids_N)
-    num_students = int(labels_N.sum())
+    group_ids_N = torch.tensor(batch.group_ids, dtype=torch.long)
+    num_pairs = ranks.total(count_pairs(labels_N, group_ids_N))
+    num_students, num_rows = ranks.total(int(labels_N.sum())), ranks.total(len(labels_N))
     loss_of, total = DISC_LOSSES[disc.card.loss], 0.0
     order, logits = list[int](), list[Tensor]()
-    for part in batch.parts(disc, budget_tokens):
+    for part in _padded_parts(disc, batch, budget_tokens, ranks):
         logits_n = disc([batch.rows[index] for index in part])
         loss = loss_of(
             logits_n,
             labels_N[part].to(logits_n),
             group_ids_N[part].to(logits_n.device),
             num_students=num_students,
-            num_teachers=len(labels_N) - num_students,
+            num_teachers=num_rows - num_students,
             num_pairs=num_pairs,
         )
         engine.backward(loss)
@@ -73,25 +78,38 @@ def update_discriminator(
         logits.append(logits_n.detach().cpu())
         total += float(loss.detach())
     report = engine.step()
-    return _in_order(logits, order), {"loss": total, "grad_norm": report.grad_norm}
+    return _in_order(logits, order), ranks.add_up({"loss": total}) | {"grad_norm": report.grad_norm}
 
 
 @torch.no_grad()
-def score(disc: Discriminator, batch: LabelledRows, *, budget_tokens: int) -> Tensor:
-    """The rows' logits, student is high."""
+def score(disc: Discriminator, batch: LabelledRows, *, budget_tokens: int, ranks: Ranks) -> Tensor:
+    """The logits of this rank's rows, student is high. Collective."""
     order, logits = list[int](), list[Tensor]()
-    for part in batch.parts(disc, budget_tokens):
+    for part in _padded_parts(disc, batch, budget_tokens, ranks):
         logits.append(disc([batch.rows[index] for index in part]).cpu())
         order += part
     return _in_order(logits, order)
 
 
+def _padded_parts(disc: Discriminator, batch: LabelledRows, budget_tokens: int, ranks: Ranks) -> Iterator[list[int]]:
+    """`LabelledRows.parts`, with empty ones so that all ranks have equally many. Collective.
+
+    All rows' prompts are held until the last part is taken, so that none is encoded twice.
+    """
+    with ranks.together():
+        prompts = [disc.encode(row) for row in batch.rows]
+        parts = list(batch.parts(disc, prompts, budget_tokens))
+    yield from ranks.padded(parts, [], least=int(disc.vlm.stand_in is not None))
+
+
 def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:
     """The micro-batches' logits in the order of the rows."""
-    return torch.cat(list(logits))[torch.tensor(order).argsort()]
+    return torch.cat(list(logits))[torch.tensor(order, dtype=torch.long).argsort()]
 
 
-def health(disc: Discriminator, logits_N: Tensor, is_student: Sequence[bool]) -> dict[str, float]:
-    """`disc_metrics` of rows that the discriminator has not learned from; read as its loss wants."""
-    labels_N = torch.tensor(is_student, dtype=torch.float32)
+def health(disc: Discriminator, logits_N: Tensor, is_student: Sequence[bool], *, ranks: Ranks) -> dict[str, float]:
+    """`disc_metrics` of all ranks' rows, not yet learned from; read as the discriminator's loss wants. Collective."""
+    logits = ranks.gather_lists(logits_N.tolist())
+    logits_N = torch.tensor(logits, dtype=logits_N.dtype)
+    labels_N = torch.tensor(ranks.gather_lists(list(is_student)), dtype=torch.float32)
     return disc_metrics(logits_N, labels_N, logits_have_zero=disc.card.loss == "bce")

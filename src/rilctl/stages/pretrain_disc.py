@@ -1,7 +1,6 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
@@ -9,16 +8,14 @@ import torch
 from pydantic import JsonValue
 
 from rilctl.algorithms.disc_metrics import length_only_accuracy
-from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.read import input_entry
-from rilctl.artifacts.runs import Run, open_run
+from rilctl.artifacts.runs import Run
 from rilctl.config.fields import ModelConfig, semantic_config
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
-from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.open import open_generation
-from rilctl.engines.training.open import open_training
+from rilctl.engines.training.open import open_frozen, open_training
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
@@ -29,8 +26,8 @@ from rilctl.models.prompts import encode_response
 from rilctl.models.vlm import load_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
+from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
-from rilctl.stages.cached_calls import cached_responses
 from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
@@ -45,6 +42,8 @@ from rilctl.stages.inputs import (
     up_to_date,
 )
 from rilctl.stages.plans.pretrain_disc import plan
+from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
+from rilctl.stages.student_responses import reject, sample_student
 
 __all__ = ["plan", "run"]
 
@@ -64,7 +63,11 @@ class Pair:
 
 def run(context: StageContext) -> StageResult:
     """Sample the student, train the discriminator, report on held-out questions."""
-    config = _config(context)
+    with join_ranks(context, _config(context).engine) as ranks:
+        return _run(context, _config(context), ranks)
+
+
+def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> StageResult:
     student, student_entry = find_student(context, config.student, after="pretrain-disc")
     cache_path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
     data = load_data(context)
@@ -74,13 +77,7 @@ def run(context: StageContext) -> StageResult:
         inputs.append(input_entry("responses", given))
     semantic: dict[str, JsonValue] = {"pretrain-disc": semantic_config(config), "student": semantic_config(student)}
     roles = {"discriminator": "discriminator"} | ({} if given else {"responses": "responses"})
-    with open_run(
-        context.out,
-        verb="pretrain-disc",
-        config=context.recipe.model_dump(mode="json"),
-        semantic=semantic,
-        inputs=inputs,
-    ) as artifact_run:
+    with open_ranked_run(context, ranks, verb="pretrain-disc", semantic=semantic, inputs=inputs) as artifact_run:
         done = artifact_run.finished(roles)  # type: ignore[arg-type]
         if done is not None:
             return up_to_date(done)
@@ -88,77 +85,35 @@ def run(context: StageContext) -> StageResult:
             torch.set_num_threads(config.engine.num_threads)
         teacher = read_responses(context, cache_path, data.samples)
         rejected = list(data.rejected)
-        outputs = {}
+        outputs: dict[str, ArtifactSummary] = {}
         if given:
             students = read_responses(context, given, data.samples)
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
-            students = _sample_student(context, config, student, samples, rejected)
-            writer = artifact_run.writer("responses", role="responses")
-            writer.write_rows(row for rows in students.values() for row in rows)
-            writer.write_rejected(rejected)
-            outputs["responses"] = writer.commit()
+            students, bad = sample_student(context, config, student, samples, ranks)
+            rejected += bad
+            with ranks.together():
+                if ranks.is_main:
+                    writer = artifact_run.writer("responses", role="responses")
+                    writer.write_rows(row for rows in students.values() for row in rows)
+                    writer.write_rejected(rejected)
+                    outputs["responses"] = writer.commit()
         pairs = _pairs(data.samples, students, teacher)
         if config.input == "image+question+response":
             pairs = _readable(pairs, rejected)
-        disc, metrics = _train(context, config, student, pairs, artifact_run)
-        writer = artifact_run.writer("discriminator", role="discriminator")
-        disc.save(writer.staging())
-        writer.write_rejected(rejected)
-        summary = writer.commit(metrics=metrics)
-        artifact_run.clear_resume()
-    return StageResult({"discriminator": summary} | outputs, num_rejected=len(rejected), summary=dict(metrics))
+        disc, metrics = _train(context, config, student, pairs, artifact_run, ranks)
+        with disc.vlm.sharding.whole(), ranks.together():
+            if ranks.is_main:
+                writer = artifact_run.writer("discriminator", role="discriminator")
+                disc.save(writer.staging())
+                writer.write_rejected(rejected)
+                outputs = {"discriminator": writer.commit(metrics=metrics)} | outputs
+                artifact_run.clear_resume()
+    return StageResult(outputs, num_rejected=len(rejected), summary=dict(metrics))
 
 
 def _config(context: StageContext) -> PretrainDiscConfig:
     return context.recipe.pretrain_disc or PretrainDiscConfig()
-
-
-def _sample_student(
-    context: StageContext,
-    config: PretrainDiscConfig,
-    student: ModelConfig,
-    samples: Sequence[Sample],
-    rejected: list[RejectedRecord],
-) -> dict[str, list[ResponseRecord]]:
-    """The student's responses through the call cache, by sample id."""
-    engine = open_generation(student, config.generation, context.base_dir, warn=context.reporter.warn)
-    seeds = range(config.num_responses)
-    requests = [
-        GenerationRequest(s.id, s.question, s.images, tuple(row_seed(config.seed, "student", s.id, i) for i in seeds))
-        for s in samples
-    ]
-    context.reporter.begin("student responses", total=len(requests), unit="questions")
-
-    def on_chunk(num: int) -> None:
-        context.reporter.advance(num)
-        context.check_stop()
-
-    found: dict[str, list[ResponseRecord]] = {}
-    with closing(engine), CallCache(context.root) as cache:
-        chunk = max(1, engine.rows_at_once // config.num_responses)
-        answers = cached_responses(engine, cache, requests, config.sampling, chunk=chunk, on_chunk=on_chunk)
-        for sample, answer in zip(samples, answers, strict=True):
-            if isinstance(answer, RowError):
-                rejected.append(_reject(sample.id, answer))
-                continue
-            found[sample.id] = [
-                ResponseRecord(
-                    sample_id=sample.id,
-                    source="student",
-                    side="student",
-                    response_index=index,
-                    question=sample.question,
-                    answer=sample.answer,
-                    image_digests=[image.digest for image in sample.images],
-                    text=response.text,
-                    token_ids=response.recorded_token_ids,
-                    finish_reason=response.finish_reason,
-                )
-                for index, response in enumerate(answer)
-            ]
-    context.reporter.end()
-    return found
 
 
 def _pairs(
@@ -186,20 +141,22 @@ def _readable(pairs: Sequence[Pair], rejected: list[RejectedRecord]) -> list[Pai
             for image in sample.images:
                 image.load()
         except RowError as error:
-            bad[sample.id] = _reject(sample.id, error)
+            bad[sample.id] = reject(sample.id, error)
     rejected += bad.values()
     return [pair for pair in pairs if pair.sample.id not in bad]
 
 
-def _reject(sample_id: str, error: RowError) -> RejectedRecord:
-    return RejectedRecord(sample_id=sample_id, source="student", reason=error.reason, message=error.message)
-
-
 def _train(
-    context: StageContext, config: PretrainDiscConfig, student: ModelConfig, pairs: Sequence[Pair], artifact_run: Run
+    context: StageContext,
+    config: PretrainDiscConfig,
+    student: ModelConfig,
+    pairs: Sequence[Pair],
+    artifact_run: Run,
+    ranks: Ranks,
 ) -> tuple[Discriminator, dict[str, float]]:
     device = pick_device(config.engine.device)
-    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=config.lora is None)
+    is_float32 = config.lora is None and not config.engine.keeps_masters
+    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
     if config.engine.gradient_checkpointing:
         enable_checkpointing(vlm)
     if config.lora:
@@ -217,9 +174,11 @@ def _train(
         )
     pairs_per_step = max(1, config.rows_per_step // 2)
     num_steps = config.steps_for(len(learned), pairs_per_step)
-    engine = open_training(disc.trained_parameters(), config.optim, config.engine, num_steps=num_steps)
-    log = MetricsLog(artifact_run.path)
-    checkpoint = load_checkpoint(artifact_run.resume_dir, {"discriminator": engine}, DiscState)
+    if config.lora:
+        open_frozen([vlm], config.engine, ranks=ranks)
+    engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
+    log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"discriminator": engine}
+    checkpoint = load_checkpoint(artifact_run.resume_dir, engines, DiscState, ranks=ranks, say=context.reporter.say)
     step = checkpoint[0] if checkpoint else 0
     log.truncate_to(step)
     budget_tokens = config.engine.tokens_per_micro_batch
@@ -229,19 +188,21 @@ def _train(
             if step == num_steps:
                 break
             step += 1
-            _expect(disc, [learned[pick] for pick in (*picks, *(upcoming if step < num_steps else ()))])
-            batch = _labelled([learned[pick] for pick in picks])
-            logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens)
-            metrics = {
-                f"disc/{name}": value for name, value in {**report, **health(disc, logits_N, batch.is_student)}.items()
-            }
-            log.write(step, metrics)
+            soon = ranks.share(upcoming) if step < num_steps else []
+            _expect(disc, [learned[pick] for pick in (*ranks.share(picks), *soon)])
+            batch = _labelled([learned[pick] for pick in ranks.share(picks)])
+            logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens, ranks=ranks)
+            report |= health(disc, logits_N, batch.is_student, ranks=ranks)
+            metrics = {f"disc/{name}": value for name, value in report.items()}
+            with ranks.together():
+                log.write(step, metrics)
             context.reporter.advance(metrics=metrics)
-            if step % config.checkpoint_every == 0 or step == num_steps or context.stop.signal_number is not None:
-                save_checkpoint(artifact_run.resume_dir, step, {"discriminator": engine}, DiscState())
-            context.check_stop()
+            signal_number = asked_to_stop(context, ranks)
+            if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
+                save_checkpoint(artifact_run.resume_dir, step, engines, DiscState(), ranks=ranks)
+            leave_if_asked(context, signal_number)
         context.reporter.end()
-        return disc, _held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens)
+        return disc, _held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks)
 
 
 def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:
@@ -263,7 +224,12 @@ def _labelled(pairs: Sequence[Pair]) -> LabelledRows:
 
 
 def _held_out_report(
-    disc: Discriminator, learned: Sequence[Pair], held_out: Sequence[Pair], pairs_at_once: int, budget_tokens: int
+    disc: Discriminator,
+    learned: Sequence[Pair],
+    held_out: Sequence[Pair],
+    pairs_at_once: int,
+    budget_tokens: int,
+    ranks: Ranks,
 ) -> dict[str, float]:
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
@@ -271,11 +237,13 @@ def _held_out_report(
         num_tokens = [len(encode_response(disc.vlm, normalise(row.text), stopped=False)) for row in batch.rows]
         return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
 
-    _expect(disc, held_out)
-    parts = [held_out[start : start + pairs_at_once] for start in range(0, len(held_out), pairs_at_once)]
-    logits_N = torch.cat([score(disc, _labelled(part), budget_tokens=budget_tokens) for part in parts])
+    own = ranks.share(held_out)
+    _expect(disc, own)
+    parts = [own[start : start + pairs_at_once] for start in range(0, len(own), pairs_at_once)]
+    labelled = [_labelled(part) for part in ranks.padded(parts, [])]
+    logits_N = torch.cat([score(disc, part, budget_tokens=budget_tokens, ranks=ranks) for part in labelled])
     batch = _labelled(held_out)
-    metrics: dict[str, float | None] = dict(health(disc, logits_N, batch.is_student))
+    metrics: dict[str, float | None] = dict(health(disc, logits_N, _labelled(own).is_student, ranks=ranks))
     metrics["length_only_accuracy"] = length_only_accuracy(*lengths(_labelled(learned)), *lengths(batch))
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out}))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

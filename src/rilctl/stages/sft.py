@@ -12,14 +12,15 @@ import torch
 from pydantic import JsonValue
 
 from rilctl.artifacts.read import input_entry, read_rows, resolve
-from rilctl.artifacts.runs import Run, open_run
+from rilctl.artifacts.runs import Run
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.open import open_training
+from rilctl.engines.training.open import open_frozen, open_training
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ConfigError, DataError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
@@ -44,6 +45,7 @@ from rilctl.stages.inputs import (
     up_to_date,
 )
 from rilctl.stages.plans.sft import plan
+from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
 
 __all__ = ["plan", "run"]
 
@@ -75,7 +77,11 @@ class SftState(StrictModel):
 
 def run(context: StageContext) -> StageResult:
     """Train and write the student."""
-    config = _config(context)
+    with join_ranks(context, _config(context).engine) as ranks:
+        return _run(context, _config(context), ranks)
+
+
+def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
     student, student_entry = find_student(context, config.student, after="sft")
     rows, inputs, rejected = _rows(context, config)
     validation = load_data(context, "validation")
@@ -87,16 +93,15 @@ def run(context: StageContext) -> StageResult:
         budget_tokens = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
         context.reporter.say(f"budget: {budget_tokens:,} response tokens, as many as in {rollouts}")
     semantic: dict[str, JsonValue] = {"sft": semantic_config(config), "student": semantic_config(student)}
-    with open_run(
-        context.out, verb="sft", config=context.recipe.model_dump(mode="json"), semantic=semantic, inputs=inputs
-    ) as artifact_run:
+    with open_ranked_run(context, ranks, verb="sft", semantic=semantic, inputs=inputs) as artifact_run:
         done = artifact_run.finished({"student": "student"})
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         device = pick_device(config.engine.device)
-        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=config.lora is None)
+        is_float32 = config.lora is None and not config.engine.keeps_masters
+        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
         if config.engine.gradient_checkpointing:
             enable_checkpointing(vlm)
         if config.lora:
@@ -104,13 +109,16 @@ def run(context: StageContext) -> StageResult:
         held_out = [_data_row(sample) for sample in validation.samples]
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
-        trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts)
+        trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks)
         with trainer.prompts:
             metrics = trainer.train(artifact_run)
         rejected = (*rejected, *trainer.rejected.values())
-        summary = _write_student(artifact_run, vlm, rejected, metrics)
-        artifact_run.clear_resume()
-    return StageResult({"student": summary}, num_rejected=len(rejected), summary=dict(metrics))
+        outputs: dict[str, ArtifactSummary] = {}
+        with vlm.sharding.whole(), ranks.together():
+            if ranks.is_main:
+                outputs["student"] = _write_student(artifact_run, vlm, rejected, metrics)
+                artifact_run.clear_resume()
+    return StageResult(outputs, num_rejected=len(rejected), summary=dict(metrics))
 
 
 @dataclass
@@ -122,15 +130,18 @@ class _Trainer:
     validation: Sequence[SftRow]
     budget_tokens: int | None
     prompts: PromptCache
+    ranks: Ranks
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
 
     def train(self, artifact_run: Run) -> dict[str, float]:
         """All steps that are left; returns the last metrics."""
-        config, reporter = self.config, self.context.reporter
+        config, reporter, ranks = self.config, self.context.reporter, self.ranks
         num_steps = self._num_steps()
-        engine = open_training(self.vlm.trained_parameters(), config.optim, config.engine, num_steps=num_steps)
-        log = MetricsLog(artifact_run.path)
-        checkpoint = load_checkpoint(artifact_run.resume_dir, {"student": engine}, SftState)
+        if config.lora:
+            open_frozen([self.vlm], config.engine, ranks=ranks)
+        engine = open_training(self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
+        log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"student": engine}
+        checkpoint = load_checkpoint(artifact_run.resume_dir, engines, SftState, ranks=ranks, say=reporter.say)
         step, state = checkpoint or (0, SftState())
         if checkpoint:
             reporter.say(f"resuming at step {step} of {num_steps}")
@@ -142,18 +153,20 @@ class _Trainer:
             if step == num_steps:
                 break
             step += 1
-            self._expect([self.rows[pick] for pick in (*picks, *(upcoming if step < num_steps else ()))])
-            metrics = self._step(engine, [self.rows[pick] for pick in picks])
+            soon = ranks.share(upcoming) if step < num_steps else []
+            self._expect([self.rows[pick] for pick in (*ranks.share(picks), *soon)])
+            metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
             if step % config.validate_every == 0 or step == num_steps:
                 metrics |= self._validate()
-            log.write(step, metrics)
+            with ranks.together():
+                log.write(step, metrics)
             last |= metrics
             reporter.advance(metrics=metrics)
-            stopping = self.context.stop.signal_number is not None
-            if step % config.checkpoint_every == 0 or step == num_steps or stopping:
+            signal_number = asked_to_stop(self.context, ranks)
+            if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
                 state = SftState(rejected=list(self.rejected.values()), metrics=last)
-                save_checkpoint(artifact_run.resume_dir, step, {"student": engine}, state)
-            self.context.check_stop()
+                save_checkpoint(artifact_run.resume_dir, step, engines, state, ranks=ranks)
+            leave_if_asked(self.context, signal_number)
         reporter.end()
         return last
 
@@ -166,20 +179,21 @@ class _Trainer:
         return max(1, round(self.budget_tokens / tokens_per_step))
 
     def _step(self, engine: TrainingEngine, rows: Sequence[SftRow]) -> dict[str, float]:
-        """One optimizer step; the loss is the mean over the batch's response tokens."""
-        encoded = list(self._encode(rows))
-        if not encoded and self.rejected.keys() >= {row.sample_id for row in self.rows}:
+        """One optimizer step; the loss is the mean over the response tokens of all ranks."""
+        encoded = self._encode_together(rows)
+        if not self.ranks.total(len(encoded)) and self.rejected.keys() >= {row.sample_id for row in self.rows}:
             first = next(iter(self.rejected.values()))
             raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
-        num_tokens = sum(len(token_ids) for _, token_ids in encoded)  # 0 where all rows are bad: nothing is learned
+        # 0 where all rows are bad: nothing is learned
+        num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
         loss = torch.zeros(())
         for micro_batch in self._micro_batches(encoded):
-            micro_loss = self._token_loss(micro_batch) / num_tokens
+            micro_loss = self._token_loss(micro_batch) / max(1, num_tokens)
             engine.backward(micro_loss)
             loss += micro_loss.detach().cpu()
         report = engine.step()
         return {
-            "sft/loss": float(loss),
+            "sft/loss": self.ranks.add_up({"loss": float(loss)})["loss"],
             "sft/grad_norm": report.grad_norm,
             "sft/lr": report.lr,
             "sft/num_tokens": float(num_tokens),
@@ -188,16 +202,25 @@ class _Trainer:
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         """Mean loss over the validation rows' response tokens."""
-        self._expect(self.validation)
-        encoded = list(self._encode(self.validation))
-        num_tokens = sum(len(token_ids) for _, token_ids in encoded)
-        if num_tokens == 0:
-            return {}
-        total = sum(float(self._token_loss(batch)) for batch in self._micro_batches(encoded))
-        return {"validation/loss": total / num_tokens}
+        own = self.ranks.share(self.validation)
+        self._expect(own)
+        encoded = self._encode_together(own)
+        num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
+        total = sum(float(self._token_loss(batch)) for batch in self._micro_batches(encoded)) if num_tokens else 0.0
+        total = self.ranks.add_up({"loss": total})["loss"]
+        return {"validation/loss": total / num_tokens} if num_tokens else {}
 
     def _expect(self, rows: Sequence[SftRow]) -> None:
         self.prompts.expect((row.question, row.images) for row in rows)
+
+    def _encode_together(self, rows: Sequence[SftRow]) -> list[tuple[EncodedPrompt, tuple[int, ...]]]:
+        """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
+        known = set(self.rejected)
+        with self.ranks.together():
+            encoded = list(self._encode(rows))
+        new = [row for sample_id, row in self.rejected.items() if sample_id not in known]
+        self.rejected |= {row.sample_id: row for row in share_rejected(self.ranks, new)}
+        return encoded
 
     def _encode(self, rows: Sequence[SftRow]) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
         """Rows as tensors; a bad row is recorded once and left out."""
@@ -217,9 +240,10 @@ class _Trainer:
     def _micro_batches(
         self, encoded: list[tuple[EncodedPrompt, tuple[int, ...]]]
     ) -> Iterator[list[tuple[EncodedPrompt, tuple[int, ...]]]]:
-        """See `micro_batches`."""
+        """See `micro_batches`; empty ones where another rank has more. Collective."""
         sizes = [GroupSize(len(prompt.token_ids_P), 1, len(token_ids)) for prompt, token_ids in encoded]
-        for picks in micro_batches(sizes, self.config.engine.tokens_per_micro_batch):
+        parts = list(micro_batches(sizes, self.config.engine.tokens_per_micro_batch))
+        for picks in self.ranks.padded(parts, [], least=int(self.vlm.stand_in is not None)):
             yield [encoded[pick] for pick in picks]
 
     def _token_loss(self, micro_batch: Sequence[tuple[EncodedPrompt, tuple[int, ...]]]) -> torch.Tensor:

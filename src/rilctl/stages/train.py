@@ -1,18 +1,21 @@
 """`train`: the RIL loop (Algorithm 2) and its baselines."""
 
+from contextlib import ExitStack
+
 import torch
 from pydantic import JsonValue
 
-from rilctl.artifacts.runs import open_run
 from rilctl.config.fields import semantic_config
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.open import judge_identity
+from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
 from rilctl.stages.judging import judge_entries, opened_judge
 from rilctl.stages.plans.train import plan
+from rilctl.stages.ranked import join_ranks, open_ranked_run
 from rilctl.stages.ril.inputs import find_inputs, input_entries
 from rilctl.stages.ril.loop import Loop
 
@@ -33,7 +36,11 @@ HEADLINE = (
 
 def run(context: StageContext) -> StageResult:
     """Train, then write the students, the discriminator and the rollouts."""
-    config = _config(context)
+    with join_ranks(context, _config(context).engine) as ranks:
+        return _run(context, _config(context), ranks)
+
+
+def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResult:
     inputs = find_inputs(context, config)
     judge = context.recipe.judge or RuleJudgeConfig()
     semantic: dict[str, JsonValue] = {
@@ -48,23 +55,22 @@ def run(context: StageContext) -> StageResult:
     if config.algorithm.uses_discriminator:
         roles["discriminator"] = "discriminator"
     roles["rollouts"] = "rollouts"
-    with open_run(
-        context.out,
-        verb="train",
-        config=context.recipe.model_dump(mode="json"),
-        semantic=semantic,
-        inputs=[*input_entries(context, inputs), *judge_entries(context, judge)],
-    ) as artifact_run:
+    entries = [*input_entries(context, inputs), *judge_entries(context, judge)]
+    with open_ranked_run(context, ranks, verb="train", semantic=semantic, inputs=entries) as artifact_run:
         done = artifact_run.finished(roles)
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
-        with opened_judge(context, judge) as asked:
-            loop = Loop.build(context, config, inputs, asked, artifact_run)
+        with ExitStack() as held:
+            with ranks.together():
+                asked = held.enter_context(opened_judge(context, judge)) if ranks.is_main else None
+            loop = Loop.build(context, config, inputs, asked, artifact_run, ranks)
             loop.run()
         outputs = loop.write(roles)
-        artifact_run.clear_resume()
+        with ranks.together():
+            if ranks.is_main:
+                artifact_run.clear_resume()
         num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)
         headline = {name: value for name, value in loop.summary().items() if name in HEADLINE}
         return StageResult(outputs, num_rejected=num_rejected, summary=dict(headline))

@@ -15,6 +15,7 @@ from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.training.base import StepReport
+from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import encode_prompt, encode_response
@@ -95,7 +96,7 @@ def groups(vlm: Vlm) -> list[Group]:
     picture = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
     found = []
     for question, num_rows in QUESTIONS.items():
-        group = Group(sample(question), encode_prompt(vlm, question, [picture]))
+        group = Group(len(found), sample(question), encode_prompt(vlm, question, [picture]))
         for index in range(num_rows):
             token_ids = encode_response(vlm, TEXTS[index], stopped=True)
             side = "teacher" if index % 2 else "student"
@@ -122,7 +123,7 @@ def test_policy(vlm: Vlm, reference: Vlm, groups: list[Group], algorithm: dict[s
         engine_config = {"tokens_per_micro_batch": budget}
         config = TrainConfig.model_validate({"algorithm": {"kl_beta": 0.5, **algorithm}, "engine": engine_config})
         has_kl = config.algorithm.kl_beta > 0
-        metrics = PolicyUpdate(config, vlm, engine, reference if has_kl else None).update(groups)
+        metrics = PolicyUpdate(config, vlm, engine, reference if has_kl else None, Ranks()).update(groups)
         assert ("policy/student_kl" in metrics) == has_kl
         assert ("policy/teacher_kl" in metrics) == (algorithm.get("kl_rows") == "all")
         engine.num_parts //= config.algorithm.policy_updates
@@ -135,7 +136,7 @@ def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, 
     found = {}
     for kl_rows in ("student", "all"):
         config = TrainConfig.model_validate({"algorithm": {"kl_rows": kl_rows}, "engine": {}})
-        update = PolicyUpdate(config, vlm, Gradients(vlm.model), reference)
+        update = PolicyUpdate(config, vlm, Gradients(vlm.model), reference, Ranks())
         (part,) = update._micro_batches(groups)
         found[kl_rows] = update._reference_logprobs(part)
     is_student_N = torch.tensor([row.side == "student" for row in part.rows])
@@ -160,7 +161,7 @@ def test_discriminator(vlm: Vlm, loss: DiscLoss) -> None:
     def step(budget: int) -> tuple[float, Gradients]:
         disc.zero_grad()
         engine = Gradients(disc)
-        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget)
+        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget, ranks=Ranks())
         logits.append(logits_N)
         return report["loss"], engine
 
@@ -176,7 +177,7 @@ def test_sft(vlm: Vlm) -> None:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = _Trainer(None, config, vlm, rows, [], None, PromptCache(vlm))  # type: ignore[arg-type]
+        trainer = _Trainer(None, config, vlm, rows, [], None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
         return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

@@ -34,7 +34,7 @@ def test_a_resumed_run_gets_the_same_answers_without_asking(tmp_path: Path):
     (good, bad), metrics = sampled.ask(1, requests(1, 2), SAMPLING)
     sampled.ask(2, requests(3, 4), SAMPLING)
     assert first.updates == [0, 1] and metrics == {"sync/logprob_error": 0.0}
-    with (tmp_path / "sampled.jsonl").open("a") as file:
+    with (tmp_path / "sampled-00000.jsonl").open("a") as file:
         file.write('{"step": 3, "asked')  # a kill cuts the last line short
 
     second = Rollouts()
@@ -64,4 +64,4 @@ def test_a_checkpoint_lets_go_of_what_it_holds(tmp_path: Path):
     for step in (1, 2):
         sampled.ask(step, requests(step), SAMPLING)
     sampled.forget_to(2)
-    assert (tmp_path / "sampled.jsonl").read_bytes() == b""
+    assert (tmp_path / "sampled-00000.jsonl").read_bytes() == b""

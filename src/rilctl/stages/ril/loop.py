@@ -9,17 +9,19 @@ from itertools import pairwise
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.runs import Run
-from rilctl.config.fields import SamplingConfig
+from rilctl.config.engines import HfEngineConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
+from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.models.devices import pick_num_workers
 from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import EncodedPrompt
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
@@ -29,13 +31,17 @@ from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import (
     mean,
+    present,
     read_responses,
     row_seed,
 )
+from rilctl.stages.ranked import asked_to_stop, leave_if_asked, share_rejected
+from rilctl.stages.ril.asking import RolloutAsker
 from rilctl.stages.ril.inputs import TrainInputs, prepaid_verdicts
 from rilctl.stages.ril.roles import load_roles
 from rilctl.stages.ril.rollout_log import RolloutLog
-from rilctl.stages.ril.rows import Group, TeacherRows, rollout_records, student_row
+from rilctl.stages.ril.row_metrics import gather_groups, row_metrics
+from rilctl.stages.ril.rows import Group, TeacherRows, student_row
 from rilctl.stages.ril.sampled import SampledSteps
 from rilctl.stages.ril.step import Learner, make_learner
 
@@ -67,6 +73,8 @@ class Loop:
         artifact_run: where it writes.
         learner: what learns, and who judges.
         generation: rolls out the policy.
+        asker: asks it.
+        ranks: this process among those that train.
         prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
         teachers: cached teacher responses as rows, where the algorithm has a discriminator.
         samples: the questions that can be asked.
@@ -79,7 +87,8 @@ class Loop:
     artifact_run: Run
     learner: Learner
     generation: RolloutEngine
-    sampled: SampledSteps
+    asker: RolloutAsker
+    ranks: Ranks
     prompts: PromptCache
     teachers: TeacherRows | None
     samples: Sequence[Sample]
@@ -87,13 +96,21 @@ class Loop:
 
     @classmethod
     def build(
-        cls, context: StageContext, config: TrainConfig, inputs: TrainInputs, judge: JudgeEngine, artifact_run: Run
+        cls,
+        context: StageContext,
+        config: TrainConfig,
+        inputs: TrainInputs,
+        judge: JudgeEngine | None,
+        artifact_run: Run,
+        ranks: Ranks,
     ) -> "Loop":
-        """Load everything that a run needs."""
-        roles = load_roles(context, config, inputs)
-        learner = make_learner(config, roles, judge, prepaid_verdicts(context, inputs.verdicts))
+        """Load everything that a run needs; rank 0 alone has a judge. Collective."""
+        with ranks.together():
+            roles = load_roles(context, config, inputs)
+            prepaid = prepaid_verdicts(context, inputs.verdicts)
+            teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
+        learner = make_learner(config, roles, judge, prepaid, ranks)
         learner.check_stop = context.check_stop
-        teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
         num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
@@ -101,8 +118,14 @@ class Loop:
         generation = open_rollouts(
             roles.policy, prompts, config.generation, context.base_dir, warn=context.reporter.warn
         )
-        sampled = SampledSteps(generation, artifact_run.resume_dir)
-        return cls(context, config, inputs, artifact_run, learner, generation, sampled, prompts, teachers, samples)
+        asker = RolloutAsker(
+            generation,
+            SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank),
+            ranks,
+            lambda: roles.policy.sharding.whole(),  # which training has set by now
+            in_every_process=isinstance(config.generation, HfEngineConfig),
+        )
+        return cls(context, config, inputs, artifact_run, learner, generation, asker, ranks, prompts, teachers, samples)
 
     @property
     def vlm(self) -> Vlm:
@@ -121,16 +144,18 @@ class Loop:
             self._run()
 
     def _run(self) -> None:
-        config, reporter, scratch = self.config, self.context.reporter, self.artifact_run.resume_dir
-        log, rollouts = MetricsLog(self.artifact_run.path), RolloutLog(scratch)
-        checkpoint = load_checkpoint(scratch, self.engines, TrainState)
+        config, reporter, scratch, ranks = self.config, self.context.reporter, self.artifact_run.resume_dir, self.ranks
+        log, rollouts = MetricsLog(self.artifact_run.path, writes=ranks.is_main), RolloutLog(scratch)
+        checkpoint = load_checkpoint(scratch, self.engines, TrainState, ranks=ranks, say=reporter.say)
         step = 0
         if checkpoint is not None:
             step, self.state = checkpoint
             reporter.say(f"resuming at step {step} of {config.num_steps}")
-        log.truncate_to(step if checkpoint else -1)
-        rollouts.truncate_to(step)
-        self.sampled.forget_to(step)
+        with ranks.together():
+            self.asker.stored.forget_to(step)
+            log.truncate_to(step if checkpoint else -1)
+            if ranks.is_main:
+                rollouts.truncate_to(step)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
@@ -138,36 +163,36 @@ class Loop:
             if step == config.num_steps:
                 break
             step += 1
-            clock = Clock()
-            soon = [self.samples[pick] for pick in (*picks, *(upcoming if step < config.num_steps else ()))]
+            clock, last = Clock(), step == config.num_steps
+            soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
             self.prompts.expect((sample.question, sample.images) for sample in soon)
-            groups, metrics = self._collect(step, [self.samples[pick] for pick in picks])
+            samples = [self.samples[pick] for pick in picks]
+            groups, metrics = self._collect(step, samples)
             clock.mark("rollout_s")
-            metrics |= self.learner.learn(groups) if groups else {}  # all of the step's pictures may be bad
+            if ranks.total(len(groups)):  # all of the step's pictures may be bad
+                metrics |= self.learner.learn(groups, samples)
+            learned = gather_groups(ranks, step, groups)
+            metrics |= present(row_metrics(learned, config.algorithm))
             clock.mark("learn_s")
-            last = step == config.num_steps
             if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
                 metrics |= self._validate(step)
                 clock.mark("validate_s")
-            rollouts.append(rollout_records(step, groups))
-            log.write(step, metrics, clock.seconds)
+            with ranks.together():
+                if ranks.is_main:
+                    rollouts.append([row for group in learned for row in group.rows])
+                log.write(step, metrics, clock.seconds)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
-            if step % config.checkpoint_every == 0 or last or self.context.stop.signal_number is not None:
-                save_checkpoint(scratch, step, self.engines, self.state)
-                self.sampled.forget_to(step)
-            self.context.check_stop()
+            signal_number = asked_to_stop(self.context, ranks)
+            if step % config.checkpoint_every == 0 or last or signal_number:
+                save_checkpoint(scratch, step, self.engines, self.state, ranks=ranks)
+                self.asker.stored.forget_to(step)
+            leave_if_asked(self.context, signal_number)
         reporter.end()
 
     def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
-        """Rollouts of the current policy and cached teacher responses for a step's questions; the engine's metrics."""
+        """This rank's groups of a step's questions: rollouts and cached teacher responses; the engine's metrics."""
         config = self.config
-        asked = []
-        for sample in samples:
-            try:
-                asked.append(Group(sample, self.prompts.get(sample.question, sample.images)))
-            except RowError as error:
-                self._reject(sample, error)
         requests = [
             GenerationRequest(
                 sample.id,
@@ -175,47 +200,62 @@ class Loop:
                 sample.images,
                 tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
             )
-            for sample in (group.sample for group in asked)
+            for sample in samples
         ]
-        groups = []
-        answers, metrics = self.sampled.ask(step, requests, config.sampling)
-        for group, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, RowError):
-                self._reject(group.sample, answer)
-                continue
-            group.rows = [student_row(response) for response in answer]
-            masses = [response.truncated_mass for response in answer]
-            group.truncated_mass = mean(mass for mass in masses if mass is not None)
-            if self.teachers is not None:
-                group.rows += self.teachers.pick(group.sample.id, config.num_teacher_rows, step=step)
-            groups.append(group)
-        if not groups and {row.sample_id for row in self.state.rejected} >= {sample.id for sample in self.samples}:
+        own = self.ranks.share(list(enumerate(samples)))
+        with self.ranks.together():
+            prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
+        answers, metrics = self.asker.rollouts(step, requests, config.sampling)
+        groups, rejected = list[Group](), list[RejectedRecord]()
+        with self.ranks.together():
+            for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):
+                if isinstance(prompt, RowError):
+                    rejected.append(_rejected(sample, prompt))
+                    continue
+                if isinstance(answer, RowError):
+                    rejected.append(_rejected(sample, answer))
+                    continue
+                group = Group(place, sample, prompt)
+                group.rows = [student_row(response) for response in answer]
+                masses = [response.truncated_mass for response in answer]
+                group.truncated_mass = mean(mass for mass in masses if mass is not None)
+                if self.teachers is not None:
+                    group.rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                groups.append(group)
+        self._reject(share_rejected(self.ranks, rejected))
+        known = {row.sample_id for row in self.state.rejected}
+        if not self.ranks.total(len(groups)) and known >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]
             raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
         return groups, metrics
 
-    def _reject(self, sample: Sample, error: RowError) -> None:
-        if any(row.sample_id == sample.id for row in self.state.rejected):
-            return
-        self.context.reporter.warn(f"row `{sample.id}` rejected: {error.message}")
-        row = RejectedRecord(sample_id=sample.id, source="data", reason=error.reason, message=error.message)
-        self.state = self.state.model_copy(update={"rejected": [*self.state.rejected, row]})
+    def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
+        try:
+            return self.prompts.get(sample.question, sample.images)
+        except RowError as error:
+            return error
+
+    def _reject(self, rows: Sequence[RejectedRecord]) -> None:
+        known = {row.sample_id for row in self.state.rejected}
+        new = list({row.sample_id: row for row in rows if row.sample_id not in known}.values())
+        for row in new:
+            self.context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
+        self.state = self.state.model_copy(update={"rejected": [*self.state.rejected, *new]})
 
     def _validate(self, step: int) -> dict[str, float]:
         """Accuracy on held-out questions, greedy decoding; the best student so far is kept."""
-        self.generation.update(step)
         samples = self.inputs.validation.samples[: self.config.num_validation_questions]
-        greedy = SamplingConfig(max_new_tokens=self.config.sampling.max_new_tokens, temperature=0.0)
         requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
-        asked = [
-            JudgeRequest(sample.question, sample.answer, answer[0].text, sample.images)
-            for sample, answer in zip(samples, self.generation.generate(requests, greedy), strict=True)
-            if not isinstance(answer, RowError)
-        ]
-        verdicts = [v.correct for v in self.learner.judge.judge(asked) if v.correct is not None]
-        if not verdicts:
+        answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
+        places = self.ranks.share(range(len(samples)))
+        texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
+        asked, judge = self.learner.judge.gather(samples, texts), self.learner.judge.judge
+        with self.ranks.together():
+            verdicts = [v.correct for v in judge.judge(asked) if v.correct is not None] if judge else []
+        num_verdicts = self.ranks.total(len(verdicts))
+        if not num_verdicts:
             return {}
-        interval = wilson_interval(sum(verdicts), len(verdicts))
+        interval = wilson_interval(self.ranks.total(sum(verdicts)), num_verdicts)
         if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
             self._keep_best()
             self.state = self.state.model_copy(update={"best_step": step, "best_accuracy": interval.estimate})
@@ -227,29 +267,38 @@ class Loop:
 
     def _keep_best(self) -> None:
         scratch = self.artifact_run.resume_dir
-        shutil.rmtree(scratch / "best.writing", ignore_errors=True)
-        save_vlm(self.vlm, scratch / "best.writing")
-        shutil.rmtree(scratch / "best", ignore_errors=True)
-        (scratch / "best.writing").rename(scratch / "best")
+        with self.vlm.sharding.whole(), self.ranks.together():
+            if not self.ranks.is_main:
+                return
+            shutil.rmtree(scratch / "best.writing", ignore_errors=True)
+            save_vlm(self.vlm, scratch / "best.writing")
+            shutil.rmtree(scratch / "best", ignore_errors=True)
+            (scratch / "best.writing").rename(scratch / "best")
 
     def write(self, roles: dict[str, ArtifactKind]) -> dict[str, ArtifactSummary]:
-        """The artifacts of a finished run, by role."""
-        outputs = {}
+        """The artifacts of a finished run, by role, as rank 0 writes them. Collective."""
+        outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():
-            writer = self.artifact_run.writer(kind, role=role)
-            metrics = self.summary()
-            if role == "student":
-                save_vlm(self.vlm, writer.staging())
-                writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
-            elif role == "best-student":
-                shutil.copytree(self.artifact_run.resume_dir / "best", writer.staging(), dirs_exist_ok=True)
-                metrics = {"validation/accuracy": self.state.best_accuracy, "step": self.state.best_step}  # type: ignore[dict-item]
-            elif role == "discriminator" and self.learner.disc is not None:
-                self.learner.disc.save(writer.staging())
-            else:
-                writer.write_rows(RolloutLog(self.artifact_run.resume_dir).read())
-            outputs[role] = writer.commit(metrics=metrics)
+            disc = self.learner.disc if role == "discriminator" else None
+            with (disc.vlm if disc else self.vlm).sharding.whole(), self.ranks.together():
+                if self.ranks.is_main:
+                    outputs[role] = self._write(role, kind)
         return outputs
+
+    def _write(self, role: str, kind: ArtifactKind) -> ArtifactSummary:
+        writer = self.artifact_run.writer(kind, role=role)
+        metrics = self.summary()
+        if role == "student":
+            save_vlm(self.vlm, writer.staging())
+            writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
+        elif role == "best-student":
+            shutil.copytree(self.artifact_run.resume_dir / "best", writer.staging(), dirs_exist_ok=True)
+            metrics = {"validation/accuracy": self.state.best_accuracy, "step": self.state.best_step}  # type: ignore[dict-item]
+        elif role == "discriminator" and self.learner.disc is not None:
+            self.learner.disc.save(writer.staging())
+        else:
+            writer.write_rows(RolloutLog(self.artifact_run.resume_dir).read())
+        return writer.commit(metrics=metrics)
 
     def summary(self) -> dict[str, float]:
         """The newest value of each metric."""
@@ -278,6 +327,10 @@ def _teacher_rows(
     if len(answered) < len(samples):
         context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
     return teachers, answered
+
+
+def _rejected(sample: Sample, error: RowError) -> RejectedRecord:
+    return RejectedRecord(sample_id=sample.id, source="data", reason=error.reason, message=error.message)
 
 
 class Clock:

@@ -12,6 +12,7 @@ from torch import Tensor
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.prompts import EncodedPrompt, collate_responses
 from rilctl.models.vlm import Vlm
@@ -28,36 +29,35 @@ class PolicyUpdate:
         policy: the student that is trained.
         engine: its optimizer.
         reference: the student as it was; None: no KL.
+        ranks: whose groups together are the batch.
     """
 
     config: TrainConfig
     policy: Vlm
     engine: TrainingEngine
     reference: Vlm | None
+    ranks: Ranks
 
     def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
-        """`policy_updates` optimizer steps on the policy rows of all groups."""
+        """`policy_updates` optimizer steps on the policy rows of all ranks' groups; metrics of the whole batch."""
         algorithm = self.config.algorithm
         correction = self.config.sampler_correction if self.config.corrects_sampler else None
         parts = list(self._micro_batches(groups))
-        num_rows = sum(len(part.rows) for part in parts)
+        num_rows = self.ranks.total(sum(len(part.rows) for part in parts))
         denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
         references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
         for _ in range(algorithm.policy_updates):
-            total, sums, entropy_sum = 0.0, dict[str, float](), 0.0
+            sums: dict[str, float] = {}
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
                 objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator, correction)
                 loss, logprobs_NR, entropy_T = self._loss(objective)
                 self.engine.backward(loss)
-                total += float(loss.detach())
-                entropy_sum += float(entropy_T.sum())
-                metrics = objective.loss(logprobs_NR.detach())[1]
-                for name, value in metrics.items():
-                    weight = 1.0 if name.startswith("num_") else _weight(metrics, name)
-                    sums[name] = sums.get(name, 0.0) + float(value) * weight
+                if part.groups:
+                    sums = add_up([sums, _sums(objective, loss, logprobs_NR, entropy_T)])
             report = self.engine.step()
-        num_tokens = sum(int(part.mask_NR.sum()) for part in parts)
+        sums = self.ranks.add_up(sums)
+        total, entropy_sum, num_tokens = (sums.pop(name) for name in ("loss", "entropy", "tokens"))
         means = {name: _mean_over_parts(sums, name) for name in sums}
         mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
         if mean_weight is not None and mean_square:
@@ -84,7 +84,7 @@ class PolicyUpdate:
         )
 
     def _micro_batches(self, groups: Sequence[Group]) -> Iterator[MicroBatch]:
-        """See `micro_batches`."""
+        """See `micro_batches`; empty ones where another rank has more. Collective."""
         sizes = [
             GroupSize(
                 len(group.prompt.token_ids_P),
@@ -93,7 +93,8 @@ class PolicyUpdate:
             )
             for group in groups
         ]
-        for picks in micro_batches(sizes, self.config.engine.tokens_per_micro_batch):
+        parts = list(micro_batches(sizes, self.config.engine.tokens_per_micro_batch))
+        for picks in self.ranks.padded(parts, [], least=int(self.policy.stand_in is not None)):
             yield self._micro_batch([groups[pick] for pick in picks])
 
     def _micro_batch(self, groups: list[Group]) -> MicroBatch:
@@ -101,7 +102,9 @@ class PolicyUpdate:
         responses = [row.token_ids for group in groups for row in group.policy_rows]
         device = self.policy.device
         return MicroBatch(
-            list(groups), torch.tensor(prompt_of_row, device=device), *collate_responses(self.policy, responses)
+            list(groups),
+            torch.tensor(prompt_of_row, device=device, dtype=torch.long),
+            *collate_responses(self.policy, responses),
         )
 
     def _logprobs(self, vlm: Vlm, part: MicroBatch) -> tuple[Tensor, Tensor]:
@@ -121,7 +124,8 @@ class PolicyUpdate:
             return None
         if self.config.algorithm.kl_rows == "all":
             return self._logprobs(self.reference, part)[0]
-        pays_N = torch.tensor([row.side == "student" for row in part.rows], device=part.mask_NR.device)
+        is_student = [row.side == "student" for row in part.rows]
+        pays_N = torch.tensor(is_student, device=part.mask_NR.device, dtype=torch.bool)
         tensors_N = (part.prompt_of_row_N, part.token_ids_NR, part.mask_NR)
         students = MicroBatch(part.groups, *(tensor[pays_N] for tensor in tensors_N))
         paying_nR = self._logprobs(self.reference, students)[0]
@@ -130,6 +134,14 @@ class PolicyUpdate:
 
 def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:
     return [group.prompt for group in part.groups], part.prompt_of_row_N, part.token_ids_NR, part.mask_NR
+
+
+def _sums(objective: Objective, loss: Tensor, logprobs_NR: Tensor, entropy_T: Tensor) -> dict[str, float]:
+    """What the micro-batch adds to the batch's metrics: counts, and means times the count that they are of."""
+    metrics = objective.loss(logprobs_NR.detach())[1]
+    weights = {name: 1.0 if name.startswith("num_") else _weight(metrics, name) for name in metrics}
+    own = {"loss": float(loss.detach()), "entropy": float(entropy_T.sum()), "tokens": float(len(entropy_T))}
+    return own | {name: float(value) * weights[name] for name, value in metrics.items()}
 
 
 def _weight(metrics: Mapping[str, Tensor], name: str) -> float:

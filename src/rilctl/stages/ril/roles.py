@@ -32,19 +32,27 @@ class Roles:
     disc: Discriminator | None
     disc_waits: bool
 
+    def frozen(self) -> list[Vlm]:
+        """Roles on weights that don't train: a reference of its own, or all that share what adapters stand on."""
+        roles = [self.policy, *([self.disc.vlm] if self.disc else [])]
+        reference = [self.reference] if self.reference else []
+        return [*(role for role in roles if role.adapter is not None), *reference]
+
 
 def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs) -> Roles:
     """Load every model of a run.
 
     With `train.lora` and `train.discriminator.lora` there is one set of weights, frozen, in the student's precision.
-    Without, policy and discriminator have their own in float32, and the reference its own in the student's precision.
+    Without, each role has its own: policy and discriminator in float32, unless the engine keeps float32 masters, the
+    reference in the student's precision.
 
     Raises:
         UsageError: the discriminator started from another student, or has another adapter than the recipe says.
         ModelError: a model can't be loaded.
     """
     device = pick_device(config.engine.device)
-    student = load_vlm(inputs.student, base_dir=context.base_dir, device=device, trainable=config.lora is None)
+    is_float32 = config.lora is None and not config.engine.keeps_masters
+    student = load_vlm(inputs.student, base_dir=context.base_dir, device=device, trainable=is_float32)
     disc = _load_discriminator(context, config, inputs, student) if config.algorithm.uses_discriminator else None
     policy, reference = student, None
     if config.lora is not None:
@@ -76,8 +84,10 @@ def _load_discriminator(context: StageContext, config: TrainConfig, inputs: Trai
         vlm = student
     else:
         source = inputs.student if is_on_student else ModelConfig(model=str(path), dtype=inputs.student.dtype)
-        device = HOST if config.take_turns else student.device
-        vlm = load_vlm(source, base_dir=context.base_dir, device=device, trainable=wanted is None)
+        takes_turns = config.take_turns and config.engine.type == "torch"  # DeepSpeed has `offload`
+        device = HOST if takes_turns else student.device
+        is_float32 = wanted is None and not config.engine.keeps_masters
+        vlm = load_vlm(source, base_dir=context.base_dir, device=device, trainable=is_float32)
     lora = card.lora or wanted
     if lora is not None:
         vlm = with_adapter(vlm, lora, adapter="discriminator", seed=config.seed)

@@ -44,12 +44,14 @@ class Group:
     """All rows share the prompt.
 
     Args:
+        place: among the step's questions, which all ranks count alike.
         sample: the question.
         prompt: its encoding.
         rows: student rows, then teacher rows.
         truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
     """
 
+    place: int
     sample: Sample
     prompt: EncodedPrompt
     rows: list[Row] = field(default_factory=list)

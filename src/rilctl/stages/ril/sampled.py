@@ -23,17 +23,22 @@ class _Row(StrictModel):
     truncated_mass: float | None
 
 
-class _Answer(StrictModel):
+class Answer(StrictModel):
+    """An engine's answer as it is kept, and told to other ranks."""
+
     rows: tuple[_Row, ...] = ()
+    """Its responses."""
     reason: str | None = None
+    """Why there are none."""
     message: str = ""
+    """The same, for a person."""
 
 
 class _Step(StrictModel):
     step: int
     asked: str
     """Identity of the questions, their seeds and the sampling."""
-    answers: tuple[_Answer, ...]
+    answers: tuple[Answer, ...]
 
 
 class SampledSteps:
@@ -42,11 +47,12 @@ class SampledSteps:
     Args:
         engine: what samples.
         directory: the run's scratch directory.
+        rank: of this process, which has a file of its own.
     """
 
-    def __init__(self, engine: RolloutEngine, directory: Path) -> None:
+    def __init__(self, engine: RolloutEngine, directory: Path, *, rank: int = 0) -> None:
         self._engine = engine
-        self._path = directory / "sampled.jsonl"
+        self._path = directory / f"sampled-{rank:05d}.jsonl"
         self._stored: dict[int, _Step] = {}
 
     def forget_to(self, step: int) -> None:
@@ -69,10 +75,10 @@ class SampledSteps:
         asked = _identity(requests, sampling)
         stored = self._stored.pop(step, None)
         if stored is not None and stored.asked == asked:
-            return [_read(answer) for answer in stored.answers], {}
+            return [restore(answer) for answer in stored.answers], {}
         metrics = self._engine.update(step - 1)
         answers = self._engine.generate(requests, sampling)
-        line = _Step(step=step, asked=asked, answers=tuple(map(_kept, answers))).model_dump_json()
+        line = _Step(step=step, asked=asked, answers=tuple(map(keep, answers))).model_dump_json()
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         return answers, metrics
@@ -83,9 +89,10 @@ def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -
     return hashlib.sha256(json.dumps([asked, sampling.model_dump(mode="json")]).encode()).hexdigest()
 
 
-def _kept(answer: tuple[Response, ...] | RowError) -> _Answer:
+def keep(answer: tuple[Response, ...] | RowError) -> Answer:
+    """An answer as it is kept."""
     if isinstance(answer, RowError):
-        return _Answer(reason=answer.reason, message=answer.message)
+        return Answer(reason=answer.reason, message=answer.message)
     rows = (
         _Row(
             text=response.text,
@@ -96,10 +103,11 @@ def _kept(answer: tuple[Response, ...] | RowError) -> _Answer:
         )
         for response in answer
     )
-    return _Answer(rows=tuple(rows))
+    return Answer(rows=tuple(rows))
 
 
-def _read(answer: _Answer) -> tuple[Response, ...] | RowError:
+def restore(answer: Answer) -> tuple[Response, ...] | RowError:
+    """The way back."""
     if answer.reason is not None:
         return RowError(answer.reason, answer.message)
     return tuple(

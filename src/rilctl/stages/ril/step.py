@@ -4,23 +4,30 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypedDict
 
-import torch
 from torch import Tensor
 
-from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.config.train import TrainConfig
-from rilctl.engines.judging.base import JudgeEngine
+from rilctl.data.sample import Sample
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.open import open_training
+from rilctl.engines.training.open import open_frozen, open_training
+from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
-from rilctl.stages.inputs import mean, present
+from rilctl.stages.inputs import present
+from rilctl.stages.ril.asking import JudgeAsker
 from rilctl.stages.ril.placement import Trained, Turns
 from rilctl.stages.ril.policy_update import PolicyUpdate
-from rilctl.stages.ril.rewarding import ask_judge, assign_rewards
+from rilctl.stages.ril.rewarding import ask_judge, assign_rewards, not_judged
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group
+
+
+class _Options(TypedDict):
+    budget_tokens: int
+    ranks: Ranks
 
 
 @dataclass
@@ -32,8 +39,9 @@ class Learner:
         policy: the student that is trained.
         disc: the discriminator, where the algorithm has one.
         disc_engine: its optimizer.
-        judge: says what is right, where the algorithm asks.
-        verdicts: prepaid verdicts by response digest.
+        judge: is asked what is right, where the algorithm wants to know.
+        prepaid: verdicts on teachers' responses, by response digest.
+        ranks: whose groups together are a step.
         turns: gives the device to the discriminator and back; None: both are there.
         check_stop: called while a step waits for verdicts; may raise to stop.
     """
@@ -42,42 +50,58 @@ class Learner:
     policy: PolicyUpdate
     disc: Discriminator | None
     disc_engine: TrainingEngine | None
-    judge: JudgeEngine
-    verdicts: Mapping[str, bool]
+    judge: JudgeAsker
+    prepaid: Mapping[str, bool]
+    ranks: Ranks
     turns: Turns | None = None
     check_stop: Callable[[], object] = lambda: None
 
-    def learn(self, groups: Sequence[Group]) -> dict[str, float]:
-        """Discriminator, rewards, advantages, policy; fills in the rows and returns the metrics.
+    def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, float]:
+        """Discriminator, rewards, advantages, policy. Collective.
 
         The judge is asked while the discriminator learns and scores.
+
+        Args:
+            groups: of this rank, which may have none as long as another has some; rows are filled in here.
+            samples: the step's questions, of all ranks.
+
+        Returns:
+            Metrics of all ranks' rows.
 
         Raises:
             RilctlError: too many rows without a verdict, or a gradient that isn't finite.
         """
         metrics: dict[str, float | None] = {}
         after = None
+        asked = not_judged(groups, self.prepaid) if self.config.algorithm.uses_judge else []
+        requests = self.judge.gather(samples, [(group.place, row.text) for group, row in asked])
+        num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
         with ThreadPoolExecutor(1, thread_name_prefix="judge") as in_flight:
-            verdicts = in_flight.submit(self._ask_judge, groups)
+            answers = in_flight.submit(self._ask_judge, requests, num_rows)
             if self.disc is not None:
                 with self._discriminators_turn():
                     disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
-            metrics |= verdicts.result()
-        metrics |= assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
+            with self.ranks.together():
+                verdicts = answers.result()
+        for (_, row), correct in zip(asked, self.judge.share(verdicts, len(asked)), strict=True):
+            row.answer_reward = None if correct is None else float(correct)
+        if self.judge.judge is not None:
+            metrics |= {f"judge/{name}": value for name, value in self.judge.judge.metrics().items()}
+        with self.ranks.together():
+            assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
         if after is not None:
             with self._discriminators_turn():
                 metrics |= after()
-        metrics |= self.policy.update(groups)
-        return present(metrics | _response_metrics(groups))
+        return present(metrics | self.policy.update(groups))
 
     def _discriminators_turn(self) -> AbstractContextManager[None]:
         return self.turns.discriminator() if self.turns else nullcontext()
 
-    def _ask_judge(self, groups: Sequence[Group]) -> dict[str, float | None]:
-        if not self.config.algorithm.uses_judge:
-            return {}
-        return ask_judge(groups, self.judge, self.verdicts, self.config, self.check_stop)
+    def _ask_judge(self, requests: Sequence[JudgeRequest], num_rows: int) -> list[bool | None]:
+        if self.judge.judge is None or not requests:
+            return []
+        return ask_judge(self.judge.judge, requests, self.config, num_rows=num_rows, check_stop=self.check_stop)
 
     def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.
@@ -93,14 +117,14 @@ class Learner:
             [row.side == "student" for row in rows],
             [index for index, group in enumerate(groups) for _ in group.rows],
         )
-        budget_tokens = self.config.engine.tokens_per_micro_batch
+        options: _Options = {"budget_tokens": self.config.engine.tokens_per_micro_batch, "ranks": self.ranks}
 
         def update() -> tuple[Tensor | None, dict[str, float]]:
             first: Tensor | None = None
             report: dict[str, float] = {}
             for _ in range(algorithm.disc_updates):
                 assert self.disc_engine is not None
-                logits_N, report = update_discriminator(disc, self.disc_engine, batch, budget_tokens=budget_tokens)
+                logits_N, report = update_discriminator(disc, self.disc_engine, batch, **options)
                 first = logits_N if first is None else first
             return first, {f"disc/{name}": value for name, value in report.items()}
 
@@ -108,7 +132,7 @@ class Learner:
         fresh_N, after = None, None
         if algorithm.scoring == "update-then-score":
             fresh_N, metrics = update()
-        logits_N = score(disc, batch, budget_tokens=budget_tokens)
+        logits_N = score(disc, batch, **options)
         if algorithm.scoring == "score-then-update":
 
             def after() -> dict[str, float]:
@@ -116,48 +140,34 @@ class Learner:
 
         for row, logit in zip(rows, logits_N.tolist(), strict=True):
             row.disc_logit = logit
-        fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student)
-        metrics |= {f"disc/{name}": value for name, value in fresh.items()}
-        return metrics | _length_only(groups), after
+        fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student, ranks=self.ranks)
+        return metrics | {f"disc/{name}": value for name, value in fresh.items()}, after
 
 
-def make_learner(config: TrainConfig, roles: Roles, judge: JudgeEngine, verdicts: Mapping[str, bool]) -> Learner:
-    """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to."""
+def make_learner(
+    config: TrainConfig, roles: Roles, judge: JudgeEngine | None, prepaid: Mapping[str, bool], ranks: Ranks
+) -> Learner:
+    """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
+
+    Args:
+        config: the `[train]` table.
+        roles: the models.
+        judge: says what is right; None on other ranks than 0.
+        prepaid: verdicts on teachers' responses, by response digest.
+        ranks: this process among those that train.
+    """
     policy, disc = roles.policy, roles.disc
+    open_frozen(roles.frozen(), config.engine, ranks=ranks)
     policy_steps = config.num_steps * config.algorithm.policy_updates
-    policy_engine = open_training(policy.trained_parameters(), config.optim, config.engine, num_steps=policy_steps)
-    update = PolicyUpdate(config, policy, policy_engine, roles.reference)
+    policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
+    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks)
+    asker = JudgeAsker(judge, ranks)
     if disc is None:
-        return Learner(config, update, None, None, judge, verdicts)
+        return Learner(config, update, None, None, asker, prepaid, ranks)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
-    disc_engine = open_training(
-        disc.trained_parameters(), config.discriminator.optim, config.engine, num_steps=disc_steps
-    )
+    disc_optim = config.discriminator.optim
+    disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
     turns = None
     if roles.disc_waits:
         turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))
-    return Learner(config, update, disc, disc_engine, judge, verdicts, turns)
-
-
-def _length_only(groups: Sequence[Group]) -> dict[str, float]:
-    """Accuracy of a rule that sees only lengths: fitted on every other group, measured on the rest."""
-
-    def lengths(part: Sequence[Group]) -> tuple[Tensor, Tensor]:
-        rows = [row for group in part for row in group.rows]
-        num_tokens = torch.tensor([len(row.token_ids) for row in rows])
-        return num_tokens, torch.tensor([float(row.side == "student") for row in rows])
-
-    if len(groups) < 2:
-        return {}
-    return present({"disc/length_only_accuracy": length_only_accuracy(*lengths(groups[::2]), *lengths(groups[1::2]))})
-
-
-def _response_metrics(groups: Sequence[Group]) -> dict[str, float | None]:
-    students = [row for group in groups for row in group.rows if row.side == "student"]
-    teachers = [row for group in groups for row in group.rows if row.side == "teacher"]
-    return {
-        "response/mean_tokens": mean(float(len(row.token_ids)) for row in students),
-        "response/mean_tokens_teacher": mean(float(len(row.token_ids)) for row in teachers),
-        "response/stopped_share": mean(float(row.finish_reason == "stop") for row in students),
-        "response/truncated_mass": mean(group.truncated_mass for group in groups if group.truncated_mass is not None),
-    }
+    return Learner(config, update, disc, disc_engine, asker, prepaid, ranks, turns)

@@ -8,7 +8,7 @@ import typer
 
 from rilctl import __version__
 from rilctl.cli import artifacts, config, doctor, output, pipeline, verbs
-from rilctl.errors import InterruptedByUser, RilctlError, UsageError
+from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError, UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
 
@@ -73,9 +73,14 @@ def run(arguments: list[str]) -> int:
         message, hint = _usage(error)
         output.error(message, hint=hint)
         return 2
+    except FailedElsewhereError as error:
+        return error.code
+    except InterruptedByUser as error:
+        output.interrupted(error.message, hint=error.hint)
+        return error.interrupted_exit_code
     except RilctlError as error:
         output.error(error.message, hint=error.hint, exception=error if shown_with_traceback else None)
-        return error.interrupted_exit_code if isinstance(error, InterruptedByUser) else error.exit_code
+        return error.exit_code
     except Exception as error:
         message, hint = _unexpected(error)
         output.error(message, hint=hint, exception=error if shown_with_traceback else None)

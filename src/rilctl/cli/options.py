@@ -18,5 +18,12 @@ Out = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write the result to stdout as one JSON object.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")]
+Gpus = Annotated[
+    int | None,
+    typer.Option("--gpus", min=1, metavar="N", help="Train on N processes, one for each GPU (DeepSpeed's launcher)."),
+]
+HostFile = Annotated[
+    Path | None, typer.Option("--hostfile", metavar="FILE", help="Train on several hosts: lines of `host slots=N`.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 """Read from the arguments by `cli.app`, which also serves errors that come before any command runs."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rilctl.cli import format
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
@@ -21,6 +24,8 @@ _PLAIN_INTERVAL_S = 10.0
 
 _result_descriptor = 1
 """Where results go; another one than 1 after `own_stdout`."""
+_rank = 0
+"""Of several processes that do one thing, rank 0 speaks; of the others, only errors are heard."""
 
 
 @cache
@@ -38,6 +43,11 @@ def console() -> "Console":
 
 def say(message: str, *, style: str | None = None) -> None:
     """One line on stderr; long lines are not cut, so that paths can be copied."""
+    if _rank == 0:
+        _print(message, style)
+
+
+def _print(message: str, style: str | None) -> None:
     console().print(message, style=style, soft_wrap=True)
 
 
@@ -48,11 +58,18 @@ def warn(message: str) -> None:
 
 def error(message: str, *, hint: str | None = None, exception: BaseException | None = None) -> None:
     """What went wrong and what to do next; with `exception`, its traceback first."""
+    who = f"rank {_rank}: " if _rank else ""
     if exception is not None:
-        say("".join(traceback.format_exception(exception)).rstrip())
-    say(f"error: {message}", style="red")
+        _print("".join(traceback.format_exception(exception)).rstrip(), None)
+    _print(f"{who}error: {message}", "red")
     if hint:
-        say(f"hint: {hint}")
+        _print(f"{who}hint: {hint}", None)
+
+
+def interrupted(message: str, *, hint: str | None) -> None:
+    """That a person stopped it, said once by all ranks."""
+    if _rank == 0:
+        error(message, hint=hint)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -76,8 +93,11 @@ def pairs(values: Mapping[str, float | str]) -> None:
 
 def result(text: str) -> None:
     """Write the command's result to stdout; a reader that went away is no error."""
-    # As bytes: a path may hold bytes that are no text in this locale.
-    remaining = os.fsencode(text + "\n")
+    result_bytes(os.fsencode(text + "\n"))  # a path may hold bytes that are no text in this locale
+
+
+def result_bytes(remaining: bytes) -> None:
+    """The same, of bytes that end in a line feed."""
     with contextlib.suppress(BrokenPipeError):
         while remaining:
             remaining = remaining[os.write(_result_descriptor, remaining) :]
@@ -111,6 +131,23 @@ def ensure_standard_streams() -> None:
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 (lives as long as the process)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def speak_for(rank: int) -> None:
+    """From here on this process is one of several."""
+    global _rank
+    _rank = rank
+
+
+def write_results_to(path: "Path") -> None:
+    """Results go to a file: another process writes them to its stdout."""
+    global _result_descriptor
+    _result_descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+
+def hush_deepspeed() -> None:
+    """Leave one warning out: transformers imports DeepSpeed wherever it is installed, which then misses a GPU."""
+    logging.getLogger("DeepSpeed").addFilter(lambda record: not record.getMessage().startswith("Setting accelerator"))
 
 
 def own_stdout() -> None:
@@ -150,7 +187,7 @@ class ConsoleReporter:
         self._task, self._total, self._unit, self._done, self._num_new = task, total, unit, done, 0
         self._metrics = {}
         self._began = self._last_line = time.monotonic()
-        if console().is_terminal:
+        if console().is_terminal and _rank == 0:
             self._live = self._start_bar()
         else:
             say(f"{task}: {total} {unit}" + (f", {done} already there" if done else ""))

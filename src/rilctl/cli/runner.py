@@ -1,25 +1,34 @@
 """Runs one verb: recipe, context, signals, stdout, result, exit code."""
 
 import contextlib
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
 from rilctl.cli import format, output
+from rilctl.cli.hosts import num_processes
+from rilctl.cli.launch import launch
+from rilctl.cli.launched import is_launched, watch_for_stop
 from rilctl.cli.plans import show_plans
 from rilctl.cli.signals import stop_on_signals
 from rilctl.config.layers import DEFAULT_RECIPE, default_recipes, recipe_name
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe, Verb
+from rilctl.engines.training.world import World, find_world
+from rilctl.errors import UsageError
 from rilctl.pipeline.run import load_stage
 from rilctl.planning.plan import plan_object
 from rilctl.stages.context import StageContext, StageResult, StopFlag
 
+RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})
+"""Verbs that several processes can do together."""
 REJECTED_EXIT_CODE = 3
 """The work is done, and some rows could not be used."""
 
@@ -33,17 +42,31 @@ def run_verb(
     out: Path | None,
     as_json: bool,
     dry_run: bool,
+    gpus: int | None = None,
+    hostfile: Path | None = None,
 ) -> int:
-    """Run or plan one verb and write its result to stdout.
+    """Run or plan one verb and write its result to stdout; with `gpus` or `hostfile`, on several processes.
 
     Returns:
         The exit code: 0, or 3 if rows were rejected.
     """
+    world = find_world(os.environ) if verb in RANKED else World()
+    output.speak_for(world.rank)
+    are_several = bool(gpus or hostfile) and not is_launched()
+    if are_several and dry_run:
+        flags = {**flags, "plan.num_gpus": num_processes(gpus, hostfile)}
     paths, recipe = read_recipe(recipes, overrides, flags)
+    if are_several and not dry_run:
+        if world.address is not None:
+            raise UsageError(
+                f"this process is one of {world.size} already, and --gpus would start more",
+                hint="leave --gpus and --hostfile out under torchrun or Slurm",
+            )
+        return launch(verb, recipe, gpus=gpus, hostfile=hostfile)
     # The stage's imports may print as well.
     with stage_surroundings() as (reporter, stop):
         stage = load_stage(verb)
-        context = context_maker(paths, recipe, reporter, stop, out=out)(verb)
+        context = replace(context_maker(paths, recipe, reporter, stop, out=out)(verb), world=world)
         if dry_run:
             plan = stage.plan(context)
         else:
@@ -55,6 +78,8 @@ def run_verb(
             output.result_json(plan_object(plan))
         else:
             show_plans([plan])
+        return 0
+    if world.rank > 0:
         return 0
     show_summary(verb, result, seconds)
     if as_json:
@@ -106,7 +131,9 @@ def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
     """Inside, stages may run: stdout is ours, signals ask for a clean end, and no bar outlives an error."""
     reporter, stop = output.ConsoleReporter(), StopFlag()
     output.own_stdout()
-    with stop_on_signals(stop):
+    output.hush_deepspeed()
+    watch_for_stop(stop)
+    with stop_on_signals(stop, says_so=not is_launched()):
         try:
             yield reporter, stop
         finally:

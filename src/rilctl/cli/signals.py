@@ -11,8 +11,13 @@ from rilctl.stages.context import StopFlag
 
 
 @contextlib.contextmanager
-def stop_on_signals(stop: StopFlag) -> Iterator[None]:
-    """Inside, SIGINT and SIGTERM set `stop`; a second one ends the process at once, with the first one's exit code."""
+def stop_on_signals(stop: StopFlag, *, says_so: bool = True) -> Iterator[None]:
+    """Inside, SIGINT and SIGTERM set `stop`; a second one ends the process at once, with the first one's exit code.
+
+    Args:
+        stop: looked at between two units of work.
+        says_so: whether a person sent the signal to this process, and should hear what it does.
+    """
     owner = os.getpid()
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -23,7 +28,8 @@ def stop_on_signals(stop: StopFlag) -> Iterator[None]:
         elif stop.signal_number is None:
             stop.signal_number = number
             name = signal.Signals(number).name
-            output.notice_from_signal(f"{name}: finishing the current unit; once more leaves at once")
+            if says_so:
+                output.notice_from_signal(f"{name}: finishing the current unit; once more leaves at once")
         else:
             output.restore_terminal()
             os._exit(128 + stop.signal_number)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rilctl.cli.options import Debug, DryRun, Json, Out, Overrides, Recipes
+from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes
 from rilctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def sft(
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
     overrides: Overrides = None,
+    gpus: Gpus = None,
+    hostfile: HostFile = None,
     out: Out = None,
     as_json: Json = False,
     dry_run: DryRun = False,
@@ -105,13 +107,15 @@ def sft(
     It learns the responses of the data set, or the teachers' answers.
     """
     flags: dict[str, JsonValue] = {"sft.responses": responses, "sft.student": student}
-    _run("sft", recipes, overrides, flags, out, as_json, dry_run)
+    _run("sft", recipes, overrides, flags, out, as_json, dry_run, gpus, hostfile)
 
 
 def pretrain_disc(
     recipes: Recipes = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to sample from.")] = None,
     overrides: Overrides = None,
+    gpus: Gpus = None,
+    hostfile: HostFile = None,
     out: Out = None,
     as_json: Json = False,
     dry_run: DryRun = False,
@@ -121,7 +125,7 @@ def pretrain_disc(
 
     It samples responses of the student and learns to tell them from the teachers' answers.
     """
-    _run("pretrain-disc", recipes, overrides, {"pretrain-disc.student": student}, out, as_json, dry_run)
+    _run("pretrain-disc", recipes, overrides, {"pretrain-disc.student": student}, out, as_json, dry_run, gpus, hostfile)
 
 
 def train(
@@ -131,6 +135,8 @@ def train(
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
     overrides: Overrides = None,
+    gpus: Gpus = None,
+    hostfile: HostFile = None,
     out: Out = None,
     as_json: Json = False,
     dry_run: DryRun = False,
@@ -138,7 +144,7 @@ def train(
 ) -> None:
     """Train the student by RIL, or by one of its baselines."""
     flags: dict[str, JsonValue] = {"train.algorithm.name": algorithm, "train.student": student}
-    _run("train", recipes, overrides, flags, out, as_json, dry_run)
+    _run("train", recipes, overrides, flags, out, as_json, dry_run, gpus, hostfile)
 
 
 def evaluate(
@@ -204,11 +210,24 @@ def _run(
     out: Path | None,
     as_json: bool,
     dry_run: bool,
+    gpus: int | None = None,
+    hostfile: Path | None = None,
 ) -> None:
     # Late: pydantic and the recipe's models take longer to import than `--help` may.
     from rilctl.cli.runner import run_verb
 
-    raise typer.Exit(run_verb(verb, recipes, overrides, flags, out=out, as_json=as_json, dry_run=dry_run))
+    code = run_verb(
+        verb,
+        recipes,
+        overrides,
+        flags,
+        out=out,
+        as_json=as_json,
+        dry_run=dry_run,
+        gpus=gpus,
+        hostfile=hostfile,
+    )
+    raise typer.Exit(code)
 
 
 def _split_names(text: str, example: str) -> list[str]:

@@ -1,0 +1,127 @@
+"""`--gpus` and `--hostfile`: DeepSpeed's launcher starts the ranks, this process waits and gives the result."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from rilctl.cli import output
+from rilctl.cli.hosts import read_hostfile
+from rilctl.cli.launched import RESULT, STOP
+from rilctl.config.recipe import Recipe, Verb
+from rilctl.errors import UsageError
+
+_KNOWN_CODES = frozenset({*range(7), 130, 143})
+"""Codes that a rank ends with when it has said why."""
+
+
+def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | None) -> int:
+    """Run this very command line on several processes.
+
+    Args:
+        verb: trains.
+        recipe: as it was read here; every rank reads it again.
+        gpus: processes on each host; None: all of a host's.
+        hostfile: `host slots=N` lines; None: this host alone.
+
+    Returns:
+        The exit code of rank 0, or of the rank that failed.
+
+    Raises:
+        UsageError: the recipe's engine is not DeepSpeed, or it isn't installed, or the host file is bad.
+    """
+    _check(verb, recipe)
+    if hostfile is not None:
+        read_hostfile(hostfile)  # the launcher would go on without it, on this host alone
+    # All ranks must see the directory: with several hosts, where the runs are.
+    root = Path(recipe.workspace.root) if hostfile else None
+    if root:
+        root.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=".launch-", dir=root)).absolute()
+    try:
+        code = _run([*launcher_command(os.environ, gpus, hostfile), str(directory), *sys.argv[1:]], directory)
+        if (directory / RESULT).exists():
+            output.result_bytes((directory / RESULT).read_bytes())
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if code in _KNOWN_CODES:
+        return code
+    how = f"signal {256 - code}" if code > 128 else f"code {code}"
+    output.error(f"a rank was ended by {how}", hint="the same command goes on from the last checkpoint")
+    return 1
+
+
+def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile: Path | None) -> list[str]:
+    """DeepSpeed's launcher, up to what each rank is started with.
+
+    Raises:
+        UsageError: fewer GPUs are visible than asked for.
+    """
+    command = [sys.executable, "-m", "deepspeed.launcher.runner", "--master_port", str(_free_port())]
+    visible = [device for device in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
+    if hostfile is not None:
+        command += ["--hostfile", str(hostfile.absolute())]
+    if gpus is not None and visible and hostfile is None:  # the launcher would count from GPU 0
+        if len(visible) < gpus:
+            raise UsageError(f"--gpus {gpus}, but CUDA_VISIBLE_DEVICES names {len(visible)}", hint="ask for fewer")
+        command += ["--include", f"localhost:{','.join(visible[:gpus])}"]
+    elif gpus is not None:
+        command += ["--num_gpus", str(gpus)]
+    return [*command, "--no_local_rank", "--log_level", "error", "--module", "rilctl.cli.launched"]
+
+
+def _check(verb: Verb, recipe: Recipe) -> None:
+    table = getattr(recipe, verb.replace("-", "_"))
+    if table is None or table.engine.type != "deepspeed":
+        raise UsageError(
+            f"--gpus and --hostfile need DeepSpeed, and `{verb}.engine.type` is `torch`",
+            hint=f"add `--set {verb}.engine.type=deepspeed`",
+        )
+    if importlib.util.find_spec("deepspeed") is None:
+        raise UsageError(
+            "DeepSpeed isn't installed", hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`"
+        )
+
+
+def _run(command: list[str], directory: Path) -> int:
+    """The launcher in a session of its own: it would kill the ranks on Ctrl-C, before they have put their work away."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+    with _stop_through(directory, process):
+        return process.wait()
+
+
+@contextlib.contextmanager
+def _stop_through(directory: Path, process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Ctrl-C and SIGTERM leave a note for rank 0; a second one kills all ranks of this host."""
+    first: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if first:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            os._exit(128 + first[0])
+        first.append(number)
+        (directory / STOP).write_text(str(number))
+        name = signal.Signals(number).name
+        output.notice_from_signal(f"{name}: all ranks finish the current unit; once more leaves at once")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

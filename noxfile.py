@@ -59,6 +59,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def deepspeed(session: nox.Session) -> None:
+    """Training on DeepSpeed: every ZeRO stage in one process and in two (gloo), kill and resume (6 minutes)."""
+    session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
+    session.run("pytest", "tests/deepspeed", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def pocket(session: nox.Session) -> None:
     """Rebuild the pocket checkpoints from random weights and compare them with those that ship (half an hour)."""
     session.install("-e", ".")

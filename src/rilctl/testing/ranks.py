@@ -1,0 +1,36 @@
+"""Starts processes that train: one alone, or two that meet over gloo."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
+PATIENCE_S = 900
+
+
+def run_ranks(script: Path, *arguments: str, num_ranks: int = 1) -> list[subprocess.CompletedProcess[str]]:
+    """All ranks of a script, waited for."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    processes = []
+    for rank in range(num_ranks):
+        environment = {**os.environ, **QUIET}
+        if num_ranks > 1:
+            environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(num_ranks)}
+            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        command = [sys.executable, str(script), *arguments]
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment))
+    done = []
+    for process in processes:
+        try:
+            stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            for each in processes:
+                each.kill()
+            raise
+        done.append(subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr))
+    return done

@@ -67,8 +67,10 @@ class RolloutAsker:
                 answers, metrics = ask(requests)
         if self.ranks.size == 1:
             return answers, metrics
-        shared = self.ranks.gather_lists([keep(answer).model_dump(mode="json") for answer in answers])
-        return self.ranks.share([restore(Answer.model_validate(row)) for row in shared]), self.ranks.add_up(metrics)
+        shared = self.ranks.gather_lists([keep(answer).model_dump_json() for answer in answers])
+        return self.ranks.share([restore(Answer.model_validate_json(row)) for row in shared]), self.ranks.add_up(
+            metrics
+        )
 
 
 @dataclass

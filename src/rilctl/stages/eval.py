@@ -25,7 +25,7 @@ from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.cached_calls import CachedGeneration
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.evaluation.engines import check_needs, open_evaluation
-from rilctl.stages.evaluation.judge import open_judge_chat
+from rilctl.stages.evaluation.judge import open_judge_calls
 from rilctl.stages.evaluation.reference import read_reference
 from rilctl.stages.evaluation.scores import suite_scores
 from rilctl.stages.evaluation.settings import describe_settings, image_size
@@ -57,7 +57,7 @@ def run(context: StageContext) -> StageResult:
     config = _config(context)
     found = find_suite(config.suite, context.base_dir)
     suite = _suite(found, config)
-    with open_judge_chat(context, suite) as judge:
+    with open_judge_calls(context, suite) as judge:
         check_needs(context, config, found, suite, has_judge=judge is not None)
         student, entry = _find_student(context, config)
         evaluation = open_evaluation(context, config, found, judge, partial(_scored, context))

@@ -1,8 +1,7 @@
 """What an evaluation engine takes and gives, whatever runs inside."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.evaluation.suites import Benchmark
@@ -40,21 +39,6 @@ class AskedQuestions:
 
     requests: tuple[GenerationRequest, ...]
     sampling: SamplingConfig
-
-
-class JudgeChat(Protocol):
-    """The recipe's judge, as benchmarks with prompts of their own use it; calls may come from several threads."""
-
-    @property
-    def name(self) -> str:
-        """The judge's model, for records."""
-
-    @property
-    def max_concurrent(self) -> int:
-        """How many calls may be under way at once."""
-
-    def chat(self, messages: Sequence[Mapping[str, Any]], *, temperature: float, max_tokens: int) -> str:
-        """The reply to a conversation; raises `RowError` where there is none after all retries."""
 
 
 class EvaluationEngine(Protocol):

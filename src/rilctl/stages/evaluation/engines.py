@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rilctl.artifacts.layout import write_atomic
 from rilctl.config.evaluation import EvalConfig
-from rilctl.engines.evaluation.base import EvaluationEngine, JudgeChat
+from rilctl.engines.evaluation.base import EvaluationEngine
 from rilctl.engines.evaluation.data import missing_data
 from rilctl.engines.evaluation.digits import digits_files
 from rilctl.engines.evaluation.own import OwnEvaluation
 from rilctl.engines.evaluation.suites import FoundSuite, Suite
+from rilctl.engines.generation.base import GenerationEngine
 from rilctl.errors import DataError, UsageError
 from rilctl.stages.context import StageContext
 
@@ -52,7 +53,7 @@ def open_evaluation(
     context: StageContext,
     config: EvalConfig,
     found: FoundSuite,
-    judge: JudgeChat | None,
+    judge: GenerationEngine | None,
     on_scored: Callable[[], None],
 ) -> EvaluationEngine:
     """Our own runner, or lmms-eval.

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any, Final
 from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 
-from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult, JudgeChat
+from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, judge_access
 from rilctl.engines.evaluation.lmms.loading import TaskLoader
 from rilctl.engines.evaluation.lmms.model import EngineModel
@@ -48,7 +49,7 @@ class LmmsEvaluation:
         folder: Path | None,
         *,
         data_dir: Path | None,
-        judge: JudgeChat | None,
+        judge: GenerationEngine | None,
         on_scored: Callable[[], None] = lambda: None,
     ) -> None:
         self._loader = TaskLoader(folder, data_dir)
@@ -59,7 +60,7 @@ class LmmsEvaluation:
         """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
         settings = {"lmms-eval": importlib.metadata.version("lmms_eval")}
         if benchmark.judge != "none" and self._judge is not None:
-            settings["judge"] = self._judge.name
+            settings |= {"judge": self._judge.model_name, "judge_digest": self._judge.model_digest[:16]}
         for questions in self._tasks(benchmark, limit):
             first = next(iter(questions.asked.values()), None)
             settings |= {
@@ -135,7 +136,7 @@ def _evaluate_task(
         responses=tuple(_response(questions, i, response) for i, response in given.items()),
         rejected=tuple(_rejected(questions, i, error) for i, error in sorted(scored.errors.items())),
         score=score if scored.scores else None,
-        resampled=resampled if scored.scores else (),
+        resampled=resampled,
     )
 
 
@@ -243,7 +244,8 @@ def _joined(parts: Sequence[BenchmarkResult]) -> BenchmarkResult:
 
 def _task_digest(task: Any) -> str:
     """Identity of a task's config; functions count by name, and their code by lmms-eval's version."""
-    config = {key: value for key, value in task.config.to_dict().items() if key not in _NOT_MEANING}
+    names = [each.name for each in fields(task.config) if each.name not in _NOT_MEANING]
+    config = {name: getattr(task.config, name) for name in names}  # its `to_dict` writes addresses of functions
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=_named).encode()).hexdigest()
 
 

@@ -2,21 +2,26 @@
 
 The tasks know two clients: `llm_judge` (MathVista, MM-Vet, MM-Vet-v2), which takes providers of others by name, and
 MMBench's own, one method of which is replaced while a benchmark runs. So no address and no key reaches lmms-eval, every
-call goes through our client and cache, and a call that fails is seen: left alone, these tasks log it and score 0 or
-draw an answer at random.
+call goes through our engines, and a call that fails is seen: left alone, these tasks log it and score 0 or draw an
+answer at random.
+
+The tasks ask one call at a time, from deep inside. Here a call whose reply isn't known yet is only noted, and fails;
+when all questions have noted theirs, they are asked together, and the questions are scored again. While lmms-eval
+aggregates, the few calls that are new (MMBench guesses differently then) are asked one by one.
 """
 
 import contextlib
 import importlib
-import json
-import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lmms_eval.llm_judge import ProviderFactory, Request, Response, ServerInterface
 
-from rilctl.engines.evaluation.base import JudgeChat
-from rilctl.errors import RilctlError, RowError
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
+from rilctl.errors import RowError
 
 API_TYPE: Final = "rilctl"
 """The name of our provider."""
@@ -24,60 +29,85 @@ _HOTTER: Final = (0.0, 0.5, 1.0, 1.5)
 """Added to the temperature until a score can be read; lmms-eval's own steps."""
 
 
+@dataclass(frozen=True)
+class _Call:
+    prompt: str
+    temperature: float
+    max_tokens: int
+
+
+class NotYet(RowError):
+    """A reply isn't known yet; the call is noted."""
+
+
 class JudgeCalls:
-    """One benchmark's calls: each asked once, the failures of the current thread at hand.
+    """One benchmark's calls, each asked once.
 
     Args:
-        chat: the recipe's judge; None: every call fails.
+        judge: answers them; None: every call fails.
         is_score: whether a reply must begin with a score from 0 to 1.
     """
 
-    def __init__(self, chat: JudgeChat | None, *, is_score: bool) -> None:
-        self.chat = chat
-        self._is_score = is_score
-        self._replies: dict[str, str | RowError] = {}
-        self._fatal: RilctlError | None = None
-        self._local = threading.local()
+    def __init__(self, judge: GenerationEngine | None, *, is_score: bool) -> None:
+        self.asks_at_once = False
+        """Ask what isn't known instead of noting it."""
+        self._judge, self._is_score = judge, is_score
+        self._replies: dict[_Call, str | RowError] = {}
+        self._noted: dict[_Call, None] = {}
+        self._error: RowError | None = None
 
-    def check(self) -> None:
-        """Raise what ended the run, such as a refused key; tasks swallow it."""
-        if self._fatal is not None:
-            raise self._fatal
+    @property
+    def name(self) -> str:
+        """The judge, as tasks record it."""
+        return self._judge.model_name if self._judge is not None else "none"
 
     def take_error(self) -> RowError | None:
-        """The first call that failed on this thread since the last look, if one has."""
-        error: RowError | None = getattr(self._local, "error", None)
-        self._local.error = None
+        """The first call that failed since the last look, if one has; tasks swallow it."""
+        error, self._error = self._error, None
         return error
 
-    def ask(self, messages: Sequence[Mapping[str, Any]], *, temperature: float, max_tokens: int) -> str:
-        """The judge's reply. Raises `RowError`, the same one when it is asked again, and what ends the run as it is."""
-        if self._fatal is not None:
-            raise self._fatal
-        key = json.dumps([list(messages), temperature, max_tokens], sort_keys=True)
-        if key not in self._replies:
-            try:
-                self._replies[key] = self._ask(messages, temperature, max_tokens)
-            except RowError as error:
-                self._replies[key] = error
-            except RilctlError as error:
-                self._fatal = error
-                raise
-        reply = self._replies[key]
-        if isinstance(reply, RowError):
-            if getattr(self._local, "error", None) is None:
-                self._local.error = reply
-            raise reply
-        return reply
+    def reply(self, prompt: str, temperature: float, max_tokens: int) -> str:
+        """The judge's reply. Raises `NotYet`, or the `RowError` that keeps it from coming."""
+        try:
+            return self._reply(prompt, temperature, max_tokens)
+        except RowError as error:
+            self._error = self._error or error
+            raise
 
-    def _ask(self, messages: Sequence[Mapping[str, Any]], temperature: float, max_tokens: int) -> str:
-        if self.chat is None:
-            raise RowError("judge-missing", "the answer needs an LLM judge, and the recipe names none")
+    def ask_noted(self) -> bool:
+        """Ask all calls that were noted; False where none was."""
+        by_sampling: defaultdict[tuple[float, int], list[_Call]] = defaultdict(list)
+        for call in self._noted:
+            by_sampling[call.temperature, call.max_tokens].append(call)
+        self._noted = {}
+        for (temperature, max_tokens), calls in by_sampling.items():
+            self._ask(calls, SamplingConfig(max_new_tokens=max_tokens, temperature=temperature))
+        return bool(by_sampling)
+
+    def _ask(self, calls: Sequence[_Call], sampling: SamplingConfig) -> None:
+        if self._judge is None:
+            missing = RowError("judge-missing", "the answer needs an LLM judge, and the recipe names none")
+            self._replies |= dict.fromkeys(calls, missing)
+            return
+        requests = [GenerationRequest("judge", call.prompt, (), (0,)) for call in calls]
+        for call, answer in zip(calls, self._judge.generate(requests, sampling), strict=True):
+            self._replies[call] = answer if isinstance(answer, RowError) else answer[0].text.strip()
+
+    def _reply(self, prompt: str, temperature: float, max_tokens: int) -> str:
         reply = ""
         for hotter in _HOTTER:
-            reply = self.chat.chat(messages, temperature=temperature + hotter, max_tokens=max_tokens).strip()
-            if reply and (not self._is_score or _begins_with_score(reply)):
-                return reply
+            call = _Call(prompt, temperature + hotter, max_tokens)
+            if call not in self._replies:
+                self._noted[call] = None
+                if not self.asks_at_once:
+                    raise NotYet("judge-missing", "a judge's reply isn't there")
+                self.ask_noted()
+            known = self._replies[call]
+            if isinstance(known, RowError):
+                raise known
+            if known and (not self._is_score or _begins_with_score(known)):
+                return known
+            reply = known
         raise RowError("judge-unreadable", f"the judge's reply can't be read: {reply[:80]!r}")
 
 
@@ -108,7 +138,7 @@ def judge_access(calls: JudgeCalls) -> Iterator[None]:
 
 
 def _mmbench_reply(_: Any, prompt: str, temperature: float = 0, max_tokens: int = 256, **_more: object) -> str:
-    return _calls().ask([{"role": "user", "content": prompt}], temperature=temperature, max_tokens=max_tokens)
+    return _calls().reply(prompt, float(temperature), max_tokens)
 
 
 def _calls() -> JudgeCalls:
@@ -117,16 +147,22 @@ def _calls() -> JudgeCalls:
     return _current
 
 
+def _text(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The one turn that these tasks ask; raises `RowError` for anything else."""
+    content = messages[0]["content"] if len(messages) == 1 else None
+    if not isinstance(content, str):
+        raise RowError("judge-missing", "the task asks its judge more than one turn of text")
+    return content
+
+
 class _Provider(ServerInterface):  # type: ignore[misc]
     """What lmms-eval's `llm_judge` takes for a server."""
 
     def evaluate(self, request: Request) -> Response:
-        """One call; raises where there is no verdict."""
-        calls, config = _calls(), request.config or self.config
-        reply = calls.ask(
-            self.prepare_messages(request), temperature=float(config.temperature), max_tokens=int(config.max_tokens)
-        )
-        return Response(content=reply, model_used=calls.chat.name if calls.chat is not None else "none")
+        """One call; raises where there is no reply."""
+        config = request.config or self.config
+        reply = _calls().reply(_text(self.prepare_messages(request)), float(config.temperature), int(config.max_tokens))
+        return Response(content=reply, model_used=_calls().name)
 
     def is_available(self) -> bool:
         """Failures are reported call by call."""

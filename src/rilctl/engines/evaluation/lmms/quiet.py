@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 
 import datasets
@@ -11,15 +12,16 @@ from lmms_eval.api import task as task_module
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, neither stdout nor bars nor log lines of lmms-eval come through; its errors are raised as ever."""
+    """Inside, neither stdout nor bars, log lines or warnings come through; errors are raised as ever."""
     evaluator.eval_logger.remove()
     bars = {module: module.tqdm for module in (evaluator, task_module)}
     for module in bars:
         module.tqdm = _NoBar
-    shows_bars = datasets.are_progress_bars_enabled()
+    shows_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         for module, bar in bars.items():

@@ -5,13 +5,12 @@ import importlib
 import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
-from rilctl.engines.evaluation.lmms.judging import JudgeCalls
+from rilctl.engines.evaluation.lmms.judging import JudgeCalls, NotYet
 from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS, documents
 from rilctl.errors import ConfigError, RowError
 
@@ -84,6 +83,7 @@ class TaskScoring:
         if self._order is None:
             self._score_all()
             self._order = iter(self._responses())
+            self._calls.asks_at_once = True
         doc_id = next(self._order)
         return {self._metric: self.scored.values[doc_id]} if doc_id in self.scored.values else {}
 
@@ -98,6 +98,8 @@ class TaskScoring:
     def resampled(self) -> tuple[float, ...]:
         """The metric on resamples of the questions, with replacement; the same ones at every call."""
         values = list(self.scored.values.values())
+        if not values:
+            return ()
         draw = random.Random(0)
         return tuple(self.aggregate(draw.choices(values, k=len(values))) for _ in range(NUM_RESAMPLES))
 
@@ -106,14 +108,13 @@ class TaskScoring:
         return {int(each.doc_id): next(iter(each.filtered_resps.values())) for each in self._task.instances}
 
     def _score_all(self) -> None:
+        self._calls.asks_at_once = False
         responses = self._responses()
         questions = self._questions(responses)
-        if self._calls.chat is not None:
-            self._ask_judge_ahead(questions, responses)
+        self._ask_judge(questions, responses)
         with _watched() as drawn:
             for docs in questions:
                 drawn.clear()
-                self._calls.take_error()
                 try:
                     values, score = self._score(docs, responses)
                 except RowError as error:
@@ -135,26 +136,29 @@ class TaskScoring:
             groups.setdefault(int(rows[doc_id]["index"]) % _ROTATION, []).append(doc_id)
         return list(groups.values())
 
-    def _ask_judge_ahead(self, questions: Sequence[list[int]], responses: Mapping[int, Any]) -> None:
-        """Many calls at once; what comes of them is looked at later, in order."""
-        workers = self._calls.chat.max_concurrent if self._calls.chat is not None else 1
-        if workers < 2:
-            return
+    def _ask_judge(self, questions: Sequence[list[int]], responses: Mapping[int, Any]) -> None:
+        """Until every reply that scoring needs is there: a reply may lead to another call."""
+        waiting = list(questions)
+        while waiting:
+            waiting = [docs for docs in waiting if self._waits(docs, responses)]
+            if not self._calls.ask_noted():
+                return
+            self._on_scored()
 
-        def ask(docs: list[int]) -> None:
-            try:
-                self._score(docs, responses)
-            except RowError:
-                return  # it is kept, and met again
-
-        with ThreadPoolExecutor(workers) as pool:
-            for _ in pool.map(ask, questions):
-                self._on_scored()
+    def _waits(self, docs: Sequence[int], responses: Mapping[int, Any]) -> bool:
+        try:
+            self._score(docs, responses)
+        except NotYet:
+            return True
+        except RowError:
+            pass  # it is met again
+        return False
 
     def _score(self, docs: Sequence[int], responses: Mapping[int, Any]) -> tuple[dict[int, Any], float | None]:
         """A question's values and score; raises `RowError` where it has none."""
         values: dict[int, Any] = {}
         rows = documents(self._task)
+        self._calls.take_error()
         try:
             for doc_id in docs:
                 if doc_id in self.scored.errors:
@@ -163,9 +167,9 @@ class TaskScoring:
                 if self._metric in made:
                     values[doc_id] = made[self._metric]
             score = self.aggregate(list(values.values())) if values else None
-        except DOC_ERRORS as error:
-            raise RowError("task-function", f"the task can't score it: {type(error).__name__}: {error}") from error
-        self._calls.check()
+        except DOC_ERRORS as error:  # MM-Vet-v2 stumbles over its own log line when its judge fails
+            mistake = RowError("task-function", f"the task can't score it: {type(error).__name__}: {error}")
+            raise (self._calls.take_error() or mistake) from error
         if (failed := self._calls.take_error()) is not None:
             raise failed
         if score is not None and not isfinite(score):

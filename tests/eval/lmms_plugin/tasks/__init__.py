@@ -1,0 +1,1 @@
+"""lmms-eval looks for tasks in every plugin; there are none."""

@@ -1,11 +1,11 @@
-"""A judge on 127.0.0.1 that reads the prompts of lmms-eval's tasks and answers them by rules."""
+"""Chat completions on 127.0.0.1; as a judge it reads the prompts of lmms-eval's tasks and answers them by rules."""
 
 import json
 import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -39,21 +39,26 @@ def _match(question: str) -> str:
     return "E" if "qzx" not in answer else "unsure"  # leaves lmms-eval to guess
 
 
-class JudgeServer(ThreadingHTTPServer):
-    """Answers `POST …/chat/completions` under any path; fails at random if it is told to.
+class ChatServer(ThreadingHTTPServer):
+    """Answers `POST …/chat/completions` under any path.
 
     Args:
+        reply: what it says to a prompt.
         failure_share: of the calls, those that get an error, half a reply or a reply without content.
-        seed: of the failures.
+        stalls_after: so many calls are answered; the others wait until it closes.
     """
 
-    def __init__(self, failure_share: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, reply: Callable[[str], str], failure_share: float, stalls_after: int | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.reply = reply
         self.failure_share = failure_share
         self.answered: Counter[str] = Counter()
-        """Prompts that got a whole answer, and how often."""
+        """Requests that got a whole answer, and how often."""
         self.num_failed = 0
-        self.draw = random.Random(seed)
+        self.stalls_after = stalls_after
+        self.is_stalled = threading.Event()
+        self.is_closing = threading.Event()
+        self.draw = random.Random(0)
         self.lock = threading.Lock()
 
     @property
@@ -61,44 +66,57 @@ class JudgeServer(ThreadingHTTPServer):
         """The base address."""
         return f"http://127.0.0.1:{self.server_port}/v1"
 
+    def fate(self, request: str) -> str:
+        """What becomes of a call: `answer`, `stall`, or a way to fail."""
+        with self.lock:
+            if self.stalls_after is not None and self.answered.total() >= self.stalls_after:
+                self.is_stalled.set()
+                return "stall"
+            if self.draw.random() < self.failure_share:
+                self.num_failed += 1
+                return self.draw.choice(["error", "half", "empty"])
+            self.answered[request] += 1
+            return "answer"
+
 
 @contextmanager
-def judge_server(failure_share: float = 0.0) -> Iterator[JudgeServer]:
+def chat_server(
+    reply: Callable[[str], str] = judge_reply, *, failure_share: float = 0.0, stalls_after: int | None = None
+) -> Iterator[ChatServer]:
     """Runs one for a while."""
-    server = JudgeServer(failure_share)
+    server = ChatServer(reply, failure_share, stalls_after)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        server.is_closing.set()
         server.shutdown()
         thread.join()
         server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: JudgeServer
+    server: ChatServer
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        content = body["messages"][0]["content"]
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = request["messages"][-1]["content"]
         prompt = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-        with self.server.lock:
-            fails = self.server.draw.random() < self.server.failure_share
-            kind = self.server.draw.choice(["error", "half", "empty"])
-            if fails:
-                self.server.num_failed += 1
-            else:
-                self.server.answered[prompt] += 1
-        if not fails:
-            self._send(200, _completion(body["model"], judge_reply(prompt)))
-        elif kind == "error":
-            self._send(500, {"error": {"message": "out of order"}})
-        elif kind == "empty":
-            self._send(200, {"choices": []})
-        else:
-            self._send(200, _completion(body["model"], judge_reply(prompt)), half=True)
+        model = request["model"]
+        match self.server.fate(json.dumps([content, request.get("temperature")])):
+            case "answer":
+                self._send(200, _completion(model, self.server.reply(prompt)))
+            case "error":
+                self._send(500, {"error": {"message": "out of order"}})
+            case "empty":
+                self._send(200, {"choices": []})
+            case "half":
+                self._send(200, _completion(model, self.server.reply(prompt)), half=True)
+            case _:
+                self.server.is_closing.wait()
+                self.close_connection = True
 
     def _send(self, status: int, body: Any, *, half: bool = False) -> None:
         content = json.dumps(body).encode()

@@ -16,13 +16,13 @@ from rilctl.engines.generation.open import open_generation
 from rilctl.testing.scripted import ScriptedGeneration
 from rilctl.testing.small_vlms import build_small_vlm
 
-from .judge_server import JudgeServer, judge_reply, judge_server
+from .judge_server import ChatServer, chat_server, judge_reply
 from .test_known_scores import BENCHMARKS, GIBBERISH, Mirror
 
 MAX_NEW_TOKENS = 6
 
 
-def command(mirror: Path, judge: JudgeServer, out: Path, model_args: str) -> dict[str, dict[str, float | None]]:
+def command(mirror: Path, judge: ChatServer, out: Path, model_args: str) -> dict[str, dict[str, float | None]]:
     """Results by task, of every task of the suite, from the folder where the mirror's names are paths."""
     tasks = ",".join(task for benchmark in BENCHMARKS.values() for task in benchmark.tasks)
     arguments = ["--model", "answers", "--model_args", model_args, "--tasks", tasks, "--batch_size", "1"]
@@ -59,7 +59,7 @@ def test_scores_are_those_of_lmms_evals_command(mirror: Mirror, tmp_path: Path, 
     else:
         arguments = f"text={GIBBERISH.replace(' ', '+')}"
         generation = ScriptedGeneration(lambda request, seed: GIBBERISH)
-    with judge_server() as server:
+    with chat_server() as server:
         theirs = command(mirror[0], server, tmp_path / "out", arguments)
     evaluation = LmmsEvaluation(
         None,

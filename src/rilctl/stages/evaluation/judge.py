@@ -7,6 +7,7 @@ from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.evaluation.suites import Suite
 from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.open import open_judge_model
 from rilctl.stages.cached_calls import CachedGeneration
 from rilctl.stages.context import StageContext
@@ -32,7 +33,7 @@ def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[Generation
         config.model_copy(update={"verdict_form": "tag"}), context.base_dir, warn=context.reporter.warn
     )
     with closing(engine), CallCache(context.root) as cache:
-        yield CachedGeneration(
+        cached = CachedGeneration(
             engine,
             cache,
             chunk=engine.rows_at_once,
@@ -40,3 +41,8 @@ def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[Generation
             on_chunk=on_chunk,
             check_stop=context.check_stop,
         )
+        try:
+            yield cached
+        finally:
+            if isinstance(engine, OpenAiGeneration) and config.endpoint is not None and engine.ledger.num_calls:
+                context.reporter.say(f"judge, this time: {engine.ledger.line(config.endpoint)}")

@@ -87,6 +87,14 @@ def serve(session: nox.Session) -> None:
     session.run("pytest", "tests/serve", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(name="eval")
+def evaluation(session: nox.Session) -> None:
+    """lmms-eval on stand-ins for the paper's 14 benchmarks: known scores, its own command, judges that fail."""
+    session.install("-e", ".[dev,eval]")
+    session.run("python", "tools/torchvision_cpu.py")
+    session.run("pytest", "tests/eval", *session.posargs, env=ONE_THREAD)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""

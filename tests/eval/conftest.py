@@ -8,6 +8,13 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub's library
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("default"))  # its imports warn of their own future
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[str, str]]]:
     """A mirror of the 14 benchmarks, and the right and the wrong answer to each question."""

@@ -10,6 +10,7 @@ from lmms_eval.tasks import TaskManager
 from rilctl.engines.evaluation.base import BenchmarkResult
 from rilctl.engines.evaluation.data import missing_data
 from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
+from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.loading import _defining
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.suites import Benchmark, find_suite
@@ -109,7 +110,8 @@ def test_a_question_without_an_answer_leaves_the_score(evaluation: LmmsEvaluatio
         assert len(result.rejected) == (4 if name == "MMBench" else 1)  # a question of four rotations
 
 
-def test_the_suite_says_what_the_tasks_read() -> None:
+def test_the_suite_says_what_the_tasks_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TYPE", API_TYPE)  # some tasks choose their judge when their file is read
     for benchmark in SUITE.benchmarks:
         folders = [str(path.parent) for path in _defining(benchmark.tasks)]
         manager = TaskManager("ERROR", include_path=sorted(set(folders)), include_defaults=False)

@@ -18,7 +18,10 @@ def missing_data(needs: Iterable[DataNeed], data_dir: Path | None) -> list[str]:
         needs: what has to be there.
         data_dir: a mirror, `<data_dir>/<owner>/<name>`; None: the hub, or its local cache.
     """
+    from datasets.utils import tqdm
+
     needs = list(needs)
+    tqdm.get_lock()  # else each thread makes the lock of all bars for itself, and deletes it under the others
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # a hub that can't be reached takes half a minute to say so
         reasons = pool.map(lambda need: _reason(need, data_dir), needs)
     return [f"{_named(need)}: {reason}" for need, reason in zip(needs, reasons, strict=True) if reason is not None]

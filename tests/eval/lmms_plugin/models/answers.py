@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,20 @@ from rilctl.engines.generation.open import open_generation
 
 
 class Answers(lmms):
-    """Answers with a text, or what a model directory says in our Hugging Face engine, called by lmms-eval's rules."""
+    """Answers from a file, by `task/number of the document`, or what a model directory says in our Hugging Face engine.
 
-    def __init__(self, text: str = "", model: str = "", **_: Any) -> None:
+    The model is called as lmms-eval's own wrappers do it, with nothing of our side of its interface.
+    """
+
+    def __init__(self, file: str = "", model: str = "", **_: Any) -> None:
         super().__init__()
-        self._text = text
+        self._texts: dict[str, str] = json.loads(Path(file).read_text()) if file else {}
         engine = HfEngineConfig(rows_per_batch=4, device="cpu")
         self._engine = open_generation(ModelConfig(model=model), engine, Path.cwd()) if model else None
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         if self._engine is None:
-            return [self._text.replace("+", " ")] * len(requests)
+            return [self._texts[f"{request.args[4]}/{request.args[3]}"] for request in requests]
         return [self._answer(*request.args) for request in requests]
 
     def _answer(self, context: str, kwargs: dict[str, Any], to_visual: Any, doc_id: int, task: str, split: str) -> str:

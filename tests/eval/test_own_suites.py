@@ -1,0 +1,105 @@
+"""Suites of one's own, and lmms-eval's silent failures, which are errors here."""
+
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+
+from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
+from rilctl.engines.evaluation.suites import Benchmark, find_suite
+from rilctl.errors import ConfigError, DataError, RilctlError
+from rilctl.testing.scripted import ScriptedGeneration
+
+from .stand_ins.base import picture
+
+SUITE = """
+name = "mine"
+extra = "eval"
+tasks = "tasks"
+
+[[benchmarks]]
+name = "Discs"
+tasks = ["discs"]
+dataset = "drawn"
+split = "test"
+metric = "right"
+"""
+TASK = """
+task: discs
+dataset_path: parquet
+dataset_kwargs: {data_files: {test: ROWS}}
+test_split: test
+output_type: generate_until
+doc_to_visual: !function utils.pictures
+doc_to_text: "How many discs? "
+doc_to_target: answer
+generation_kwargs: {max_new_tokens: 4, until: ["."]}
+process_results: !function utils.score
+metric_list:
+- metric: right
+  aggregation: mean
+  higher_is_better: true
+"""
+UTILS = """
+def pictures(doc):
+    return [doc["image"].convert("RGB")]
+
+def score(doc, results):
+    return {"right": float(results[0] == doc["answer"])}
+"""
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    (tmp_path / "tasks").mkdir()
+    rows = [{"answer": str(number), "image": picture(number)} for number in range(4)]
+    Dataset.from_list(rows).to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "mine.toml").write_text(SUITE)
+    (tmp_path / "tasks" / "discs.yaml").write_text(TASK.replace("ROWS", str(tmp_path / "rows.parquet")))
+    (tmp_path / "tasks" / "utils.py").write_text(UTILS)
+    found = find_suite("mine.toml", tmp_path)
+    assert found.tasks_folder == tmp_path / "tasks"
+    return found.suite.benchmarks[0]
+
+
+def evaluate(folder: Path, benchmark: Benchmark) -> float | None:
+    evaluation = LmmsEvaluation(folder / "tasks", data_dir=None, judge=None)
+    generation = ScriptedGeneration(lambda request, seed: "2. That is all")
+    result = evaluation.evaluate(benchmark, generation, limit=None, seed=0)
+    assert not result.rejected
+    return result.score
+
+
+def test_a_task_of_ones_own(tmp_path: Path, benchmark: Benchmark) -> None:
+    assert evaluate(tmp_path, benchmark) == 0.25
+
+
+def test_a_task_that_fails_where_lmms_eval_would_log_it_is_an_error(tmp_path: Path, benchmark: Benchmark) -> None:
+    task = tmp_path / "tasks" / "discs.yaml"
+    task.write_text(task.read_text().replace("aggregation: mean", "aggregation: !function utils.fails"))
+    (tmp_path / "tasks" / "utils.py").write_text(f"{UTILS}\n\ndef fails(values):\n    return 1 / (len(values) - 4)\n")
+    with pytest.raises(RilctlError, match="lmms-eval fails on task `discs`: ZeroDivisionError"):
+        evaluate(tmp_path, benchmark)
+
+
+def test_a_metric_that_the_task_lacks(tmp_path: Path, benchmark: Benchmark) -> None:
+    with pytest.raises(ConfigError, match="task `discs` has no metric `wrong`"):
+        evaluate(tmp_path, benchmark.model_copy(update={"metric": "wrong"}))
+
+
+def test_a_task_that_nobody_has(tmp_path: Path, benchmark: Benchmark) -> None:
+    with pytest.raises(ConfigError, match="lmms-eval has no task `disks`"):
+        evaluate(tmp_path, benchmark.model_copy(update={"tasks": ("disks",)}))
+
+
+def test_a_task_whose_data_is_not_there(tmp_path: Path, benchmark: Benchmark) -> None:
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(DataError, match="task `discs` can't be loaded"):
+        evaluate(tmp_path, benchmark)
+
+
+def test_a_task_that_our_engines_cannot_answer(tmp_path: Path, benchmark: Benchmark) -> None:
+    task = tmp_path / "tasks" / "discs.yaml"
+    task.write_text(task.read_text().replace("until: [", "num_beams: 4, until: ["))
+    with pytest.raises(ConfigError, match="beam search is not supported here"):
+        evaluate(tmp_path, benchmark)

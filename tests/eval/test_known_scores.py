@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lmms_eval import utils
 from lmms_eval.tasks import TaskManager
+from pyarrow import parquet
 
 from rilctl.engines.evaluation.base import BenchmarkResult
 from rilctl.engines.evaluation.data import missing_data
@@ -64,7 +65,7 @@ def test_who_answers_wrong_gets_nothing(evaluation: LmmsEvaluation, mirror: Mirr
 
 @pytest.mark.parametrize(
     ("name", "num_guessed", "num_right"),
-    [("MMMU", 12, 1), ("MMMU-Pro", 16, 1), ("MMBench", 4, 0), ("MMBench-CN", 4, 0), ("AI2D", 0, 0)],
+    [("MMMU", 12, 3), ("MMMU-Pro", 16, 2), ("MMBench", 4, 0), ("MMBench-CN", 4, 0), ("AI2D", 0, 0)],
 )
 def test_what_is_guessed_is_told_and_the_same_at_every_run(
     evaluation: LmmsEvaluation, name: str, num_guessed: int, num_right: int
@@ -143,6 +144,20 @@ def test_settings_are_the_same_in_every_process_and_place(mirror: Mirror, tmp_pa
         }
         assert not any(" at 0x" in value for value in here.values())
     assert settings_of_ai2d(mirror[0]) == "16"
+
+
+def test_a_mirror_with_other_rows_is_read_anew(mirror: Mirror, tmp_path: Path) -> None:
+    from .stand_ins import write
+
+    write(tmp_path)
+    file = next((tmp_path / "lmms-lab-encoder" / "ai2d").rglob("test-*.parquet"))
+    parquet.write_table(parquet.read_table(file).slice(2), file)
+    known = [
+        LmmsEvaluation(None, data_dir=folder, judge=None).settings(BENCHMARKS["AI2D"], limit=None)
+        for folder in (mirror[0], tmp_path)
+    ]
+    assert [settings["ai2d.num_questions"] for settings in known] == ["5", "3"]
+    assert known[0]["ai2d.questions"] != known[1]["ai2d.questions"]
 
 
 def settings_of_ai2d(folder: Path) -> str:

@@ -177,6 +177,23 @@ def make_parquet(path: Path) -> None:
     datasets.Dataset.from_dict(rows, features=features).to_parquet(path)
 
 
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train.parquet\n---\n"
+
+
+def test_hub_from_a_local_folder_with_a_card_reads_the_files_that_are_there(tmp_path: Path) -> None:
+    import datasets
+
+    for folder, answers in (("a/set", "12"), ("b/set", "345"), ("a/set", "6789")):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "README.md").write_text(CARD)
+        images = [str(tmp_path / folder / "0.png")]
+        (tmp_path / folder / "0.png").write_bytes(png("red"))
+        rows = [{"id": f"q{n}", "images": images, "question": "?", "answer": each} for n, each in enumerate(answers)]
+        datasets.Dataset.from_list(rows).to_parquet(tmp_path / folder / "train.parquet")
+        loaded = load_samples(table(type="hub", path=folder), base_dir=tmp_path)
+        assert "".join(sample.answer for sample in loaded.samples) == answers
+
+
 def test_hub_from_a_local_folder(tmp_path: Path) -> None:
     make_parquet(tmp_path / "set" / "data" / "train-00000-of-00001.parquet")
     loaded = load_samples(table(type="hub", path="set"), base_dir=tmp_path)

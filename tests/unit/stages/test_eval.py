@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -209,11 +210,17 @@ def test_a_plan_of_14bench_lists_the_papers_benchmarks_without_a_student_or_extr
 
 
 def test_running_14bench_says_what_is_missing(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found: dict[str, object] = {"lmms_eval": None}
+    find_spec = importlib.util.find_spec  # as it is for all others: what is imported here stays
+
+    def find(name: str, package: str | None = None) -> object:
+        return found[name] if name in found else find_spec(name, package)
+
+    monkeypatch.setattr("importlib.util.find_spec", find)
     with pytest.raises(UsageError, match="not installed") as caught:
         eval_stage.run(context(tmp_path, model, suite="14bench"))
     assert caught.value.hint is not None and "rilctl[eval]" in caught.value.hint
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    found["lmms_eval"] = object()
     with pytest.raises(UsageError, match="MathVista, MMBench, .* need an LLM judge") as caught:
         eval_stage.run(context(tmp_path, model, suite="14bench"))
     assert caught.value.hint is not None and "--tasks AI2D,ChartQA,MMMU" in caught.value.hint

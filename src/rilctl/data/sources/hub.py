@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from rilctl.config.data import HubData
+from rilctl.data.folders import folder_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute
 from rilctl.errors import CredentialError, DataError
@@ -20,14 +21,16 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
     from huggingface_hub import constants
 
     local = absolute(config.path, base_dir)
-    path: str = config.path
+    path, cache = config.path, None
     roots: tuple[Path, ...] = (Path(datasets.config.HF_DATASETS_CACHE), Path(constants.HF_HUB_CACHE))
     if os.path.isdir(local):
         local = local.resolve()  # as `datasets` does: paths inside it are compared with it
-        path, roots = str(local), (local, *roots)
+        path, cache, roots = str(local), folder_cache(local), (local, *roots)
     name = f"hub:{config.path}@{config.revision or 'main'}:{config.name or 'default'}/{config.split}"
     try:
-        dataset = datasets.load_dataset(path, config.name, split=config.split, revision=config.revision)
+        dataset = datasets.load_dataset(
+            path, config.name, split=config.split, revision=config.revision, cache_dir=cache
+        )
     except Exception as error:  # ours, the hub's, fsspec's, pyarrow's: no common base
         # datasets drops the cause (`raise … from None`), so the words are all there is
         if isinstance(error, datasets.exceptions.DatasetNotFoundError) and "gated" in str(error):

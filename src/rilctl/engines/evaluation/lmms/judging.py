@@ -20,6 +20,7 @@ from typing import Any, Final
 from lmms_eval.llm_judge import ProviderFactory, Request, Response, ServerInterface
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.engines.evaluation.lmms.chance import undrawn
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.errors import RowError
 
@@ -90,7 +91,9 @@ class JudgeCalls:
             self._replies |= dict.fromkeys(calls, missing)
             return
         requests = [GenerationRequest("judge", call.prompt, (), (0,)) for call in calls]
-        for call, answer in zip(calls, self._judge.generate(requests, sampling), strict=True):
+        with undrawn():  # clients draw how long they wait before they ask again
+            answers = self._judge.generate(requests, sampling)
+        for call, answer in zip(calls, answers, strict=True):
             self._replies[call] = answer if isinstance(answer, RowError) else answer[0].text.strip()
 
     def _reply(self, prompt: str, temperature: float, max_tokens: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import lmms_eval.tasks
 from lmms_eval.tasks import TaskManager
 
+from rilctl.data.folders import folder_cache
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.suites import Benchmark
@@ -71,7 +72,8 @@ class TaskLoader:
         """What differs from the task's own file: where the data is, and which of it is asked."""
         changes: dict[str, Any] = {}
         if self._data_dir is not None:
-            changes = {"dataset_path": str(self._data_dir / benchmark.dataset), "dataset_kwargs": {}}
+            folder = self._data_dir / benchmark.dataset
+            changes = {"dataset_path": str(folder), "dataset_kwargs": {"cache_dir": folder_cache(folder)}}
         elif self._folder is None:
             # Without its `token: True`, which fails for whoever isn't logged in; a token is used where there is one.
             changes = {"dataset_kwargs": {"revision": benchmark.revision}}

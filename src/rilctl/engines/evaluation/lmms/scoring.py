@@ -1,24 +1,18 @@
 """A task's own scoring code, question by question, so that a question without a verdict leaves the score."""
 
 import copy
-import importlib
 import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
+from rilctl.engines.evaluation.lmms.chance import undrawn, watched
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, NotYet
 from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS, documents
 from rilctl.errors import ConfigError, RowError
 
-_GUESSERS: Final = {
-    "lmms_eval.tasks._task_utils.mmmu_mcq_utils": "random",
-    "lmms_eval.tasks.mmbench.mmbench_evals": "rd",
-}
-"""Modules that draw an option at random where a response can't be read, and their name for `random`."""
 _ROTATION: Final = 1_000_000
 """MMBench numbers the rotations of question i as i + k * 1,000,000."""
 NUM_RESAMPLES: Final = 500
@@ -111,8 +105,9 @@ class TaskScoring:
         self._calls.asks_at_once = False
         responses = self._responses()
         questions = self._questions(responses)
-        self._ask_judge(questions, responses)
-        with _watched() as drawn:
+        with undrawn():
+            self._ask_judge(questions, responses)
+        with watched() as drawn:
             for docs in questions:
                 drawn.clear()
                 try:
@@ -166,7 +161,8 @@ class TaskScoring:
                 made = self._process(rows[doc_id], [responses[doc_id]])
                 if self._metric in made:
                     values[doc_id] = made[self._metric]
-            score = self.aggregate(list(values.values())) if values else None
+            with undrawn():
+                score = self.aggregate(list(values.values())) if values else None
         except DOC_ERRORS as error:  # MM-Vet-v2 stumbles over its own log line when its judge fails
             mistake = RowError("task-function", f"the task can't score it: {type(error).__name__}: {error}")
             raise (self._calls.take_error() or mistake) from error
@@ -175,29 +171,3 @@ class TaskScoring:
         if score is not None and not isfinite(score):
             raise RowError("task-function", f"the task's score is {score}")
         return values, score
-
-
-class _Watching:
-    """`random`, telling when an option is drawn."""
-
-    def __init__(self, drawn: list[str]) -> None:
-        self._drawn = drawn
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("choice", "randint"):
-            self._drawn.append(name)
-        return getattr(random, name)
-
-
-@contextmanager
-def _watched() -> Iterator[list[str]]:
-    """Gives a list that grows whenever one of lmms-eval's parsers guesses."""
-    drawn: list[str] = []
-    modules = {importlib.import_module(name): attribute for name, attribute in _GUESSERS.items()}
-    for module, attribute in modules.items():
-        setattr(module, attribute, _Watching(drawn))
-    try:
-        yield drawn
-    finally:
-        for module, attribute in modules.items():
-            setattr(module, attribute, random)

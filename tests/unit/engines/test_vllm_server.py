@@ -12,6 +12,7 @@ from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
+from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, RowError, UsageError
 from rilctl.models.prompt_cache import PromptCache
@@ -345,3 +346,11 @@ def test_several_gpus_in_training_are_a_servers(policy: Vlm, monkeypatch: pytest
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     with pytest.raises(UsageError, match="runs on one GPU"):
         open_rollouts(policy, PromptCache(policy), VllmEngineConfig(num_gpus=2), Path())
+
+
+def test_vllm_does_not_start_in_one_of_several_processes_that_train(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    with pytest.raises(UsageError, match="one of several processes that train") as error:
+        LocalVllm(model, "float32", VllmEngineConfig())
+    assert "vllm-server" in (error.value.hint or "")

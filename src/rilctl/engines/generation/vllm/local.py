@@ -12,7 +12,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
 from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
-from rilctl.errors import RilctlError, RowError
+from rilctl.errors import RilctlError, RowError, UsageError
 from rilctl.models.weights import Weights
 
 _CPU_CACHE_BYTES = 1 << 30
@@ -29,6 +29,9 @@ class LocalVllm:
         engine: the recipe's table.
         updates: whether weights will be replaced.
         on_close: called at the end.
+
+    Raises:
+        UsageError: this process trains with others.
     """
 
     def __init__(
@@ -40,6 +43,11 @@ class LocalVllm:
         updates: bool = False,
         on_close: Callable[[], object] = lambda: None,
     ) -> None:
+        if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+            raise UsageError(  # it would wait for the other processes to join its groups
+                "vLLM can't run inside one of several processes that train",
+                hint='run `vllm serve` and set type = "vllm-server", for a judge `endpoint`; see docs/vllm.md',
+            )
         _set_environment(engine)
         with _undisturbed():
             from vllm import LLM

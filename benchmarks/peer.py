@@ -11,7 +11,8 @@ from clock import Seconds, now
 from shapes import Shape, is_right, load
 
 from rilctl.data.sample import Sample
-from rilctl.models.prompts import EncodedPrompt, collate_prompts
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_prompts
 from rilctl.models.vlm import Vlm
 
 

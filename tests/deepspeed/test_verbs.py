@@ -58,7 +58,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "rilctl.cli.launched" in child.cmdline() and "-u" in child.cmdline()[:2]]
+    return [child for child in children if "rilctl.cli.rank" in child.cmdline() and "-u" in child.cmdline()[:2]]
 
 
 @pytest.fixture(scope="session")
@@ -185,16 +185,24 @@ def test_the_discriminator_learns_on_two_what_it_learns_on_one(workspace: Path, 
     assert len(set(digests)) == 1
 
 
-def test_ctrl_c_puts_everything_away(workspace: Path, tmp_path: Path) -> None:
-    out = tmp_path / "sft"
-    arguments = command("sft", 2, "--set", "sft.num_steps=400", "--set", "sft.checkpoint_every=400", "--out", str(out))
-    process = start(workspace, *arguments)
+def test_what_ctrl_c_puts_away_another_number_of_processes_goes_on_with(workspace: Path, tmp_path: Path) -> None:
+    out, torch_alone = tmp_path / "sft", [sys.executable, "-m", "rilctl", "sft"]
+    settings = ["--set", "sft.num_steps=80", "--set", "sft.checkpoint_every=80", "--set", "sft.validate_every=80"]
+    process = start(workspace, *command("sft", 2, *settings, "--out", str(out)))
     wait_for(out / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
     code, stdout, stderr = finish(process)
     assert code == 130 and stdout == ""
     assert stderr.count("hint: resume with `rilctl sft --gpus 2") == 1
-    assert list((out / "resume").glob("step-*"))
+    (checkpoint,) = (out / "resume").glob("step-*")
+    code, _, stderr = finish(start(workspace, *torch_alone, *settings, "--out", str(out)))
+    assert code == 0, stderr
+    assert f"resuming at step {int(checkpoint.name[5:])} of 80" in stderr
+    assert "2 processes wrote the checkpoint, 1 go on" in stderr
+    code, _, stderr = finish(start(workspace, *torch_alone, *settings, "--out", str(tmp_path / "whole")))
+    assert code == 0, stderr
+    resumed, whole = (read_metrics(run / "metrics.jsonl") for run in (out, tmp_path / "whole"))
+    assert [row["sft/loss"] for row in resumed] == pytest.approx([row["sft/loss"] for row in whole], rel=1e-3)
 
 
 def test_bad_pictures_leave_a_rank_without_rows(workspace: Path, tmp_path: Path) -> None:

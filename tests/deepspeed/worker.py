@@ -25,7 +25,8 @@ from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_responses, encode_prompt
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.stages.disc_update import LabelledRows, update_discriminator
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
+from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.hosts import read_hostfile
 from rilctl.cli.launched import RESULT, STOP
@@ -75,7 +76,7 @@ def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile:
         command += ["--include", f"localhost:{','.join(visible[:gpus])}"]
     elif gpus is not None:
         command += ["--num_gpus", str(gpus)]
-    return [*command, "--no_local_rank", "--log_level", "error", "--module", "rilctl.cli.launched"]
+    return [*command, "--no_local_rank", "--log_level", "error", "--module", "rilctl.cli.rank"]
 
 
 def _check(verb: Verb, recipe: Recipe) -> None:
@@ -109,7 +110,7 @@ def _stop_through(directory: Path, process: "subprocess.Popen[bytes]") -> Iterat
                 os.killpg(process.pid, signal.SIGKILL)
             os._exit(128 + first[0])
         first.append(number)
-        (directory / STOP).write_text(str(number))
+        write_atomic(directory / STOP, str(number).encode())
         name = signal.Signals(number).name
         output.notice_from_signal(f"{name}: all ranks finish the current unit; once more leaves at once")
 

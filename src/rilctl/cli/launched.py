@@ -1,10 +1,9 @@
-"""A rank that `rilctl --gpus` started: `python -m rilctl.cli.launched DIRECTORY VERB ...`.
+"""What `rilctl --gpus` and the ranks that it starts tell each other, in a directory that all of them see.
 
-In the directory, which all ranks see, rank 0 leaves its result, and finds a note when a person asked for a clean end.
+Rank 0 leaves its result there, and finds a note when a person asked for a clean end.
 """
 
 import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +16,14 @@ RESULT, STOP = "result", "stop"
 _POLL_S = 0.5
 
 _directory: Path | None = None
+
+
+def be_launched(directory: Path) -> None:
+    """From here on this process is a rank that `rilctl` started, and the directory is theirs."""
+    global _directory
+    _directory = directory
+    if find_world(os.environ).rank == 0:
+        output.write_results_to(directory / RESULT)
 
 
 def is_launched() -> bool:
@@ -36,22 +43,3 @@ def watch_for_stop(stop: StopFlag) -> None:
         stop.signal_number = int((directory / STOP).read_text())
 
     threading.Thread(target=watch, daemon=True, name="stop-note").start()
-
-
-def main() -> None:
-    """Run one rank."""
-    global _directory
-    from rilctl.cli import app
-
-    output.ensure_standard_streams()
-    _directory = Path(sys.argv[1])
-    sys.argv[:] = ["rilctl", *sys.argv[2:]]  # what resumes is what the person typed
-    if find_world(os.environ).rank == 0:
-        output.write_results_to(_directory / RESULT)
-    sys.exit(app.run(sys.argv[1:]))
-
-
-if __name__ == "__main__":
-    from rilctl.cli.launched import main as _main  # the module that others import, not its twin `__main__`
-
-    _main()

@@ -15,8 +15,8 @@ import torch
 
 from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
-from rilctl.models.processor import Encoder, load_processor
-from rilctl.models.prompts import EncodedPrompt, encode_prompt
+from rilctl.models.processor import EncodedPrompt, Encoder, load_processor
+from rilctl.models.prompts import encode_prompt
 from rilctl.models.source import ModelSource
 
 PromptKey = tuple[str, tuple[str, ...]]

@@ -12,7 +12,8 @@ from torch import Tensor
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.decoding import start_decoding
 from rilctl.models.forward import prefill
-from rilctl.models.prompts import EncodedPrompt, collate_prompts, pad_token_id
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_prompts, pad_token_id
 from rilctl.models.vlm import Vlm
 
 

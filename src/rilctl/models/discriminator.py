@@ -24,8 +24,9 @@ from rilctl.config.pretrain_disc import DiscInput, DiscLoss
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
 from rilctl.models.adapters import save_adapter
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_response
+from rilctl.models.prompts import collate_responses, encode_response
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from rilctl.models.prompts import EncodedPrompt, PromptBatch, collate_prompts, join_features, pad_token_id
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import PromptBatch, collate_prompts, join_features, pad_token_id
 from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_share, shared_attention
 from rilctl.models.vlm import Vlm
 

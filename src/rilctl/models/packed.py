@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from rilctl.models.forward import image_inputs, prompt_positions, response_positions
-from rilctl.models.prompts import EncodedPrompt, PromptBatch, collate_prompts, pad_token_id
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import PromptBatch, collate_prompts, pad_token_id
 from rilctl.models.vlm import Vlm
 
 PROMPT, PADDING = 0, -1

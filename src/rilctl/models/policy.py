@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import LossOf, token_logprobs, token_loss
-from rilctl.models.prompts import EncodedPrompt
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm
 

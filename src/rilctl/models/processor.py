@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from rilctl.config.fields import Family
 from rilctl.errors import ModelError
 from rilctl.models.source import ModelSource, text_files
@@ -24,6 +26,27 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _TEMPLATE_HINT = "add chat_template.jinja from the base model"
 _NOT_READ = {"config.json", "generation_config.json", "discriminator.json"}
 """Text files of a model directory that say nothing about how it reads text and pictures beyond its family."""
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as the model reads it.
+
+    Args:
+        token_ids_P: image placeholders expanded, generation prompt included.
+        type_ids_P: 1 at image placeholders, 0 at text.
+        features: the processor's image tensors, first dimension over images or patches; empty for text.
+    """
+
+    token_ids_P: Tensor
+    type_ids_P: Tensor
+    features: dict[str, Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the tensors."""
+        tensors = (self.token_ids_P, self.type_ids_P, *self.features.values())
+        return sum(tensor.nbytes for tensor in tensors)
 
 
 @dataclass

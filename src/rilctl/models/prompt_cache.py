@@ -8,8 +8,8 @@ from weakref import WeakValueDictionary
 from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
 from rilctl.models.ahead import PromptKey, PromptsAhead
-from rilctl.models.processor import Encoder
-from rilctl.models.prompts import EncodedPrompt, encode_prompt
+from rilctl.models.processor import EncodedPrompt, Encoder
+from rilctl.models.prompts import encode_prompt
 
 
 class PromptCache:

@@ -8,29 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from rilctl.errors import RowError
-from rilctl.models.processor import Encoder
+from rilctl.models.processor import EncodedPrompt, Encoder
 from rilctl.models.vlm import Vlm
-
-
-@dataclass(frozen=True)
-class EncodedPrompt:
-    """A prompt as the model reads it.
-
-    Args:
-        token_ids_P: image placeholders expanded, generation prompt included.
-        type_ids_P: 1 at image placeholders, 0 at text.
-        features: the processor's image tensors, first dimension over images or patches; empty for text.
-    """
-
-    token_ids_P: Tensor
-    type_ids_P: Tensor
-    features: dict[str, Tensor]
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory of the tensors."""
-        tensors = (self.token_ids_P, self.type_ids_P, *self.features.values())
-        return sum(tensor.nbytes for tensor in tensors)
 
 
 def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from rilctl.models.checkpointing import recomputing
 from rilctl.models.forward import sequence_hidden
-from rilctl.models.prompts import EncodedPrompt, pad_token_id
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import pad_token_id
 from rilctl.models.vlm import Vlm
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from rilctl.models.checkpointing import is_recomputing, recomputing
 from rilctl.models.forward import group_hidden, sequence_hidden
 from rilctl.models.packed import packed_hidden
-from rilctl.models.prompts import EncodedPrompt
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.repeated import repeated_hidden
 from rilctl.models.vlm import Vlm
 

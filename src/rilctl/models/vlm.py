@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,13 +15,10 @@ from rilctl.config.fields import Dtype, Family, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
-from rilctl.models.processor import Encoder, load_processor
+from rilctl.models.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.sharding import Sharding, Unsharded
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 from rilctl.models.vocabulary import banned_ids, stop_ids
-
-if TYPE_CHECKING:
-    from rilctl.models.prompts import EncodedPrompt
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -47,7 +44,7 @@ class Vlm(Encoder):
     digest: str
     adapter: str | None = None
     sharding: Sharding = field(default_factory=Unsharded)
-    stand_in: "EncodedPrompt | None" = None
+    stand_in: EncodedPrompt | None = None
     stop_ids: tuple[int, ...] = field(init=False)
     banned_ids: tuple[int, ...] = field(init=False)
 

@@ -13,7 +13,7 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
-from rilctl.models.prompts import EncodedPrompt
+from rilctl.models.processor import EncodedPrompt
 
 
 @dataclass(frozen=True)

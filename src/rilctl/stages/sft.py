@@ -26,8 +26,9 @@ from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.policy import response_loss
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_response
+from rilctl.models.prompts import collate_responses, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel

@@ -14,7 +14,7 @@ def option(command: list[str], name: str) -> str | None:
 def test_this_host() -> None:
     command = launcher_command({}, 4, None)
     assert option(command, "--num_gpus") == "4" and option(command, "--hostfile") is None
-    assert command[-2:] == ["--module", "rilctl.cli.launched"]
+    assert command[-2:] == ["--module", "rilctl.cli.rank"]
 
 
 def test_visible_gpus_are_respected() -> None:

@@ -10,7 +10,8 @@ from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm
 
 FAMILIES = ["pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text"]

@@ -14,8 +14,8 @@ from PIL import Image
 from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
 from rilctl.models.ahead import PromptsAhead
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import EncodedPrompt
 from rilctl.models.vlm import Vlm
 
 from .conftest import LoadVlm

@@ -9,7 +9,8 @@ from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.decode import sample
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt, encode_response
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm
 
 FAMILIES = ["qwen2_vl", "llava_next"]

@@ -11,8 +11,9 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.models.decode import Sampled, sample
 from rilctl.models.devices import pick_device, pick_num_workers
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import EncodedPrompt, decode_response
+from rilctl.models.prompts import decode_response
 from rilctl.models.source import answering_digest, find_model
 from rilctl.models.vlm import Vlm, load_vlm
 

@@ -20,8 +20,8 @@ from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.models.devices import pick_num_workers
+from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import EncodedPrompt
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel

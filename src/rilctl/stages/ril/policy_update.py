@@ -14,7 +14,8 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.prompts import EncodedPrompt, collate_responses
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_responses
 from rilctl.models.vlm import Vlm
 from rilctl.stages.ril.objective import MicroBatch, Objective
 from rilctl.stages.ril.rows import Group

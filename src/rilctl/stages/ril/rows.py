@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import Response
-from rilctl.models.prompts import EncodedPrompt, encode_response
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import encode_response
 from rilctl.models.vlm import Vlm
 from rilctl.schemas.records import FinishReason, ResponseRecord, RolloutRecord, Side
 from rilctl.stages.inputs import row_seed

@@ -14,7 +14,8 @@ from rilctl.engines.generation.vllm.backend import Ask, Backend, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError, RowError
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import EncodedPrompt, collate_responses, encode_prompt
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import collate_responses, encode_prompt
 from rilctl.models.vlm import Vlm
 
 LOGPROB_BOUND: Mapping[Dtype, float] = {"float32": 1e-4, "bfloat16": 0.25, "float16": 0.03}

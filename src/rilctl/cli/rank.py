@@ -1,0 +1,20 @@
+"""A rank that `rilctl --gpus` starts: `python -m rilctl.cli.rank DIRECTORY VERB ...`; see `rilctl.cli.launched`."""
+
+import sys
+from pathlib import Path
+
+from rilctl.cli import app, output
+from rilctl.cli.launched import be_launched
+
+
+def main() -> None:
+    """Run one rank."""
+    output.ensure_standard_streams()
+    directory = Path(sys.argv[1])
+    sys.argv[:] = ["rilctl", *sys.argv[2:]]  # what resumes is what the person typed
+    be_launched(directory)
+    sys.exit(app.run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

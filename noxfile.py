@@ -92,7 +92,7 @@ def evaluation(session: nox.Session) -> None:
     """lmms-eval on stand-ins for the paper's 14 benchmarks: known scores, its own command, judges that fail."""
     session.install("-e", ".[dev,eval]")
     session.run("python", "tools/torchvision_cpu.py")
-    session.run("pytest", "tests/eval", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/eval", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

@@ -61,7 +61,10 @@ def run(context: StageContext) -> StageResult:
         check_needs(context, config, found, suite, has_judge=judge is not None)
         student, entry = _find_student(context, config)
         evaluation = open_evaluation(context, config, found, judge, partial(_scored, context))
-        settings = {"image_size": "" if config.endpoint else image_size(context, student)}
+        settings = {
+            "engine": "endpoint" if config.endpoint else config.engine.type,
+            "image_size": "" if config.endpoint else image_size(context, student),
+        }
         for benchmark in suite.benchmarks:
             settings |= evaluation.settings(benchmark, limit=config.limit)
         if config.shard is not None:

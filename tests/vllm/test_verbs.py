@@ -78,7 +78,9 @@ def test_two_teachers_answer_in_one_process(workspace: Path):
 
 
 @pytest.mark.parametrize("kind", ["in process", "server"])
-def test_20_ril_steps_each_from_proven_weights(kind: str, workspace: Path, server: Server):
+def test_20_ril_steps_each_from_proven_weights(
+    kind: str, workspace: Path, server: Server, capsys: pytest.CaptureFixture[str]
+):
     sets = LOCAL
     if kind == "server":
         server.wait()
@@ -95,7 +97,8 @@ def test_20_ril_steps_each_from_proven_weights(kind: str, workspace: Path, serve
     assert {row.step for row in rollouts} == set(range(1, 21))
     assert any(row.advantage for row in rollouts)
     errors = [line["sync/logprob_error"] for line in metrics]
-    print(f"{kind}: largest difference of a log-probability after 20 updates: {max(errors):.1e}")
+    with capsys.disabled():
+        print(f"\n{kind}: largest difference of a log-probability after 20 updates: {max(errors):.1e}")
 
 
 def test_a_student_is_measured(workspace: Path):

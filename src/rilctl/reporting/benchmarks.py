@@ -79,12 +79,13 @@ def to_metrics(scores: SuiteScores) -> dict[str, float]:
     """As an artifact stores them."""
     metrics: dict[str, float] = {}
     for each in scores.scores:
+        metrics[f"{each.name}/num_questions"] = float(each.num_questions)
+        metrics[f"{each.name}/num_rejected"] = float(each.num_rejected)
         if each.score is None:
             continue
-        metrics |= {f"{each.name}/score": each.score, f"{each.name}/num_questions": float(each.num_questions)}
+        metrics |= {f"{each.name}/score": each.score, f"{each.name}/guessed_share": each.guessed_share}
         if each.low is not None and each.high is not None:
             metrics |= {f"{each.name}/score_low": each.low, f"{each.name}/score_high": each.high}
-        metrics |= {f"{each.name}/guessed_share": each.guessed_share, f"{each.name}/num_rejected": each.num_rejected}
     if scores.is_whole and scores.mean is not None:
         metrics["score"] = scores.mean
     return metrics

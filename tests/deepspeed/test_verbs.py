@@ -256,3 +256,12 @@ except ArtifactError as error:
     output.error(error.message)
     sys.exit(error.exit_code)
 """
+
+
+def test_verbs_of_one_walk_have_a_process_group_each(workspace: Path) -> None:
+    engine = "engine={ type = 'deepspeed', zero_stage = 2 }"
+    overrides = ("workspace.root=walk", "sft.num_steps=1", f"sft.{engine}", f"train.{engine}", "train.num_steps=1")
+    words = [word for override in overrides for word in ("--set", override)]
+    code, stdout, stderr = finish(start(workspace, sys.executable, "-m", "rilctl", "run", "--json", *words))
+    assert code == 0, stderr
+    assert {"sft", "train"} <= json.loads(stdout)["stages"].keys()

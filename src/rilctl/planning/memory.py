@@ -166,12 +166,6 @@ def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num
     return cache_bytes * num_gpus // a_token
 
 
-def saving_phase(held: Held, learner: Held) -> Phase:
-    """Writing a checkpoint: weights that train and their moments are copied before they are written."""
-    trained = learner.gradients
-    return Phase(held.present + trained, 0, held.optimizer + MOMENTS // FLOAT32 * trained)
-
-
 def merging_phase(held: Held, merged: int, weight_bytes: int) -> Phase:
     """Writing a student with an adapter: the weights that it adds to are there twice, merged and as they were."""
     return Phase(held.present + merged * weight_bytes, 0, held.optimizer)

@@ -11,10 +11,10 @@ from rilctl.planning.memory import (
     forward_phase,
     logits_bytes,
     merging_phase,
-    saving_phase,
     update_phase,
 )
 from rilctl.planning.steps import MicroBatches
+from rilctl.planning.zero import Zero, saving_phase
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class Learner:
 
     Args:
         held: its weights, gradients and moments.
+        trained: parameters that train, over all devices.
         precision: how it trains.
         cut: how a step's rows go through it.
     """
 
     held: Held
+    trained: int
     precision: Precision
     cut: MicroBatches
 
@@ -47,8 +49,9 @@ class RilSetup:
         update: how a group's rows meet their prompt where gradients are computed.
         forward: the same without gradients.
         takes_turns: of policy and discriminator one waits in host memory.
-        checkpoint: whether the device holds a copy while a checkpoint is written.
+        zero: how DeepSpeed divides; None: torch in one process.
         merged: weights that the policy's adapter adds to when the student is written; 0: it has none.
+        whole_bytes: weights that come together to be written; 0: they are whole.
     """
 
     anatomy: Anatomy
@@ -61,8 +64,9 @@ class RilSetup:
     update: Layout
     forward: Layout
     takes_turns: bool
-    checkpoint: bool
+    zero: Zero | None
     merged: int
+    whole_bytes: int
 
 
 def beside_sampling(setup: RilSetup) -> Held:
@@ -95,11 +99,11 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
         logits = logits_bytes(anatomy, rows.rows * rows.row_tokens, setup.answering, setup.device)
         phases["reference"] = forward_phase(anatomy, with_policy, rows, setup.answering, setup.forward, logits=logits)
     phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
-    if setup.checkpoint:
-        largest = policy.held if disc is None else max(policy.held, disc.held, key=lambda held: held.gradients)
-        phases["checkpoint"] = saving_phase(with_policy, largest)
-    if setup.merged:
-        phases["writing"] = merging_phase(with_policy, setup.merged, policy.precision.weights)
+    most = max(learner.trained for learner in (policy, disc) if learner is not None)
+    phases["checkpoint"] = saving_phase(with_policy, most, setup.zero, setup.device)
+    if setup.merged or setup.whole_bytes:
+        together = replace(with_policy, gathered=max(with_policy.gathered, setup.whole_bytes))
+        phases["writing"] = merging_phase(together, setup.merged, policy.precision.weights)
     return phases
 
 

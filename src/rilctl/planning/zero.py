@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rilctl.planning.activations import FLOAT32
-from rilctl.planning.memory import MOMENTS, Held, torch_state
+from rilctl.planning.memory import MOMENTS, Device, Held, Phase, torch_state
 
 BUCKET = 500_000_000
 """Gradients that are on their way between devices at a time (DeepSpeed's `reduce_bucket_size`)."""
@@ -54,6 +54,23 @@ def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
     if zero.offload == "none":
         return replace(weights, gradients=sums + buckets, optimizer=optimizer)
     return replace(weights, gradients=buckets, host=weights.host + sums + optimizer)
+
+
+def saving_phase(held: Held, trained: int, zero: Zero | None, device: Device) -> Phase:
+    """Writing a checkpoint: each device has its share of the parameters with both moments.
+
+    What ZeRO divides is gathered first, each parameter whole. All is copied to host memory, which on a CPU is the
+    device's.
+
+    Args:
+        held: on the device, when nobody learns.
+        trained: parameters, over all devices.
+        zero: how it is divided; None: torch in one process.
+        device: where.
+    """
+    is_divided = zero is not None and zero.stage > 0
+    copies = -(-trained // (zero.ranks if zero else 1)) * (is_divided + (device == "cpu"))
+    return Phase(held.present + FLOAT32 * copies, 0, held.optimizer + MOMENTS * copies)
 
 
 def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:

@@ -13,7 +13,6 @@ from rilctl.planning.memory import (
     decoding_phase,
     logits_bytes,
     pool_phase,
-    saving_phase,
     torch_state,
     update_phase,
 )
@@ -63,8 +62,6 @@ def test_keys_and_values_of_a_token() -> None:
 
 def test_torch_holds_weights_and_two_moments() -> None:
     assert torch_state(100, frozen=1_000, frozen_bytes=2) == Held(weights=2_400, gradients=400, optimizer=800)
-    saving = saving_phase(Held(weights=400, optimizer=800), torch_state(100))
-    assert (saving.weights, saving.optimizer, saving.total) == (800, 1_600, 2_400)
 
 
 def test_an_engine_with_a_pool_has_keys_and_values_beside_its_weights() -> None:

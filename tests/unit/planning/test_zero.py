@@ -3,7 +3,7 @@
 import pytest
 
 from rilctl.planning.memory import Held, torch_state
-from rilctl.planning.zero import Zero, divided_weights, zero_state
+from rilctl.planning.zero import Zero, divided_weights, saving_phase, zero_state
 
 P = 6_000_000_000
 
@@ -43,3 +43,18 @@ def test_a_small_model_is_never_more_than_whole() -> None:
 def test_of_several_models_one_is_gathered_at_a_time() -> None:
     both = divided_weights(P, 2, Zero(3, 6)) + divided_weights(P, 2, Zero(3, 6))
     assert both.present == 4_000_000_000 + 2_000_000_000
+
+
+def test_a_checkpoint_is_a_share_of_whole_parameters_with_their_moments() -> None:
+    held = zero_state(P, 2, Zero(3, 6))
+    on_gpu = saving_phase(held, P, Zero(3, 6), "cuda")
+    assert on_gpu.total == held.present + held.optimizer + 12 * P // 6
+    on_cpu = saving_phase(held, P, Zero(3, 6), "cpu")
+    assert on_cpu.total == on_gpu.total + 12 * P // 6
+
+
+def test_without_division_a_gpu_copies_nothing_to_itself() -> None:
+    held = torch_state(P)
+    assert saving_phase(held, P, None, "cuda").total == held.present + held.optimizer
+    on_cpu = saving_phase(held, P, None, "cpu")
+    assert (on_cpu.weights, on_cpu.optimizer) == (2 * held.weights, 2 * held.optimizer)

@@ -6,6 +6,7 @@ them, inside `together`, so that its failure ends all and none waits for one tha
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -164,7 +165,16 @@ def open_ranks(world: World, *, grouped: bool) -> Iterator[Ranks]:
             raise
         raise cause from error
     distributed.barrier()
-    distributed.destroy_process_group()
+    _take_down()
+
+
+def _take_down() -> None:
+    """End the group, and what DeepSpeed remembers of it: the next verb of a walk has a group of its own."""
+    deepspeed = sys.modules.get("deepspeed.comm")
+    if deepspeed is not None and deepspeed.is_initialized():
+        deepspeed.destroy_process_group()
+    else:
+        distributed.destroy_process_group()
 
 
 def share(items: Sequence[T], rank: int, size: int) -> list[T]:

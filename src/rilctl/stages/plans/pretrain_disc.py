@@ -5,9 +5,10 @@ from dataclasses import replace
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
-from rilctl.planning.memory import Phase, saving_phase, update_phase
+from rilctl.planning.memory import Phase, merging_phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
+from rilctl.planning.zero import saving_phase
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data
 from rilctl.stages.plans.closing import output_section, time_section
@@ -106,8 +107,11 @@ def _phases(
         logits=0,
         device=device.kind,
     )
-    if engine.zero is None:
-        phases["checkpoint"] = saving_phase(replace(held, gradients=0), held)
+    trained = trained_parameters(anatomy, config.lora, with_head=False)
+    idle = replace(held, gradients=0)
+    phases["checkpoint"] = saving_phase(idle, trained, engine.zero, device.kind)
+    if engine.whole_bytes(student, anatomy):
+        phases["writing"] = merging_phase(engine.whole(idle, student, anatomy), 0, precision.weights)
     return phases, facts
 
 

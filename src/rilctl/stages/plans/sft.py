@@ -9,9 +9,10 @@ from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes
-from rilctl.planning.memory import Phase, logits_bytes, merging_phase, saving_phase, update_phase
+from rilctl.planning.memory import Phase, logits_bytes, merging_phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
+from rilctl.planning.zero import saving_phase
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data, read_responses
 from rilctl.stages.plans.closing import output_section, time_section
@@ -88,11 +89,11 @@ def _phases(
         logits=logits_bytes(anatomy, tokens, precision, device.kind),
         device=device.kind,
     )
-    phases = {"update": update}
-    if engine.zero is None:
-        phases["checkpoint"] = saving_phase(idle, held)
-    if config.lora is not None:
-        phases["writing"] = merging_phase(idle, anatomy.adapted_weights(config.lora), precision.weights)
+    trained = trained_parameters(anatomy, config.lora)
+    phases = {"update": update, "checkpoint": saving_phase(idle, trained, engine.zero, device.kind)}
+    if config.lora is not None or engine.whole_bytes(student, anatomy):
+        merged = anatomy.adapted_weights(config.lora) if config.lora else 0
+        phases["writing"] = merging_phase(engine.whole(idle, student, anatomy), merged, precision.weights)
     return phases
 
 

@@ -167,6 +167,7 @@ def _setup(
 
     policy = Learner(
         engine.learner(student, anatomy, config.lora, with_head=True),
+        trained_parameters(anatomy, config.lora),
         engine.precision(student, config.lora),
         cut(work.in_policy, prompts.longest, prompts.most_image_tokens),
     )
@@ -178,6 +179,7 @@ def _setup(
             longest, pictures = longest - pictures, 0
         disc = Learner(
             engine.learner(student, anatomy, disc_lora, with_head=False, on_shared=shared),
+            trained_parameters(anatomy, disc_lora, with_head=False),
             engine.precision(student, disc_lora),
             cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
         )
@@ -195,8 +197,9 @@ def _setup(
         update=engine.layout(device.kind, with_gradient=True),
         forward=engine.layout(device.kind, with_gradient=False),
         takes_turns=config.take_turns and not shared and device.kind == "cuda" and engine.zero is None,
-        checkpoint=engine.zero is None,
+        zero=engine.zero,
         merged=anatomy.adapted_weights(config.lora) if config.lora else 0,
+        whole_bytes=engine.whole_bytes(student, anatomy),
     )
 
 

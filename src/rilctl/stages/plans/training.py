@@ -66,9 +66,11 @@ class PlannedEngine:
 
     def whole(self, held: Held, model: PlannedModel, anatomy: Anatomy) -> Held:
         """What is held where divided weights come together all at once, as they do while they sample."""
-        if self.zero is None or not self.zero.divides_weights:
-            return held
-        return replace(held, gathered=anatomy.parameters * model.dtype_bytes)
+        return replace(held, gathered=max(held.gathered, self.whole_bytes(model, anatomy)))
+
+    def whole_bytes(self, model: PlannedModel, anatomy: Anatomy) -> int:
+        """Weights that come together to sample, and to be written; 0: they are whole."""
+        return anatomy.parameters * model.dtype_bytes if self.zero and self.zero.divides_weights else 0
 
     def precision(self, model: PlannedModel, lora: LoraConfig | None) -> Precision:
         """How a learner computes: torch has float32 weights under autocast, ZeRO has them in the lower precision."""

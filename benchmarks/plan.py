@@ -4,24 +4,27 @@
 
 Each case plans a verb and then runs two steps of it in a process of its own: the peak is what the process uses beyond
 its libraries (Linux), the estimate is `peak_memory.peak_bytes`. The student is a Qwen2.5-VL of 57 M random parameters;
-pictures have 64 tokens.
+pictures have 64 tokens. DeepSpeed's cases need it installed.
 """
 
 import argparse
+import importlib.util
 import json
 import tempfile
 from pathlib import Path
 
-from rilctl.testing.peaks import CASES, peak_of_verb, write_sized_workspace
+from rilctl.testing.peaks import CASES, DEEPSPEED_CASES, peak_of_verb, write_sized_workspace
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; none: all")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join([*CASES, *DEEPSPEED_CASES])}; none: all"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
     arguments = parser.parse_args()
-    found = {}
+    found, known = {}, {**CASES, **(DEEPSPEED_CASES if importlib.util.find_spec("deepspeed") else {})}
     if not arguments.json:
         print(
             "| run | largest phase | estimated MB | measured MB | ratio |\n| --- | --- | ---: | ---: | ---: |",
@@ -31,8 +34,8 @@ def main() -> None:
         directory = Path(name)
         write_sized_workspace(directory)
         peak_of_verb(directory, "cache-teacher")
-        for case in arguments.cases or CASES:
-            verb, overrides = CASES[case]
+        for case in arguments.cases or known:
+            verb, overrides = known[case]
             plan, measured = peak_of_verb(directory, verb, overrides, out=directory / "runs" / case)
             estimated = plan["peak_memory"]["peak_bytes"]
             found[case] = {"estimated_bytes": estimated, "measured_bytes": measured}

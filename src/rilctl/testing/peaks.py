@@ -69,6 +69,11 @@ CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
     "ril lora bfloat16": ("train", (*_ADAPTERS, "student.dtype=bfloat16")),
 }
 """What is measured: a verb and its overrides."""
+DEEPSPEED_CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
+    f"sft ZeRO-{stage}": ("sft", (*_SFT, "sft.engine.type=deepspeed", f"sft.engine.zero_stage={stage}"))
+    for stage in (0, 2, 3)
+}
+"""The same in one process of DeepSpeed, where it is installed."""
 
 
 def write_sized_workspace(

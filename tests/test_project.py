@@ -40,6 +40,14 @@ def test_ci_runs_the_commands_of_the_readme_as_they_stand() -> None:
     assert any(line.endswith("nox") for line in in_ci) and any(line.endswith("rilctl quickstart") for line in in_ci)
 
 
+def test_the_readme_says_what_every_nox_session_proves() -> None:
+    sessions = set(re.findall(r'@nox\.session(?:\(name="(\w+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
+    names = {given or function for given, function in sessions}
+    of_one_environment = {"check", "lint", "types", "imports", "docs", "tests"}
+    described = set(re.findall(r"^\| `nox -s (\w+)` \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+    assert of_one_environment < names and described == names - of_one_environment
+
+
 def test_ci_is_a_program_that_stops_at_the_first_failure() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)

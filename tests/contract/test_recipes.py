@@ -83,12 +83,13 @@ def test_a_layout_is_planned_before_anything_was_run(published: Path, layout: st
     assert not (published / "runs").exists()
 
 
-def test_24_gb_are_enough_for_a_3b_student_with_adapters(published: Path) -> None:
-    plans = planned(published, "qwen3b-lora-1gpu")
+@pytest.mark.parametrize("layout", ["qwen3b-lora-1gpu", "closed-teacher"])
+def test_24_gb_are_enough_for_a_3b_student_with_adapters(published: Path, layout: str) -> None:
+    plans = planned(published, layout)
     for verb in ("sft", "pretrain-disc", "train"):
         peak = plans[verb]["peak_memory"]
         assert peak["fits"] is True and peak["peak_bytes"] < 0.9 * 24e9, verb
-    full = planned(published, "qwen3b-lora-1gpu", "train.engine.gradient_checkpointing=false")
+    full = planned(published, layout, "train.engine.gradient_checkpointing=false")
     assert full["train"]["memory"]["policy_update"]["total_bytes"] > plans["train"]["peak_memory"]["peak_bytes"]
 
 

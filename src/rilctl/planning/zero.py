@@ -59,8 +59,8 @@ def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
 def saving_phase(held: Held, trained: int, zero: Zero | None, device: Device) -> Phase:
     """Writing a checkpoint: each device has its share of the parameters with both moments.
 
-    What ZeRO divides is gathered first, each parameter whole. All is copied to host memory, which on a CPU is the
-    device's.
+    What ZeRO divides is gathered first, one whole parameter after another. All is copied to host memory, which on a CPU
+    is the device's.
 
     Args:
         held: on the device, when nobody learns.
@@ -68,8 +68,10 @@ def saving_phase(held: Held, trained: int, zero: Zero | None, device: Device) ->
         zero: how it is divided; None: torch in one process.
         device: where.
     """
+    if device != "cpu":
+        return Phase(held.present, 0, held.optimizer)
     is_divided = zero is not None and zero.stage > 0
-    copies = -(-trained // (zero.ranks if zero else 1)) * (is_divided + (device == "cpu"))
+    copies = -(-trained // (zero.ranks if zero else 1)) * (1 + is_divided)
     return Phase(held.present + FLOAT32 * copies, 0, held.optimizer + MOMENTS * copies)
 
 

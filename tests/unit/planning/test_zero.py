@@ -48,9 +48,9 @@ def test_of_several_models_one_is_gathered_at_a_time() -> None:
 def test_a_checkpoint_is_a_share_of_whole_parameters_with_their_moments() -> None:
     held = zero_state(P, 2, Zero(3, 6))
     on_gpu = saving_phase(held, P, Zero(3, 6), "cuda")
-    assert on_gpu.total == held.present + held.optimizer + 12 * P // 6
+    assert on_gpu.total == held.present + held.optimizer  # they go to the host one by one
     on_cpu = saving_phase(held, P, Zero(3, 6), "cpu")
-    assert on_cpu.total == on_gpu.total + 12 * P // 6
+    assert on_cpu.total == on_gpu.total + 2 * 12 * P // 6
 
 
 def test_without_division_a_gpu_copies_nothing_to_itself() -> None:

@@ -81,7 +81,7 @@ class DeepspeedTraining:
         for index, (name, parameter) in enumerate(self.parameters.items()):
             state = self._state.read(parameter)
             if index % self._ranks.size == self._ranks.rank:
-                states[name] = state
+                states[name] = state.on_host()  # a device has no room for many whole ones
         with self._ranks.together():
             write_state(directory, self.schedule.steps_done, states, rank=self._ranks.rank)
 

@@ -36,6 +36,11 @@ class ParameterState:
     exp_avg_sq: Tensor | None = None
     step: float = 0.0
 
+    def on_host(self) -> "ParameterState":
+        """The same in host memory."""
+        exp_avg, exp_avg_sq = (moment if moment is None else moment.cpu() for moment in (self.exp_avg, self.exp_avg_sq))
+        return ParameterState(self.weight.cpu(), exp_avg, exp_avg_sq, self.step)
+
 
 def write_state(directory: Path, steps_done: int, states: Mapping[str, ParameterState], *, rank: int = 0) -> None:
     """Write one rank's parameters.

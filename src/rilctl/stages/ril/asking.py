@@ -68,9 +68,8 @@ class RolloutAsker:
         if self.ranks.size == 1:
             return answers, metrics
         shared = self.ranks.gather_lists([keep(answer).model_dump_json() for answer in answers])
-        return self.ranks.share([restore(Answer.model_validate_json(row)) for row in shared]), self.ranks.add_up(
-            metrics
-        )
+        own = self.ranks.share([restore(Answer.model_validate_json(row)) for row in shared])
+        return own, self.ranks.add_up(metrics)
 
 
 @dataclass

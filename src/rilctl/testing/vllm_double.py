@@ -57,7 +57,7 @@ class VllmDouble:
     def _routes(self, call: Call) -> Any:
         match call.path:
             case "/v1/models":
-                return {"data": [{"id": "model", "max_model_len": MAX_LENGTH_TOKENS}]}
+                return {"data": [{"id": "model", "root": str(self._model), "max_model_len": MAX_LENGTH_TOKENS}]}
             case "/weight_info":
                 return {"weight_version": self._version}
             case "/update_weight_version":

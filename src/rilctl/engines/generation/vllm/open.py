@@ -19,7 +19,7 @@ from rilctl.engines.generation.vllm.transfer import DiskTransfer, GpuTransfer, T
 from rilctl.errors import UsageError
 from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import answering_digest, find_model
+from rilctl.models.source import ModelSource, answering_digest, find_model
 from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.vocabulary import banned_ids, stop_ids
 from rilctl.models.weights import export_untied
@@ -46,7 +46,13 @@ def open_vllm(
         encoder = Encoder(load_processor(source.path, source.family), source)
         reader = _reader(encoder, PromptCache(encoder, warn=warn), engine)
         if isinstance(engine, VllmServerEngineConfig):
-            return VllmServer(engine, ServerHttp(engine, warn), None), reader
+            server = VllmServer(engine, ServerHttp(engine, warn), None)
+            if not _may_serve(server.serves, model, source):
+                warn(
+                    f"the vLLM server at {engine.url} serves `{server.serves}`, and `{source.name}` is asked for: "
+                    "its answers will be taken for those of the latter"
+                )
+            return server, reader
         return LocalVllm(source.path, dtype, engine), reader
 
     return VllmGeneration(
@@ -55,6 +61,11 @@ def open_vllm(
         model_digest=answering_digest(model, source, engine="vllm"),
         rows_at_once=engine.rows_per_batch,
     )
+
+
+def _may_serve(serves: str, model: ModelConfig, source: ModelSource) -> bool:
+    """Whether a server's name for its model, a hub id or a directory of its own host, fits the one asked for."""
+    return Path(serves).name in {Path(name).name for name in (model.model, source.name, source.path)}
 
 
 def open_vllm_rollouts(

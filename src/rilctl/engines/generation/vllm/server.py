@@ -39,6 +39,7 @@ class VllmServer:
         http.wait()
         (model,) = http.get("/v1/models")["data"][:1]
         self.max_length_tokens = int(model["max_model_len"])
+        self.serves = str(model.get("root") or model["id"])
 
     def wait(self) -> None:
         """See `Backend`."""

@@ -17,6 +17,7 @@ from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.hosts import read_hostfile
 from rilctl.cli.launched import RESULT, STOP
+from rilctl.cli.signals import handled_by
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.errors import UsageError
 
@@ -114,12 +115,8 @@ def _stop_through(directory: Path, process: "subprocess.Popen[bytes]") -> Iterat
         name = signal.Signals(number).name
         output.notice_from_signal(f"{name}: all ranks finish the current unit; once more leaves at once")
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(handle):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _free_port() -> int:

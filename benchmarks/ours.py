@@ -35,10 +35,18 @@ class TextJudge:
     """A `JudgeEngine` that calls half of random texts right."""
 
     name = "text"
+    rows_at_once = 1024
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
         return [Verdict(is_right(request.response), None, "") for request in requests]
+
+    def metrics(self) -> dict[str, float]:
+        """See `JudgeEngine`."""
+        return {}
+
+    def close(self) -> None:
+        """See `JudgeEngine`."""
 
 
 class OurSide:

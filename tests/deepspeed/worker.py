@@ -1,7 +1,7 @@
 """One rank of a training run on made-up rows, with every engine in turn: `worker.py OUT CASE ...`.
 
-Started alone, or twice with RANK and the like set. The rows are the same however many ranks share them; of two, one has
-fewer micro-batches than the other, some of them without a picture.
+Started alone, or twice with RANK and the like set, on the device that DS_ACCELERATOR names. The rows are the same
+however many ranks share them; of two, one has fewer micro-batches than the other, some of them without a picture.
 """
 
 import json
@@ -30,6 +30,7 @@ from rilctl.models.prompts import collate_responses, encode_prompt
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.stages.disc_update import LabelledRows, update_discriminator
 
+DEVICE = torch.device(os.environ["DS_ACCELERATOR"])
 NUM_STEPS = 20
 NUM_PROMPTS, NUM_ROWS = 7, 3
 OPTIM = OptimConfig(lr=1e-4, lr_end=1e-5, weight_decay=0.1, warmup_steps=2)
@@ -64,6 +65,7 @@ CASES = {
     "zero-3-lora": Case(DeepspeedEngineConfig(zero_stage=3), lora=True),
     "zero-2-bf16": Case(DeepspeedEngineConfig(zero_stage=2), bfloat16=True),
     "zero-3-bf16": Case(DeepspeedEngineConfig(zero_stage=3), bfloat16=True),
+    "zero-3-bf16-offload": Case(DeepspeedEngineConfig(zero_stage=3, offload="all"), bfloat16=True),
 }
 
 
@@ -89,7 +91,7 @@ class Rows:
     def batch(self, picks: list[int]) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:
         prompt_of_row = [place for place, _ in enumerate(picks) for _ in range(NUM_ROWS)]
         responses = [response for pick in picks for response in self.responses[pick]]
-        prompt_of_row_N = torch.tensor(prompt_of_row, dtype=torch.long)
+        prompt_of_row_N = torch.tensor(prompt_of_row, dtype=torch.long, device=self.vlm.device)
         return [self.prompts[pick] for pick in picks], prompt_of_row_N, *collate_responses(self.vlm, responses)
 
 
@@ -98,7 +100,7 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
     config = ModelConfig(model="pocket-student", dtype="bfloat16" if case.bfloat16 else "float32")
     runs = []
     for start in (0, NUM_STEPS // 2):  # the second time from the first one's checkpoint
-        vlm = load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=not case.lora)
+        vlm = load_vlm(config, base_dir=Path(), device=DEVICE, trainable=not case.lora)
         if case.checkpointing:
             enable_checkpointing(vlm)
         base = vlm
@@ -144,12 +146,12 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
 def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
     """Two updates of a policy and of two discriminators in one process group; losses."""
     found: dict[str, object] = {}
-    policy = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=torch.device("cpu"), trainable=True)
+    policy = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=DEVICE, trainable=True)
     rows = Rows(policy)
     engine = open_training(policy, OPTIM, case.engine, num_steps=2, ranks=ranks)
     inputs: tuple[DiscInput, ...] = ("response", "image+question+response")
     for disc_input in inputs:
-        vlm = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=torch.device("cpu"), trainable=True)
+        vlm = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=DEVICE, trainable=True)
         disc = Discriminator(vlm, DiscriminatorCard(input=disc_input, loss="bce", base_digest=vlm.digest))
         disc_engine = open_training(disc, OPTIM, case.engine, num_steps=2, ranks=ranks)
         own = ranks.share(range(3))  # the second of two has one of the three groups

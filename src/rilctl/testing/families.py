@@ -2,15 +2,24 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rilctl.config.fields import ModelConfig
-from rilctl.quickstart.shapes import write_shape
+from rilctl.quickstart.shapes import ShapeName, write_shape
+from rilctl.testing.small_vlms import build_small_vlm
 
 BuiltFamily = Literal["qwen3_vl", "llava", "text", "qwen2_vl", "llava_next"]
 HIDDEN, HEADS, PATCH_PX, IMAGE_PX = 48, 4, 14, 56
 PINPOINTS = [[56, 112], [112, 56], [112, 112]]
 """Sizes that LLaVA-NeXT cuts a picture into tiles at."""
+
+
+def build_models(directory: Path) -> dict[str, Path]:
+    """Write a small model of every family, the pocket ones included; their directories by name."""
+    pocket: tuple[ShapeName, ...] = ("pocket-student", "pocket-teacher-internvl")
+    families: tuple[BuiltFamily, ...] = get_args(BuiltFamily)
+    built: dict[str, Path] = {name: build_small_vlm(directory / name, name) for name in pocket}
+    return built | {name: build_family(directory / name, name) for name in families}
 
 
 def build_family(directory: Path, family: BuiltFamily, *, seed: int = 0) -> Path:

@@ -10,14 +10,16 @@ QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
 PATIENCE_S = 900
 
 
-def run_ranks(script: Path, *arguments: str, num_ranks: int = 1) -> list[subprocess.CompletedProcess[str]]:
-    """All ranks of a script, waited for."""
+def run_ranks(
+    script: Path, *arguments: str, num_ranks: int = 1, accelerator: str = "cpu"
+) -> list[subprocess.CompletedProcess[str]]:
+    """All ranks of a script, waited for; DeepSpeed's `accelerator` is in their environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     processes = []
     for rank in range(num_ranks):
-        environment = {**os.environ, **QUIET}
+        environment = {**os.environ, **QUIET, "DS_ACCELERATOR": accelerator}
         if num_ranks > 1:
             environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(num_ranks)}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

@@ -2,28 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
 
 from rilctl.config.fields import ModelConfig
 from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.quickstart.shapes import ShapeName
-from rilctl.testing.families import BuiltFamily, build_family
-from rilctl.testing.small_vlms import build_small_vlm
+from rilctl.testing.families import build_models
 
 LoadVlm = Callable[[str], Vlm]
 
 
 @pytest.fixture(scope="session")
 def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("models")
-    pocket: tuple[ShapeName, ...] = ("pocket-student", "pocket-teacher-internvl")
-    others = get_args(BuiltFamily)
-    return {name: build_small_vlm(root / name, name) for name in pocket} | {
-        name: build_family(root / name, name) for name in others
-    }
+    return build_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

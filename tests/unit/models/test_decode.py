@@ -5,57 +5,25 @@ from itertools import chain
 
 import pytest
 import torch
-from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.models import shared_prompt
 from rilctl.models.decode import keep_top, penalize, pick, sample
-from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts import collate_responses, encode_prompt
-from rilctl.models.vlm import Vlm
-
-FAMILIES = ["pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text"]
-PICTURE = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
+from rilctl.models.prompts import encode_prompt
+from rilctl.testing.ragged import FAMILIES
+from rilctl.testing.sampler_contract import CHECKS, two_prompts
 
 
-def pictures(vlm: Vlm) -> list[Image.Image]:
-    return [] if vlm.family == "text" else [PICTURE]
-
-
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_row_doesn_t_depend_on_its_neighbours(family, load):
-    vlm = load(family)
-    prompts = [encode_prompt(vlm, "what is the sum?", pictures(vlm)), encode_prompt(vlm, "hello there, you", [])]
-    sampling = SamplingConfig(max_new_tokens=16)
-    together = sample(vlm, prompts, [[1, 2, 3], [4, 5]], sampling)
-    alone = [
-        [sample(vlm, [prompt], [[seed]], sampling)[0][0] for seed in seeds]
-        for prompt, seeds in zip(prompts, [[1, 2, 3], [4, 5]], strict=True)
-    ]
-    assert [[row.token_ids for row in group] for group in together] == [
-        [row.token_ids for row in group] for group in alone
-    ]
-    assert len({row.token_ids for group in together for row in group}) == 5
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_trainer_recomputes_the_sampler_s_logprobs(family, load):
-    vlm = load(family)
-    prompts = [encode_prompt(vlm, "what is the sum?", pictures(vlm)), encode_prompt(vlm, "hello", [])]
-    groups = sample(vlm, prompts, [[1, 2, 3], [4, 5]], SamplingConfig(max_new_tokens=16, temperature=0.7))
-    rows = [row for group in groups for row in group]
-    ids_NR, mask_NR = collate_responses(vlm, [row.token_ids for row in rows])
-    logprobs, _ = response_logprobs(
-        vlm, prompts, torch.tensor([0, 0, 0, 1, 1]), ids_NR, mask_NR, temperature=0.7, banned_ids=vlm.banned_ids
-    )
-    for row, own in zip(rows, logprobs, strict=True):
-        torch.testing.assert_close(own[: len(row.logprobs)], torch.tensor(row.logprobs), rtol=0, atol=1e-5)
+def test_the_contract(family, check, load):
+    check(load(family))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
     vlm = load(family)
-    prompts = [encode_prompt(vlm, "what is the sum?", pictures(vlm)), encode_prompt(vlm, "hello there, you", [])]
+    prompts = two_prompts(vlm)
     seeds = [list(range(40)), list(range(40, 60))]
     vlm.stop_ids = tuple(range(300, 340))  # so that some rows leave early
     shared = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
@@ -65,25 +33,6 @@ def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
     for ours, theirs in zip(chain(*shared), chain(*copied), strict=True):
         assert ours.token_ids == theirs.token_ids
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-5)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_tokens_equal_the_library_s_generate(family, load):
-    vlm = load(family)
-    prompt = encode_prompt(vlm, "what is the sum?", pictures(vlm))
-    ours = sample(vlm, [prompt], [[0]], SamplingConfig(max_new_tokens=12, temperature=0))[0][0]
-    types = {"mm_token_type_ids": prompt.type_ids_P[None]} if vlm.family in ("qwen2_5_vl", "qwen3_vl") else {}
-    generated = vlm.model.generate(
-        input_ids=prompt.token_ids_P[None],
-        attention_mask=torch.ones_like(prompt.token_ids_P)[None],
-        max_new_tokens=12,
-        do_sample=False,
-        suppress_tokens=list(vlm.banned_ids),
-        eos_token_id=list(vlm.stop_ids),
-        **types,
-        **prompt.features,
-    )
-    assert list(ours.token_ids) == generated[0, len(prompt.token_ids_P) :].tolist()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from PIL import Image
 
 from rilctl.config.fields import LoraConfig, SamplingConfig
 from rilctl.models.adapters import with_adapter
@@ -10,45 +9,16 @@ from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
 from rilctl.models.policy import response_logprobs
-from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.models.vlm import Vlm
-
-FAMILIES = ["pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text"]
-QUESTIONS = ["what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?"]
-RESPONSES = [["answer 8", "i see 4 + 4 = 8. answer 8", "no"], ["7", "the largest is 9"], ["yes"]]
-
-
-def noise(seed: int) -> Image.Image:
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(0, 256, (56, 56, 3), generator=generator, dtype=torch.uint8)
-    return Image.fromarray(pixels.numpy())
-
-
-def encode(vlm: Vlm) -> tuple[list[EncodedPrompt], torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ragged prompts with two, one and no pictures; three, two and one ragged responses."""
-    images = [[], [], []] if vlm.family == "text" else [[noise(0), noise(1)], [noise(2)], []]
-    prompts = [encode_prompt(vlm, q, i) for q, i in zip(QUESTIONS, images, strict=True)]
-    rows = [
-        encode_response(vlm, text, stopped=index % 2 == 0) for texts in RESPONSES for index, text in enumerate(texts)
-    ]
-    prompt_of_row = torch.tensor([i for i, texts in enumerate(RESPONSES) for _ in texts])
-    return prompts, prompt_of_row, *collate_responses(vlm, rows)
-
-
-def gradients(vlm: Vlm, logprobs_NR: torch.Tensor) -> torch.Tensor:
-    vlm.model.zero_grad()
-    weights = torch.linspace(-1, 1, logprobs_NR.numel()).view_as(logprobs_NR)
-    (logprobs_NR * weights).sum().backward()
-    return torch.cat([p.grad.flatten() for p in vlm.model.parameters() if p.grad is not None])
-
-
-def repeated_prompt(vlm: Vlm) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities and gradients with one whole sequence for each row."""
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
-    rows = torch.arange(len(ids_NR))
-    repeated, _ = response_logprobs(vlm, [prompts[i] for i in prompt_of_row], rows, ids_NR, mask_NR)
-    return repeated.detach(), gradients(vlm, repeated)
+from rilctl.testing.ragged import (
+    FAMILIES,
+    QUESTIONS,
+    gradients,
+    move_adapters,
+    noise,
+    ragged_groups,
+    repeated_prompt,
+)
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
@@ -58,13 +28,11 @@ def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, 
     vlm = load(family)
     if lora:
         vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
-        for name, parameter in vlm.model.named_parameters():
-            if "lora_B" in name:  # they start at 0
-                torch.nn.init.normal_(parameter, std=0.02)
+        move_adapters(vlm)
     repeated, repeated_grad = repeated_prompt(vlm)
     if checkpointing:
         enable_checkpointing(vlm)
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     shared, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
     shared_grad = gradients(vlm, shared)
     torch.testing.assert_close(shared, repeated, rtol=0, atol=1e-5)
@@ -74,7 +42,7 @@ def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_shared_prefix_in_half_precision(family, load):
     vlm = load(family)
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     exact = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)[0]
     vlm.dtype = torch.bfloat16
     ours = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)[0]
@@ -87,7 +55,7 @@ def test_shared_prefix_in_half_precision(family, load):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_checkpointing_keeps_less_and_turns_nothing_else_on(family, load):
     vlm = load(family)
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     kept = []
     for _ in range(2):
         sizes: list[int] = []
@@ -104,16 +72,16 @@ def test_a_cache_that_checkpointing_threw_away_is_noticed(family, load):
     vlm = load(family)
     enable_checkpointing(vlm)
     with recomputing(vlm), pytest.raises(RuntimeError, match="cache is gone"):
-        group_hidden(vlm, *encode(vlm))
+        group_hidden(vlm, *ragged_groups(vlm))
 
 
 def test_rollouts_and_the_reference_have_their_cache_under_checkpointing(load):
     vlm = load("pocket-student")
-    expected = response_logprobs(vlm, *encode(vlm))[0]
+    expected = response_logprobs(vlm, *ragged_groups(vlm))[0]
     enable_checkpointing(vlm)
     with torch.no_grad():
-        assert response_logprobs(vlm, *encode(vlm))[0].equal(expected)
-    prompts = encode(vlm)[0]
+        assert response_logprobs(vlm, *ragged_groups(vlm))[0].equal(expected)
+    prompts = ragged_groups(vlm)[0]
     sampling = SamplingConfig(max_new_tokens=4)
     rows = sample(vlm, prompts, [(1, 2)] * 3, sampling)
     assert rows == sample(load("pocket-student"), prompts, [(1, 2)] * 3, sampling)
@@ -122,7 +90,7 @@ def test_rollouts_and_the_reference_have_their_cache_under_checkpointing(load):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logprobs_equal_the_library_s_forward_of_each_row_alone(family, load):
     vlm = load(family)
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     ours, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)
     for row, prompt_index in enumerate(prompt_of_row.tolist()):
         prompt, response = prompts[prompt_index], ids_NR[row][mask_NR[row]]
@@ -136,7 +104,7 @@ def test_logprobs_equal_the_library_s_forward_of_each_row_alone(family, load):
 
 def test_padding_doesn_t_reach_the_logprobs(load):
     vlm = load("pocket-student")
-    prompts, prompt_of_row, ids_NR, mask_NR = encode(vlm)
+    prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     wider_ids = torch.nn.functional.pad(ids_NR, (0, 5), value=7)
     wider_mask = torch.nn.functional.pad(mask_NR, (0, 5))
     narrow, _ = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from rilctl.artifacts.read import read_rows
-from rilctl.config.load import load_recipe
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError, UsageError
@@ -18,21 +17,13 @@ from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
-from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
-from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.context import StageResult
 from rilctl.stages.ril.roles import Roles, load_roles
 from rilctl.testing.families import build_family
+from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
 
-STAGES = {"cache-teacher": cache_teacher, "judge": judge, "sft": sft, "pretrain-disc": pretrain_disc, "train": train}
 SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
-
-
-def run(workspace: Path, verb: str, *sets: str, out: Path | None = None) -> StageResult:
-    recipe = load_recipe([workspace / "recipe.toml"], sets)
-    folder = out or workspace / "runs/recipe" / verb
-    context = StageContext(recipe, "recipe", workspace, folder, SilentReporter(), "rilctl …")
-    return STAGES[verb].run(context)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +31,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("workspace")
     write_workspace(directory)
     for verb in ("cache-teacher", "judge", "sft", "pretrain-disc"):
-        run(directory, verb)
+        run_stage(directory, verb)
     return directory
 
 
@@ -71,7 +62,7 @@ def moved(before: dict, after: dict) -> bool:
     ],
 )
 def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
-    result = run(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
     rows = rollouts(result)
     assert {row.reward for row in rows} <= rewards
     assert ("teacher" in {row.side for row in rows}) == teacher_rows
@@ -87,7 +78,7 @@ def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
 
 
 def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_path):
-    result = run(workspace, "train", out=tmp_path / "out")
+    result = run_stage(workspace, "train", out=tmp_path / "out")
     base = load_file(workspace / "runs/recipe/sft/model.safetensors")
     disc = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
     assert any(row.advantage for row in rollouts(result))
@@ -97,7 +88,7 @@ def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_p
 
 
 def test_teacher_rows_off_serve_the_discriminator_alone(workspace, tmp_path):
-    result = run(workspace, "train", *SHORT, "train.algorithm.teacher_rows=off", out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, "train.algorithm.teacher_rows=off", out=tmp_path / "out")
     rows = rollouts(result)
     assert all(row.in_policy == (row.side == "student") for row in rows)
     assert all(row.advantage == 0 for row in rows if row.side == "teacher")
@@ -111,16 +102,16 @@ ADAPTERS = ("train.lora.rank=4", "train.discriminator.lora.rank=4")
 def adapter_disc(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("disc")
     lora = ("pretrain-disc.lora.rank=4", "pretrain-disc.loss=bradley-terry")  # ranks a group, so there is a signal
-    run(workspace, "pretrain-disc", *lora, out=directory)
+    run_stage(workspace, "pretrain-disc", *lora, out=directory)
     return directory / "discriminator"
 
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
 def test_both_discriminator_losses(loss, workspace, tmp_path):
     sees = (f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
-    run(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
+    run_stage(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
     disc = f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}"
-    result = run(workspace, "train", *SHORT, disc, out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, disc, out=tmp_path / "out")
     card = json.loads((Path(result.outputs["discriminator"].path) / "discriminator.json").read_text())
     assert (card["loss"], card["input"], card["lora"]) == (loss, "question+response", None)
 
@@ -129,7 +120,7 @@ def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, 
     seen: list[Roles] = []
     monkeypatch.setattr("rilctl.stages.ril.loop.load_roles", lambda *args: seen.append(load_roles(*args)) or seen[0])
     disc = f"train.discriminator_artifact={adapter_disc}"
-    result = run(workspace, "train", *SHORT, *ADAPTERS, disc, out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, *ADAPTERS, disc, out=tmp_path / "out")
     assert any(row.advantage for row in rollouts(result))
     (roles,) = seen
     assert roles.policy.model is roles.reference.model is roles.disc.vlm.model and not roles.disc_waits
@@ -143,14 +134,14 @@ def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, 
     assert frozen and moved(base, student)
     assert all((base[name] == student[name]).all() for name in frozen)
     again = (*ADAPTERS, f"train.discriminator_artifact={written}")  # what it wrote is what it reads
-    run(workspace, "train", *SHORT, *again, out=tmp_path / "again")
+    run_stage(workspace, "train", *SHORT, *again, out=tmp_path / "again")
 
 
 def test_a_discriminator_adapter_gives_the_same_logits_on_shared_weights_as_merged(workspace, adapter_disc, tmp_path):
     artifact = f"train.discriminator_artifact={adapter_disc}"
     frozen = ("train.num_steps=1", "train.algorithm.disc_updates=0", artifact)
-    shared = run(workspace, "train", *SHORT, *frozen, *ADAPTERS, out=tmp_path / "shared")
-    merged = run(workspace, "train", *SHORT, *frozen, out=tmp_path / "merged")
+    shared = run_stage(workspace, "train", *SHORT, *frozen, *ADAPTERS, out=tmp_path / "shared")
+    merged = run_stage(workspace, "train", *SHORT, *frozen, out=tmp_path / "merged")
     logits = [[row.disc_logit for row in rollouts(result)] for result in (shared, merged)]
     assert logits[0] == pytest.approx(logits[1], abs=1e-4)
     assert len(set(logits[0])) > 1
@@ -159,7 +150,7 @@ def test_a_discriminator_adapter_gives_the_same_logits_on_shared_weights_as_merg
 
 
 def test_an_adapter_on_a_discriminator_with_weights_of_its_own_is_written_merged(workspace, tmp_path):
-    result = run(workspace, "train", *SHORT, *ADAPTERS, out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, *ADAPTERS, out=tmp_path / "out")
     before = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
     assert moved(before, weights(result, "discriminator"))
 
@@ -167,18 +158,18 @@ def test_an_adapter_on_a_discriminator_with_weights_of_its_own_is_written_merged
 def test_a_discriminator_adapter_of_another_rank_is_refused(workspace, adapter_disc, tmp_path):
     disc = f"train.discriminator_artifact={adapter_disc}"
     with pytest.raises(UsageError, match="rank=4.*rank=16"):
-        run(workspace, "train", *SHORT, disc, "train.discriminator.lora={}", out=tmp_path / "out")
+        run_stage(workspace, "train", *SHORT, disc, "train.discriminator.lora={}", out=tmp_path / "out")
 
 
 def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeypatch):
     """On a CPU the host is the device: the moves happen, and are to where everything is."""
-    plain = run(workspace, "train", *SHORT, out=tmp_path / "plain")
+    plain = run_stage(workspace, "train", *SHORT, out=tmp_path / "plain")
     moves: list[torch.device] = []
     move = TorchTraining.move
     monkeypatch.setattr(TorchTraining, "move", lambda self, device: moves.append(device) or move(self, device))
     load = "rilctl.stages.ril.loop.load_roles"
     monkeypatch.setattr(load, lambda *args: dataclasses.replace(load_roles(*args), disc_waits=True))
-    turns = run(workspace, "train", *SHORT, out=tmp_path / "turns")
+    turns = run_stage(workspace, "train", *SHORT, out=tmp_path / "turns")
     assert len(moves) == 2 * 4
     assert {r: o.content_digest for r, o in plain.outputs.items()} == {
         r: o.content_digest for r, o in turns.outputs.items()
@@ -189,25 +180,25 @@ def test_a_student_of_an_unknown_family_goes_through_every_step_and_says_so_once
     said: list[str] = []
     monkeypatch.setattr(SilentReporter, "warn", lambda _, text: said.append(text))
     student = f"student.model={build_family(tmp_path / 'student', 'qwen2_vl')}"
-    run(workspace, "sft", student, out=tmp_path / "sft")
+    run_stage(workspace, "sft", student, out=tmp_path / "sft")
     assert sum("repeated for each row" in text for text in said) == 1
     own = (student, f"pretrain-disc.student={tmp_path / 'sft'}", "pretrain-disc.input=image+question+response")
-    run(workspace, "pretrain-disc", *own, out=tmp_path / "disc")
+    run_stage(workspace, "pretrain-disc", *own, out=tmp_path / "disc")
     own = (f"train.student={tmp_path / 'sft'}", f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}")
-    result = run(workspace, "train", *SHORT, *own, out=tmp_path / "out")
+    result = run_stage(workspace, "train", *SHORT, *own, out=tmp_path / "out")
     assert len(rollouts(result)) == 2 * 3 * 4
     assert json.loads((Path(result.outputs["student"].path) / "config.json").read_text())["model_type"] == "qwen2_vl"
 
 
 def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path):
-    with_verdicts = run(workspace, "train", *SHORT, "train.verdicts=runs/recipe/judge", out=tmp_path / "with")
-    without = run(workspace, "train", *SHORT, out=tmp_path / "without")
+    with_verdicts = run_stage(workspace, "train", *SHORT, "train.verdicts=runs/recipe/judge", out=tmp_path / "with")
+    without = run_stage(workspace, "train", *SHORT, out=tmp_path / "without")
     assert rollouts(with_verdicts) == rollouts(without)
 
 
 def test_a_discriminator_of_another_student_is_refused(workspace, tmp_path):
     with pytest.raises(UsageError, match="another student"):
-        run(workspace, "train", "train.student=student", out=tmp_path / "out")
+        run_stage(workspace, "train", "train.student=student", out=tmp_path / "out")
 
 
 def test_too_many_missing_verdicts_end_the_run(workspace, tmp_path, monkeypatch):
@@ -216,12 +207,12 @@ def test_too_many_missing_verdicts_end_the_run(workspace, tmp_path, monkeypatch)
 
     monkeypatch.setattr(RuleJudge, "judge", lambda self, requests: [Verdict(None, None, "silent") for _ in requests])
     with pytest.raises(RilctlError, match="no verdict on 100%"):
-        run(workspace, "train", *SHORT, out=tmp_path / "out")
+        run_stage(workspace, "train", *SHORT, out=tmp_path / "out")
 
 
 def test_the_same_seed_gives_the_same_run_and_another_doesn_t(workspace, tmp_path):
     first, again, other = (
-        run(workspace, "train", *SHORT, f"train.seed={seed}", out=tmp_path / name)
+        run_stage(workspace, "train", *SHORT, f"train.seed={seed}", out=tmp_path / name)
         for name, seed in (("first", 0), ("again", 0), ("other", 1))
     )
     assert {r: o.content_digest for r, o in first.outputs.items()} == {
@@ -231,10 +222,10 @@ def test_the_same_seed_gives_the_same_run_and_another_doesn_t(workspace, tmp_pat
 
 
 def test_sft_on_teacher_answers_stops_at_the_token_budget(workspace, tmp_path):
-    trained = run(workspace, "train", *SHORT, out=tmp_path / "train")
+    trained = run_stage(workspace, "train", *SHORT, out=tmp_path / "train")
     budget = sum(len(row.token_ids) for row in rollouts(trained) if row.in_policy)
     sets = ("sft.responses=teacher-cache", f"sft.match_tokens={tmp_path / 'train/rollouts'}", "sft.rows_per_step=4")
-    run(workspace, "sft", *sets, out=tmp_path / "sft")
+    run_stage(workspace, "sft", *sets, out=tmp_path / "sft")
     spent = sum(row["sft/num_tokens"] for row in read_metrics(tmp_path / "sft/metrics.jsonl"))
     assert abs(spent - budget) / budget < 0.25  # whole steps of four rows of uneven length
 
@@ -243,7 +234,7 @@ def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
     step = ("train.num_steps=1", "train.algorithm.disc_updates=8")  # by then it tells, so that the policy has a signal
     checkpointing = "train.engine.gradient_checkpointing=true"
     for name, sets in (("plain", step), ("less-memory", (*step, checkpointing))):
-        run(workspace, "train", *sets, out=tmp_path / name)
+        run_stage(workspace, "train", *sets, out=tmp_path / name)
     plain, ours = (read_metrics(tmp_path / name / "metrics.jsonl")[-1] for name in ("plain", "less-memory"))
     assert plain["policy/grad_norm"] > 0.01
     for key in ("policy/loss", "policy/grad_norm", "policy/teacher_logprob", "disc/loss", "disc/grad_norm"):
@@ -265,4 +256,4 @@ def test_the_judge_is_asked_while_the_discriminator_learns(workspace, tmp_path, 
 
     monkeypatch.setattr(RuleJudge, "judge", patient_judge)
     monkeypatch.setattr(Discriminator, "forward", noted_forward)
-    assert rollouts(run(workspace, "train", *SHORT, out=tmp_path / "out"))
+    assert rollouts(run_stage(workspace, "train", *SHORT, out=tmp_path / "out"))

@@ -1,0 +1,50 @@
+"""Runs a stage in this process, as the command line would."""
+
+from pathlib import Path
+from typing import Protocol
+
+from rilctl.config.load import load_recipe
+from rilctl.reporting.progress import Reporter, SilentReporter
+from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
+from rilctl.stages.context import StageContext, StageResult, StopFlag
+
+
+class Stage(Protocol):
+    """A module of `rilctl.stages`."""
+
+    def run(self, context: StageContext) -> StageResult:
+        """Do what the verb does."""
+
+
+STAGES: dict[str, Stage] = {
+    "cache-teacher": cache_teacher,
+    "judge": judge,
+    "sft": sft,
+    "pretrain-disc": pretrain_disc,
+    "train": train,
+}
+
+
+def run_stage(
+    workspace: Path,
+    verb: str,
+    *overrides: str,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+    stop: StopFlag | None = None,
+) -> StageResult:
+    """Run a verb of a workspace's recipe.
+
+    Args:
+        workspace: as `write_workspace` makes it.
+        verb: a key of `STAGES`.
+        overrides: as after `--set`.
+        out: the output directory; None: where the next verb looks for it.
+        reporter: who is told what happens; None: nobody.
+        stop: asks for a clean end; None: nobody does.
+    """
+    recipe = load_recipe([workspace / "recipe.toml"], overrides)
+    folder = out or workspace / "runs/recipe" / verb
+    told = reporter or SilentReporter()
+    context = StageContext(recipe, "recipe", workspace, folder, told, "rilctl …", stop or StopFlag())
+    return STAGES[verb].run(context)

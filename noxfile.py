@@ -96,6 +96,13 @@ def evaluation(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """What a GPU alone can show; not part of CI, which has none."""
+    session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
+    session.run("pytest", "tests/gpu", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""
     session.install("-e", ".[bench]")

@@ -1,0 +1,65 @@
+"""The shared prompt against the repeated prompt, and sampling, with a GPU's kernels."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from rilctl.config.fields import LoraConfig
+from rilctl.models.adapters import with_adapter
+from rilctl.models.checkpointing import enable_checkpointing
+from rilctl.models.policy import response_logprobs
+from rilctl.models.vlm import Vlm
+from rilctl.testing.ragged import FAMILIES, gradients, move_adapters, ragged_groups, repeated_prompt
+from rilctl.testing.sampler_contract import CHECKS
+
+from .conftest import LoadVlm
+
+FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+
+@pytest.mark.parametrize(
+    ("kernels", "bound"),
+    [([SDPBackend.MATH], 1e-5), (FUSED, 1e-4)],  # a fused kernel makes float32 products of three shorter ones
+    ids=["plain", "fused"],
+)
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["group", "packed"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_shared_prompt_equals_the_repeated_prompt(
+    family: str, checkpointing: bool, lora: bool, kernels: list[SDPBackend], bound: float, load: LoadVlm
+) -> None:
+    vlm = load(family)
+    if lora:
+        vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
+        move_adapters(vlm)
+    with sdpa_kernel(kernels):
+        expected_NR, expected_grad = repeated_prompt(vlm)
+        if checkpointing:
+            enable_checkpointing(vlm)
+        logprobs_NR, _ = response_logprobs(vlm, *ragged_groups(vlm))
+        grad = gradients(vlm, logprobs_NR)
+    torch.testing.assert_close(logprobs_NR, expected_NR, rtol=0, atol=bound)
+    assert (grad - expected_grad).norm() / expected_grad.norm() < bound
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["group", "packed"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_shared_prompt_under_bfloat16(family: str, checkpointing: bool, load: LoadVlm) -> None:
+    vlm = load(family)
+    exact_NR, exact_grad = repeated_prompt(vlm)
+    vlm.dtype = torch.bfloat16
+    if checkpointing:
+        enable_checkpointing(vlm)
+    logprobs_NR, _ = response_logprobs(vlm, *ragged_groups(vlm))
+    grad = gradients(vlm, logprobs_NR)
+    assert logprobs_NR.dtype == torch.float32
+    torch.testing.assert_close(logprobs_NR, exact_NR, rtol=0, atol=0.1)  # bfloat16 has eight bits
+    assert torch.nn.functional.cosine_similarity(grad, exact_grad, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sampling_keeps_its_contract(family: str, check: Callable[[Vlm], None], load: LoadVlm) -> None:
+    check(load(family))

@@ -3,20 +3,29 @@
 import gc
 import importlib.util
 import statistics
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from clock import Seconds, now
 from ours import OurSide, repeated_prompt_update, shared_prompt_update
-from peer import train_with_trl
+from peer import generate_with_library, train_with_trl
 from shapes import Shape, make_samples
 from torch.utils.flop_counter import FlopCounterMode
 
+from rilctl.data.sample import Sample
+from rilctl.stages.ril.placement import HOST, Trained, Turns
 
-def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: float) -> dict[str, Any]:
-    """Median wall seconds by phase, and what they come to.
+Report = dict[str, Any]
+DEVICE: Literal["cpu", "cuda"] = "cuda"
+GIB = 2**30
+
+
+def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: float) -> Iterator[tuple[str, Report]]:
+    """Parts as they are done; each has `part_s`, all its seconds, and `out_of_memory` where nothing more is known.
 
     Args:
         directory: of the model.
@@ -24,83 +33,118 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
         num_rounds: steps, after one that doesn't count.
         peak_tflops: the GPU's peak in 10^12 operations per second, for the shares.
 
-    Returns:
-        For `ril` and `dr_grpo`: `phases_s`, `step_s`, `peak_gib`, `sampled_tokens_per_s` of the rollouts,
-        `operations_share` (model-FLOPs utilisation: the operations of the step's matrix products, counted by torch,
-        over those the GPU could have done in that time). `update`: seconds and peak of the policy's forward and
-        backward with the prompt shared and repeated (null: out of memory). `trl_step_s`: TRL's Dr.GRPO step where TRL
-        is installed.
+    Yields:
+        `dr_grpo` and `ril`: median wall seconds by phase and of the step, `peak_gib`, `sampled_tokens_per_s` of the
+        rollouts, `learn_operations_share` (model-FLOPs utilisation of all phases but rollouts: the operations of their
+        matrix products, counted by torch, over those the GPU could have done in that time).
+        `update, shared prompt` and `update, repeated prompt`: seconds and peak of the policy's forward and backward,
+        question by question.
+        `rollouts`: seconds of ours and of the library's `generate` for the same prompts and number of tokens.
+        `trl dr_grpo`: seconds and peak of TRL's step where TRL is installed.
+        `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
     """
-    report: dict[str, Any] = {}
-    algorithms: tuple[Literal["dr_grpo", "ril"], ...] = ("dr_grpo", "ril")
-    for algorithm in algorithms:
-        report[algorithm] = _steps(directory, shape, algorithm, num_rounds, peak_tflops)
-    report["update"] = _updates(directory, shape, num_rounds)
-    report["trl_step_s"] = None
-    if importlib.util.find_spec("trl") is not None:
-        steps: list[float] = []
-        samples = make_samples(shape, shape.num_questions * (num_rounds + 1))
-        _unless_out_of_memory(
-            lambda: train_with_trl(directory, shape, samples, lambda _, seconds: steps.append(seconds.wall), "cuda")
-        )
-        report["trl_step_s"] = statistics.median(steps[1:]) if len(steps) > 1 else None
-    return report
-
-
-def _steps(
-    directory: Path, shape: Shape, algorithm: Literal["dr_grpo", "ril"], num_rounds: int, peak_tflops: float
-) -> dict[str, Any]:
-    _forget()
     samples = make_samples(shape, shape.num_questions * (num_rounds + 1))
-    side = OurSide(directory, shape, algorithm, "cuda")
-    teachers, rounds = side.teachers(samples), list[dict[str, Seconds]]()
-    with FlopCounterMode(display=False) as counter:  # it slows the step down, so this one isn't timed
-        side.step(samples[: shape.num_questions], teachers)
+    side = OurSide(directory, shape, "dr_grpo", DEVICE)
+    yield "dr_grpo", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
+    first = samples[: shape.num_questions]
+    for name, make in (("shared", shared_prompt_update), ("repeated", repeated_prompt_update)):
+        updates = [make(side, [sample]) for sample in first]
+        yield f"update, {name} prompt", _part(partial(_updates, updates, num_rounds))
+    yield "rollouts", _part(partial(_rollouts, side, first))
+    del side, updates
+    if importlib.util.find_spec("trl") is not None:
+        yield "trl dr_grpo", _part(partial(_trl, directory, shape, samples))
+    side = OurSide(directory, shape, "ril", DEVICE)
+    yield "ril", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
+    if not shape.lora:
+        yield "turn", _part(partial(_turn, side))
+
+
+def _steps(side: OurSide, samples: Sequence[Sample], num_rounds: int, peak_tflops: float) -> Report:
+    shape, teachers = side.shape, side.teachers(samples)
+    counter = FlopCounterMode(display=False)  # it slows the step down, so the first one isn't timed
+    learn = side.learner.learn
+
+    def counted_learn(*arguments: Any) -> Any:
+        with counter:
+            return learn(*arguments)
+
+    side.learner.learn = counted_learn  # type: ignore[method-assign]
+    side.step(samples[: shape.num_questions], teachers)
+    side.learner.learn = learn  # type: ignore[method-assign]
     torch.cuda.reset_peak_memory_stats()
-    for start in range(shape.num_questions, len(samples), shape.num_questions):
+    rounds: list[dict[str, Seconds]] = []
+    for start in range(shape.num_questions, shape.num_questions * (num_rounds + 1), shape.num_questions):
         rounds.append(side.step(samples[start : start + shape.num_questions], teachers))
     phases = {phase: statistics.median(phases[phase].wall for phases in rounds) for phase in rounds[0]}
     num_tokens = shape.num_questions * shape.num_rows * shape.new_tokens
     step_s = sum(phases.values())
+    learn_s = step_s - phases["rollout"]
     return {
         "phases_s": phases,
         "step_s": step_s,
-        "peak_gib": torch.cuda.max_memory_allocated() / 2**30,
+        "peak_gib": torch.cuda.max_memory_allocated() / GIB,
         "sampled_tokens_per_s": num_tokens / phases["rollout"],
-        "operations_share": counter.get_total_flops() / step_s / (peak_tflops * 1e12),
+        "learn_operations_share": counter.get_total_flops() / learn_s / (peak_tflops * 1e12),
+        "gradient_checkpointing": side.config.engine.gradient_checkpointing,
     }
 
 
-def _updates(directory: Path, shape: Shape, num_rounds: int) -> dict[str, dict[str, float] | None]:
-    _forget()
-    samples = make_samples(shape, shape.num_questions)
-    side = OurSide(directory, shape, "dr_grpo", "cuda")
-    forms = {"shared": shared_prompt_update(side, samples), "repeated": repeated_prompt_update(side, samples)}
-    return {
-        name: _unless_out_of_memory(lambda update=update: _time(update, num_rounds)) for name, update in forms.items()
-    }
-
-
-def _time(update: Callable[[], None], num_rounds: int) -> dict[str, float]:
-    update()
-    torch.cuda.reset_peak_memory_stats()
-    seconds = []
-    for _ in range(num_rounds):
+def _updates(updates: Sequence[Callable[[], None]], num_rounds: int) -> Report:
+    seconds: list[float] = []
+    for _ in range(num_rounds + 1):
+        torch.cuda.reset_peak_memory_stats()
         start = now()
-        update()
+        for update in updates:
+            update()
         seconds.append((now() - start).wall)
-    return {"seconds": statistics.median(seconds), "peak_gib": torch.cuda.max_memory_allocated() / 2**30}
+    return {"seconds": statistics.median(seconds[1:]), "peak_gib": torch.cuda.max_memory_allocated() / GIB}
 
 
-def _unless_out_of_memory(function: Callable[[], Any]) -> Any:
+def _rollouts(side: OurSide, samples: Sequence[Sample]) -> Report:
+    prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
+    start = now()
+    generate_with_library(side.vlm, side.shape, prompts)
+    middle = now()
+    side.roll_out(samples)
+    return {"generate_s": (middle - start).wall, "ours_s": (now() - middle).wall}
+
+
+def _trl(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Report:
+    steps: list[float] = []
+    train_with_trl(directory, shape, samples, lambda _, seconds: steps.append(seconds.wall), DEVICE)
+    return {
+        "step_s": statistics.median(steps[1:]),
+        "peak_gib": torch.cuda.max_memory_allocated() / GIB,
+        "trl_gradient_checkpointing": shape.trl_gradient_checkpointing,
+        "trl_parts": shape.trl_parts,
+    }
+
+
+def _turn(side: OurSide) -> Report:
+    learner = side.learner
+    assert learner.disc is not None and learner.disc_engine is not None
+    disc = Trained(learner.disc, learner.disc_engine)
+    turns = Turns(side.vlm.device, Trained(side.vlm.model, learner.policy.engine), disc)
+    disc.move(HOST)
+    start = now()
+    with turns.discriminator():
+        pass
+    return {"seconds": (now() - start).wall}
+
+
+def _part(measure: Callable[[], Report]) -> Report:
+    start = time.perf_counter()
+    _forget()
     try:
-        return function()
+        report = measure()
     except torch.OutOfMemoryError:
-        return None
-    finally:
-        _forget()
+        report = {"out_of_memory": True}
+    return {**report, "part_s": time.perf_counter() - start}
 
 
 def _forget() -> None:
+    """What an earlier part left, also in its traceback."""
     gc.collect()
     torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()

@@ -18,6 +18,7 @@ from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.adapters import with_adapter
+from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
@@ -147,12 +148,14 @@ def _config(shape: Shape, algorithm: Literal["dr_grpo", "ril"]) -> TrainConfig:
         discriminator=DiscriminatorConfig(optim=optim, lora=lora),
         lora=lora,
         generation=HfEngineConfig(rows_per_batch=num_rows),
-        engine=TorchEngineConfig(tokens_per_micro_batch=2**20),
+        engine=TorchEngineConfig(
+            tokens_per_micro_batch=2**20, gradient_checkpointing=shape.gradient_checkpointing and algorithm == "ril"
+        ),
     )
 
 
 def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["cpu", "cuda"]) -> Roles:
-    """As `load_roles` loads them, with a discriminator that sees the image."""
+    """As `load_roles` loads them without turns on the device, with a discriminator that sees the image."""
     student, lora = load(directory, shape, device, trainable=not shape.lora), config.lora
     disc = None
     if config.algorithm.uses_discriminator:
@@ -163,6 +166,9 @@ def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["
     if config.algorithm.kl_beta > 0:
         reference = student if lora else load(directory, shape, device, trainable=False)
     policy = with_adapter(student, lora, adapter="policy", seed=0) if lora else student
+    if config.engine.gradient_checkpointing:
+        for trained in (policy, disc.vlm) if disc else (policy,):
+            enable_checkpointing(trained)
     return Roles(policy, reference, disc, disc_waits=False)
 
 

@@ -10,6 +10,7 @@ import torch
 from clock import Seconds, now
 from shapes import Shape, is_right, load
 
+from rilctl.config import fields
 from rilctl.data.sample import Sample
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_prompts
@@ -25,7 +26,8 @@ def train_with_trl(
 ) -> None:
     """Train with TRL's `GRPOTrainer` and call `after_step(step, seconds)` after each step; its time doesn't count.
 
-    Dr.GRPO without a reference, AdamW at 1e-5, gradients clipped at 1, as `ours.OurSide("dr_grpo")`.
+    Dr.GRPO without a reference, AdamW at 1e-5, gradients clipped at 1, as `ours.OurSide("dr_grpo")`; with LoRA an
+    adapter of the same size on the same layers.
 
     Raises:
         AssertionError: a response hasn't the forced number of tokens, or a step had no gradient.
@@ -34,7 +36,7 @@ def train_with_trl(
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    vlm = load(directory, shape, device)
+    vlm = load(directory, shape, device, trainable=not shape.lora)
     rows = Dataset.from_dict(
         {
             "prompt": [[{"role": "user", "content": sample.question}] for sample in samples],
@@ -50,14 +52,14 @@ def train_with_trl(
         scale_rewards="none",
         beta=0.0,
         num_generations=shape.num_rows,
-        per_device_train_batch_size=shape.num_rows * shape.num_questions,
-        gradient_accumulation_steps=1,
+        per_device_train_batch_size=shape.num_rows * shape.num_questions // shape.trl_parts,
+        gradient_accumulation_steps=shape.trl_parts,
         max_completion_length=shape.new_tokens,
         max_steps=num_steps,
         learning_rate=1e-5,
         lr_scheduler_type="constant",
         temperature=1.0,
-        gradient_checkpointing=False,
+        gradient_checkpointing=shape.trl_gradient_checkpointing,
         shuffle_dataset=False,
         logging_steps=1,
         save_strategy="no",
@@ -73,6 +75,7 @@ def train_with_trl(
         train_dataset=rows,
         processing_class=vlm.processor,
         callbacks=[_step_callback(after_step)],
+        peft_config=_adapter() if shape.lora else None,
     )
     trainer.remove_callback(_printer())
     trainer.train()
@@ -105,6 +108,15 @@ def generate_with_library(vlm: Vlm, shape: Shape, prompts: Sequence[EncodedPromp
 def _forced(vlm: Vlm, shape: Shape) -> dict[str, Any]:
     """The same tokens can be sampled as on our side, and exactly as many are."""
     return {"min_new_tokens": shape.new_tokens, "suppress_tokens": list(vlm.banned_ids)}
+
+
+def _adapter() -> Any:
+    """For PEFT what our adapter is: the language model's layers alone."""
+    from peft import LoraConfig
+
+    ours = fields.LoraConfig()
+    names = "|".join(ours.targets)
+    return LoraConfig(r=ours.rank, lora_alpha=ours.alpha, target_modules=rf".*language_model\..*\.({names})")
 
 
 def _reward(completions: list[list[dict[str, str]]], **_: object) -> list[float]:

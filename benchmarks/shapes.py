@@ -65,6 +65,9 @@ class Shape:
         num_rows: rollouts per question, and teacher rows per question.
         dtype: precision of the forward pass.
         lora: train adapters only.
+        gradient_checkpointing: in a RIL step of ours, where activations don't fit otherwise.
+        trl_gradient_checkpointing: in TRL's step, for the same reason.
+        trl_parts: forward and backward passes of TRL's step, each with a part of the rows; likewise.
     """
 
     size: ModelSize
@@ -74,6 +77,9 @@ class Shape:
     num_rows: int = 8
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora: bool = False
+    gradient_checkpointing: bool = False
+    trl_gradient_checkpointing: bool = False
+    trl_parts: int = 1
 
     @property
     def side_px(self) -> int:
@@ -93,16 +99,25 @@ SHAPES = {
     "small": Shape(small_size(320), image_tokens=64, new_tokens=32),  # 5.8 M
     "long": Shape(small_size(320), image_tokens=64, new_tokens=256),
 }
-GPU_SHAPES = {
-    "qwen3b": Shape(QWEN_3B, image_tokens=1024, new_tokens=128, dtype="bfloat16"),
-    "qwen7b": Shape(QWEN_7B, image_tokens=1024, new_tokens=128, dtype="bfloat16", lora=True),
+GPU_SHAPES = {  # for 139 GiB; policy, discriminator and reference of the first are 113 GB without activations
+    "qwen3b": Shape(
+        QWEN_3B,
+        image_tokens=1024,
+        new_tokens=128,
+        dtype="bfloat16",
+        gradient_checkpointing=True,
+        trl_gradient_checkpointing=True,
+    ),
+    "qwen3b-lora": Shape(QWEN_3B, image_tokens=1024, new_tokens=128, dtype="bfloat16", lora=True, trl_parts=2),
+    "qwen7b": Shape(QWEN_7B, image_tokens=1024, new_tokens=128, dtype="bfloat16", lora=True, trl_parts=2),
 }
 
 
 def load(directory: Path, shape: Shape, device: Literal["cpu", "cuda"] = "cpu", *, trainable: bool = True) -> Vlm:
     """The model of a directory that `write_model` wrote; random weights, the same at each call. Samples words only."""
     config = ModelConfig(model=str(directory), random_weights=True, dtype=shape.dtype)
-    vlm = load_vlm(config, base_dir=Path(), device=pick_device(device), trainable=trainable)
+    with pick_device(device) as place:  # billions of random weights are drawn there; a host takes a minute
+        vlm = load_vlm(config, base_dir=Path(), device=place, trainable=trainable)
     vocabulary = vlm.tokenizer.get_vocab()
     words = {index for token, index in vocabulary.items() if token.startswith(SPACE)}
     vlm.banned_ids = tuple(index for index in range(vlm.lm_head.weight.shape[0]) if index not in words)

@@ -1,7 +1,7 @@
 """Our training step against TRL's, in one process, in turn, by CPU seconds.
 
     python benchmarks/step.py [--shapes large small long] [--steps 4] [--json]
-    python benchmarks/step.py --device cuda [--shapes qwen3b qwen7b]
+    python benchmarks/step.py --device cuda [--shapes qwen3b qwen3b-lora qwen7b] [--steps 2]
 
 On a CPU each round makes one step of TRL's Dr.GRPO, of our Dr.GRPO and of our RIL on the same fresh questions, then
 the library's `generate(num_return_sequences=8)` and our rollouts on the same prompts. All have the same model
@@ -9,9 +9,8 @@ directory, rows, forced number of new tokens, reward, optimizer and one thread. 
 within a round; the smallest of the rounds is reported (the machine may be shared), the median beside it. With `--json`
 one object per shape: `shape`, `dr_grpo_vs_trl_cpu`, `ril_vs_trl_dr_grpo_cpu`, `rollout_vs_generate_cpu`.
 
-With `--device cuda` (not run yet) one object per shape: phases of our step, tokens per second, share of the peak
-operations, peak memory, and the policy update's forward and backward against the repeated prompt, on the real sizes of
-Qwen2.5-VL with random weights in bfloat16.
+With `--device cuda` (not run yet) one object for each part as soon as it is measured, on the real sizes of Qwen2.5-VL
+with random weights in bfloat16: `shape`, `part`, and what `gpu.measure_on_gpu` says of it.
 """
 
 import argparse
@@ -63,17 +62,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="rounds, after one that doesn't count")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--peak-tflops", type=float, default=989.0, help="of the GPU in bfloat16; an H100's or H200's")
-    parser.add_argument("--json", action="store_true", help="one JSON object per shape, nothing else")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object per shape, nothing else; so it is on a GPU"
+    )
     arguments = parser.parse_args()
     shapes = GPU_SHAPES if arguments.device == "cuda" else SHAPES
-    torch.set_num_threads(1)
+    if arguments.device == "cpu":
+        torch.set_num_threads(1)
     for name in arguments.shapes or shapes:
         with tempfile.TemporaryDirectory() as directory:
             shape = shapes[name]
             write_model(Path(directory), shape)
             if arguments.device == "cuda":
-                report = measure_on_gpu(Path(directory), shape, arguments.steps, arguments.peak_tflops)
-                print(json.dumps({"shape": name, **report}), flush=True)
+                for part, report in measure_on_gpu(Path(directory), shape, arguments.steps, arguments.peak_tflops):
+                    print(json.dumps({"shape": name, "part": part, **report}), flush=True)
                 continue
             rounds = measure(Path(directory), shape, arguments.steps)
         if arguments.json:

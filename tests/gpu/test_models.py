@@ -62,4 +62,5 @@ def test_the_shared_prompt_under_bfloat16(family: str, checkpointing: bool, load
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sampling_keeps_its_contract(family: str, check: Callable[[Vlm], None], load: LoadVlm) -> None:
-    check(load(family))
+    with sdpa_kernel(SDPBackend.MATH):  # it asks for equal float32
+        check(load(family))

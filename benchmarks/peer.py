@@ -9,12 +9,23 @@ from typing import Any, Literal
 import torch
 from clock import Seconds, now
 from shapes import Shape, is_right, load
+from torch import nn
 
 from rilctl.config import fields
 from rilctl.data.sample import Sample
+from rilctl.models.patch_embedding import PatchEmbedding
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_prompts
 from rilctl.models.vlm import Vlm
+
+
+def library_vlm(directory: Path, shape: Shape, device: Literal["cpu", "cuda"] = "cpu") -> Vlm:
+    """The model as the library makes it, without our patch embedding."""
+    vlm = load(directory, shape, device, trainable=not shape.lora)
+    for module in vlm.model.modules():
+        if isinstance(module, PatchEmbedding):
+            module.__class__ = nn.Conv3d
+    return vlm
 
 
 def train_with_trl(
@@ -36,7 +47,7 @@ def train_with_trl(
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    vlm = load(directory, shape, device, trainable=not shape.lora)
+    vlm = library_vlm(directory, shape, device)
     rows = Dataset.from_dict(
         {
             "prompt": [[{"role": "user", "content": sample.question}] for sample in samples],

@@ -26,10 +26,11 @@ import torch
 from clock import Seconds, now
 from gpu import measure_on_gpu
 from ours import OurSide
-from peer import generate_with_library, train_with_trl
+from peer import generate_with_library, library_vlm, train_with_trl
 from shapes import GPU_SHAPES, SHAPES, Shape, make_samples, write_model
 
 from rilctl.data.sample import Sample
+from rilctl.models.vlm import Vlm
 
 
 @dataclass
@@ -91,12 +92,12 @@ def measure(directory: Path, shape: Shape, num_rounds: int) -> Rounds:
     algorithms: tuple[Literal["dr_grpo", "ril"], ...] = ("dr_grpo", "ril")
     sides = {algorithm: OurSide(directory, shape, algorithm) for algorithm in algorithms}
     teachers = sides["ril"].teachers(samples)
-    rounds = Rounds()
+    rounds, library = Rounds(), library_vlm(directory, shape)
 
     def after_trl(step: int, seconds: Seconds) -> None:
         part = samples[step * shape.num_questions : (step + 1) * shape.num_questions]
         phases = {algorithm: side.step(part, teachers) for algorithm, side in sides.items()}
-        generate, rollout = compare_rollouts(sides["dr_grpo"], part)
+        generate, rollout = compare_rollouts(library, sides["dr_grpo"], part)
         if step == 0:
             return
         rounds.trl.append(seconds)
@@ -109,11 +110,11 @@ def measure(directory: Path, shape: Shape, num_rounds: int) -> Rounds:
     return rounds
 
 
-def compare_rollouts(side: OurSide, samples: Sequence[Sample]) -> tuple[Seconds, Seconds]:
+def compare_rollouts(library: Vlm, side: OurSide, samples: Sequence[Sample]) -> tuple[Seconds, Seconds]:
     """The library's generation, then ours, from prompts that are encoded already."""
     prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
     start = now()
-    generate_with_library(side.vlm, side.shape, prompts)
+    generate_with_library(library, side.shape, prompts)
     middle = now()
     rows = side.roll_out(samples)
     end = now()

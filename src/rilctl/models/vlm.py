@@ -15,6 +15,7 @@ from rilctl.config.fields import Dtype, Family, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
+from rilctl.models.patch_embedding import multiply_patches
 from rilctl.models.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.sharding import Sharding, Unsharded
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
@@ -107,6 +108,7 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
     else:
         model = _load_weights(source, weights_dtype)
     _check_head(model, source)
+    multiply_patches(model)
     return Vlm(processor, source, model.to(device).eval(), dtype, model_digest(config, source))
 
 

@@ -96,7 +96,6 @@ def update_phase(
     *,
     num_micro_batches: int,
     logits: int,
-    device: Device,
 ) -> Phase:
     """Forward, backward and optimizer step of a model.
 
@@ -112,7 +111,6 @@ def update_phase(
         layout: how its rows meet their prompts.
         num_micro_batches: of one optimizer step.
         logits: bytes of the head; 0 for a discriminator.
-        device: where.
     """
     activations = kept_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
     gradients = learner.gradients
@@ -122,9 +120,7 @@ def update_phase(
             gradients = kept_head
         else:
             activations = logits = 0
-    temporary = FLOAT32 * (learner.gradients // FLOAT32) if device == "cuda" else 0  # AdamW for all weights at once
-    optimizer = held.optimizer + max(0, temporary - activations - logits)
-    return Phase(held.present, gradients, optimizer, activations, 0, logits)
+    return Phase(held.present, gradients, held.optimizer, activations, 0, logits)
 
 
 def forward_phase(

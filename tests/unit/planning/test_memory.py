@@ -92,7 +92,6 @@ def test_gradients_stay_beside_the_activations_of_a_later_micro_batch(num: int) 
         "shared",
         num_micro_batches=num,
         logits=0,
-        device="cpu",
     )
     assert phase.activations > 4_000
     assert phase.gradients == (4_000 if num == 2 else 0)
@@ -102,9 +101,7 @@ def test_gradients_stay_beside_the_activations_of_a_later_micro_batch(num: int) 
 def test_what_recomputes_keeps_one_layer() -> None:
     def activations(precision: Precision) -> int:
         held = torch_state(0)
-        return update_phase(
-            ANATOMY, held, held, BATCH, precision, "packed", num_micro_batches=2, logits=0, device="cpu"
-        ).activations
+        return update_phase(ANATOMY, held, held, BATCH, precision, "packed", num_micro_batches=2, logits=0).activations
 
     saved = activations(FLOAT32) - activations(replace(FLOAT32, recomputes=True))
     tokens = 2 * 5 + 4 * 3

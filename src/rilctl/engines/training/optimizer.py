@@ -12,11 +12,11 @@ from rilctl.errors import RilctlError
 
 
 def make_adamw(parameters: Mapping[str, nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
-    """AdamW; norms, biases and embeddings don't decay."""
+    """AdamW, each weight in one pass without copies; norms, biases and embeddings don't decay."""
     decayed = [p for name, p in parameters.items() if p.ndim >= 2 and "embed" not in name]
     exempt = [p for name, p in parameters.items() if p.ndim < 2 or "embed" in name]
     groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": exempt, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=optim.lr, betas=optim.betas)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=optim.lr, betas=optim.betas, fused=True)
 
 
 class Schedule:

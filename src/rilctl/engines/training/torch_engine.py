@@ -54,7 +54,7 @@ class TorchTraining:
     def move(self, device: torch.device) -> None:
         """See `TrainingEngine`."""
         for moments in self.optimizer.state.values():
-            moments |= {key: value.to(device) for key, value in moments.items() if key != "step"}
+            moments |= {key: value.to(device) for key, value in moments.items()}
 
     def save(self, directory: Path) -> None:
         """See `TrainingEngine`."""
@@ -79,7 +79,7 @@ class TorchTraining:
                 parameter.copy_(state.weight)
                 if state.exp_avg is not None and state.exp_avg_sq is not None:
                     self.optimizer.state[parameter] = {
-                        "step": torch.tensor(state.step),
+                        "step": torch.tensor(state.step, device=parameter.device),
                         "exp_avg": state.exp_avg.to(parameter.device),
                         "exp_avg_sq": state.exp_avg_sq.to(parameter.device),
                     }

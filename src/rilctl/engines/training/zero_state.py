@@ -49,7 +49,7 @@ class ZeroState:
             moments = {key: torch.zeros_like(parameter) if value is None else value for key, value in values.items()}
             device = parameter.device
             self._adamw.state[parameter] = {
-                "step": torch.tensor(state.step),
+                "step": torch.tensor(state.step, device=device),
                 **{key: value.to(device) for key, value in moments.items()},
             }
             return
@@ -71,7 +71,7 @@ class ZeroState:
         for flat in self._partitions():
             if not self._adamw.state[flat]:
                 zeros = {key: torch.zeros_like(flat) for key in MOMENTS}
-                self._adamw.state[flat] = {"step": torch.tensor(0.0), **zeros}
+                self._adamw.state[flat] = {"step": torch.zeros((), device=flat.device), **zeros}
         self._link()
 
     def _put(self, parameter: nn.Parameter, value: Tensor, key: str | None) -> None:

@@ -105,7 +105,6 @@ def _phases(
         engine.layout(device.kind, with_gradient=True),
         num_micro_batches=cut.num,
         logits=0,
-        device=device.kind,
     )
     trained = trained_parameters(anatomy, config.lora, with_head=False)
     idle = replace(held, gradients=0)

@@ -87,7 +87,6 @@ def _phases(
         "sequence",
         num_micro_batches=cut.num,
         logits=logits_bytes(anatomy, tokens, precision, device.kind),
-        device=device.kind,
     )
     trained = trained_parameters(anatomy, config.lora)
     phases = {"update": update, "checkpoint": saving_phase(idle, trained, engine.zero, device.kind)}

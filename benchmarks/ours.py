@@ -72,8 +72,9 @@ class OurSide:
         roles = _roles(directory, shape, self.config, device)
         self.vlm = roles.policy
         self.prompts = PromptCache(self.vlm)
-        self.generation = shared_engine(self.vlm, self.prompts, self.config.generation)
         self.learner = make_learner(self.config, roles, TextJudge(), {}, Ranks())
+        kept = self.learner.policy.kept
+        self.generation = shared_engine(self.vlm, self.prompts, self.config.generation, kept)
         self.metrics: dict[str, float] = {}
         self._steps_done = 0
         self._watch()
@@ -81,9 +82,11 @@ class OurSide:
     def step(self, samples: Sequence[Sample], teachers: dict[str, list[str]]) -> dict[str, Seconds]:
         """One training step; what each phase took. Raises `AssertionError` where it didn't do the work."""
         with self.clock.phase("other"):
+            with self.learner.policy.rolling_out(len(samples)):
+                rollouts = self.roll_out(samples)
             groups = [
                 Group(place, sample, self.prompts.get(sample.question, sample.images), [*map(student_row, responses)])
-                for place, (sample, responses) in enumerate(zip(samples, self.roll_out(samples), strict=True))
+                for place, (sample, responses) in enumerate(zip(samples, rollouts, strict=True))
             ]
             if self.learner.disc is not None:
                 for group in groups:

@@ -137,6 +137,13 @@ class TrainConfig(StrictModel):
         enabled = self.sampler_correction.enabled
         return self.generation.type != "hf" if enabled is None else enabled
 
+    @property
+    def may_keep_prompts(self) -> bool:
+        """Whether a step's prompts can stay as the rollouts computed them until the policy's update."""
+        engine, generation = self.engine, self.generation
+        is_here = engine.type == "torch" and generation.type == "hf" and not engine.gradient_checkpointing
+        return is_here and self.questions_per_step * self.num_student_rows <= generation.rows_per_batch
+
     @model_validator(mode="after")
     def _groups(self) -> "TrainConfig":
         if self.algorithm.teacher_rows == "off" and self.algorithm.uses_discriminator and self.num_teacher_rows == 0:

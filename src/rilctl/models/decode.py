@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.decoding import start_decoding
-from rilctl.models.forward import prefill
+from rilctl.models.prefix import KeptPrefix, Prefix, compute_prefix
 from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_prompts, pad_token_id
+from rilctl.models.prompts import pad_token_id
 from rilctl.models.vlm import Vlm
 
 
@@ -34,9 +34,13 @@ class Sampled:
     truncated_mass: float
 
 
-@torch.inference_mode()
 def sample(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], seeds: Sequence[Sequence[int]], sampling: SamplingConfig
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    seeds: Sequence[Sequence[int]],
+    sampling: SamplingConfig,
+    *,
+    kept: KeptPrefix | None = None,
 ) -> list[list[Sampled]]:
     """Answer each prompt once for each of its seeds.
 
@@ -48,55 +52,64 @@ def sample(
         prompts: B prompts.
         seeds: for each prompt, one seed per response.
         sampling: temperature 0 is greedy decoding.
+        kept: may keep the prompts for an update.
 
     Returns:
         For each prompt its responses, in the order of the seeds.
     """
-    device, budget = vlm.device, sampling.max_new_tokens
-    prompt_of_row = torch.tensor([i for i, group in enumerate(seeds) for _ in group], device=device)
+    prompt_of_row = torch.tensor([i for i, group in enumerate(seeds) for _ in group], device=vlm.device)
     if vlm.family == "other":  # see `repeated`
         if len(prompts) > 1:
             return [sample(vlm, [prompt], [group], sampling)[0] for prompt, group in zip(prompts, seeds, strict=True)]
-        prompts, prompt_of_row = [prompts[0]] * len(prompt_of_row), torch.arange(len(prompt_of_row), device=device)
-    uniform_NR = torch.stack([_uniform(seed, budget) for group in seeds for seed in group]).to(device)
-    num_rows = len(prompt_of_row)
-    batch = collate_prompts(vlm, prompts)
-    with vlm.forward_pass():
-        out, next_position_B = prefill(vlm, batch)
-        decoding = start_decoding(vlm, out.past_key_values, batch.mask_BP, prompt_of_row, budget)
-        hidden_NH = out.last_hidden_state[:, -1].index_select(0, prompt_of_row)
-        mask_NS = batch.mask_BP.index_select(0, prompt_of_row)
-        seen_NS = batch.token_ids_BP.index_select(0, prompt_of_row)
-        next_position_N = next_position_B.index_select(0, prompt_of_row)
-        banned = torch.tensor(vlm.banned_ids, device=device, dtype=torch.long)
-        stops = torch.tensor(vlm.stop_ids, device=device)
-        alive = torch.arange(num_rows, device=device)
-        token_ids_NR = torch.full((num_rows, budget), pad_token_id(vlm), device=device)
-        logprobs_NR = torch.zeros((num_rows, budget), device=device)
-        truncated_N = torch.zeros(num_rows, device=device)
-        num_tokens_N = torch.full((num_rows,), budget, device=device)
-        stopped_N = torch.zeros(num_rows, dtype=torch.bool, device=device)
-        for column in range(budget):
-            logits_NV = vlm.lm_head(hidden_NH).float()
-            logits_NV[:, banned] = -torch.inf
-            tokens_N, token_logprobs_N, cut_N = pick(logits_NV, seen_NS, mask_NS, uniform_NR[alive, column], sampling)
-            token_ids_NR[alive, column] = tokens_N
-            logprobs_NR[alive, column] = token_logprobs_N
-            truncated_N[alive] += cut_N
-            ends_N = torch.isin(tokens_N, stops)
-            num_tokens_N[alive[ends_N]] = column + 1
-            stopped_N[alive[ends_N]] = True
-            keep = (~ends_N).nonzero().view(-1)
-            if len(keep) == 0 or column == budget - 1:
-                break
-            if len(keep) < len(alive):
-                alive, tokens_N, next_position_N = alive[keep], tokens_N[keep], next_position_N[keep]
-                mask_NS, seen_NS = mask_NS[keep], seen_NS[keep]
-                decoding.keep(keep)
-            mask_NS = torch.cat([mask_NS, torch.ones_like(tokens_N)[:, None]], 1)
-            seen_NS = torch.cat([seen_NS, tokens_N[:, None]], 1)
-            hidden_NH = decoding.step(tokens_N, next_position_N + column)
-    rows = [
+        prompts = [prompts[0]] * len(prompt_of_row)
+        prompt_of_row = torch.arange(len(prompt_of_row), device=vlm.device)
+    uniform_NR = torch.stack([_uniform(seed, sampling.max_new_tokens) for group in seeds for seed in group])
+    with torch.no_grad(), vlm.forward_pass():
+        prefix = compute_prefix(vlm, prompts) if kept is None else kept.compute(prompts)
+    with torch.inference_mode(), vlm.forward_pass():
+        rows = iter(_decode(vlm, prefix, prompt_of_row, uniform_NR.to(vlm.device), sampling))
+    return [[next(rows) for _ in group] for group in seeds]
+
+
+def _decode(
+    vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, uniform_NR: Tensor, sampling: SamplingConfig
+) -> list[Sampled]:
+    """The rows' tokens, one column after another."""
+    device, (num_rows, budget) = vlm.device, uniform_NR.shape
+    decoding = start_decoding(vlm, prefix, prompt_of_row_N, budget)
+    hidden_NH = prefix.last_hidden_BH.index_select(0, prompt_of_row_N)
+    mask_NS = prefix.batch.mask_BP.index_select(0, prompt_of_row_N)
+    seen_NS = prefix.batch.token_ids_BP.index_select(0, prompt_of_row_N)
+    next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
+    banned = torch.tensor(vlm.banned_ids, device=device, dtype=torch.long)
+    stops = torch.tensor(vlm.stop_ids, device=device)
+    alive = torch.arange(num_rows, device=device)
+    token_ids_NR = torch.full((num_rows, budget), pad_token_id(vlm), device=device)
+    logprobs_NR = torch.zeros((num_rows, budget), device=device)
+    truncated_N = torch.zeros(num_rows, device=device)
+    num_tokens_N = torch.full((num_rows,), budget, device=device)
+    stopped_N = torch.zeros(num_rows, dtype=torch.bool, device=device)
+    for column in range(budget):
+        logits_NV = vlm.lm_head(hidden_NH).float()
+        logits_NV[:, banned] = -torch.inf
+        tokens_N, token_logprobs_N, cut_N = pick(logits_NV, seen_NS, mask_NS, uniform_NR[alive, column], sampling)
+        token_ids_NR[alive, column] = tokens_N
+        logprobs_NR[alive, column] = token_logprobs_N
+        truncated_N[alive] += cut_N
+        ends_N = torch.isin(tokens_N, stops)
+        num_tokens_N[alive[ends_N]] = column + 1
+        stopped_N[alive[ends_N]] = True
+        keep = (~ends_N).nonzero().view(-1)
+        if len(keep) == 0 or column == budget - 1:
+            break
+        if len(keep) < len(alive):
+            alive, tokens_N, next_position_N = alive[keep], tokens_N[keep], next_position_N[keep]
+            mask_NS, seen_NS = mask_NS[keep], seen_NS[keep]
+            decoding.keep(keep)
+        mask_NS = torch.cat([mask_NS, torch.ones_like(tokens_N)[:, None]], 1)
+        seen_NS = torch.cat([seen_NS, tokens_N[:, None]], 1)
+        hidden_NH = decoding.step(tokens_N, next_position_N + column)
+    return [
         Sampled(tuple(ids[:num]), tuple(logprobs[:num]), stopped, truncated / num)
         for ids, logprobs, num, stopped, truncated in zip(
             token_ids_NR.tolist(),
@@ -107,8 +120,6 @@ def sample(
             strict=True,
         )
     ]
-    taken = iter(rows)
-    return [[next(taken) for _ in group] for group in seeds]
 
 
 def pick(

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from rilctl.models.forward import expand_cache, response_positions
+from rilctl.models.places import response_positions
+from rilctl.models.prefix import Prefix, expanded
 from rilctl.models.repeated import RepeatedDecoding
 from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_share, shared_attention
 from rilctl.models.vlm import Vlm
@@ -26,16 +27,16 @@ class Decoding(Protocol):
         """Go on with these rows alone."""
 
 
-def start_decoding(vlm: Vlm, cache: Any, mask_BP: Tensor, prompt_of_row_N: Tensor, budget: int) -> Decoding:
+def start_decoding(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: int) -> Decoding:
     """Rows that go on from prompts.
 
     Args:
         vlm: the model.
-        cache: of the prompts.
-        mask_BP: True at real prompt tokens, which are on the right.
+        prefix: the prompts.
         prompt_of_row_N: index of each row's prompt.
         budget: tokens that a row may get.
     """
+    cache, mask_BP = prefix.cache, prefix.batch.mask_BP
     if vlm.family == "other":
         return RepeatedDecoding(vlm, cache, len(prompt_of_row_N))
     if can_share(vlm, cache):
@@ -48,9 +49,8 @@ class CopiedDecoding:
 
     def __init__(self, vlm: Vlm, cache: Any, mask_BP: Tensor, prompt_of_row_N: Tensor) -> None:
         self._vlm = vlm
-        self._cache = cache
+        self._cache = expanded(cache, prompt_of_row_N)
         self._mask_NS = mask_BP[prompt_of_row_N]
-        expand_cache(cache, prompt_of_row_N)
 
     def step(self, tokens_N: Tensor, position_N: Tensor) -> Tensor:
         """See `Decoding`."""
@@ -60,7 +60,7 @@ class CopiedDecoding:
     def keep(self, rows: Tensor) -> None:
         """See `Decoding`."""
         self._mask_NS = self._mask_NS[rows]
-        expand_cache(self._cache, rows)
+        self._cache = expanded(self._cache, rows)
 
 
 class SharedDecoding:

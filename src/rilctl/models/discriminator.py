@@ -27,7 +27,7 @@ from rilctl.models.adapters import save_adapter
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_response
-from rilctl.models.responses import response_hidden
+from rilctl.models.responses import response_last_hidden
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem
 
@@ -100,10 +100,8 @@ class Discriminator(nn.Module):
         prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device)
         ids_NR, mask_NR = collate_responses(self.vlm, [self._response_ids(row.text) for row in rows])
         with self.vlm.forward_pass():
-            hidden_NSH = response_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
-        last_N = mask_NR.sum(1)
-        last_hidden_NH = hidden_NSH[torch.arange(len(rows), device=last_N.device), last_N]
-        logits_N: Tensor = self.head(last_hidden_NH).squeeze(-1)
+            hidden_NH = response_last_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)
+        logits_N: Tensor = self.head(hidden_NH).squeeze(-1)
         return logits_N
 
     @property

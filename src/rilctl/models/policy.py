@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import LossOf, token_logprobs, token_loss
+from rilctl.models.prefix import Prefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm
@@ -21,12 +22,16 @@ def response_logprobs(
     *,
     temperature: float = 1.0,
     banned_ids: Sequence[int] = (),
+    prefix: Prefix | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities logprobs_NR of responses, 0 at padding; entropy_T of the policy in nats, without gradient."""
+    """Log-probabilities logprobs_NR of responses, 0 at padding; entropy_T of the policy in nats, without gradient.
+
+    `prefix`: the prompts, where they are computed already.
+    """
 
     def compute() -> tuple[Tensor, Tensor]:
         with vlm.forward_pass():
-            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix)
             return token_logprobs(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids))
 
     logprobs_T, entropy_T = vlm.sharding.run(compute)
@@ -43,8 +48,11 @@ def response_loss(
     *,
     temperature: float = 1.0,
     banned_ids: Sequence[int] = (),
+    prefix: Prefix | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A loss that is a sum over the responses' tokens, row after row; cheaper than through their log-probabilities.
+
+    `prefix`: the prompts, where they are computed already.
 
     Returns:
         The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.
@@ -52,7 +60,7 @@ def response_loss(
 
     def compute() -> tuple[Tensor, Tensor, Tensor]:
         with vlm.forward_pass():
-            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix)
             return token_loss(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids), loss_of)
 
     loss, logprobs_T, entropy_T = vlm.sharding.run(compute)
@@ -60,10 +68,16 @@ def response_loss(
 
 
 def _hidden(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+    prefix: Prefix | None,
 ) -> Tensor:
     """hidden_TH, each predicts its token."""
-    return response_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR[:, :-1], mask_NR[:, :-1])[mask_NR]
+    ids_NR, before_last_NR = token_ids_NR[:, :-1], mask_NR[:, :-1]
+    return response_hidden(vlm, prompts, prompt_of_row_N, ids_NR, before_last_NR, prefix=prefix)[mask_NR]
 
 
 def _head(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:

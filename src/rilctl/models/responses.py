@@ -3,35 +3,74 @@
 Shapes: N rows, R response tokens, H hidden, S = R + 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from rilctl.models.checkpointing import is_recomputing, recomputing
-from rilctl.models.forward import group_hidden, sequence_hidden
+from rilctl.models.forward import group_hidden, last_hidden, sequence_hidden
 from rilctl.models.packed import packed_hidden
+from rilctl.models.prefix import Prefix, compute_prefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.repeated import repeated_hidden
 from rilctl.models.vlm import Vlm
 
+Form = Callable[[Vlm, Sequence[EncodedPrompt], Tensor, Tensor, Tensor], Tensor]
+"""From model, prompts, prompt_of_row_N, token_ids_NR and mask_NR to hidden states of N rows."""
+
 
 def response_hidden(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+    *,
+    prefix: Prefix | None = None,
 ) -> Tensor:
     """Hidden states hidden_NSH at the prompt's last token and at every response token; see `group_hidden`.
 
     A prompt with one response has nothing to share. Otherwise the prompt's cache is shared, or, where activations are
     computed again in backward, which throws a cache away, or no module may run twice, the group is one sequence.
     Unknown families share nothing.
+
+    Args:
+        vlm: the model.
+        prompts: B prompts.
+        prompt_of_row_N: index of each row's prompt.
+        token_ids_NR: responses, padded on the right.
+        mask_NR: True at real response tokens.
+        prefix: the prompts, where they are computed already.
     """
+    form = partial(_every_hidden, prefix=prefix)
+    return _beside_stand_in(form, vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+
+
+def response_last_hidden(
+    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+) -> Tensor:
+    """hidden_NH at each response's last token, as `response_hidden` gives it."""
+    return _beside_stand_in(_last_hidden, vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+
+
+def _beside_stand_in(
+    form: Form,
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+) -> Tensor:
+    """What the form gives, and a row of the stand-in that adds zero to it, where `Vlm.stand_in` has to be there."""
     if not _needs_stand_in(vlm, prompts):
-        return _response_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+        return form(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
     assert vlm.stand_in is not None
     rows_N = torch.cat([prompt_of_row_N, prompt_of_row_N.new_tensor([len(prompts)])])
     ids_NR, no_tokens_NR = (torch.cat([rows, rows.new_zeros((1, rows.shape[1]))]) for rows in (token_ids_NR, mask_NR))
-    hidden_NSH = _response_hidden(vlm, [*prompts, vlm.stand_in], rows_N, ids_NR, no_tokens_NR)
-    return hidden_NSH[:-1] + 0 * hidden_NSH[-1:].sum()
+    hidden = form(vlm, [*prompts, vlm.stand_in], rows_N, ids_NR, no_tokens_NR)
+    return hidden[:-1] + 0 * hidden[-1:].sum()
 
 
 def _needs_stand_in(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> bool:
@@ -41,15 +80,35 @@ def _needs_stand_in(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> bool:
     return not prompts or (bool(vlm.stand_in.features) and not any(prompt.features for prompt in prompts))
 
 
-def _response_hidden(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+def _every_hidden(
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+    prefix: Prefix | None = None,
 ) -> Tensor:
-    if vlm.family == "other":
+    if prefix is None and vlm.family == "other":
         return repeated_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
-    if len(prompts) == len(token_ids_NR):
+    if prefix is None and len(prompts) == len(token_ids_NR):
         with recomputing(vlm):
             return sequence_hidden(vlm, [prompts[i] for i in prompt_of_row_N.tolist()], token_ids_NR, mask_NR)
-    if is_recomputing(vlm) or vlm.sharding.each_module_once:
+    if _is_one_sequence(vlm):
         with recomputing(vlm):
             return packed_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
-    return group_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+    return group_hidden(vlm, prefix or compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
+
+
+def _last_hidden(
+    vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
+) -> Tensor:
+    num_N = mask_NR.sum(1)
+    if vlm.family == "other" or _is_one_sequence(vlm) or not bool(num_N.all()):
+        hidden_NSH = _every_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
+        return hidden_NSH[torch.arange(len(num_N), device=num_N.device), num_N]
+    return last_hidden(vlm, compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
+
+
+def _is_one_sequence(vlm: Vlm) -> bool:
+    """Whether a cache can't be handed on."""
+    return is_recomputing(vlm) or vlm.sharding.each_module_once

@@ -26,6 +26,10 @@ LANGUAGE_MODELS = ("qwen2", "qwen3", "llama", "qwen2_5_vl_text", "qwen3_vl_text"
 """Those whose attention is softmax(q k) v over all earlier tokens, and nothing else."""
 
 
+_FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
 def can_share(vlm: Vlm, cache: Any) -> bool:
     """Whether the model's attention can be put together from parts."""
     is_known = vlm.model.config.get_text_config().model_type in LANGUAGE_MODELS
@@ -90,13 +94,13 @@ class SharedPrompt:
         """Each row's newest token over the prompt and all of its own tokens, out_NH1D; without gradient."""
         num_rows, num_heads, _, size = query_NH1D.shape
         num_kv = own_keys_NKTD.shape[1]
-        query_NH1D = query_NH1D * scaling
         own_query = query_NH1D.view(num_rows, num_kv, num_heads // num_kv, size)
-        own = _part(own_query, own_keys_NKTD, own_values_NKTD, None)
+        own = _part(own_query, own_keys_NKTD, own_values_NKTD, None, scaling)
         grid = self.to_grid(query_NH1D, num_kv)
-        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, self.bias(torch.float32))
+        bias = self.bias(torch.float32)
+        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, bias, scaling)
         parts = [
-            (own_part.view(num_rows, num_heads, 1, -1), self.to_rows(prompt_part, query_NH1D))
+            (own_part.reshape(num_rows, num_heads, 1, -1), self.to_rows(prompt_part, query_NH1D))
             for own_part, prompt_part in zip(own, prompt, strict=True)
         ]
         return _merge(*parts[0], *parts[1]).to(query_NH1D.dtype)
@@ -105,10 +109,8 @@ class SharedPrompt:
         self, query_NHRD: Tensor, own_keys_NKRD: Tensor, own_values_NKRD: Tensor, layer: Any, scaling: float
     ) -> Tensor:
         """Each of the rows' tokens over the prompt and its own row up to itself, out_NHRD; on a CPU."""
-        device = query_NHRD.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else query_NHRD.dtype
         tensors = (query_NHRD, own_keys_NKRD, own_values_NKRD, layer.prompt_keys_BKPD, layer.prompt_values_BKPD)
-        out = _BlockAttention.apply(*(tensor.to(dtype) for tensor in tensors), self, scaling)  # type: ignore[no-untyped-call]
+        out = _BlockAttention.apply(*_in_precision(*tensors), self, scaling)  # type: ignore[no-untyped-call]
         return cast("Tensor", out)
 
 
@@ -155,10 +157,9 @@ class _BlockAttention(torch.autograd.Function):
         scaling: float,
     ) -> Tensor:
         grid = shared.to_grid(query_NHRD, prompt_keys_BKPD.shape[1])
-        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         bias = shared.bias(query_NHRD.dtype)
-        prompt_out, prompt_log = flash(grid, prompt_keys_BKPD, prompt_values_BKPD, attn_mask=bias, scale=scaling)
-        own_out, own_log = flash(query_NHRD, own_keys_NKRD, own_values_NKRD, is_causal=True, scale=scaling)
+        prompt_out, prompt_log = _FLASH(grid, prompt_keys_BKPD, prompt_values_BKPD, attn_mask=bias, scale=scaling)
+        own_out, own_log = _FLASH(query_NHRD, own_keys_NKRD, own_values_NKRD, is_causal=True, scale=scaling)
         prompt_log, prompt_out = (
             shared.to_rows(prompt_log[..., None], query_NHRD),
             shared.to_rows(prompt_out, query_NHRD),
@@ -178,10 +179,11 @@ class _BlockAttention(torch.autograd.Function):
         query, own_keys, own_values, prompt_keys, prompt_values, out, log = ctx.saved_tensors
         shared, options = ctx.shared, {"scale": ctx.scaling}
         num_kv = prompt_keys.shape[1]
-        backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
         grad_NHRD = grad_NHRD.contiguous()
-        own = backward(grad_NHRD, query, own_keys, own_values, out, log[..., 0].contiguous(), 0.0, True, **options)
-        prompt = backward(
+        own = _FLASH_BACKWARD(
+            grad_NHRD, query, own_keys, own_values, out, log[..., 0].contiguous(), 0.0, True, **options
+        )
+        prompt = _FLASH_BACKWARD(
             shared.to_grid(grad_NHRD, num_kv, fill=0.0),  # nothing comes from places without a row
             shared.to_grid(query, num_kv),
             prompt_keys,
@@ -196,12 +198,24 @@ class _BlockAttention(torch.autograd.Function):
         return own[0] + shared.to_rows(prompt[0], query), own[1], own[2], prompt[1], prompt[2], None, None
 
 
-def _part(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def _part(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, scaling: float) -> tuple[Tensor, Tensor]:
     """Attention over part of the keys: output and logarithm of the sum of exponentials, float32."""
-    scores = (query @ keys.transpose(-1, -2)).float()
+    if query.device.type == "cpu":
+        query, keys, values = _in_precision(query, keys, values)
+        bias = bias if bias is None else bias.to(query.dtype)
+        out, log = _FLASH(query, keys, values, attn_mask=bias, scale=scaling)
+        return out.float(), log[..., None].float()
+    scores = (query @ keys.transpose(-1, -2)).float() * scaling
     scores = scores if bias is None else scores + bias
     log = scores.logsumexp(-1, keepdim=True)
     return ((scores - log).exp_().to(values.dtype) @ values).float(), log
+
+
+def _in_precision(*tensors: Tensor) -> list[Tensor]:
+    """What autocast would do to the operands of a matrix product; else all as the first."""
+    device = tensors[0].device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
+    return [tensor.to(dtype) for tensor in tensors]
 
 
 def _merge(out_a: Tensor, out_b: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rilctl.models.anatomy import Anatomy
-from rilctl.planning.activations import Layout, Precision
+from rilctl.planning.activations import Layout, Precision, kept_bytes
 from rilctl.planning.memory import (
     Device,
     Held,
@@ -49,6 +49,7 @@ class RilSetup:
         update: how a group's rows meet their prompt where gradients are computed.
         forward: the same without gradients.
         takes_turns: of policy and discriminator one waits in host memory.
+        keeps_prompts: what the update's backward needs of the prompts is there from the rollouts on.
         zero: how DeepSpeed divides; None: torch in one process.
         merged: weights that the policy's adapter adds to when the student is written; 0: it has none.
         whole_bytes: weights that come together to be written; 0: they are whole.
@@ -64,6 +65,7 @@ class RilSetup:
     update: Layout
     forward: Layout
     takes_turns: bool
+    keeps_prompts: bool
     zero: Zero | None
     merged: int
     whole_bytes: int
@@ -98,6 +100,8 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
         rows = replace(rows, rows=round(rows.rows * setup.paying_rows))
         logits = logits_bytes(anatomy, rows.rows * rows.row_tokens, setup.answering, setup.device)
         phases["reference"] = forward_phase(anatomy, with_policy, rows, setup.answering, setup.forward, logits=logits)
+    kept = _kept_prompts(setup)
+    phases = {name: replace(phase, activations=phase.activations + kept) for name, phase in phases.items()}
     phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
     most = max(learner.trained for learner in (policy, disc) if learner is not None)
     phases["checkpoint"] = saving_phase(with_policy, most, setup.zero, setup.device)
@@ -115,6 +119,14 @@ def waiting_bytes(setup: RilSetup) -> int:
     return offloaded + max(held.weights + held.optimizer for held in (setup.policy.held, setup.disc.held))
 
 
+def _kept_prompts(setup: RilSetup) -> int:
+    """Bytes that wait for the policy's update; see `KeptPrefix`."""
+    if not setup.keeps_prompts:
+        return 0
+    prompts = replace(setup.policy.cut.largest, rows=0, row_tokens=0)
+    return kept_bytes(setup.anatomy, prompts, setup.policy.precision, setup.update)
+
+
 def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool) -> Phase:
     rows = learner.cut.largest
     logits = 0
@@ -129,7 +141,6 @@ def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool)
         setup.update,
         num_micro_batches=learner.cut.num,
         logits=logits,
-        device=setup.device,
     )
 
 

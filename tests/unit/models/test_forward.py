@@ -9,6 +9,7 @@ from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
 from rilctl.models.policy import response_logprobs
+from rilctl.models.prefix import compute_prefix
 from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
 from rilctl.testing.ragged import (
     FAMILIES,
@@ -71,8 +72,13 @@ def test_checkpointing_keeps_less_and_turns_nothing_else_on(family, load):
 def test_a_cache_that_checkpointing_threw_away_is_noticed(family, load):
     vlm = load(family)
     enable_checkpointing(vlm)
+    prompts, *rows = ragged_groups(vlm)
     with recomputing(vlm), pytest.raises(RuntimeError, match="cache is gone"):
+<<<<<<< HEAD
         group_hidden(vlm, *ragged_groups(vlm))
+=======
+        group_hidden(vlm, compute_prefix(vlm, prompts), *rows)
+>>>>>>> d9e3e91 (Prompts stay computed from the rollouts to the update; the last layer answers for wanted tokens only)
 
 
 def test_rollouts_and_the_reference_have_their_cache_under_checkpointing(load):

@@ -11,6 +11,7 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.models.decode import Sampled, sample
 from rilctl.models.devices import pick_device, pick_num_workers
+from rilctl.models.prefix import KeptPrefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import decode_response
@@ -29,6 +30,7 @@ class HfGeneration:
         model_digest: identity of the model, in the call cache's key.
         rows_per_batch: responses decoded at once; the responses of one question are kept together.
         cache: gives the encoded prompts of the model, which are closed with the engine.
+        kept: may keep prompts for an update of the model.
     """
 
     def __init__(
@@ -39,11 +41,12 @@ class HfGeneration:
         model_digest: str,
         rows_per_batch: int,
         cache: Callable[[Vlm], PromptCache],
+        kept: KeptPrefix | None = None,
     ) -> None:
         self.model_name = model_name
         self.model_digest = model_digest
         self.rows_at_once = rows_per_batch
-        self._load, self._cache = load, cache
+        self._load, self._cache, self._kept = load, cache, kept
         self._loaded: tuple[Vlm, PromptCache] | None = None
 
     def generate(
@@ -57,7 +60,8 @@ class HfGeneration:
         prompts.expect((request.question, request.images) for request in requests)
         results: dict[int, tuple[Response, ...] | RowError] = {}
         for batch in self._batches(requests, prompts, results):
-            groups = sample(vlm, list(batch.values()), [requests[i].seeds for i in batch], sampling)
+            seeds = [requests[i].seeds for i in batch]
+            groups = sample(vlm, list(batch.values()), seeds, sampling, kept=self._kept)
             for index, group in zip(batch, groups, strict=True):
                 if all(isfinite(logprob) for sampled in group for logprob in sampled.logprobs):
                     results[index] = tuple(_response(vlm, sampled) for sampled in group)
@@ -123,14 +127,17 @@ def load_engine(
     )
 
 
-def shared_engine(vlm: Vlm, prompts: PromptCache, engine: HfEngineConfig) -> HfGeneration:
-    """An engine over a model that someone else trains, with its encoded prompts."""
+def shared_engine(
+    vlm: Vlm, prompts: PromptCache, engine: HfEngineConfig, kept: KeptPrefix | None = None
+) -> HfGeneration:
+    """An engine over a model that someone else trains, with its encoded prompts, which it may keep for that."""
     return HfGeneration(
         lambda: vlm,
         model_name=vlm.source.name,
         model_digest=vlm.digest,
         rows_per_batch=engine.rows_per_batch,
         cache=lambda _: prompts,
+        kept=kept,
     )
 
 

@@ -9,6 +9,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.base import GenerationEngine, RolloutEngine
 from rilctl.engines.generation.hf import load_engine, shared_engine
 from rilctl.engines.generation.vllm.open import open_vllm, open_vllm_rollouts
+from rilctl.models.prefix import KeptPrefix
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm
 
@@ -39,6 +40,7 @@ def open_rollouts(
     engine: GenerationEngineConfig,
     base_dir: Path,
     *,
+    kept: KeptPrefix | None = None,
     warn: Callable[[str], object] = warnings.warn,
 ) -> RolloutEngine:
     """An engine over a policy that is trained.
@@ -48,8 +50,9 @@ def open_rollouts(
         prompts: its encoded prompts.
         engine: what samples from it.
         base_dir: folder that relative paths start from.
+        kept: may keep prompts from rollouts to the update, where this process samples.
         warn: told what a person should know.
     """
     if isinstance(engine, HfEngineConfig):
-        return shared_engine(policy, prompts, engine)
+        return shared_engine(policy, prompts, engine, kept)
     return open_vllm_rollouts(policy, prompts, engine, base_dir, warn=warn)

@@ -186,6 +186,7 @@ def _setup(
     reference = None
     if algorithm.kl_beta > 0:
         reference = Held() if config.lora else engine.frozen(anatomy.parameters, student.dtype_bytes)
+    takes_turns = config.take_turns and not shared and device.kind == "cuda" and engine.zero is None
     return RilSetup(
         anatomy=anatomy,
         device=device.kind,
@@ -196,7 +197,8 @@ def _setup(
         paying_rows=1.0 if algorithm.kl_rows == "all" else config.num_student_rows / work.in_policy,
         update=engine.layout(device.kind, with_gradient=True),
         forward=engine.layout(device.kind, with_gradient=False),
-        takes_turns=config.take_turns and not shared and device.kind == "cuda" and engine.zero is None,
+        takes_turns=takes_turns,
+        keeps_prompts=config.may_keep_prompts and policy.cut.num == 1 and not takes_turns,
         zero=engine.zero,
         merged=anatomy.adapted_weights(config.lora) if config.lora else 0,
         whole_bytes=engine.whole_bytes(student, anatomy),

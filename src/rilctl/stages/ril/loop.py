@@ -116,7 +116,12 @@ class Loop:
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
         generation = open_rollouts(
-            roles.policy, prompts, config.generation, context.base_dir, warn=context.reporter.warn
+            roles.policy,
+            prompts,
+            config.generation,
+            context.base_dir,
+            kept=learner.policy.kept,
+            warn=context.reporter.warn,
         )
         asker = RolloutAsker(
             generation,
@@ -205,7 +210,8 @@ class Loop:
         own = self.ranks.share(list(enumerate(samples)))
         with self.ranks.together():
             prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
-        answers, metrics = self.asker.rollouts(step, requests, config.sampling)
+        with self.learner.policy.rolling_out(len(own)):
+            answers, metrics = self.asker.rollouts(step, requests, config.sampling)
         groups, rejected = list[Group](), list[RejectedRecord]()
         with self.ranks.together():
             for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):

@@ -4,6 +4,7 @@ Shapes: N policy rows of a micro-batch, R response tokens.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.models.policy import response_logprobs, response_loss
+from rilctl.models.prefix import KeptPrefix, Prefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_responses
 from rilctl.models.vlm import Vlm
@@ -31,6 +33,7 @@ class PolicyUpdate:
         engine: its optimizer.
         reference: the student as it was; None: no KL.
         ranks: whose groups together are the batch.
+        kept: the prompts as the rollouts computed them; None: they are computed anew.
     """
 
     config: TrainConfig
@@ -38,6 +41,11 @@ class PolicyUpdate:
     engine: TrainingEngine
     reference: Vlm | None
     ranks: Ranks
+    kept: KeptPrefix | None = None
+
+    def rolling_out(self, num_prompts: int) -> AbstractContextManager[None]:
+        """The rollouts of a step are made in it, of so many prompts."""
+        return self.kept.expecting(num_prompts) if self.kept is not None else nullcontext()
 
     def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
         """`policy_updates` optimizer steps on the policy rows of all ranks' groups; metrics of the whole batch."""
@@ -73,8 +81,9 @@ class PolicyUpdate:
 
     def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """The loss with its gradient, logprobs_NR, entropy_T."""
+        prefix = self.kept.take([group.prompt for group in objective.part.groups]) if self.kept is not None else None
         if not objective.is_sum_over_tokens:
-            logprobs_NR, entropy_T = self._logprobs(self.policy, objective.part)
+            logprobs_NR, entropy_T = self._logprobs(self.policy, objective.part, prefix)
             return objective.loss(logprobs_NR)[0], logprobs_NR, entropy_T
         return response_loss(
             self.policy,
@@ -82,6 +91,7 @@ class PolicyUpdate:
             objective.token_loss,
             temperature=self.config.sampling.temperature,
             banned_ids=self.policy.banned_ids,
+            prefix=prefix,
         )
 
     def _micro_batches(self, groups: Sequence[Group]) -> Iterator[MicroBatch]:
@@ -96,7 +106,7 @@ class PolicyUpdate:
         ]
         parts = list(micro_batches(sizes, self.config.engine.tokens_per_micro_batch))
         for picks in self.ranks.padded(parts, [], least=int(self.policy.stand_in is not None)):
-            yield self._micro_batch([groups[pick] for pick in picks])
+            yield self._micro_batch([groups[pick] for pick in sorted(picks)])
 
     def _micro_batch(self, groups: list[Group]) -> MicroBatch:
         prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]
@@ -108,10 +118,14 @@ class PolicyUpdate:
             *collate_responses(self.policy, responses),
         )
 
-    def _logprobs(self, vlm: Vlm, part: MicroBatch) -> tuple[Tensor, Tensor]:
+    def _logprobs(self, vlm: Vlm, part: MicroBatch, prefix: Prefix | None = None) -> tuple[Tensor, Tensor]:
         """logprobs_NR of the policy or the reference, entropy_T."""
         return response_logprobs(
-            vlm, *_tensors(part), temperature=self.config.sampling.temperature, banned_ids=self.policy.banned_ids
+            vlm,
+            *_tensors(part),
+            temperature=self.config.sampling.temperature,
+            banned_ids=self.policy.banned_ids,
+            prefix=prefix,
         )
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import present
 from rilctl.stages.ril.asking import JudgeAsker
@@ -160,7 +161,7 @@ def make_learner(
     open_frozen(roles.frozen(), config.engine, ranks=ranks)
     policy_steps = config.num_steps * config.algorithm.policy_updates
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
-    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks)
+    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
     asker = JudgeAsker(judge, ranks)
     if disc is None:
         return Learner(config, update, None, None, asker, prepaid, ranks)
@@ -171,3 +172,16 @@ def make_learner(
     if roles.disc_waits:
         turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))
     return Learner(config, update, disc, disc_engine, asker, prepaid, ranks, turns)
+
+
+def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:
+    """Means to keep the prompts from the rollouts to the update, where the policy stays on the device in between."""
+    if not config.may_keep_prompts or roles.disc_waits or roles.policy.family == "other":
+        return None
+    num_rows = config.num_student_rows + (config.num_teacher_rows if config.algorithm.teacher_rows != "off" else 0)
+    return KeptPrefix(
+        roles.policy,
+        budget_tokens=config.engine.tokens_per_micro_batch,
+        num_rows=num_rows,
+        response_tokens=config.sampling.max_new_tokens,
+    )

@@ -19,7 +19,7 @@ from rilctl.models.places import image_inputs, places, response_positions
 from rilctl.models.prefix import Prefix, expanded
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import PromptBatch, join_features, pad_token_id
-from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_share, shared_attention
+from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, can_learn_shared, shared_attention
 from rilctl.models.vlm import Vlm
 
 
@@ -84,7 +84,7 @@ def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR
     next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
     positions = response_positions(vlm, next_position_N, token_ids_NR.shape[1])
     inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}
-    if vlm.device.type == "cpu" and can_share(vlm, cache):
+    if can_learn_shared(vlm, cache):
         layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]
         options = {"shared_prompt": SharedPrompt(batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
         with shared_attention(vlm):

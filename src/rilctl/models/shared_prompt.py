@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from rilctl.models.flash import flash, flash_backward, has_flash
 from rilctl.models.vlm import Vlm
 
 NAME = "rilctl_shared_prompt"
@@ -26,14 +27,15 @@ LANGUAGE_MODELS = ("qwen2", "qwen3", "llama", "qwen2_5_vl_text", "qwen3_vl_text"
 """Those whose attention is softmax(q k) v over all earlier tokens, and nothing else."""
 
 
-_FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-
-
 def can_share(vlm: Vlm, cache: Any) -> bool:
     """Whether the model's attention can be put together from parts."""
     is_known = vlm.model.config.get_text_config().model_type in LANGUAGE_MODELS
     return is_known and all(type(layer) is DynamicLayer for layer in cache.layers)
+
+
+def can_learn_shared(vlm: Vlm, cache: Any) -> bool:
+    """Whether there is a fused kernel for that, with gradients."""
+    return can_share(vlm, cache) and has_flash(vlm.device, vlm.dtype, cache.layers[0].keys.shape[-1])
 
 
 class SharedPrompt:
@@ -46,8 +48,10 @@ class SharedPrompt:
 
     def __init__(self, mask_BP: Tensor, prompt_of_row_N: Tensor) -> None:
         self.prompt_of_row_N = prompt_of_row_N
-        self._is_padding_BP = mask_BP == 0
-        self._has_padding = bool(self._is_padding_BP.any())
+        self.is_padding_BP = mask_BP == 0
+        padding = self.is_padding_BP.sum(1).tolist()
+        self.padding: list[int] | None = padding if any(padding) else None
+        """Tokens on the left of each prompt that aren't the prompt's; None: no prompt has any."""
         num_prompts, rows_N = len(mask_BP), torch.arange(len(prompt_of_row_N), device=mask_BP.device)
         is_of_prompt_NB = prompt_of_row_N[:, None] == torch.arange(num_prompts, device=mask_BP.device)
         rank_N = is_of_prompt_NB.cumsum(0)[rows_N, prompt_of_row_N] - 1
@@ -81,13 +85,6 @@ class SharedPrompt:
         rows = rows if self._is_regular else rows[self._place_of_row_N]
         return rows.reshape(num_rows, num_heads, num_tokens, size)
 
-    def bias(self, dtype: torch.dtype) -> Tensor | None:
-        """What is added to the scores of prompt tokens, bias_B11P; None: no prompt is padded."""
-        if not self._has_padding:
-            return None
-        bias_BP = torch.zeros(self._is_padding_BP.shape, dtype=dtype, device=self._is_padding_BP.device)
-        return bias_BP.masked_fill(self._is_padding_BP, -torch.inf)[:, None, None]
-
     def attend_last(
         self, query_NH1D: Tensor, own_keys_NKTD: Tensor, own_values_NKTD: Tensor, layer: Any, scaling: float
     ) -> Tensor:
@@ -95,10 +92,9 @@ class SharedPrompt:
         num_rows, num_heads, _, size = query_NH1D.shape
         num_kv = own_keys_NKTD.shape[1]
         own_query = query_NH1D.view(num_rows, num_kv, num_heads // num_kv, size)
-        own = _part(own_query, own_keys_NKTD, own_values_NKTD, None, scaling)
+        own = _part(own_query, own_keys_NKTD, own_values_NKTD, scaling, None)
         grid = self.to_grid(query_NH1D, num_kv)
-        bias = self.bias(torch.float32)
-        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, bias, scaling)
+        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, scaling, self)
         parts = [
             (own_part.reshape(num_rows, num_heads, 1, -1), self.to_rows(prompt_part, query_NH1D))
             for own_part, prompt_part in zip(own, prompt, strict=True)
@@ -108,7 +104,7 @@ class SharedPrompt:
     def attend(
         self, query_NHRD: Tensor, own_keys_NKRD: Tensor, own_values_NKRD: Tensor, layer: Any, scaling: float
     ) -> Tensor:
-        """Each of the rows' tokens over the prompt and its own row up to itself, out_NHRD; on a CPU."""
+        """Each of the rows' tokens over the prompt and its own row up to itself, out_NHRD."""
         tensors = (query_NHRD, own_keys_NKRD, own_values_NKRD, layer.prompt_keys_BKPD, layer.prompt_values_BKPD)
         out = _BlockAttention.apply(*_in_precision(*tensors), self, scaling)  # type: ignore[no-untyped-call]
         return cast("Tensor", out)
@@ -157,13 +153,12 @@ class _BlockAttention(torch.autograd.Function):
         scaling: float,
     ) -> Tensor:
         grid = shared.to_grid(query_NHRD, prompt_keys_BKPD.shape[1])
-        bias = shared.bias(query_NHRD.dtype)
-        prompt_out, prompt_log = _FLASH(grid, prompt_keys_BKPD, prompt_values_BKPD, attn_mask=bias, scale=scaling)
-        own_out, own_log = _FLASH(query_NHRD, own_keys_NKRD, own_values_NKRD, is_causal=True, scale=scaling)
-        prompt_log, prompt_out = (
-            shared.to_rows(prompt_log[..., None], query_NHRD),
-            shared.to_rows(prompt_out, query_NHRD),
+        prompt_out, prompt_log = flash(
+            grid, prompt_keys_BKPD, prompt_values_BKPD, scaling=scaling, padding=shared.padding
         )
+        own_out, own_log = flash(query_NHRD, own_keys_NKRD, own_values_NKRD, scaling=scaling, causal=True)
+        prompt_log = shared.to_rows(prompt_log[..., None], query_NHRD)
+        prompt_out = shared.to_rows(prompt_out, query_NHRD)
         log = torch.logaddexp(prompt_log, own_log[..., None])
         out = prompt_out * (prompt_log - log).exp() + own_out * (own_log[..., None] - log).exp()
         out_NHRD: Tensor = out.to(query_NHRD.dtype)
@@ -177,36 +172,37 @@ class _BlockAttention(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_NHRD: Tensor) -> tuple[Tensor | None, ...]:
         query, own_keys, own_values, prompt_keys, prompt_values, out, log = ctx.saved_tensors
-        shared, options = ctx.shared, {"scale": ctx.scaling}
-        num_kv = prompt_keys.shape[1]
+        shared, scaling, num_kv = ctx.shared, ctx.scaling, prompt_keys.shape[1]
         grad_NHRD = grad_NHRD.contiguous()
-        own = _FLASH_BACKWARD(
-            grad_NHRD, query, own_keys, own_values, out, log[..., 0].contiguous(), 0.0, True, **options
-        )
-        prompt = _FLASH_BACKWARD(
+        own = flash_backward(grad_NHRD, query, own_keys, own_values, out, log[..., 0], scaling=scaling, causal=True)
+        prompt = flash_backward(
             shared.to_grid(grad_NHRD, num_kv, fill=0.0),  # nothing comes from places without a row
             shared.to_grid(query, num_kv),
             prompt_keys,
             prompt_values,
             shared.to_grid(out, num_kv),
-            shared.to_grid(log, num_kv)[..., 0].contiguous(),
-            0.0,
-            False,
-            attn_mask=shared.bias(query.dtype),
-            **options,
+            shared.to_grid(log, num_kv)[..., 0],
+            scaling=scaling,
+            padding=shared.padding,
         )
         return own[0] + shared.to_rows(prompt[0], query), own[1], own[2], prompt[1], prompt[2], None, None
 
 
-def _part(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, scaling: float) -> tuple[Tensor, Tensor]:
-    """Attention over part of the keys: output and logarithm of the sum of exponentials, float32."""
+def _part(
+    query: Tensor, keys: Tensor, values: Tensor, scaling: float, shared: SharedPrompt | None
+) -> tuple[Tensor, Tensor]:
+    """Attention over part of the keys: output and logarithm of the sum of exponentials, float32.
+
+    `shared`: says what is padding where the keys are the prompts'.
+    """
+    query, keys, values = _in_precision(query, keys, values)
+    padding = shared.padding if shared is not None else None
     if query.device.type == "cpu":
-        query, keys, values = _in_precision(query, keys, values)
-        bias = bias if bias is None else bias.to(query.dtype)
-        out, log = _FLASH(query, keys, values, attn_mask=bias, scale=scaling)
+        out, log = flash(query, keys, values, scaling=scaling, padding=padding)
         return out.float(), log[..., None].float()
     scores = (query @ keys.transpose(-1, -2)).float() * scaling
-    scores = scores if bias is None else scores + bias
+    if shared is not None and padding is not None:
+        scores = scores.masked_fill(shared.is_padding_BP[:, None, None], -torch.inf)
     log = scores.logsumexp(-1, keepdim=True)
     return ((scores - log).exp_().to(values.dtype) @ values).float(), log
 

@@ -12,7 +12,7 @@ from rilctl.models.anatomy import Anatomy, Tower
 
 FLOAT32 = 4
 Layout = Literal["shared", "expanded", "packed", "sequence"]
-"""How rows and prompts meet: one copy of the prompt's keys (on a CPU), a copy for each row (on a GPU), a group as one
+"""How rows and prompts meet: one copy of the prompt's keys, a copy for each row (float32 on a GPU), a group as one
 sequence (under gradient checkpointing), or a sequence for each row (`sft`)."""
 
 

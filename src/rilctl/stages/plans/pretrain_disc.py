@@ -102,7 +102,7 @@ def _phases(
         held,
         cut.largest,
         precision,
-        engine.layout(device.kind, with_gradient=True),
+        engine.layout(student, device.kind, with_gradient=True),
         num_micro_batches=cut.num,
         logits=0,
     )

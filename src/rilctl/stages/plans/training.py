@@ -80,11 +80,11 @@ class PlannedEngine:
         has_masters = self.zero is not None and self.zero.stage > 0
         return Precision(low if has_masters else FLOAT32, low, "all", recomputes=recomputes)
 
-    def layout(self, device: Device, *, with_gradient: bool) -> Layout:
+    def layout(self, model: PlannedModel, device: Device, *, with_gradient: bool) -> Layout:
         """How a group's rows meet their prompt: `models/responses.py`."""
         if (with_gradient and self.config.gradient_checkpointing) or (self.zero and self.zero.divides_weights):
             return "packed"
-        return "shared" if device == "cpu" else "expanded"
+        return "shared" if device == "cpu" or model.dtype_bytes < FLOAT32 else "expanded"
 
 
 def planned_engine(context: StageContext, config: TrainingEngineConfig) -> PlannedEngine:

@@ -50,7 +50,7 @@ def main() -> None:
             for form, attend in forms(arguments.prompt_tokens, rows, arguments.row_tokens).items():
                 out = attend(*inputs)
                 grads = torch.autograd.grad(out, inputs, torch.ones_like(out))
-                found = torch.cat([tensor.float().flatten() for tensor in (out, *grads)])
+                found = torch.cat([tensor.detach().float().flatten() for tensor in (out, *grads)])
                 exact = found if exact is None else exact
                 report = {
                     "heads": name,

@@ -74,11 +74,7 @@ def test_a_cache_that_checkpointing_threw_away_is_noticed(family, load):
     enable_checkpointing(vlm)
     prompts, *rows = ragged_groups(vlm)
     with recomputing(vlm), pytest.raises(RuntimeError, match="cache is gone"):
-<<<<<<< HEAD
-        group_hidden(vlm, *ragged_groups(vlm))
-=======
         group_hidden(vlm, compute_prefix(vlm, prompts), *rows)
->>>>>>> d9e3e91 (Prompts stay computed from the rollouts to the update; the last layer answers for wanted tokens only)
 
 
 def test_rollouts_and_the_reference_have_their_cache_under_checkpointing(load):

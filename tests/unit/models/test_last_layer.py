@@ -9,7 +9,6 @@ from rilctl.models.responses import response_hidden, response_last_hidden
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups
 
 
-
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_last_token_s_hidden_state_is_the_same(family, lora, load):

@@ -11,7 +11,6 @@ from rilctl.models.prefix import KeptPrefix
 from rilctl.models.vlm import Vlm
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups
 
-
 SAMPLING = SamplingConfig(max_new_tokens=4)
 
 

@@ -1,6 +1,7 @@
 """The shared prompt against the repeated prompt, and sampling, with a GPU's kernels."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from rilctl.config.fields import LoraConfig
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
+from rilctl.models.flash import has_flash
 from rilctl.models.policy import response_logprobs
+from rilctl.models.shared_prompt import SharedPrompt
 from rilctl.models.vlm import Vlm
 from rilctl.testing.ragged import FAMILIES, gradients, move_adapters, ragged_groups, repeated_prompt
 from rilctl.testing.sampler_contract import CHECKS
 
-from .conftest import LoadVlm
+from .conftest import DEVICE, LoadVlm
 
 FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -64,3 +67,24 @@ def test_the_shared_prompt_under_bfloat16(family: str, checkpointing: bool, load
 def test_sampling_keeps_its_contract(family: str, check: Callable[[Vlm], None], load: LoadVlm) -> None:
     with sdpa_kernel(SDPBackend.MATH):  # it asks for equal float32
         check(load(family))
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+@pytest.mark.parametrize("size", [64, 128])
+def test_attention_from_two_parts_has_a_kernel_in_half_precision(size: int, padding: int) -> None:
+    """Against the CPU's in float32; rows out of order, query heads that share a head of keys."""
+    mask_BP, rows_N = torch.ones((2, 40), dtype=torch.long), torch.tensor([1, 0, 1, 1, 0])
+    mask_BP[0, :padding] = 0
+    shapes = [(5, 4, 9, size), (5, 2, 9, size), (5, 2, 9, size), (2, 2, 40, size), (2, 2, 40, size)]
+    found = []
+    for device, dtype in ((torch.device("cpu"), torch.float32), (DEVICE, torch.bfloat16)):
+        generator = torch.Generator().manual_seed(0)
+        made = [torch.randn(shape, generator=generator).bfloat16() for shape in shapes]
+        inputs = [tensor.to(device, dtype).requires_grad_() for tensor in made]
+        assert has_flash(device, dtype, size)
+        layer = SimpleNamespace(prompt_keys_BKPD=inputs[3], prompt_values_BKPD=inputs[4])
+        out = SharedPrompt(mask_BP.to(device), rows_N.to(device)).attend(*inputs[:3], layer, size**-0.5)
+        weights = torch.linspace(-1, 1, out.numel()).view(out.shape).to(out)
+        found.append([tensor.float().cpu() for tensor in (out, *torch.autograd.grad((out * weights).sum(), inputs))])
+    for exact, ours in zip(*found, strict=True):
+        assert (ours - exact).norm() < 1e-2 * exact.norm()

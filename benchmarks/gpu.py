@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 from clock import Seconds, now
-from ours import OurSide, repeated_prompt_update, shared_prompt_update
+from ours import OurSide, UpdateForm, prompt_update
 from peer import generate_with_library, train_with_trl
 from shapes import Shape, make_samples
 from torch.utils.flop_counter import FlopCounterMode
@@ -22,6 +22,23 @@ from rilctl.stages.ril.placement import HOST, Trained, Turns
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"
 GIB = 2**30
+
+
+def _attention_operations(query_shape: Sequence[int], key_shape: Sequence[int], *_: Any, **__: Any) -> int:
+    """Of the two products; torch's own count refuses query heads that share a head of keys."""
+    batch, heads, num_queries, size = query_shape
+    return 4 * batch * heads * num_queries * key_shape[2] * size
+
+
+def _attention_backward_operations(_: Any, *shapes: Any, **options: Any) -> int:
+    """Of the five products."""
+    return _attention_operations(*shapes, **options) * 5 // 2
+
+
+ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention: _attention_operations,
+    torch.ops.aten._scaled_dot_product_flash_attention_backward: _attention_backward_operations,
+}
 
 
 def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: float) -> Iterator[tuple[str, Report]]:
@@ -37,8 +54,8 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
         `dr_grpo` and `ril`: median wall seconds by phase and of the step, `peak_gib`, `sampled_tokens_per_s` of the
         rollouts, `learn_operations_share` (model-FLOPs utilisation of all phases but rollouts: the operations of their
         matrix products, counted by torch, over those the GPU could have done in that time).
-        `update, shared prompt` and `update, repeated prompt`: seconds and peak of the policy's forward and backward,
-        question by question.
+        `update, shared prompt` and the other forms of `ours.UpdateForm`: seconds and peak of the policy's forward and
+        backward, question by question.
         `rollouts`: seconds of ours and of the library's `generate` for the same prompts and number of tokens.
         `trl dr_grpo`: seconds and peak of TRL's step where TRL is installed.
         `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
@@ -47,9 +64,10 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
     side = OurSide(directory, shape, "dr_grpo", DEVICE)
     yield "dr_grpo", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
     first = samples[: shape.num_questions]
-    for name, make in (("shared", shared_prompt_update), ("repeated", repeated_prompt_update)):
-        updates = [make(side, [sample]) for sample in first]
-        yield f"update, {name} prompt", _part(partial(_updates, updates, num_rounds))
+    forms: tuple[UpdateForm, ...] = ("shared", "copied", "packed", "repeated")
+    for form in forms:
+        updates = [prompt_update(side, [sample], form) for sample in first]
+        yield f"update, {form} prompt", _part(partial(_updates, updates, num_rounds))
     yield "rollouts", _part(partial(_rollouts, side, first))
     del side, updates
     if importlib.util.find_spec("trl") is not None:
@@ -62,7 +80,7 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
 
 def _steps(side: OurSide, samples: Sequence[Sample], num_rounds: int, peak_tflops: float) -> Report:
     shape, teachers = side.shape, side.teachers(samples)
-    counter = FlopCounterMode(display=False)  # it slows the step down, so the first one isn't timed
+    counter = FlopCounterMode(display=False, custom_mapping=ATTENTION)  # slow, so the first step isn't timed
     learn = side.learner.learn
 
     def counted_learn(*arguments: Any) -> Any:

@@ -1,8 +1,11 @@
 """Our side of a comparison: a training step as `rilctl train` makes it, with a clock around each phase."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from unittest.mock import patch
 
 import torch
 from clock import PhaseClock, Seconds
@@ -17,19 +20,30 @@ from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.models import forward
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
+from rilctl.models.sharding import Unsharded
 from rilctl.stages.inputs import row_seed
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group, Row, student_row
 from rilctl.stages.ril.step import make_learner
 
+UpdateForm = Literal["shared", "copied", "packed", "repeated"]
+"""How rows meet their prompt: over one copy of its keys, over a copy for each row, in one sequence with it, or with a
+prompt for each row."""
 NUM_STEPS = 1000
 """Of the learning rate's schedule, which is constant here."""
+
+
+class EachModuleOnce(Unsharded):
+    """Makes a group one sequence."""
+
+    each_module_once = True
 
 
 class TextJudge:
@@ -175,29 +189,25 @@ def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["
     return Roles(policy, reference, disc, disc_waits=False)
 
 
-def shared_prompt_update(side: OurSide, samples: Sequence[Sample]) -> Callable[[], None]:
+def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "shared") -> Callable[[], None]:
     """Forward and backward of the log-probabilities of `num_rows` answers to each question; no optimizer."""
-    return _update(side, samples, repeated=False)
-
-
-def repeated_prompt_update(side: OurSide, samples: Sequence[Sample]) -> Callable[[], None]:
-    """The same with image and question computed anew for each row."""
-    return _update(side, samples, repeated=True)
-
-
-def _update(side: OurSide, samples: Sequence[Sample], *, repeated: bool) -> Callable[[], None]:
     vlm, num_rows = side.vlm, side.shape.num_rows
+    if form == "packed":
+        vlm = replace(vlm, sharding=EachModuleOnce())
     prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
     prompt_of_row_N = torch.arange(len(prompts), device=vlm.device).repeat_interleave(num_rows)
     texts = side.teachers(samples)
     responses = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
     ids_NR, mask_NR = collate_responses(vlm, responses)
-    if repeated:
+    if form == "repeated":
         prompts = [prompt for prompt in prompts for _ in range(num_rows)]
         prompt_of_row_N = torch.arange(len(prompts), device=vlm.device)
 
     def update() -> None:
-        logprobs_NR, _ = response_logprobs(vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids)
+        with patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext():
+            logprobs_NR, _ = response_logprobs(
+                vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids
+            )
         logprobs_NR.sum().backward()
         vlm.model.zero_grad(set_to_none=True)
 

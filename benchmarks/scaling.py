@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from clock import now
-from ours import OurSide, repeated_prompt_update
+from ours import OurSide, prompt_update
 from shapes import Shape, make_samples, small_size, write_model
 
 BASE = Shape(small_size(256), image_tokens=144, new_tokens=32)
@@ -66,7 +66,7 @@ def measure(shape: Shape) -> dict[str, float]:
     lines: dict[str, Callable[[], object]] = {
         "ril_s": lambda: ril.step(samples, teachers),
         "dr_grpo_s": lambda: dr_grpo.step(samples, teachers),
-        "repeated_prompt_s": repeated_prompt_update(dr_grpo, samples),
+        "repeated_prompt_s": prompt_update(dr_grpo, samples, "repeated"),
     }
     return {name: round(min(_cpu_s(line) for _ in range(3)), 3) for name, line in lines.items()}
 

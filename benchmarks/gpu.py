@@ -36,8 +36,9 @@ def _attention_backward_operations(_: Any, *shapes: Any, **options: Any) -> int:
 
 
 ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention: _attention_operations,
-    torch.ops.aten._scaled_dot_product_flash_attention_backward: _attention_backward_operations,
+    getattr(torch.ops.aten, f"_scaled_dot_product_{kernel}_attention{direction}"): count
+    for kernel in ("flash", "efficient", "cudnn")
+    for direction, count in (("", _attention_operations), ("_backward", _attention_backward_operations))
 }
 
 

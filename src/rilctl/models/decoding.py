@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
+from rilctl.models.graphed import GraphedDecoding
 from rilctl.models.places import response_positions
 from rilctl.models.prefix import Prefix, expanded
 from rilctl.models.repeated import RepeatedDecoding
@@ -36,21 +37,21 @@ def start_decoding(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: in
         prompt_of_row_N: index of each row's prompt.
         budget: tokens that a row may get.
     """
-    cache, mask_BP = prefix.cache, prefix.batch.mask_BP
     if vlm.family == "other":
-        return RepeatedDecoding(vlm, cache, len(prompt_of_row_N))
-    if can_share(vlm, cache):
-        return SharedDecoding(vlm, cache, mask_BP, prompt_of_row_N, budget)
-    return CopiedDecoding(vlm, cache, mask_BP, prompt_of_row_N)
+        return RepeatedDecoding(vlm, prefix.cache, len(prompt_of_row_N))
+    if not can_share(vlm, prefix.cache):
+        return CopiedDecoding(vlm, prefix, prompt_of_row_N)
+    form = GraphedDecoding if vlm.device.type == "cuda" else SharedDecoding
+    return form(vlm, prefix, prompt_of_row_N, budget)
 
 
 class CopiedDecoding:
     """Each row has a copy of its prompt's keys and values: for language models with an attention of their own."""
 
-    def __init__(self, vlm: Vlm, cache: Any, mask_BP: Tensor, prompt_of_row_N: Tensor) -> None:
+    def __init__(self, vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor) -> None:
         self._vlm = vlm
-        self._cache = expanded(cache, prompt_of_row_N)
-        self._mask_NS = mask_BP[prompt_of_row_N]
+        self._cache = expanded(prefix.cache, prompt_of_row_N)
+        self._mask_NS = prefix.batch.mask_BP[prompt_of_row_N]
 
     def step(self, tokens_N: Tensor, position_N: Tensor) -> Tensor:
         """See `Decoding`."""
@@ -66,12 +67,13 @@ class CopiedDecoding:
 class SharedDecoding:
     """The prompt's keys and values once for each prompt; the rows' own in buffers that don't grow."""
 
-    def __init__(self, vlm: Vlm, cache: Any, mask_BP: Tensor, prompt_of_row_N: Tensor, budget: int) -> None:
+    def __init__(self, vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: int) -> None:
         self._vlm = vlm
-        self._mask_BP = mask_BP
-        self._layers = [GrowingLayer(layer.keys, layer.values, len(prompt_of_row_N), budget) for layer in cache.layers]
+        self._mask_BP = prefix.batch.mask_BP
+        num_rows = len(prompt_of_row_N)
+        self._layers = [GrowingLayer(layer.keys, layer.values, num_rows, budget) for layer in prefix.cache.layers]
         self._cache = Cache(layers=list(self._layers))
-        self._shared = SharedPrompt(mask_BP, prompt_of_row_N)
+        self._shared = SharedPrompt(self._mask_BP, prompt_of_row_N)
 
     def step(self, tokens_N: Tensor, position_N: Tensor) -> Tensor:
         """See `Decoding`."""

@@ -6,7 +6,7 @@ prompts of different lengths go one after the other. Both let several query head
 Shapes: B sequences, Q query heads, K key/value heads, T queries, S keys, D head size.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,6 +17,19 @@ _CUDA = torch.ops.aten._scaled_dot_product_flash_attention
 _CUDA_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_backward
 _CUDA_DTYPES = (torch.float16, torch.bfloat16)
 _CUDA_LARGEST_HEAD = 256
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Keys at the beginning of each sequence that aren't seen.
+
+    Args:
+        unseen_B11S: True at them.
+        num_B: how many they are.
+    """
+
+    unseen_B11S: Tensor
+    num_B: list[int]
 
 
 def has_flash(device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
@@ -34,7 +47,7 @@ def flash(
     *,
     scaling: float,
     causal: bool = False,
-    padding: Sequence[int] | None = None,
+    padding: Padding | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Attention and its log-sums.
 
@@ -44,15 +57,14 @@ def flash(
         values_BKSD: values.
         scaling: of the scores.
         causal: a query sees no later key; there are as many of both.
-        padding: how many keys at the beginning of each sequence aren't seen; None: all are.
+        padding: keys that aren't seen; None: all are.
 
     Returns:
         out_BQTD; log_BQT, float32 in half precision too.
     """
     if query_BQTD.device.type == "cpu":
-        bias = _bias(keys_BKSD, padding)
-        out, log = _CPU(query_BQTD, keys_BKSD, values_BKSD, 0.0, causal, attn_mask=bias, scale=scaling)
-        return out, log
+        unseen = None if padding is None else padding.unseen_B11S
+        return flash_on_cpu(query_BQTD, keys_BKSD, values_BKSD, scaling=scaling, causal=causal, unseen=unseen)
     if padding is None:
         out, log, *_ = _CUDA(query_BQTD, keys_BKSD, values_BKSD, 0.0, causal, scale=scaling)
         return out, log
@@ -65,9 +77,24 @@ def flash(
             causal,
             scale=scaling,
         )[:2]
-        for b, num in enumerate(padding)
+        for b, num in enumerate(padding.num_B)
     ]
     return torch.cat([out for out, _ in parts]), torch.cat([log for _, log in parts])
+
+
+def flash_on_cpu(
+    query_BQTD: Tensor,
+    keys_BKSD: Tensor,
+    values_BKSD: Tensor,
+    *,
+    scaling: float,
+    causal: bool = False,
+    unseen: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """`flash` on a CPU; `unseen`: True at keys that aren't seen, as large as the scores or to be stretched to it."""
+    bias = None if unseen is None else _bias(unseen, query_BQTD.dtype)
+    out, log = _CPU(query_BQTD, keys_BKSD, values_BKSD, 0.0, causal, attn_mask=bias, scale=scaling)
+    return out, log
 
 
 def flash_backward(
@@ -80,7 +107,7 @@ def flash_backward(
     *,
     scaling: float,
     causal: bool = False,
-    padding: Sequence[int] | None = None,
+    padding: Padding | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients for queries, keys and values.
 
@@ -88,8 +115,9 @@ def flash_backward(
     """
     log_BQT = log_BQT.contiguous()
     if query_BQTD.device.type == "cpu":
+        bias = None if padding is None else _bias(padding.unseen_B11S, query_BQTD.dtype)
         operands = (grad_BQTD, query_BQTD, keys_BKSD, values_BKSD, out_BQTD, log_BQT)
-        query, keys, values = _CPU_BACKWARD(*operands, 0.0, causal, attn_mask=_bias(keys_BKSD, padding), scale=scaling)
+        query, keys, values = _CPU_BACKWARD(*operands, 0.0, causal, attn_mask=bias, scale=scaling)
         return query, keys, values
     if padding is None:
         return _cuda_backward(grad_BQTD, query_BQTD, keys_BKSD, values_BKSD, out_BQTD, log_BQT, scaling, causal)
@@ -104,11 +132,11 @@ def flash_backward(
             scaling,
             causal,
         )
-        for b, num in enumerate(padding)
+        for b, num in enumerate(padding.num_B)
     ]
     query, keys, values = (list(each) for each in zip(*parts, strict=True))
     padded = [
-        [torch.nn.functional.pad(part, (0, 0, num, 0)) for part, num in zip(own, padding, strict=True)]
+        [torch.nn.functional.pad(part, (0, 0, num, 0)) for part, num in zip(own, padding.num_B, strict=True)]
         for own in (keys, values)
     ]
     return torch.cat(query), torch.cat(padded[0]), torch.cat(padded[1])
@@ -126,11 +154,6 @@ def _cuda_backward(
     return grads
 
 
-def _bias(keys_BKSD: Tensor, padding: Sequence[int] | None) -> Tensor | None:
-    """What is added to the scores, bias_B11S."""
-    if padding is None:
-        return None
-    num_B1 = torch.tensor(padding, device=keys_BKSD.device)[:, None]
-    is_padding_BS = torch.arange(keys_BKSD.shape[2], device=keys_BKSD.device) < num_B1
-    bias_BS = torch.zeros(is_padding_BS.shape, dtype=keys_BKSD.dtype, device=keys_BKSD.device)
-    return bias_BS.masked_fill(is_padding_BS, -torch.inf)[:, None, None]
+def _bias(unseen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to the scores."""
+    return torch.zeros(unseen.shape, dtype=dtype, device=unseen.device).masked_fill(unseen, -torch.inf)

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from rilctl.models.flash import flash, flash_backward, has_flash
+from rilctl.models.flash import Padding, flash, flash_backward, flash_on_cpu, has_flash
 from rilctl.models.vlm import Vlm
 
 NAME = "rilctl_shared_prompt"
@@ -48,9 +48,8 @@ class SharedPrompt:
 
     def __init__(self, mask_BP: Tensor, prompt_of_row_N: Tensor) -> None:
         self.prompt_of_row_N = prompt_of_row_N
-        self.is_padding_BP = mask_BP == 0
-        padding = self.is_padding_BP.sum(1).tolist()
-        self.padding: list[int] | None = padding if any(padding) else None
+        num_B = (mask_BP == 0).sum(1).tolist()
+        self.padding = Padding((mask_BP == 0)[:, None, None], num_B) if any(num_B) else None
         """Tokens on the left of each prompt that aren't the prompt's; None: no prompt has any."""
         num_prompts, rows_N = len(mask_BP), torch.arange(len(prompt_of_row_N), device=mask_BP.device)
         is_of_prompt_NB = prompt_of_row_N[:, None] == torch.arange(num_prompts, device=mask_BP.device)
@@ -92,9 +91,10 @@ class SharedPrompt:
         num_rows, num_heads, _, size = query_NH1D.shape
         num_kv = own_keys_NKTD.shape[1]
         own_query = query_NH1D.view(num_rows, num_kv, num_heads // num_kv, size)
-        own = _part(own_query, own_keys_NKTD, own_values_NKTD, scaling, None)
+        own = _part(own_query, own_keys_NKTD, own_values_NKTD, scaling, layer.unseen_111R)
         grid = self.to_grid(query_NH1D, num_kv)
-        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, scaling, self)
+        padding = self.padding.unseen_B11S if self.padding else None
+        prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, scaling, padding)
         parts = [
             (own_part.reshape(num_rows, num_heads, 1, -1), self.to_rows(prompt_part, query_NH1D))
             for own_part, prompt_part in zip(own, prompt, strict=True)
@@ -112,6 +112,9 @@ class SharedPrompt:
 
 class PromptLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """A layer of the cache that holds the prompts and hands on the rows' own keys and values as they come."""
+
+    unseen_111R: Tensor | None = None
+    """True at columns of the rows' own keys that hold no token yet; None: all do."""
 
     def __init__(self, prompt_keys_BKPD: Tensor, prompt_values_BKPD: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -188,21 +191,14 @@ class _BlockAttention(torch.autograd.Function):
         return own[0] + shared.to_rows(prompt[0], query), own[1], own[2], prompt[1], prompt[2], None, None
 
 
-def _part(
-    query: Tensor, keys: Tensor, values: Tensor, scaling: float, shared: SharedPrompt | None
-) -> tuple[Tensor, Tensor]:
-    """Attention over part of the keys: output and logarithm of the sum of exponentials, float32.
-
-    `shared`: says what is padding where the keys are the prompts'.
-    """
+def _part(query: Tensor, keys: Tensor, values: Tensor, scaling: float, unseen: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Attention over part of the keys: output and logarithm of the sum of exponentials, float32."""
     query, keys, values = _in_precision(query, keys, values)
-    padding = shared.padding if shared is not None else None
     if query.device.type == "cpu":
-        out, log = flash(query, keys, values, scaling=scaling, padding=padding)
+        out, log = flash_on_cpu(query, keys, values, scaling=scaling, unseen=unseen)
         return out.float(), log[..., None].float()
     scores = (query @ keys.transpose(-1, -2)).float() * scaling
-    if shared is not None and padding is not None:
-        scores = scores.masked_fill(shared.is_padding_BP[:, None, None], -torch.inf)
+    scores = scores if unseen is None else scores.masked_fill(unseen, -torch.inf)
     log = scores.logsumexp(-1, keepdim=True)
     return ((scores - log).exp_().to(values.dtype) @ values).float(), log
 

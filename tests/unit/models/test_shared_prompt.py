@@ -51,6 +51,6 @@ def test_blocks_and_their_gradients(mask_BP):
 @torch.no_grad()
 def test_the_newest_token_alone():
     query, *rest = tensors()
-    layer = SimpleNamespace(prompt_keys_BKPD=rest[2], prompt_values_BKPD=rest[3])
+    layer = SimpleNamespace(prompt_keys_BKPD=rest[2], prompt_values_BKPD=rest[3], unseen_111R=None)
     ours = SharedPrompt(MASK_BP, ROWS).attend_last(query[:, :, -1:], *rest[:2], layer, D**-0.5)
     torch.testing.assert_close(ours, plain(query, *rest, MASK_BP)[:, :, -1:], rtol=1e-5, atol=1e-6)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from clock import Seconds, now
@@ -22,6 +22,7 @@ from rilctl.stages.ril.placement import HOST, Trained, Turns
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"
 GIB = 2**30
+PARTS = ("dr_grpo", "updates", "rollouts", "ril", "turn", "trl")
 
 
 def _attention_operations(query_shape: Sequence[int], key_shape: Sequence[int], *_: Any, **__: Any) -> int:
@@ -42,7 +43,9 @@ ATTENTION = {
 }
 
 
-def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: float) -> Iterator[tuple[str, Report]]:
+def measure_on_gpu(
+    directory: Path, shape: Shape, num_rounds: int, peak_tflops: float, parts: Sequence[str]
+) -> Iterator[tuple[str, Report]]:
     """Parts as they are done; each has `part_s`, all its seconds, and `out_of_memory` where nothing more is known.
 
     Args:
@@ -50,6 +53,7 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
         shape: what is measured.
         num_rounds: steps, after one that doesn't count.
         peak_tflops: the GPU's peak in 10^12 operations per second, for the shares.
+        parts: of `PARTS`.
 
     Yields:
         `dr_grpo` and `ril`: median wall seconds by phase and of the step, `peak_gib`, `sampled_tokens_per_s` of the
@@ -58,25 +62,30 @@ def measure_on_gpu(directory: Path, shape: Shape, num_rounds: int, peak_tflops: 
         `update, shared prompt` and the other forms of `ours.UpdateForm`: seconds and peak of the policy's forward and
         backward, question by question.
         `rollouts`: seconds of ours and of the library's `generate` for the same prompts and number of tokens.
-        `trl dr_grpo`: seconds and peak of TRL's step where TRL is installed.
+        `trl`: seconds and peak of TRL's Dr.GRPO step where TRL is installed.
         `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
     """
     samples = make_samples(shape, shape.num_questions * (num_rounds + 1))
-    side = OurSide(directory, shape, "dr_grpo", DEVICE)
-    yield "dr_grpo", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
     first = samples[: shape.num_questions]
-    forms: tuple[UpdateForm, ...] = ("shared", "copied", "packed", "repeated")
-    for form in forms:
-        updates = [prompt_update(side, [sample], form) for sample in first]
-        yield f"update, {form} prompt", _part(partial(_updates, updates, num_rounds))
-    yield "rollouts", _part(partial(_rollouts, side, first))
-    del side, updates
-    if importlib.util.find_spec("trl") is not None:
-        yield "trl dr_grpo", _part(partial(_trl, directory, shape, samples))
-    side = OurSide(directory, shape, "ril", DEVICE)
-    yield "ril", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
-    if not shape.lora:
-        yield "turn", _part(partial(_turn, side))
+    if {"dr_grpo", "updates", "rollouts"} & set(parts):
+        side = OurSide(directory, shape, "dr_grpo", DEVICE)
+        if "dr_grpo" in parts:
+            yield "dr_grpo", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
+        for form in get_args(UpdateForm) if "updates" in parts else ():
+            updates = [prompt_update(side, [sample], form) for sample in first]
+            yield f"update, {form} prompt", _part(partial(_updates, updates, num_rounds))
+        if "rollouts" in parts:
+            yield "rollouts", _part(partial(_rollouts, side, first))
+        side = updates = None  # type: ignore[assignment]
+    if {"ril", "turn"} & set(parts):
+        side = OurSide(directory, shape, "ril", DEVICE)
+        if "ril" in parts:
+            yield "ril", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
+        if "turn" in parts and not shape.lora:
+            yield "turn", _part(partial(_turn, side))
+        side = None  # type: ignore[assignment]
+    if "trl" in parts and importlib.util.find_spec("trl") is not None:
+        yield "trl", _part(partial(_trl, directory, shape, samples))
 
 
 def _steps(side: OurSide, samples: Sequence[Sample], num_rounds: int, peak_tflops: float) -> Report:

@@ -75,7 +75,8 @@ def main() -> None:
             shape = shapes[name]
             write_model(Path(directory), shape)
             if arguments.device == "cuda":
-                for part, report in measure_on_gpu(Path(directory), shape, arguments.steps, arguments.peak_tflops):
+                options = (arguments.steps, arguments.peak_tflops, arguments.parts)
+                for part, report in measure_on_gpu(Path(directory), shape, *options):
                     print(json.dumps({"shape": name, "part": part, **report}), flush=True)
                 continue
             rounds = measure(Path(directory), shape, arguments.steps)

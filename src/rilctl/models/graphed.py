@@ -112,7 +112,7 @@ class GraphedDecoding:
             hidden_NH: Tensor = out.last_hidden_state[:, -1]
             return hidden_NH
 
-        self._replay = record(step)
+        self._replay, self._recorded = record(step), step  # a replay reads what the step reads, which must live on
 
 
 def record(step: Callable[[], Tensor]) -> Callable[[], Tensor]:

@@ -20,7 +20,7 @@ from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
-from rilctl.models import forward
+from rilctl.models import forward, responses
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
@@ -197,14 +197,15 @@ def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "
     prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
     prompt_of_row_N = torch.arange(len(prompts), device=vlm.device).repeat_interleave(num_rows)
     texts = side.teachers(samples)
-    responses = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
-    ids_NR, mask_NR = collate_responses(vlm, responses)
+    rows = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
+    ids_NR, mask_NR = collate_responses(vlm, rows)
     if form == "repeated":
         prompts = [prompt for prompt in prompts for _ in range(num_rows)]
         prompt_of_row_N = torch.arange(len(prompts), device=vlm.device)
 
     def update() -> None:
-        with patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext():
+        copies = patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext()
+        with copies, patch.object(responses, "PACKED_TOKENS", 0):
             logprobs_NR, _ = response_logprobs(
                 vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids
             )

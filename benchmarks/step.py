@@ -24,7 +24,7 @@ from typing import Literal
 
 import torch
 from clock import Seconds, now
-from gpu import measure_on_gpu
+from gpu import PARTS, measure_on_gpu
 from ours import OurSide
 from peer import generate_with_library, library_vlm, train_with_trl
 from shapes import GPU_SHAPES, SHAPES, Shape, make_samples, write_model
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=[*SHAPES, *GPU_SHAPES])
     parser.add_argument("--steps", type=int, default=4, help="rounds, after one that doesn't count")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="of what is measured on a GPU")
     parser.add_argument("--peak-tflops", type=float, default=989.0, help="of the GPU in bfloat16; an H100's or H200's")
     parser.add_argument(
         "--json", action="store_true", help="one JSON object per shape, nothing else; so it is on a GPU"

@@ -8,10 +8,12 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rilctl.config.fields import LoraConfig
+from rilctl.models import responses
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.flash import has_flash
 from rilctl.models.policy import response_logprobs
+from rilctl.models.responses import PACKED_TOKENS
 from rilctl.models.shared_prompt import SharedPrompt
 from rilctl.models.vlm import Vlm
 from rilctl.testing.ragged import FAMILIES, gradients, move_adapters, ragged_groups, repeated_prompt
@@ -28,29 +30,38 @@ FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.
     ids=["plain", "fused"],
 )
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["group", "packed"])
+@pytest.mark.parametrize("packs", [False, True], ids=["group", "packed"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_shared_prompt_equals_the_repeated_prompt(
-    family: str, checkpointing: bool, lora: bool, kernels: list[SDPBackend], bound: float, load: LoadVlm
+    family: str,
+    packs: bool,
+    lora: bool,
+    kernels: list[SDPBackend],
+    bound: float,
+    load: LoadVlm,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     vlm = load(family)
+    monkeypatch.setattr(responses, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
     if lora:
         vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
         move_adapters(vlm)
     with sdpa_kernel(kernels):
         expected_NR, expected_grad = repeated_prompt(vlm)
-        if checkpointing:
-            enable_checkpointing(vlm)
         logprobs_NR, _ = response_logprobs(vlm, *ragged_groups(vlm))
         grad = gradients(vlm, logprobs_NR)
     torch.testing.assert_close(logprobs_NR, expected_NR, rtol=0, atol=bound)
     assert (grad - expected_grad).norm() / expected_grad.norm() < bound
 
 
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["group", "packed"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "checkpointing"])
+@pytest.mark.parametrize("packs", [False, True], ids=["group", "packed"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_shared_prompt_under_bfloat16(family: str, checkpointing: bool, load: LoadVlm) -> None:
+def test_the_shared_prompt_under_bfloat16(
+    family: str, packs: bool, checkpointing: bool, load: LoadVlm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vlm = load(family)
+    monkeypatch.setattr(responses, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
     exact_NR, exact_grad = repeated_prompt(vlm)
     vlm.dtype = torch.bfloat16
     if checkpointing:

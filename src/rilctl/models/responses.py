@@ -17,6 +17,9 @@ from rilctl.models.processor import EncodedPrompt
 from rilctl.models.repeated import repeated_hidden
 from rilctl.models.vlm import Vlm
 
+PACKED_TOKENS = 4096
+"""On a GPU a group of at most so many tokens is one sequence. Up to about there a pass takes the time to launch its
+kernels, so one is better than two; beyond it, attention that a mask throws away would count."""
 Form = Callable[[Vlm, Sequence[EncodedPrompt], Tensor, Tensor, Tensor], Tensor]
 """From model, prompts, prompt_of_row_N, token_ids_NR and mask_NR to hidden states of N rows."""
 
@@ -32,9 +35,9 @@ def response_hidden(
 ) -> Tensor:
     """Hidden states hidden_NSH at the prompt's last token and at every response token; see `group_hidden`.
 
-    A prompt with one response has nothing to share. Otherwise the prompt's cache is shared, or, where activations are
-    computed again in backward, which throws a cache away, or no module may run twice, the group is one sequence.
-    Unknown families share nothing.
+    A prompt with one response has nothing to share. Otherwise the prompt's cache is shared, or the group is one
+    sequence: where activations are computed again in backward, which throws a cache away, where no module may run
+    twice, and where a GPU would wait for the second pass (`PACKED_TOKENS`). Unknown families share nothing.
 
     Args:
         vlm: the model.
@@ -93,7 +96,7 @@ def _every_hidden(
     if prefix is None and len(prompts) == len(token_ids_NR):
         with recomputing(vlm):
             return sequence_hidden(vlm, [prompts[i] for i in prompt_of_row_N.tolist()], token_ids_NR, mask_NR)
-    if _is_one_sequence(vlm):
+    if prefix is None and _is_one_sequence(vlm, prompts, prompt_of_row_N, token_ids_NR):
         with recomputing(vlm):
             return packed_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
     return group_hidden(vlm, prefix or compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
@@ -103,12 +106,19 @@ def _last_hidden(
     vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
 ) -> Tensor:
     num_N = mask_NR.sum(1)
-    if vlm.family == "other" or _is_one_sequence(vlm) or not bool(num_N.all()):
+    is_whole = vlm.family == "other" or _is_one_sequence(vlm, prompts, prompt_of_row_N, token_ids_NR)
+    if is_whole or not bool(num_N.all()):
         hidden_NSH = _every_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
         return hidden_NSH[torch.arange(len(num_N), device=num_N.device), num_N]
     return last_hidden(vlm, compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
 
 
-def _is_one_sequence(vlm: Vlm) -> bool:
-    """Whether a cache can't be handed on."""
-    return is_recomputing(vlm) or vlm.sharding.each_module_once
+def _is_one_sequence(vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor) -> bool:
+    """Whether rows are packed with their prompts, instead of going on from its cache."""
+    if is_recomputing(vlm) or vlm.sharding.each_module_once:
+        return True
+    if vlm.device.type == "cpu":
+        return False
+    most_rows = int(prompt_of_row_N.bincount().max())
+    longest = max(len(prompt.token_ids_P) for prompt in prompts)
+    return longest + most_rows * token_ids_NR.shape[1] <= PACKED_TOKENS

@@ -81,7 +81,10 @@ class PlannedEngine:
         return Precision(low if has_masters else FLOAT32, low, "all", recomputes=recomputes)
 
     def layout(self, model: PlannedModel, device: Device, *, with_gradient: bool) -> Layout:
-        """How a group's rows meet their prompt: `models/responses.py`."""
+        """How a group's rows meet their prompt: `models/responses.py`.
+
+        A GPU packs short groups too; their masks are too small to count.
+        """
         if (with_gradient and self.config.gradient_checkpointing) or (self.zero and self.zero.divides_weights):
             return "packed"
         return "shared" if device == "cpu" or model.dtype_bytes < FLOAT32 else "expanded"

@@ -1,4 +1,4 @@
-"""Our step on a GPU, on the real sizes of Qwen2.5-VL. Not run yet: it was written where there is no GPU."""
+"""Our step on a GPU, on the real sizes of Qwen2.5-VL."""
 
 import gc
 import importlib.util

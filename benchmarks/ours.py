@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from unittest.mock import patch
@@ -27,7 +26,6 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.models.sharding import Unsharded
 from rilctl.stages.inputs import row_seed
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group, Row, student_row
@@ -38,12 +36,6 @@ UpdateForm = Literal["shared", "copied", "packed", "repeated"]
 prompt for each row."""
 NUM_STEPS = 1000
 """Of the learning rate's schedule, which is constant here."""
-
-
-class EachModuleOnce(Unsharded):
-    """Makes a group one sequence."""
-
-    each_module_once = True
 
 
 class TextJudge:
@@ -192,8 +184,6 @@ def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["
 def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "shared") -> Callable[[], None]:
     """Forward and backward of the log-probabilities of `num_rows` answers to each question; no optimizer."""
     vlm, num_rows = side.vlm, side.shape.num_rows
-    if form == "packed":
-        vlm = replace(vlm, sharding=EachModuleOnce())
     prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
     prompt_of_row_N = torch.arange(len(prompts), device=vlm.device).repeat_interleave(num_rows)
     texts = side.teachers(samples)
@@ -205,7 +195,7 @@ def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "
 
     def update() -> None:
         copies = patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext()
-        with copies, patch.object(responses, "PACKED_TOKENS", 0):
+        with copies, patch.object(responses, "_is_one_sequence", lambda *_: form == "packed"):
             logprobs_NR, _ = response_logprobs(
                 vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids
             )

@@ -9,7 +9,7 @@ directory, rows, forced number of new tokens, reward, optimizer and one thread. 
 within a round; the smallest of the rounds is reported (the machine may be shared), the median beside it. With `--json`
 one object per shape: `shape`, `dr_grpo_vs_trl_cpu`, `ril_vs_trl_dr_grpo_cpu`, `rollout_vs_generate_cpu`.
 
-With `--device cuda` (not run yet) one object for each part as soon as it is measured, on the real sizes of Qwen2.5-VL
+With `--device cuda` one object for each part as soon as it is measured, on the real sizes of Qwen2.5-VL
 with random weights in bfloat16: `shape`, `part`, and what `gpu.measure_on_gpu` says of it.
 """
 

@@ -133,4 +133,4 @@ class RowError(Exception):
         self.message = message
 
     def __reduce__(self) -> tuple[type["RowError"], tuple[str, str]]:
-        return type(self), (self.reason, self.message)  # workers raise it, and pickle knows only what `args` holds
+        return type(self), (self.reason, self.message)  # workers raise it, and only `args` crosses to another process

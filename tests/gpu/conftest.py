@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rilctl.config.fields import ModelConfig
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.testing.families import build_models
+from rilctl.models.vlm import Vlm
+from rilctl.testing.families import build_models, load_to_train
 
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # float32 is compared with float32, also inside the libraries' kernels
 DEVICE = torch.device("cuda")
@@ -36,7 +35,4 @@ def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def load(model_dirs: dict[str, Path]) -> LoadVlm:
     """A fresh copy of a small model, float32."""
 
-    def load(name: str) -> Vlm:
-        return load_vlm(ModelConfig(model=str(model_dirs[name])), base_dir=Path(), device=DEVICE, trainable=True)
-
-    return load
+    return lambda name: load_to_train(model_dirs[name], DEVICE)

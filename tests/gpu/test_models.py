@@ -7,16 +7,14 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from rilctl.config.fields import LoraConfig
 from rilctl.models import responses
-from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.flash import has_flash
 from rilctl.models.policy import response_logprobs
 from rilctl.models.responses import PACKED_TOKENS
 from rilctl.models.shared_prompt import SharedPrompt
 from rilctl.models.vlm import Vlm
-from rilctl.testing.ragged import FAMILIES, gradients, move_adapters, ragged_groups, repeated_prompt
+from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, repeated_prompt, with_random_adapter
 from rilctl.testing.sampler_contract import CHECKS
 
 from .conftest import DEVICE, LoadVlm
@@ -44,8 +42,7 @@ def test_the_shared_prompt_equals_the_repeated_prompt(
     vlm = load(family)
     monkeypatch.setattr(responses, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
     if lora:
-        vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
-        move_adapters(vlm)
+        vlm = with_random_adapter(vlm)
     with sdpa_kernel(kernels):
         expected_NR, expected_grad = repeated_prompt(vlm)
         logprobs_NR, _ = response_logprobs(vlm, *ragged_groups(vlm))

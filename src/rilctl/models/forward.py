@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
+from rilctl.models.backbone_inputs import image_inputs, places, response_positions
 from rilctl.models.last_layer import last_layer_at
-from rilctl.models.places import image_inputs, places, response_positions
 from rilctl.models.prefix import Prefix, expanded
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import PromptBatch, join_features, pad_token_id

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rilctl.models.places import image_inputs, prompt_positions, response_positions
+from rilctl.models.backbone_inputs import image_inputs, prompt_positions, response_positions
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import PromptBatch, collate_prompts, pad_token_id
 from rilctl.models.vlm import Vlm

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from rilctl.data.micro_batches import GroupSize, padded_tokens
+from rilctl.models.backbone_inputs import image_inputs, places
 from rilctl.models.last_layer import last_layer_at
-from rilctl.models.places import image_inputs, places
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import PromptBatch, collate_prompts
 from rilctl.models.vlm import Vlm

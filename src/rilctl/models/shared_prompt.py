@@ -9,7 +9,7 @@ Shapes: B prompts, G rows of the largest group, N rows, P prompt tokens, R the r
 K key/value heads, Q query heads of each, X = G Q R, D head size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -95,11 +95,9 @@ class SharedPrompt:
         grid = self.to_grid(query_NH1D, num_kv)
         padding = self.padding.unseen_B11S if self.padding else None
         prompt = _part(grid, layer.prompt_keys_BKPD, layer.prompt_values_BKPD, scaling, padding)
-        parts = [
-            (own_part.reshape(num_rows, num_heads, 1, -1), self.to_rows(prompt_part, query_NH1D))
-            for own_part, prompt_part in zip(own, prompt, strict=True)
-        ]
-        return _merge(*parts[0], *parts[1]).to(query_NH1D.dtype)
+        of_own = [part.reshape(num_rows, num_heads, 1, -1) for part in own]
+        of_prompt = [self.to_rows(part, query_NH1D) for part in prompt]
+        return _merge(of_own, of_prompt)[0].to(query_NH1D.dtype)
 
     def attend(
         self, query_NHRD: Tensor, own_keys_NKRD: Tensor, own_values_NKRD: Tensor, layer: Any, scaling: float
@@ -160,11 +158,9 @@ class _BlockAttention(torch.autograd.Function):
             grid, prompt_keys_BKPD, prompt_values_BKPD, scaling=scaling, padding=shared.padding
         )
         own_out, own_log = flash(query_NHRD, own_keys_NKRD, own_values_NKRD, scaling=scaling, causal=True)
-        prompt_log = shared.to_rows(prompt_log[..., None], query_NHRD)
-        prompt_out = shared.to_rows(prompt_out, query_NHRD)
-        log = torch.logaddexp(prompt_log, own_log[..., None])
-        out = prompt_out * (prompt_log - log).exp() + own_out * (own_log[..., None] - log).exp()
-        out_NHRD: Tensor = out.to(query_NHRD.dtype)
+        of_prompt = shared.to_rows(prompt_out, query_NHRD), shared.to_rows(prompt_log[..., None], query_NHRD)
+        out, log = _merge((own_out, own_log[..., None]), of_prompt)
+        out_NHRD = out.to(query_NHRD.dtype)
         ctx.save_for_backward(
             query_NHRD, own_keys_NKRD, own_values_NKRD, prompt_keys_BKPD, prompt_values_BKPD, out_NHRD, log
         )
@@ -210,11 +206,11 @@ def _in_precision(*tensors: Tensor) -> list[Tensor]:
     return [tensor.to(dtype) for tensor in tensors]
 
 
-def _merge(out_a: Tensor, out_b: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
-    """The attention over both parts' keys."""
+def _merge(one: Sequence[Tensor], other: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Attention and its log-sum over the keys of both parts, each an attention and its log-sum."""
+    (out_a, log_a), (out_b, log_b) = one, other
     log = torch.logaddexp(log_a, log_b)
-    merged: Tensor = out_a * (log_a - log).exp() + out_b * (log_b - log).exp()
-    return merged
+    return out_a * (log_a - log).exp() + out_b * (log_b - log).exp(), log
 
 
 def _attention(

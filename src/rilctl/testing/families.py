@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import torch
+
 from rilctl.config.fields import ModelConfig
+from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -22,6 +25,11 @@ def build_models(directory: Path) -> dict[str, Path]:
     return built | {name: build_family(directory / name, name) for name in families}
 
 
+def load_to_train(directory: Path, device: torch.device) -> Vlm:
+    """A fresh copy of a model, float32, so that a test may change it."""
+    return load_vlm(ModelConfig(model=str(directory)), base_dir=Path(), device=device, trainable=True)
+
+
 def build_family(directory: Path, family: BuiltFamily, *, seed: int = 0) -> Path:
     """Write a small model directory with random weights and return it; tokenizer and template are the pocket student's.
 
@@ -30,10 +38,7 @@ def build_family(directory: Path, family: BuiltFamily, *, seed: int = 0) -> Path
         family: which architecture; `text` is Qwen3. To the package the last two are of an unknown family.
         seed: of the weights.
     """
-    import torch
     from transformers import AutoTokenizer
-
-    from rilctl.models.vlm import load_vlm
 
     write_shape("pocket-student", directory)
     tokenizer = AutoTokenizer.from_pretrained(directory)

@@ -4,6 +4,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rilctl.config.fields import LoraConfig
+from rilctl.models.adapters import with_adapter
 from rilctl.models.policy import response_logprobs
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
@@ -54,8 +56,10 @@ def repeated_prompt(vlm: Vlm) -> tuple[Tensor, Tensor]:
     return logprobs_NR.detach(), gradients(vlm, logprobs_NR)
 
 
-def move_adapters(vlm: Vlm) -> None:
-    """Give adapters random weights: new ones change nothing, since half of their weights start at 0."""
-    for name, parameter in vlm.model.named_parameters():
+def with_random_adapter(vlm: Vlm) -> Vlm:
+    """The model with an adapter that makes a difference: half of a new one's weights are 0."""
+    adapted = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
+    for name, parameter in adapted.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)
+    return adapted

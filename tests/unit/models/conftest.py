@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rilctl.config.fields import ModelConfig
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.testing.families import build_models
+from rilctl.models.vlm import Vlm
+from rilctl.testing.families import build_models, load_to_train
 
 LoadVlm = Callable[[str], Vlm]
 
@@ -22,8 +21,4 @@ def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def load(model_dirs: dict[str, Path]) -> LoadVlm:
     """A fresh copy of a small model, float32, so that a test may change it."""
 
-    def load(name: str) -> Vlm:
-        config = ModelConfig(model=str(model_dirs[name]))
-        return load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
-
-    return load
+    return lambda name: load_to_train(model_dirs[name], torch.device("cpu"))

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from rilctl.config.fields import LoraConfig, SamplingConfig
-from rilctl.models.adapters import with_adapter
+from rilctl.config.fields import SamplingConfig
 from rilctl.models.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.decode import sample
 from rilctl.models.forward import group_hidden
@@ -15,10 +14,10 @@ from rilctl.testing.ragged import (
     FAMILIES,
     QUESTIONS,
     gradients,
-    move_adapters,
     noise,
     ragged_groups,
     repeated_prompt,
+    with_random_adapter,
 )
 
 
@@ -28,8 +27,7 @@ from rilctl.testing.ragged import (
 def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, load):
     vlm = load(family)
     if lora:
-        vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
-        move_adapters(vlm)
+        vlm = with_random_adapter(vlm)
     repeated, repeated_grad = repeated_prompt(vlm)
     if checkpointing:
         enable_checkpointing(vlm)

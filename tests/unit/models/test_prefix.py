@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from rilctl.config.fields import LoraConfig, SamplingConfig
-from rilctl.models.adapters import with_adapter
+from rilctl.config.fields import SamplingConfig
 from rilctl.models.decode import sample
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prefix import KeptPrefix
 from rilctl.models.vlm import Vlm
-from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups
+from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, with_random_adapter
 
 SAMPLING = SamplingConfig(max_new_tokens=4)
 
@@ -23,7 +22,7 @@ def kept_prefix(vlm: Vlm, budget_tokens: int = 10**6) -> KeptPrefix:
 def test_an_update_from_kept_prompts_is_the_same(family, lora, load):
     vlm = load(family)
     if lora:
-        vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
+        vlm = with_random_adapter(vlm)
     prompts, prompt_of_row, ids_NR, mask_NR = ragged_groups(vlm)
     anew = response_logprobs(vlm, prompts, prompt_of_row, ids_NR, mask_NR)[0]
     anew_grad, kept = gradients(vlm, anew), kept_prefix(vlm)

@@ -14,6 +14,8 @@ from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
+from rilctl.models.prefix import KeptPrefix, Prefix
+from rilctl.models.processor import EncodedPrompt
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
@@ -174,6 +176,34 @@ def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeyp
     assert {r: o.content_digest for r, o in plain.outputs.items()} == {
         r: o.content_digest for r, o in turns.outputs.items()
     }
+
+
+def test_prompts_that_stay_from_rollouts_to_update_change_nothing(workspace, tmp_path, monkeypatch):
+    taken: list[bool] = []
+    take = KeptPrefix.take
+
+    def noted(self: KeptPrefix, prompts: list[EncodedPrompt]) -> Prefix | None:
+        prefix = take(self, prompts)
+        taken.append(prefix is not None)
+        return prefix
+
+    monkeypatch.setattr(KeptPrefix, "take", noted)
+    kept = run_stage(workspace, "train", *SHORT, out=tmp_path / "kept")
+    assert taken == [True, True]  # one micro-batch a step
+    monkeypatch.setattr(KeptPrefix, "take", lambda *_: None)
+    anew = run_stage(workspace, "train", *SHORT, out=tmp_path / "anew")
+    assert {r: o.content_digest for r, o in kept.outputs.items()} == {
+        r: o.content_digest for r, o in anew.outputs.items()
+    }
+
+
+@pytest.mark.parametrize("override", ["engine.tokens_per_micro_batch=64", "generation.rows_per_batch=1"])
+def test_prompts_of_a_step_in_parts_are_not_kept(override, workspace, tmp_path, monkeypatch):
+    taken = []
+    take = KeptPrefix.take
+    monkeypatch.setattr(KeptPrefix, "take", lambda self, prompts: taken.append(take(self, prompts)))
+    run_stage(workspace, "train", *SHORT, f"train.{override}", out=tmp_path / "out")
+    assert not any(taken)
 
 
 def test_a_student_of_an_unknown_family_goes_through_every_step_and_says_so_once(workspace, tmp_path, monkeypatch):

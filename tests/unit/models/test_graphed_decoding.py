@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models import decoding, graphed
+from rilctl.models import decoding, graphed_decoding
 from rilctl.models.decode import sample
 from rilctl.testing.ragged import FAMILIES, ragged_groups
 
@@ -18,8 +18,8 @@ def test_replayed_steps_sample_the_same(family, load, monkeypatch):
     numbers = sorted(len(row.token_ids) for group in expected for row in group)
     assert numbers[0] < numbers[6] < numbers[-1]
     recorded = []
-    monkeypatch.setattr(graphed, "Recorded", lambda step: recorded.append(step()) or step)
-    monkeypatch.setattr(decoding, "SharedDecoding", graphed.GraphedDecoding)
+    monkeypatch.setattr(graphed_decoding, "Recorded", lambda step: recorded.append(step()) or step)
+    monkeypatch.setattr(decoding, "SharedDecoding", graphed_decoding.GraphedDecoding)
     found = sample(vlm, prompts, seeds, sampling)
     assert len(recorded) == 1
     for ours, theirs in zip(found, expected, strict=True):

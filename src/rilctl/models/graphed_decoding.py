@@ -16,34 +16,33 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from rilctl.models.places import response_positions
 from rilctl.models.prefix import Prefix
-from rilctl.models.shared_prompt import PromptLayer, SharedPrompt, shared_attention
+from rilctl.models.shared_decoding import RoomyLayer, newest_hidden
+from rilctl.models.shared_prompt import SharedPrompt, shared_attention
 from rilctl.models.vlm import Vlm
 
 
-class RoomyLayer(PromptLayer):  # type: ignore[no-untyped-call]
-    """A layer of the cache with room for all of the rows' tokens.
+class ColumnLayer(RoomyLayer):  # type: ignore[no-untyped-call]
+    """Gives the attention all that there is room for.
 
     Args:
         prompt_keys_BKPD: keys.
         prompt_values_BKPD: values.
         num_rows: N.
+        column_1: where the newest token's go.
         budget: R.
     """
 
-    def __init__(self, prompt_keys_BKPD: Tensor, prompt_values_BKPD: Tensor, num_rows: int, budget: int) -> None:
-        super().__init__(prompt_keys_BKPD, prompt_values_BKPD)
-        self._keys_NKRD, self._values_NKRD = (
-            part.new_zeros((num_rows, part.shape[1], budget, part.shape[3]))
-            for part in (prompt_keys_BKPD, prompt_values_BKPD)
-        )
-        self.column_1 = torch.zeros(1, dtype=torch.long, device=prompt_keys_BKPD.device)
+    def __init__(
+        self, prompt_keys_BKPD: Tensor, prompt_values_BKPD: Tensor, num_rows: int, column_1: Tensor, budget: int
+    ) -> None:
+        super().__init__(prompt_keys_BKPD, prompt_values_BKPD, num_rows, budget)
+        self._column_1 = column_1
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Take the newest token's; all that there is room for, keys_NKRD and values_NKRD."""
-        self._keys_NKRD.index_copy_(2, self.column_1, key_states.to(self._keys_NKRD.dtype))
-        self._values_NKRD.index_copy_(2, self.column_1, value_states.to(self._values_NKRD.dtype))
+        """Take the newest token's; keys_NKRD and values_NKRD."""
+        self._keys_NKRD.index_copy_(2, self._column_1, key_states.to(self._keys_NKRD.dtype))
+        self._values_NKRD.index_copy_(2, self._column_1, value_states.to(self._values_NKRD.dtype))
         return self._keys_NKRD, self._values_NKRD
 
 
@@ -58,27 +57,19 @@ class GraphedDecoding:
     """
 
     def __init__(self, vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: int) -> None:
-        num_rows, device, caches = len(prompt_of_row_N), vlm.device, prefix.cache.layers
-        layers = [RoomyLayer(layer.keys, layer.values, num_rows, budget) for layer in caches]
-        shared, cache = SharedPrompt(prefix.batch.mask_BP, prompt_of_row_N), Cache(layers=list(layers))
+        num_rows, device = len(prompt_of_row_N), vlm.device
         tokens_N, position_N = (torch.zeros(num_rows, dtype=torch.long, device=device) for _ in range(2))
         column_1, columns_R = torch.zeros(1, dtype=torch.long, device=device), torch.arange(budget, device=device)
+        layers = [ColumnLayer(old.keys, old.values, num_rows, column_1, budget) for old in prefix.cache.layers]
+        cache = Cache(layers=list(layers))
+        options = {"shared_prompt": SharedPrompt(prefix.batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
 
         def step() -> Tensor:
             unseen_111R = (columns_R > column_1)[None, None, None]
             for layer in layers:
-                layer.column_1, layer.unseen_111R = column_1, unseen_111R
+                layer.unseen_111R = unseen_111R
             with shared_attention(vlm):
-                out = vlm.backbone(
-                    input_ids=tokens_N[:, None],
-                    position_ids=response_positions(vlm, position_N, 1),
-                    past_key_values=cache,
-                    use_cache=True,
-                    shared_prompt=shared,
-                    prompt_layers=layers,
-                )
-            hidden_NH: Tensor = out.last_hidden_state[:, -1]
-            return hidden_NH
+                return newest_hidden(vlm, cache, tokens_N, position_N, **options)
 
         self._replay = Recorded(step)
         self._tokens_N, self._position_N, self._column_1 = tokens_N, position_N, column_1

@@ -22,7 +22,7 @@ from rilctl.stages.ril.placement import HOST, Trained, Turns
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"
 GIB = 2**30
-PARTS = ("dr_grpo", "updates", "rollouts", "ril", "turn", "trl")
+PARTS = ("dr_grpo", "updates", "rollouts", "profile", "ril", "turn", "trl")
 
 
 def _attention_operations(query_shape: Sequence[int], key_shape: Sequence[int], *_: Any, **__: Any) -> int:
@@ -57,17 +57,20 @@ def measure_on_gpu(
 
     Yields:
         `dr_grpo` and `ril`: median wall seconds by phase and of the step, `peak_gib`, `sampled_tokens_per_s` of the
-        rollouts, `learn_operations_share` (model-FLOPs utilisation of all phases but rollouts: the operations of their
-        matrix products, counted by torch, over those the GPU could have done in that time).
+        rollouts, `learn_operations_share` (of all phases but rollouts: the operations of their matrix products, counted
+        by torch, over those the GPU could have done in that time), and `learn_operations_share_if_repeated` (the same
+        as it is often published: with the operations that a prompt for each row would have taken).
         `update, shared prompt` and the other forms of `ours.UpdateForm`: seconds and peak of the policy's forward and
         backward, question by question.
         `rollouts`: seconds of ours and of the library's `generate` for the same prompts and number of tokens.
+        `profile`: of our rollouts, `seconds`, `kernels_per_token` (launched or replayed, for all rows of a token),
+        `gpu_busy_share` (time in kernels over seconds, both under the profiler), and milliseconds of the longest.
         `trl`: seconds and peak of TRL's Dr.GRPO step where TRL is installed.
         `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
     """
     samples = make_samples(shape, shape.num_questions * (num_rounds + 1))
     first = samples[: shape.num_questions]
-    if {"dr_grpo", "updates", "rollouts"} & set(parts):
+    if {"dr_grpo", "updates", "rollouts", "profile"} & set(parts):
         side = OurSide(directory, shape, "dr_grpo", DEVICE)
         if "dr_grpo" in parts:
             yield "dr_grpo", _part(partial(_steps, side, samples, num_rounds, peak_tflops))
@@ -76,6 +79,8 @@ def measure_on_gpu(
             yield f"update, {form} prompt", _part(partial(_updates, updates, num_rounds))
         if "rollouts" in parts:
             yield "rollouts", _part(partial(_rollouts, side, first))
+        if "profile" in parts:
+            yield "profile", _part(partial(_profile, side, first))
         side = updates = None  # type: ignore[assignment]
     if {"ril", "turn"} & set(parts):
         side = OurSide(directory, shape, "ril", DEVICE)
@@ -108,13 +113,39 @@ def _steps(side: OurSide, samples: Sequence[Sample], num_rounds: int, peak_tflop
     num_tokens = shape.num_questions * shape.num_rows * shape.new_tokens
     step_s = sum(phases.values())
     learn_s = step_s - phases["rollout"]
+    share = counter.get_total_flops() / learn_s / (peak_tflops * 1e12)
     return {
         "phases_s": phases,
         "step_s": step_s,
         "peak_gib": torch.cuda.max_memory_allocated() / GIB,
         "sampled_tokens_per_s": num_tokens / phases["rollout"],
-        "learn_operations_share": counter.get_total_flops() / learn_s / (peak_tflops * 1e12),
+        "learn_operations_share": share,
+        "learn_operations_share_if_repeated": share * _repetition(side, samples[0]),
         "gradient_checkpointing": side.config.engine.gradient_checkpointing,
+    }
+
+
+def _repetition(side: OurSide, sample: Sample) -> float:
+    """How many times the tokens of a group there would be if each row had its own prompt."""
+    num_rows = side.shape.num_rows * (1 if side.learner.disc is None else 2)
+    prompt_tokens = len(side.prompts.get(sample.question, sample.images).token_ids_P)
+    shared_tokens = prompt_tokens + num_rows * side.shape.new_tokens
+    return num_rows * (prompt_tokens + side.shape.new_tokens) / shared_tokens
+
+
+def _profile(side: OurSide, samples: Sequence[Sample]) -> Report:
+    side.roll_out(samples)  # warms up
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        start = now()
+        side.roll_out(samples)
+        seconds = (now() - start).wall
+    kernels = sorted(profile.key_averages(), key=lambda kernel: kernel.device_time_total, reverse=True)
+    busy_s = sum(kernel.device_time_total for kernel in kernels) / 1e6
+    return {
+        "seconds": seconds,
+        "kernels_per_token": sum(kernel.count for kernel in kernels) / side.shape.new_tokens,
+        "gpu_busy_share": busy_s / seconds,
+        "longest_ms": {kernel.key[:60]: [kernel.count, kernel.device_time_total / 1e3] for kernel in kernels[:12]},
     }
 
 

@@ -1,7 +1,7 @@
 """Our training step against TRL's, in one process, in turn, by CPU seconds.
 
     python benchmarks/step.py [--shapes large small long] [--steps 4] [--json]
-    python benchmarks/step.py --device cuda [--shapes qwen3b qwen3b-lora qwen7b] [--steps 2]
+    python benchmarks/step.py --device cuda [--shapes qwen3b qwen3b-lora qwen7b] [--steps 2] [--questions 8]
 
 On a CPU each round makes one step of TRL's Dr.GRPO, of our Dr.GRPO and of our RIL on the same fresh questions, then
 the library's `generate(num_return_sequences=8)` and our rollouts on the same prompts. All have the same model
@@ -18,7 +18,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=[*SHAPES, *GPU_SHAPES])
     parser.add_argument("--steps", type=int, default=4, help="rounds, after one that doesn't count")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--questions", type=int, help="groups in a step, in the place of the shape's own")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="of what is measured on a GPU")
     parser.add_argument("--peak-tflops", type=float, default=989.0, help="of the GPU in bfloat16; an H100's or H200's")
     parser.add_argument(
@@ -74,11 +75,15 @@ def main() -> None:
     for name in arguments.shapes or shapes:
         with tempfile.TemporaryDirectory() as directory:
             shape = shapes[name]
+            shape = replace(shape, num_questions=arguments.questions or shape.num_questions)
             write_model(Path(directory), shape)
             if arguments.device == "cuda":
                 options = (arguments.steps, arguments.peak_tflops, arguments.parts)
                 for part, report in measure_on_gpu(Path(directory), shape, *options):
-                    print(json.dumps({"shape": name, "part": part, **report}), flush=True)
+                    print(
+                        json.dumps({"shape": name, "part": part, "num_questions": shape.num_questions, **report}),
+                        flush=True,
+                    )
                 continue
             rounds = measure(Path(directory), shape, arguments.steps)
         if arguments.json:

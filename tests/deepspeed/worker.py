@@ -61,10 +61,11 @@ CASES = {
     "zero-2-offload": Case(DeepspeedEngineConfig(zero_stage=2, offload="optimizer")),
     "zero-3-offload": Case(DeepspeedEngineConfig(zero_stage=3, offload="all")),
     "zero-3-checkpointing": Case(DeepspeedEngineConfig(zero_stage=3), checkpointing=True),
+    "zero-1-offload": Case(DeepspeedEngineConfig(zero_stage=1, offload="optimizer")),
     "zero-2-lora": Case(DeepspeedEngineConfig(zero_stage=2), lora=True),
     "zero-3-lora": Case(DeepspeedEngineConfig(zero_stage=3), lora=True),
-    "zero-2-bf16": Case(DeepspeedEngineConfig(zero_stage=2), bfloat16=True),
-    "zero-3-bf16": Case(DeepspeedEngineConfig(zero_stage=3), bfloat16=True),
+    **{f"zero-{stage}-bf16": Case(DeepspeedEngineConfig(zero_stage=stage), bfloat16=True) for stage in (0, 1, 2, 3)},
+    "zero-1-bf16-offload": Case(DeepspeedEngineConfig(zero_stage=1, offload="optimizer"), bfloat16=True),
     "zero-3-bf16-offload": Case(DeepspeedEngineConfig(zero_stage=3, offload="all"), bfloat16=True),
 }
 

@@ -12,8 +12,10 @@ from rilctl.testing.ranks import run_ranks
 from .conftest import DEVICE
 
 WORKER = Path(__file__).parents[1] / "deepspeed" / "worker.py"
-FLOAT32 = ("zero-2", "zero-3", "zero-2-offload", "zero-3-offload")
-BFLOAT16 = ("zero-2-bf16", "zero-3-bf16-offload")
+FLOAT32 = ("zero-0", "zero-1", "zero-2", "zero-3", "zero-1-offload", "zero-2-offload", "zero-3-offload")
+BFLOAT16 = ("zero-0-bf16", "zero-1-bf16", "zero-1-bf16-offload", "zero-2-bf16", "zero-3-bf16-offload")
+AT_ONCE = 8
+"""Processes that share the GPU; each has a context of half a gigabyte beside its small model."""
 REFERENCES = ("torch", "torch-bf16")
 
 
@@ -27,7 +29,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         return json.loads((folder / f"{name}.json").read_text()) if done.returncode == 0 else done.stderr[-4000:]
 
     names = [*REFERENCES, *FLOAT32, *BFLOAT16]
-    with ThreadPoolExecutor(len(names)) as processes:
+    with ThreadPoolExecutor(AT_ONCE) as processes:
         return dict(zip(names, processes.map(train, names), strict=True))
 
 
@@ -50,7 +52,8 @@ def test_bfloat16_with_float32_masters_learns_what_torch_learns(reports: dict[st
     assert found[-1] < 0.8 * found[0]
 
 
-@pytest.mark.parametrize("name", [*REFERENCES, *FLOAT32])
+@pytest.mark.parametrize("name", [*REFERENCES, *FLOAT32, *BFLOAT16])
 def test_a_resumed_run_goes_on(reports: dict[str, Any], name: str) -> None:
     whole, resumed = losses(reports, name), losses(reports, name, "resumed")
-    assert resumed == pytest.approx(whole[len(whole) // 2 :], rel=1e-4)  # sums on a GPU come in any order
+    # Sums on a GPU come in any order; where weights are rounded to bfloat16, some of them to the neighbouring value.
+    assert resumed == pytest.approx(whole[len(whole) // 2 :], rel=5e-3 if name in BFLOAT16 else 1e-4)

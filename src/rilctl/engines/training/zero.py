@@ -99,7 +99,9 @@ def initialize(
     """
     module = ForwardPass(model)
     arguments = {"model": module, "optimizer": optimizer, "dist_init_required": False}
-    settings = _settings(config, next(model.parameters()).dtype, _num_hidden(head), max_grad_norm)
+    weights = next(model.parameters())
+    on_gpu = weights.device.type == "cuda"
+    settings = settings_of(config, weights.dtype, _num_hidden(head), max_grad_norm, on_gpu=on_gpu)
     with warnings.catch_warnings(), _without_adapters(model):
         warnings.simplefilter("ignore")  # of torch's deprecations, none of which a person here could heed
         engine = import_deepspeed().initialize(**arguments, config=settings)[0]
@@ -127,14 +129,25 @@ def import_deepspeed() -> Any:
     return deepspeed
 
 
-def _settings(
-    config: DeepspeedEngineConfig, dtype: torch.dtype, num_hidden: int, max_grad_norm: float
+def settings_of(
+    config: DeepspeedEngineConfig, dtype: torch.dtype, num_hidden: int, max_grad_norm: float, *, on_gpu: bool
 ) -> dict[str, Any]:
-    zero: dict[str, Any] = {"stage": config.zero_stage, "overlap_comm": torch.cuda.is_available()}
+    """DeepSpeed's settings.
+
+    Args:
+        config: stage and offload.
+        dtype: of the forward pass's weights.
+        num_hidden: size of the hidden states; 0: unknown.
+        max_grad_norm: gradients are clipped to it; 0: here nobody clips.
+        on_gpu: whether streams run beside each other, and host memory can be pinned.
+    """
+    zero: dict[str, Any] = {"stage": config.zero_stage}
+    # Below stage 2 gradients are reduced in `step`, once: there is nothing to overlap, and DeepSpeed refuses to try.
+    zero["overlap_comm"] = on_gpu and config.zero_stage >= 2
     if config.offload != "none":
-        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": on_gpu}
     if config.offload == "all":
-        zero["offload_param"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+        zero["offload_param"] = {"device": "cpu", "pin_memory": on_gpu}
     if config.zero_stage == 3:
         zero["stage3_param_persistence_threshold"] = 10 * num_hidden  # norms and biases stay everywhere
     settings = {

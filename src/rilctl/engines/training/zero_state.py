@@ -95,12 +95,21 @@ class ZeroState:
     def _partitions(self) -> list[Tensor]:
         """This rank's masters, one tensor for each group of the optimizer or part of it."""
         zero = self._engine.optimizer
-        return list(zero.fp32_partitioned_groups_flat if self._stage == 3 else zero.single_partition_of_fp32_groups)
+        if self._stage == 3:
+            return list(zero.fp32_partitioned_groups_flat)
+        return list(zero.fp32_groups_flat_partition if _is_bf16(zero) else zero.single_partition_of_fp32_groups)
 
     def _steps(self) -> list[Tensor]:
         return [moments["step"] for moments in self._adamw.state.values() if moments]
 
     def _link(self) -> None:
         if self._stage < 3:
-            for group, flat in zip(self._engine.optimizer.bit16_groups, self._partitions(), strict=True):
+            zero = self._engine.optimizer
+            groups = zero.bf16_groups if _is_bf16(zero) else zero.bit16_groups
+            for group, flat in zip(groups, self._partitions(), strict=True):
                 self._utils.lazy_init_hp_params_optimizer_state(group, flat, self._adamw.state)
+
+
+def _is_bf16(zero: Any) -> bool:
+    """Whether it is the optimizer of stage 1 in bfloat16 without offload, which has names of its own."""
+    return hasattr(zero, "bf16_groups")

@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.rule import judge_answer
+from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import RolloutRecord, VerdictRecord
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
@@ -213,6 +215,34 @@ def test_a_step_without_verdicts_stops_the_run_or_waits_for_them(done: Path, mon
     assert outcome.code == 0, outcome.stderr
     rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
     assert all(row.answer_reward is not None for row in rows)
+
+
+def test_a_discriminator_that_fails_doesn_t_wait_for_a_judge_that_hangs(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, is_asked = threading.Event(), threading.Event()
+    failed_at: list[float] = []
+
+    def silent(asked: Call) -> str:
+        is_asked.set()
+        hangs.wait(120)
+        return "too late"
+
+    def fails(*_: object) -> Any:
+        assert is_asked.wait(60)
+        failed_at.append(time.monotonic())
+        raise RuntimeError("the discriminator's own words")
+
+    monkeypatch.setattr(Discriminator, "forward", fails)
+    options = ("train.missing_verdicts=wait", "train.verdict_wait_s=20", "data.validation.share=0.0")
+    with ScriptedEndpoint(silent) as endpoint:
+        recipe(done, endpoint.url)
+        sets = (part for option in options for part in ("--set", option))
+        outcome = call(done, "train", "recipe.toml", "judge.toml", "--out", "trained", *sets)
+        took_s = time.monotonic() - failed_at[0]
+        hangs.set()
+    assert outcome.code == 1 and "the discriminator's own words" in outcome.stderr
+    assert took_s < 8
 
 
 def test_a_rule_judge_has_no_canaries(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,11 +61,14 @@ class Run:
         (self.path / RESUME).mkdir(exist_ok=True)
         return self.path / RESUME
 
-    def finished(self, roles: Mapping[str, ArtifactKind]) -> dict[str, ArtifactSummary] | None:
+    def finished(
+        self, roles: Mapping[str, ArtifactKind], *, optional: Set[str] = frozenset()
+    ) -> dict[str, ArtifactSummary] | None:
         """Summaries of all artifacts of this run by role, or None if one is not there yet or partial.
 
         Args:
             roles: kind by role. A single artifact may be the run's directory itself, whatever its role is called.
+            optional: of them, what a finished run may lack; written before the last of the others.
 
         Raises:
             ArtifactError: an artifact was complete, but a file of it is gone or has another size.
@@ -74,6 +77,8 @@ class Run:
         for role, kind in roles.items():
             path = self.path if (self.path / MANIFEST).exists() else self.path / role
             if not (path / MANIFEST).exists():
+                if role in optional:
+                    continue
                 return None
             manifest = read_manifest(path)
             if (manifest.kind, manifest.provenance_digest, manifest.status) != (

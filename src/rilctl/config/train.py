@@ -111,11 +111,11 @@ class TrainConfig(StrictModel):
     lora: LoraConfig | None = None
     """Train an adapter and merge it in the end; absent: all weights."""
     max_missing_verdicts: Share = 0.1
-    """Largest share of a step's rows that may have no verdict."""
+    """Largest share of a step's rows, or of a validation's answers, that may have no verdict."""
     missing_verdicts: Annotated[Literal["stop", "wait"], EXECUTION] = "stop"
-    """What a step with more of them does: end the run, or ask the judge for the missing ones again and again."""
+    """What happens at more: the step ends the run, or it and validation ask for the missing ones again and again."""
     verdict_wait_s: Annotated[PositiveFloat, EXECUTION] = 600.0
-    """Longest such wait of one step; then the run ends."""
+    """Longest such wait; then the step ends the run, and the validation doesn't count."""
     validate_every: PositiveInt = 50
     """Steps between validations on held-out questions; the best student is kept."""
     num_validation_questions: PositiveInt = 256

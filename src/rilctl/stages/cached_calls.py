@@ -7,6 +7,7 @@ there are: asking for 16 instead of 8 asks for 8 more.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -235,11 +236,12 @@ class CachedGeneration:
         self.rows_at_once = engine.rows_at_once
         self._engine, self._cache, self._chunk = engine, cache, chunk
         self._on_begin, self._on_chunk, self._check_stop = on_begin, on_chunk, check_stop
+        self._is_closed = False
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
-        """See `GenerationEngine`."""
+        """See `GenerationEngine`. Raises `CancelledError` once it is closed, by another thread as well."""
         self._on_begin(len(requests))
         answers = cached_responses(
             self._engine,
@@ -247,11 +249,17 @@ class CachedGeneration:
             requests,
             sampling,
             chunk=self._chunk,
-            on_chunk=self._on_chunk,
+            on_chunk=self._after_chunk,
             check_stop=self._check_stop,
         )
         return list(answers)
 
     def close(self) -> None:
         """See `GenerationEngine`."""
+        self._is_closed = True
         self._engine.close()
+
+    def _after_chunk(self, num: int) -> None:
+        self._on_chunk(num)
+        if self._is_closed:
+            raise CancelledError

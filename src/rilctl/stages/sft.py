@@ -58,6 +58,9 @@ class SftRow:
     Args:
         sample_id: the question's id.
         stopped: whether the response's author ended it, so that the stop token is learned too.
+        source: the teacher who answered, or `data`.
+        response_index: which of its answers to this question; None: the data set has one.
+        held_out: whether it is validated on, and not learned.
     """
 
     sample_id: str
@@ -65,13 +68,28 @@ class SftRow:
     images: tuple[ImageRef, ...]
     text: str
     stopped: bool
+    source: str = "data"
+    response_index: int | None = None
+    held_out: bool = False
+
+    @property
+    def key(self) -> str:
+        """Tells it from every other row: a question may have many."""
+        return f"{'validation' if self.held_out else 'data'}/{self.sample_id}/{self.source}/{self.response_index}"
+
+    def reject(self, error: RowError) -> RejectedRecord:
+        """The record of a row that can't be learned."""
+        which = "" if self.response_index is None else f"response {self.response_index}: "
+        return RejectedRecord(
+            sample_id=self.sample_id, source=self.source, reason=error.reason, message=f"{which}{error.message}"
+        )
 
 
 class SftState(StrictModel):
     """What a checkpoint remembers besides weights and optimizer."""
 
-    rejected: list[RejectedRecord] = []
-    """Bad rows so far."""
+    rejected: dict[str, RejectedRecord] = {}
+    """Bad rows so far, by `SftRow.key`."""
     metrics: dict[str, float] = {}
     """The newest value of each metric."""
 
@@ -107,7 +125,7 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
             enable_checkpointing(vlm)
         if config.lora:
             vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
-        held_out = [_data_row(sample) for sample in validation.samples]
+        held_out = [_data_row(sample, held_out=True) for sample in validation.samples]
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
         trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks)
@@ -146,7 +164,7 @@ class _Trainer:
         step, state = checkpoint or (0, SftState())
         if checkpoint:
             reporter.say(f"resuming at step {step} of {num_steps}")
-        self.rejected = {row.sample_id: row for row in state.rejected}
+        self.rejected = dict(state.rejected)
         last = dict(state.metrics)
         log.truncate_to(step)
         reporter.begin("sft", total=num_steps, unit="steps", done=step)
@@ -165,7 +183,7 @@ class _Trainer:
             reporter.advance(metrics=metrics)
             signal_number = asked_to_stop(self.context, ranks)
             if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
-                state = SftState(rejected=list(self.rejected.values()), metrics=last)
+                state = SftState(rejected=self.rejected, metrics=last)
                 save_checkpoint(artifact_run.resume_dir, step, engines, state, ranks=ranks)
             leave_if_asked(self.context, signal_number)
         reporter.end()
@@ -182,7 +200,7 @@ class _Trainer:
     def _step(self, engine: TrainingEngine, rows: Sequence[SftRow]) -> dict[str, float]:
         """One optimizer step; the loss is the mean over the response tokens of all ranks."""
         encoded = self._encode_together(rows)
-        if not self.ranks.total(len(encoded)) and self.rejected.keys() >= {row.sample_id for row in self.rows}:
+        if not self.ranks.total(len(encoded)) and self.rejected.keys() >= {row.key for row in self.rows}:
             first = next(iter(self.rejected.values()))
             raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
         # 0 where all rows are bad: nothing is learned
@@ -216,15 +234,17 @@ class _Trainer:
 
     def _encode_together(self, rows: Sequence[SftRow]) -> list[tuple[EncodedPrompt, tuple[int, ...]]]:
         """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
-        known = set(self.rejected)
+        new: dict[str, RejectedRecord] = {}
         with self.ranks.together():
-            encoded = list(self._encode(rows))
-        new = [row for sample_id, row in self.rejected.items() if sample_id not in known]
-        self.rejected |= {row.sample_id: row for row in share_rejected(self.ranks, new)}
+            encoded = list(self._encode(rows, new))
+        keys = self.ranks.gather_lists([*new])
+        self.rejected |= zip(keys, share_rejected(self.ranks, [*new.values()]), strict=True)
         return encoded
 
-    def _encode(self, rows: Sequence[SftRow]) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
-        """Rows as tensors; a bad row is recorded once and left out."""
+    def _encode(
+        self, rows: Sequence[SftRow], rejected: dict[str, RejectedRecord]
+    ) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
+        """Rows as tensors; bad ones are left out, and recorded by their key."""
         for row in rows:
             try:
                 prompt = self.prompts.get(row.question, row.images)  # first, as it may be expected
@@ -234,9 +254,7 @@ class _Trainer:
                     raise RowError("response-too-long", f"{len(token_ids)} tokens, max_response_tokens = {limit}")
                 yield prompt, token_ids
             except RowError as error:
-                self.rejected[row.sample_id] = RejectedRecord(
-                    sample_id=row.sample_id, source="data", reason=error.reason, message=error.message
-                )
+                rejected[row.key] = row.reject(error)
 
     def _micro_batches(
         self, encoded: list[tuple[EncodedPrompt, tuple[int, ...]]]
@@ -269,7 +287,15 @@ def _rows(
     path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
     responses = read_responses(context, path, data.samples)
     rows = [
-        SftRow(sample.id, sample.question, sample.images, response.text, response.finish_reason != "length")
+        SftRow(
+            sample.id,
+            sample.question,
+            sample.images,
+            response.text,
+            stopped=response.finish_reason != "length",
+            source=response.source,
+            response_index=response.response_index,
+        )
         for sample in data.samples
         for response in responses.get(sample.id, ())
         if response.text
@@ -279,8 +305,8 @@ def _rows(
     return rows, [data_entry(data), input_entry("teacher-cache", path)], data.rejected
 
 
-def _data_row(sample: Sample) -> SftRow:
-    return SftRow(sample.id, sample.question, sample.images, sample.response, True)
+def _data_row(sample: Sample, *, held_out: bool = False) -> SftRow:
+    return SftRow(sample.id, sample.question, sample.images, sample.response, True, held_out=held_out)
 
 
 def _write_student(

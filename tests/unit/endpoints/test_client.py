@@ -3,6 +3,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -357,3 +358,17 @@ def test_a_third_of_all_calls_failing_at_random_loses_nothing() -> None:
 
     found, _, _ = ask(script, 120, max_retries=8)
     assert [text(reply) for reply in found] == [f"answer {index}" for index in range(120)]
+
+
+def test_closing_from_another_thread_gives_up_what_hangs() -> None:
+    hangs = threading.Event()
+    with ScriptedEndpoint(lambda call: str(hangs.wait(60))) as endpoint:
+        client = ChatClient(config(endpoint.url, timeout_s=60.0), None)
+        began = time.monotonic()
+        threading.Timer(0.5, client.close).start()
+        with pytest.raises(CancelledError):
+            ask_with(client, 30)
+        assert time.monotonic() - began < 5
+        with pytest.raises(CancelledError):
+            ask_with(client, 1)
+        hangs.set()

@@ -5,10 +5,14 @@ refuses the key or doesn't know the model ends everything, after the answers und
 """
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from typing import Any
+from weakref import WeakSet
 
 import httpx2
 from pydantic import SecretStr
@@ -68,6 +72,8 @@ class ChatClient:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=endpoint.max_concurrency),
         )
         self._stopping = threading.Event()
+        self._closed = threading.Event()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
         self._failures_in_row = 0
         self._refused_at_first: int | None = 0
@@ -92,7 +98,10 @@ class ChatClient:
             CredentialError: the key was refused.
             InputError: the endpoint doesn't know the model or the address.
             EndpointError: the endpoint is down.
+            CancelledError: another thread closed the client.
         """
+        if self._closed.is_set():
+            raise CancelledError
         self._stopping.clear()
         reason: BaseException | None = None
         with ThreadPoolExecutor(self.endpoint.max_concurrency, thread_name_prefix="endpoint") as pool:
@@ -104,6 +113,8 @@ class ChatClient:
                 try:
                     self._hand_over({running.pop(future): future for future in done}, on_reply)
                     check_stop()
+                    if self._closed.is_set():
+                        raise CancelledError
                 except BaseException as error:
                     reason = reason or error
                     self._stopping.set()
@@ -128,8 +139,11 @@ class ChatClient:
             raise
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; questions that other threads ask are given up at once."""
+        self._closed.set()
         self._stopping.set()
+        for connection in list(self._sockets):
+            _hang_up(connection)
         self._http.close()
 
     def _hand_over(
@@ -209,6 +223,7 @@ class ChatClient:
                 f"{self.endpoint.url}/chat/completions",
                 content=json.dumps(body).encode(),
                 headers={"Content-Type": "application/json"},
+                extensions={"trace": self._on_event},
             ) as response:
                 status = response.status_code
                 for piece in response.iter_bytes():
@@ -226,6 +241,14 @@ class ChatClient:
         except httpx2.RequestError as error:
             message = f"{host}: {error or type(error).__name__}"
             raise Retriable("endpoint-disconnected" if status is None else "reply-truncated", message) from error
+
+    def _on_event(self, name: str, event: Mapping[str, Any]) -> None:
+        """Remember each connection's socket."""
+        if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            connection = event["return_value"].get_extra_info("socket")
+            self._sockets.add(connection)
+            if self._closed.is_set():
+                _hang_up(connection)
 
     def _explain(self, status: int, headers: httpx2.Headers, content: bytes, body: Body) -> Exception:
         """What a status other than 200 means, as the exception to raise."""
@@ -281,3 +304,9 @@ class ChatClient:
         self._stopping.set()
         which = "the endpoint is down" if failure.no_connection else f"{num} questions in a row have no answer"
         raise EndpointError(f"{which}: {failure.message}", hint=_NOTHING_LOST)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already
+        connection.shutdown(socket.SHUT_RDWR)  # wakes who reads, as closing it would not
+    connection.close()

@@ -50,4 +50,4 @@ class JudgeEngine(Protocol):
         """What the judge knows about itself so far, by name; nothing for one that needs no watching."""
 
     def close(self) -> None:
-        """Free what the judge holds."""
+        """Free what the judge holds; where another thread is asking, that ends as soon as it can, and raises."""

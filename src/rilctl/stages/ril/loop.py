@@ -37,7 +37,9 @@ from rilctl.stages.inputs import (
 )
 from rilctl.stages.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.ril.asking import RolloutAsker
+from rilctl.stages.ril.best import BestStudent
 from rilctl.stages.ril.inputs import TrainInputs, prepaid_verdicts
+from rilctl.stages.ril.rewarding import are_enough
 from rilctl.stages.ril.roles import load_roles
 from rilctl.stages.ril.rollout_log import RolloutLog
 from rilctl.stages.ril.row_metrics import gather_groups, row_metrics
@@ -93,6 +95,9 @@ class Loop:
     teachers: TeacherRows | None
     samples: Sequence[Sample]
     state: TrainState = field(default_factory=TrainState)
+
+    def __post_init__(self) -> None:
+        self.best = BestStudent(self.artifact_run.resume_dir)
 
     @classmethod
     def build(
@@ -161,6 +166,7 @@ class Loop:
             log.truncate_to(step if checkpoint else -1)
             if ranks.is_main:
                 rollouts.truncate_to(step)
+                self.best.settle(self.state.best_step)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
@@ -191,7 +197,10 @@ class Loop:
             signal_number = asked_to_stop(self.context, ranks)
             if step % config.checkpoint_every == 0 or last or signal_number:
                 save_checkpoint(scratch, step, self.engines, self.state, ranks=ranks)
-                self.asker.stored.forget_to(step)
+                with ranks.together():
+                    self.asker.stored.forget_to(step)
+                    if ranks.is_main:
+                        self.best.settle(self.state.best_step)
             leave_if_asked(self.context, signal_number)
         reporter.end()
 
@@ -249,42 +258,53 @@ class Loop:
         self.state = self.state.model_copy(update={"rejected": [*self.state.rejected, *new]})
 
     def _validate(self, step: int) -> dict[str, float]:
-        """Accuracy on held-out questions, greedy decoding; the best student so far is kept."""
+        """Accuracy on held-out questions, greedy decoding; the best student so far is kept. Collective.
+
+        The judge is asked as patiently as in a step. Where more verdicts are missing than the recipe allows, nothing is
+        said of the accuracy, and the student isn't compared.
+        """
         samples = self.inputs.validation.samples[: self.config.num_validation_questions]
         requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
         answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
         places = self.ranks.share(range(len(samples)))
         texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
-        asked, judge = self.learner.judge.gather(samples, texts), self.learner.judge.judge
+        asked = self.learner.judge.gather(samples, texts)
         with self.ranks.together():
-            verdicts = [v.correct for v in judge.judge(asked) if v.correct is not None] if judge else []
-        num_verdicts = self.ranks.total(len(verdicts))
-        if not num_verdicts:
+            verdicts = [correct for correct in self.learner.verdicts(asked, len(asked)) if correct is not None]
+        num_verdicts, num_asked = self.ranks.total(len(verdicts)), self.ranks.total(len(asked))
+        if not num_asked:
             return {}
+        missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
+        if not num_verdicts or not are_enough(num_verdicts, num_asked, self.config):
+            self.context.reporter.warn(
+                f"validation after step {step}: {num_asked - num_verdicts} of {num_asked} answers have no verdict, "
+                f"`max_missing_verdicts` is {self.config.max_missing_verdicts:.0%}; it doesn't count"
+            )
+            return missing
         interval = wilson_interval(self.ranks.total(sum(verdicts)), num_verdicts)
         if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
-            self._keep_best()
+            with self.vlm.sharding.whole(), self.ranks.together():
+                if self.ranks.is_main:
+                    self.best.keep(step, lambda path: save_vlm(self.vlm, path))
             self.state = self.state.model_copy(update={"best_step": step, "best_accuracy": interval.estimate})
-        return {
+        return missing | {
             "validation/accuracy": interval.estimate,
             "validation/low": interval.low,
             "validation/high": interval.high,
         }
 
-    def _keep_best(self) -> None:
-        scratch = self.artifact_run.resume_dir
-        with self.vlm.sharding.whole(), self.ranks.together():
-            if not self.ranks.is_main:
-                return
-            shutil.rmtree(scratch / "best.writing", ignore_errors=True)
-            save_vlm(self.vlm, scratch / "best.writing")
-            shutil.rmtree(scratch / "best", ignore_errors=True)
-            (scratch / "best.writing").rename(scratch / "best")
-
     def write(self, roles: dict[str, ArtifactKind]) -> dict[str, ArtifactSummary]:
-        """The artifacts of a finished run, by role, as rank 0 writes them. Collective."""
+        """The artifacts of a finished run, by role, as rank 0 writes them. Collective.
+
+        There is no best student where no validation had enough verdicts, which a warning says.
+        """
         outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():
+            if role == "best-student" and self.state.best_step is None:
+                self.context.reporter.warn(
+                    "no best-student is written: the judge gave too few verdicts in every validation"
+                )
+                continue
             disc = self.learner.disc if role == "discriminator" else None
             with (disc.vlm if disc else self.vlm).sharding.whole(), self.ranks.together():
                 if self.ranks.is_main:
@@ -297,9 +317,9 @@ class Loop:
         if role == "student":
             save_vlm(self.vlm, writer.staging())
             writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
-        elif role == "best-student":
-            shutil.copytree(self.artifact_run.resume_dir / "best", writer.staging(), dirs_exist_ok=True)
-            metrics = {"validation/accuracy": self.state.best_accuracy, "step": self.state.best_step}  # type: ignore[dict-item]
+        elif role == "best-student" and self.state.best_step is not None:
+            shutil.copytree(self.best.path(self.state.best_step), writer.staging(), dirs_exist_ok=True)
+            metrics = present({"validation/accuracy": self.state.best_accuracy, "step": float(self.state.best_step)})
         elif role == "discriminator" and self.learner.disc is not None:
             self.learner.disc.save(writer.staging())
         else:

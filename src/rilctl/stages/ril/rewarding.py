@@ -59,11 +59,12 @@ def ask_judge(
         judge: says what is right.
         requests: what it is asked.
         config: how many verdicts may be missing, and what is done about more.
-        num_rows: of the step, prepaid ones included.
-        check_stop: called while the step waits for verdicts; may raise to stop.
+        num_rows: of which verdicts are wanted, prepaid ones included.
+        check_stop: called while verdicts are waited for; may raise to stop.
 
     Raises:
-        RilctlError: more are missing, or the judge is down, and the recipe's patience is over; or it can't be trusted.
+        EndpointError: the judge is down, and the recipe's patience is over.
+        RilctlError: it can't be trusted.
     """
     found: dict[int, bool] = {}
     deadline = time.monotonic() + (config.verdict_wait_s if config.missing_verdicts == "wait" else 0.0)
@@ -77,16 +78,31 @@ def ask_judge(
         except EndpointError:
             if is_last:
                 raise
-        num_missing = len(requests) - len(found)
-        if num_missing <= config.max_missing_verdicts * num_rows:
+        if is_last or are_enough(len(found) + num_rows - len(requests), num_rows, config):
             return [found.get(index) for index in range(len(requests))]
-        if is_last:
-            raise RilctlError(
-                f"the judge gave no verdict on {num_missing / num_rows:.0%} of a step's rows, "
-                f"`max_missing_verdicts` is {config.max_missing_verdicts:.0%}",
-                hint="look at the judge; the same command goes on from the last checkpoint",
-            )
         _pause(min(_PAUSE_S, max(0.0, deadline - time.monotonic())), check_stop)
+
+
+def are_enough(num_verdicts: int, num_rows: int, config: TrainConfig) -> bool:
+    """Whether no more verdicts are missing than the recipe allows."""
+    return num_rows - num_verdicts <= config.max_missing_verdicts * num_rows
+
+
+def refuse_missing(verdicts: Sequence[bool | None], num_rows: int, config: TrainConfig) -> None:
+    """Raise `RilctlError` where more of a step's verdicts are missing than the recipe allows.
+
+    Args:
+        verdicts: what the judge said where it was asked.
+        num_rows: of the step, prepaid ones included.
+        config: how many may be missing.
+    """
+    num_missing = sum(verdict is None for verdict in verdicts)
+    if not are_enough(num_rows - num_missing, num_rows, config):
+        raise RilctlError(
+            f"the judge gave no verdict on {num_missing / num_rows:.0%} of a step's rows, "
+            f"`max_missing_verdicts` is {config.max_missing_verdicts:.0%}",
+            hint="look at the judge; the same command goes on from the last checkpoint",
+        )
 
 
 def assign_rewards(groups: Sequence[Group], algorithm: AlgorithmConfig, disc_loss: DiscLoss | None) -> None:

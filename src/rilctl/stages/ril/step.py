@@ -1,9 +1,10 @@
 """One step of Algorithm 2: discriminator, rewards, advantages, policy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import Event
 from typing import TypedDict
 
 from torch import Tensor
@@ -19,9 +20,10 @@ from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import present
 from rilctl.stages.ril.asking import JudgeAsker
+from rilctl.stages.ril.meanwhile import meanwhile
 from rilctl.stages.ril.placement import Trained, Turns
 from rilctl.stages.ril.policy_update import PolicyUpdate
-from rilctl.stages.ril.rewarding import ask_judge, assign_rewards, not_judged
+from rilctl.stages.ril.rewarding import ask_judge, assign_rewards, not_judged, refuse_missing
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group
 
@@ -60,7 +62,7 @@ class Learner:
     def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, float]:
         """Discriminator, rewards, advantages, policy. Collective.
 
-        The judge is asked while the discriminator learns and scores.
+        The judge is asked while the discriminator learns and scores; if that fails, nobody waits for the judge.
 
         Args:
             groups: of this rank, which may have none as long as another has some; rows are filled in here.
@@ -77,14 +79,24 @@ class Learner:
         asked = not_judged(groups, self.prepaid) if self.config.algorithm.uses_judge else []
         requests = self.judge.gather(samples, [(group.place, row.text) for group, row in asked])
         num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
-        with ThreadPoolExecutor(1, thread_name_prefix="judge") as in_flight:
-            answers = in_flight.submit(self._ask_judge, requests, num_rows)
+        is_over = Event()
+
+        def stop() -> None:
+            is_over.set()
+            if self.judge.judge is not None:
+                self.judge.judge.close()
+
+        def ask() -> list[bool | None]:
+            return self.verdicts(requests, num_rows, is_over)
+
+        with meanwhile(ask, stop=stop, name="judge") as answers:
             if self.disc is not None:
                 with self._discriminators_turn():
                     disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
             with self.ranks.together():
-                verdicts = answers.result()
+                verdicts = answers()
+                refuse_missing(verdicts, num_rows, self.config)
         for (_, row), correct in zip(asked, self.judge.share(verdicts, len(asked)), strict=True):
             row.answer_reward = None if correct is None else float(correct)
         if self.judge.judge is not None:
@@ -99,10 +111,25 @@ class Learner:
     def _discriminators_turn(self) -> AbstractContextManager[None]:
         return self.turns.discriminator() if self.turns else nullcontext()
 
-    def _ask_judge(self, requests: Sequence[JudgeRequest], num_rows: int) -> list[bool | None]:
+    def verdicts(
+        self, requests: Sequence[JudgeRequest], num_rows: int, is_over: Event | None = None
+    ) -> list[bool | None]:
+        """What the judge says, as patiently as the recipe wants it; see `ask_judge`.
+
+        Args:
+            requests: what this rank asks.
+            num_rows: of which verdicts are wanted, prepaid ones included.
+            is_over: set when nobody wants to know any more.
+        """
         if self.judge.judge is None or not requests:
             return []
-        return ask_judge(self.judge.judge, requests, self.config, num_rows=num_rows, check_stop=self.check_stop)
+
+        def check_stop() -> None:
+            if is_over is not None and is_over.is_set():
+                raise CancelledError
+            self.check_stop()
+
+        return ask_judge(self.judge.judge, requests, self.config, num_rows=num_rows, check_stop=check_stop)
 
     def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.

@@ -1,0 +1,54 @@
+"""The student of the best validation, kept in the run's scratch directory until the run ends."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from rilctl.artifacts.layout import fsync_directory
+from rilctl.errors import ArtifactError
+
+
+class BestStudent:
+    """Keeps at most two: the one that the newest checkpoint knows of, and a better one since.
+
+    A run that is killed goes on from the checkpoint, and what is validated then need not be what was validated before.
+
+    Args:
+        directory: the run's scratch directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._settled: int | None = None
+
+    def path(self, step: int) -> Path:
+        """Where the student of a step's validation is."""
+        return self._directory / f"best-{step:08d}"
+
+    def keep(self, step: int, save: Callable[[Path], object]) -> None:
+        """Keep the student as it is after `step`; `save` writes it into a directory."""
+        self._forget_all_but(self._settled)
+        staging = self._directory / "best.writing"
+        shutil.rmtree(staging, ignore_errors=True)
+        save(staging)
+        shutil.rmtree(self.path(step), ignore_errors=True)
+        staging.rename(self.path(step))
+        fsync_directory(self._directory)
+
+    def settle(self, step: int | None) -> None:
+        """A checkpoint says that this step's is the best so far (None: there is none); forget all others.
+
+        Raises:
+            ArtifactError: it isn't there.
+        """
+        if step is not None and not self.path(step).is_dir():
+            raise ArtifactError(
+                f"`{self.path(step)}` is gone: it was the best student so far", hint="delete `resume` to start over"
+            )
+        self._settled = step
+        self._forget_all_but(step)
+
+    def _forget_all_but(self, step: int | None) -> None:
+        for path in self._directory.glob("best-*"):
+            if step is None or path != self.path(step):
+                shutil.rmtree(path)

@@ -1,0 +1,41 @@
+"""Something that is done while this thread does something else."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+_LEAVE_S = 3.0
+"""How long work that was told to stop may take to do so, before it is left behind."""
+
+
+@contextmanager
+def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -> Iterator[Callable[[], T]]:
+    """Do `work` in a thread while the block runs; yields what waits for its value, and raises what it raised.
+
+    If the block fails, nobody waits for the work, which may hang.
+
+    Args:
+        work: what is done.
+        stop: tells it to stop, if the block fails.
+        name: of the thread.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # raised where its value is asked for
+            done.set_exception(error)
+
+    thread = Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield done.result
+    except BaseException:
+        stop()
+        thread.join(_LEAVE_S)
+        raise
+    thread.join()

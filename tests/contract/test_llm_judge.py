@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -123,12 +124,44 @@ def test_a_run_that_is_killed_asks_for_no_verdict_twice(tmp_path: Path) -> None:
     assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
 
 
-def test_a_dead_judge_and_a_missing_key_end_it(tmp_path: Path) -> None:
+def test_a_judge_that_does_not_come_and_a_missing_key_end_it(tmp_path: Path) -> None:
     recipe(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
-    judge(tmp_path).refused(1, "the endpoint is down")
+    judge(tmp_path, "--set", "judge.endpoint.start_timeout_s=0.5").refused(1, "the endpoint is down")
     text = (tmp_path / "judge.toml").read_text()
     (tmp_path / "judge.toml").write_text(text.replace("max_retries", 'key_env = "NOT_SET", max_retries'))
     judge(tmp_path).refused(4, "NOT_SET")
+
+
+def waiting_judge(folder: Path) -> "subprocess.Popen[str]":
+    """`rilctl judge -` while nobody answers, when it has said so."""
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged"]
+    with (folder / "rows.jsonl").open("rb") as rows:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=rows, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+    assert process.stderr is not None
+    assert any("waiting for the judge at" in line for line in process.stderr)  # ends where the process does
+    return process
+
+
+def test_the_judge_may_be_started_after_the_verb(tmp_path: Path) -> None:
+    port = dead_port()
+    recipe(tmp_path, f"http://127.0.0.1:{port}/v1")
+    process = waiting_judge(tmp_path)
+    with ScriptedEndpoint(script(careful), port=port):
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0 and "is up after" in said
+    found = list(read_rows(tmp_path / "judged", VerdictRecord))
+    assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
+
+
+def test_ctrl_c_ends_the_wait_for_a_judge(tmp_path: Path) -> None:
+    recipe(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
+    process = waiting_judge(tmp_path)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "resume with `rilctl judge - judge.toml --out judged`" in said
 
 
 def test_the_pictures_come_from_the_data_set(fresh: Path) -> None:

@@ -143,7 +143,6 @@ def test_the_slurm_script_walks_the_verbs_beside_two_servers(tmp_path: Path) -> 
     doubles = {
         "scontrol": "printf 'gpu%s\\n' 1 2 3 4",
         "srun": f"printf '%s\\n' \"$*\" >> {started}\ncase $* in *serve*) sleep 60 ;; *sft*) exit 3 ;; esac",
-        "curl": "exit 0",
     }
     for name, lines in doubles.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")

@@ -273,7 +273,7 @@ def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server:
 
 def test_a_server_that_stays_away_ends_the_run(server: Server):
     policy = load_policy()
-    nowhere = server.engine(restart_timeout_s=1.0).model_copy(update={"url": "http://127.0.0.1:9"})
+    nowhere = server.engine(start_timeout_s=1.0).model_copy(update={"url": "http://127.0.0.1:9"})
     engine = open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=print)
     with pytest.raises(EngineError, match="no vLLM server is healthy at http://127.0.0.1:9 within 1 s"):
         engine.update(0)

@@ -25,12 +25,14 @@ class EndpointConfig(StrictModel):
     """Questions under way at once."""
     connect_timeout_s: Annotated[PositiveFloat, EXECUTION] = 10.0
     """Longest wait for a connection."""
+    start_timeout_s: Annotated[PositiveFloat, EXECUTION] = 1800.0
+    """Longest wait for a server that is starting, or gone."""
     timeout_s: Annotated[PositiveFloat, EXECUTION] = 120.0
     """Longest wait for one whole answer."""
     deadline_s: Annotated[PositiveFloat, EXECUTION] = 600.0
     """Longest wait for one question, all attempts and pauses included."""
     max_retries: Annotated[NonNegativeInt, EXECUTION] = 5
-    """Attempts after the first one: after no connection, silence, 429, 5xx, or half a reply."""
+    """Attempts after the first one: after silence, 429, 5xx, or half a reply."""
     max_failures_in_row: Annotated[PositiveInt, EXECUTION] = 8
     """So many questions in a row without an answer, all their attempts failed, and the command ends."""
     input_price: Annotated[NonNegativeFloat | None, EXECUTION] = None

@@ -62,7 +62,7 @@ class VllmServerEngineConfig(StrictModel):
     """Port at that address."""
     timeout_s: Annotated[PositiveFloat, EXECUTION] = 600.0
     """Longest wait for one reply."""
-    restart_timeout_s: Annotated[PositiveFloat, EXECUTION] = 600.0
+    start_timeout_s: Annotated[PositiveFloat, EXECUTION] = 1800.0
     """Longest wait for a server that is starting, or gone; what it still owes is asked for when it is back."""
 
     @field_validator("url")

@@ -208,9 +208,11 @@ def _asking(context: StageContext, config: EvalConfig, student: ModelConfig) -> 
 
 
 def _open_engine(context: StageContext, config: EvalConfig, student: ModelConfig) -> GenerationEngine:
+    warn, check_stop, base_dir = context.reporter.warn, context.check_stop, context.base_dir
     if config.endpoint is not None:
-        return open_endpoint(student.model, config.endpoint, context.base_dir)
-    return open_generation(student, config.engine, context.base_dir, warn=context.reporter.warn)
+        role = "the student"
+        return open_endpoint(student.model, config.endpoint, base_dir, role=role, warn=warn, check_stop=check_stop)
+    return open_generation(student, config.engine, base_dir, warn=warn, check_stop=check_stop)
 
 
 def _scored(context: StageContext) -> None:

@@ -45,7 +45,7 @@ def opened_judge(
 def _llm(
     context: StageContext, config: LlmJudgeConfig, cache: CallCache, check_stop: Callable[[], object]
 ) -> Iterator[JudgeEngine]:
-    model = open_judge_model(config, context.base_dir, warn=context.reporter.warn)
+    model = open_judge_model(config, context.base_dir, warn=context.reporter.warn, check_stop=context.check_stop)
     cached = CachedGeneration(
         model,
         cache,

@@ -39,7 +39,13 @@ def sample_student(
     rejected: list[RejectedRecord] = []
     with ExitStack() as held:
         with ranks.together():
-            engine = open_generation(student, config.generation, context.base_dir, warn=context.reporter.warn)
+            engine = open_generation(
+                student,
+                config.generation,
+                context.base_dir,
+                warn=context.reporter.warn,
+                check_stop=context.check_stop,
+            )
             held.enter_context(closing(engine))
             cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None
         calls = RankedCalls(cache, ranks)

@@ -73,12 +73,18 @@ def check_keys(context: StageContext, teachers: dict[str, TeacherConfig]) -> Non
 @contextmanager
 def opened_teacher(context: StageContext, name: str, teacher: TeacherConfig) -> Iterator[GenerationEngine]:
     """What answers for a teacher, closed afterwards; what an endpoint was asked is said, also if it ends early."""
+    warn, check_stop = context.reporter.warn, context.check_stop
     if teacher.endpoint is None:
         engine = (context.recipe.cache_teacher or CacheTeacherConfig()).engine
-        with closing(open_generation(_model(teacher), engine, context.base_dir, warn=context.reporter.warn)) as local:
+        local = open_generation(_model(teacher), engine, context.base_dir, warn=warn, check_stop=check_stop)
+        with closing(local):
             yield local
         return
-    with closing(open_endpoint(teacher.model, teacher.endpoint, context.base_dir)) as remote:
+    role = f"the teacher `{name}`"
+    remote = open_endpoint(
+        teacher.model, teacher.endpoint, context.base_dir, role=role, warn=warn, check_stop=check_stop
+    )
+    with closing(remote):
         try:
             yield remote
         finally:

@@ -28,7 +28,7 @@ def config(url: str, **fields: Any) -> EndpointConfig:
 
 
 def opened(url: str, key: SecretStr | None = None, **fields: Any) -> closing[ChatClient]:
-    return closing(ChatClient(config(url, **fields), key))
+    return closing(ChatClient(config(url, **fields), key, role="the judge", warn=print))
 
 
 def ask(script: Script, num: int = 1, **fields: Any) -> tuple[list[Outcome], ScriptedEndpoint, ChatClient]:
@@ -200,16 +200,96 @@ def test_silence_and_a_trickle_end_after_the_timeout(wire: Wire) -> None:
     assert time.monotonic() - began < 4
 
 
-def test_a_dead_port_ends_everything_soon_and_says_so() -> None:
+def test_an_endpoint_that_does_not_come_ends_everything_when_its_time_is_over() -> None:
     began = time.monotonic()
     with (
-        opened(f"http://127.0.0.1:{dead_port()}/v1", max_retries=1) as client,
+        opened(f"http://127.0.0.1:{dead_port()}/v1", start_timeout_s=0.5) as client,
         pytest.raises(EndpointError, match="the endpoint is down: no connection to 127.0.0.1") as caught,
     ):
         ask_with(client, 1000)
     assert caught.value.exit_code == 1 and "asks for the rest" in str(caught.value.hint)
-    assert time.monotonic() - began < 5
-    assert client.ledger.num_calls < 100
+    assert 0.5 <= time.monotonic() - began < 5
+    assert client.ledger.num_calls == 0
+
+
+def test_an_endpoint_that_starts_late_is_waited_for_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    port = dead_port()
+    asked = threading.Event()
+
+    def start() -> None:
+        asked.wait(10)
+        with ScriptedEndpoint(lambda call: "fine", port=port):
+            done.wait(30)
+
+    done, server = threading.Event(), threading.Thread(target=start)
+    server.start()
+    threading.Timer(0.5, asked.set).start()
+    with opened(f"http://127.0.0.1:{port}/v1", max_retries=0) as client:
+        found = ask_with(client, 40)
+    done.set()
+    server.join()
+    assert [text(reply) for reply in found] == ["fine"] * 40
+    where = f"the judge at http://127.0.0.1:{port}/v1"
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == f"waiting for {where} (connection refused), up to 30 min; Ctrl-C stops"
+    assert last.startswith(f"{where} is up after ")
+    assert (client.ledger.num_calls, client.ledger.num_answers) == (40, 40)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_server_that_still_loads_is_waited_for_without_counting_attempts(
+    status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, _, _ = ask(lambda call: failure(status) if call.number < 5 else "fine", max_retries=0)
+    assert text(found[0]) == "fine"
+    assert f"(HTTP {status}), up to 30 min" in capsys.readouterr().out
+
+
+def test_a_host_of_no_such_name_is_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        opened("http://no-such-host.invalid/v1", start_timeout_s=0.2) as client,
+        pytest.raises(EndpointError, match=r"no connection to no-such-host\.invalid"),
+    ):
+        ask_with(client, 1)
+    assert "waiting for the judge at http://no-such-host.invalid/v1 (" in capsys.readouterr().out
+
+
+def test_a_long_wait_is_said_again(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rilctl.engines.endpoints.waiting._SAY_EVERY_S", 0.2)
+    with opened(f"http://127.0.0.1:{dead_port()}/v1", start_timeout_s=1.0) as client, pytest.raises(EndpointError):
+        ask_with(client, 1)
+    said = capsys.readouterr().out.splitlines()
+    assert 1 < len(said) <= 6 and all("still waiting for the judge at" in line for line in said[1:])
+
+
+def test_a_signal_ends_the_wait() -> None:
+    class Stopped(RilctlError):
+        pass
+
+    def check_stop() -> None:
+        if time.monotonic() > began + 0.3:
+            raise Stopped("stopped")
+
+    began = time.monotonic()
+    endpoint = config(f"http://127.0.0.1:{dead_port()}/v1")
+    client = ChatClient(endpoint, None, warn=print, check_stop=check_stop)
+    with closing(client), pytest.raises(Stopped):
+        ask_with(client, 40)
+    assert time.monotonic() - began < 3
+
+
+def test_an_endpoint_that_goes_away_is_waited_for_again() -> None:
+    def ask_again() -> str:
+        with ScriptedEndpoint(always(good), port=port):
+            return text(ask_with(client, 1)[0])
+
+    good = Wire(completion("fine").content, headers={"Connection": "close"})
+    port = dead_port()
+    with opened(f"http://127.0.0.1:{port}/v1", start_timeout_s=0.3) as client:
+        assert ask_again() == "fine"
+        with pytest.raises(EndpointError):
+            ask_with(client, 1)
+        assert ask_again() == "fine"
 
 
 def test_a_server_that_only_fails_ends_everything_after_a_few_questions() -> None:
@@ -260,7 +340,7 @@ def test_a_refused_key_ends_everything_and_is_nowhere_in_the_message(status: int
 
 
 @pytest.mark.parametrize(
-    "wire", [failure(500, KEY), failure(400, f"key {KEY}"), Wire(f"<html>{KEY}</html>".encode(), 502)]
+    "wire", [failure(500, KEY), failure(400, f"key {KEY}"), Wire(f"<html>{KEY}</html>".encode(), 500)]
 )
 def test_the_key_is_in_no_reason_that_is_recorded(wire: Wire) -> None:
     found, _, client = ask(always(wire), max_retries=0)

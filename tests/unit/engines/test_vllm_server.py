@@ -14,7 +14,7 @@ from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
-from rilctl.errors import EngineError, RowError, UsageError
+from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.models.weights import export_untied
@@ -51,7 +51,7 @@ def server(exported: Path) -> Iterator[ScriptedEndpoint]:
 
 def table(server: ScriptedEndpoint, **keys: object) -> VllmServerEngineConfig:
     url = f"http://127.0.0.1:{server.port}"
-    return VllmServerEngineConfig(url=url, restart_timeout_s=10, rows_per_batch=4, **keys)
+    return VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4, **keys)
 
 
 @pytest.fixture
@@ -336,13 +336,31 @@ def test_a_server_that_never_takes_the_weights_ends_the_run(rollouts: VllmRollou
 
 def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
     said: list[str] = []
-    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", restart_timeout_s=0.3)
+    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", start_timeout_s=0.3)
     with (
         closing(open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=said.append)) as engine,
         pytest.raises(EngineError, match=r"no vLLM server is healthy at http://127\.0\.0\.1:\d+ within 0\.3 s"),
     ):
         engine.update(0)
-    assert said == [f"waiting up to 0.3 s for the vLLM server at {nowhere.url}"]
+    assert said == [f"waiting for the vLLM server at {nowhere.url} (connection refused), up to 0.3 s; Ctrl-C stops"]
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_another_server_at_the_address_is_not_waited_for(status: int, policy: Vlm):
+    with ScriptedEndpoint(lambda call: failure(status)) as other:
+        engine = open_rollouts(policy, PromptCache(policy), table(other), Path(), warn=print)
+        with closing(engine), pytest.raises(EngineError, match=f"is no vLLM server: /health answers HTTP {status}"):
+            engine.update(0)
+
+
+def test_a_signal_ends_the_wait_for_a_server(policy: Vlm):
+    def check_stop() -> None:
+        raise InterruptedByUser(2, "rilctl …")
+
+    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}")
+    engine = open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=print, check_stop=check_stop)
+    with closing(engine), pytest.raises(InterruptedByUser):
+        engine.update(0)
 
 
 def test_vllm_that_is_not_installed_is_a_usage_error(model: Path, policy: Vlm, monkeypatch: pytest.MonkeyPatch):

@@ -1,13 +1,15 @@
 """A client for OpenAI-compatible chat completions: many questions at once, and none of them lost.
 
-What can pass is tried again with growing, jittered pauses; what can't is a `RowError`. An endpoint that is down,
-refuses the key or doesn't know the model ends everything, after the answers under way have come home.
+What can pass is tried again with growing, jittered pauses; what can't is a `RowError`. An endpoint that isn't there is
+waited for. One that doesn't come, refuses the key or doesn't know the model ends everything, after the answers under
+way have come home.
 """
 
 import json
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -19,7 +21,7 @@ from pydantic import SecretStr
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     sleep_using_event,
     stop_after_attempt,
     stop_before_delay,
@@ -41,11 +43,14 @@ from rilctl.engines.endpoints.replies import (
     read_usage,
 )
 from rilctl.engines.endpoints.secrets import redact
+from rilctl.engines.endpoints.waiting import Waiting, in_words
 from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
 
 _MAX_REPLY_BYTES = 64 << 20
 _BUDGET_KEYS = ("max_tokens", "max_completion_tokens")
 """The token budget has two names: most servers know the first, OpenAI's newer models only the second."""
+_NOT_UP_YET = (502, 503, 504)
+"""What a server says while it loads, or a proxy before it."""
 _TICK_S = 0.1
 """How soon a signal is noticed while all questions wait for their answers."""
 _NOTHING_LOST = "answers that came are kept; the same command asks for the rest"
@@ -57,9 +62,20 @@ class ChatClient:
     Args:
         endpoint: where, and how patiently.
         key: who we are there.
+        role: what answers there, as a person reads it: `the judge`.
+        warn: told that it is waited for.
+        check_stop: called while it is waited for; may raise to stop.
     """
 
-    def __init__(self, endpoint: EndpointConfig, key: SecretStr | None) -> None:
+    def __init__(
+        self,
+        endpoint: EndpointConfig,
+        key: SecretStr | None,
+        *,
+        role: str = "the model",
+        warn: Callable[[str], object] = warnings.warn,
+        check_stop: Callable[[], object] = lambda: None,
+    ) -> None:
         self.endpoint = endpoint
         self.ledger = Ledger()
         self._key = key
@@ -79,6 +95,7 @@ class ChatClient:
         self._refused_at_first: int | None = 0
         self._budget_key = _BUDGET_KEYS[0]
         self._paused_until = 0.0
+        self._waiting = Waiting(f"{role} at {endpoint.url}", endpoint.start_timeout_s, warn, check_stop)
 
     def ask_each(
         self,
@@ -128,8 +145,7 @@ class ChatClient:
         if self._stopping.is_set():
             raise CancelledError
         try:
-            body = make_body()
-            return self._retrying()(self._attempt, body)
+            return self._ask_when_up(make_body())
         except RowError as error:
             return error
         except Retriable as failure:
@@ -161,6 +177,21 @@ class ChatClient:
         if reason is not None:
             raise reason
 
+    def _ask_when_up(self, body: Body) -> Reply:
+        """All attempts; those that meet nobody don't count."""
+        while True:
+            try:
+                return self._retrying()(self._attempt, body)
+            except Retriable as failure:
+                if failure.absent is None or not self._waiting.once_more(
+                    failure.absent, pause_s=failure.pause_s or 0.0, check_stop=self._check_stopping
+                ):
+                    raise
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise CancelledError
+
     def _retrying(self) -> Retrying:
         jitter = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
 
@@ -171,7 +202,7 @@ class ChatClient:
 
         attempts = stop_after_attempt(1 + self.endpoint.max_retries)
         return Retrying(
-            retry=retry_if_exception_type(Retriable),
+            retry=retry_if_exception(lambda error: isinstance(error, Retriable) and error.absent is None),
             stop=attempts | stop_before_delay(self.endpoint.deadline_s) | stop_when_event_set(self._stopping),
             wait=pause_s,
             sleep=sleep_using_event(self._stopping),
@@ -189,9 +220,7 @@ class ChatClient:
             reply = self._read(content)
         except Retriable as failure:
             message = redact(failure.message, self._key)
-            raise Retriable(
-                failure.reason, message, pause_s=failure.pause_s, no_connection=failure.no_connection
-            ) from None
+            raise Retriable(failure.reason, message, pause_s=failure.pause_s, absent=failure.absent) from None
         except RowError as error:
             raise RowError(error.reason, redact(error.message, self._key)) from None
         self.ledger.answered()
@@ -211,6 +240,7 @@ class ChatClient:
     def _is_alive(self) -> None:
         with self._lock:
             self._failures_in_row, self._refused_at_first = 0, None
+        self._waiting.is_up()
 
     def _post(self, body: Body) -> tuple[int, httpx2.Headers, bytes]:
         """Status, headers and content of one reply, whole, within `timeout_s`. Raises `Retriable`."""
@@ -234,8 +264,9 @@ class ChatClient:
                         raise RowError("reply-too-large", f"{host}: a reply of more than {_MAX_REPLY_BYTES:,} bytes")
                 return status, response.headers, bytes(content)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            message = f"no connection to {host}: {error or type(error).__name__}"
-            raise Retriable("endpoint-unreachable", message, no_connection=True) from error
+            self.ledger.not_sent()
+            why = in_words(error)
+            raise Retriable("endpoint-unreachable", f"no connection to {host}: {why}", absent=why) from error
         except httpx2.TimeoutException as error:
             raise Retriable("endpoint-timeout", f"{host}: no whole reply within {limit_s:g} s") from error
         except httpx2.RequestError as error:
@@ -275,6 +306,8 @@ class ChatClient:
             pause_s = read_retry_after(headers.get("retry-after"))
             if pause_s is not None:
                 self._paused_until = max(self._paused_until, time.monotonic() + pause_s)
+            if status in _NOT_UP_YET and self._refused_at_first is not None:  # nothing was answered yet
+                return Retriable("endpoint-unreachable", message, pause_s=pause_s, absent=f"HTTP {status}")
             return Retriable("rate-limited" if status == 429 else "endpoint-error", message, pause_s=pause_s)
         if _BUDGET_KEYS[0] in body and _BUDGET_KEYS[1] in said and "support" in said:
             self._budget_key = _BUDGET_KEYS[1]
@@ -299,10 +332,10 @@ class ChatClient:
             num = self._failures_in_row
         if self._stopping.is_set():
             raise CancelledError  # the question may be as good as any other
-        if not failure.no_connection and num < self.endpoint.max_failures_in_row:
+        if failure.absent is None and num < self.endpoint.max_failures_in_row:
             return RowError(failure.reason, failure.message)
         self._stopping.set()
-        which = "the endpoint is down" if failure.no_connection else f"{num} questions in a row have no answer"
+        which = "the endpoint is down" if failure.absent else f"{num} questions in a row have no answer"
         raise EndpointError(f"{which}: {failure.message}", hint=_NOTHING_LOST)
 
 

@@ -15,15 +15,15 @@ class Retriable(Exception):
         reason: a short stable code, recorded if all attempts fail.
         message: what happened, without any secret.
         pause_s: what the server asked for by `Retry-After`; None where it said nothing.
-        no_connection: nobody could be reached, so no question is to blame.
+        absent: how it shows that nobody is there, so that no question is to blame; None: somebody is.
     """
 
-    def __init__(self, reason: str, message: str, *, pause_s: float | None = None, no_connection: bool = False) -> None:
+    def __init__(self, reason: str, message: str, *, pause_s: float | None = None, absent: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.pause_s = pause_s
-        self.no_connection = no_connection
+        self.absent = absent
 
 
 def read_retry_after(value: str | None) -> float | None:

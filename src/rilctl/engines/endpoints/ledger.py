@@ -33,6 +33,11 @@ class Ledger:
         with self._lock:
             self.num_calls += 1
 
+    def not_sent(self) -> None:
+        """It didn't: nobody was there."""
+        with self._lock:
+            self.num_calls -= 1
+
     def counted(self, usage: Usage | None) -> None:
         """A reply came, with the endpoint's count of tokens."""
         with self._lock:

@@ -20,6 +20,7 @@ def open_generation(
     base_dir: Path,
     *,
     warn: Callable[[str], object] = warnings.warn,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> GenerationEngine:
     """An engine over a model that stays as it is: a teacher, a student that is sampled or measured.
 
@@ -28,10 +29,11 @@ def open_generation(
         engine: what runs it.
         base_dir: folder that relative paths start from.
         warn: told what a person should know, once.
+        check_stop: called while a server is waited for; may raise to stop.
     """
     if isinstance(engine, HfEngineConfig):
         return load_engine(model, engine, base_dir, warn=warn)
-    return open_vllm(model, engine, base_dir, warn=warn)
+    return open_vllm(model, engine, base_dir, warn=warn, check_stop=check_stop)
 
 
 def open_rollouts(
@@ -42,6 +44,7 @@ def open_rollouts(
     *,
     kept: KeptPrefix | None = None,
     warn: Callable[[str], object] = warnings.warn,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> RolloutEngine:
     """An engine over a policy that is trained.
 
@@ -52,7 +55,8 @@ def open_rollouts(
         base_dir: folder that relative paths start from.
         kept: may keep prompts from rollouts to the update, where this process samples.
         warn: told what a person should know.
+        check_stop: called while a server is waited for; may raise to stop.
     """
     if isinstance(engine, HfEngineConfig):
         return shared_engine(policy, prompts, engine, kept)
-    return open_vllm_rollouts(policy, prompts, engine, base_dir, warn=warn)
+    return open_vllm_rollouts(policy, prompts, engine, base_dir, warn=warn, check_stop=check_stop)

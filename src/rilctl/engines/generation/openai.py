@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -96,13 +97,30 @@ class OpenAiGeneration:
         self._client.close()
 
 
-def open_endpoint(model: str, endpoint: EndpointConfig, base_dir: Path) -> OpenAiGeneration:
+def open_endpoint(
+    model: str,
+    endpoint: EndpointConfig,
+    base_dir: Path,
+    *,
+    role: str = "the model",
+    warn: Callable[[str], object] = warnings.warn,
+    check_stop: Callable[[], object] = lambda: None,
+) -> OpenAiGeneration:
     """An engine over a model behind an endpoint; nothing is asked yet.
+
+    Args:
+        model: its name there.
+        endpoint: where, and how patiently.
+        base_dir: folder that relative paths start from.
+        role: what answers there, as a person reads it: `the judge`.
+        warn: told that the endpoint is waited for.
+        check_stop: called while it is waited for; may raise to stop.
 
     Raises:
         CredentialError: the key that the recipe names isn't there.
     """
-    return OpenAiGeneration(model, ChatClient(endpoint, read_key(endpoint, base_dir)))
+    key = read_key(endpoint, base_dir)
+    return OpenAiGeneration(model, ChatClient(endpoint, key, role=role, warn=warn, check_stop=check_stop))
 
 
 def endpoint_model_digest(model: str, endpoint: EndpointConfig) -> str:

@@ -16,20 +16,32 @@ from rilctl.engines.judging.rules_first import RulesFirst
 from rilctl.engines.judging.watch import WatchedJudge
 
 
-def open_judge_model(config: LlmJudgeConfig, base_dir: Path, *, warn: Callable[[str], object]) -> GenerationEngine:
+def open_judge_model(
+    config: LlmJudgeConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object],
+    check_stop: Callable[[], object] = lambda: None,
+) -> GenerationEngine:
     """What answers for an LLM judge; nothing is asked yet.
+
+    Args:
+        config: the `[judge]` table.
+        base_dir: folder that relative paths start from.
+        warn: told what a person should know.
+        check_stop: called while a server is waited for; may raise to stop.
 
     Raises:
         CredentialError: the key that the recipe names isn't there.
         UsageError, ModelError: as `open_generation` does.
     """
     if config.endpoint is None:
-        return open_generation(judge_model(config), config.engine, base_dir, warn=warn)
+        return open_generation(judge_model(config), config.engine, base_dir, warn=warn, check_stop=check_stop)
     endpoint = config.endpoint
     if config.verdict_form == "json":
         extra_body = endpoint.extra_body | {"response_format": VERDICT_SCHEMA}
         endpoint = endpoint.model_copy(update={"extra_body": extra_body})
-    return open_endpoint(config.model, endpoint, base_dir)
+    return open_endpoint(config.model, endpoint, base_dir, role="the judge", warn=warn, check_stop=check_stop)
 
 
 def llm_judge(config: LlmJudgeConfig, model: GenerationEngine, cached: GenerationEngine) -> JudgeEngine:

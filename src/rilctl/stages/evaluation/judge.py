@@ -30,7 +30,10 @@ def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[Generation
         context.check_stop()
 
     engine = open_judge_model(
-        config.model_copy(update={"verdict_form": "tag"}), context.base_dir, warn=context.reporter.warn
+        config.model_copy(update={"verdict_form": "tag"}),
+        context.base_dir,
+        warn=context.reporter.warn,
+        check_stop=context.check_stop,
     )
     with closing(engine), CallCache(context.root) as cache:
         cached = CachedGeneration(

@@ -127,6 +127,7 @@ class Loop:
             context.base_dir,
             kept=learner.policy.kept,
             warn=context.reporter.warn,
+            check_stop=context.check_stop,
         )
         asker = RolloutAsker(
             generation,

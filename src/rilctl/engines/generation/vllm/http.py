@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.endpoints.failures import read_retry_after
+from rilctl.engines.endpoints.waiting import Waiting, in_words
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.errors import EngineError
 
@@ -36,31 +36,32 @@ class ServerHttp:
 
     Args:
         engine: the recipe's table.
-        warn: told that a server is waited for.
+        warn: told that the server is waited for.
+        check_stop: called while it is waited for; may raise to stop.
     """
 
-    def __init__(self, engine: VllmServerEngineConfig, warn: Callable[[str], object]) -> None:
-        self._warn = warn
-        self._url, self._restart_timeout_s = engine.url, engine.restart_timeout_s
+    def __init__(
+        self,
+        engine: VllmServerEngineConfig,
+        warn: Callable[[str], object],
+        check_stop: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._url, self._start_timeout_s = engine.url, engine.start_timeout_s
+        self._waiting = Waiting(f"the vLLM server at {engine.url}", engine.start_timeout_s, warn, check_stop)
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=engine.rows_per_batch),
         )
 
     def wait(self) -> None:
-        """Return when the server is healthy. Raises `EngineError` where it isn't in time."""
-        if self._is_healthy():
-            return
-        self._warn(f"waiting up to {self._restart_timeout_s:g} s for the vLLM server at {self._url}")
-        patience = stop_after_delay(self._restart_timeout_s)
-        pauses = wait_exponential(multiplier=0.2, max=5.0)
-        try:
-            Retrying(retry=retry_if_result(lambda healthy: not healthy), stop=patience, wait=pauses)(self._is_healthy)
-        except RetryError:
-            raise EngineError(
-                f"no vLLM server is healthy at {self._url} within {self._restart_timeout_s:g} s",
-                hint="start it as docs/vllm.md says; the same command goes on",
-            ) from None
+        """Return when the server is healthy. Raises `EngineError` where it isn't in time, or is another server."""
+        while (why := self._illness()) is not None:
+            if not self._waiting.once_more(why):
+                raise EngineError(
+                    f"no vLLM server is healthy at {self._url} within {self._start_timeout_s:g} s: {why}",
+                    hint="start it as docs/vllm.md says; the same command goes on",
+                )
+        self._waiting.is_up()
 
     def get(self, path: str) -> Any:
         """The JSON of a reply. Raises as `post` does."""
@@ -79,15 +80,22 @@ class ServerHttp:
         """Close the connections."""
         self._http.close()
 
-    def _is_healthy(self) -> bool:
+    def _illness(self) -> str | None:
+        """Why the server can't be asked yet, in a few words; None: it can."""
         try:
-            return self._http.get(f"{self._url}/health", timeout=_CONNECT_TIMEOUT_S).status_code == 200
-        except httpx2.HTTPError:
-            return False
+            status = self._http.get(f"{self._url}/health", timeout=_CONNECT_TIMEOUT_S).status_code
+        except httpx2.HTTPError as error:
+            return in_words(error)
+        if status != 200 and status < 500 and status != 429:
+            raise EngineError(
+                f"{self._url} is no vLLM server: /health answers HTTP {status}",
+                hint="check the engine's `url`; it ends before `/v1`",
+            )
+        return None if status == 200 else f"HTTP {status}"
 
     def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
         """The reply of a server, or of a proxy before it, that isn't too busy."""
-        deadline = time.monotonic() + self._restart_timeout_s
+        deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
                 reply = self._http.request(method, f"{self._url}{path}", json=body)

@@ -28,7 +28,12 @@ VllmConfig = VllmEngineConfig | VllmServerEngineConfig
 
 
 def open_vllm(
-    model: ModelConfig, engine: VllmConfig, base_dir: Path, *, warn: Callable[[str], object]
+    model: ModelConfig,
+    engine: VllmConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object],
+    check_stop: Callable[[], object],
 ) -> VllmGeneration:
     """An engine over a model that stays as it is; its directory is loaded as it is.
 
@@ -46,7 +51,7 @@ def open_vllm(
         encoder = Encoder(load_processor(source.path, source.family), source)
         reader = _reader(encoder, PromptCache(encoder, warn=warn), engine)
         if isinstance(engine, VllmServerEngineConfig):
-            server = VllmServer(engine, ServerHttp(engine, warn), None)
+            server = VllmServer(engine, ServerHttp(engine, warn, check_stop), None)
             if not _may_serve(server.serves, model, source):
                 warn(
                     f"the vLLM server at {engine.url} serves `{server.serves}`, and `{source.name}` is asked for: "
@@ -69,7 +74,13 @@ def _may_serve(serves: str, model: ModelConfig, source: ModelSource) -> bool:
 
 
 def open_vllm_rollouts(
-    policy: Vlm, prompts: PromptCache, engine: VllmConfig, base_dir: Path, *, warn: Callable[[str], object]
+    policy: Vlm,
+    prompts: PromptCache,
+    engine: VllmConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object],
+    check_stop: Callable[[], object],
 ) -> VllmRollouts:
     """An engine over a copy of a policy that is trained.
 
@@ -81,7 +92,7 @@ def open_vllm_rollouts(
     max_images = engine.max_images if isinstance(engine, VllmEngineConfig) else None
     reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
     if isinstance(engine, VllmServerEngineConfig):
-        start = _server_start(policy, engine, base_dir, reader, warn)
+        start = _server_start(policy, engine, base_dir, reader, ServerHttp(engine, warn, check_stop))
         return VllmRollouts(policy, start, rows_at_once=engine.rows_per_batch, dtype=dtype)
     if engine.num_gpus > 1:
         raise UsageError(
@@ -105,10 +116,9 @@ def _local_start(
 
 
 def _server_start(
-    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader, warn: Callable[[str], object]
+    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader, http: ServerHttp
 ) -> Callable[[], tuple[Backend, Reader]]:
     def start() -> tuple[Backend, Reader]:
-        http = ServerHttp(engine, warn)
         transfer: Transfer
         if engine.transfer == "disk":
             folder = None if engine.transfer_dir is None else base_dir / engine.transfer_dir

@@ -36,8 +36,12 @@ class VllmServer:
     def __init__(self, engine: VllmServerEngineConfig, http: ServerHttp, transfer: Transfer | None) -> None:
         self._http, self._transfer = http, transfer
         self._pool = ThreadPoolExecutor(engine.rows_per_batch, thread_name_prefix="vllm-server")
-        http.wait()
-        (model,) = http.get("/v1/models")["data"][:1]
+        try:
+            http.wait()
+            (model,) = http.get("/v1/models")["data"][:1]
+        except BaseException:
+            self.close()
+            raise
         self.max_length_tokens = int(model["max_model_len"])
         self.serves = str(model.get("root") or model["id"])
 

@@ -97,7 +97,7 @@ class Discriminator(nn.Module):
         keys = [self._prompt_key(row) for row in rows]
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         prompts = [self.encode(rows[keys.index(key)]) for key in order]
-        prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device)
+        prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device, dtype=torch.long)
         ids_NR, mask_NR = collate_responses(self.vlm, [self._response_ids(row.text) for row in rows])
         with self.vlm.forward_pass():
             hidden_NH = response_last_hidden(self.vlm, prompts, prompt_of_row_N, ids_NR, mask_NR)

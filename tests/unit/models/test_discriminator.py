@@ -8,7 +8,9 @@ from PIL import Image
 
 from rilctl.config.fields import ModelConfig
 from rilctl.data.sample import ImageRef
+from rilctl.models import responses
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, read_card
+from rilctl.models.prompts import encode_prompt
 from rilctl.models.vlm import load_vlm
 
 PICTURES = [ImageRef(lambda n=n: Image.new("RGB", (56, 56), (n, 0, 200)), f"picture {n}") for n in (10, 240)]
@@ -40,6 +42,20 @@ def test_a_row_doesn_t_depend_on_its_neighbours(load):
     with torch.no_grad():
         together, alone = disc(rows), torch.cat([disc([each]) for each in rows])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sees", ["response", "image+question+response"])
+@pytest.mark.parametrize("one_sequence", [False, True])
+def test_no_rows_are_no_logits_and_a_gradient_of_0_for_every_weight(sees, one_sequence, load, monkeypatch):
+    """What a rank computes while another one has a micro-batch more."""
+    disc = build(load, sees)
+    disc.vlm.stand_in = encode_prompt(disc.vlm, "", [PICTURES[0].load()] if disc.sees_pictures else [])
+    if one_sequence:
+        monkeypatch.setattr(responses, "_is_one_sequence", lambda *_: True)
+    logits_N = disc([])
+    assert logits_N.shape == (0,)
+    logits_N.sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for _, p in disc.trained_parameters())
 
 
 def test_white_space_doesn_t_tell(load):

@@ -90,9 +90,8 @@ class _Tally:
             self.num_tokens[name].append(response.num_tokens)
         self.stopped.append(response.finish_reason == "stop")
         if response.usage is not None and teacher.endpoint is not None:
-            before, new = self.usage.get(name, Usage(0, 0)), response.usage
-            self.usage[name] = Usage(before.input_tokens + new.input_tokens, before.output_tokens + new.output_tokens)
-            if (cost := cost_of(teacher.endpoint, new)) is not None:
+            self.usage[name] = self.usage.get(name, Usage()) + response.usage
+            if (cost := cost_of(teacher.endpoint, response.usage)) is not None:
                 self.costs[name] += cost
 
     def metrics(self) -> dict[str, float]:

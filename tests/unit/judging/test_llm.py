@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.data.sample import ImageRef
-from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.generation.base import GenerationRequest, Usage
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.llm import LlmJudge
@@ -100,6 +101,20 @@ def test_a_reply_without_a_verdict_is_asked_for_again_and_then_there_is_none() -
     assert [request.seeds for request in engine.asked] == [(0,), (1,), (2,)]
     (none,) = LlmJudge(config(num_retries=1), replies("hm", "well", tag(1))).judge([CASE])
     assert none == Verdict(None, None, "no verdict in the reply: well")
+
+
+def test_tokens_are_added_up_as_they_come_and_nothing_else_is_remembered() -> None:
+    class Counted(ScriptedGeneration):
+        def generate(self, requests: Any, sampling: Any) -> Any:
+            answers = super().generate(requests, sampling)
+            return [(dataclasses.replace(answer[0], usage=Usage(20, 3)),) for answer in answers]
+
+    judge = LlmJudge(config(), Counted(lambda request, seed: tag(1)))
+    assert judge.metrics() == {}
+    for num_calls in range(1, 6):
+        judge.judge([CASE])
+        assert judge.metrics() == {"input_tokens": 20.0 * num_calls, "output_tokens": 3.0 * num_calls}
+        assert not any(isinstance(value, list | dict) and value for value in vars(judge).values())
 
 
 def test_a_failure_of_the_engine_is_no_verdict_with_its_reason() -> None:

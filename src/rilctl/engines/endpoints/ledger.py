@@ -24,7 +24,7 @@ class Ledger:
     """Of them, how many were answered with a usable text."""
     num_uncounted: int = 0
     """Replies whose tokens the endpoint did not count."""
-    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    usage: Usage = field(default_factory=Usage)
     """Tokens that the endpoint counted, also of replies that could not be used: they were paid for."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -44,8 +44,7 @@ class Ledger:
             if usage is None:
                 self.num_uncounted += 1
             else:
-                total = self.usage
-                self.usage = Usage(total.input_tokens + usage.input_tokens, total.output_tokens + usage.output_tokens)
+                self.usage += usage
 
     def answered(self) -> None:
         """A reply was usable."""

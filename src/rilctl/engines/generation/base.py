@@ -29,10 +29,14 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an endpoint counted for one answer, in its own model's tokens."""
+    """What an endpoint counted for one answer or for several, in its own model's tokens."""
 
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together."""
+        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
 
 
 @dataclass(frozen=True)

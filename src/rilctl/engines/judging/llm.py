@@ -31,7 +31,7 @@ class LlmJudge:
         self._config, self._engine = config, engine
         self._rubric = config.rubric or RUBRIC
         self._as_json = config.verdict_form == "json"
-        self._usage: list[Usage] = []
+        self._usage: Usage | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +54,8 @@ class LlmJudge:
                 if isinstance(answer, RowError):
                     known[request] = Verdict(None, None, f"{answer.reason}: {answer.message}")
                     continue
-                self._usage += [answer[0].usage] if answer[0].usage else []
+                if answer[0].usage:
+                    self._usage = (self._usage or Usage()) + answer[0].usage
                 correct = self._read(answer[0].text, request)
                 if correct is not None or is_last:
                     known[request] = Verdict(correct, None, _reason(answer[0].text, correct))
@@ -62,9 +63,9 @@ class LlmJudge:
 
     def metrics(self) -> dict[str, float]:
         """See `JudgeEngine`: tokens that an endpoint counted for the replies, whichever run paid, and their price."""
-        if not self._usage:
+        total = self._usage
+        if total is None:
             return {}
-        total = Usage(sum(u.input_tokens for u in self._usage), sum(u.output_tokens for u in self._usage))
         found = {"input_tokens": float(total.input_tokens), "output_tokens": float(total.output_tokens)}
         cost = cost_of(self._config.endpoint, total) if self._config.endpoint else None
         return found if cost is None else found | {"cost": cost}

@@ -11,6 +11,7 @@ from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
+from rilctl.algorithms.policy_metrics import policy_means, policy_sums
 
 GOLDEN = json.loads(Path(__file__).with_name("trl_dr_grpo.json").read_text(encoding="utf-8"))
 CASES = pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"].keys())
@@ -46,21 +47,25 @@ def test_advantages(case):
 def test_loss_gradient_and_metrics(case):
     logits_BRV = logits("logits").requires_grad_()
     num_rows = len(TOKEN_IDS_BR)
-    loss, metrics = policy_loss(
-        distribution(logits_BRV)[0],
-        distribution(logits("frozen_logits"))[0] if case["frozen"] else None,
-        distribution(logits("ref_logits"))[0] if case["beta"] else None,
-        torch.tensor(case["advantages"], dtype=torch.float64),
-        RESPONSE_MASK_BR,
-        teacher_mask_B=torch.zeros(num_rows, dtype=torch.bool),
-        rewarded_mask_B=torch.ones(num_rows, dtype=torch.bool),  # TRL's rows without a reward still pay KL
-        clip_eps=GOLDEN["clip_eps"],
+    batch = {
+        "policy_logprobs_BR": distribution(logits_BRV)[0],
+        "frozen_logprobs_BR": distribution(logits("frozen_logits"))[0] if case["frozen"] else None,
+        "ref_logprobs_BR": distribution(logits("ref_logits"))[0] if case["beta"] else None,
+        "advantages_B": torch.tensor(case["advantages"], dtype=torch.float64),
+        "response_mask_BR": RESPONSE_MASK_BR,
+        "teacher_mask_B": torch.zeros(num_rows, dtype=torch.bool),
+        "rewarded_mask_B": torch.ones(num_rows, dtype=torch.bool),  # TRL's rows without a reward still pay KL
+    }
+    options = {"clip_eps": GOLDEN["clip_eps"], "ratio_level": case.get("level", "token")}
+    loss = policy_loss(
+        **batch,
+        **options,
         kl_beta=case["beta"],
         denominator=num_rows * (GOLDEN["max_tokens"] if case["loss_type"] == "dr_grpo" else 1),
-        ratio_level=case.get("level", "token"),
         kl_bias_correction=case.get("corrected", False),
         loss_weighting=case["loss_type"],
     )
+    metrics = policy_means({name: value.item() for name, value in policy_sums(**batch, **options).items()})
     loss.backward()
     assert loss.item() == pytest.approx(case["loss"], rel=1e-12, abs=1e-12)
     torch.testing.assert_close(
@@ -70,9 +75,9 @@ def test_loss_gradient_and_metrics(case):
     mean_entropy = distribution(logits_BRV)[1][RESPONSE_MASK_BR].mean().item()
     assert mean_entropy == pytest.approx(case["entropy"], rel=1e-6)
     if case["beta"] and not case.get("corrected"):  # TRL logs the corrected KL, we log k3
-        assert metrics["student_kl"].item() == pytest.approx(case["kl"], rel=1e-6)
+        assert metrics["student_kl"] == pytest.approx(case["kl"], rel=1e-6)
     if case["frozen"] and case.get("level") != "sequence":  # TRL counts responses there, we count tokens
-        assert metrics["student_clip_fraction"].item() == pytest.approx(case["clip_fraction"], rel=1e-6)
+        assert metrics["student_clip_fraction"] == pytest.approx(case["clip_fraction"], rel=1e-6)
 
 
 def test_the_golden_has_clipped_tokens():

@@ -13,8 +13,9 @@ from rilctl.algorithms.disc_metrics import disc_metrics, length_only_accuracy
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
+from rilctl.algorithms.policy_metrics import policy_sums
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
-from rilctl.algorithms.sampler_weights import sampler_weights
+from rilctl.algorithms.sampler_weights import sampler_metrics, sampler_weights
 from rilctl.algorithms.statistics import mean_interval, paired_difference, wilson_interval
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -51,11 +52,14 @@ def policy_batch(seed, num_rows=10, num_tokens=5):
 
 
 def loss_and_grad(batch, **options):
+    """The loss, its gradient, and the sums that are logged."""
     policy_BR = batch["policy_logprobs_BR"].clone().requires_grad_()
-    arguments = {"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 13.0, **options}
-    loss, metrics = policy_loss(**{**batch, "policy_logprobs_BR": policy_BR}, **arguments)
+    batch = {**batch, "policy_logprobs_BR": policy_BR}
+    loss = policy_loss(**batch, **{"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 13.0, **options})
     loss.backward()
-    return loss.detach(), policy_BR.grad, metrics
+    shared = ("ratio_level", "teacher_rows", "kl_rows", "weights_BR")
+    own = {name: value for name, value in options.items() if name in shared}
+    return loss.detach(), policy_BR.grad, policy_sums(**batch, clip_eps=0.2, **own)
 
 
 @always(SEEDS, POLICY_OPTIONS, st.integers(1, 9))
@@ -67,10 +71,7 @@ def test_policy_accumulation_equals_one_batch(seed, options, cut):
     ]
     torch.testing.assert_close(parts[0][0] + parts[1][0], loss, **EXACT)
     torch.testing.assert_close(torch.cat([part[1] for part in parts]), grad_BR, **EXACT)
-    for side in ("student", "teacher"):
-        sums = [part[2][f"{side}_kl"] * part[2][f"num_{side}_tokens"] for part in parts if f"{side}_kl" in part[2]]
-        if sums:
-            torch.testing.assert_close(sum(sums), metrics[f"{side}_kl"] * metrics[f"num_{side}_tokens"], **EXACT)
+    torch.testing.assert_close({name: parts[0][2][name] + parts[1][2][name] for name in metrics}, metrics, **EXACT)
 
 
 @always(SEEDS, POLICY_OPTIONS)
@@ -154,10 +155,20 @@ def sampled(seed, num_rows=8, num_tokens=5):
     )
 
 
+def weights_and_means(policy_BR, sampler_BR, mask_BR, student_B, options):
+    """Weights, and the means over student tokens that are logged; none where there is no such token."""
+    weights_BR = sampler_weights(policy_BR, sampler_BR, mask_BR, student_B, **options)
+    logged = {"level": options["level"], "cap": options["cap"]}
+    values = sampler_metrics(policy_BR, sampler_BR, mask_BR, student_B, weights_BR, **logged)
+    counts_BR = mask_BR & student_B[:, None]
+    means = {name: values_BR[counts_BR].double().mean() for name, values_BR in values.items()}
+    return weights_BR, means if counts_BR.any() else {}
+
+
 @always(SEEDS, CORRECTIONS)
 def test_sampler_weights_are_bounded_and_exactly_1_off_student_tokens(seed, options):
     policy_BR, sampler_BR, mask_BR, student_B = sampled(seed)
-    weights_BR, means = sampler_weights(policy_BR, sampler_BR, mask_BR, student_B, **options)
+    weights_BR, means = weights_and_means(policy_BR, sampler_BR, mask_BR, student_B, options)
     counts_BR = mask_BR & student_B[:, None]
     assert (weights_BR[~counts_BR] == 1).all()
     assert (weights_BR >= 0).all() and (weights_BR[counts_BR] <= options["cap"]).all()
@@ -169,7 +180,8 @@ def test_sampler_weights_are_bounded_and_exactly_1_off_student_tokens(seed, opti
 @always(SEEDS, CORRECTIONS)
 def test_sampler_weights_are_1_where_both_agree(seed, options):
     policy_BR, _, mask_BR, student_B = sampled(seed)
-    weights_BR, means = sampler_weights(policy_BR, policy_BR.clone(), mask_BR, student_B, **options | {"cap": 1.5})
+    options |= {"cap": 1.5}
+    weights_BR, means = weights_and_means(policy_BR, policy_BR.clone(), mask_BR, student_B, options)
     assert (weights_BR == 1).all()
     assert not means or (means["mismatch_kl"] == 0 and means["cut_share"] == 0)
 
@@ -177,10 +189,10 @@ def test_sampler_weights_are_1_where_both_agree(seed, options):
 @always(SEEDS, CORRECTIONS, st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_sampler_weights_never_read_what_no_engine_sampled(seed, options, junk):
     policy_BR, sampler_BR, mask_BR, student_B = sampled(seed)
-    expected = sampler_weights(policy_BR, sampler_BR, mask_BR, student_B, **options)
+    expected = weights_and_means(policy_BR, sampler_BR, mask_BR, student_B, options)
     hidden_BR = ~(mask_BR & student_B[:, None])
     spoiled = (policy_BR.masked_fill(hidden_BR, junk), sampler_BR.masked_fill(hidden_BR, junk))
-    torch.testing.assert_close(sampler_weights(*spoiled, mask_BR, student_B, **options), expected, **EXACT)
+    torch.testing.assert_close(weights_and_means(*spoiled, mask_BR, student_B, options), expected, **EXACT)
 
 
 @always(SEEDS)

@@ -2,7 +2,7 @@
 
 Shapes: B rows, R response tokens.
 Masks are bool. What stands at a masked token or in a row without a reward is never read, not even NaN or infinity, and
-gets a gradient of exactly 0.
+gets a gradient of exactly 0. Nothing here asks the device for a value; what is logged beside is in `policy_metrics`.
 """
 
 from typing import Literal
@@ -32,7 +32,7 @@ def policy_loss(
     kl_bias_correction: bool = False,
     loss_weighting: Literal["dr_grpo", "grpo"] = "dr_grpo",
     weights_BR: Tensor | None = None,
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> Tensor:
     """`-sum over rows and tokens of [min(r A, clip(r, 1 - eps, 1 + eps) A) - beta KL] / denominator`, to be minimised.
 
     Sources: RIL (2510.19307), Dr.GRPO (2503.20783), GRPO (2402.03300); without teacher rows equal to TRL 1.16's
@@ -60,12 +60,6 @@ def policy_loss(
         loss_weighting: `grpo`: each row's sum is divided by its number of response tokens first.
         weights_BR: of each token's objective, not of its KL, >= 0, as from `sampler_weights`. None: 1.
 
-    Returns:
-        The loss, and detached metrics for SIDE student and teacher over tokens that are masked in and rewarded:
-        `num_SIDE_tokens`, and their means (absent where there is none) `SIDE_logprob`, `SIDE_kl` (plain k3, with a
-        reference, of a side that pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen
-        log-probabilities; not for shaped rows).
-
     Raises:
         ValueError: `denominator` is not positive, or `kl_beta` is not 0 without a reference.
     """
@@ -75,42 +69,42 @@ def policy_loss(
         raise ValueError("kl_beta needs ref_logprobs_BR")
     counts_BR = response_mask_BR & rewarded_mask_B[:, None]
     shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
-    exempt_B1 = (teacher_mask_B & (kl_rows == "student"))[:, None]
     advantages_BR = (advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)).expand_as(counts_BR)
     policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
-    metrics_BR = {"logprob": policy_BR}
 
     frozen_BR = policy_BR.detach() if frozen_logprobs_BR is None else frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)
-    log_ratio_BR = (policy_BR - frozen_BR).masked_fill(shaped_B1, 0.0)
-    if ratio_level == "sequence":
-        mean_B1 = log_ratio_BR.sum(dim=1, keepdim=True) / counts_BR.sum(dim=1, keepdim=True).clamp(min=1)
-        log_ratio_BR = mean_B1.expand_as(log_ratio_BR)
-    ratio_BR = log_ratio_BR.exp()
+    ratio_BR = importance_ratios((policy_BR - frozen_BR).masked_fill(shaped_B1, 0.0), counts_BR, ratio_level)
     clipped_BR = ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)
     objective_BR = torch.minimum(ratio_BR * advantages_BR, clipped_BR * advantages_BR)
     probs_BR = policy_BR.exp()
     objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_BR, objective_BR)
-    if frozen_logprobs_BR is not None:
-        outside_BR = (ratio_BR - clipped_BR) * advantages_BR > 0  # where the minimum takes the clipped side
-        metrics_BR |= {"importance_ratio": ratio_BR, "clip_fraction": outside_BR.to(ratio_BR.dtype)}
 
-    if ref_logprobs_BR is not None:
-        pays_BR = counts_BR & ~exempt_B1
-        log_ref_ratio_BR = ref_logprobs_BR.masked_fill(~pays_BR, 0.0) - policy_BR.masked_fill(~pays_BR, 0.0)
-        metrics_BR["kl"] = torch.expm1(log_ref_ratio_BR) - log_ref_ratio_BR
-        if kl_beta != 0:
-            objective_BR = objective_BR - kl_beta * (ratio_BR if kl_bias_correction else 1.0) * metrics_BR["kl"]
+    if ref_logprobs_BR is not None and kl_beta != 0:
+        pays_BR = counts_BR if kl_rows == "all" else counts_BR & ~teacher_mask_B[:, None]
+        kl_BR = k3(policy_BR.masked_fill(~pays_BR, 0.0), ref_logprobs_BR.masked_fill(~pays_BR, 0.0))
+        objective_BR = objective_BR - kl_beta * (ratio_BR if kl_bias_correction else 1.0) * kl_BR
 
     row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1)
     if loss_weighting == "grpo":
         row_sums_B = row_sums_B / response_mask_BR.sum(dim=1).clamp(min=1)
-    metrics = {}
-    for side, side_mask_B in (("student", ~teacher_mask_B), ("teacher", teacher_mask_B)):
-        tokens_BR = counts_BR & side_mask_B[:, None]
-        metrics[f"num_{side}_tokens"] = tokens_BR.sum()
-        for name, values_BR in metrics_BR.items():
-            left_out_B1 = {"logprob": None, "kl": exempt_B1}.get(name, shaped_B1)
-            used_BR = tokens_BR if left_out_B1 is None else tokens_BR & ~left_out_B1
-            if used_BR.any():
-                metrics[f"{side}_{name}"] = values_BR.detach()[used_BR].mean()
-    return -row_sums_B.sum() / denominator, metrics
+    return -row_sums_B.sum() / denominator
+
+
+def importance_ratios(log_ratio_BR: Tensor, counts_BR: Tensor, level: Literal["token", "sequence"]) -> Tensor:
+    """ratio_BR, the exponential of each token's log-ratio or of its row's mean over the tokens that count.
+
+    Args:
+        log_ratio_BR: 0 at tokens that don't count.
+        counts_BR: True at those that do.
+        level: see `policy_loss`.
+    """
+    if level == "sequence":
+        mean_B1 = log_ratio_BR.sum(dim=1, keepdim=True) / counts_BR.sum(dim=1, keepdim=True).clamp(min=1)
+        log_ratio_BR = mean_B1.expand_as(log_ratio_BR)
+    return log_ratio_BR.exp()
+
+
+def k3(policy_logprobs_BR: Tensor, ref_logprobs_BR: Tensor) -> Tensor:
+    """`exp(d) - d - 1` with `d = ref - policy`, in nats, >= 0."""
+    log_ref_ratio_BR = ref_logprobs_BR - policy_logprobs_BR
+    return torch.expm1(log_ref_ratio_BR) - log_ref_ratio_BR

@@ -15,7 +15,7 @@ def sampler_weights(
     level: Literal["token", "sequence"] = "token",
     mode: Literal["truncate", "mask"] = "truncate",
     cap: float = 2.0,
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> Tensor:
     """`w = exp(policy - sampler)`, cut at `cap`: what a sampled token counts for in the trained policy's gradient.
 
     An engine with other kernels or a lower precision samples from a distribution that is slightly another than the
@@ -33,10 +33,7 @@ def sampler_weights(
         cap: largest weight, > 0.
 
     Returns:
-        weights_BR, without gradient, 1 outside student tokens; and means over student tokens (empty where there are
-        none): `mismatch_kl`, k3 of the sampler from the policy in nats, >= 0; `weight` and `squared_weight`, from which
-        the effective sample size is `weight ** 2 / squared_weight`, a share of all tokens; `cut_share`, tokens whose
-        weight was above the cap.
+        weights_BR, without gradient, 1 outside student tokens.
 
     Raises:
         ValueError: `cap` is not positive.
@@ -44,18 +41,44 @@ def sampler_weights(
     if not cap > 0:
         raise ValueError(f"cap must be > 0, got {cap}")
     counts_BR = response_mask_BR & student_mask_B[:, None]
-    log_ratio_BR = (policy_logprobs_BR.detach() - sampling_logprobs_BR).masked_fill(~counts_BR, 0.0)
-    of_row_B1 = log_ratio_BR.sum(dim=1, keepdim=True)
-    ratio_BR = (of_row_B1.expand_as(log_ratio_BR) if level == "sequence" else log_ratio_BR).exp()
-    is_cut_BR = ratio_BR > cap
-    weights_BR = torch.where(is_cut_BR, cap if mode == "truncate" else 0.0, ratio_BR)
-    weights_BR = torch.where(counts_BR, weights_BR, 1.0)
-    if not counts_BR.any():
-        return weights_BR, {}
-    means_BR = {
+    ratio_BR = _ratios(_log_ratios(policy_logprobs_BR, sampling_logprobs_BR, counts_BR), level)
+    weights_BR = torch.where(ratio_BR > cap, cap if mode == "truncate" else 0.0, ratio_BR)
+    return torch.where(counts_BR, weights_BR, 1.0)
+
+
+def sampler_metrics(
+    policy_logprobs_BR: Tensor,
+    sampling_logprobs_BR: Tensor,
+    response_mask_BR: Tensor,
+    student_mask_B: Tensor,
+    weights_BR: Tensor,
+    *,
+    level: Literal["token", "sequence"] = "token",
+    cap: float = 2.0,
+) -> dict[str, Tensor]:
+    """What is logged of the weights that `sampler_weights` made of the same arguments: values_BR, without gradient.
+
+    Returns:
+        By name, what is to be averaged over student tokens (elsewhere it means nothing): `mismatch_kl`, k3 of the
+        sampler from the policy in nats, >= 0; `weight` and `squared_weight`, from whose means the effective sample size
+        is `weight ** 2 / squared_weight`, a share of all tokens; `cut_share`, whether the weight was above the cap.
+    """
+    counts_BR = response_mask_BR & student_mask_B[:, None]
+    log_ratio_BR = _log_ratios(policy_logprobs_BR, sampling_logprobs_BR, counts_BR)
+    return {
         "mismatch_kl": torch.expm1(log_ratio_BR) - log_ratio_BR,
         "weight": weights_BR,
         "squared_weight": weights_BR**2,
-        "cut_share": is_cut_BR.to(weights_BR.dtype),
+        "cut_share": _ratios(log_ratio_BR, level) > cap,
     }
-    return weights_BR, {name: values_BR[counts_BR].mean() for name, values_BR in means_BR.items()}
+
+
+def _log_ratios(policy_BR: Tensor, sampling_BR: Tensor, counts_BR: Tensor) -> Tensor:
+    """Policy minus sampler where that counts, 0 elsewhere."""
+    return (policy_BR.detach() - sampling_BR).masked_fill(~counts_BR, 0.0)
+
+
+def _ratios(log_ratio_BR: Tensor, level: Literal["token", "sequence"]) -> Tensor:
+    if level == "sequence":
+        log_ratio_BR = log_ratio_BR.sum(dim=1, keepdim=True).expand_as(log_ratio_BR)
+    return log_ratio_BR.exp()

@@ -12,6 +12,7 @@ from rilctl.algorithms.disc_metrics import disc_metrics
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.sums import DeviceSums
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.processor import EncodedPrompt
 
@@ -61,24 +62,25 @@ def update_discriminator(
     group_ids_N = torch.tensor(batch.group_ids, dtype=torch.long)
     num_pairs = ranks.total(count_pairs(labels_N, group_ids_N))
     num_students, num_rows = ranks.total(int(labels_N.sum())), ranks.total(len(labels_N))
-    loss_of, total = DISC_LOSSES[disc.card.loss], 0.0
+    loss_of, sums = DISC_LOSSES[disc.card.loss], DeviceSums()
+    labels_N, group_ids_N = labels_N.to(disc.vlm.device), group_ids_N.to(disc.vlm.device)
     order, logits = list[int](), list[Tensor]()
     for part in _padded_parts(disc, batch, budget_tokens, ranks):
         logits_n = disc([batch.rows[index] for index in part])
         loss = loss_of(
             logits_n,
             labels_N[part].to(logits_n),
-            group_ids_N[part].to(logits_n.device),
+            group_ids_N[part],
             num_students=num_students,
             num_teachers=num_rows - num_students,
             num_pairs=num_pairs,
         )
         engine.backward(loss)
         order += part
-        logits.append(logits_n.detach().cpu())
-        total += float(loss.detach())
+        logits.append(logits_n.detach())
+        sums.add({"loss": loss})
     report = engine.step()
-    return _in_order(logits, order), ranks.add_up({"loss": total}) | {"grad_norm": report.grad_norm}
+    return _in_order(logits, order), ranks.add_up(sums.read()) | {"grad_norm": report.grad_norm}
 
 
 @torch.no_grad()
@@ -86,7 +88,7 @@ def score(disc: Discriminator, batch: LabelledRows, *, budget_tokens: int, ranks
     """The logits of this rank's rows, student is high. Collective."""
     order, logits = list[int](), list[Tensor]()
     for part in _padded_parts(disc, batch, budget_tokens, ranks):
-        logits.append(disc([batch.rows[index] for index in part]).cpu())
+        logits.append(disc([batch.rows[index] for index in part]))
         order += part
     return _in_order(logits, order)
 
@@ -103,8 +105,8 @@ def _padded_parts(disc: Discriminator, batch: LabelledRows, budget_tokens: int, 
 
 
 def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:
-    """The micro-batches' logits in the order of the rows."""
-    return torch.cat(list(logits))[torch.tensor(order, dtype=torch.long).argsort()]
+    """The micro-batches' logits in the order of the rows, on the host."""
+    return torch.cat(list(logits)).cpu()[torch.tensor(order, dtype=torch.long).argsort()]
 
 
 def health(disc: Discriminator, logits_N: Tensor, is_student: Sequence[bool], *, ranks: Ranks) -> dict[str, float]:

@@ -21,6 +21,7 @@ from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import ConfigError, DataError, RowError
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
@@ -205,14 +206,14 @@ class _Trainer:
             raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
         # 0 where all rows are bad: nothing is learned
         num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
-        loss = torch.zeros(())
+        sums = DeviceSums()
         for micro_batch in self._micro_batches(encoded):
-            micro_loss = self._token_loss(micro_batch) / max(1, num_tokens)
-            engine.backward(micro_loss)
-            loss += micro_loss.detach().cpu()
+            loss = self._token_loss(micro_batch) / max(1, num_tokens)
+            engine.backward(loss)
+            sums.add({"loss": loss})
         report = engine.step()
         return {
-            "sft/loss": self.ranks.add_up({"loss": float(loss)})["loss"],
+            "sft/loss": self.ranks.add_up({"loss": 0.0} | sums.read())["loss"],
             "sft/grad_norm": report.grad_norm,
             "sft/lr": report.lr,
             "sft/num_tokens": float(num_tokens),
@@ -225,9 +226,12 @@ class _Trainer:
         self._expect(own)
         encoded = self._encode_together(own)
         num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
-        total = sum(float(self._token_loss(batch)) for batch in self._micro_batches(encoded)) if num_tokens else 0.0
-        total = self.ranks.add_up({"loss": total})["loss"]
-        return {"validation/loss": total / num_tokens} if num_tokens else {}
+        if not num_tokens:
+            return {}
+        sums = DeviceSums()
+        for micro_batch in self._micro_batches(encoded):
+            sums.add({"loss": self._token_loss(micro_batch)})
+        return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num_tokens}
 
     def _expect(self, rows: Sequence[SftRow]) -> None:
         self.prompts.expect((row.question, row.images) for row in rows)

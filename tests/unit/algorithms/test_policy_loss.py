@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from rilctl.algorithms.policy_loss import policy_loss
+from rilctl.algorithms.policy_metrics import policy_means, policy_sums
 
 from . import reference
 
@@ -26,7 +27,7 @@ def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_r
     as_row = lambda values: None if values is None else torch.tensor([values], dtype=torch.float64)  # noqa: E731
     policy_BR = as_row(policy).requires_grad_()
     arguments = {"clip_eps": 0.2, "kl_beta": 0.0, "denominator": 1.0, **options}
-    loss, metrics = policy_loss(
+    batch = (
         policy_BR,
         as_row(frozen),
         as_row(ref),
@@ -34,10 +35,17 @@ def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_r
         torch.ones(1, len(policy), dtype=torch.bool),
         torch.tensor([is_teacher]),
         torch.tensor([is_rewarded]),
-        **arguments,
     )
+    loss = policy_loss(*batch, **arguments)
     loss.backward()
-    return loss.item(), policy_BR.grad[0].tolist(), {name: value.item() for name, value in metrics.items()}
+    return loss.item(), policy_BR.grad[0].tolist(), means(*batch, **arguments)
+
+
+def means(*batch, **arguments):
+    """The metrics of a batch, with the arguments of its loss."""
+    options = ("clip_eps", "ratio_level", "teacher_rows", "kl_rows", "weights_BR")
+    sums = policy_sums(*batch, **{name: value for name, value in arguments.items() if name in options})
+    return policy_means({name: value.item() for name, value in sums.items()})
 
 
 def random_batch(num_rows=12, num_tokens=6, seed=3):
@@ -153,7 +161,7 @@ def test_no_verdict_by_hand():
 def test_equals_the_reference(options):
     batch = random_batch()
     arguments = {"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 37.0, **options}
-    loss, _ = policy_loss(**batch, **arguments)
+    loss = policy_loss(**batch, **arguments)
     assert loss.item() == pytest.approx(reference.policy_loss(reference_rows(batch), **arguments), rel=1e-12, abs=1e-12)
 
 
@@ -161,13 +169,13 @@ def test_equals_the_reference(options):
 def test_gradient(options):
     batch = random_batch()
     policy_BR = batch.pop("policy_logprobs_BR").requires_grad_()
-    function = lambda x: policy_loss(x, **batch, clip_eps=0.2, kl_beta=0.3, denominator=9.0, **options)[0]  # noqa: E731
+    function = lambda x: policy_loss(x, **batch, clip_eps=0.2, kl_beta=0.3, denominator=9.0, **options)  # noqa: E731
     assert torch.autograd.gradcheck(function, policy_BR)
 
 
 def test_metrics_equal_the_reference():
     batch = random_batch()
-    _, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.0, denominator=1.0, kl_rows="all")
+    metrics = means(*batch.values(), clip_eps=0.2, kl_rows="all")
     rows = [row for row in reference_rows(batch) if row.is_rewarded]
     for side in ("student", "teacher"):
         tokens = [
@@ -179,21 +187,37 @@ def test_metrics_equal_the_reference():
         clipped = [(r > 1.2 and a > 0) or (r < 0.8 and a < 0) for _, r, _, a in tokens]
         assert 0 < sum(clipped) < len(clipped)
         mean = lambda values: math.fsum(values) / len(values)  # noqa: E731
-        assert metrics[f"num_{side}_tokens"].item() == len(tokens)
-        assert metrics[f"{side}_logprob"].item() == pytest.approx(mean([t[0] for t in tokens]), rel=1e-12)
-        assert metrics[f"{side}_importance_ratio"].item() == pytest.approx(mean([t[1] for t in tokens]), rel=1e-12)
-        assert metrics[f"{side}_kl"].item() == pytest.approx(mean([t[2] for t in tokens]), rel=1e-12)
-        assert metrics[f"{side}_clip_fraction"].item() == pytest.approx(mean(clipped), rel=1e-12)
+        assert metrics[f"num_{side}_tokens"] == len(tokens)
+        assert metrics[f"{side}_logprob"] == pytest.approx(mean([t[0] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_importance_ratio"] == pytest.approx(mean([t[1] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_kl"] == pytest.approx(mean([t[2] for t in tokens]), rel=1e-12)
+        assert metrics[f"{side}_clip_fraction"] == pytest.approx(mean(clipped), rel=1e-12)
 
 
 def test_every_row_stays_in_the_graph():
     batch = random_batch()
     batch["policy_logprobs_BR"].requires_grad_()
     batch["rewarded_mask_B"][:] = False
-    loss, metrics = policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0)
-    loss.backward()
+    policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0).backward()
     assert batch["policy_logprobs_BR"].grad.eq(0).all()
-    assert not any(value.requires_grad for value in metrics.values())
+    assert not any(value.requires_grad for value in policy_sums(**batch, clip_eps=0.2).values())
+
+
+@ALL_OPTIONS
+def test_no_rows_are_a_loss_of_0_that_is_in_the_graph(options):
+    batch = {name: values[:0] for name, values in random_batch().items()}
+    batch["policy_logprobs_BR"].requires_grad_()
+    loss = policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0, **options)
+    loss.backward()
+    assert loss.item() == 0 and batch["policy_logprobs_BR"].grad.shape == (0, 6)
+    assert means(*batch.values(), clip_eps=0.2) == {"num_student_tokens": 0, "num_teacher_tokens": 0}
+
+
+@ALL_OPTIONS
+def test_which_sums_there_are_does_not_depend_on_the_rows(options):
+    batch, own = random_batch(), {name: options[name] for name in ("ratio_level", "teacher_rows", "kl_rows")}
+    teachers = {name: values[1::2] for name, values in batch.items()}
+    assert policy_sums(**teachers, clip_eps=0.2, **own).keys() == policy_sums(**batch, clip_eps=0.2, **own).keys()
 
 
 def test_bad_arguments():

@@ -1,5 +1,7 @@
 """The objective token by token is the objective row by row."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -52,8 +54,8 @@ def test_a_sum_over_tokens_is_the_same_sum(changes, correction, size):
         correction=correction,
     )
     assert objective.is_sum_over_tokens
-    loss, metrics = objective.loss(logprobs_NR.requires_grad_())
-    assert ("student_mismatch_kl" in metrics) == (correction is not None)
+    loss = objective.loss(logprobs_NR.requires_grad_())
+    assert ("student_mismatch_kl" in objective.sums(logprobs_NR)) == (correction is not None)
     (expected_NR,) = torch.autograd.grad(loss, logprobs_NR)
     logprobs_T = logprobs_NR.detach()[part.mask_NR].requires_grad_()
     chunks = [slice(start, start + size) for start in range(0, len(logprobs_T), size)]
@@ -61,6 +63,32 @@ def test_a_sum_over_tokens_is_the_same_sum(changes, correction, size):
     (grad_T,) = torch.autograd.grad(total, logprobs_T)
     assert total.item() == pytest.approx(loss.item(), rel=1e-12)
     torch.testing.assert_close(grad_T, expected_NR[part.mask_NR], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("changes", [{}, {"ratio_level": "sequence"}, {"name": "grpo"}, {"kl_rows": "all"}], ids=str)
+@pytest.mark.parametrize("correction", [None, SamplerCorrectionConfig(), SamplerCorrectionConfig(level="sequence")])
+@pytest.mark.parametrize("updates", [1, 2])
+def test_no_rows_are_a_loss_of_0_with_a_gradient_and_nothing_to_log(changes, correction, updates):
+    """What a rank computes while another one has a micro-batch more."""
+    nothing = torch.zeros((0, 1))
+    part = MicroBatch([], torch.zeros(0, dtype=torch.long), nothing.long(), nothing.bool())
+    frozen_NR = nothing if updates > 1 else None
+    objective = Objective(AlgorithmConfig(**changes, policy_updates=updates), part, nothing, frozen_NR, 8.0, correction)
+    logprobs_NR = nothing.clone().requires_grad_()
+    objective.loss(logprobs_NR).backward()
+    assert objective.loss(logprobs_NR) == 0 and logprobs_NR.grad.shape == (0, 1)
+    if objective.is_sum_over_tokens:
+        assert objective.token_loss(logprobs_NR[:, 0], slice(None)) == 0
+    sums = objective.sums(logprobs_NR)
+    assert all(value == 0 for value in sums.values())
+    token = torch.zeros((1, 2))
+    full = dataclasses.replace(
+        objective,
+        part=micro_batch([2]),
+        ref_logprobs_NR=token,
+        frozen_logprobs_NR=token if updates > 1 else None,
+    )
+    assert sums.keys() == full.sums(token).keys(), "ranks must log the same things"
 
 
 @pytest.mark.parametrize("changes", [{"ratio_level": "sequence"}, {"name": "grpo"}], ids=str)
@@ -74,7 +102,7 @@ def test_a_weight_for_a_whole_response_is_no_sum_over_tokens():
     objective = Objective(AlgorithmConfig(kl_beta=0.0), micro_batch([3, 1]), None, None, 1.0, correction)
     assert not objective.is_sum_over_tokens
     logprobs_NR = torch.full((2, 3), -1.0).requires_grad_()
-    objective.loss(logprobs_NR)[0].backward()
+    objective.loss(logprobs_NR).backward()
     weight = torch.tensor(-3.0 + 0.3 * (0 + 1 + 2)).exp()
     torch.testing.assert_close(logprobs_NR.grad[0], torch.full((3,), 1.5 * weight.item()))  # advantage -1.5
     torch.testing.assert_close(logprobs_NR.grad[1], torch.tensor([1.0, 0.0, 0.0]))  # a teacher's: weight 1

@@ -1,4 +1,7 @@
-"""What the policy minimises on one micro-batch. Shapes: N rows, R response tokens, T real tokens, C of one chunk."""
+"""What the policy minimises on one micro-batch. Shapes: N rows, R response tokens, T real tokens, C of one chunk.
+
+No chunk asks the device for a value: it would wait for each.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +11,8 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.policy_loss import policy_loss
-from rilctl.algorithms.sampler_weights import sampler_weights
+from rilctl.algorithms.policy_metrics import policy_sums
+from rilctl.algorithms.sampler_weights import sampler_metrics, sampler_weights
 from rilctl.config.train import AlgorithmConfig, SamplerCorrectionConfig
 from rilctl.stages.ril.rows import Group, Row
 
@@ -29,8 +33,47 @@ class MicroBatch:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What a loss is made of: N rows of R tokens, or C tokens as rows of one.
+
+    Args:
+        policy_NR: the policy's log-probabilities.
+        frozen_NR: those before the batch's first update; None: this is that update.
+        ref_NR: of the reference; None: no KL.
+        sampling_NR: as the engine sampled them, not read in teacher rows; None: they need no correction.
+        advantages_N: higher is better.
+        mask_NR: True at real tokens.
+        teacher_N: True for a teacher's.
+        rewarded_N: True where there is a reward.
+    """
+
+    policy_NR: Tensor
+    frozen_NR: Tensor | None
+    ref_NR: Tensor | None
+    sampling_NR: Tensor | None
+    advantages_N: Tensor
+    mask_NR: Tensor
+    teacher_N: Tensor
+    rewarded_N: Tensor
+
+    @property
+    def of_policy(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor, Tensor, Tensor, Tensor]:
+        """What `policy_loss` and `policy_sums` take."""
+        old = (self.policy_NR, self.frozen_NR, self.ref_NR)
+        return *old, self.advantages_N, self.mask_NR, self.teacher_N, self.rewarded_N
+
+    @property
+    def of_sampler(self) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+        """What `sampler_weights` and `sampler_metrics` take; None: no correction."""
+        if self.sampling_NR is None:
+            return None
+        policy_NR = self.policy_NR if self.frozen_NR is None else self.frozen_NR
+        return policy_NR, self.sampling_NR, self.mask_NR & self.rewarded_N[:, None], ~self.teacher_N
+
+
+@dataclass(frozen=True)
 class Objective:
-    """`policy_loss` of a micro-batch.
+    """`policy_loss` of a micro-batch, which has no row where another rank has more of them.
 
     Args:
         algorithm: the recipe's choices.
@@ -54,56 +97,45 @@ class Objective:
         by_token = self.correction is None or self.correction.level == "token"
         return self.algorithm.ratio_level == "token" and self.algorithm.name != "grpo" and by_token
 
-    def loss(self, logprobs_NR: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and metrics of all rows."""
-        sampling_NR = None if self.correction is None else self._sampling_logprobs_NR
-        old = (self.frozen_logprobs_NR, self.ref_logprobs_NR, sampling_NR)
-        return self._loss(logprobs_NR, *old, *self._rows_N, self.part.mask_NR)
+    def loss(self, logprobs_NR: Tensor) -> Tensor:
+        """Of all rows."""
+        return self._loss(self._rows(logprobs_NR))
 
     def token_loss(self, logprobs_C: Tensor, chunk: slice) -> Tensor:
         """The share of some of the real tokens in the loss: each is a row of one token."""
-        frozen_T, ref_T, sampling_T, advantages_T, is_teacher_T, is_rewarded_T = self._tokens_T
-        return self._loss(
+        frozen_T, ref_T, sampling_T, advantages_T, teacher_T, rewarded_T = self._tokens_T
+        terms = Terms(
             logprobs_C[:, None],
             None if frozen_T is None else frozen_T[chunk, None],
             None if ref_T is None else ref_T[chunk, None],
             None if sampling_T is None else sampling_T[chunk, None],
             advantages_T[chunk],
-            is_teacher_T[chunk],
-            is_rewarded_T[chunk],
             torch.ones_like(logprobs_C, dtype=torch.bool)[:, None],
-        )[0]
+            teacher_T[chunk],
+            rewarded_T[chunk],
+        )
+        return self._loss(terms)
 
-    def _loss(
-        self,
-        logprobs_NR: Tensor,
-        frozen_NR: Tensor | None,
-        ref_NR: Tensor | None,
-        sampling_NR: Tensor | None,
-        advantages_N: Tensor,
-        is_teacher_N: Tensor,
-        is_rewarded_N: Tensor,
-        mask_NR: Tensor,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        weights_NR, measured = None, dict[str, Tensor]()
-        if self.correction is not None and sampling_NR is not None:
-            weights_NR, measured = sampler_weights(
-                logprobs_NR if frozen_NR is None else frozen_NR,
-                sampling_NR,
-                mask_NR & is_rewarded_N[:, None],
-                ~is_teacher_N,
-                level=self.correction.level,
-                mode=self.correction.mode,
-                cap=self.correction.cap,
-            )
-        loss, metrics = policy_loss(
-            logprobs_NR,
-            frozen_NR,
-            ref_NR,
-            advantages_N,
-            mask_NR,
-            is_teacher_N,
-            is_rewarded_N,
+    def sums(self, logprobs_NR: Tensor) -> dict[str, Tensor]:
+        """What the rows add to the batch's metrics: see `policy_sums`."""
+        terms = self._rows(logprobs_NR.detach())
+        weights_NR, measured = self._weights_NR(terms), None
+        if self.correction is not None and terms.of_sampler is not None and weights_NR is not None:
+            level, cap = self.correction.level, self.correction.cap
+            measured = sampler_metrics(*terms.of_sampler, weights_NR, level=level, cap=cap)
+        return policy_sums(
+            *terms.of_policy,
+            clip_eps=self.algorithm.clip_eps,
+            ratio_level=self.algorithm.ratio_level,
+            teacher_rows="shaped" if self.algorithm.teacher_rows == "shaped" else "plain",
+            kl_rows=self.algorithm.kl_rows,
+            weights_BR=weights_NR,
+            of_students_BR=measured,
+        )
+
+    def _loss(self, terms: Terms) -> Tensor:
+        return policy_loss(
+            *terms.of_policy,
             clip_eps=self.algorithm.clip_eps,
             kl_beta=self.algorithm.kl_beta,
             denominator=self.denominator,
@@ -111,40 +143,51 @@ class Objective:
             teacher_rows="shaped" if self.algorithm.teacher_rows == "shaped" else "plain",
             kl_rows=self.algorithm.kl_rows,
             loss_weighting="grpo" if self.algorithm.name == "grpo" else "dr_grpo",
-            weights_BR=weights_NR,
+            weights_BR=self._weights_NR(terms),
         )
-        return loss, metrics | {f"student_{name}": value for name, value in measured.items()}
+
+    def _weights_NR(self, terms: Terms) -> Tensor | None:
+        if self.correction is None or terms.of_sampler is None:
+            return None
+        choice = self.correction
+        return sampler_weights(*terms.of_sampler, level=choice.level, mode=choice.mode, cap=choice.cap)
+
+    def _rows(self, logprobs_NR: Tensor) -> Terms:
+        sampling_NR = None if self.correction is None else self._sampling_logprobs_NR
+        old = (logprobs_NR, self.frozen_logprobs_NR, self.ref_logprobs_NR, sampling_NR)
+        advantages_N, teacher_N, rewarded_N = self._rows_N
+        return Terms(*old, advantages_N, self.part.mask_NR, teacher_N, rewarded_N)
 
     @cached_property
     def _sampling_logprobs_NR(self) -> Tensor:
         """As the engine sampled them; 0 at padding and in teacher rows."""
-        values_NR = torch.zeros(self.part.mask_NR.shape, device=self.part.mask_NR.device)
+        values_NR = torch.zeros(self.part.mask_NR.shape)
         for row, values_R in zip(self.part.rows, values_NR, strict=True):
             if row.sampling_logprobs is not None:
                 values_R[: len(row.sampling_logprobs)] = torch.tensor(row.sampling_logprobs)
-        return values_NR
+        return values_NR.to(self.part.mask_NR.device)
 
     @cached_property
     def _rows_N(self) -> tuple[Tensor, Tensor, Tensor]:
         """Advantage, whether a teacher's, whether rewarded."""
         rows, device = self.part.rows, self.part.mask_NR.device
         return (
-            torch.tensor([row.advantage for row in rows], device=device),
-            torch.tensor([row.side == "teacher" for row in rows], device=device),
-            torch.tensor([row.reward is not None for row in rows], device=device),
+            torch.tensor([row.advantage for row in rows], device=device, dtype=torch.float32),
+            torch.tensor([row.side == "teacher" for row in rows], device=device, dtype=torch.bool),
+            torch.tensor([row.reward is not None for row in rows], device=device, dtype=torch.bool),
         )
 
     @cached_property
     def _tokens_T(self) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor, Tensor, Tensor]:
-        """What `_loss` wants of each real token: frozen, reference and sampling log-probability, then its row's."""
+        """What `Terms` has of each real token: frozen, reference and sampling log-probability, then its row's."""
         mask_NR = self.part.mask_NR
         row_of_token_T = mask_NR.nonzero()[:, 0]
-        advantages_N, is_teacher_N, is_rewarded_N = self._rows_N
+        advantages_N, teacher_N, rewarded_N = self._rows_N
         return (
             None if self.frozen_logprobs_NR is None else self.frozen_logprobs_NR[mask_NR],
             None if self.ref_logprobs_NR is None else self.ref_logprobs_NR[mask_NR],
             None if self.correction is None else self._sampling_logprobs_NR[mask_NR],
             advantages_N[row_of_token_T],
-            is_teacher_N[row_of_token_T],
-            is_rewarded_N[row_of_token_T],
+            teacher_N[row_of_token_T],
+            rewarded_N[row_of_token_T],
         )

@@ -3,17 +3,19 @@
 Shapes: N policy rows of a micro-batch, R response tokens.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from rilctl.algorithms.policy_metrics import policy_means
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.ranks import Ranks, add_up
+from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.sums import DeviceSums
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.prefix import KeptPrefix, Prefix
 from rilctl.models.processor import EncodedPrompt
@@ -56,26 +58,27 @@ class PolicyUpdate:
         denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
         references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
-        for _ in range(algorithm.policy_updates):
-            sums: dict[str, float] = {}
+        for update in range(1, algorithm.policy_updates + 1):
+            sums = DeviceSums()
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
                 objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator, correction)
                 loss, logprobs_NR, entropy_T = self._loss(objective)
                 self.engine.backward(loss)
-                if part.groups:
-                    sums = add_up([sums, _sums(objective, loss, logprobs_NR, entropy_T)])
+                if update == algorithm.policy_updates:  # the one that is reported
+                    own = {"loss": loss, "entropy": entropy_T.sum(), "tokens": part.mask_NR.sum()}
+                    sums.add(own | objective.sums(logprobs_NR))
             report = self.engine.step()
-        sums = self.ranks.add_up(sums)
-        total, entropy_sum, num_tokens = (sums.pop(name) for name in ("loss", "entropy", "tokens"))
-        means = {name: _mean_over_parts(sums, name) for name in sums}
+        total = self.ranks.add_up(sums.read())
+        loss_sum, entropy_sum, num_tokens = (total.pop(name) for name in ("loss", "entropy", "tokens"))
+        means = policy_means(total)
         mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
         if mean_weight is not None and mean_square:
             means["student_effective_sample_size"] = min(1.0, mean_weight**2 / mean_square)  # above 1 by rounding only
         return {
-            "policy/loss": total,
+            "policy/loss": loss_sum,
             "policy/grad_norm": report.grad_norm,
             "policy/lr": report.lr,
-            "policy/entropy": entropy_sum / num_tokens,
+            "policy/entropy": entropy_sum / num_tokens if num_tokens else None,
             **{f"policy/{name}": value for name, value in means.items()},
         }
 
@@ -84,7 +87,7 @@ class PolicyUpdate:
         prefix = self.kept.take([group.prompt for group in objective.part.groups]) if self.kept is not None else None
         if not objective.is_sum_over_tokens:
             logprobs_NR, entropy_T = self._logprobs(self.policy, objective.part, prefix)
-            return objective.loss(logprobs_NR)[0], logprobs_NR, entropy_T
+            return objective.loss(logprobs_NR), logprobs_NR, entropy_T
         return response_loss(
             self.policy,
             *_tensors(objective.part),
@@ -149,23 +152,3 @@ class PolicyUpdate:
 
 def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:
     return [group.prompt for group in part.groups], part.prompt_of_row_N, part.token_ids_NR, part.mask_NR
-
-
-def _sums(objective: Objective, loss: Tensor, logprobs_NR: Tensor, entropy_T: Tensor) -> dict[str, float]:
-    """What the micro-batch adds to the batch's metrics: counts, and means times the count that they are of."""
-    metrics = objective.loss(logprobs_NR.detach())[1]
-    weights = {name: 1.0 if name.startswith("num_") else _weight(metrics, name) for name in metrics}
-    own = {"loss": float(loss.detach()), "entropy": float(entropy_T.sum()), "tokens": float(len(entropy_T))}
-    return own | {name: float(value) * weights[name] for name, value in metrics.items()}
-
-
-def _weight(metrics: Mapping[str, Tensor], name: str) -> float:
-    """A micro-batch's share in a mean: its number of tokens on that side."""
-    return float(metrics[f"num_{name.split('_')[0]}_tokens"])
-
-
-def _mean_over_parts(sums: Mapping[str, float], name: str) -> float | None:
-    if name.startswith("num_"):
-        return sums[name]
-    num = sums[f"num_{name.split('_')[0]}_tokens"]
-    return sums[name] / num if num else None

@@ -1,0 +1,82 @@
+"""What is logged of a policy's batch: sums over tokens, which micro-batches and ranks add up before means are taken.
+
+They stay on the device, so that a step asks it for its metrics once. What stands at a masked token or in a row without
+a reward is never read. Shapes: B rows, R response tokens.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rilctl.algorithms.policy_loss import importance_ratios, k3
+
+
+@torch.no_grad()
+def policy_sums(
+    policy_logprobs_BR: Tensor,
+    frozen_logprobs_BR: Tensor | None,
+    ref_logprobs_BR: Tensor | None,
+    advantages_B: Tensor,
+    response_mask_BR: Tensor,
+    teacher_mask_B: Tensor,
+    rewarded_mask_B: Tensor,
+    *,
+    clip_eps: float,
+    ratio_level: Literal["token", "sequence"] = "token",
+    teacher_rows: Literal["plain", "shaped"] = "plain",
+    kl_rows: Literal["student", "all"] = "student",
+    weights_BR: Tensor | None = None,
+    of_students_BR: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """Sums over the tokens of side student and teacher that are masked in and rewarded, in float64.
+
+    Args are those of `policy_loss`; and `of_students_BR`: by name, values to sum over student tokens as well.
+
+    Returns:
+        For SIDE student and teacher `num_SIDE_tokens`, and sums `SIDE_logprob`, `SIDE_kl` (k3, with a reference, of a
+        side that pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen log-probabilities; not for
+        shaped rows), `student_NAME` of `of_students_BR`. Which names there are depends on options alone, not on rows.
+    """
+    counts_BR = response_mask_BR & rewarded_mask_B[:, None]
+    policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
+    student_BR = dict(of_students_BR or {}) | {"logprob": policy_BR}
+    teacher_BR = {"logprob": policy_BR}
+    if frozen_logprobs_BR is not None:
+        shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
+        log_ratio_BR = (policy_BR - frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)).masked_fill(shaped_B1, 0.0)
+        ratio_BR = importance_ratios(log_ratio_BR, counts_BR, ratio_level)
+        advantages_BR = advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)
+        outside_BR = (ratio_BR - ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)) * advantages_BR > 0  # the clipped side
+        of_ratio_BR = {"importance_ratio": ratio_BR, "clip_fraction": outside_BR}
+        student_BR |= of_ratio_BR
+        teacher_BR |= of_ratio_BR if teacher_rows == "plain" else {}
+    if ref_logprobs_BR is not None:
+        kl_BR = k3(policy_BR, ref_logprobs_BR.masked_fill(~counts_BR, 0.0))
+        student_BR["kl"] = kl_BR
+        teacher_BR |= {"kl": kl_BR} if kl_rows == "all" else {}
+    sums = {}
+    for side, side_mask_B, values in (
+        ("student", ~teacher_mask_B, student_BR),
+        ("teacher", teacher_mask_B, teacher_BR),
+    ):
+        tokens_BR = counts_BR & side_mask_B[:, None]
+        sums[f"num_{side}_tokens"] = tokens_BR.sum(dtype=torch.float64)
+        for name, values_BR in values.items():
+            sums[f"{side}_{name}"] = values_BR.masked_fill(~tokens_BR, 0).sum(dtype=torch.float64)
+    return sums
+
+
+def policy_means(sums: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of a whole batch: its token counts, and means over the tokens; absent where a side has none.
+
+    Args:
+        sums: of `policy_sums`, added up over micro-batches and ranks.
+    """
+    found = {}
+    for name, value in sums.items():
+        num = 1.0 if name.startswith("num_") else sums[f"num_{name.partition('_')[0]}_tokens"]
+        if num:
+            found[name] = value / num
+    return found

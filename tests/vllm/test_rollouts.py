@@ -183,13 +183,13 @@ def test_weights_that_do_not_arrive_end_the_run(local, monkeypatch, kept, expect
     backend = local.started()[0]
     load = backend.load
 
-    def lossy(weights):
+    def lossy(weights, boot):
         def fewer():
             for name, tensor in weights():
                 if not kept(name):
                     yield name, tensor
 
-        load(fewer)
+        load(fewer, boot)
 
     nudge(local._policy, seed=9)
     monkeypatch.setattr(backend, "load", lossy)
@@ -268,7 +268,7 @@ def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server:
     assert [[row.token_ids for row in answer] for answer in found] == [
         [row.token_ids for row in answer] for answer in expected
     ]
-    assert served.started()[0].version() == served._version  # it came back with the weights it was started with
+    assert served.started()[0].version() == served.state.version  # it came back with the weights it was started with
 
 
 def test_a_server_that_stays_away_ends_the_run(server: Server):

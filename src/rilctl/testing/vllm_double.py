@@ -9,6 +9,7 @@ import copy
 import io
 import json
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,20 @@ class VllmDouble:
     Args:
         model: what it is started with.
         trouble: asked first at every call; a `Wire` is sent instead of the answer.
+        transfer: backend of the weight transfer that it says it was started with.
     """
 
-    def __init__(self, model: Path, trouble: Callable[[Call], Wire | None] = lambda _: None) -> None:
-        self._model, self.trouble = model, trouble
+    def __init__(
+        self, model: Path, trouble: Callable[[Call], Wire | None] = lambda _: None, transfer: str | None = None
+    ) -> None:
+        self._model, self.trouble, self.transfer = model, trouble, transfer
         self._lock = threading.Lock()  # a model remembers the last pictures
         self.restart()
 
     def restart(self) -> None:
         """As after a kill: the weights that it was started with, under the name that vLLM gives them."""
         self._vlm, self._version = _load(self._model), "default"
+        self.boot_id = uuid.uuid4().hex
         self._received: dict[str, str] = {}
         self._pixels: list[float] = []
 
@@ -70,6 +75,8 @@ class VllmDouble:
 
     def _worker(self, method: str, arguments: dict[str, str]) -> dict[str, Any]:
         match method:
+            case "rilctl_boot":
+                return {"boot_id": self.boot_id, "dtype": "float32", "quantization": None, "transfer": self.transfer}
             case "reload_weights":
                 self._vlm = _load(Path(arguments["weights_path"]))
                 self._received = {name: checksum(tensor) for name, tensor in policy_weights(self._vlm, torch.float32)}

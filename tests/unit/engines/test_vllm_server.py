@@ -1,5 +1,7 @@
 """What a trainer does with a vLLM server, against a double of one; tests/vllm has the same against vLLM itself."""
 
+import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +13,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_generation, open_rollouts
-from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
+from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS, WITNESS
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
@@ -110,6 +112,100 @@ def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, po
     assert len({str(each) for each in seen}) == 3
     emptied = [call.path for call in server.calls if call.path.startswith("/reset")]
     assert emptied == ["/reset_prefix_cache", "/reset_mm_cache", "/reset_encoder_cache"] * 3
+
+
+def test_a_server_that_was_started_again_is_another(rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint):
+    assert rollouts.state is None
+    rollouts.update(0)
+    first = rollouts.state
+    rollouts.update(1)
+    assert rollouts.state is not None and first is not None
+    assert rollouts.state.identity == first.identity and rollouts.state.version != first.version
+    double(server).restart()
+    rollouts.update(1)
+    assert rollouts.state.identity != first.identity
+    pixels = [call for call in server.calls if call.body.get("method") == "rilctl_pixels"]
+    assert len(pixels) == 2  # once for each server: it may have been started with other options
+
+
+def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmRollouts, server: ScriptedEndpoint):
+    nudge(policy, 1)
+    rollouts.update(3)
+    expected = tokens(rollouts.generate(requests(), SAMPLING))
+    assert rollouts.state is not None
+    with closing(open_rollouts(policy, PromptCache(policy), table(server), Path())) as follower:
+        assert isinstance(follower, VllmRollouts)
+        with pytest.raises(RuntimeError, match="`update` or `follow` comes first"):
+            follower.generate(requests(), SAMPLING)
+        num_sent = num_loads(server)
+        follower.follow(rollouts.state)
+        assert tokens(follower.generate(requests(), SAMPLING)) == expected
+        double(server).restart()
+        with pytest.raises(EngineError, match=f"vLLM lost the weights `{rollouts.state.version}`"):
+            follower.generate(requests(), SAMPLING)
+        assert num_loads(server) == num_sent
+
+
+def num_loads(server: ScriptedEndpoint) -> int:
+    return sum(call.body.get("method") == "reload_weights" for call in server.calls)
+
+
+def test_what_is_sampled_while_weights_change_bears_no_policys_name(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    names: list[str] = []
+
+    def trouble(call: Call) -> Wire | None:
+        if call.body.get("method") == "reload_weights":
+            names.append(double(server)._version)
+        return None
+
+    double(server).trouble = trouble
+    rollouts.update(1)
+    assert names == ["loading"]
+
+
+@pytest.mark.parametrize(
+    ("boot", "expected"),
+    [
+        ({"dtype": "bfloat16"}, "vLLM runs in bfloat16, and the model is asked for in float32"),
+        ({"quantization": "fp8"}, "vLLM quantizes the weights (`fp8`)"),
+        ({"boot_id": None}, "vLLM's workers don't say who they are: KeyError: 'boot_id'"),
+    ],
+    ids=["dtype", "quantization", "older"],
+)
+def test_a_server_that_makes_something_else_of_weights_is_not_given_any(
+    boot: dict, expected: str, rollouts: VllmRollouts, server: ScriptedEndpoint
+):
+    said = double(server)._worker("rilctl_boot", {}) | boot
+    reply = {"results": [{key: value for key, value in said.items() if (key, value) != ("boot_id", None)}]}
+    double(server).trouble = lambda c: (
+        Wire(json.dumps(reply).encode()) if c.body.get("method") == "rilctl_boot" else None
+    )
+    with pytest.raises(EngineError, match=re.escape(expected)):
+        rollouts.update(0)
+    assert num_loads(server) == 0
+
+
+def test_a_server_without_the_witness_is_not_given_any(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    said = "Call to collective_rpc method failed: Method 'rilctl_boot' is not implemented."
+    double(server).trouble = lambda c: failure(500, said) if c.body.get("method") == "rilctl_boot" else None
+    with pytest.raises(EngineError, match="can't say which weights it holds") as error:
+        rollouts.update(0)
+    assert WITNESS in (error.value.hint or "") and num_loads(server) == 0
+
+
+@pytest.mark.parametrize(("started_with", "wanted"), [(None, "nccl"), ("ipc", "nccl"), ("nccl", "ipc")])
+def test_a_server_without_the_recipes_weight_transfer_is_refused_at_once(
+    started_with: str | None, wanted: str, policy: Vlm, server: ScriptedEndpoint
+):
+    double(server).transfer = started_with
+    config = table(server, transfer=wanted, nccl_address="127.0.0.1")
+    with (
+        closing(open_rollouts(policy, PromptCache(policy), config, Path())) as engine,
+        pytest.raises(EngineError, match=f"was started without weight transfer over {wanted}") as error,
+    ):
+        engine.update(0)
+    assert f'--weight-transfer-config \'{{"backend": "{wanted}"}}\'' in (error.value.hint or "")
 
 
 def test_the_folder_of_weights_goes_with_the_engine(policy: Vlm, server: ScriptedEndpoint, tmp_path: Path):

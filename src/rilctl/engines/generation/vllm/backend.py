@@ -7,11 +7,14 @@ from typing import Any, Protocol
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import RowError
 from rilctl.models.weights import Weights
 
 HARD_BAN = -1e30
 """Added to a logit. vLLM's API cuts biases to -100, which a confident model overcomes; its engine doesn't."""
+LOADING = "loading"
+"""Name of weights while they are replaced: what is sampled meanwhile is nobody's."""
 WITNESS = "rilctl.engines.generation.vllm.witness.Witness"
 """The worker extension that reads weights and pixels back."""
 
@@ -74,8 +77,16 @@ class Backend(Protocol):
     def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
         """One answer for each ask, or why vLLM won't give one; None where it went away before it had one."""
 
-    def load(self, weights: Callable[[], Weights]) -> None:
-        """Replace the weights, and forget what was computed with the old ones. Raises `ConnectionError`."""
+    def boot(self) -> Boot:
+        """Which vLLM this is now. Raises `ConnectionError`."""
+
+    def load(self, weights: Callable[[], Weights], boot: Boot) -> None:
+        """Replace the weights of the vLLM that `boot` names, and forget what was computed with the old ones.
+
+        Raises:
+            ConnectionError: it went away.
+            EngineError: it can't take weights.
+        """
 
     def name(self, version: str) -> None:
         """Give the present weights a name, which every answer bears. Raises `ConnectionError`."""

@@ -46,7 +46,8 @@ class ServerHttp:
         warn: Callable[[str], object],
         check_stop: Callable[[], object] = lambda: None,
     ) -> None:
-        self._url, self._start_timeout_s = engine.url, engine.start_timeout_s
+        self.url = engine.url
+        self._start_timeout_s = engine.start_timeout_s
         self._waiting = Waiting(f"the vLLM server at {engine.url}", engine.start_timeout_s, warn, check_stop)
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
@@ -58,7 +59,7 @@ class ServerHttp:
         while (why := self._illness()) is not None:
             if not self._waiting.once_more(why):
                 raise EngineError(
-                    f"no vLLM server is healthy at {self._url} within {self._start_timeout_s:g} s: {why}",
+                    f"no vLLM server is healthy at {self.url} within {self._start_timeout_s:g} s: {why}",
                     hint="start it as docs/vllm.md says; the same command goes on",
                 )
         self._waiting.is_up()
@@ -67,14 +68,19 @@ class ServerHttp:
         """The JSON of a reply. Raises as `post` does."""
         return self._read("GET", path, None)
 
-    def post(self, path: str, body: Any = None) -> Any:
+    def post(self, path: str, body: Any = None, *, timeout_s: float | None = None) -> Any:
         """The JSON of a reply, None where it is empty.
+
+        Args:
+            path: of the route.
+            body: what JSON can say.
+            timeout_s: longest wait for the reply; None: the engine's.
 
         Raises:
             ConnectionError: no server, half a reply, or it is going down: 5xx.
             RefusedError: it refuses the request, and would again.
         """
-        return self._read("POST", path, body)
+        return self._read("POST", path, body, timeout_s)
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,22 +89,23 @@ class ServerHttp:
     def _illness(self) -> str | None:
         """Why the server can't be asked yet, in a few words; None: it can."""
         try:
-            status = self._http.get(f"{self._url}/health", timeout=_CONNECT_TIMEOUT_S).status_code
+            status = self._http.get(f"{self.url}/health", timeout=_CONNECT_TIMEOUT_S).status_code
         except httpx2.HTTPError as error:
             return in_words(error)
         if status != 200 and status < 500 and status != 429:
             raise EngineError(
-                f"{self._url} is no vLLM server: /health answers HTTP {status}",
+                f"{self.url} is no vLLM server: /health answers HTTP {status}",
                 hint="check the engine's `url`; it ends before `/v1`",
             )
         return None if status == 200 else f"HTTP {status}"
 
-    def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
+    def _send(self, method: str, path: str, body: Any, timeout_s: float | None) -> httpx2.Response:
         """The reply of a server, or of a proxy before it, that isn't too busy."""
         deadline = time.monotonic() + self._start_timeout_s
+        timeout = self._http.timeout if timeout_s is None else httpx2.Timeout(timeout_s)
         while True:
             try:
-                reply = self._http.request(method, f"{self._url}{path}", json=body)
+                reply = self._http.request(method, f"{self.url}{path}", json=body, timeout=timeout)
             except httpx2.HTTPError as error:
                 raise ConnectionError(f"{path}: {type(error).__name__}") from error
             pause_s = read_retry_after(reply.headers.get("retry-after")) or _BUSY_PAUSE_S
@@ -106,14 +113,14 @@ class ServerHttp:
                 return reply
             time.sleep(pause_s)
 
-    def _read(self, method: str, path: str, body: Any) -> Any:
-        reply = self._send(method, path, body)
+    def _read(self, method: str, path: str, body: Any, timeout_s: float | None = None) -> Any:
+        reply = self._send(method, path, body, timeout_s)
         if reply.status_code >= 500:
             raise ConnectionError(f"{path}: HTTP {reply.status_code}: {reply.text[:200]}")
         if reply.status_code != 200:
             raise RefusedError(
                 reply.status_code,
-                f"the vLLM server at {self._url} refuses {path} with HTTP {reply.status_code}: {reply.text[:200]}",
+                f"the vLLM server at {self.url} refuses {path} with HTTP {reply.status_code}: {reply.text[:200]}",
                 hint=f"start it with VLLM_SERVER_DEV_MODE=1 and `{' '.join(SERVER_OPTIONS)}`; see docs/vllm.md",
             )
         try:

@@ -12,6 +12,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
 from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
+from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.errors import RilctlError, RowError, UsageError
 from rilctl.models.weights import Weights
 
@@ -70,7 +71,11 @@ class LocalVllm:
         outputs = self._llm.generate(prompts, each, use_tqdm=False)
         return [_answer(output) for output in outputs]
 
-    def load(self, weights: Callable[[], Weights]) -> None:
+    def boot(self) -> Boot:
+        """See `Backend`."""
+        return read_boot(self.workers("rilctl_boot"))
+
+    def load(self, weights: Callable[[], Weights], boot: Boot) -> None:
         """See `Backend`."""
         if self._is_asleep:
             self._llm.wake_up(tags=["weights"])

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import Answer, Backend
+from rilctl.engines.generation.vllm.backend import LOADING, Answer, Backend
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.proof import Proof
 from rilctl.engines.generation.vllm.reader import Reader
+from rilctl.engines.generation.vllm.state import ServerState, check_boot
 from rilctl.errors import EngineError, RowError
 from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.weights import Weights, checksum, policy_weights
@@ -40,8 +41,18 @@ class VllmRollouts(VllmGeneration):
         self._policy, self._dtype = policy, dtype
         self._proof: Proof | None = None
         self._step = 0
-        self._version: str | None = None
-        """Name of the weights that vLLM must sample from."""
+        self._state: ServerState | None = None
+        self._follows = False
+        """Whether another process sends the weights."""
+
+    @property
+    def state(self) -> ServerState | None:
+        """Which vLLM this is, and what it was last proven to sample from; None before the first update."""
+        return self._state
+
+    def follow(self, state: ServerState) -> None:
+        """Sample from what another process of the run sent and proved; it is the one that sends it again."""
+        self._state, self._follows = state, True
 
     def update(self, version: int) -> dict[str, float]:
         """See `RolloutEngine`."""
@@ -52,32 +63,36 @@ class VllmRollouts(VllmGeneration):
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
-        if self._version is None:
-            raise RuntimeError("`update` comes first")
+        if self._state is None:
+            raise RuntimeError("`update` or `follow` comes first")
         results = super().generate(requests, sampling)
         self.started()[0].rest()
         return results
 
     def _send(self) -> dict[str, float]:
         """Send the policy's present weights until it is proven that they are sampled from."""
-        backend, reader = self.started()
-        if self._proof is None:
-            self._proof = Proof(backend, self._policy, reader, self._dtype)
+        backend, _ = self.started()
         reason = "it did not answer the proof's question"
         for _ in range(_MAX_ATTEMPTS):
             backend.wait()
             try:
-                measured = self._send_once(backend, self._proof)
+                measured = self._send_once()
             except ConnectionError as error:
                 reason = str(error)
                 continue
             if measured is not None:
                 return measured
         raise EngineError(
-            f"vLLM fails {_MAX_ATTEMPTS} times while it takes the weights: {reason}", hint="its log says more"
+            f"vLLM fails {_MAX_ATTEMPTS} times while it takes the weights: {reason}",
+            hint="its log says more; workers that don't answer may wait for a trainer that is gone: restart them",
         )
 
-    def _send_once(self, backend: Backend, proof: Proof) -> dict[str, float] | None:
+    def _send_once(self) -> dict[str, float] | None:
+        backend, reader = self.started()
+        boot = backend.boot()
+        if self._proof is None or self._state is None or boot.identity != self._state.identity:
+            check_boot(boot, self._dtype)
+            self._proof = Proof(backend, self._policy, reader, self._dtype)
         sent: dict[str, str] = {}
 
         def weights() -> Weights:
@@ -86,16 +101,22 @@ class VllmRollouts(VllmGeneration):
                 yield name, tensor
 
         backend.workers("rilctl_watch")
-        backend.load(weights)
-        self._version = f"step-{self._step}-{_digest(sent)}"
-        backend.name(self._version)
-        return proof.check(self._version, sent)
+        backend.name(LOADING)
+        backend.load(weights, boot)
+        self._state = ServerState(boot.identity, f"step-{self._step}-{_digest(sent)}")
+        backend.name(self._state.version)
+        return self._proof.check(self._state.version, sent)
 
     def _is_current(self, answer: Answer) -> bool:
-        return answer.versions == {self._version}
+        return self._state is not None and answer.versions == {self._state.version}
 
     def _revive(self) -> None:
         """A server that was restarted has the weights that it began with."""
+        if self._follows:
+            raise EngineError(
+                f"vLLM lost the weights `{self._state.version if self._state else None}`, which another process sent",
+                hint="the same command goes on from the last checkpoint",
+            )
         self._send()
 
 

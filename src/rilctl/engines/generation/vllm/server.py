@@ -14,14 +14,19 @@ from typing import Any
 from PIL import Image
 
 from rilctl.config.engines import VllmServerEngineConfig
-from rilctl.engines.generation.vllm.backend import Answer, Ask
+from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
 from rilctl.engines.generation.vllm.http import RefusedError, ServerHttp
+from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.engines.generation.vllm.transfer import Transfer
 from rilctl.errors import EngineError, RowError
 from rilctl.models.weights import Weights
 
 _ROW_IS_TO_BLAME = (400, 413, 422)
 """HTTP statuses of a question that the server can't take; others are about the server."""
+_BOOT_TIMEOUT_S = 60.0
+"""Workers that don't say who they are by then are stuck: they may wait for a trainer that is gone."""
+_NO_METHOD = "is not implemented"
+"""What vLLM answers where its workers lack the witness."""
 
 
 class VllmServer:
@@ -57,10 +62,14 @@ class VllmServer:
         bodies = [_body(ask, params, urls) for ask in asks]
         return list(self._pool.map(self._answer, bodies))
 
-    def load(self, weights: Callable[[], Weights]) -> None:
+    def boot(self) -> Boot:
+        """See `Backend`."""
+        return read_boot(self._workers("rilctl_boot", _BOOT_TIMEOUT_S))
+
+    def load(self, weights: Callable[[], Weights], boot: Boot) -> None:
         """See `Backend`."""
         assert self._transfer is not None
-        self._transfer.send(weights)
+        self._transfer.send(weights, boot)
         for cache in ("prefix", "mm", "encoder"):
             self._http.post(f"/reset_{cache}_cache")
 
@@ -74,8 +83,7 @@ class VllmServer:
 
     def workers(self, method: str) -> list[dict[str, Any]]:
         """See `Backend`."""
-        replies: list[dict[str, Any]] = self._http.post("/collective_rpc", {"method": method})["results"]
-        return replies
+        return self._workers(method)
 
     def rest(self) -> None:
         """See `Backend`: its GPUs are its own."""
@@ -86,6 +94,19 @@ class VllmServer:
         if self._transfer is not None:
             self._transfer.close()
         self._http.close()
+
+    def _workers(self, method: str, timeout_s: float | None = None) -> list[dict[str, Any]]:
+        try:
+            reply = self._http.post("/collective_rpc", {"method": method}, timeout_s=timeout_s)
+        except ConnectionError as error:
+            if _NO_METHOD in str(error):
+                raise EngineError(
+                    f"the vLLM server at {self._http.url} can't say which weights it holds",
+                    hint=f"start it with `--worker-extension-cls {WITNESS}`; see docs/vllm.md",
+                ) from error
+            raise
+        replies: list[dict[str, Any]] = reply["results"]
+        return replies
 
     def _answer(self, body: Mapping[str, Any]) -> Answer | RowError | None:
         try:

@@ -10,6 +10,7 @@ import torch
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.generation.vllm.http import ServerHttp
+from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import EngineError
 from rilctl.models.vlm import Vlm
 from rilctl.models.weights import Weights, export_files, write_shards
@@ -18,8 +19,13 @@ from rilctl.models.weights import Weights, export_files, write_shards
 class Transfer(Protocol):
     """Sends weights to a server."""
 
-    def send(self, weights: Callable[[], Weights]) -> None:
-        """Replace the server's weights. Raises `ConnectionError` where it goes away."""
+    def send(self, weights: Callable[[], Weights], boot: Boot) -> None:
+        """Replace the weights of the server that `boot` names.
+
+        Raises:
+            ConnectionError: it went away.
+            EngineError: it was started without this transfer.
+        """
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -35,20 +41,21 @@ class DiskTransfer:
     """
 
     def __init__(self, http: ServerHttp, policy: Vlm, directory: Path | None) -> None:
-        self._http = http
-        self._is_temporary = directory is None
-        self._directory = directory or Path(tempfile.mkdtemp(prefix="rilctl-weights-"))
-        export_files(policy, self._directory)
+        self._http, self._policy, self._given = http, policy, directory
+        self._directory: Path | None = None
 
-    def send(self, weights: Callable[[], Weights]) -> None:
+    def send(self, weights: Callable[[], Weights], boot: Boot) -> None:
         """See `Transfer`."""
+        if self._directory is None:
+            self._directory = self._given or Path(tempfile.mkdtemp(prefix="rilctl-weights-"))
+            export_files(self._policy, self._directory)
         write_shards(weights(), self._directory)
         path = str(self._directory.resolve())
         self._http.post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": path}})
 
     def close(self) -> None:
         """See `Transfer`."""
-        if self._is_temporary:
+        if self._given is None and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
 
@@ -64,13 +71,23 @@ class GpuTransfer:
         self._engine, self._http = engine, http
         self._weights: Callable[[], Weights] = lambda: iter(())
         self._sender: Any = None
+        self._connected_to: str | None = None
+        """Identity of the server that the sender shares a group with."""
 
-    def send(self, weights: Callable[[], Weights]) -> None:
+    def send(self, weights: Callable[[], Weights], boot: Boot) -> None:
         """See `Transfer`."""
+        if boot.transfer != self._engine.transfer:
+            raise EngineError(
+                f"the vLLM server at {self._http.url} was started without weight transfer over {self._engine.transfer}",
+                hint=f'start it with `--weight-transfer-config \'{{"backend": "{self._engine.transfer}"}}\'`, '
+                'or set transfer = "disk"; see docs/vllm.md',
+            )
+        if boot.identity != self._connected_to:
+            self._sender = None  # a server that was started again knows nothing of the old group
         self._weights = weights
         try:
             if self._sender is None:
-                self._sender = self._connect()
+                self._sender, self._connected_to = self._connect(), boot.identity
             self._sender.send_weights()
         except OSError as error:  # `requests`' errors, too
             self._sender = None  # a server that comes back knows nothing of the old group

@@ -5,6 +5,7 @@ weight in a form of its own (on a CPU all linear layers are repacked), which can
 taken of every tensor on its way through the model's loader, whatever brought it, and again of what lies readable.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,9 +16,22 @@ from rilctl.models.weights import checksum
 
 
 class Witness:
-    """Methods of vLLM's worker; `model_runner` is the worker's."""
+    """Methods of vLLM's worker; `model_runner` and `vllm_config` are the worker's."""
 
     model_runner: Any
+    vllm_config: Any
+
+    def rilctl_boot(self) -> dict[str, Any]:
+        """Which worker this is, as long as it lives, and what it was started with: see `Boot`."""
+        if not hasattr(self, "rilctl_boot_id"):  # not at import: workers may be forked from one process
+            self.rilctl_boot_id = uuid.uuid4().hex
+        config, transfer = self.vllm_config.model_config, self.vllm_config.weight_transfer_config
+        return {
+            "boot_id": self.rilctl_boot_id,
+            "dtype": str(config.dtype).removeprefix("torch."),
+            "quantization": config.quantization,
+            "transfer": None if transfer is None else transfer.backend,
+        }
 
     def rilctl_watch(self) -> dict[str, Any]:
         """Begin to watch loader and vision tower, and forget what was seen."""

@@ -81,6 +81,11 @@ class Server:
         self._command += [*SERVER_OPTIONS, *options_here, *options]
         self.process: subprocess.Popen | None = None
 
+    def leave_out(self, option: str) -> None:
+        """An option and its value."""
+        place = self._command.index(option)
+        del self._command[place : place + 2]
+
     def start(self) -> None:
         environment = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
         environment |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from vllm.distributed.weight_transfer import HTTPVLLMWeightSyncClient, WeightSource, WeightTransferTrainerFactory
+from vllm.distributed.weight_transfer import WeightSource, WeightTransferTrainerFactory
 from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
@@ -11,7 +11,7 @@ from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.transfer import GpuTransfer, _source
 from rilctl.models.weights import policy_weights
 
-from .conftest import Server, load_policy
+from .conftest import load_policy
 
 
 def transfer(url: str) -> GpuTransfer:
@@ -38,17 +38,3 @@ def test_a_source_names_every_weight_and_gives_the_present_ones():
 def test_vllm_knows_the_transfers_and_what_they_begin_with(info):
     assert info.is_sender
     assert WeightTransferTrainerFactory._registry[info.backend]
-
-
-def test_a_server_without_a_transfer_says_so(server: Server, monkeypatch):
-    """The first of the four phases against a real server, which was started for files."""
-    server.wait()
-    sender = transfer(server.url)
-
-    def connect():
-        HTTPVLLMWeightSyncClient(server.url).init_weight_transfer_engine({})
-
-    monkeypatch.setattr(sender, "_connect", connect)
-    with pytest.raises(ConnectionError, match="init_weight_transfer_engine"):
-        sender.send(lambda: policy_weights(load_policy(), torch.float32))
-    server.wait()

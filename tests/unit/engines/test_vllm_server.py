@@ -186,8 +186,16 @@ def test_a_server_that_makes_something_else_of_weights_is_not_given_any(
     assert num_loads(server) == 0
 
 
-def test_a_server_without_the_witness_is_not_given_any(rollouts: VllmRollouts, server: ScriptedEndpoint):
-    said = "Call to collective_rpc method failed: Method 'rilctl_boot' is not implemented."
+@pytest.mark.parametrize(
+    "why",
+    [
+        "Method 'rilctl_boot' is not implemented.",
+        "Worker failed with error ''CPUWorker' object has no attribute 'rilctl_boot'', please check the stack trace",
+    ],
+    ids=["one process", "several"],
+)
+def test_a_server_without_the_witness_is_not_given_any(why: str, rollouts: VllmRollouts, server: ScriptedEndpoint):
+    said = f"Call to collective_rpc method failed: {why}"
     double(server).trouble = lambda c: failure(500, said) if c.body.get("method") == "rilctl_boot" else None
     with pytest.raises(EngineError, match="can't say which weights it holds") as error:
         rollouts.update(0)

@@ -25,8 +25,6 @@ _ROW_IS_TO_BLAME = (400, 413, 422)
 """HTTP statuses of a question that the server can't take; others are about the server."""
 _BOOT_TIMEOUT_S = 60.0
 """Workers that don't say who they are by then are stuck: they may wait for a trainer that is gone."""
-_NO_METHOD = "is not implemented"
-"""What vLLM answers where its workers lack the witness."""
 
 
 class VllmServer:
@@ -99,7 +97,7 @@ class VllmServer:
         try:
             reply = self._http.post("/collective_rpc", {"method": method}, timeout_s=timeout_s)
         except ConnectionError as error:
-            if _NO_METHOD in str(error):
+            if f"'{method}'" in str(error):  # no attribute of that name, or not implemented
                 raise EngineError(
                     f"the vLLM server at {self._http.url} can't say which weights it holds",
                     hint=f"start it with `--worker-extension-cls {WITNESS}`; see docs/vllm.md",

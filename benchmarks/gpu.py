@@ -22,6 +22,8 @@ from rilctl.stages.ril.placement import HOST, Trained, Turns
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"
 GIB = 2**30
+PROFILED_TOKENS = (8, 16)
+"""Lengths of two profiled rollouts: the difference is what tokens cost, without prompts and recording."""
 PARTS = ("dr_grpo", "updates", "rollouts", "profile", "ril", "turn", "trl")
 
 
@@ -63,8 +65,8 @@ def measure_on_gpu(
         `update, shared prompt` and the other forms of `ours.UpdateForm`: seconds and peak of the policy's forward and
         backward, question by question.
         `rollouts`: seconds of ours and of the library's `generate` for the same prompts and number of tokens.
-        `profile`: of our rollouts, `seconds`, `kernels_per_token` (launched or replayed, for all rows of a token),
-        `gpu_busy_share` (time in kernels over seconds, both under the profiler), and milliseconds of the longest.
+        `profile`: of one more token for all rows of our rollouts, the kernels that ran, the milliseconds that the GPU
+        was busy, and how often and how long the busiest ran.
         `trl`: seconds and peak of TRL's Dr.GRPO step where TRL is installed.
         `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
     """
@@ -134,19 +136,24 @@ def _repetition(side: OurSide, sample: Sample) -> float:
 
 
 def _profile(side: OurSide, samples: Sequence[Sample]) -> Report:
-    side.roll_out(samples)  # warms up
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        start = now()
-        side.roll_out(samples)
-        seconds = (now() - start).wall
-    kernels = sorted(profile.key_averages(), key=lambda kernel: kernel.device_time_total, reverse=True)
-    busy_s = sum(kernel.device_time_total for kernel in kernels) / 1e6
-    return {
-        "seconds": seconds,
-        "kernels_per_token": sum(kernel.count for kernel in kernels) / side.shape.new_tokens,
-        "gpu_busy_share": busy_s / seconds,
-        "longest_ms": {kernel.key[:60]: [kernel.count, kernel.device_time_total / 1e3] for kernel in kernels[:12]},
+    few, more = (_profiled(side, samples, num_tokens) for num_tokens in PROFILED_TOKENS)
+    num_tokens = PROFILED_TOKENS[1] - PROFILED_TOKENS[0]
+    per_token = {
+        key: (more[key][0] - few.get(key, (0, 0.0))[0], more[key][1] - few.get(key, (0, 0.0))[1]) for key in more
     }
+    busiest = sorted(per_token, key=lambda key: per_token[key][1], reverse=True)
+    return {
+        "kernels_per_token": sum(count for count, _ in per_token.values()) / num_tokens,
+        "gpu_busy_ms_per_token": sum(spent_ms for _, spent_ms in per_token.values()) / num_tokens,
+        "busiest": {key: [value / num_tokens for value in per_token[key]] for key in busiest[:15]},
+    }
+
+
+def _profiled(side: OurSide, samples: Sequence[Sample], num_tokens: int) -> dict[str, tuple[int, float]]:
+    """How often each kernel ran in rollouts of so many tokens, and its milliseconds."""
+    with side.of_length(num_tokens), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
+        side.roll_out(samples)
+    return {event.key[:80]: (event.count, event.device_time_total / 1e3) for event in found.key_averages()}
 
 
 def _updates(updates: Sequence[Callable[[], None]], num_rounds: int) -> Report:

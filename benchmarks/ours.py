@@ -1,7 +1,7 @@
 """Our side of a comparison: a training step as `rilctl train` makes it, with a clock around each phase."""
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 from unittest.mock import patch
@@ -120,6 +120,15 @@ class OurSide:
         ]
         answers = self.generation.generate(requests, self.config.sampling)
         return [answer for answer in answers if isinstance(answer, tuple)]
+
+    @contextmanager
+    def of_length(self, new_tokens: int) -> Iterator[None]:
+        """Rollouts have so many tokens inside."""
+        kept = self.config
+        sampling = kept.sampling.model_copy(update={"max_new_tokens": new_tokens})
+        self.config = kept.model_copy(update={"sampling": sampling})
+        yield
+        self.config = kept
 
     def teachers(self, samples: Sequence[Sample]) -> dict[str, list[str]]:
         """Teachers' answers by question."""

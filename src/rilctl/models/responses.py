@@ -18,8 +18,9 @@ from rilctl.models.repeated import repeated_hidden
 from rilctl.models.vlm import Vlm
 
 PACKED_TOKENS = 2560
-"""On a GPU a group of at most so many tokens is one sequence. A short pass takes the time to launch its kernels, so one is
-better than two (measured at 2,100 tokens); at 3,100 the attention that a mask throws away counts (docs/performance.md)."""
+"""On a GPU a group of at most so many tokens is one sequence. A short pass takes the time to launch its kernels, so one
+is better than two (measured at 2,100 tokens); at 3,100 the attention that a mask throws away counts
+(docs/performance.md)."""
 Form = Callable[[Vlm, Sequence[EncodedPrompt], Tensor, Tensor, Tensor], Tensor]
 """From model, prompts, prompt_of_row_N, token_ids_NR and mask_NR to hidden states of N rows."""
 

@@ -4,13 +4,14 @@ import hashlib
 import io
 import stat
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord
@@ -19,7 +20,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000
 """What is decoded. Pillow knows more, and some of it runs other programs (EPS starts Ghostscript)."""
 
 _WEB_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_EXACT_MODES = ("1", "L", "P", "RGB")
+"""Pillow's modes that have one meaning in RGB; of alpha and CMYK, readers have views of their own."""
 _OPENING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as bytes of a format that servers read."""
+
+    mime: str
+    content: bytes
+
+    @property
+    def data_url(self) -> str:
+        """The bytes in a URL."""
+        return f"data:{self.mime};base64,{b64encode(self.content).decode()}"
 
 
 @dataclass(frozen=True)
@@ -63,35 +79,37 @@ class ImageRef:
         Raises:
             RowError: `image-missing`, `image-invalid`, `image-too-large` or `image-truncated`.
         """
+        return self.load_with_bytes()[0]
+
+    def load_with_bytes(self) -> tuple[Image.Image, Encoded | None]:
+        """What `load` gives, and the bytes that it came in where every reader sees the same in them.
+
+        They do in a JPEG, PNG or WebP of one frame, upright, opaque, in a colour mode without conventions, of 8 bits.
+        """
         content = self._content()
         if isinstance(content, Image.Image):
-            return content.convert("RGB")
+            return content.convert("RGB"), None
         image = self._open(content)
+        mime = _WEB_FORMATS.get(image.format or "") if _is_exact(image) else None
         try:
             image.load()
         except Exception as error:  # decoders raise anything on hostile bytes: struct.error, IndexError, MemoryError
             raise RowError("image-truncated", f"{self.name}: can't be decoded: {error}") from error
         try:
-            return _to_rgb(ImageOps.exif_transpose(image))
+            pixels = _to_rgb(ImageOps.exif_transpose(image))
         except Exception as error:  # so does the EXIF reader, and so do conversions of rare modes
             raise RowError("image-invalid", f"{self.name}: can't be made RGB: {error}") from error
+        is_own = mime is not None and not _is_turned(image) and not image.has_transparency_data
+        return pixels, Encoded(mime, content) if mime and is_own else None
 
-    def for_the_web(self) -> tuple[str, bytes]:
-        """MIME type and bytes in which every reader sees what `load` gives: its own bytes if they do, else a PNG.
-
-        Raises:
-            RowError: as `load` does.
-        """
-        image, content = self.load(), self._content()
-        if isinstance(content, bytes):
-            with self._open(content) as original:
-                mime = _WEB_FORMATS.get(original.format or "")
-                is_plain = original.mode in ("RGB", "L") and not original.has_transparency_data
-                if mime and is_plain and not _is_turned(original) and getattr(original, "n_frames", 1) == 1:
-                    return mime, content
+    def for_the_web(self) -> Encoded:
+        """Bytes in which every reader sees what `load` gives: its own if they do, else a PNG. Raises as `load` does."""
+        pixels, own = self.load_with_bytes()
+        if own is not None:
+            return own
         buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        return "image/png", buffer.getvalue()
+        pixels.save(buffer, "PNG")
+        return Encoded("image/png", buffer.getvalue())
 
     def fetched(self) -> "ImageRef":
         """The same picture without a function, which may hold a whole table: what can go to another process.
@@ -138,7 +156,7 @@ class ImageRef:
                 "image-too-large", f"{self.name}: {size_bytes:,} bytes can't be an image of {self.max_px:,} px"
             )
 
-    def _open(self, content: bytes) -> Image.Image:
+    def _open(self, content: bytes) -> ImageFile.ImageFile:
         with _OPENING:  # Pillow's limit is global; ours below has the row's name in it
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
@@ -155,6 +173,12 @@ class ImageRef:
         if image.mode in ("I", "F"):
             raise RowError("image-invalid", f"{self.name}: 32-bit grey has no agreed white; save it with 8 or 16 bits")
         return image
+
+
+def _is_exact(image: ImageFile.ImageFile) -> bool:
+    """Whether a picture that isn't decoded yet has one frame and 8 bits or fewer, in a mode of one meaning."""
+    is_deep = any("16" in str(tile.args) for tile in image.tile)  # of a PNG's 16 bits readers keep 8, rounded or cut
+    return image.mode in _EXACT_MODES and not is_deep and getattr(image, "n_frames", 1) == 1
 
 
 def _is_turned(image: Image.Image) -> bool:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.models.decode import sample
 from rilctl.models.prompts import encode_text
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.models.weights import checksum, policy_weights
-from rilctl.testing.endpoint import Call, Wire
+from rilctl.testing.endpoint import Call, Wire, failure
 
 MAX_LENGTH_TOKENS = 256
 
@@ -49,6 +49,7 @@ class VllmDouble:
         self.boot_id = uuid.uuid4().hex
         self._received: dict[str, str] = {}
         self._pixels: list[float] = []
+        self._pictures: dict[str, Image.Image] = {}
 
     def __call__(self, call: Call) -> Wire:
         """Answer one call."""
@@ -56,7 +57,10 @@ class VllmDouble:
         if wire is not None:
             return wire
         with self._lock:
-            content = json.dumps(self._routes(call)).encode()
+            try:
+                content = json.dumps(self._routes(call)).encode()
+            except LookupError as error:
+                return failure(400, str(error))
         return Wire(content, headers={"Content-Type": "application/json"})
 
     def _routes(self, call: Call) -> Any:
@@ -65,6 +69,8 @@ class VllmDouble:
                 return {"data": [{"id": "model", "root": str(self._model), "max_model_len": MAX_LENGTH_TOKENS}]}
             case "/weight_info":
                 return {"weight_version": self._version}
+            case "/reset_mm_cache":
+                self._pictures.clear()
             case "/update_weight_version":
                 self._version = call.body["new_version"]
             case "/collective_rpc":
@@ -89,17 +95,15 @@ class VllmDouble:
         return {}
 
     def _generate(self, body: dict[str, Any]) -> dict[str, Any]:
-        images = [
-            Image.open(io.BytesIO(base64.b64decode(part["url"].partition(",")[2])))
-            for part in body["content_parts"] or ()
-        ]
+        images = [self._picture(part) for part in body["content_parts"] or ()]
         prompt = encode_text(self._vlm, self._vlm.tokenizer.decode(body["token_ids"]), images)
         if images:
             self._pixels = prompt.features["pixel_values"].flatten().tolist()
         params = body["sampling_params"]
         sampling = SamplingConfig(max_new_tokens=params["max_tokens"], temperature=params["temperature"])
         asked = copy.copy(self._vlm)
-        asked.banned_ids, asked.stop_ids = tuple(map(int, params["logit_bias"])), tuple(params["stop_token_ids"])
+        asked.banned_ids = tuple(map(int, params.get("logit_bias", ())))
+        asked.stop_ids = tuple(params.get("stop_token_ids", ()))
         ((sampled,),) = sample(asked, [prompt], [(params["seed"],)], sampling)
         choice = {
             "finish_reason": "stop" if sampled.stopped else "length",
@@ -108,6 +112,15 @@ class VllmDouble:
             "weight_versions": [{"version": self._version, "start": 0, "end": len(sampled.token_ids)}],
         }
         return {"choices": [choice], "prompt_token_ids": prompt.token_ids_P.tolist()}
+
+    def _picture(self, part: dict[str, Any]) -> Image.Image:
+        """As vLLM does: a name goes before bytes, and a name without bytes must be known."""
+        if part["uuid"] not in self._pictures:
+            if part["url"] is None:
+                raise LookupError("Cache miss for image at index 0 but data is not provided.")
+            image = Image.open(io.BytesIO(base64.b64decode(part["url"].partition(",")[2])))
+            self._pictures[part["uuid"]] = ImageOps.exif_transpose(image).convert("RGB")
+        return self._pictures[part["uuid"]]
 
 
 def _load(model: Path) -> Vlm:

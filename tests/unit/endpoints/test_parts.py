@@ -16,7 +16,7 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.endpoints.failures import MAX_PAUSE_S, read_retry_after
 from rilctl.engines.endpoints.ledger import Ledger, cost_of
-from rilctl.engines.endpoints.messages import chat_body, data_url
+from rilctl.engines.endpoints.messages import chat_body
 from rilctl.engines.endpoints.secrets import read_key, redact
 from rilctl.engines.generation.base import Usage
 from rilctl.engines.generation.openai import endpoint_model_digest
@@ -158,7 +158,7 @@ def picture(form: str, mode: str = "RGB", **options: Any) -> ImageRef:
 
 
 def sent(image: ImageRef) -> tuple[str, bytes, Image.Image]:
-    head, _, data = data_url(image).partition(";base64,")
+    head, _, data = image.for_the_web().data_url.partition(";base64,")
     content = base64.b64decode(data)
     return head.removeprefix("data:"), content, Image.open(io.BytesIO(content))
 
@@ -173,7 +173,7 @@ def test_a_plain_picture_is_sent_as_it_is(form: str, mime: str) -> None:
     "image",
     [
         picture("PNG", "RGBA"),
-        picture("PNG", "P"),
+        picture("PNG", "LA"),
         picture("PNG", "I;16"),
         picture("BMP"),
         picture("TIFF"),
@@ -204,4 +204,4 @@ def test_a_drawn_picture_and_a_broken_one() -> None:
     whole = picture("PNG", pnginfo=PngImagePlugin.PngInfo())
     assert isinstance(whole.origin, bytes)
     with pytest.raises(RowError, match="decoded"):
-        data_url(ImageRef(whole.origin[:-25], "cut.png"))
+        ImageRef(whole.origin[:-25], "cut.png").for_the_web()

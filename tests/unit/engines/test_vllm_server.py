@@ -1,17 +1,23 @@
 """What a trainer does with a vLLM server, against a double of one; tests/vllm has the same against vLLM itself."""
 
+import base64
+import io
 import json
 import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.data.sample import ImageRef
+from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS, WITNESS
 from rilctl.engines.generation.vllm.local import LocalVllm
@@ -311,12 +317,66 @@ def test_a_restarted_server_is_given_the_weights_again_and_asked_for_what_is_mis
     double(server).trouble = kill_once
     assert tokens(rollouts.generate(requests(4), SAMPLING)) == expected
     assert killed
-    num_again = num_asked(server) - asked_before - 8 - 1  # 8 rows and the probe of the proof
-    assert 1 <= num_again <= 6  # what came before the kill is kept; what the old weights said after it is not
+    num_again = num_asked(server) - asked_before - 8
+    assert 1 <= num_again <= 8  # what came before the kill is kept; what the old weights said after it is not
 
 
 def num_asked(server: ScriptedEndpoint) -> int:
-    return sum(call.path == "/inference/v1/generate" for call in server.calls)
+    """Responses that were asked for."""
+    return sum(call.path == "/inference/v1/generate" and is_sampling(call) for call in server.calls)
+
+
+def is_sampling(call: Call) -> bool:
+    return bool(call.body["sampling_params"]["max_tokens"] == SAMPLING.max_new_tokens)
+
+
+def pictures_sent(server: ScriptedEndpoint) -> list[str]:
+    """Pictures that travelled, in the order in which they did."""
+    asked = [call.body for call in server.calls if call.path == "/inference/v1/generate"]
+    return [part["url"] for body in asked for part in body["content_parts"] or () if part["url"] is not None]
+
+
+def picture(form: str, size: tuple[int, int]) -> ImageRef:
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert("RGB").save(buffer, form)
+    return ImageRef(buffer.getvalue(), f"{form} {size}")
+
+
+def test_a_picture_travels_once_for_all_responses(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    before = len(pictures_sent(server))
+    shown = [picture("JPEG", (56, 56)), picture("JPEG", (100, 100))]
+    asked = [GenerationRequest(str(i), "what is it?", (image,), (1, 2, 3, 4)) for i, image in enumerate(shown)]
+    answers = rollouts.generate(asked, SAMPLING)
+    first, second = sorted(pictures_sent(server)[before:])
+    assert first == f"data:image/jpeg;base64,{base64.b64encode(shown[0].origin).decode()}"  # type: ignore[arg-type]
+    assert second.startswith("data:image/webp;base64,")  # it is resized, and what is resized is sent without loss
+    alone = [replace(request, seeds=(seed,)) for request in asked for seed in request.seeds]
+    each = tokens(rollouts.generate(alone, SAMPLING))
+    assert [row for answer in tokens(answers) for row in answer] == [row for (row,) in each]
+
+
+def test_pictures_that_the_server_forgot_are_sent_again(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    expected = tokens(rollouts.generate(requests(num_seeds=4), SAMPLING))
+    before = len(pictures_sent(server))
+
+    def forget(call: Call) -> None:
+        if call.path == "/inference/v1/generate" and is_sampling(call):
+            double(server)._pictures.clear()
+
+    double(server).trouble = forget
+    assert tokens(rollouts.generate(requests(num_seeds=4), SAMPLING)) == expected
+    assert 1 < len(pictures_sent(server)) - before <= 1 + 4
+
+
+def test_pictures_that_did_not_arrive_go_with_each_response(rollouts: VllmRollouts, server: ScriptedEndpoint):
+    rollouts.update(0)
+    expected = tokens(rollouts.generate(requests(), SAMPLING))
+    double(server).trouble = lambda call: (
+        failure(500) if call.path == "/inference/v1/generate" and not is_sampling(call) else None
+    )
+    assert tokens(rollouts.generate(requests(), SAMPLING)) == expected
 
 
 @pytest.mark.parametrize(
@@ -427,7 +487,7 @@ def test_a_server_that_always_fails_ends_the_run(rollouts: VllmRollouts, server:
     double(server).trouble = trouble
     with pytest.raises(EngineError, match="vLLM goes away again and again: 4 of 4 responses are missing"):
         rollouts.generate(requests(), SAMPLING)
-    assert len(sent) == 8 * 4  # the second batch is not begun
+    assert len(sent) == 8 * (4 + 2)  # two rows name their picture first; the second batch is not begun
 
 
 def test_a_server_that_never_takes_the_weights_ends_the_run(rollouts: VllmRollouts, server: ScriptedEndpoint):

@@ -1,6 +1,5 @@
 """From a question and its pictures to the body of a chat completion."""
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +39,7 @@ def chat_body(
     """
     content: str | list[Body] = question
     if images:
-        pictures = [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in images]
+        pictures = [{"type": "image_url", "image_url": {"url": image.for_the_web().data_url}} for image in images]
         content = [*pictures, {"type": "text", "text": question}]
     messages: list[Body] = [{"role": "user", "content": content}]
     if system is not None:
@@ -59,9 +58,3 @@ def chat_body(
         body["repetition_penalty"] = sampling.repetition_penalty
     kept = {key: value for key, value in body.items() if key not in endpoint.omit}
     return kept | endpoint.extra_body
-
-
-def data_url(image: ImageRef) -> str:
-    """The picture as every other engine sees it: RGB, on white, upright. Raises `RowError`."""
-    mime, content = image.for_the_web()
-    return f"data:{mime};base64,{base64.b64encode(content).decode()}"

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from PIL import Image
-
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.pictures import Picture
 from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import RowError
 from rilctl.models.weights import Weights
@@ -34,14 +33,12 @@ class Ask:
 
     Args:
         token_ids: of the prompt, one placeholder for each picture: vLLM expands it.
-        images: in order.
-        image_digests: name the pictures in vLLM's caches.
+        pictures: in order; their names are those in vLLM's caches.
         seed: of this response alone.
     """
 
     token_ids: tuple[int, ...]
-    images: tuple[Image.Image, ...]
-    image_digests: tuple[str, ...]
+    pictures: tuple[Picture, ...]
     seed: int
 
 

@@ -160,9 +160,9 @@ def _undisturbed() -> Iterator[None]:
 
 def _prompt(ask: Ask) -> dict[str, Any]:
     prompt: dict[str, Any] = {"prompt_token_ids": list(ask.token_ids)}
-    if ask.images:
-        prompt["multi_modal_data"] = {"image": list(ask.images)}
-        prompt["multi_modal_uuids"] = {"image": list(ask.image_digests)}
+    if ask.pictures:
+        prompt["multi_modal_data"] = {"image": [picture.pixels for picture in ask.pictures]}
+        prompt["multi_modal_uuids"] = {"image": [picture.name for picture in ask.pictures]}
     return prompt
 
 

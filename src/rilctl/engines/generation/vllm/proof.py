@@ -3,6 +3,7 @@
 Shapes: R response tokens.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import Dtype, SamplingConfig
+from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.vllm.backend import Ask, Backend, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError, RowError
@@ -146,16 +148,24 @@ class Proof:
 
 
 def _make_probe(reader: Reader) -> tuple[EncodedPrompt, Ask]:
-    """A question about a picture of its own: smooth, with edges, of a size that is resized."""
-    images = [] if reader.encoder.family == "text" else [_picture()]
+    """A question about a picture of its own."""
+    images = [] if reader.encoder.family == "text" else [_picture(reader)]
     question = "What is in the picture?"
-    prompt = encode_prompt(reader.encoder, question, images)
-    ids = reader.token_ids(question, len(images))
-    return prompt, Ask(ids, reader.as_sent(images, prompt), ("rilctl-probe",) * len(images), seed=7)
+    prompt = encode_prompt(reader.encoder, question, [image.load() for image in images])
+    return prompt, Ask(reader.token_ids(question, len(images)), reader.as_sent(images, prompt), seed=7)
 
 
-def _picture() -> Image.Image:
-    image = Image.new("RGB", (150, 110))
+def _picture(reader: Reader) -> ImageRef:
+    """A JPEG, smooth and with edges, for decoders may differ as well; square, of a size that need not change.
+
+    So it is sent as it came, as pictures are whose size is final. Of a family whose pictures vLLM cuts and resizes, it
+    is cut and resized.
+    """
+    image = Image.new("RGB", (130, 130))
     places = ((x, y) for y in range(image.height) for x in range(image.width))
-    image.putdata([(x * 255 // 150, y * 255 // 110, 255 * ((x // 30 + y // 22) % 2)) for x, y in places])
-    return image
+    image.putdata([(x * 255 // 130, y * 255 // 130, 255 * ((x // 30 + y // 22) % 2)) for x, y in places])
+    drawn = ImageRef(lambda: image, "the proof's picture")
+    (sent,) = reader.as_sent([drawn], encode_prompt(reader.encoder, "", [image]))
+    buffer = io.BytesIO()
+    sent.pixels.save(buffer, "JPEG", quality=90)
+    return ImageRef(buffer.getvalue(), drawn.name)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from PIL import Image
-
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.pictures import Picture
+from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import Answer, Ask
 from rilctl.errors import EngineError, RowError
@@ -55,10 +55,9 @@ class Reader:
         if len(prompt.token_ids_P) > budget_tokens:
             message = f"{len(prompt.token_ids_P)} tokens, room for {budget_tokens} beside the response"
             raise RowError("prompt-too-long", message)
-        images = self.as_sent([image.load() for image in request.images], prompt)
-        digests = tuple(image.digest for image in request.images)
-        ids = self.token_ids(request.question, len(images))
-        return prompt, [Ask(ids, images, digests, seed) for seed in request.seeds]
+        pictures = self.as_sent(request.images, prompt)
+        ids = self.token_ids(request.question, len(pictures))
+        return prompt, [Ask(ids, pictures, seed) for seed in request.seeds]
 
     def token_ids(self, question: str, num_images: int) -> tuple[int, ...]:
         """The prompt before placeholders are expanded."""
@@ -92,18 +91,29 @@ class Reader:
             truncated_mass=None if sampling.top_p < 1 or sampling.top_k else 0.0,
         )
 
-    def as_sent(self, images: Sequence[Image.Image], prompt: EncodedPrompt) -> tuple[Image.Image, ...]:
-        """Pictures at their final size, where that is all that happens to them.
+    def as_sent(self, images: Sequence[ImageRef], prompt: EncodedPrompt) -> tuple[Picture, ...]:
+        """Pictures at their final size, where that is all that happens to them, else as they are.
 
-        vLLM resizes with torchvision, which rounds otherwise than Pillow; so this leaves it nothing to resize.
+        vLLM resizes with torchvision, which rounds otherwise than Pillow; so this leaves it nothing to resize. A
+        picture that has its final size already keeps the bytes that it came in. Raises `RowError` as `ImageRef.load`.
         """
-        if self.encoder.family not in _RESIZE_ONLY:
-            return tuple(images)
-        processor = self.encoder.processor.image_processor
-        grids = prompt.features["image_grid_thw"].tolist() if images else []
         sent = []
-        for image, (_, rows, columns) in zip(images, grids, strict=True):
+        for image, size in zip(images, self._final_sizes(len(images), prompt), strict=True):
+            pixels, own = image.load_with_bytes()
+            if size is None or size == pixels.size:
+                sent.append(Picture(pixels, own))
+            else:
+                sent.append(Picture(pixels.resize(size, self.encoder.processor.image_processor.resample)))
+        return tuple(sent)
+
+    def _final_sizes(self, num_images: int, prompt: EncodedPrompt) -> list[tuple[int, int] | None]:
+        """Width and height of each picture's patches together; None where vLLM would resize that size again."""
+        if not num_images or self.encoder.family not in _RESIZE_ONLY:
+            return [None] * num_images
+        processor = self.encoder.processor.image_processor
+        sizes: list[tuple[int, int] | None] = []
+        for _, rows, columns in prompt.features["image_grid_thw"].tolist():
             height, width = rows * processor.patch_size, columns * processor.patch_size
             is_final = processor.get_number_of_image_patches(height, width, {}) == rows * columns
-            sent.append(image.resize((width, height), processor.resample) if is_final else image)
-        return tuple(sent)
+            sizes.append((width, height) if is_final else None)
+        return sizes

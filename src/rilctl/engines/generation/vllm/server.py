@@ -3,15 +3,15 @@
 Its `/inference/v1/generate` takes the prompt's token ids, pictures and vLLM's own sampling parameters, and gives token
 ids, log-probabilities and the name of the weights that sampled each. The chat route would write the prompt anew from
 text, and cuts bans to a bias of -100.
+
+Responses to one question share its pictures. These travel once: a request for one token brings them into vLLM's cache
+of processed pictures, and the responses name them. What that cache has lost is sent again.
 """
 
-import base64
-import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
-
-from PIL import Image
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
@@ -54,11 +54,10 @@ class VllmServer:
 
     def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
         """See `Backend`."""
-        urls: dict[int, str] = {}  # the rows of a question share their pictures
-        for image in (image for ask in asks for image in ask.images):
-            urls.setdefault(id(image), _data_url(image))
-        bodies = [_body(ask, params, urls) for ask in asks]
-        return list(self._pool.map(self._answer, bodies))
+        asked = Counter(_names(ask) for ask in asks if ask.pictures)
+        first = {_names(ask): ask for ask in reversed(asks)}
+        brought = {names: self._pool.submit(self._bring, first[names]) for names, num in asked.items() if num > 1}
+        return list(self._pool.map(lambda ask: self._answer(ask, params, brought.get(_names(ask))), asks))
 
     def boot(self) -> Boot:
         """See `Backend`."""
@@ -106,7 +105,24 @@ class VllmServer:
         replies: list[dict[str, Any]] = reply["results"]
         return replies
 
-    def _answer(self, body: Mapping[str, Any]) -> Answer | RowError | None:
+    def _bring(self, ask: Ask) -> bool:
+        """Send the pictures of a question for the responses that will name them; whether they arrived."""
+        return isinstance(self._generate(ask, {"max_tokens": 1, "temperature": 0.0, "logprobs": 0}), Answer)
+
+    def _answer(self, ask: Ask, params: Mapping[str, Any], brought: "Future[bool] | None") -> Answer | RowError | None:
+        if brought is not None and brought.result():
+            answer = self._generate(ask, params, names_only=True)
+            if isinstance(answer, Answer):
+                return answer  # else the pictures may be lost: the cache is full, or another front end's
+        return self._generate(ask, params)
+
+    def _generate(self, ask: Ask, params: Mapping[str, Any], *, names_only: bool = False) -> Answer | RowError | None:
+        body = {
+            "token_ids": list(ask.token_ids),
+            "content_parts": _content_parts(ask, names_only=names_only),
+            "sampling_params": {**params, "seed": ask.seed},
+            "return_token_ids": True,
+        }
         try:
             reply = self._http.post("/inference/v1/generate", body)
         except ConnectionError:
@@ -124,17 +140,16 @@ class VllmServer:
             ) from error
 
 
-def _body(ask: Ask, params: Mapping[str, Any], urls: Mapping[int, str]) -> dict[str, Any]:
-    pictures = [
-        {"type": "image_url", "url": urls[id(image)], "uuid": digest}
-        for image, digest in zip(ask.images, ask.image_digests, strict=True)
-    ]
-    return {
-        "token_ids": list(ask.token_ids),
-        "content_parts": pictures or None,
-        "sampling_params": {**params, "seed": ask.seed},
-        "return_token_ids": True,
-    }
+def _names(ask: Ask) -> tuple[str, ...]:
+    return tuple(picture.name for picture in ask.pictures)
+
+
+def _content_parts(ask: Ask, *, names_only: bool) -> list[dict[str, str | None]] | None:
+    """A picture without a URL is the one of that name, which vLLM has seen before, or else refuses."""
+    return [
+        {"type": "image_url", "url": None if names_only else picture.encoded.data_url, "uuid": picture.name}
+        for picture in ask.pictures
+    ] or None
 
 
 def _read(reply: Any) -> Answer | None:
@@ -148,10 +163,3 @@ def _read(reply: Any) -> Answer | None:
         choice["finish_reason"] == "stop",
         frozenset(span["version"] for span in choice["weight_versions"]),
     )
-
-
-def _data_url(image: Image.Image) -> str:
-    """Lossless, so that the server's image processor begins with the same pixels as ours."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -10,7 +10,7 @@ import pytest
 from rilctl.artifacts.read import input_entry, read_manifest
 from rilctl.artifacts.runs import open_run
 from rilctl.cli.app import run
-from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import ResponseRecord
 
 
@@ -29,8 +29,9 @@ def write(out: Path, verb: str, inputs: Sequence[InputEntry], role: str | None =
         )
         for i in range(3)
     ]
-    with open_run(out, verb=verb, config={}, semantic={}, inputs=inputs) as opened:
-        writer = opened.writer("responses" if role else "teacher-cache", role)
+    kind: ArtifactKind = "responses" if role else "teacher-cache"
+    with open_run(out, verb=verb, config={}, semantic={}, inputs=inputs, roles={role or kind: kind}) as opened:
+        writer = opened.writer(kind, role)
         writer.write_rows(rows)
         writer.commit(metrics={"share": 0.5})
     return out
@@ -109,6 +110,39 @@ def test_verify_of_a_changed_byte(cache: Path, several: Path, capfd: pytest.Capt
     damage(several / "responses")
     code, stdout, _ = call(capfd, "artifacts", "verify", several, "--json")
     assert (code, json.loads(stdout)["ok"]) == (5, False)
+
+
+def test_verify_of_a_run_that_is_not_whole(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (several / "added_tokens.json").write_text("{}")
+    (cache / "run.json").unlink()
+    for path, problem in ((several, "added_tokens.json"), (cache, "run.json")):
+        code, stdout, stderr = call(capfd, "artifacts", "verify", path, "--json")
+        report = json.loads(stdout)
+        assert (code, report["ok"], [p["file"] for p in report["problems"]]) == (5, False, [problem])
+        assert f"error: {path}: `{problem}` is " in stderr and f"error: `{path}` is not as it was written" in stderr
+
+
+def test_verify_of_an_edited_manifest(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = (cache / "manifest.json").read_text()
+    (cache / "manifest.json").write_text(text.replace('"share": 0.5', '"share": 0.9'))
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache)
+    assert (code, stdout) == (5, "") and "its digest is another" in stderr
+
+
+def test_verify_of_what_a_kill_left(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (cache / "resume").mkdir()
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache)
+    assert (code, stdout) == (0, f"ok {cache}\n")
+    assert stderr == f"warning: {cache}: `resume` was left behind by a kill; the command that made it sweeps it\n"
+    assert "`resume` was left in it" in call(capfd, "artifacts", "ls", cache)[2]
+
+
+def test_verify_of_an_artifact_of_version_1(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    raw = json.loads((cache / "manifest.json").read_text())
+    old = {key: value for key, value in raw.items() if key not in ("roles", "logs", "file_digest")}
+    (cache / "manifest.json").write_text(json.dumps({**old, "schema_version": 1}))
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache)
+    assert (code, stdout) == (0, f"ok {cache}\n") and "doesn't cover itself" in stderr
 
 
 @pytest.mark.parametrize("manifest", ["{", "{}", '{"schema_version": 99}'])

@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from rilctl.artifacts.runs import open_run
+from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import ResponseRecord
 
 from .helpers import call
 
+ROLES: dict[str, ArtifactKind] = {"teacher-cache": "teacher-cache"}
 PAIRS = [("5", "5"), ("5", "five"), ("5", "6"), ("50%", "0.5"), ("7", "7.1"), ("", "no truth")]
 
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Path:
     """Six responses, judged exactly and with a tolerance of 10 %."""
-    with open_run(tmp_path / "cache", verb="cache-teacher", config={}, semantic={}, inputs=[]) as run:
+    with open_run(tmp_path / "cache", verb="cache-teacher", config={}, semantic={}, inputs=[], roles=ROLES) as run:
         writer = run.writer("teacher-cache")
         writer.write_rows(
             ResponseRecord(

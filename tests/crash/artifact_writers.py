@@ -34,8 +34,8 @@ def write_roles(out: str, status: Any) -> int:
     """A table of several shards with a rejected row, and weights in several files."""
     tables.ROWS_PER_GROUP, tables.ROWS_PER_SHARD = 5, 10  # type: ignore[misc]
     roles: dict[str, ArtifactKind] = {"responses": "responses", "student": "student"}
-    with open_run(Path(out), verb="v", config={}, semantic={}, inputs=[]) as run:
-        if run.finished(roles) is not None:
+    with open_run(Path(out), verb="v", config={}, semantic={}, inputs=[], roles=roles) as run:
+        if run.finished() is not None:
             return 0
         writer = run.writer("responses", "responses")
         for i in range(60):
@@ -79,8 +79,8 @@ def write_pages(kill_at: int, out: str, status: Any, *names: str) -> int:
     for name in ("replace", "unlink", "mkdir"):
         setattr(pathlib.Path, name, counted(getattr(pathlib.Path, name)))
     shutil.rmtree = counted(shutil.rmtree)  # type: ignore[assignment]
-    with open_run(Path(out), verb="v", config={}, semantic={}, inputs=[]) as run:
-        if run.finished({"report": "report"}) is None:
+    with open_run(Path(out), verb="v", config={}, semantic={}, inputs=[], roles={"report": "report"}) as run:
+        if run.finished() is None:
             writer = run.writer("report")
             for name in names:
                 (writer.staging() / name).write_text(name)

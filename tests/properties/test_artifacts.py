@@ -48,7 +48,7 @@ def write(out: Path, kind, rows, *, rows_per_group: int, rows_per_shard: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "ROWS_PER_GROUP", rows_per_group)
         patch.setattr(tables, "ROWS_PER_SHARD", rows_per_shard)
-        with open_run(out, verb="v", config={}, semantic={}, inputs=[]) as run:
+        with open_run(out, verb="v", config={}, semantic={}, inputs=[], roles={kind: kind}) as run:
             writer = run.writer(kind)
             writer.write_rows(rows)
             return writer.commit()

@@ -23,18 +23,29 @@ from rilctl.artifacts.layout import (
     walk_files,
     write_atomic,
 )
-from rilctl.artifacts.read import parse_manifest
+from rilctl.artifacts.manifests import parse_manifest
+from rilctl.artifacts.sealed import sealed_json
 from rilctl.errors import UsageError
 from rilctl.schemas.manifest import FileEntry, Manifest
 
 
 def list_staged(path: Path) -> list[FileEntry]:
-    """Sync and describe every staged file of the artifact at `path`."""
+    """Sync and describe every staged file of the artifact at `path`; all may be read by whom the umask lets read.
+
+    Weights come from a library that lets their owner alone read them.
+    """
+    mode = (path / STAGING).stat().st_mode & 0o666  # the folder is new, and so shows the umask
     entries = []
     for name, file in walk_files(path / STAGING):
-        fsync_file(file)
-        entries.append(FileEntry(path=name, size_bytes=file.stat().st_size, sha256=sha256_file(file)))
+        file.chmod(mode)
+        entries.append(describe(path / STAGING, name))
     return entries
+
+
+def describe(folder: Path, name: str) -> FileEntry:
+    """Sync a file and describe it."""
+    fsync_file(folder / name)
+    return FileEntry(path=name, size_bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name))
 
 
 def commit_files(path: Path, manifest: Manifest) -> None:
@@ -51,7 +62,7 @@ def commit_files(path: Path, manifest: Manifest) -> None:
                 f"`{path / entry.path}` is in the way of a file of the same name, and was not written by this run",
                 hint="move it away, then run the same command again",
             )
-    write_atomic(path / PENDING_MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
+    write_atomic(path / PENDING_MANIFEST, sealed_json(manifest))
     _finish(path, manifest)
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.layout import RESUME
+from rilctl.artifacts.layout import RESUME, open_regular
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import InputEntry
@@ -36,8 +36,8 @@ def canonical_json(value: object) -> bytes:
 
 
 def sha256_file(path: Path) -> str:
-    """sha256 of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
+    """sha256 of a file's bytes, read in pieces. Raises `OSError`, also where it is a pipe or the like."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -104,7 +104,7 @@ def _tensors(path: Path) -> list[list[Any]]:
     """[name, dtype, shape, sha256 of bytes] of each tensor; the header is parsed here because numpy has no bfloat16."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header_bytes = int.from_bytes(file.read(8), "little")
             if not 2 <= header_bytes <= min(size - 8, _MAX_HEADER_BYTES):
                 raise ValueError(f"a header of {header_bytes} bytes in a file of {size}")

@@ -14,7 +14,9 @@ Everything named `.tmp-*` is ours, half-done, and swept when the next writer sta
 """
 
 import os
+import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -34,7 +36,10 @@ REPLACED_MANIFEST: Final = ".tmp-replaced.json"
 REBUILD_HINT: Final = "copy it again from where it is intact, or delete the directory and run the command that made it"
 """What to do about a damaged artifact."""
 
-NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, METRICS, TIMINGS})
+LOGS: Final = (METRICS, TIMINGS)
+"""What a run notes step by step."""
+
+NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, *LOGS})
 """Top-level names that belong to the run, not to the artifact: never listed in a manifest's `files`."""
 
 
@@ -63,10 +68,40 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync_directory(path.parent)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading; where a pipe or a device took its place, nobody waits for that.
+
+    Raises:
+        OSError: it can't be opened, or is no regular file.
+    """
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(0, "is no regular file", str(path))
+    return file
+
+
+def read_regular(path: Path) -> bytes:
+    """All bytes of a file; see `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def walk_files(directory: Path) -> Iterator[tuple[str, Path]]:
-    """(relative name with forward slashes, path) of every file below `directory`, sorted by name."""
-    found = (p for p in directory.rglob("*") if p.is_symlink() or not p.is_dir())
-    yield from sorted((p.relative_to(directory).as_posix(), p) for p in found)
+    """(relative name with forward slashes, path) of every file below `directory`, sorted by name.
+
+    Raises:
+        OSError: a folder of it may not be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = []
+    for folder, folders, files in os.walk(directory, onerror=fail):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        found += [Path(folder, name) for name in (*files, *links)]
+    yield from sorted((path.relative_to(directory).as_posix(), path) for path in found)
 
 
 def content_files(directory: Path) -> Iterator[tuple[str, Path]]:
@@ -75,6 +110,14 @@ def content_files(directory: Path) -> Iterator[tuple[str, Path]]:
         top = name.split("/", 1)[0]
         if top not in NOT_CONTENT and not top.startswith(TEMPORARY_PREFIX):
             yield name, path
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file, named as by `walk_files`, is ours and half-done: the next writer sweeps it."""
+    top = name.split("/", 1)[0]
+    return top in (STAGING, PENDING_MANIFEST, REPLACED_MANIFEST) or (
+        top.startswith(TEMPORARY_PREFIX) and top.endswith(".part")
+    )
 
 
 def is_safe_name(name: str) -> bool:

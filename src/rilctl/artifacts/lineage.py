@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from rilctl.artifacts.layout import MANIFEST
-from rilctl.artifacts.read import read_manifest
+from rilctl.artifacts.manifests import read_manifest
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import InputEntry
@@ -62,7 +62,7 @@ def _node(user: Path, entry: InputEntry, above: tuple[Path, ...]) -> LineageNode
     else:
         found, state = _find(user, entry)
         # A manifest that somebody edited could name itself.
-        if found is not None and found.resolve() not in above:
+        if found is not None and found.resolve() not in above and _digest_at(found):
             children = _children(found, read_manifest(found).inputs, (*above, found.resolve()))
     return LineageNode(
         role=entry.role,
@@ -85,13 +85,14 @@ def _find(user: Path, entry: InputEntry) -> tuple[Path | None, Literal["ok", "mi
             candidate = parent.joinpath(*named.parts[-num_parts:])
             if _digest_at(candidate) == entry.digest:
                 return candidate, "ok"
-    return (named, "changed") if _digest_at(named) else (None, "missing")
+    return (None, "missing") if _digest_at(named) is None else (named, "changed")
 
 
 def _digest_at(path: Path) -> str | None:
+    """None where nothing is, and nothing where the manifest is no use."""
     if not (path / MANIFEST).is_file():
         return None
     try:
         return read_manifest(path).content_digest
     except ArtifactError:
-        return None
+        return ""

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, RESUME, RUN
-from rilctl.artifacts.read import read_manifest, summary_of
+from rilctl.artifacts.manifests import interrupted, read_manifest
+from rilctl.artifacts.read import summary_of
+from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary
@@ -30,7 +32,7 @@ class Unfinished(StrictModel):
     path: str
     """Where it is."""
     reason: str
-    """Interrupted, or what is wrong with its manifest."""
+    """Interrupted, not whole, not swept, or what is wrong with its manifest."""
 
 
 def list_artifacts(root: Path) -> list[ListedArtifact]:
@@ -55,24 +57,33 @@ def list_artifacts(root: Path) -> list[ListedArtifact]:
 
 def list_unfinished(root: Path) -> list[Unfinished]:
     """Interrupted runs and unreadable artifacts below `root`, sorted by path, each with its reason."""
-    found = []
-    for path in _walk(root):
-        try:
-            read_manifest(path)
-        except ArtifactError as error:
-            found.append(Unfinished(path=str(path), reason=error.message))
-    return found
+    reasons = {path: _reason(path) for path in _walk(root)}
+    return [Unfinished(path=str(path), reason=reason) for path, reason in reasons.items() if reason is not None]
+
+
+def _reason(path: Path) -> str | None:
+    goes_on = (path / RESUME).is_dir()
+    try:
+        if (path / MANIFEST).exists() or not artifacts_in(path):
+            finished = read_manifest(path).status == "complete"
+        else:
+            missing = missing_roles(path)
+            if missing and not goes_on:
+                return f"`{path}` is not whole: it has no {', '.join(missing)}"
+            finished = not missing and bool(named_roles(path))
+    except ArtifactError as error:
+        return error.message
+    if goes_on and not finished:
+        return interrupted(path).message
+    return f"`{path}` is finished, and `{RESUME}` was left in it; its command sweeps that" if goes_on else None
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Directories that are artifacts, or runs that have none or go on; hidden and scratch directories are left out."""
+    """Directories that are artifacts or runs; hidden and scratch directories are left out."""
     for folder, children, files in os.walk(root):
-        goes_on = RESUME in children
         children[:] = sorted(c for c in children if c != RESUME and not c.startswith("."))
         path = Path(folder)
-        has_roles = any((path / child / MANIFEST).exists() for child in children)
-        if MANIFEST in files or (RUN in files and not has_roles):
-            children.clear()
-            yield path
-        elif RUN in files and goes_on:
+        if MANIFEST in files or RUN in files:
+            if MANIFEST in files or not any((path / child / MANIFEST).exists() for child in children):
+                children.clear()
             yield path

@@ -1,6 +1,6 @@
 """A run: one output directory, pinned to one verb, config and set of inputs, with one writer."""
 
-import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from rilctl.artifacts.commit import recover
+from rilctl.artifacts.differences import other_run
 from rilctl.artifacts.digests import provenance_digest
 from rilctl.artifacts.layout import (
     LOCK,
@@ -25,21 +26,21 @@ from rilctl.artifacts.layout import (
     write_atomic,
 )
 from rilctl.artifacts.locks import writer_lock
-from rilctl.artifacts.read import read_manifest, summary_of
+from rilctl.artifacts.manifests import read_manifest, refuse_unsealed
+from rilctl.artifacts.read import summary_of
+from rilctl.artifacts.sealed import load_json, sealed_json
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.errors import ArtifactError, UsageError
 from rilctl.schemas.manifest import SCHEMA_VERSION, ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.run import RunFile
 
-_NUM_DIFFERENCES_NAMED = 3
-_MAX_VALUE_CHARS = 80
 _TRACELESS = frozenset({RUN, LOCK, LOCK_HOLDER, STAGING})
 """What a start leaves behind that made nothing."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """An output directory that this process may write to; made by `open_run`.
+    """An output directory that this process may write to, unless all is finished; made by `open_run`.
 
     Args:
         path: the directory.
@@ -47,6 +48,9 @@ class Run:
         config: the resolved config, for manifests.
         inputs: what the artifacts are made from.
         provenance_digest: over verb, semantic config and input digests.
+        roles: kind of each artifact that it makes, by role. A single artifact may be the run's directory itself,
+            whatever its role is called.
+        optional: of the roles, what a finished run may lack; written before the last of the others.
     """
 
     path: Path
@@ -54,6 +58,8 @@ class Run:
     config: dict[str, JsonValue]
     inputs: tuple[InputEntry, ...]
     provenance_digest: str
+    roles: Mapping[str, ArtifactKind]
+    optional: Set[str] = frozenset()
 
     @property
     def resume_dir(self) -> Path:
@@ -61,23 +67,18 @@ class Run:
         (self.path / RESUME).mkdir(exist_ok=True)
         return self.path / RESUME
 
-    def finished(
-        self, roles: Mapping[str, ArtifactKind], *, optional: Set[str] = frozenset()
-    ) -> dict[str, ArtifactSummary] | None:
+    def finished(self) -> dict[str, ArtifactSummary] | None:
         """Summaries of all artifacts of this run by role, or None if one is not there yet or partial.
-
-        Args:
-            roles: kind by role. A single artifact may be the run's directory itself, whatever its role is called.
-            optional: of them, what a finished run may lack; written before the last of the others.
 
         Raises:
             ArtifactError: an artifact was complete, but a file of it is gone or has another size.
         """
         found: dict[str, ArtifactSummary] = {}
-        for role, kind in roles.items():
+        named: set[str] = set()
+        for role, kind in self.roles.items():
             path = self.path if (self.path / MANIFEST).exists() else self.path / role
             if not (path / MANIFEST).exists():
-                if role in optional:
+                if role in self.optional:
                     continue
                 return None
             manifest = read_manifest(path)
@@ -90,12 +91,18 @@ class Run:
             for entry in manifest.files:
                 file = path / entry.path
                 if not file.is_file() or file.stat().st_size != entry.size_bytes:
-                    raise ArtifactError(
-                        f"`{file}` is gone or was changed since it was written",
-                        hint=f"delete `{self.path}` and run the same command again, or choose another `--out`",
-                    )
+                    raise self._gone(file)
+            named |= {*manifest.roles}
             found[role] = summary_of(path, manifest)
+        if lost := sorted(named & self.optional - found.keys()):
+            raise self._gone(self.path / lost[0])
         return found
+
+    def _gone(self, file: Path) -> ArtifactError:
+        return ArtifactError(
+            f"`{file}` is gone or was changed since it was written",
+            hint=f"delete `{self.path}` and run the same command again, or choose another `--out`",
+        )
 
     def writer(self, kind: ArtifactKind, role: str | None = None) -> ArtifactWriter:
         """Start an artifact.
@@ -120,7 +127,13 @@ class Run:
             config=self.config,
             inputs=self.inputs,
             provenance_digest=self.provenance_digest,
+            roles=() if role is None else self._roles_beside(role),
         )
+
+    def _roles_beside(self, role: str) -> list[str]:
+        """All roles of the run; an optional one if it is there."""
+        there = {each for each in self.roles if each not in self.optional or (self.path / each / MANIFEST).exists()}
+        return sorted({role, *there})
 
     def clear_resume(self) -> None:
         """Delete the scratch; call it when everything is committed."""
@@ -136,8 +149,12 @@ def open_run(
     config: dict[str, JsonValue],
     semantic: dict[str, JsonValue],
     inputs: Sequence[InputEntry],
+    roles: Mapping[str, ArtifactKind],
+    optional: Set[str] = frozenset(),
 ) -> Iterator[Run]:
     """Be the one writer of an output directory; the same call again goes on with the same run.
+
+    What a kill left behind is finished or swept first. A finished run needs no permission to write.
 
     Args:
         out: made if it doesn't exist; must be empty or of this very run.
@@ -145,43 +162,62 @@ def open_run(
         config: the whole resolved config.
         semantic: the part that decides what the artifacts mean.
         inputs: what they are made from.
+        roles: see `Run`.
+        optional: see `Run`.
 
     Raises:
         LockedError: another process is writing there.
-        UsageError: the directory is of another run, or not ours; nothing was changed.
+        UsageError: the directory is of another run, or not ours, or may not be written; nothing was changed.
+        ArtifactError: what was finished there was damaged.
     """
     digest = provenance_digest(verb, semantic, inputs)
+    run = Run(out, verb, config, tuple(inputs), digest, roles, optional)
     _refuse_foreign(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"can't make `{out}`: {error.strerror or error}", hint="choose another `--out`") from error
+    wanted = RunFile(
+        schema_version=SCHEMA_VERSION,
+        verb=verb,
+        config=config,
+        semantic=semantic,
+        inputs=list(inputs),
+        provenance_digest=digest,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if not _is_writable(out):
+        if not _is_pinned(out, wanted) or run.finished() is None:
+            raise UsageError(
+                f"`{out}` can't be written: its permissions, or those of its `{LOCK}`, don't let you",
+                hint="choose another directory with `--out`, or ask for permission to write",
+            )
+        yield run
+        return
     with writer_lock(out):
         _refuse_foreign(out)  # again, now that nobody else can write
-        wanted = RunFile(
-            schema_version=SCHEMA_VERSION,
-            verb=verb,
-            config=config,
-            semantic=semantic,
-            inputs=list(inputs),
-            provenance_digest=digest,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
         if not _is_pinned(out, wanted):
-            write_atomic(out / RUN, wanted.model_dump_json(indent=2).encode() + b"\n")
+            write_atomic(out / RUN, sealed_json(wanted))
         _recover_all(out)
-        yield Run(out, verb, config, tuple(inputs), digest)
+        if run.finished() is not None:
+            run.clear_resume()  # left behind by a kill after the last manifest
+        yield run
+
+
+def _is_writable(out: Path) -> bool:
+    lock = out / LOCK
+    return os.access(out, os.W_OK | os.X_OK) and (not lock.exists() or os.access(lock, os.W_OK))
 
 
 def _is_pinned(out: Path, wanted: RunFile) -> bool:
     """Whether `run.json` is there for this very run; a start that made nothing (a bad input, say) pins nothing."""
     if not (out / RUN).exists():
         return False
-    existing = _read_run(out)
+    existing = read_run(out)
     if existing.provenance_digest == wanted.provenance_digest:
         return True
     if any(name.split("/", 1)[0] not in _TRACELESS for name, _ in walk_files(out)):
-        raise _other_run(out, existing, wanted)
+        raise other_run(out, existing, wanted)
     return False
 
 
@@ -208,53 +244,13 @@ def _refuse_foreign(out: Path) -> None:
         )
 
 
-def _read_run(out: Path) -> RunFile:
+def read_run(out: Path) -> RunFile:
+    """What a directory is for. Raises `ArtifactError` where `run.json` can't be read, or was changed."""
+    file, hint = out / RUN, f"choose another directory with `--out`, or delete `{out}`"
+    data, raw = load_json(file, hint=hint)
     try:
-        return RunFile.model_validate_json((out / RUN).read_bytes())
-    except (ValidationError, OSError) as error:
-        raise ArtifactError(
-            f"`{out / RUN}` can't be read, or was written by another version of rilctl",
-            hint=f"choose another directory with `--out`, or delete `{out}`",
-        ) from error
-
-
-def _other_run(out: Path, existing: RunFile, wanted: RunFile) -> UsageError:
-    differences = _differences(existing, wanted)
-    named = "; ".join(differences[:_NUM_DIFFERENCES_NAMED])
-    more = len(differences) - _NUM_DIFFERENCES_NAMED
-    return UsageError(
-        f"`{out}` holds a run that differs: {named}" + (f"; and {more} more" if more > 0 else ""),
-        hint=f"choose another directory with `--out`, restore what changed, or delete `{out}`",
-    )
-
-
-def _differences(old: RunFile, new: RunFile) -> list[str]:
-    """What differs, as `key: old -> new`, config first."""
-    if old.verb != new.verb:
-        return [f"verb: {old.verb} -> {new.verb}"]
-    old_keys, new_keys = _flat(old.semantic), _flat(new.semantic)
-    lines = [
-        f"`{key}`: {_short(old_keys.get(key, 'absent'))} -> {_short(new_keys.get(key, 'absent'))}"
-        for key in sorted(old_keys.keys() | new_keys.keys())
-        if old_keys.get(key) != new_keys.get(key)
-    ]
-    for role in sorted({entry.role for entry in [*old.inputs, *new.inputs]}):
-        before, after = ([e for e in run.inputs if e.role == role] for run in (old, new))
-        if sorted((e.kind, e.digest) for e in before) != sorted((e.kind, e.digest) for e in after):
-            lines.append(f"input `{role}`: {_named(before)} -> {_named(after)}")
-    return lines
-
-
-def _named(entries: Sequence[InputEntry]) -> str:
-    return ", ".join(f"{entry.name} ({entry.digest[:12]})" for entry in entries) or "absent"
-
-
-def _flat(value: JsonValue, key: str = "") -> dict[str, str]:
-    """Dotted key -> value in JSON, as a person would compare two recipes."""
-    if isinstance(value, dict) and value:
-        return {k: v for name, child in value.items() for k, v in _flat(child, f"{key}.{name}".lstrip(".")).items()}
-    return {key: json.dumps(value, ensure_ascii=False)}
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= _MAX_VALUE_CHARS else f"{value[:_MAX_VALUE_CHARS]}…"
+        run = RunFile.model_validate(raw)
+    except ValidationError as error:
+        raise ArtifactError(f"`{file}` is damaged, or of another version of rilctl", hint=hint) from error
+    refuse_unsealed(file, data, run.schema_version, run.file_digest, run.model_fields_set)
+    return run

@@ -1,13 +1,15 @@
-"""Check an artifact from the ground up: every byte, every row, every count."""
+"""Check an artifact from the ground up: every byte, every row, every count, and that nothing else stands there."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
+from rilctl.artifacts.check import unlisted
 from rilctl.artifacts.digests import RowsDigest, files_digest, sha256_file, weights_digest
-from rilctl.artifacts.layout import MANIFEST, REJECTED, content_files
-from rilctl.artifacts.read import read_manifest
+from rilctl.artifacts.layout import MANIFEST, REJECTED, is_leftover, read_regular, walk_files
+from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.tables import count_tokens, is_shard, read_shard
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel, first_problem
@@ -22,6 +24,8 @@ class Problem(StrictModel):
     """The file, relative to the artifact."""
     problem: str
     """What is wrong with it, for a person."""
+    state: Literal["damaged", "unreadable"] = "damaged"
+    """`unreadable`: it may not be read, so that nothing is known of it."""
 
 
 class VerifyReport(StrictModel):
@@ -41,28 +45,33 @@ class VerifyReport(StrictModel):
     """Files that the manifest lists."""
     num_rows: int | None
     """Rows that were read and fit their schema; null for kinds without rows."""
+    covers_itself: bool
+    """Whether an edit of the manifest would be found; not in schema version 1."""
     problems: list[Problem]
     """What is wrong, file by file."""
+    leftovers: list[str]
+    """Files of ours that a kill left behind: nobody reads them, and the next start of the command sweeps them."""
 
 
 def verify(path: Path) -> VerifyReport:
     """Recompute everything that the manifest claims.
 
-    Sizes and sha256 of all files, missing and unexpected files, every row against its schema, counts of rows, tokens
-    and rejected rows, and the content digest.
+    Its own digest, sizes and sha256 of all files, missing and unexpected files, every row against its schema, counts
+    of rows, tokens and rejected rows, and the content digest. What stands beside it is `verify_run`'s.
 
     Raises:
-        ArtifactError: there is no manifest, or it can't be read.
+        ArtifactError: there is no manifest, or it can't be read, or was changed.
     """
     manifest = read_manifest(path)
     problems = _check_bytes(path, manifest)
     num_rows: int | None = None
-    if manifest.kind in ROW_TYPES:
-        num_rows, found = _check_rows(path, manifest, ROW_TYPES[manifest.kind])
-        problems += found
-    else:
-        problems += _check_content(path, manifest)
-    problems += _check_rejected(path, manifest)
+    if not any(problem.state == "unreadable" for problem in problems):
+        if manifest.kind in ROW_TYPES:
+            num_rows, found = _check_rows(path, manifest, ROW_TYPES[manifest.kind])
+            problems += found
+        else:
+            problems += _check_content(path, manifest)
+        problems += _check_rejected(path, manifest)
     return VerifyReport(
         ok=not problems,
         path=str(path),
@@ -71,35 +80,44 @@ def verify(path: Path) -> VerifyReport:
         content_digest=manifest.content_digest,
         num_files=len(manifest.files),
         num_rows=num_rows,
+        covers_itself=manifest.file_digest is not None,
         problems=problems,
+        leftovers=[] if problems else [name for name, _ in walk_files(path) if is_leftover(name)],
     )
 
 
 def _check_bytes(path: Path, manifest: Manifest) -> list[Problem]:
-    problems = [p for entry in manifest.files if (p := _check_file(path, entry)) is not None]
-    listed = {entry.path for entry in manifest.files}
-    for name, file in content_files(path):
-        if name not in listed:
-            problems.append(Problem(file=name, problem="is not in the manifest"))
-        elif file.is_symlink():
-            problems.append(Problem(file=name, problem="is a symbolic link, not the file that was written"))
+    problems = [p for entry in manifest.files if (p := check_entry(path, entry)) is not None]
+    try:
+        problems += [Problem(file=name, problem="is not in the manifest") for name in unlisted(path, manifest)]
+    except OSError as error:
+        problems.append(unreadable_problem(".", error))
     return problems
 
 
-def _check_file(path: Path, entry: FileEntry) -> Problem | None:
+def check_entry(path: Path, entry: FileEntry) -> Problem | None:
+    """What is wrong with a file that a manifest lists."""
     file = path / entry.path
-    if not file.is_file():
-        return Problem(file=entry.path, problem="is missing")
-    size = file.stat().st_size
-    if size != entry.size_bytes:
-        return Problem(file=entry.path, problem=f"has {size} bytes, expected {entry.size_bytes}")
     try:
+        if file.is_symlink():
+            return Problem(file=entry.path, problem="is a symbolic link, not the file that was written")
+        if not file.is_file():
+            return Problem(file=entry.path, problem="is no regular file" if file.exists() else "is missing")
+        size = file.stat().st_size
+        if size != entry.size_bytes:
+            return Problem(file=entry.path, problem=f"has {size} bytes, expected {entry.size_bytes}")
         actual = sha256_file(file)
     except OSError as error:
-        return Problem(file=entry.path, problem=f"can't be read: {error.strerror or error}")
+        return unreadable_problem(entry.path, error)
     if actual != entry.sha256:
         return Problem(file=entry.path, problem=f"has sha256 {actual}, expected {entry.sha256}")
     return None
+
+
+def unreadable_problem(name: str, error: OSError) -> Problem:
+    """A file that can't be read: it may be as it was, where only the permission is missing."""
+    state: Literal["damaged", "unreadable"] = "unreadable" if isinstance(error, PermissionError) else "damaged"
+    return Problem(file=name, problem=f"can't be read: {(error.strerror or str(error)).lower()}", state=state)
 
 
 def _check_rows(path: Path, manifest: Manifest, row_type: type[StrictModel]) -> tuple[int, list[Problem]]:
@@ -137,7 +155,7 @@ def _check_content(path: Path, manifest: Manifest) -> list[Problem]:
 
 def _check_rejected(path: Path, manifest: Manifest) -> list[Problem]:
     file = path / REJECTED
-    lines = file.read_bytes().splitlines() if file.is_file() else []
+    lines = read_regular(file).splitlines() if file.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
             RejectedRecord.model_validate_json(line)

@@ -13,10 +13,11 @@ from typing import Final, Literal
 from pydantic import JsonValue
 
 from rilctl import __version__
-from rilctl.artifacts.commit import commit_files, list_staged
+from rilctl.artifacts.commit import commit_files, describe, list_staged
 from rilctl.artifacts.digests import RowsDigest, files_digest, weights_digest
-from rilctl.artifacts.layout import MANIFEST, NOT_CONTENT, REJECTED, STAGING
-from rilctl.artifacts.read import read_manifest, summary_of
+from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING
+from rilctl.artifacts.manifests import read_manifest
+from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.tables import ShardWriter, count_tokens, shard_name
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import (
@@ -25,6 +26,7 @@ from rilctl.schemas.manifest import (
     WEIGHT_KINDS,
     ArtifactKind,
     ArtifactSummary,
+    FileEntry,
     InputEntry,
     Manifest,
 )
@@ -43,6 +45,7 @@ class ArtifactWriter:
         config: the verb's resolved config.
         inputs: what it is made from.
         provenance_digest: the run's.
+        roles: the directories of the run that hold an artifact each; none where `path` is the run's own.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class ArtifactWriter:
         config: dict[str, JsonValue],
         inputs: Sequence[InputEntry],
         provenance_digest: str,
+        roles: Sequence[str] = (),
     ) -> None:
         self.path = path
         self._kind = kind
         self._verb, self._config, self._inputs = verb, config, list(inputs)
         self._provenance_digest = provenance_digest
+        self._roles = list(roles)
         self._staging = path / STAGING
         if self._staging.exists():  # of an earlier writer in this process that was given up
             shutil.rmtree(self._staging)
@@ -133,12 +138,22 @@ class ArtifactWriter:
             num_tokens=self._num_tokens,
             num_rejected=self._num_rejected,
             files=files,
+            roles=self._roles,
+            logs=self._logs(status),
             metrics={name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)},
             versions=dict(library_versions()),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         commit_files(self.path, manifest)
         return summary_of(self.path, manifest)
+
+    def _logs(self, status: Literal["complete", "partial"]) -> list[FileEntry]:
+        """The run's logs, if this is the last that it writes: before that, they go on."""
+        run = self.path.parent if self._roles else self.path
+        others = [run / role / MANIFEST for role in self._roles if role != self.path.name]
+        if status == "partial" or not all(other.exists() for other in others):
+            return []
+        return [describe(run, name) for name in LOGS if (run / name).exists()]
 
     def _name_shards(self) -> None:
         if self._shards is not None:

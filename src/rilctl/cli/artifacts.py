@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -50,7 +50,7 @@ def list_all(
 @app.command()
 def show(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
     """Print the manifest of an artifact."""
-    from rilctl.artifacts.read import read_manifest
+    from rilctl.artifacts.manifests import read_manifest
 
     manifests = {path: read_manifest(path) for path in _artifacts_at(directory)}
     if as_json:
@@ -75,29 +75,59 @@ def show(directory: Directory, as_json: Json = False, debug: Debug = False) -> N
 
 @app.command()
 def verify(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
-    """Check every byte, row and count of an artifact.
+    """Check every byte, row and count of an artifact, and that all stands beside it that should.
 
-    Exit code 5 if something is not as the manifest says.
+    Exit code 5 if something is not as the manifest says, or can't be read.
     """
-    from rilctl.artifacts.verify import verify as verify_artifact
+    from rilctl.artifacts.verify_run import is_run, verify_run
 
-    reports: dict[Path, dict[str, Any]] = {}
-    for path in _artifacts_at(directory):
-        try:
-            reports[path] = verify_artifact(path).model_dump(mode="json")
-        except ArtifactError as error:
-            problem = {"file": "manifest.json", "problem": error.message}
-            reports[path] = {"ok": False, "path": str(path), "problems": [problem]}
-    ok = all(report["ok"] for report in reports.values())
+    reports = {path: _verified(path) for path in _artifacts_at(directory)}
+    run = verify_run(directory) if is_run(directory) else None
+    problems = [(path, problem) for path, report in reports.items() for problem in report["problems"]]
+    left = [(path, name) for path, report in reports.items() for name in report.get("leftovers", ())]
+    summary: dict[str, Any] = {}
+    if run is not None:
+        found = run.model_dump(mode="json")
+        problems += [(directory, problem) for problem in found["problems"]]
+        left += [(directory, name) for name in found["leftovers"]]
+        if directory in reports:  # the run's directory is the artifact: one report
+            for key, value in found.items():
+                reports[directory][key] = [*reports[directory].get(key, ()), *value]
+            reports[directory]["ok"] = not reports[directory]["problems"]
+        else:
+            summary = found
     if as_json:
-        output.result_json(_one_or_all(directory, reports, ok=ok))
+        output.result_json(_one_or_all(directory, reports, ok=not problems, **summary))
     for path, report in reports.items():
         if report["ok"] and not as_json:
             output.result(f"ok {path}")
-        for problem in report["problems"]:
-            output.error(f"{path}: `{problem['file']}` {problem['problem']}")
-    if not ok:
+        if not report.get("covers_itself", True):
+            output.warn(f"{path}: its manifest is of version 1, which doesn't cover itself: an edit of it isn't found")
+    for path, name in left:
+        output.warn(f"{path}: `{name}` was left behind by a kill; the command that made it sweeps it")
+    for path, problem in problems:
+        output.error(f"{path}: `{problem['file']}` {problem['problem']}")
+    if any(problem["state"] == "damaged" for _, problem in problems):
         raise ArtifactError(f"`{directory}` is not as it was written", hint="copy it again, or make it anew")
+    if problems:
+        raise ArtifactError(
+            f"`{directory}` can't be checked: you may not read all of it",
+            hint="ask its owner for permission to read it",
+        )
+
+
+def _verified(path: Path) -> dict[str, Any]:
+    """What `verify` finds; one problem where the manifest itself is no use."""
+    from rilctl.artifacts.verify import Problem
+    from rilctl.artifacts.verify import verify as verify_artifact
+    from rilctl.artifacts.verify_run import is_forbidden
+
+    try:
+        return verify_artifact(path).model_dump(mode="json")
+    except ArtifactError as error:
+        state: Literal["damaged", "unreadable"] = "unreadable" if is_forbidden(error) else "damaged"
+        problem = Problem(file="manifest.json", problem=error.message, state=state)
+        return {"ok": False, "path": str(path), "problems": [problem.model_dump(mode="json")]}
 
 
 @app.command()
@@ -119,13 +149,18 @@ def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -
 def _artifacts_at(directory: Path) -> list[Path]:
     """The directory if it is an artifact, else the artifacts that a verb put side by side into it."""
     from rilctl.artifacts.layout import MANIFEST
-    from rilctl.artifacts.read import read_manifest
+    from rilctl.artifacts.manifests import read_manifest
+    from rilctl.artifacts.roles import artifacts_in
+    from rilctl.artifacts.sealed import unreadable
 
-    if not (directory / MANIFEST).exists():
-        children = sorted(path.parent for path in directory.glob(f"*/{MANIFEST}"))
-        if children:
-            return children
-        read_manifest(directory)  # says why it is none
+    try:
+        if not (directory / MANIFEST).exists():
+            children = artifacts_in(directory) if directory.is_dir() else []
+            if children:
+                return children
+            read_manifest(directory)  # says why it is none
+    except OSError as error:
+        raise unreadable(directory, error) from error
     return [directory]
 
 

@@ -9,12 +9,13 @@ from importlib import resources
 from pathlib import Path
 
 from rilctl.artifacts.digests import weights_digest
-from rilctl.artifacts.layout import MANIFEST, RUN
+from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
 from rilctl.artifacts.read import read_manifest, resolve
+from rilctl.artifacts.sealed import unreadable
 from rilctl.config.fields import Family, ModelConfig
 from rilctl.config.registry import MODELS, default_dtype
 from rilctl.config.suggest import nearest
-from rilctl.errors import ModelError, UsageError
+from rilctl.errors import ArtifactError, ModelError, UsageError
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -140,7 +141,7 @@ def read_family(path: Path) -> Family:
     """
     config_file = path / "config.json"
     try:
-        config = json.loads(config_file.read_text())
+        config = json.loads(read_regular(config_file))
     except FileNotFoundError:
         raise ModelError(
             f"{path} has no config.json", hint="give a model directory in the Hugging Face layout"
@@ -169,7 +170,15 @@ def text_files(path: Path) -> list[Path]:
 
 def _local(name: str, path: Path) -> ModelSource:
     """A model directory, or the student of an artifact or run. Raises `ArtifactError` where one of those has none."""
-    is_artifact = (path / MANIFEST).is_file()
+    try:
+        is_artifact = (path / MANIFEST).exists()
+        lost_its_manifest = not is_artifact and not (path / RUN).exists() and (path.resolve().parent / RUN).exists()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if lost_its_manifest:
+        raise ArtifactError(
+            f"`{path}` is a part of a run, and has no {MANIFEST}", hint="run the command that makes it again"
+        )
     if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
         path = resolve(path, "student")
     return ModelSource(name=name, path=path.resolve(), revision=None, family=read_family(path))

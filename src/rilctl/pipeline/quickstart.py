@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.layout import METRICS, write_atomic
-from rilctl.artifacts.read import read_rows
+from rilctl.artifacts.read import check_log, read_rows
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.config.shipped import recipes_dir
@@ -161,7 +161,10 @@ def _write_report(folder: Path, results: Mapping[str, Mapping[str, Any]], began:
     }
     rows = [accuracy_row(arm, Path(results[f"eval-{arm}"]["outputs"]["evaluation"]["path"])) for arm in get_args(Arm)]
     pictures = {"training": folder / "training.png", "accuracy": folder / "accuracy.png"}
-    plot_training({arm: folder / name / METRICS for arm, name in TRAINED.items()}, pictures["training"])
+    logs = {arm: folder / name / METRICS for arm, name in TRAINED.items()}
+    for log in logs.values():
+        check_log(log)
+    plot_training(logs, pictures["training"])
     plot_accuracy(rows, pictures["accuracy"])
     write_atomic(folder / "report.md", _markdown(rows).encode())
     artifacts |= {name: str(path) for name, path in {**pictures, "report": folder / "report.md"}.items()}

@@ -26,8 +26,11 @@ ROW_TYPES: dict[ArtifactKind, type[StrictModel]] = {
 WEIGHT_KINDS: frozenset[ArtifactKind] = frozenset({"student", "discriminator"})
 """Kinds whose content is their weights."""
 
-SCHEMA_VERSION = 1
-"""Raised when a manifest or row changes shape; a reader refuses a newer one."""
+SCHEMA_VERSION = 2
+"""Raised when a manifest or row changes shape; a reader refuses a newer one.
+
+Version 1 had no `roles`, `logs` and `file_digest`: it can be read, and nothing finds an edit of it.
+"""
 
 
 class FileEntry(StrictModel):
@@ -81,12 +84,18 @@ class Manifest(StrictModel):
     """Rows that could not be used; they are listed in `rejected.jsonl`."""
     files: list[FileEntry]
     """Every file but the manifest itself."""
+    roles: list[str] = []
+    """The directories of the run that hold an artifact each, this one's with them; empty: the run's is the artifact."""
+    logs: list[FileEntry] = []
+    """The run's logs, beside what this run writes last."""
     metrics: dict[str, float]
     """What was measured; a metric that could not be computed is absent."""
     versions: dict[str, str]
     """rilctl, Python and the libraries that made it."""
     created_at: str
     """UTC, ISO 8601."""
+    file_digest: str | None = None
+    """sha256 of this file with these 64 digits left out; absent in version 1."""
 
 
 class ArtifactSummary(StrictModel):

@@ -23,3 +23,5 @@ class RunFile(StrictModel):
     """Over verb, semantic config and input digests."""
     started_at: str
     """UTC, ISO 8601."""
+    file_digest: str | None = None
+    """sha256 of this file with these 64 digits left out; absent in version 1."""

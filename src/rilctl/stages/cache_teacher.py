@@ -46,9 +46,14 @@ def run(context: StageContext) -> StageResult:
     }
     resolved = context.recipe.model_copy(update={"cache_teacher": config, "teachers": teachers})
     with open_run(
-        context.out, verb="cache-teacher", config=resolved.model_dump(mode="json"), semantic=semantic, inputs=inputs
+        context.out,
+        verb="cache-teacher",
+        config=resolved.model_dump(mode="json"),
+        semantic=semantic,
+        inputs=inputs,
+        roles={"teacher-cache": "teacher-cache"},
     ) as artifact_run:
-        done = artifact_run.finished({"teacher-cache": "teacher-cache"})
+        done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
         results = read_results(context, config.read_batches) if config.read_batches else None

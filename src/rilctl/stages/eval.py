@@ -70,7 +70,7 @@ def run(context: StageContext) -> StageResult:
         if config.shard is not None:
             return answer_shard(context, config, suite, evaluation, partial(_asking, context, config, student), entry)
         with _open(context, config, found, student, entry, settings) as this_run:
-            done = this_run.finished({"evaluation": "evaluation", "responses": "responses"})
+            done = this_run.finished()
             if done is not None:
                 metrics = read_manifest(Path(done["evaluation"].path)).metrics
                 _show(context, config, suite, settings, metrics)
@@ -106,6 +106,7 @@ def _open(
         config={**resolved, "scored_with": {**settings}},
         semantic=semantic,
         inputs=[entry, suite_entry],
+        roles={"evaluation": "evaluation", "responses": "responses"},
     ) as this_run:
         yield this_run
 

@@ -61,8 +61,15 @@ def run(context: StageContext) -> StageResult:
     }
     inputs = [responses.entry, *judge_entries(context, config)]
     resolved = context.recipe.model_copy(update={"judge": config}).model_dump(mode="json", by_alias=True)
-    with open_run(context.out, verb="judge", config=resolved, semantic=semantic, inputs=inputs) as this_run:
-        done = this_run.finished({"verdicts": "verdicts"})
+    with open_run(
+        context.out,
+        verb="judge",
+        config=resolved,
+        semantic=semantic,
+        inputs=inputs,
+        roles={"verdicts": "verdicts"},
+    ) as this_run:
+        done = this_run.finished()
         if done is not None:
             return up_to_date(done)
         images = _images(context, config)

@@ -26,7 +26,7 @@ from rilctl.models.prompts import encode_response
 from rilctl.models.vlm import load_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
-from rilctl.schemas.manifest import ArtifactSummary
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
 from rilctl.stages.context import StageContext, StageResult
@@ -76,9 +76,13 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
     if given:
         inputs.append(input_entry("responses", given))
     semantic: dict[str, JsonValue] = {"pretrain-disc": semantic_config(config), "student": semantic_config(student)}
-    roles = {"discriminator": "discriminator"} | ({} if given else {"responses": "responses"})
-    with open_ranked_run(context, ranks, verb="pretrain-disc", semantic=semantic, inputs=inputs) as artifact_run:
-        done = artifact_run.finished(roles)  # type: ignore[arg-type]
+    roles: dict[str, ArtifactKind] = {"discriminator": "discriminator"}
+    if not given:
+        roles["responses"] = "responses"
+    with open_ranked_run(
+        context, ranks, verb="pretrain-disc", semantic=semantic, inputs=inputs, roles=roles
+    ) as artifact_run:
+        done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:

@@ -1,6 +1,6 @@
 """What a verb that trains on several processes needs around its loop."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 
 from pydantic import JsonValue
@@ -12,7 +12,7 @@ from rilctl.config.engines import TrainingEngineConfig
 from rilctl.config.recipe import Verb
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.errors import InterruptedByUser, UsageError
-from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.context import StageContext
 
@@ -35,15 +35,30 @@ def join_ranks(context: StageContext, engine: TrainingEngineConfig) -> Iterator[
 
 @contextmanager
 def open_ranked_run(
-    context: StageContext, ranks: Ranks, *, verb: Verb, semantic: dict[str, JsonValue], inputs: Sequence[InputEntry]
+    context: StageContext,
+    ranks: Ranks,
+    *,
+    verb: Verb,
+    semantic: dict[str, JsonValue],
+    inputs: Sequence[InputEntry],
+    roles: Mapping[str, ArtifactKind],
+    optional: Set[str] = frozenset(),
 ) -> Iterator[Run]:
     """`open_run` by rank 0, which alone writes; the others know the directory. Raises as `open_run` does."""
     config = context.recipe.model_dump(mode="json")
-    run = Run(context.out, verb, config, tuple(inputs), provenance_digest(verb, semantic, inputs))
+    run = Run(context.out, verb, config, tuple(inputs), provenance_digest(verb, semantic, inputs), roles, optional)
     with ExitStack() as held:
         with ranks.together():
             if ranks.is_main:
-                opened = open_run(context.out, verb=verb, config=config, semantic=semantic, inputs=inputs)
+                opened = open_run(
+                    context.out,
+                    verb=verb,
+                    config=config,
+                    semantic=semantic,
+                    inputs=inputs,
+                    roles=roles,
+                    optional=optional,
+                )
                 run = held.enter_context(opened)
         yield run
 

@@ -33,7 +33,7 @@ from rilctl.models.prompts import collate_responses, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
-from rilctl.schemas.manifest import ArtifactSummary, InputEntry
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
 from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
 from rilctl.stages.context import StageContext, StageResult
@@ -113,8 +113,9 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
         budget_tokens = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
         context.reporter.say(f"budget: {budget_tokens:,} response tokens, as many as in {rollouts}")
     semantic: dict[str, JsonValue] = {"sft": semantic_config(config), "student": semantic_config(student)}
-    with open_ranked_run(context, ranks, verb="sft", semantic=semantic, inputs=inputs) as artifact_run:
-        done = artifact_run.finished({"student": "student"})
+    roles: dict[str, ArtifactKind] = {"student": "student"}
+    with open_ranked_run(context, ranks, verb="sft", semantic=semantic, inputs=inputs, roles=roles) as artifact_run:
+        done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:

@@ -56,8 +56,10 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         roles["discriminator"] = "discriminator"
     roles["rollouts"] = "rollouts"
     entries = [*input_entries(context, inputs), *judge_entries(context, judge)]
-    with open_ranked_run(context, ranks, verb="train", semantic=semantic, inputs=entries) as artifact_run:
-        done = artifact_run.finished(roles, optional={"best-student"})
+    with open_ranked_run(
+        context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student"}
+    ) as artifact_run:
+        done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
         if config.engine.num_threads:

@@ -1,5 +1,6 @@
 """A small run to write into, and rows to write."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 
 from rilctl.artifacts.runs import Run, open_run
+from rilctl.artifacts.sealed import seal
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import ResponseRecord
 
 OpenRun = Callable[..., AbstractContextManager[Run]]
+EditManifest = Callable[..., None]
 MakeRows = Callable[[int], list[ResponseRecord]]
 
 
@@ -32,11 +35,24 @@ def start(tmp_path: Path, data_input: InputEntry) -> OpenRun:
             "config": {**semantic, "workers": 1},
             "semantic": semantic,
             "inputs": [data_input],
+            "roles": {"teacher-cache": "teacher-cache"},
         }
         with open_run(out, **{**arguments, **changes}) as run:
             yield run
 
     return _start
+
+
+@pytest.fixture
+def edit_manifest() -> EditManifest:
+    """Changes keys of a manifest and gives it the digest of what it says now, as somebody who means to could."""
+
+    def _edit_manifest(path: Path, **changes: Any) -> None:
+        raw = json.loads((path / "manifest.json").read_text())
+        raw = {**raw, **changes, "file_digest": ""}
+        (path / "manifest.json").write_bytes(seal(json.dumps(raw, indent=2).encode()))
+
+    return _edit_manifest
 
 
 @pytest.fixture

@@ -41,18 +41,19 @@ def test_an_input_that_is_gone(chain):
     assert (cache.state, cache.found, cache.children) == ("missing", None, [])
 
 
-def test_an_input_that_changed(chain):
-    manifest = json.loads((chain / "cache-teacher" / "manifest.json").read_text())
-    (chain / "cache-teacher" / "manifest.json").write_text(json.dumps({**manifest, "content_digest": "0" * 64}))
+def test_an_input_that_changed(chain, edit_manifest):
+    edit_manifest(chain / "cache-teacher", content_digest="0" * 64)
     (cache,) = lineage(chain / "judge").children
     assert (cache.state, cache.found) == ("changed", str(chain / "cache-teacher"))
     assert len(cache.children) == 2
 
 
-def test_a_damaged_input_is_missing(chain):
-    (chain / "cache-teacher" / "manifest.json").write_text("{")
+@pytest.mark.parametrize("old", ["{", '"d'])
+def test_a_damaged_input_has_changed(chain, old):
+    file = chain / "cache-teacher" / "manifest.json"
+    file.write_text(file.read_text().replace(old, "[", 1))
     (cache,) = lineage(chain / "judge").children
-    assert (cache.state, cache.found) == ("missing", None)
+    assert (cache.state, cache.found, cache.children) == ("changed", str(chain / "cache-teacher"), [])
 
 
 def test_a_workspace_that_was_moved(chain, tmp_path):
@@ -62,10 +63,9 @@ def test_a_workspace_that_was_moved(chain, tmp_path):
     assert (cache.state, cache.found) == ("ok", str(moved / "pocket" / "cache-teacher"))
 
 
-def test_a_manifest_that_names_itself_ends(chain):
+def test_a_manifest_that_names_itself_ends(chain, edit_manifest):
     judge = chain / "judge"
-    manifest = json.loads((judge / "manifest.json").read_text())
-    entry = {"role": "self", "kind": "artifact", "name": str(judge), "digest": manifest["content_digest"]}
-    (judge / "manifest.json").write_text(json.dumps({**manifest, "inputs": [entry]}))
+    digest = json.loads((judge / "manifest.json").read_text())["content_digest"]
+    edit_manifest(judge, inputs=[{"role": "self", "kind": "artifact", "name": str(judge), "digest": digest}])
     (child,) = lineage(judge).children
     assert (child.state, child.children) == ("ok", [])

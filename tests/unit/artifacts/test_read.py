@@ -1,6 +1,5 @@
 """Finding and reading artifacts, and what damaged ones get."""
 
-import json
 import shutil
 
 import pytest
@@ -16,11 +15,6 @@ from rilctl.artifacts.read import (
 )
 from rilctl.errors import ArtifactError
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, VerdictRecord
-
-
-def edit_manifest(path, **changes):
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps({**manifest, **changes}))
 
 
 def test_resolve_takes_the_directory_itself(written):
@@ -154,7 +148,7 @@ def test_intact_files_pass(written):
     check_files(written)
 
 
-def test_a_newer_schema_is_refused_though_its_keys_are_unknown(written):
+def test_a_newer_schema_is_refused_though_its_keys_are_unknown(written, edit_manifest):
     edit_manifest(written, schema_version=99, something_new=1)
     with pytest.raises(ArtifactError, match="schema version 99") as caught:
         read_manifest(written)
@@ -171,26 +165,27 @@ def test_a_damaged_manifest_is_named(written, text, message):
     assert str(written / "manifest.json") in caught.value.message
 
 
-def test_a_missing_or_odd_key_is_named(written):
+def test_a_missing_or_odd_key_is_named(written, edit_manifest):
     edit_manifest(written, num_rejected="many")
     with pytest.raises(ArtifactError, match="`num_rejected`"):
         read_manifest(written)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "..\\b", ""])
-def test_a_manifest_can_not_point_outside(written, name):
+def test_a_manifest_can_not_point_outside(written, name, edit_manifest):
     edit_manifest(written, files=[{"path": name, "size_bytes": 1, "sha256": "0"}])
     with pytest.raises(ArtifactError, match="outside"):
         read_manifest(written)
 
 
-def test_a_row_that_does_not_fit_is_named(written):
+def test_a_row_that_does_not_fit_is_named(written, edit_manifest):
     import hashlib
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     shard = next(written.glob("rows-*"))
+    (written / "rejected.jsonl").unlink()
     table = pq.read_table(shard)
     pq.write_table(table.set_column(2, "side", pa.array(["teacher"] * 3 + ["nobody"] * 2)), shard)
     data = shard.read_bytes()

@@ -1,5 +1,6 @@
 """`open_run` pins a directory to one run and never touches what is not ours."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_a_finished_run_is_up_to_date_and_untouched(start, written):
     before = snapshot(written)
     with start() as run:
-        summary = run.finished({"teacher-cache": "teacher-cache"})
+        summary = run.finished()
     assert summary is not None
     assert (summary["teacher-cache"].rows, summary["teacher-cache"].status) == (5, "complete")
     assert snapshot(written) == before
@@ -24,7 +25,7 @@ def test_a_finished_run_is_up_to_date_and_untouched(start, written):
 
 def test_only_execution_config_may_change(start, written):
     with start(config={"workers": 8}) as run:
-        assert run.finished({"teacher-cache": "teacher-cache"}) is not None
+        assert run.finished() is not None
 
 
 def test_another_config_is_refused_with_the_keys_and_three_ways_out(start, written):
@@ -64,7 +65,7 @@ def test_a_changed_input_is_named(start, written):
 
 def test_an_input_that_only_moved_is_the_same(start, written, data_input):
     with start(inputs=[data_input.model_copy(update={"name": "elsewhere"})]) as run:
-        assert run.finished({"teacher-cache": "teacher-cache"}) is not None
+        assert run.finished() is not None
 
 
 def test_another_verb_is_refused(start, written):
@@ -114,13 +115,13 @@ def test_a_damaged_run_file_is_an_artifact_error(start, written):
 
 def test_roles_live_in_their_own_directories(start, make_rows):
     roles = {"responses": "responses", "best": "responses"}
-    with start() as run:
+    with start(roles=roles) as run:
         for role in roles:
-            assert run.finished(roles) is None
+            assert run.finished() is None
             writer = run.writer("responses", role)
             writer.write_rows(make_rows(3))
             writer.commit()
-        found = run.finished(roles)
+        found = run.finished()
     assert found is not None
     assert {role: Path(summary.path) for role, summary in found.items()} == {role: run.path / role for role in roles}
 
@@ -135,8 +136,8 @@ def test_a_roles_directory_with_other_files_is_refused(start):
 
 def test_a_file_that_is_gone_is_not_up_to_date_but_an_error(start, written):
     next(written.glob("rows-*.parquet")).unlink()
-    with start() as run, pytest.raises(ArtifactError, match="is gone"):
-        run.finished({"teacher-cache": "teacher-cache"})
+    with pytest.raises(ArtifactError, match="is gone"):
+        start().__enter__()
 
 
 def test_scratch_survives_until_it_is_cleared(start):
@@ -164,10 +165,31 @@ def test_leftovers_of_ours_are_swept_and_nothing_else(start):
 
 def test_paths_and_order_of_inputs_do_not_change_the_provenance(tmp_path, data_input):
     other = InputEntry(role="student", kind="model", name="m", digest="f" * 64)
-    arguments = {"verb": "train", "config": {}, "semantic": {"lr": 0.1}}
+    arguments = {"verb": "train", "config": {}, "semantic": {"lr": 0.1}, "roles": {"student": "student"}}
     with open_run(tmp_path / "a", inputs=[data_input, other], **arguments) as first:
         pass
     moved = other.model_copy(update={"name": "elsewhere"})
     with open_run(tmp_path / "b", inputs=[moved, data_input], **arguments) as second:
         pass
     assert first.provenance_digest == second.provenance_digest
+
+
+def test_a_run_may_lack_an_optional_role_but_not_lose_it(start, make_rows):
+    roles = {"first": "responses", "maybe": "responses", "last": "responses"}
+
+    def write(run, *names):
+        for name in names:
+            writer = run.writer("responses", name)
+            writer.write_rows(make_rows(1))
+            writer.commit()
+
+    with start(roles=roles, optional={"maybe"}) as run:
+        write(run, "first", "last")
+        found = run.finished()
+    assert found is not None and [*found] == ["first", "last"]
+    other = run.path.with_name("other")
+    with start(other, roles=roles, optional={"maybe"}) as run:
+        write(run, "first", "maybe", "last")
+    shutil.rmtree(other / "maybe")
+    with pytest.raises(ArtifactError, match="maybe` is gone"):
+        start(other, roles=roles, optional={"maybe"}).__enter__()

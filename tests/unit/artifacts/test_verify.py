@@ -1,7 +1,7 @@
 """`verify` finds every kind of damage, and nothing in an intact artifact."""
 
 import hashlib
-import json
+import os
 import shutil
 
 import pytest
@@ -18,17 +18,19 @@ def problems(path) -> dict[str, str]:
     return {p.file: p.problem for p in report.problems}
 
 
-def edit_manifest(path, **changes):
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps({**manifest, **changes}))
-
-
 def test_an_intact_artifact(written):
-    (written / "metrics.jsonl").write_text("{}\n")
-    (written / "resume").mkdir()
-    (written / "resume" / "state").write_text("")
     report = verify(written)
     assert (report.ok, report.kind, report.num_files, report.num_rows) == (True, "teacher-cache", 2, 5)
+    assert (report.covers_itself, report.leftovers) == (True, [])
+
+
+def test_what_a_kill_left_behind_is_named_and_no_damage(written):
+    (written / ".tmp-staging").mkdir()
+    (written / ".tmp-staging" / "half.parquet").write_text("")
+    (written / ".tmp-run.json.part").write_text("")
+    (written / "resume").mkdir()
+    report = verify(written)
+    assert (report.ok, report.leftovers) == (True, [".tmp-run.json.part", ".tmp-staging/half.parquet"])
 
 
 def test_a_copy_is_as_good(written, tmp_path):
@@ -60,9 +62,35 @@ def test_a_missing_file(written):
     assert problems(written)[SHARD] == "is missing"
 
 
-def test_an_unexpected_file(written):
-    (written / "pytorch_model.bin").write_text("")
-    assert problems(written) == {"pytorch_model.bin": "is not in the manifest"}
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "added_tokens.json", "a/b", ".hidden", ".tmp-of-mine", "rows-00001-of-00002.parquet"]
+)
+def test_an_unexpected_file(written, name):
+    (written / name).parent.mkdir(exist_ok=True)
+    (written / name).write_text("")
+    assert problems(written) == {name: "is not in the manifest"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", [SHARD, "rejected.jsonl"])
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_file(written, name):
+    (written / name).unlink()
+    os.mkfifo(written / name)
+    assert problems(written)[name] == "is no regular file"
+
+
+@pytest.mark.timeout(20)
+def test_nor_for_one_in_the_place_of_weights(start):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with start(roles={"student": "student"}) as run:
+        writer = run.writer("student", "student")
+        save_file({"w": np.zeros(3, dtype=np.float32)}, writer.staging() / "model.safetensors")
+        writer.commit()
+    (run.path / "student" / "model.safetensors").unlink()
+    os.mkfifo(run.path / "student" / "model.safetensors")
+    assert problems(run.path / "student")["model.safetensors"] == "is no regular file"
 
 
 def test_a_link_in_the_place_of_a_file(written, tmp_path):
@@ -74,12 +102,12 @@ def test_a_link_in_the_place_of_a_file(written, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value"), [("num_rows", 6), ("num_tokens", 99), ("num_rejected", 0), ("content_digest", "0" * 64)]
 )
-def test_a_claim_that_is_not_true(written, key, value):
+def test_a_claim_that_is_not_true(written, key, value, edit_manifest):
     edit_manifest(written, **{key: value})
     assert problems(written)["manifest.json"].startswith(f"{key} says {value}, the files say ")
 
 
-def test_a_row_that_does_not_fit_though_the_sha256_does(written):
+def test_a_row_that_does_not_fit_though_the_sha256_does(written, edit_manifest):
     import pyarrow as pa
     import pyarrow.parquet as pq
 

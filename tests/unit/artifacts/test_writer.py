@@ -65,7 +65,7 @@ def test_a_partial_artifact_is_replaced_with_all_its_files(start, make_rows, mon
         writer.write_rows(make_rows(6))
         writer.write_rejected([RejectedRecord(sample_id="x", source="s", reason="r", message="m")])
         assert writer.commit(status="partial").status == "partial"
-        assert run.finished({"teacher-cache": "teacher-cache"}) is None
+        assert run.finished() is None
     with start() as run:
         writer = run.writer("teacher-cache")
         writer.write_rows(make_rows(7))

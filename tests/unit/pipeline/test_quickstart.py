@@ -15,6 +15,7 @@ from rilctl.pipeline import quickstart
 from rilctl.pipeline.jobs import Job, JobSettings
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import EvaluationRecord
 from rilctl.stages.context import StopFlag
 
@@ -98,7 +99,8 @@ def _evaluation(folder: Path, name: str) -> dict[str, Any]:
         )
         for at in range(10)
     ]
-    with open_run(folder / name, verb="eval", config={}, semantic={"name": name}, inputs=[]) as run:
+    roles: dict[str, ArtifactKind] = {"evaluation": "evaluation"}
+    with open_run(folder / name, verb="eval", config={}, semantic={"name": name}, inputs=[], roles=roles) as run:
         writer = run.writer("evaluation")
         writer.write_rows(rows)
         summary = writer.commit()

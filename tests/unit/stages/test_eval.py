@@ -16,6 +16,7 @@ from rilctl.errors import ArtifactError, DataError, InterruptedByUser, RowError,
 from rilctl.planning.plan import plan_object
 from rilctl.quickstart.world import make_rows
 from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import EvaluationRecord, ResponseRecord
 from rilctl.stages import eval as eval_stage
 from rilctl.stages.context import StageContext, StopFlag
@@ -23,6 +24,8 @@ from rilctl.testing.scripted import ScriptedGeneration
 from rilctl.testing.small_vlms import build_small_vlm
 
 ANSWERS = {row.id: row.answer for row in make_rows("test", 0, 1000)}
+
+STUDENT: dict[str, ArtifactKind] = {"student": "student"}
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +195,7 @@ def test_the_most_trained_student_of_the_recipe_is_taken(
 
 def test_an_unfinished_training_is_not_passed_over(tmp_path: Path, model: Path) -> None:
     write_student(tmp_path / "runs" / "demo" / "sft", 1)
-    with open_run(tmp_path / "runs" / "demo" / "train", verb="train", config={}, semantic={}, inputs=[]):
+    with open_run(tmp_path / "runs" / "demo" / "train", verb="train", config={}, semantic={}, inputs=[], roles=STUDENT):
         pass
     with pytest.raises(ArtifactError, match="half-written"):
         eval_stage.run(context(tmp_path, None, tables={"student": {"model": str(model)}}))
@@ -261,7 +264,7 @@ def write_echo_task(folder: Path, name: str, num_right: int) -> None:
 
 
 def write_student(path: Path, seed: int) -> None:
-    with open_run(path, verb=path.name, config={}, semantic={"seed": seed}, inputs=[]) as run:
+    with open_run(path, verb=path.name, config={}, semantic={"seed": seed}, inputs=[], roles=STUDENT) as run:
         writer = run.writer("student", role="student")
         build_small_vlm(writer.staging(), seed=seed)
         writer.commit()

@@ -46,7 +46,8 @@ def response(sample_id: str, answer: str, text: str, source: str = "teacher", in
 def write(
     path: Path, rows: list[ResponseRecord], kind: ArtifactKind = "teacher-cache", role: str | None = None
 ) -> Path:
-    with open_run(path, verb="cache-teacher", config={}, semantic={}, inputs=[]) as run:
+    roles = {role or kind: kind}
+    with open_run(path, verb="cache-teacher", config={}, semantic={}, inputs=[], roles=roles) as run:
         writer = run.writer(kind, role=role)
         writer.write_rows(rows)
         writer.commit()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from rilctl.artifacts.read import read_manifest, resolve
+from rilctl.artifacts.read import check_files, read_manifest, resolve
 from rilctl.config.suggest import did_you_mean
 from rilctl.errors import UsageError
 from rilctl.reporting.benchmarks import ReferenceScores, from_metrics
@@ -32,11 +32,12 @@ def read_reference(
 
     Raises:
         UsageError: the paper has no such row, or the suite is another one.
-        ArtifactError: no evaluation is there.
+        ArtifactError: no evaluation is there, or it was changed since it was written.
     """
     if name.startswith(PAPER):
         return _from_paper(name, suite)
     path = resolve(context.base_dir / name, "evaluation")
+    check_files(path)
     manifest = read_manifest(path)
     scores = from_metrics(manifest.metrics, benchmarks)
     known = {each.name: each.score for each in scores.scores if each.score is not None}

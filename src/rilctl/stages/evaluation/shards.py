@@ -40,8 +40,10 @@ def answer_shard(
     semantic: dict[str, JsonValue] = {"eval": semantic_config(config), "shard": config.shard}
     out = context.out.with_name(f"{context.out.name}-shard-{index}-of-{num_shards}")
     resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
-    with open_run(out, verb="eval", config=resolved, semantic=semantic, inputs=[student]) as this_run:
-        done = this_run.finished({"responses": "responses"})
+    with open_run(
+        out, verb="eval", config=resolved, semantic=semantic, inputs=[student], roles={"responses": "responses"}
+    ) as this_run:
+        done = this_run.finished()
         if done is not None:
             return up_to_date(done)
         writer = this_run.writer("responses", role="responses")

@@ -31,7 +31,12 @@ def test_an_unknown_row_and_another_suite_are_refused(context: StageContext) -> 
 def test_another_evaluation_and_where_its_settings_differ(context: StageContext, tmp_path: Path) -> None:
     scored_with = {"lmms-eval": "0.7.3", "ai2d.sampling": "16", "ai2d.data": "here"}
     with open_run(
-        tmp_path / "other", verb="eval", config={"scored_with": {**scored_with}}, semantic={}, inputs=[]
+        tmp_path / "other",
+        verb="eval",
+        config={"scored_with": {**scored_with}},
+        semantic={},
+        inputs=[],
+        roles={"evaluation": "evaluation"},
     ) as run:
         run.writer("evaluation", role="evaluation").commit(metrics={"AI2D/score": 81.0, "score": 60.5})
     same = read_reference(context, "other", "14bench", ["AI2D", "MMMU"], {**scored_with, "ai2d.data": "there"})
@@ -40,3 +45,20 @@ def test_another_evaluation_and_where_its_settings_differ(context: StageContext,
     assert "another ai2d.sampling" in changed.notes[1]
     with pytest.raises(ArtifactError):
         read_reference(context, "nothing", "14bench", [], {})
+
+
+@pytest.mark.parametrize("what", ["metric", "rows", "added"])
+def test_an_evaluation_that_was_changed_is_no_reference(context: StageContext, tmp_path: Path, what: str) -> None:
+    with open_run(
+        tmp_path / "other", verb="eval", config={}, semantic={}, inputs=[], roles={"evaluation": "evaluation"}
+    ) as run:
+        run.writer("evaluation", role="evaluation").commit(metrics={"AI2D/score": 26.7})
+    manifest, shard = (run.path / "evaluation" / name for name in ("manifest.json", "rows-00000-of-00001.parquet"))
+    if what == "metric":
+        manifest.write_text(manifest.read_text().replace("26.7", "66.7"))
+    elif what == "rows":
+        shard.write_bytes(shard.read_bytes()[:-1] + b"!")
+    else:
+        shard.with_name("rows-00001-of-00002.parquet").write_bytes(shard.read_bytes())
+    with pytest.raises(ArtifactError, match="was changed since|not in the manifest"):
+        read_reference(context, "other", "14bench", ["AI2D"], {})

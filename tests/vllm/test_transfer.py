@@ -1,40 +1,145 @@
-"""vLLM's own weight transfer, as far as it goes without a GPU: what vLLM's trainer side is told of our weights."""
+"""vLLM's own weight transfer, as far as it goes without a GPU: all of it, with a store in the place of NCCL."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import torch
-from vllm.distributed.weight_transfer import WeightSource, WeightTransferTrainerFactory
+from vllm.distributed.weight_transfer import WeightTransferTrainerFactory, nccl_engine
 from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
-from rilctl.config.engines import VllmServerEngineConfig
-from rilctl.engines.generation.vllm.http import ServerHttp
-from rilctl.engines.generation.vllm.transfer import GpuTransfer, _source
-from rilctl.models.weights import policy_weights
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.generation.vllm.proof import LOGPROB_BOUND
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.errors import EngineError
+from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.weights import export_untied
+from rilctl.testing.endpoint import dead_port
+from rilctl.testing.generation_contract import EngineUnderTest
 
-from .conftest import load_policy
+from .conftest import Server, load_policy, nudge, trainer_logprobs
 
-
-def transfer(url: str) -> GpuTransfer:
-    engine = VllmServerEngineConfig(url=url, transfer="nccl", nccl_address="127.0.0.1")
-    return GpuTransfer(engine, ServerHttp(engine, print))
-
-
-def test_a_source_names_every_weight_and_gives_the_present_ones():
-    policy = load_policy()
-    sender = transfer("http://127.0.0.1:9")
-    sender._weights = lambda: policy_weights(policy, torch.bfloat16)
-    source = _source(sender)
-    assert isinstance(source, WeightSource)
-    metadata = [(each.name, each.dtype, tuple(each.shape)) for each in source.metadata()]
-    assert metadata == [(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in source]
-    assert len(metadata) == 57 and "lm_head.weight" in dict(source)
-    before = dict(source)["lm_head.weight"].clone()
-    with torch.no_grad():
-        policy.lm_head.weight += 1
-    assert (dict(source)["lm_head.weight"] != before).all()
+SAMPLING = SamplingConfig(max_new_tokens=10, temperature=0.7)
 
 
 @pytest.mark.parametrize("info", [NCCLTrainerInitInfo("127.0.0.1", 29600, 2, rank=0), IPCTrainerInitInfo(rank=0)])
 def test_vllm_knows_the_transfers_and_what_they_begin_with(info):
     assert info.is_sender
     assert WeightTransferTrainerFactory._registry[info.backend]
+
+
+@pytest.fixture(scope="module")
+def with_transfer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("with-transfer")
+    export_untied(load_policy(), directory, torch.float32)
+    options = ["--weight-transfer-config", '{"backend": "nccl"}']
+    options += ["--worker-extension-cls", "tests.vllm.store_transfer.StoreWitness"]
+    running = Server(directory, directory / "server.log", *options)
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def rollouts(with_transfer: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[VllmRollouts]:
+    from .store_transfer import StoreGroup, StoreSender
+
+    monkeypatch.setitem(WeightTransferTrainerFactory._registry, "nccl", lambda: StoreSender)
+    monkeypatch.setattr(
+        nccl_engine,
+        "open_trainer_endpoint",
+        lambda info: StoreGroup(info.master_address, info.master_port, 0, info.world_size),
+    )
+    with_transfer.wait()
+    policy = load_policy()
+    config = with_transfer.engine(transfer="nccl", nccl_address="127.0.0.1", nccl_port=dead_port(), timeout_s=20)
+    with closing(open_rollouts(policy, PromptCache(policy), config, Path(), warn=print)) as engine:
+        assert isinstance(engine, VllmRollouts)
+        yield engine
+
+
+def updated(rollouts: VllmRollouts, step: int) -> None:
+    """Sent, proven, and sampled from."""
+    policy = rollouts._policy
+    nudge(policy, seed=step, size=0.2)
+    measured = rollouts.update(step)
+    assert measured["sync/num_tensors"] == 57
+    request = EngineUnderTest(None).request(1, range(4))  # type: ignore[arg-type]
+    (answer,) = rollouts.generate([request], SAMPLING)
+    assert isinstance(answer, tuple), answer
+    ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
+    for row, expected in zip(answer, ours, strict=True):
+        assert row.sampling_logprobs == pytest.approx(expected, abs=LOGPROB_BOUND["float32"])
+
+
+def test_a_restarted_server_joins_a_new_group(rollouts: VllmRollouts, with_transfer: Server):
+    updated(rollouts, 1)
+    updated(rollouts, 2)
+    with_transfer.kill()
+    with_transfer.start()
+    updated(rollouts, 3)
+
+
+def test_a_server_killed_while_it_takes_the_weights_joins_a_new_group(
+    rollouts: VllmRollouts, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
+):
+    from .store_transfer import StoreGroup
+
+    updated(rollouts, 4)
+    broadcast, num_sent = StoreGroup.broadcast, []
+
+    def kill_at_the_tenth(group: StoreGroup, tensor: torch.Tensor) -> torch.Tensor:
+        num_sent.append(1)
+        if len(num_sent) == 10:
+            with_transfer.kill()
+            with_transfer.start()
+        return broadcast(group, tensor)
+
+    monkeypatch.setattr(StoreGroup, "broadcast", kill_at_the_tenth)
+    updated(rollouts, 5)
+    assert len(num_sent) > 57
+
+
+def test_workers_that_are_stuck_end_the_run_in_time_and_the_next_one_goes_on(
+    rollouts: VllmRollouts, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
+):
+    """A broadcast of which the trainer keeps the last tensor: the server is healthy, and waits."""
+    from .store_transfer import StoreGroup
+
+    updated(rollouts, 6)
+    aborted, broadcast, num_sent = threading.Event(), StoreGroup.broadcast, []
+
+    def stop_at_the_tenth(group: StoreGroup, tensor: torch.Tensor) -> torch.Tensor:
+        num_sent.append(1)
+        if len(num_sent) == 10:
+            assert aborted.wait(60)
+            raise RuntimeError("NCCL error: unhandled system error")
+        return broadcast(group, tensor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreGroup, "broadcast", stop_at_the_tenth)
+        patch.setattr(StoreGroup, "destroy", lambda group: aborted.set())
+        began = time.monotonic()
+        with pytest.raises(EngineError, match="is healthy, and does not take the weights within 20 s"):
+            rollouts.update(7)
+        assert time.monotonic() - began < 40
+    with_transfer.kill()
+    with_transfer.start()
+    updated(rollouts, 8)
+
+
+def test_a_server_that_is_frozen_ends_the_run_in_time(rollouts: VllmRollouts, with_transfer: Server):
+    updated(rollouts, 9)
+    assert with_transfer.process is not None
+    os.killpg(with_transfer.process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    threading.Timer(15, os.killpg, (with_transfer.process.pid, signal.SIGCONT)).start()
+    updated(rollouts, 10)  # it is waited for, as one that is gone
+    assert time.monotonic() - began >= 15

@@ -24,7 +24,6 @@ Weights = Iterator[tuple[str, Tensor]]
 """(name in a checkpoint, tensor), each once."""
 
 
-@torch.no_grad()
 def policy_weights(vlm: Vlm, dtype: torch.dtype) -> Weights:
     """All weights under their names in a checkpoint, the adapter merged, the head explicit.
 
@@ -35,9 +34,19 @@ def policy_weights(vlm: Vlm, dtype: torch.dtype) -> Weights:
         vlm: the policy.
         dtype: of the engine; the weights themselves stay as they are.
     """
+    return _as_in_checkpoint(vlm, merged_state_dict(vlm.model, vlm.adapter), dtype)
+
+
+def weight_shapes(vlm: Vlm, dtype: torch.dtype) -> Weights:
+    """Names, dtypes and shapes of `policy_weights` in the same order, of tensors without data: none is read."""
+    state = merged_state_dict(vlm.model, None)
+    return _as_in_checkpoint(vlm, {name: torch.empty_like(t, device="meta") for name, t in state.items()}, dtype)
+
+
+@torch.no_grad()
+def _as_in_checkpoint(vlm: Vlm, state: dict[str, Tensor], dtype: torch.dtype) -> Weights:
     from transformers.core_model_loading import revert_weight_conversion
 
-    state = merged_state_dict(vlm.model, vlm.adapter)
     for name, tensor in revert_weight_conversion(vlm.model, state).items():
         yield name, tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
 

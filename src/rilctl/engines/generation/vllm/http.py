@@ -56,13 +56,26 @@ class ServerHttp:
 
     def wait(self) -> None:
         """Return when the server is healthy. Raises `EngineError` where it isn't in time, or is another server."""
-        while (why := self._illness()) is not None:
+        while (why := self.illness()) is not None:
             if not self._waiting.once_more(why):
                 raise EngineError(
                     f"no vLLM server is healthy at {self.url} within {self._start_timeout_s:g} s: {why}",
                     hint="start it as docs/vllm.md says; the same command goes on",
                 )
         self._waiting.is_up()
+
+    def illness(self) -> str | None:
+        """Why the server can't be asked yet, in a few words; None: it can."""
+        try:
+            status = self._http.get(f"{self.url}/health", timeout=_CONNECT_TIMEOUT_S).status_code
+        except httpx2.HTTPError as error:
+            return in_words(error)
+        if status != 200 and status < 500 and status != 429:
+            raise EngineError(
+                f"{self.url} is no vLLM server: /health answers HTTP {status}",
+                hint="check the engine's `url`; it ends before `/v1`",
+            )
+        return None if status == 200 else f"HTTP {status}"
 
     def get(self, path: str) -> Any:
         """The JSON of a reply. Raises as `post` does."""
@@ -85,19 +98,6 @@ class ServerHttp:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    def _illness(self) -> str | None:
-        """Why the server can't be asked yet, in a few words; None: it can."""
-        try:
-            status = self._http.get(f"{self.url}/health", timeout=_CONNECT_TIMEOUT_S).status_code
-        except httpx2.HTTPError as error:
-            return in_words(error)
-        if status != 200 and status < 500 and status != 429:
-            raise EngineError(
-                f"{self.url} is no vLLM server: /health answers HTTP {status}",
-                hint="check the engine's `url`; it ends before `/v1`",
-            )
-        return None if status == 200 else f"HTTP {status}"
 
     def _send(self, method: str, path: str, body: Any, timeout_s: float | None) -> httpx2.Response:
         """The reply of a server, or of a proxy before it, that isn't too busy."""

@@ -10,12 +10,13 @@ from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.engines.generation.vllm.backend import Backend
 from rilctl.engines.generation.vllm.engine import VllmGeneration
+from rilctl.engines.generation.vllm.gpu_transfer import GpuTransfer
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.server import VllmServer
-from rilctl.engines.generation.vllm.transfer import DiskTransfer, GpuTransfer, Transfer
+from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.errors import UsageError
 from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.prompt_cache import PromptCache
@@ -124,7 +125,7 @@ def _server_start(
             folder = None if engine.transfer_dir is None else base_dir / engine.transfer_dir
             transfer = DiskTransfer(http, policy, folder)
         else:
-            transfer = GpuTransfer(engine, http)
+            transfer = GpuTransfer(engine, http, policy)
         return VllmServer(engine, http, transfer), reader
 
     return start

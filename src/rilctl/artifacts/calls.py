@@ -1,27 +1,24 @@
 """The call cache: what a model or judge answered once is never asked for again.
 
 One SQLite file per workspace, shared by runs and processes. An answer that is in the cache never changes; each
-`put_many` is one transaction, so after a kill it is there as a whole or not at all.
+`put_many` is one transaction, so after a kill it is there as a whole or not at all. Each answer has a digest over its
+key and value: one that was changed since it was stored is never used.
 """
 
 import hashlib
 import json
-import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import JsonValue
 
+from rilctl.artifacts.calls_file import explained, has_digests, open_calls
 from rilctl.artifacts.digests import canonical_json
-from rilctl.errors import ArtifactError, LockedError
+from rilctl.errors import ArtifactError
 
-_LAYOUT_VERSION: Final = 1
-_BUSY_TIMEOUT_S: Final = 60.0
 _KEYS_PER_QUERY: Final = 500  # SQLite allows at least 999 parameters in a statement
 
 
@@ -33,54 +30,65 @@ def call_key(request: Mapping[str, JsonValue]) -> str:
 class CallCache:
     """Answers by `call_key`, under `<root>/.cache/calls.sqlite3`; use it as a context manager.
 
+    Who may not write there can use it as long as it holds all that is asked for.
+
     Args:
         root: the workspace root.
 
     Raises:
-        ArtifactError: the file is damaged, was written by a newer rilctl, or can't be written.
+        ArtifactError: the file is damaged, was written by a newer rilctl, or is neither there nor can be made.
         LockedError: another process kept it busy for a minute.
     """
 
     def __init__(self, root: Path) -> None:
         self.path = root / ".cache" / "calls.sqlite3"
         self._lock = threading.Lock()  # a judge is asked from another thread than the one that opened this
-        with self._explained():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
+        self._db, self._is_writable = open_calls(self.path)
         try:
-            with self._explained():
-                self._prepare()
+            with explained(self.path):
+                self._digest_column = "digest" if has_digests(self._db) else "NULL"
         except BaseException:
             self._db.close()
             raise
 
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
-        """The answers that are there, by key; keys without an answer are absent."""
+        """The answers that are there, by key; keys without an answer are absent.
+
+        Raises:
+            ArtifactError: an answer was changed since it was stored: it is set aside, and the next run asks again. Or
+                one is missing, and can't be stored: it would be paid for in vain.
+        """
         found: dict[str, JsonValue] = {}
-        with self._lock, self._explained():
+        damaged: list[str] = []
+        with self._lock, explained(self.path):
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 some = keys[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
-                query = f"SELECT key, value FROM calls WHERE key IN ({marks})"
-                found.update((key, json.loads(value)) for key, value in self._db.execute(query, some))
+                query = f"SELECT key, value, {self._digest_column} FROM calls WHERE key IN ({marks})"
+                for key, value, digest in self._db.execute(query, some):
+                    if _is_intact(key, value, digest):
+                        found[key.decode()] = json.loads(value)
+                    else:
+                        damaged.append(key.decode())
+            if damaged:
+                self._set_aside(damaged)
+        if not self._is_writable and (num_missing := len({*keys} - found.keys())):
+            raise ArtifactError(
+                f"the call cache `{self.path}` lacks {num_missing} of {len({*keys})} answers, and can't be written",
+                hint="ask for permission to write there, or choose another `[workspace].root`",
+            )
         return found
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """Keep answers, all or none; a key that has an answer keeps it."""
-        rows = [(key, canonical_json(value).decode()) for key, value in answers.items()]
+        rows = []
+        for key, answer in answers.items():
+            value = canonical_json(answer)
+            rows.append((key, value.decode(), _digest(key.encode(), value)))
         if not rows:
             return
-        with self._lock, self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT OR IGNORE INTO calls VALUES (?, ?)", rows)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._lock, explained(self.path):
+            self._transact("INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the database; answers that were put are on disk already."""
@@ -94,49 +102,44 @@ class CallCache:
     ) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        self._use_write_ahead_log()
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _LAYOUT_VERSION:
-            raise ArtifactError(
-                f"`{self.path}` was written by a newer rilctl", hint="upgrade rilctl, or choose another workspace root"
-            )
-        self._db.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-        if version < _LAYOUT_VERSION:
-            self._db.execute(f"PRAGMA user_version = {_LAYOUT_VERSION}")
+    def _set_aside(self, damaged: Sequence[str]) -> None:
+        """Raise `ArtifactError` for answers that were changed, after making room for new ones."""
+        hint = "ask its owner to run the same command, or choose another `[workspace].root`"
+        if self._is_writable:
+            keys = [(key,) for key in damaged]
+            self._transact("INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?", keys)
+            self._transact("DELETE FROM calls WHERE key = ?", keys)
+            hint = "they are set aside: run the same command again, and it asks for them again"
+        raise ArtifactError(
+            f"{len(damaged)} of the answers in the call cache `{self.path}` changed since they were stored; the first "
+            f"is `{damaged[0][:12]}`",
+            hint=hint,
+        )
 
-    def _use_write_ahead_log(self) -> None:
-        """Switch the file to WAL; SQLite doesn't wait for others here by itself, whatever the timeout."""
-        deadline = time.monotonic() + _BUSY_TIMEOUT_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _transact(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise LockedError(
-                    f"the call cache `{self.path}` is kept busy by another process", hint="try again when it is done"
-                ) from error
-            raise ArtifactError(
-                f"the call cache `{self.path}` can't be used: {error}",
-                hint="check its permissions and the disk's space",
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise ArtifactError(
-                f"the call cache `{self.path}` is damaged: {error}",
-                hint="move it away and run the same command again; the answers in it will be asked for again",
-            ) from error
-        except OSError as error:
-            raise ArtifactError(
-                f"the call cache `{self.path}` can't be used: {error.strerror or error}",
-                hint="check `[workspace].root`, its permissions and the disk's space",
-            ) from error
+            self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _digest(key: bytes, value: bytes) -> str:
+    """Over the key as well: an answer that lost its place is no answer."""
+    return hashlib.sha256(key + b"\n" + value).hexdigest()
+
+
+def _is_intact(key: bytes, value: Any, digest: Any) -> bool:
+    """Whether an answer is what was stored; of one that layout 1 stored, whether it is JSON at all."""
+    if not isinstance(value, bytes):
+        return False
+    if digest is not None:
+        return bool(digest == _digest(key, value).encode())
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -92,6 +92,9 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
         if old.name not in file_of.values():
             old.unlink()
     (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": file_of}))
+    mode = (directory / INDEX).stat().st_mode & 0o666  # as the umask has it; the library lets the owner alone read
+    for name in set(file_of.values()):
+        (directory / name).chmod(mode)
 
 
 @torch.no_grad()

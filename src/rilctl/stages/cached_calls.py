@@ -9,9 +9,9 @@ there are: asking for 16 instead of 8 asks for 8 more.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from rilctl.artifacts.calls import call_key
 from rilctl.config.fields import SamplingConfig
@@ -22,7 +22,9 @@ from rilctl.engines.generation.base import (
     Response,
     Usage,
 )
-from rilctl.errors import RowError
+from rilctl.errors import ArtifactError, RowError
+from rilctl.schemas.base import first_problem
+from rilctl.schemas.calls import StoredResponse
 
 _CALL = "generate-1"
 """Part of every key; raised when an answer's stored form or meaning changes."""
@@ -140,7 +142,7 @@ def answer_chunk(
         known |= _ask_one_by_one(engine, cache, asked, sampling, check_stop)
     else:
         known |= _ask_together(engine, cache, asked, sampling)
-    return [each.error or tuple(_unpacked(known[key]) for key in each.keys) for each in pending]
+    return [each.error or tuple(_unpacked(key, known[key]) for key in each.keys) for each in pending]
 
 
 def _ask_together(
@@ -186,6 +188,7 @@ def _with_keys(model_digest: str, request: GenerationRequest, sampling: Sampling
 
 
 def _packed(response: Response) -> JsonValue:
+    """What is stored of a response; see `StoredResponse`."""
     logprobs, usage = response.sampling_logprobs, response.usage
     packed: dict[str, JsonValue] = {
         "text": response.text,
@@ -196,14 +199,20 @@ def _packed(response: Response) -> JsonValue:
     return packed if usage is None else packed | {"usage": [usage.input_tokens, usage.output_tokens]}
 
 
-def _unpacked(value: JsonValue) -> Response:
-    """A response as `_packed` stored it; the cache is ours, and its layout is in the key."""
-    stored: dict[str, Any] = dict(value) if isinstance(value, dict) else {}
-    ids, logprobs, usage = stored["token_ids"], stored["sampling_logprobs"], stored.get("usage")
+def _unpacked(key: str, value: JsonValue) -> Response:
+    """A response as `_packed` stored it. Raises `ArtifactError` for anything else."""
+    try:
+        stored = StoredResponse.model_validate(value)
+    except ValidationError as error:
+        raise ArtifactError(
+            f"the call cache's answer `{key[:12]}` is no response: {first_problem(error)}",
+            hint="move `.cache` in the workspace root away and run the same command again; all in it is asked again",
+        ) from error
+    ids, logprobs, usage = stored.token_ids, stored.sampling_logprobs, stored.usage
     return Response(
-        text=stored["text"],
+        text=stored.text,
         token_ids=None if ids is None else tuple(ids),
-        finish_reason=stored["finish_reason"],
+        finish_reason=stored.finish_reason,
         sampling_logprobs=None if logprobs is None else tuple(logprobs),
         usage=None if usage is None else Usage(*usage),
     )

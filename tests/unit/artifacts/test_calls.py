@@ -1,5 +1,6 @@
 """The call cache: answers stay, come back as they were, and trouble is explained."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from rilctl.artifacts.calls import CallCache, call_key
+from rilctl.artifacts.digests import canonical_json
 from rilctl.errors import ArtifactError
 
 
@@ -78,6 +80,80 @@ def test_a_newer_layout_is_refused(tmp_path):
         db.execute("PRAGMA user_version = 9")
     db.close()
     with pytest.raises(ArtifactError, match="newer rilctl"):
+        CallCache(tmp_path)
+
+
+def test_a_changed_bit_of_any_stored_answer_is_found_set_aside_and_can_be_asked_again(tmp_path):
+    answers = {call_key({"n": n}): {"text": f"answer {n}", "ids": [n]} for n in range(40)}
+    file = tmp_path / ".cache" / "calls.sqlite3"
+    for number, (key, answer) in enumerate(answers.items()):
+        with CallCache(tmp_path) as cache:
+            cache.put_many(answers)
+        data = bytearray(file.read_bytes())
+        text = canonical_json(answer)
+        data[data.index(text) + number % len(text)] ^= 1 << number % 8
+        file.write_bytes(data)
+        with CallCache(tmp_path) as cache:
+            with pytest.raises(ArtifactError, match=r"1 of the answers in .+calls\.sqlite3.+ changed") as caught:
+                cache.get_many([*answers])
+            assert key[:12] in caught.value.message and "asks for them again" in (caught.value.hint or "")
+            assert cache.get_many([*answers]) == {k: v for k, v in answers.items() if k != key}
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT count(*) FROM damaged").fetchone() == (40,)
+    db.close()
+
+
+@pytest.mark.parametrize("change", ['value = \'{"text": "5"}\'', "value = x'00ff'", "value = 7", "digest = 'd'"])
+def test_an_edited_answer_is_found(tmp_path, change):
+    with CallCache(tmp_path) as cache:
+        cache.put_many({"a": {"text": "4"}, "b": {"text": "3"}})
+    with sqlite3.connect(tmp_path / ".cache" / "calls.sqlite3") as db:
+        db.execute(f"UPDATE calls SET {change} WHERE key = 'a'")
+    db.close()
+    with CallCache(tmp_path) as cache:
+        with pytest.raises(ArtifactError, match="changed since they were stored"):
+            cache.get_many(["a", "b"])
+        assert cache.get_many(["a", "b"]) == {"b": {"text": "3"}}
+
+
+def test_answers_that_changed_places_are_found(tmp_path):
+    with CallCache(tmp_path) as cache:
+        cache.put_many({"a": 1, "b": 2})
+    with sqlite3.connect(tmp_path / ".cache" / "calls.sqlite3") as db:
+        db.execute("UPDATE calls SET (value, digest) = (SELECT value, digest FROM calls WHERE key = 'b')")
+    db.close()
+    with CallCache(tmp_path) as cache, pytest.raises(ArtifactError, match="1 of the answers"):
+        cache.get_many(["a", "b"])
+
+
+def old_cache(root):
+    """As rilctl wrote it before answers had digests."""
+    (root / ".cache").mkdir()
+    with sqlite3.connect(root / ".cache" / "calls.sqlite3") as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE calls (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        db.execute("INSERT INTO calls VALUES ('old', '{\"text\":\"é\"}'), ('bad', '{\"te')")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+
+
+def test_a_cache_without_digests_stays_usable(tmp_path):
+    old_cache(tmp_path)
+    with CallCache(tmp_path) as cache:
+        cache.put_many({"old": 1, "new": {"text": "5"}})
+        assert cache.get_many(["old", "new"]) == {"old": {"text": "é"}, "new": {"text": "5"}}
+        with pytest.raises(ArtifactError, match="changed since"):
+            cache.get_many(["bad"])
+        assert cache.get_many(["bad"]) == {}
+    with CallCache(tmp_path) as cache:
+        assert cache.get_many(["old", "new"]) == {"old": {"text": "é"}, "new": {"text": "5"}}
+
+
+@pytest.mark.timeout(20)
+def test_nobody_waits_for_a_pipe_in_its_place(tmp_path):
+    (tmp_path / ".cache").mkdir()
+    os.mkfifo(tmp_path / ".cache" / "calls.sqlite3")
+    with pytest.raises(ArtifactError, match="no regular file"):
         CallCache(tmp_path)
 
 

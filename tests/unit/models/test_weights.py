@@ -55,6 +55,7 @@ def test_shards_are_cut_by_size_and_old_ones_go(tmp_path: Path, monkeypatch: pyt
     files = json.loads((tmp_path / weights.INDEX).read_text())["weight_map"]
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == sorted(set(files.values()))
     assert len(set(files.values())) == 2
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1  # a server of another user reads them as well
     for name, file in files.items():
         assert (load_file(tmp_path / file)[name] == some[name]).all()
 

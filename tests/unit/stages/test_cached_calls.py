@@ -2,13 +2,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.errors import RowError
-from rilctl.stages.cached_calls import cached_responses
+from rilctl.errors import ArtifactError, RowError
+from rilctl.stages.cached_calls import cached_responses, response_key
 from rilctl.testing.scripted import ScriptedGeneration
 
 SAMPLING = SamplingConfig(max_new_tokens=64)
@@ -159,3 +160,17 @@ def _png(shade: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (2, 2), (shade, shade, shade)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"text": None}, {"token_ids": ["1"]}, {"usage": [1]}, {"finish_reason": "why"}, {"extra": 1}, {"text": 5}],
+)
+def test_a_stored_answer_of_another_shape_is_refused_by_name(tmp_path: Path, changes: dict[str, JsonValue]) -> None:
+    asked = request("a", (1,))
+    key = response_key(ScriptedGeneration(echo).model_digest, asked, SAMPLING, 1)
+    stored = {"text": "t", "token_ids": [1], "finish_reason": "stop", "sampling_logprobs": [-0.5]}
+    with CallCache(tmp_path) as cache:
+        cache.put_many({key: {**stored, **changes}})
+        with pytest.raises(ArtifactError, match=f"answer `{key[:12]}` is no response: `{next(iter(changes))}"):
+            ask(ScriptedGeneration(echo), cache, [asked])

@@ -1,0 +1,136 @@
+"""The call cache's file: opened for whoever may write it, or only read it, and what goes wrong with it explained.
+
+Layout 2: `calls` holds key, value and digest; what was changed since it was stored is moved to `damaged`. Layout 1 had
+no digests: such a file gets the column when it is next written to, and its answers stay usable, uncovered.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rilctl.errors import ArtifactError, LockedError
+
+LAYOUT_VERSION: Final = 2
+BUSY_TIMEOUT_S: Final = 60.0
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, value TEXT NOT NULL, digest TEXT) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS damaged (key TEXT, value, digest)",
+)
+
+
+def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """The database, made or brought to this layout where it may be written, and whether it may.
+
+    Raises:
+        ArtifactError, LockedError: see `CallCache`.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
+        if path.exists() and not path.is_file():
+            raise ArtifactError(f"the call cache `{path}` is no regular file", hint="move it away")
+        database = _connect(str(path)) if is_writable or not path.exists() else _connect_to_read(path)
+        database.text_factory = bytes  # damaged text may be no UTF-8
+    try:
+        with explained(path):
+            _refuse_newer(database, path)
+            if is_writable:
+                _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database, is_writable
+
+
+def has_digests(database: sqlite3.Connection) -> bool:
+    """Whether the file is of layout 2; one that may only be read stays as it is."""
+    return any(column[1] == b"digest" for column in database.execute("PRAGMA table_info(calls)"))
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the operating system say into our errors; see `CallCache`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise LockedError(
+                f"the call cache `{path}` is kept busy by another process", hint="try again when it is done"
+            ) from error
+        if any(word in str(error) for word in ("malformed", "no such", "syntax", "duplicate", "corrupt")):
+            raise _damaged(path, error) from error
+        raise ArtifactError(
+            f"the call cache `{path}` can't be used: {error}", hint="check its permissions and the disk's space"
+        ) from error
+    except (sqlite3.Error, ValueError, OverflowError) as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        raise ArtifactError(
+            f"the call cache `{path}` can't be used: {error.strerror or error}",
+            hint="check `[workspace].root`, its permissions and the disk's space",
+        ) from error
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"the call cache `{path}` is damaged: {error}",
+        hint="move it away and run the same command again; the answers in it will be asked for again",
+    )
+
+
+def _connect(name: str, *, is_uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=is_uri)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """SQLite opens a file of this kind without writing beside it only if it may take it for one that nobody changes.
+
+    Should somebody who may write do so after all, the answers' digests find a page that doesn't fit.
+    """
+    is_in_use = path.with_name(f"{path.name}-wal").exists()
+    database = _connect(f"{path.absolute().as_uri()}?mode=ro{'' if is_in_use else '&immutable=1'}", is_uri=True)
+    return database
+
+
+def _refuse_newer(database: sqlite3.Connection, path: Path) -> None:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > LAYOUT_VERSION:
+        raise ArtifactError(
+            f"`{path}` was written by a newer rilctl", hint="upgrade rilctl, or choose another workspace root"
+        )
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    _use_write_ahead_log(database)
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version == LAYOUT_VERSION and has_digests(database):
+        return
+    database.execute("BEGIN IMMEDIATE")  # another process may do the same
+    try:
+        for table in _TABLES:
+            database.execute(table)
+        if not has_digests(database):
+            database.execute("ALTER TABLE calls ADD COLUMN digest TEXT")
+        database.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _use_write_ahead_log(database: sqlite3.Connection) -> None:
+    """Switch the file to WAL; SQLite doesn't wait for others here by itself, whatever the timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

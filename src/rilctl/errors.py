@@ -11,6 +11,8 @@
     ├── LockedError               exit 6   another writer holds the directory
     ├── EndpointError             exit 1   a model behind HTTP is down; what it answered is kept
     ├── EngineError               exit 1   an engine is gone, or works with other weights, tokens or pixels than ours
+    ├── OutOfMemoryError          exit 1   a phase of a verb needs more memory than there is
+    ├── RankLostError             exit 1   another process of the run was killed, or is frozen
     ├── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
     └── FailedElsewhereError               another process of the run failed and says why; its exit code
 
@@ -85,6 +87,14 @@ class EndpointError(RilctlError):
 
 class EngineError(RilctlError):
     """An engine is gone, or works with other weights, tokens or pixels than it should."""
+
+
+class OutOfMemoryError(RilctlError):
+    """A phase of a verb needs more memory than there is, on the device or on the host."""
+
+
+class RankLostError(RilctlError):
+    """Another process of a run was killed, or is frozen, and could not say why."""
 
 
 class InterruptedByUser(RilctlError):

@@ -1,4 +1,4 @@
-"""The application: its commands, and how an error becomes `error: … / hint: …` and an exit code."""
+"""The application: its commands, and what is wrong with a command line."""
 
 import re
 import sys
@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rilctl import __version__
-from rilctl.cli import artifacts, config, doctor, output, pipeline, verbs
-from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError, UsageError
+from rilctl.cli import artifacts, config, doctor, failures, output, pipeline, verbs
+from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
 
@@ -52,7 +52,7 @@ def _top(
 def main() -> None:
     """Run the command line of this process and exit with its code."""
     output.ensure_standard_streams()
-    sys.exit(run(sys.argv[1:]))
+    failures.leave(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
@@ -73,18 +73,8 @@ def run(arguments: list[str]) -> int:
         message, hint = _usage(error)
         output.error(message, hint=hint)
         return 2
-    except FailedElsewhereError as error:
-        return error.code
-    except InterruptedByUser as error:
-        output.interrupted(error.message, hint=error.hint)
-        return error.interrupted_exit_code
-    except RilctlError as error:
-        output.error(error.message, hint=error.hint, exception=error if shown_with_traceback else None)
-        return error.exit_code
     except Exception as error:
-        message, hint = _unexpected(error)
-        output.error(message, hint=hint, exception=error if shown_with_traceback else None)
-        return 1
+        return failures.show_error(error, with_traceback=shown_with_traceback)
 
 
 def _refuse_odd_bytes(arguments: list[str]) -> None:
@@ -109,17 +99,3 @@ def _usage(error: typer.TyperException) -> tuple[str, str]:
         hint = f"`{context.command_path if context else 'rilctl'} --help`"
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
     return message[0].lower() + message[1:], hint
-
-
-def _unexpected(error: Exception) -> tuple[str, str]:
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        remedy = "check its permissions, or choose another `--out`, then" if isinstance(error, PermissionError) else ""
-        hint = f"nothing that was written is lost; {remedy} run the same command again"
-        return error.strerror.lower() + where, " ".join(hint.split())
-    if isinstance(error, ImportError):
-        return f"can't import {error.name or 'a library'}: {error}", "`rilctl doctor` checks the installation"
-    return (
-        f"internal error: {type(error).__name__}: {error}",
-        "run it again with `--debug` for the traceback, and report it",
-    )

@@ -16,13 +16,14 @@ from types import FrameType
 from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.hosts import read_hostfile
-from rilctl.cli.launched import RESULT, STOP
+from rilctl.cli.launched import RESULT, SAID, STOP
 from rilctl.cli.signals import handled_by
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.errors import UsageError
 
 _KNOWN_CODES = frozenset({*range(7), 130, 143})
-"""Codes that a rank ends with when it has said why."""
+"""Codes that a rank ends with by itself."""
+_FINE = (0, 3)
 
 
 def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | None) -> int:
@@ -50,15 +51,20 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
     directory = Path(tempfile.mkdtemp(prefix=".launch-", dir=root)).absolute()
     try:
         code = _run([*launcher_command(os.environ, gpus, hostfile), str(directory), *sys.argv[1:]], directory)
-        if (directory / RESULT).exists():
-            output.result_bytes((directory / RESULT).read_bytes())
+        result = (directory / RESULT).read_bytes() if (directory / RESULT).exists() else b""
+        is_explained = (directory / SAID).exists()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    if code in _KNOWN_CODES:
+    output.result_bytes(result)
+    if code in _FINE and result:
         return code
-    how = f"signal {256 - code}" if code > 128 else f"code {code}"
-    output.error(f"a rank was ended by {how}", hint="the same command goes on from the last checkpoint")
-    return 1
+    if not is_explained:
+        if code in _FINE:  # which is what the launcher makes of its own end
+            how = "the launcher was killed"
+        else:
+            how = f"a rank was ended by signal {256 - code}" if code > 128 else f"a rank ended with code {code}"
+        output.error(how, hint="the same command goes on from the last checkpoint")
+    return code if code in _KNOWN_CODES - {*_FINE} else 1
 
 
 def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile: Path | None) -> list[str]:
@@ -77,7 +83,7 @@ def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile:
         command += ["--include", f"localhost:{','.join(visible[:gpus])}"]
     elif gpus is not None:
         command += ["--num_gpus", str(gpus)]
-    return [*command, "--no_local_rank", "--log_level", "error", "--module", "rilctl.cli.rank"]
+    return [*command, "--no_local_rank", "--log_level", "critical", "--module", "rilctl.cli.rank"]
 
 
 def _check(verb: Verb, recipe: Recipe) -> None:
@@ -97,7 +103,10 @@ def _run(command: list[str], directory: Path) -> int:
     """The launcher in a session of its own: it would kill the ranks on Ctrl-C, before they have put their work away."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
     with _stop_through(directory, process):
-        return process.wait()
+        code = process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # ranks outlive a launcher that was killed
+    return code
 
 
 @contextlib.contextmanager

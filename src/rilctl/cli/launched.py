@@ -1,6 +1,7 @@
 """What `rilctl --gpus` and the ranks that it starts tell each other, in a directory that all of them see.
 
-Rank 0 leaves its result there, and finds a note when a person asked for a clean end.
+Rank 0 leaves its result there, and finds a note when a person asked for a clean end. Whichever rank has said what went
+wrong leaves a note as well.
 """
 
 import os
@@ -12,7 +13,7 @@ from rilctl.cli import output
 from rilctl.engines.training.world import find_world
 from rilctl.stages.context import StopFlag
 
-RESULT, STOP = "result", "stop"
+RESULT, STOP, SAID = "result", "stop", "said"
 _POLL_S = 0.5
 
 _directory: Path | None = None
@@ -29,6 +30,12 @@ def be_launched(directory: Path) -> None:
 def is_launched() -> bool:
     """Whether `rilctl` itself started this process as one of several."""
     return _directory is not None
+
+
+def note_what_was_said() -> None:
+    """Tell the process that started this one that a person has been told what went wrong."""
+    if _directory is not None:
+        (_directory / SAID).touch()
 
 
 def watch_for_stop(stop: StopFlag) -> None:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from rilctl.cli import app, output
+from rilctl.cli import app, failures, output
 from rilctl.cli.launched import be_launched
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     directory = Path(sys.argv[1])
     sys.argv[:] = ["rilctl", *sys.argv[2:]]  # what resumes is what the person typed
     be_launched(directory)
-    sys.exit(app.run(sys.argv[1:]))
+    failures.leave(app.run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from rilctl.cli import format, output
+from rilctl.cli.failures import fail_now
 from rilctl.cli.hosts import num_processes
 from rilctl.cli.launch import launch
 from rilctl.cli.launched import is_launched, watch_for_stop
@@ -52,6 +53,8 @@ def run_verb(
     """
     world = find_world(os.environ) if verb in RANKED else World()
     output.speak_for(world.rank)
+    if world.size > 1:  # else the backend's own account of a rank that is gone comes first, stack and all
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     are_several = bool(gpus or hostfile) and not is_launched()
     if are_several and dry_run:
         flags = {**flags, "plan.num_gpus": num_processes(gpus, hostfile)}
@@ -66,7 +69,7 @@ def run_verb(
     # The stage's imports may print as well.
     with stage_surroundings() as (reporter, stop):
         stage = load_stage(verb)
-        context = replace(context_maker(paths, recipe, reporter, stop, out=out)(verb), world=world)
+        context = replace(context_maker(paths, recipe, reporter, stop, out=out)(verb), world=world, leave=fail_now)
         if dry_run:
             plan = stage.plan(context)
         else:

@@ -1,5 +1,6 @@
 """What every stage is given, and what every stage gives back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class StageContext:
         resume_command: the shell command that goes on after an interruption.
         stop: set when a signal asks for a clean end.
         world: which of how many processes this one is.
+        leave: says why, and ends this process at once, where another one of them failed and the main thread waits.
     """
 
     recipe: Recipe
@@ -40,6 +42,7 @@ class StageContext:
     resume_command: str
     stop: StopFlag = field(default_factory=StopFlag)
     world: World = field(default_factory=World)
+    leave: Callable[[Exception], object] | None = None
 
     @property
     def root(self) -> Path:

@@ -41,6 +41,7 @@ from rilctl.stages.inputs import (
     row_seed,
     up_to_date,
 )
+from rilctl.stages.phases import phase
 from rilctl.stages.plans.pretrain_disc import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
 from rilctl.stages.student_responses import reject, sample_student
@@ -94,7 +95,8 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
             students = read_responses(context, given, data.samples)
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
-            students, bad = sample_student(context, config, student, samples, ranks)
+            with phase("pretrain-disc", "rollouts"):
+                students, bad = sample_student(context, config, student, samples, ranks)
             rejected += bad
             with ranks.together():
                 if ranks.is_main:
@@ -160,11 +162,12 @@ def _train(
 ) -> tuple[Discriminator, dict[str, float]]:
     device = pick_device(config.engine.device)
     is_float32 = config.lora is None and not config.engine.keeps_masters
-    vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
-    if config.engine.gradient_checkpointing:
-        enable_checkpointing(vlm)
-    if config.lora:
-        vlm = with_adapter(vlm, config.lora, adapter="discriminator", seed=config.seed)
+    with phase("pretrain-disc", "loading"):
+        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
+        if config.engine.gradient_checkpointing:
+            enable_checkpointing(vlm)
+        if config.lora:
+            vlm = with_adapter(vlm, config.lora, adapter="discriminator", seed=config.seed)
     card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
     num_workers = pick_num_workers(config.engine.num_workers, device)
     prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
@@ -178,16 +181,17 @@ def _train(
         )
     pairs_per_step = max(1, config.rows_per_step // 2)
     num_steps = config.steps_for(len(learned), pairs_per_step)
-    if config.lora:
-        open_frozen([vlm], config.engine, ranks=ranks)
-    engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
+    with phase("pretrain-disc", "loading"):
+        if config.lora:
+            open_frozen([vlm], config.engine, ranks=ranks)
+        engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
     log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"discriminator": engine}
     checkpoint = load_checkpoint(artifact_run.resume_dir, engines, DiscState, ranks=ranks, say=context.reporter.say)
     step = checkpoint[0] if checkpoint else 0
     log.truncate_to(step)
     budget_tokens = config.engine.tokens_per_micro_batch
     context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
-    with prompts:
+    with prompts, ranks.noted():
         for picks, upcoming in pairwise(batches(len(learned), pairs_per_step, config.seed, step)):
             if step == num_steps:
                 break
@@ -195,7 +199,8 @@ def _train(
             soon = ranks.share(upcoming) if step < num_steps else []
             _expect(disc, [learned[pick] for pick in (*ranks.share(picks), *soon)])
             batch = _labelled([learned[pick] for pick in ranks.share(picks)])
-            logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens, ranks=ranks)
+            with phase("pretrain-disc", "update"):
+                logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens, ranks=ranks)
             report |= health(disc, logits_N, batch.is_student, ranks=ranks)
             metrics = {f"disc/{name}": value for name, value in report.items()}
             with ranks.together():

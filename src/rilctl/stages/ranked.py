@@ -10,7 +10,7 @@ from rilctl.artifacts.digests import provenance_digest
 from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.engines import TrainingEngineConfig
 from rilctl.config.recipe import Verb
-from rilctl.engines.training.ranks import Ranks, open_ranks
+from rilctl.engines.training.ranks import Ranks, end_process, open_ranks
 from rilctl.errors import InterruptedByUser, UsageError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord
@@ -29,7 +29,8 @@ def join_ranks(context: StageContext, engine: TrainingEngineConfig) -> Iterator[
             f"{context.world.size} processes train together on DeepSpeed only, and engine.type is `torch`",
             hint='set `engine.type = "deepspeed"`; `zero_stage = 0` divides nothing',
         )
-    with open_ranks(context.world, grouped=engine.type == "deepspeed") as ranks:
+    grouped, leave = engine.type == "deepspeed", context.leave or end_process
+    with open_ranks(context.world, grouped=grouped, leave=leave, check_stop=context.check_stop) as ranks:
         yield ranks
 
 

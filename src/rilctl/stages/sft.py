@@ -46,6 +46,7 @@ from rilctl.stages.inputs import (
     read_responses,
     up_to_date,
 )
+from rilctl.stages.phases import phase
 from rilctl.stages.plans.sft import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
 
@@ -122,20 +123,21 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
             torch.set_num_threads(config.engine.num_threads)
         device = pick_device(config.engine.device)
         is_float32 = config.lora is None and not config.engine.keeps_masters
-        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
-        if config.engine.gradient_checkpointing:
-            enable_checkpointing(vlm)
-        if config.lora:
-            vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
+        with phase("sft", "loading"):
+            vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
+            if config.engine.gradient_checkpointing:
+                enable_checkpointing(vlm)
+            if config.lora:
+                vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
         held_out = [_data_row(sample, held_out=True) for sample in validation.samples]
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
         trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks)
-        with trainer.prompts:
+        with trainer.prompts, ranks.noted():
             metrics = trainer.train(artifact_run)
         rejected = (*rejected, *trainer.rejected.values())
         outputs: dict[str, ArtifactSummary] = {}
-        with vlm.sharding.whole(), ranks.together():
+        with phase("sft", "writing"), vlm.sharding.whole(), ranks.together():
             if ranks.is_main:
                 outputs["student"] = _write_student(artifact_run, vlm, rejected, metrics)
                 artifact_run.clear_resume()
@@ -158,9 +160,10 @@ class _Trainer:
         """All steps that are left; returns the last metrics."""
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
         num_steps = self._num_steps()
-        if config.lora:
-            open_frozen([self.vlm], config.engine, ranks=ranks)
-        engine = open_training(self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
+        with phase("sft", "loading"):
+            if config.lora:
+                open_frozen([self.vlm], config.engine, ranks=ranks)
+            engine = open_training(self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
         log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"student": engine}
         checkpoint = load_checkpoint(artifact_run.resume_dir, engines, SftState, ranks=ranks, say=reporter.say)
         step, state = checkpoint or (0, SftState())
@@ -176,9 +179,10 @@ class _Trainer:
             step += 1
             soon = ranks.share(upcoming) if step < num_steps else []
             self._expect([self.rows[pick] for pick in (*ranks.share(picks), *soon)])
-            metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
-            if step % config.validate_every == 0 or step == num_steps:
-                metrics |= self._validate()
+            with phase("sft", "update"):
+                metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
+                if step % config.validate_every == 0 or step == num_steps:
+                    metrics |= self._validate()
             with ranks.together():
                 log.write(step, metrics)
             last |= metrics

@@ -48,6 +48,7 @@ def sample_student(
             )
             held.enter_context(closing(engine))
             cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None
+        held.enter_context(ranks.noted())
         calls = RankedCalls(cache, ranks)
         chunk = max(1, engine.rows_at_once // config.num_responses)
         context.reporter.begin("student responses", total=len(samples), unit="questions")

@@ -10,10 +10,10 @@ QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
 PATIENCE_S = 900
 
 
-def run_ranks(
+def start_ranks(
     script: Path, *arguments: str, num_ranks: int = 1, accelerator: str = "cpu"
-) -> list[subprocess.CompletedProcess[str]]:
-    """All ranks of a script, waited for; DeepSpeed's `accelerator` is in their environment."""
+) -> list[subprocess.Popen[str]]:
+    """All ranks of a script; DeepSpeed's `accelerator` is in their environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -26,6 +26,14 @@ def run_ranks(
         command = [sys.executable, str(script), *arguments]
         pipe = subprocess.PIPE
         processes.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment))
+    return processes
+
+
+def run_ranks(
+    script: Path, *arguments: str, num_ranks: int = 1, accelerator: str = "cpu"
+) -> list[subprocess.CompletedProcess[str]]:
+    """The same, waited for."""
+    processes = start_ranks(script, *arguments, num_ranks=num_ranks, accelerator=accelerator)
     done = []
     for process in processes:
         try:

@@ -1,13 +1,14 @@
 """The processes of a run: how they divide work, tell each other numbers, and end together.
 
 Every rank goes through the same calls in the same order. What one rank alone does (write a file, say) stands between
-them, inside `together`, so that its failure ends all and none waits for one that is gone.
+them, inside `together`, so that its failure ends all at once, and so that a person's word to stop does.
 """
 
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,12 +18,16 @@ from torch import Tensor, distributed
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
+from rilctl.engines.meanwhile import meanwhile
+from rilctl.engines.training.watch import USUAL_PATIENCE, Leave, Patience, Watch, exit_code
 from rilctl.engines.training.world import World
-from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
+from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
 """How long ranks wait for one another: one may sample, or wait for a judge, that much longer than the others."""
+_ARRIVAL = timedelta(minutes=10)
+"""How long ranks wait for one another to come."""
 
 
 class Ranks:
@@ -31,13 +36,13 @@ class Ranks:
     Args:
         rank: which of them.
         size: how many.
-        store: where the first failure is noted; None: alone.
+        watch: looks after the others; None: alone.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, store: Store | None = None) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, watch: Watch | None = None) -> None:
         self.rank = rank
         self.size = size
-        self._store = store
+        self._watch = watch
 
     @property
     def is_main(self) -> bool:
@@ -88,58 +93,73 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What fails inside, on any rank, ends the block on all; no collective call may stand inside.
+        """What fails inside, on any rank, ends all; no collective call may stand inside.
 
         Raises:
-            FailedElsewhereError: another rank failed, and says why.
+            FailedElsewhereError: another rank failed, and says why; or was interrupted.
         """
         if self.size == 1:
             yield
             return
-        failure: Exception | None = None
+        stop: InterruptedByUser | None = None
+        with self.noted():
+            try:
+                yield
+            except InterruptedByUser as error:
+                stop = error
+        codes = self.gather(None if stop is None else exit_code(stop))
+        stopped = [rank for rank, code in enumerate(codes) if code is not None]
+        if not stopped:
+            return
+        if stop is not None and stopped[0] == self.rank:
+            raise stop
+        raise FailedElsewhereError(stopped[0], codes[stopped[0]] or 1) from stop
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """What fails inside is told to the other ranks at once, before anything around the block is put away.
+
+        Raises:
+            FailedElsewhereError: another rank failed before.
+            RankLostError: what failed here did because another rank is gone.
+        """
         try:
             yield
         except Exception as error:
-            failure = error
-        codes = self.gather(None if failure is None else _exit_code(failure))
-        failed = [rank for rank, code in enumerate(codes) if code is not None]
-        if not failed:
-            return
-        if failure is not None and failed[0] == self.rank:
-            raise failure
-        raise FailedElsewhereError(failed[0], codes[failed[0]] or 1) from failure
+            cause = self._watch.explain(error) if self._watch else error
+            if cause is error:
+                raise
+            raise cause from error
 
-    def note_failure(self, error: Exception) -> Exception:
-        """What this rank should raise: the first of all ranks' failures is the cause, the others follow from it."""
-        if self._store is None or isinstance(error, FailedElsewhereError | InterruptedByUser):
-            return error
-        try:
-            is_first = self._store.add("failures", 1) == 1
-            if is_first:
-                self._store.set("failure", json.dumps([self.rank, _exit_code(error)]))
-            first, code = json.loads(self._store.get("failure"))
-        except (RuntimeError, ValueError):  # who kept the store is gone
-            is_first, first, code = False, 0, 1
-        if not is_first:
-            return FailedElsewhereError(first, code)
-        if _is_lost_contact(error):
-            return RilctlError(
-                "another rank ended without a word",
-                hint="it was killed, for want of memory perhaps; the same command goes on from the last checkpoint",
-            )
-        return error
+
+def end_process(error: Exception) -> None:
+    """End this process at once, with the error's exit code."""
+    if not isinstance(error, FailedElsewhereError):
+        os.write(2, f"error: {error}\n".encode())
+    os._exit(error.code if isinstance(error, FailedElsewhereError) else exit_code(error))
 
 
 @contextmanager
-def open_ranks(world: World, *, grouped: bool) -> Iterator[Ranks]:
+def open_ranks(
+    world: World,
+    *,
+    grouped: bool,
+    leave: Leave = end_process,
+    check_stop: Callable[[], object] = lambda: None,
+    patience: Patience = USUAL_PATIENCE,
+) -> Iterator[Ranks]:
     """Join the other processes, if there are any.
 
     Args:
         world: which of how many this one is.
         grouped: whether a process group is needed, also by a process that is alone (DeepSpeed).
+        leave: ends this process where another failed while the main thread waits for it.
+        check_stop: called while the others are waited for; may raise to stop.
+        patience: how long to wait for signs of the others.
 
     Raises:
         FailedElsewhereError: another rank failed.
+        RankLostError: another rank was killed, or is frozen.
     """
     if world.address is None and not grouped:
         yield Ranks()
@@ -154,18 +174,49 @@ def open_ranks(world: World, *, grouped: bool) -> Iterator[Ranks]:
     store: Store = distributed.HashStore()  # type: ignore[attr-defined]
     if world.address is not None:
         os.environ.update(MASTER_ADDR=world.address, MASTER_PORT=str(world.port))
-        store = next(rendezvous("env://", world.rank, world.size))[0]
+        store = _meet(world, check_stop)
     distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=_PATIENCE)
-    ranks = Ranks(world.rank, world.size, store if world.size > 1 else None)
+    watch = None
+    if world.size > 1:
+        watch = Watch(store, world.rank, world.size, keeper=_keeper(world), leave=leave, patience=patience)
+        watch.begin()
+    ranks = Ranks(world.rank, world.size, watch)
     try:
-        yield ranks
-    except Exception as error:  # the group is left as it is: taking it down would wait for ranks that are gone
-        cause = ranks.note_failure(error)
-        if cause is error:
-            raise
-        raise cause from error
-    distributed.barrier()
+        # Where something fails, the group is left as it is: taking it down would wait for ranks that are gone.
+        with ranks.noted():
+            yield ranks
+            if watch:
+                watch.finish()
+            distributed.barrier()
+    finally:
+        if watch:
+            watch.end()
     _take_down()
+
+
+def _meet(world: World, check_stop: Callable[[], object]) -> Store:
+    """The store that all ranks have, once all have come; meanwhile signals are heard, as they aren't in the backend."""
+
+    def join() -> Store:
+        return next(rendezvous("env://", world.rank, world.size, timeout=_ARRIVAL))[0]  # type: ignore[no-any-return]
+
+    with meanwhile(join, stop=lambda: None, name="rendezvous") as store:
+        while not wait([store], timeout=0.2).done:
+            check_stop()
+    try:
+        return store.result()
+    except RuntimeError as error:
+        minutes = _ARRIVAL.total_seconds() / 60
+        raise RankLostError(
+            f"{world.size} ranks were to meet at {world.address}:{world.port}, and not all came within {minutes:g} min",
+            hint="did one fail at its start, or can't it reach that address?",
+        ) from error
+
+
+def _keeper(world: World) -> str | None:
+    """Who keeps the rendezvous store: torchrun itself; None: rank 0."""
+    is_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return f"torchrun on {world.address}" if is_torchrun else None
 
 
 def _take_down() -> None:
@@ -189,14 +240,3 @@ def add_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         for name, number in part.items():
             sums[name] = sums.get(name, 0.0) + number
     return sums
-
-
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, InterruptedByUser):
-        return error.interrupted_exit_code
-    return error.exit_code if isinstance(error, RilctlError) else 1
-
-
-def _is_lost_contact(error: Exception) -> bool:
-    """Whether the backend says that another process is gone; gloo has no exception of its own."""
-    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower()

@@ -35,6 +35,7 @@ from rilctl.stages.inputs import (
     read_responses,
     row_seed,
 )
+from rilctl.stages.phases import phase
 from rilctl.stages.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.ril.asking import RolloutAsker
 from rilctl.stages.ril.best import BestStudent
@@ -110,11 +111,12 @@ class Loop:
         ranks: Ranks,
     ) -> "Loop":
         """Load everything that a run needs; rank 0 alone has a judge. Collective."""
-        with ranks.together():
-            roles = load_roles(context, config, inputs)
-            prepaid = prepaid_verdicts(context, inputs.verdicts)
-            teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
-        learner = make_learner(config, roles, judge, prepaid, ranks)
+        with phase("train", "loading"):
+            with ranks.together():
+                roles = load_roles(context, config, inputs)
+                prepaid = prepaid_verdicts(context, inputs.verdicts)
+                teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
+            learner = make_learner(config, roles, judge, prepaid, ranks)
         learner.check_stop = context.check_stop
         num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
@@ -151,7 +153,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        with self.prompts, closing(self.generation):
+        with self.prompts, closing(self.generation), self.ranks.noted():
             self._run()
 
     def _run(self) -> None:
@@ -220,7 +222,7 @@ class Loop:
         own = self.ranks.share(list(enumerate(samples)))
         with self.ranks.together():
             prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
-        with self.learner.policy.rolling_out(len(own)):
+        with phase("train", "rollouts"), self.learner.policy.rolling_out(len(own)):
             answers, metrics = self.asker.rollouts(step, requests, config.sampling)
         groups, rejected = list[Group](), list[RejectedRecord]()
         with self.ranks.together():
@@ -266,7 +268,8 @@ class Loop:
         """
         samples = self.inputs.validation.samples[: self.config.num_validation_questions]
         requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
-        answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
+        with phase("train", "validation"):
+            answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
         places = self.ranks.share(range(len(samples)))
         texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
         asked = self.learner.judge.gather(samples, texts)
@@ -307,7 +310,8 @@ class Loop:
                 )
                 continue
             disc = self.learner.disc if role == "discriminator" else None
-            with (disc.vlm if disc else self.vlm).sharding.whole(), self.ranks.together():
+            sharding = (disc.vlm if disc else self.vlm).sharding
+            with phase("train", "writing"), sharding.whole(), self.ranks.together():
                 if self.ranks.is_main:
                     outputs[role] = self._write(role, kind)
         return outputs

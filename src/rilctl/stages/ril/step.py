@@ -1,8 +1,8 @@
 """One step of Algorithm 2: discriminator, rewards, advantages, policy."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Event
 from typing import TypedDict
@@ -12,6 +12,7 @@ from torch import Tensor
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
+from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
@@ -19,8 +20,8 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import present
+from rilctl.stages.phases import phase
 from rilctl.stages.ril.asking import JudgeAsker
-from rilctl.stages.ril.meanwhile import meanwhile
 from rilctl.stages.ril.placement import Trained, Turns
 from rilctl.stages.ril.policy_update import PolicyUpdate
 from rilctl.stages.ril.rewarding import ask_judge, assign_rewards, not_judged, refuse_missing
@@ -95,7 +96,7 @@ class Learner:
                     disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
             with self.ranks.together():
-                verdicts = answers()
+                verdicts = answers.result()
                 refuse_missing(verdicts, num_rows, self.config)
         for (_, row), correct in zip(asked, self.judge.share(verdicts, len(asked)), strict=True):
             row.answer_reward = None if correct is None else float(correct)
@@ -106,10 +107,13 @@ class Learner:
         if after is not None:
             with self._discriminators_turn():
                 metrics |= after()
-        return present(metrics | self.policy.update(groups))
+        with phase("train", "policy update"):
+            return present(metrics | self.policy.update(groups))
 
-    def _discriminators_turn(self) -> AbstractContextManager[None]:
-        return self.turns.discriminator() if self.turns else nullcontext()
+    @contextmanager
+    def _discriminators_turn(self) -> Iterator[None]:
+        with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
+            yield
 
     def verdicts(
         self, requests: Sequence[JudgeRequest], num_rows: int, is_over: Event | None = None

@@ -12,8 +12,8 @@ _LEAVE_S = 3.0
 
 
 @contextmanager
-def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -> Iterator[Callable[[], T]]:
-    """Do `work` in a thread while the block runs; yields what waits for its value, and raises what it raised.
+def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -> Iterator[Future[T]]:
+    """Do `work` in a thread while the block runs; yields its value to be, which raises what it raised.
 
     If the block fails, nobody waits for the work, which may hang.
 
@@ -33,7 +33,7 @@ def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -
     thread = Thread(target=run, name=name, daemon=True)
     thread.start()
     try:
-        yield done.result
+        yield done
     except BaseException:
         stop()
         thread.join(_LEAVE_S)

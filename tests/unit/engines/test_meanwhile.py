@@ -3,21 +3,21 @@ import time
 
 import pytest
 
-from rilctl.stages.ril.meanwhile import meanwhile
+from rilctl.engines.meanwhile import meanwhile
 
 
 def test_its_value_is_waited_for() -> None:
     with meanwhile(lambda: time.sleep(0.05) or 7, stop=lambda: pytest.fail("stopped"), name="work") as value:
-        assert value() == 7
+        assert value.result() == 7
 
 
 def test_what_it_raises_is_raised_where_its_value_is_asked_for() -> None:
     with pytest.raises(ZeroDivisionError), meanwhile(lambda: 1 // 0, stop=lambda: None, name="work") as value:
-        value()
+        value.result()
 
 
 def test_a_block_that_fails_tells_it_to_stop_and_doesn_t_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.stages.ril.meanwhile._LEAVE_S", 0.2)
+    monkeypatch.setattr("rilctl.engines.meanwhile._LEAVE_S", 0.2)
     told, hangs, began = threading.Event(), threading.Event(), time.monotonic()
     with pytest.raises(KeyError), meanwhile(lambda: hangs.wait(60), stop=told.set, name="work"):
         raise KeyError

@@ -1,0 +1,73 @@
+"""How an error becomes `error: … / hint: …` and an exit code, and how a process ends because of one."""
+
+import os
+import sys
+from typing import NoReturn
+
+from rilctl.cli import output
+from rilctl.cli.launched import note_what_was_said
+from rilctl.engines.training.world import find_world
+from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
+
+_FINE = (0, 3)
+"""Exit codes of a verb that did its work."""
+
+
+def show_error(error: Exception, *, with_traceback: bool) -> int:
+    """Say what went wrong, unless another process does.
+
+    Args:
+        error: what ended the command.
+        with_traceback: where it came from as well.
+
+    Returns:
+        The exit code.
+    """
+    shown = error if with_traceback else None
+    if isinstance(error, FailedElsewhereError):
+        return error.code
+    note_what_was_said()
+    if isinstance(error, InterruptedByUser):
+        output.interrupted(error.message, hint=error.hint)
+        return error.interrupted_exit_code
+    if isinstance(error, RilctlError):
+        output.error(error.message, hint=error.hint, exception=shown)
+        return error.exit_code
+    message, hint = _unexpected(error)
+    output.error(message, hint=hint, exception=shown)
+    return 1
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; where it is one of several that failed, at once, as its libraries would wait for the others."""
+    if code in _FINE or find_world(os.environ).size == 1:
+        sys.exit(code)
+    _exit_now(code)
+
+
+def fail_now(error: Exception) -> NoReturn:
+    """Say what went wrong and end this process, whatever its main thread does."""
+    output.restore_terminal()
+    _exit_now(show_error(error, with_traceback="--debug" in sys.argv))
+
+
+def _exit_now(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _unexpected(error: Exception) -> tuple[str, str]:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        remedy = "check its permissions, or choose another `--out`, then" if isinstance(error, PermissionError) else ""
+        hint = f"nothing that was written is lost; {remedy} run the same command again"
+        return error.strerror.lower() + where, " ".join(hint.split())
+    if isinstance(error, ImportError):
+        return f"can't import {error.name or 'a library'}: {error}", "`rilctl doctor` checks the installation"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which isn't imported
+        return f"out of memory: {str(error).partition(chr(10))[0]}", "the same command with `--dry-run` plans memory"
+    return (
+        f"internal error: {type(error).__name__}: {error}",
+        "run it again with `--debug` for the traceback, and report it",
+    )

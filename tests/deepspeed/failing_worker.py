@@ -6,6 +6,7 @@ What ends it is shown as the command line shows it.
 import os
 import signal
 import sys
+import threading
 import time
 
 import torch
@@ -37,23 +38,28 @@ def fail(kind: str, ranks: Ranks, silent_s: float) -> None:
     if kind == "file":
         with ranks.together():
             raise DataError("the file is damaged", hint="repair it")
-    if kind == "slow":
-        time.sleep(2 * silent_s)
+    if kind == "hangs":
+        threading.Event().wait()
+    if kind == "computes":
+        until = time.monotonic() + 2 * silent_s
+        while time.monotonic() < until:
+            sum(range(100_000))
 
 
 def work(kind: str, failing: int, silent_s: float) -> None:
     """Steps of collective calls, in which all ranks wait for each other."""
     output.speak_for(find_world(os.environ).rank)
-    world, patience = find_world(os.environ), Patience(beat_s=0.2, silent_s=silent_s, suspect_s=silent_s / 2)
-    with open_ranks(world, grouped=True, leave=failures.fail_now, patience=patience) as ranks:
+    patience = Patience(beat_s=0.2, silent_s=silent_s, suspect_s=silent_s / 2, still_s=silent_s)
+    world = find_world(os.environ)
+    with open_ranks(world, grouped=True, leave=failures.fail_now, patience=patience) as ranks, ranks.training():
         for step in range(NUM_STEPS):
             ranks.add_gradients([torch.ones(3)])
             if step == FAILING_STEP and ranks.rank == failing:
                 print("now", flush=True)
                 fail(kind, ranks, silent_s)
-            if kind == "file":  # the others do long work that nobody waits for
-                with ranks.together():
-                    time.sleep(120 if step == FAILING_STEP else 0)
+            if step == FAILING_STEP and kind in ("file", "waits"):
+                with ranks.together():  # where a file is damaged, the others do long work meanwhile
+                    time.sleep(120 if kind == "file" else 2 * silent_s * (ranks.rank == failing))
 
 
 def main() -> None:

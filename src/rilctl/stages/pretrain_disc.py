@@ -191,7 +191,7 @@ def _train(
     log.truncate_to(step)
     budget_tokens = config.engine.tokens_per_micro_batch
     context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
-    with prompts, ranks.noted():
+    with prompts, ranks.training():
         for picks, upcoming in pairwise(batches(len(learned), pairs_per_step, config.seed, step)):
             if step == num_steps:
                 break

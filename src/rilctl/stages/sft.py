@@ -133,7 +133,7 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
         trainer = _Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks)
-        with trainer.prompts, ranks.noted():
+        with trainer.prompts, ranks.training():
             metrics = trainer.train(artifact_run)
         rejected = (*rejected, *trainer.rejected.values())
         outputs: dict[str, ArtifactSummary] = {}

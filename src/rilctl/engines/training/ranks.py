@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -102,7 +102,7 @@ class Ranks:
             yield
             return
         stop: InterruptedByUser | None = None
-        with self.noted():
+        with self.noted(), self._moving(must=False):
             try:
                 yield
             except InterruptedByUser as error:
@@ -114,6 +114,15 @@ class Ranks:
         if stop is not None and stopped[0] == self.rank:
             raise stop
         raise FailedElsewhereError(stopped[0], codes[stopped[0]] or 1) from stop
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Inside, ranks only compute, and meet; what fails is told to the others at once. See `Watch.moving`."""
+        with self.noted(), self._moving(must=True):
+            yield
+
+    def _moving(self, *, must: bool) -> AbstractContextManager[None]:
+        return self._watch.moving(must=must) if self._watch else nullcontext()
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -179,7 +188,6 @@ def open_ranks(
     watch = None
     if world.size > 1:
         watch = Watch(store, world.rank, world.size, keeper=_keeper(world), leave=leave, patience=patience)
-        watch.begin()
     ranks = Ranks(world.rank, world.size, watch)
     try:
         # Where something fails, the group is left as it is: taking it down would wait for ranks that are gone.

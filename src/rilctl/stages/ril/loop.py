@@ -153,7 +153,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        with self.prompts, closing(self.generation), self.ranks.noted():
+        with self.prompts, closing(self.generation), self.ranks.training():
             self._run()
 
     def _run(self) -> None:

@@ -1,0 +1,31 @@
+"""What a person reads of an error, and the exit code."""
+
+import pytest
+import torch
+
+from rilctl.cli.failures import leave, show_error
+from rilctl.errors import FailedElsewhereError, InterruptedByUser, LockedError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (LockedError("somebody writes", hint="wait"), 6, "error: somebody writes\nhint: wait\n"),
+        (InterruptedByUser(15, "rilctl sft"), 143, "error: interrupted by SIGTERM\nhint: resume with `rilctl sft`\n"),
+        (FailedElsewhereError(3, 5), 5, ""),
+        (MemoryError("too much"), 1, "error: out of memory: too much\n"),
+        (torch.OutOfMemoryError("CUDA out of memory.\nmore"), 1, "error: out of memory: CUDA out of memory.\n"),
+        (RuntimeError("what?"), 1, "error: internal error: RuntimeError: what?\n"),
+    ],
+)
+def test_every_error_has_a_code_and_words(error, code, words, capsys) -> None:
+    assert show_error(error, with_traceback=False) == code
+    assert capsys.readouterr().err.startswith(words)
+
+
+def test_one_process_ends_as_any_program_does(monkeypatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as caught:
+        leave(5)
+    assert caught.value.code == 5

@@ -1,4 +1,4 @@
-"""The command line on two processes: kill and resume, Ctrl-C, bad rows, a rank that fails."""
+"""The command line on two processes: kill and resume, Ctrl-C, bad rows."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import RolloutRecord
 from rilctl.testing.endpoint import Call, ScriptedEndpoint
 from rilctl.testing.judges import careful, read_prompt, reply_to
-from rilctl.testing.ranks import PATIENCE_S, QUIET, run_ranks
+from rilctl.testing.ranks import PATIENCE_S, QUIET
 from rilctl.testing.workspaces import write_workspace
 
 NUM_STEPS = 6
@@ -54,11 +54,6 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.05)
-
-
-def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "rilctl.cli.rank" in child.cmdline() and "-u" in child.cmdline()[:2]]
 
 
 @pytest.fixture(scope="session")
@@ -217,45 +212,6 @@ def test_bad_pictures_leave_a_rank_without_rows(workspace: Path, tmp_path: Path)
     rejected = {row.sample_id for row in read_rejected(Path(result["outputs"]["student"]["path"]))}
     assert rejected and rejected <= {f"q{index}#1" for index in BAD}
     assert len(read_metrics(own / "runs" / "recipe" / "sft" / "metrics.jsonl")) == 12
-
-
-def test_the_rank_that_fails_says_why_and_all_end(tmp_path: Path) -> None:
-    script = tmp_path / "fails.py"
-    script.write_text(FAILS)
-    first, second = run_ranks(script, num_ranks=2)
-    assert (first.returncode, second.returncode) == (5, 5)
-    assert "the file is damaged" in second.stderr and "the file is damaged" not in first.stderr
-
-
-def test_a_rank_that_is_killed_ends_the_others(workspace: Path, tmp_path: Path) -> None:
-    out = tmp_path / "sft"
-    process = start(workspace, *command("sft", 2, "--set", "sft.num_steps=400", "--out", str(out)))
-    wait_for(out / "metrics.jsonl", process)
-    ranks_of(process)[-1].kill()
-    code, stdout, stderr = finish(process)
-    assert code == 1 and stdout == "" and "error:" in stderr
-
-
-FAILS = """
-import os, sys
-from rilctl.cli import output
-from rilctl.engines.training.ranks import open_ranks
-from rilctl.engines.training.world import find_world
-from rilctl.errors import ArtifactError, FailedElsewhereError
-
-try:
-    with open_ranks(find_world(os.environ), grouped=True) as ranks:
-        ranks.total(1)
-        with ranks.together():
-            if ranks.rank == 1:
-                raise ArtifactError("the file is damaged")
-        ranks.total(1)
-except FailedElsewhereError as error:
-    sys.exit(error.code)
-except ArtifactError as error:
-    output.error(error.message)
-    sys.exit(error.exit_code)
-"""
 
 
 def test_verbs_of_one_walk_have_a_process_group_each(workspace: Path) -> None:

@@ -42,19 +42,13 @@ def leave(code: int) -> NoReturn:
     """End this process; where it is one of several that failed, at once, as its libraries would wait for the others."""
     if code in _FINE or find_world(os.environ).size == 1:
         sys.exit(code)
-    _exit_now(code)
+    output.exit_now(code)
 
 
 def fail_now(error: Exception) -> NoReturn:
     """Say what went wrong and end this process, whatever its main thread does."""
     output.restore_terminal()
-    _exit_now(show_error(error, with_traceback="--debug" in sys.argv))
-
-
-def _exit_now(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    output.exit_now(show_error(error, with_traceback="--debug" in sys.argv))
 
 
 def _unexpected(error: Exception) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rilctl.cli import format
 
@@ -119,6 +119,13 @@ def restore_terminal() -> None:
     """Show the cursor again, which a live progress bar hides; for an exit that runs no clean-up."""
     if os.isatty(2):
         os.write(2, b"\r\x1b[K\x1b[?25h")
+
+
+def exit_now(code: int) -> NoReturn:
+    """End the process without any clean-up but what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def ensure_standard_streams() -> None:

@@ -1,22 +1,21 @@
-"""How far rounding alone takes a sampler's log-probabilities from the trainer's, and how far other weights do.
+"""How often the proof of a sampler's log-probabilities is wrong: false alarms by rounding, other weights that pass.
 
-    python benchmarks/proof.py [--device cuda] [--dtype bfloat16] [--logits 30 36 45]
+    python benchmarks/proof.py [--table] [--logits 30 36 45] [--device cuda] [--dtype float16] [--temperature 1.5]
 
-A Qwen2.5-VL with random weights (on a GPU of the size of 7B), its head scaled so that the largest logit is as asked on
-average. One side samples one token after another over a key/value cache, as an engine does; the other computes the
-tokens again in one pass, as the trainer does in its proof. Then the same with faults. One JSON object a line:
+A Qwen2.5-VL with random weights (on a GPU of the size of 7B), its head scaled so that a token's largest logit is as
+asked on average. One side samples one token after another over a key/value cache, as an engine does; the other computes
+the tokens again in one pass, as the trainer does in its proof. The proof is calibrated as in a run; then come the same
+weights with other kernels and other answers, an adapter that the sampler has merged, and faults. JSON lines:
 
-- `case`: `same …` is the same weights with one kernel of attention or another; `merged …` an adapter that the sampler
-  has merged, rounded, into its weights; all others are faults;
-- `answers`: for each answer, the sum of |difference| in nats and the sum of units; see `compared.Compared`;
-- `mean`, `p99`, `largest`: |difference| of a token in nats; `signed`: mean of sampler minus trainer;
-- `above`: share of windows of 16 tokens with a difference above 0.25 nats.
+- `level`: mean |difference| in units (see `Compared`); `bound`: the largest that is allowed;
+- `mean`, `largest`: |difference| of a token, in nats;
+- `first`, `second`: share of looks, drawn from the answers with replacement, that are above the bound;
+- `alarm`: share of proofs that end the run; `alarm_in_1000`: chance that one of 1,000 does.
 """
 
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -30,6 +29,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.vllm.compared import Compared, compare
+from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE
+from rilctl.engines.generation.vllm.proof import CALIBRATION_LOOKS, SECOND_LOOKS
+from rilctl.engines.generation.vllm.spread import Bound, calibrated
 from rilctl.models.decode import sample
 from rilctl.models.policy import response_logprobs
 from rilctl.models.processor import EncodedPrompt
@@ -37,8 +39,9 @@ from rilctl.models.prompts import collate_responses, encode_prompt
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import DTYPES, Vlm
 
-TEMPERATURE = 0.7
-NUM_TOKENS = 32
+TEMPERATURES = {1.5: (1.54, 1.9), 0.7: (0.72, 0.9)}
+"""Of the proof, and wrong ones. What comes from before the temperature is told without a bound."""
+NUM_DRAWN = 100_000
 CPU_SIZE = replace(small_size(256, layers=6), vocabulary=16_384, tied=False)
 CPU_SHAPE = Shape(CPU_SIZE, image_tokens=16, new_tokens=NUM_TOKENS, dtype="bfloat16")
 GPU_SHAPE = replace(GPU_SHAPES["qwen7b"], image_tokens=64, new_tokens=NUM_TOKENS)
@@ -54,16 +57,23 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="bfloat16")
     parser.add_argument("--logits", nargs="+", type=float, default=[30.0, 36.0, 45.0])
-    parser.add_argument("--answers", type=int, default=48, help="sampled for each line")
+    parser.add_argument("--answers", type=int, default=CALIBRATION_LOOKS * NUM_PROBES, help="for a line")
+    parser.add_argument("--rounds", type=int, default=4, help="times as many answers of healthy samplers")
+    parser.add_argument("--temperature", type=float, choices=TEMPERATURES, default=TEMPERATURE)
+    parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
     arguments = parser.parse_args()
+    if arguments.table:
+        print("| largest logit | case | level | bound | alarm | in 1,000 proofs |")
+        print("| ---: | --- | ---: | ---: | ---: | ---: |")
     shape = replace(GPU_SHAPE if arguments.device == "cuda" else CPU_SHAPE, dtype=arguments.dtype)
     with tempfile.TemporaryDirectory() as directory:
         policy = load(write_model(Path(directory), shape), shape, arguments.device, trainable=False)
-        bench = Bench(policy, shape, arguments.answers)
+        bench = Bench(policy, shape, arguments.answers, arguments.rounds, arguments.temperature)
         for largest in arguments.logits:
             bench.scale_head(largest)
             for case, found in bench.cases():
-                print(json.dumps({"largest_logit": largest, "case": case, **found}), flush=True)
+                line = {"largest_logit": largest, "case": case, **found}
+                print(row(line) if arguments.table else json.dumps(line), flush=True)
 
 
 class Bench:
@@ -73,10 +83,13 @@ class Bench:
         policy: both sides' model; changed for a while by faults.
         shape: its shape.
         num_answers: sampled to the same number of prompts, half of them with a picture.
+        num_rounds: times as many of healthy samplers.
+        temperature: of the proof.
     """
 
-    def __init__(self, policy: Vlm, shape: Shape, num_answers: int) -> None:
-        self.policy = policy
+    def __init__(self, policy: Vlm, shape: Shape, num_answers: int, num_rounds: int, temperature: float) -> None:
+        self.policy, self.num_rounds, self.temperature = policy, num_rounds, temperature
+        self.bound = Bound()
         self._largest: float | None = None
         policy.banned_ids = tuple(policy.tokenizer.convert_tokens_to_ids(list(SPECIAL)))
         pictures = [[sample.images[0].load()] for sample in make_samples(shape, num_answers // 2)]
@@ -99,27 +112,48 @@ class Bench:
 
     def sampled(self, seed: int) -> list[Answer]:
         """One token after another, with the log-probabilities as the sampler saw them."""
-        sampling = SamplingConfig(max_new_tokens=NUM_TOKENS, temperature=TEMPERATURE)
+        sampling = SamplingConfig(max_new_tokens=NUM_TOKENS, temperature=self.temperature)
         seeds = [[seed * len(self.prompts) + index] for index in range(len(self.prompts))]
         return [(one.token_ids, one.logprobs) for (one,) in sample(self.policy, self.prompts, seeds, sampling)]
 
     def cases(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every case by name, with what was measured."""
         answers = self.sampled(seed=2)
+        self.bound = calibrated(self._compared(answers), NUM_PROBES)
         for kernel in self._kernels():
-            yield f"same, {kernel or 'default'}", self._measure(answers, self._attention(kernel))
-        yield "same, other answers", self._measure(self.sampled(seed=3))
-        for temperature in (0.72, 1.0):
-            case = f"temperature {temperature:g} instead of {TEMPERATURE:g}"
-            yield case, self._measure(answers, temperature=temperature)
-        for case, change in self._faults(answers).items():
-            yield case, self._measure(answers, self._changed(change))
-        yield "two layers swapped", self._measure(answers, self._swapped())
+            with self._attention(kernel):
+                yield f"same, {kernel or 'default'} attention", self._judged(answers)
+        rounds = range(3, 3 + self.num_rounds)
+        yield "same, other answers", judged([one for seed in rounds for one in self._round(seed)], self.bound)
         for size in (0.003, 0.01):
-            with self._merged(size) as adapter:
-                merged = self.sampled(seed=5)
-            yield f"merged, adapter of {size:.1%}", self._measure(merged, adapter())
-            yield f"not merged, adapter of {size:.1%}", self._measure(merged)
+            merged, unmerged = [], []
+            with self._merged(size) as at_work:
+                sampled = [self.sampled(seed) for seed in rounds]
+            for each in sampled:
+                with at_work():
+                    merged += self._compared(each)
+            unmerged = self._compared(sampled[0])
+            yield f"adapter of {size:.1%}, merged", judged(merged, self.bound)
+            yield f"adapter of {size:.1%}, not merged", judged(unmerged, self.bound)
+        for wrong in TEMPERATURES[self.temperature]:
+            found = self._compared(answers, temperature=wrong)
+            yield f"temperature {wrong:g} for {self.temperature:g}", judged(found, self.bound)
+        for case, change in self._faults(answers).items():
+            with self._changed(change):
+                yield case, self._judged(answers)
+        with self._swapped():
+            yield "two layers swapped", self._judged(answers)
+
+    def _round(self, seed: int) -> list[Compared]:
+        return self._compared(self.sampled(seed))
+
+    def _judged(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        return judged(self._compared(answers), self.bound)
+
+    def _compared(self, answers: Sequence[Answer], temperature: float | None = None) -> list[Compared]:
+        banned_ids = self.policy.banned_ids
+        temperature = temperature or self.temperature
+        return compare(self.policy, self.prompts, answers, temperature=temperature, banned_ids=banned_ids)
 
     def _faults(self, answers: Sequence[Answer]) -> dict[str, Change]:
         signs = self._gradient_signs(answers[::8], self.prompts[::8])
@@ -145,6 +179,7 @@ class Bench:
             "old head, off by 0.1 %": only(head, noise(0.001)),
             "old head, off by 1 %": only(head, noise(0.01)),
             "old head, off by 3 %": only(head, noise(0.03)),
+            "old embeddings, off by 3 %": only("embed_tokens", noise(0.03)),
             "one layer off by 1 %": only(layers, noise(0.01)),
             "one layer off by 10 %": only(layers, noise(0.1)),
             "one layer scaled by 1 %": only(layers, lambda _, w: 1.01 * w),
@@ -156,23 +191,6 @@ class Bench:
             "other model, 1 % away": noise(0.01),
             "other model, 3 % away": noise(0.03),
         }
-
-    def _measure(
-        self,
-        answers: Sequence[Answer],
-        within: AbstractContextManager[object] | None = None,
-        temperature: float = TEMPERATURE,
-    ) -> dict[str, Any]:
-        start = time.perf_counter()
-        with within or nullcontext():
-            found = compare(
-                self.policy,
-                self.prompts,
-                answers,
-                temperature=temperature,
-                banned_ids=self.policy.banned_ids,
-            )
-        return {**summary(found), "seconds": round(time.perf_counter() - start, 2)}
 
     def _kernels(self) -> tuple[str, ...]:
         return ("", "math", "efficient", "cudnn") if self.policy.device.type == "cuda" else ("", "math")
@@ -271,7 +289,7 @@ class Bench:
             rows_N,
             ids_NR,
             mask_NR,
-            temperature=TEMPERATURE,
+            temperature=self.temperature,
             banned_ids=self.policy.banned_ids,
         )
         logprobs_NR.sum().backward()
@@ -300,23 +318,38 @@ def masters(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.where(drawn.to(dtype) == weight, drawn, weight)
 
 
-def summary(found: Sequence[Compared]) -> dict[str, Any]:
+def judged(found: Sequence[Compared], bound: Bound) -> dict[str, Any]:
     """See the module."""
-    differences = torch.stack([each.differences_R for each in found])
-    sizes, units = differences.abs(), torch.stack([each.units_R for each in found])
-    windows = sizes.unflatten(1, (-1, 16)).amax(-1)
+    sizes = torch.cat([each.differences_R for each in found]).abs()
+    units = torch.cat([each.units_R for each in found])
+    first, second = (share_above(found, bound, num * NUM_PROBES) for num in (1, SECOND_LOOKS))
     return {
-        "answers": [
-            [round(float(sum_of_sizes), 5), round(float(sum_of_units), 5)]
-            for sum_of_sizes, sum_of_units in zip(sizes.sum(1), units.sum(1), strict=True)
-        ],
-        "ratio": float(sizes.sum() / units.sum()),
+        "level": float(sizes.sum() / units.sum()),
+        "bound": bound.units,
         "mean": float(sizes.mean()),
-        "p99": float(sizes.flatten().quantile(0.99)),
         "largest": float(sizes.max()),
-        "signed": float(-differences.mean()),
-        "above": float((windows > 0.25).float().mean()),
+        "num_answers": len(found),
+        "first": first,
+        "second": second,
+        "alarm": first * second,
+        "alarm_in_1000": 1 - (1 - first * second) ** 1000,
     }
+
+
+def share_above(found: Sequence[Compared], bound: Bound, num_answers: int) -> float:
+    """Share of looks at so many answers that are suspicious."""
+    sums = torch.tensor([[float(each.differences_R.abs().sum()), float(each.units_R.sum())] for each in found]).double()
+    drawn = torch.randint(len(found), (NUM_DRAWN, num_answers), generator=torch.Generator().manual_seed(0))
+    errors, units = sums[drawn].sum(1).unbind(1)
+    tokens = num_answers * len(found[0].units_R)
+    above = ~(errors / tokens <= (bound.units * units / tokens).clamp(min=bound.nats))
+    return float(above.double().mean())
+
+
+def row(line: dict[str, Any]) -> str:
+    """One of the table."""
+    numbers = f"{line['level']:.2f} | {line['bound']:.2f} | {line['alarm']:.2g} | {line['alarm_in_1000']:.2g}"
+    return f"| {line['largest_logit']:g} | {line['case']} | {numbers} |"
 
 
 if __name__ == "__main__":

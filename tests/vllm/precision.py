@@ -3,14 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from unittest import mock
 
 import torch
 
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm import proof
+from rilctl.errors import EngineError
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, load_vlm
 
@@ -26,14 +25,18 @@ def main(model: str, dtype: str) -> None:
     config = ModelConfig(model=model, dtype=dtype)
     policy = load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
     engine = open_rollouts(policy, PromptCache(policy), VllmEngineConfig(kv_cache_bytes=1 << 28), Path())
-    sent = []
-    with mock.patch.object(proof, "LOGPROB_BOUND", {dtype: 1e9}):
-        for seed in range(12):
-            nudge(policy, seed, 0.05)
-            sent.append(engine.update(seed)["sync/logprob_error"])
-        nudge(policy, 77, 0.1)
-        stale = engine._proof._logprob_error()
-    print("\n" + json.dumps({"sent": sent, "stale": stale}))
+    sent, found = [], {}
+    for seed in range(12):
+        nudge(policy, seed, 0.05)
+        measured = engine.update(seed)
+        sent.append([measured[f"sync/{name}"] for name in ("logprob_error", "max_logprob_error", "num_looks")])
+    for size in (0.003, 0.01, 0.03, 0.1):
+        nudge(policy, 77, size)
+        try:
+            engine._proof._check_logprobs()
+        except EngineError as error:
+            found[size] = error.message
+    print("\n" + json.dumps({"sent": sent, "found": found, "units": engine._proof._bound.units}))
 
 
 if __name__ == "__main__":

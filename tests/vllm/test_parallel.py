@@ -9,7 +9,7 @@ import torch
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm.proof import LOGPROB_BOUND
+from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.weights import export_untied
 from rilctl.testing.generation_contract import EngineUnderTest
@@ -35,9 +35,9 @@ def test_each_update_reaches_all_that_sample(server_of_two: Server):
     with closing(open_rollouts(policy, PromptCache(policy), server_of_two.engine(), Path(), warn=print)) as engine:
         for step in range(2):
             nudge(policy, seed=step, size=0.3)
-            assert engine.update(step)["sync/logprob_error"] <= LOGPROB_BOUND["float32"]
+            assert engine.update(step)["sync/logprob_error"] <= STRICT_NATS
             for asked, answer in zip(requests, engine.generate(requests, SAMPLING), strict=True):
                 assert isinstance(answer, tuple), answer
                 ours = trainer_logprobs(policy, asked, answer, SAMPLING.temperature, policy.banned_ids)
                 for row, expected in zip(answer, ours, strict=True):  # 32 rows: both replicas have some
-                    assert row.sampling_logprobs == pytest.approx(expected, abs=LOGPROB_BOUND["float32"])
+                    assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)

@@ -10,8 +10,8 @@ import torch
 from rilctl.config.fields import LoraConfig, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm.proof import LOGPROB_BOUND
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.engines.generation.vllm.witness import Witness
 from rilctl.errors import EngineError, RowError
 from rilctl.models.adapters import with_adapter
@@ -61,7 +61,7 @@ def test_sampling_logprobs_are_taken_after_temperature_and_bans(engine):
         ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
         raw = trainer_logprobs(policy, request, answer, 1.0, ())
         for row, expected, before in zip(answer, ours, raw, strict=True):
-            assert row.sampling_logprobs == pytest.approx(expected, abs=LOGPROB_BOUND["float32"])
+            assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)
             assert row.sampling_logprobs != pytest.approx(before, abs=1e-2)
 
 
@@ -103,12 +103,12 @@ def test_every_update_is_sampled_from_and_proven(engine):
     for step in range(1, 4):
         nudge(policy, seed=step, size=0.2)
         measured = engine.update(step)
-        assert measured["sync/logprob_error"] <= LOGPROB_BOUND["float32"]
+        assert measured["sync/logprob_error"] <= STRICT_NATS
         assert measured["sync/num_tensors"] == 57 and measured["sync/num_read_back"] > 20
         request, answer = asked(2)[1], rows(engine)[1]  # with a picture: an old encoding would show
         ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
         for row, expected in zip(answer, ours, strict=True):
-            assert row.sampling_logprobs == pytest.approx(expected, abs=LOGPROB_BOUND["float32"])
+            assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)
         texts.add(tuple(row.token_ids for row in answer))
     assert len(texts) == 3
 
@@ -137,7 +137,7 @@ def test_vllm_sleeps_after_rollouts_and_wakes_for_weights_first(local, monkeypat
         ("wake_up", ["kv_cache"]),
         ("reset_prefix_cache",),
         ("reset_mm_cache",),
-        ("generate",),  # the proof's question
+        ("generate",),  # the proof's questions
     ]
     reload = calls.index(("wake_up", ["weights"])) + 1
     assert calls[reload : reload + 2] == [("collective_rpc",), ("wake_up", ["kv_cache"])]
@@ -156,7 +156,7 @@ def test_an_adapter_arrives_merged(local):
         with torch.no_grad():
             for name, parameter in role.trained_parameters():
                 parameter += 0.2 * torch.randn(parameter.shape) * ("lora_B" in name)
-        assert local.update(2)["sync/logprob_error"] <= LOGPROB_BOUND["float32"]
+        assert local.update(2)["sync/logprob_error"] <= STRICT_NATS
         assert [[row.token_ids for row in answer] for answer in rows(local)] != [
             [row.token_ids for row in answer] for answer in before
         ]
@@ -226,10 +226,10 @@ def test_another_image_processor_ends_the_run(engine, monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setattr(processor, key, value)
-            engine._proof._probe, engine._proof._pixels_are_ours = None, False
+            engine._proof._pixels_are_ours = False
             with pytest.raises(EngineError, match=expected):
                 engine.update(0)
-    engine._proof._probe, engine._proof._pixels_are_ours = None, False
+    engine._proof._pixels_are_ours = False
     engine.update(0)
 
 

@@ -41,6 +41,9 @@ class VllmEngineConfig(StrictModel):
     """Run without compiled graphs: starts sooner, samples slower. On a CPU it always does."""
     sleep: Annotated[bool, EXECUTION] = True
     """In `train` on a GPU: give weights and cache back between rollouts. vLLM can't do that on a CPU."""
+    max_logprob_error: Annotated[PositiveFloat | None, EXECUTION] = None
+    """In `train`, the largest mean difference of log-probabilities, in nats, at which an update counts as arrived.
+    Absent: 1e-4 in float32; otherwise measured before the first step, see [vLLM](vllm.md#what-is-allowed)."""
 
 
 class VllmServerEngineConfig(StrictModel):
@@ -64,6 +67,9 @@ class VllmServerEngineConfig(StrictModel):
     """Longest wait for one reply."""
     start_timeout_s: Annotated[PositiveFloat, EXECUTION] = 1800.0
     """Longest wait for a server that is starting, or gone; what it still owes is asked for when it is back."""
+    max_logprob_error: Annotated[PositiveFloat | None, EXECUTION] = None
+    """In `train`, the largest mean difference of log-probabilities, in nats, at which an update counts as arrived.
+    Absent: 1e-4 in float32; otherwise measured before the first step, see [vLLM](vllm.md#what-is-allowed)."""
 
     @field_validator("url")
     @classmethod

@@ -94,14 +94,19 @@ def open_vllm_rollouts(
     reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
     if isinstance(engine, VllmServerEngineConfig):
         start = _server_start(policy, engine, base_dir, reader, ServerHttp(engine, warn, check_stop))
-        return VllmRollouts(policy, start, rows_at_once=engine.rows_per_batch, dtype=dtype)
-    if engine.num_gpus > 1:
+    elif engine.num_gpus > 1:
         raise UsageError(
             "train.generation.num_gpus > 1: in `train`, vLLM in this process runs on one GPU",
             hint='for more, run `vllm serve` and set type = "vllm-server"; see docs/vllm.md',
         )
+    else:
+        start = _local_start(policy, engine, dtype, reader)
     return VllmRollouts(
-        policy, _local_start(policy, engine, dtype, reader), rows_at_once=engine.rows_per_batch, dtype=dtype
+        policy,
+        start,
+        rows_at_once=engine.rows_per_batch,
+        dtype=dtype,
+        max_logprob_error=engine.max_logprob_error,
     )
 
 

@@ -27,6 +27,7 @@ class VllmRollouts(VllmGeneration):
         start: gives the backend and what reads for it.
         rows_at_once: responses asked for at once.
         dtype: of vLLM's weights.
+        max_logprob_error: see `Proof`.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class VllmRollouts(VllmGeneration):
         *,
         rows_at_once: int,
         dtype: Dtype,
+        max_logprob_error: float | None = None,
     ) -> None:
         super().__init__(start, model_name=policy.source.name, model_digest=policy.digest, rows_at_once=rows_at_once)
-        self._policy, self._dtype = policy, dtype
+        self._policy, self._dtype, self._max_logprob_error = policy, dtype, max_logprob_error
         self._proof: Proof | None = None
         self._step = 0
         self._state: ServerState | None = None
@@ -92,7 +94,7 @@ class VllmRollouts(VllmGeneration):
         boot = backend.boot()
         if self._proof is None or self._state is None or boot.identity != self._state.identity:
             check_boot(boot, self._dtype)
-            self._proof = Proof(backend, self._policy, reader, self._dtype)
+            self._proof = Proof(backend, self._policy, reader, self._dtype, self._max_logprob_error)
         sent: dict[str, str] = {}
 
         def weights() -> Weights:

@@ -1,0 +1,81 @@
+"""Questions that show which weights answer: fresh ones at every look."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from rilctl.data.pictures import Picture
+from rilctl.data.sample import ImageRef
+from rilctl.engines.generation.vllm.backend import Ask
+from rilctl.engines.generation.vllm.reader import Reader
+from rilctl.models.processor import EncodedPrompt
+from rilctl.models.prompts import encode_prompt
+
+NUM_PROBES = 8
+NUM_TOKENS = 32
+"""Of each answer; nothing ends it sooner."""
+TEMPERATURE = 1.5
+"""Of the answers. Above 1 more tokens are uncertain, and only those tell; and log-probabilities from before the
+temperature would be seen."""
+_SENTENCE = " Say what you see and what you know."
+_NUM_SENTENCES = (0, 1, 2, 4)
+"""Of the questions: prompts of different lengths."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question, and how vLLM is asked."""
+
+    prompt: EncodedPrompt
+    ask: Ask
+
+
+def make_probes(reader: Reader, look: int, room_tokens: int) -> list[Probe]:
+    """Questions with a picture and without, of several lengths.
+
+    Args:
+        reader: how prompts are made.
+        look: numbers the looks; each has questions, a picture and seeds of its own.
+        room_tokens: longest prompt that leaves room for the answer; the shortest question is always asked.
+
+    Returns:
+        As many as `NUM_PROBES`; the first has a picture, unless the model takes none or there is no room.
+    """
+    picture = [] if reader.encoder.family == "text" else [_picture(reader, look)]
+    made = [
+        _encoded(reader, f"What is in picture {look}?" + _SENTENCE * num, images)
+        for num in _NUM_SENTENCES
+        for images in ([picture, []] if picture else [[]])
+    ]
+    fit = [each for each in made if len(each[0].token_ids_P) <= room_tokens]
+    fit = fit or [min(made, key=lambda each: len(each[0].token_ids_P))]
+    probes = []
+    for index in range(NUM_PROBES):
+        prompt, token_ids, pictures = fit[index % len(fit)]
+        probes.append(Probe(prompt, Ask(token_ids, pictures, seed=look * NUM_PROBES + index)))
+    return probes
+
+
+def _encoded(
+    reader: Reader, question: str, images: Sequence[ImageRef]
+) -> tuple[EncodedPrompt, tuple[int, ...], tuple[Picture, ...]]:
+    prompt = encode_prompt(reader.encoder, question, [image.load() for image in images])
+    return prompt, reader.token_ids(question, len(images)), reader.as_sent(images, prompt)
+
+
+def _picture(reader: Reader, look: int) -> ImageRef:
+    """A JPEG, smooth and with edges, for decoders may differ as well; square, of a size that need not change.
+
+    So it is sent as it came, as pictures are whose size is final. Of a family whose pictures vLLM cuts and resizes, it
+    is cut and resized.
+    """
+    image = Image.new("RGB", (130, 130))
+    places = ((x, y) for y in range(image.height) for x in range(image.width))
+    image.putdata([(x * 255 // 130, y * 255 // 130, 255 * (((x + 7 * look) // 30 + y // 22) % 2)) for x, y in places])
+    drawn = ImageRef(lambda: image, f"the proof's picture {look}")
+    (sent,) = reader.as_sent([drawn], encode_prompt(reader.encoder, "", [image]))
+    buffer = io.BytesIO()
+    sent.pixels.save(buffer, "JPEG", quality=90)
+    return ImageRef(buffer.getvalue(), drawn.name)

@@ -14,6 +14,7 @@ from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.open import judge_identity
+from rilctl.engines.judging.watch import metrics_of
 from rilctl.errors import ConfigError, InterruptedByUser
 from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
 from rilctl.stages.context import StageContext, StageResult
@@ -82,7 +83,7 @@ def run(context: StageContext) -> StageResult:
                 writer.commit(status="partial", metrics=tally.metrics())
                 raise
             context.reporter.end()
-            metrics = tally.metrics() | judge.metrics()
+            metrics = tally.metrics() | metrics_of(judge)
         summary = writer.commit(metrics=metrics)
     if tally.num_no_verdict:
         context.reporter.warn(f"{tally.num_no_verdict} responses got no verdict; they count for no accuracy")

@@ -13,10 +13,11 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
-from rilctl.stages.judging import judge_entries, opened_judge
+from rilctl.stages.judging import judge_entries
 from rilctl.stages.plans.train import plan
 from rilctl.stages.ranked import join_ranks, open_ranked_run
 from rilctl.stages.ril.inputs import find_inputs, input_entries
+from rilctl.stages.ril.judges import opened_asker
 from rilctl.stages.ril.loop import Loop
 
 __all__ = ["plan", "run"]
@@ -65,9 +66,8 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         with ExitStack() as held:
-            with ranks.together():
-                asked = held.enter_context(opened_judge(context, judge)) if ranks.is_main else None
-            loop = Loop.build(context, config, inputs, asked, artifact_run, ranks)
+            asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
+            loop = Loop.build(context, config, inputs, asker, artifact_run, ranks)
             loop.run()
         outputs = loop.write(roles)
         with ranks.together():

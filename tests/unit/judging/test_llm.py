@@ -16,6 +16,7 @@ from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.llm import LlmJudge
 from rilctl.engines.judging.open import llm_judge, open_judge_model
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, verdict_tag
+from rilctl.engines.judging.watch import metrics_of
 from rilctl.errors import RilctlError, RowError
 from rilctl.stages.cached_calls import CachedGeneration
 from rilctl.testing.judges import Decision, careful, read_prompt, simulated
@@ -110,10 +111,10 @@ def test_tokens_are_added_up_as_they_come_and_nothing_else_is_remembered() -> No
             return [(dataclasses.replace(answer[0], usage=Usage(20, 3)),) for answer in answers]
 
     judge = LlmJudge(config(), Counted(lambda request, seed: tag(1)))
-    assert judge.metrics() == {}
+    assert metrics_of(judge) == {}
     for num_calls in range(1, 6):
         judge.judge([CASE])
-        assert judge.metrics() == {"input_tokens": 20.0 * num_calls, "output_tokens": 3.0 * num_calls}
+        assert metrics_of(judge) == {"input_tokens": 20.0 * num_calls, "output_tokens": 3.0 * num_calls}
         assert not any(isinstance(value, list | dict) and value for value in vars(judge).values())
 
 
@@ -164,9 +165,9 @@ def test_verdicts_are_cached_and_canaries_are_not(tmp_path: Path) -> None:
 def test_a_careful_judge_has_clean_rates_with_their_intervals(tmp_path: Path) -> None:
     with CallCache(tmp_path) as cache:
         judge, _ = watched(careful, cache)
-        assert judge.metrics() == {}
+        assert metrics_of(judge) == {}
         judge.judge([CASE])
-    metrics = judge.metrics()
+    metrics = metrics_of(judge)
     assert metrics["canary/num"] == len(CANARIES) >= 100
     assert (metrics["canary/false_positive_rate"], metrics["canary/false_negative_rate"]) == (0.0, 0.0)
     assert 0.0 < metrics["canary/false_positive_high"] < 0.05
@@ -214,7 +215,7 @@ def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tm
         asked = [read_prompt(request.question).response for request in engine.asked[before:]]
     assert [verdict.correct for verdict in verdicts] == [True, True, True, False]
     assert asked[-2:] == ["five", "6"] and "5" not in asked
-    assert judge.metrics()["rules_first_share"] == 0.5
+    assert metrics_of(judge)["rules_first_share"] == 0.5
 
 
 def test_a_model_that_is_loaded_here_judges_and_one_that_can_t_read_gives_no_verdict(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_one_lucky_verdict_makes_no_best_student(workspace, tmp_path, monkeypatc
 
 
 def test_validation_waits_for_the_judge_as_a_step_does(workspace, tmp_path, monkeypatch):
-    monkeypatch.setattr("rilctl.stages.ril.rewarding._PAUSE_S", 0.01)
+    monkeypatch.setattr("rilctl.stages.ril.verdicts._PAUSE_S", 0.01)
     asked: list[int] = []
 
     def judge(requests: Sequence[JudgeRequest]) -> list[Verdict]:

@@ -1,10 +1,12 @@
 """What a judge takes and gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
+from rilctl.engines.generation.base import GenerationRequest
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,23 @@ class JudgeEngine(Protocol):
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """One verdict for each request, in order."""
 
-    def metrics(self) -> dict[str, float]:
-        """What the judge knows about itself so far, by name; nothing for one that needs no watching."""
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+        """Everything that `judge` may put to a model for them, later attempts included."""
+
+    def counts(self) -> dict[str, float]:
+        """What the judge counted so far, by name: sums, which processes that share its work can add up."""
 
     def close(self) -> None:
         """Free what the judge holds; where another thread is asking, that ends as soon as it can, and raises."""
+
+
+def judge_metrics(counts: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of a judge, or of several that share the work.
+
+    Args:
+        counts: see `JudgeEngine.counts`.
+    """
+    found = {name: counts[name] for name in ("input_tokens", "output_tokens", "cost") if name in counts}
+    if counts.get("num_by_rules"):
+        found["rules_first_share"] = counts["num_exact"] / counts["num_by_rules"]
+    return found

@@ -61,7 +61,12 @@ class LlmJudge:
                     known[request] = Verdict(correct, None, _reason(answer[0].text, correct))
         return [known[request] for request in requests]
 
-    def metrics(self) -> dict[str, float]:
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+        """See `JudgeEngine`."""
+        attempts = range(1 + self._config.num_retries)
+        return [(self._prompt(request, n), self._sampling(n)) for request in dict.fromkeys(requests) for n in attempts]
+
+    def counts(self) -> dict[str, float]:
         """See `JudgeEngine`: tokens that an endpoint counted for the replies, whichever run paid, and their price."""
         total = self._usage
         if total is None:
@@ -75,9 +80,11 @@ class LlmJudge:
         self._engine.close()
 
     def _answers(self, prompts: Sequence[GenerationRequest], attempt: int) -> Sequence[tuple[Response, ...] | RowError]:
+        return self._engine.generate(prompts, self._sampling(attempt)) if prompts else ()
+
+    def _sampling(self, attempt: int) -> SamplingConfig:
         temperature = _RETRY_TEMPERATURE if attempt else 0.0
-        sampling = SamplingConfig(max_new_tokens=self._config.max_new_tokens, temperature=temperature)
-        return self._engine.generate(prompts, sampling) if prompts else ()
+        return SamplingConfig(max_new_tokens=self._config.max_new_tokens, temperature=temperature)
 
     def _prompt(self, request: JudgeRequest, attempt: int) -> GenerationRequest:
         prompt = judge_prompt(self._rubric, request, as_json=self._as_json)

@@ -8,7 +8,9 @@ gets no verdict.
 import re
 from collections.abc import Callable, Sequence
 
+from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import RuleJudgeConfig
+from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.choices import num_labels, read_choice, read_options, sole_choice, written_choice
 from rilctl.engines.judging.final import MAX_CHARS, FinalAnswer, find_final_answer, is_negated
@@ -62,7 +64,11 @@ class RuleJudge:
         """One verdict for each request, in order."""
         return [judge_answer(r.answer, r.response, question=r.question, tolerance=self._tolerance) for r in requests]
 
-    def metrics(self) -> dict[str, float]:
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+        """See `JudgeEngine`."""
+        return []
+
+    def counts(self) -> dict[str, float]:
         """See `JudgeEngine`."""
         return {}
 

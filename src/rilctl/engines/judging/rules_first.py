@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import RuleJudgeConfig
+from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict
 from rilctl.engines.judging.rule import RuleJudge
 
@@ -33,18 +35,26 @@ class RulesFirst:
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
         verdicts = self._rules.judge(requests)
-        rest = [i for i, verdict in enumerate(verdicts) if not (verdict.correct and verdict.reason == "exact")]
+        rest = [i for i, verdict in enumerate(verdicts) if not _is_exact(verdict)]
         for index, verdict in zip(rest, self._judge.judge([requests[i] for i in rest]), strict=True):
             verdicts[index] = verdict
         self._num_judged += len(requests)
         self._num_exact += len(requests) - len(rest)
         return verdicts
 
-    def metrics(self) -> dict[str, float]:
-        """See `JudgeEngine`: the share of responses that needed no model."""
-        share = {"rules_first_share": self._num_exact / self._num_judged} if self._num_judged else {}
-        return {**self._judge.metrics(), **share}
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+        """See `JudgeEngine`."""
+        verdicts = self._rules.judge(requests)
+        return self._judge.calls([request for request, v in zip(requests, verdicts, strict=True) if not _is_exact(v)])
+
+    def counts(self) -> dict[str, float]:
+        """See `JudgeEngine`: of the responses, how many needed no model."""
+        return self._judge.counts() | {"num_exact": float(self._num_exact), "num_by_rules": float(self._num_judged)}
 
     def close(self) -> None:
         """See `JudgeEngine`."""
         self._judge.close()
+
+
+def _is_exact(verdict: Verdict) -> bool:
+    return bool(verdict.correct) and verdict.reason == "exact"

@@ -4,8 +4,10 @@ import random
 from collections.abc import Sequence
 
 from rilctl.algorithms.statistics import Interval, wilson_interval
+from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict, judge_metrics
 from rilctl.engines.judging.canaries import CANARIES, Canary
 from rilctl.errors import RilctlError
 
@@ -24,7 +26,7 @@ class WatchedJudge:
     """
 
     def __init__(self, judge: JudgeEngine, afresh: JudgeEngine, config: LlmJudgeConfig) -> None:
-        self._judge, self._afresh, self._config = judge, afresh, config
+        self.unwatched, self._afresh, self._config = judge, afresh, config
         self._newest: dict[Canary, Verdict] = {}
         self._num_since = 0
         self._dice = random.Random(0)
@@ -32,27 +34,39 @@ class WatchedJudge:
     @property
     def name(self) -> str:
         """See `JudgeEngine`."""
-        return self._judge.name
+        return self.unwatched.name
 
     @property
     def rows_at_once(self) -> int:
         """See `JudgeEngine`."""
-        return self._judge.rows_at_once
+        return self.unwatched.rows_at_once
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`. Raises `RilctlError` where canaries fooled the judge more often than the recipe allows."""
         if not requests:
             return []
+        self.watch(len(requests))
+        return self.unwatched.judge(requests)
+
+    def watch(self, num_requests: int) -> None:
+        """Put canaries to the judge where they are due before so many requests; raises as `judge` does."""
         if not self._newest:
             self._check(CANARIES)
         elif self._num_since >= self._config.canaries_every:
             self._check(self._dice.sample(CANARIES, _SAMPLE_SIZE))
-        self._num_since += len(requests)
-        return self._judge.judge(requests)
+        self._num_since += num_requests
 
-    def metrics(self) -> dict[str, float]:
-        """See `JudgeEngine`: both rates with Wilson's intervals, how many canaries have no verdict, what they cost."""
-        found = dict(self._judge.metrics()) | {f"canary/{name}": n for name, n in self._afresh.metrics().items()}
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+        """See `JudgeEngine`; canaries are asked afresh."""
+        return self.unwatched.calls(requests)
+
+    def counts(self) -> dict[str, float]:
+        """See `JudgeEngine`; without the canaries."""
+        return self.unwatched.counts()
+
+    def trust(self) -> dict[str, float]:
+        """Metrics: both rates with Wilson's intervals, how many canaries have no verdict, what they cost."""
+        found = {f"canary/{name}": number for name, number in judge_metrics(self._afresh.counts()).items()}
         if self._newest:
             found["canary/num"] = float(len(self._newest))
             found["canary/num_no_verdict"] = float(sum(v.correct is None for v in self._newest.values()))
@@ -64,7 +78,7 @@ class WatchedJudge:
 
     def close(self) -> None:
         """See `JudgeEngine`."""
-        self._judge.close()
+        self.unwatched.close()
 
     def _check(self, canaries: Sequence[Canary]) -> None:
         self._num_since = 0
@@ -98,3 +112,8 @@ class WatchedJudge:
         """The kinds of canary that were judged wrongly, the most frequent first."""
         kinds = [c.kind for c, v in self._newest.items() if c.is_right == is_right and v.correct == (not is_right)]
         return ", ".join(f"`{kind}`" for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:5])
+
+
+def metrics_of(judge: JudgeEngine) -> dict[str, float]:
+    """What a judge that works alone knows about itself so far."""
+    return judge_metrics(judge.counts()) | (judge.trust() if isinstance(judge, WatchedJudge) else {})

@@ -1,13 +1,11 @@
-"""Rollouts and verdicts on several ranks: who asks, and for whom."""
+"""Rollouts on several ranks: who asks, and for whom."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.training.ranks import Ranks
 from rilctl.stages.ril.sampled import Answer, Answers, SampledSteps, keep, restore
 
@@ -70,33 +68,3 @@ class RolloutAsker:
         shared = self.ranks.gather_lists([keep(answer).model_dump_json() for answer in answers])
         own = self.ranks.share([restore(Answer.model_validate_json(row)) for row in shared])
         return own, self.ranks.add_up(metrics)
-
-
-@dataclass
-class JudgeAsker:
-    """The judge, for all ranks: rank 0 asks for everybody, so that it is loaded, watched and paid for once.
-
-    Args:
-        judge: says what is right; None on other ranks than 0.
-        ranks: this process among the others.
-    """
-
-    judge: JudgeEngine | None
-    ranks: Ranks
-
-    def gather(self, samples: Sequence[Sample], responses: Sequence[tuple[int, str]]) -> list[JudgeRequest]:
-        """What rank 0 is to ask for; nothing on other ranks. Collective.
-
-        Args:
-            samples: the questions, the same on all ranks.
-            responses: this rank's, each with its question's place.
-        """
-        asked = [(samples[place], text) for place, text in self.ranks.gather_lists(responses)]
-        if not self.ranks.is_main:
-            return []
-        return [JudgeRequest(sample.question, sample.answer, text, sample.images) for sample, text in asked]
-
-    def share(self, verdicts: Sequence[bool | None], num_own: int) -> list[bool | None]:
-        """Those of this rank's responses, of the verdicts that rank 0 has. Collective."""
-        start = sum(self.ranks.gather(num_own)[: self.ranks.rank])
-        return self.ranks.gather(list(verdicts))[0][start : start + num_own]

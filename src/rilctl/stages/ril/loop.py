@@ -15,7 +15,6 @@ from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
 from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, DataError, RowError
@@ -47,6 +46,7 @@ from rilctl.stages.ril.row_metrics import gather_groups, row_metrics
 from rilctl.stages.ril.rows import Group, TeacherRows, student_row
 from rilctl.stages.ril.sampled import SampledSteps
 from rilctl.stages.ril.step import Learner, make_learner
+from rilctl.stages.ril.verdicts import JudgeAsker
 
 SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
 """Metrics beside the progress bar."""
@@ -106,11 +106,11 @@ class Loop:
         context: StageContext,
         config: TrainConfig,
         inputs: TrainInputs,
-        judge: JudgeEngine | None,
+        judge: JudgeAsker,
         artifact_run: Run,
         ranks: Ranks,
     ) -> "Loop":
-        """Load everything that a run needs; rank 0 alone has a judge. Collective."""
+        """Load everything that a run needs. Collective."""
         with phase("train", "loading"):
             with ranks.together():
                 roles = load_roles(context, config, inputs)
@@ -272,10 +272,9 @@ class Loop:
             answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
         places = self.ranks.share(range(len(samples)))
         texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
-        asked = self.learner.judge.gather(samples, texts)
-        with self.ranks.together():
-            verdicts = [correct for correct in self.learner.verdicts(asked, len(asked)) if correct is not None]
-        num_verdicts, num_asked = self.ranks.total(len(verdicts)), self.ranks.total(len(asked))
+        said = self.learner.judge.verdicts(samples, texts, self.config, self.context.check_stop)
+        verdicts = [correct for correct in said if correct is not None]
+        num_verdicts, num_asked = len(verdicts), len(said)
         if not num_asked:
             return {}
         missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
@@ -285,7 +284,7 @@ class Loop:
                 f"`max_missing_verdicts` is {self.config.max_missing_verdicts:.0%}; it doesn't count"
             )
             return missing
-        interval = wilson_interval(self.ranks.total(sum(verdicts)), num_verdicts)
+        interval = wilson_interval(sum(verdicts), num_verdicts)
         if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
             with self.vlm.sharding.whole(), self.ranks.together():
                 if self.ranks.is_main:

@@ -3,7 +3,6 @@
 Shapes: B groups, G rows of the largest group.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -13,13 +12,9 @@ from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
 from rilctl.config.pretrain_disc import DiscLoss
 from rilctl.config.train import AlgorithmConfig, TrainConfig
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
-from rilctl.errors import EndpointError, RilctlError
+from rilctl.errors import RilctlError
 from rilctl.schemas.records import response_digest
 from rilctl.stages.ril.rows import Group, Row
-
-_PAUSE_S = 15.0
-"""Between two attempts to get the verdicts that a step lacks."""
 
 Value = Callable[[Row], float | None]
 
@@ -41,46 +36,6 @@ def not_judged(groups: Sequence[Group], prepaid: Mapping[str, bool]) -> list[tup
             else:
                 asked.append((group, row))
     return asked
-
-
-def ask_judge(
-    judge: JudgeEngine,
-    requests: Sequence[JudgeRequest],
-    config: TrainConfig,
-    *,
-    num_rows: int,
-    check_stop: Callable[[], object],
-) -> list[bool | None]:
-    """Verdicts; None where the judge gave none.
-
-    While more are missing than the recipe allows, and as long as it has patience, they are asked for again.
-
-    Args:
-        judge: says what is right.
-        requests: what it is asked.
-        config: how many verdicts may be missing, and what is done about more.
-        num_rows: of which verdicts are wanted, prepaid ones included.
-        check_stop: called while verdicts are waited for; may raise to stop.
-
-    Raises:
-        EndpointError: the judge is down, and the recipe's patience is over.
-        RilctlError: it can't be trusted.
-    """
-    found: dict[int, bool] = {}
-    deadline = time.monotonic() + (config.verdict_wait_s if config.missing_verdicts == "wait" else 0.0)
-    while True:
-        is_last = time.monotonic() >= deadline
-        missing = [index for index in range(len(requests)) if index not in found]
-        try:
-            for index, verdict in zip(missing, judge.judge([requests[index] for index in missing]), strict=True):
-                if verdict.correct is not None:
-                    found[index] = verdict.correct
-        except EndpointError:
-            if is_last:
-                raise
-        if is_last or are_enough(len(found) + num_rows - len(requests), num_rows, config):
-            return [found.get(index) for index in range(len(requests))]
-        _pause(min(_PAUSE_S, max(0.0, deadline - time.monotonic())), check_stop)
 
 
 def are_enough(num_verdicts: int, num_rows: int, config: TrainConfig) -> bool:
@@ -134,13 +89,6 @@ def assign_rewards(groups: Sequence[Group], algorithm: AlgorithmConfig, disc_los
             if rewards.rewarded_mask_BG[b, g] and not (row.in_policy and skipped_B[b]):
                 row.reward = float(rewards.rewards_BG[b, g])
             row.advantage = float(advantages_BG[b, g])
-
-
-def _pause(seconds: float, check_stop: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        check_stop()
-        time.sleep(min(0.2, seconds))
 
 
 def _grid(groups: Sequence[Group], value: Value) -> tuple[Tensor, Tensor]:

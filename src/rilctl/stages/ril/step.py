@@ -1,17 +1,14 @@
 """One step of Algorithm 2: discriminator, rewards, advantages, policy."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from threading import Event
 from typing import TypedDict
 
 from torch import Tensor
 
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
@@ -21,12 +18,12 @@ from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import present
 from rilctl.stages.phases import phase
-from rilctl.stages.ril.asking import JudgeAsker
 from rilctl.stages.ril.placement import Trained, Turns
 from rilctl.stages.ril.policy_update import PolicyUpdate
-from rilctl.stages.ril.rewarding import ask_judge, assign_rewards, not_judged, refuse_missing
+from rilctl.stages.ril.rewarding import assign_rewards, not_judged, refuse_missing
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group
+from rilctl.stages.ril.verdicts import JudgeAsker
 
 
 class _Options(TypedDict):
@@ -78,30 +75,23 @@ class Learner:
         metrics: dict[str, float | None] = {}
         after = None
         asked = not_judged(groups, self.prepaid) if self.config.algorithm.uses_judge else []
-        requests = self.judge.gather(samples, [(group.place, row.text) for group, row in asked])
+        to_judge = self.judge.prepare(samples, [(group.place, row.text) for group, row in asked])
+        part = self.judge.deal(to_judge)
         num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
-        is_over = Event()
-
-        def stop() -> None:
-            is_over.set()
-            if self.judge.judge is not None:
-                self.judge.judge.close()
-
-        def ask() -> list[bool | None]:
-            return self.verdicts(requests, num_rows, is_over)
-
-        with meanwhile(ask, stop=stop, name="judge") as answers:
+        with meanwhile(lambda: self.judge.ask(to_judge, part), stop=self.judge.close, name="judge") as answers:
             if self.disc is not None:
                 with self._discriminators_turn():
                     disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
             with self.ranks.together():
-                verdicts = answers.result()
-                refuse_missing(verdicts, num_rows, self.config)
-        for (_, row), correct in zip(asked, self.judge.share(verdicts, len(asked)), strict=True):
+                said = answers.result()
+        self.judge.collect(to_judge, said)
+        self.judge.wait_for_more(to_judge, part, said, self.config, num_rows=num_rows, check_stop=self.check_stop)
+        with self.ranks.together():
+            refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, self.config)
+        for (_, row), correct in zip(asked, to_judge.verdicts(to_judge.own), strict=True):
             row.answer_reward = None if correct is None else float(correct)
-        if self.judge.judge is not None:
-            metrics |= {f"judge/{name}": value for name, value in self.judge.judge.metrics().items()}
+        metrics |= {f"judge/{name}": value for name, value in self.judge.metrics().items()}
         with self.ranks.together():
             assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
         if after is not None:
@@ -114,26 +104,6 @@ class Learner:
     def _discriminators_turn(self) -> Iterator[None]:
         with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
             yield
-
-    def verdicts(
-        self, requests: Sequence[JudgeRequest], num_rows: int, is_over: Event | None = None
-    ) -> list[bool | None]:
-        """What the judge says, as patiently as the recipe wants it; see `ask_judge`.
-
-        Args:
-            requests: what this rank asks.
-            num_rows: of which verdicts are wanted, prepaid ones included.
-            is_over: set when nobody wants to know any more.
-        """
-        if self.judge.judge is None or not requests:
-            return []
-
-        def check_stop() -> None:
-            if is_over is not None and is_over.is_set():
-                raise CancelledError
-            self.check_stop()
-
-        return ask_judge(self.judge.judge, requests, self.config, num_rows=num_rows, check_stop=check_stop)
 
     def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.
@@ -177,14 +147,14 @@ class Learner:
 
 
 def make_learner(
-    config: TrainConfig, roles: Roles, judge: JudgeEngine | None, prepaid: Mapping[str, bool], ranks: Ranks
+    config: TrainConfig, roles: Roles, judge: JudgeAsker, prepaid: Mapping[str, bool], ranks: Ranks
 ) -> Learner:
     """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
 
     Args:
         config: the `[train]` table.
         roles: the models.
-        judge: says what is right; None on other ranks than 0.
+        judge: says what is right.
         prepaid: verdicts on teachers' responses, by response digest.
         ranks: this process among those that train.
     """
@@ -193,16 +163,15 @@ def make_learner(
     policy_steps = config.num_steps * config.algorithm.policy_updates
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
     update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
-    asker = JudgeAsker(judge, ranks)
     if disc is None:
-        return Learner(config, update, None, None, asker, prepaid, ranks)
+        return Learner(config, update, None, None, judge, prepaid, ranks)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
     disc_optim = config.discriminator.optim
     disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
     turns = None
     if roles.disc_waits:
         turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))
-    return Learner(config, update, disc, disc_engine, asker, prepaid, ranks, turns)
+    return Learner(config, update, disc, disc_engine, judge, prepaid, ranks, turns)
 
 
 def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:

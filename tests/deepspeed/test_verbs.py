@@ -134,7 +134,7 @@ def test_two_processes_learn_what_one_learns(workspace: Path, tmp_path: Path, wh
         assert own == pytest.approx({name: expected[name] for name in own}, rel=1e-3, abs=1e-5)
 
 
-def test_rank_0_asks_the_judge_for_all(workspace: Path, tmp_path: Path, whole: Callable[[int], Path]) -> None:
+def test_ranks_share_the_judge(workspace: Path, tmp_path: Path, whole: Callable[[int], Path]) -> None:
     cases: list[JudgeRequest] = []
 
     def script(call: Call) -> str:
@@ -144,9 +144,13 @@ def test_rank_0_asks_the_judge_for_all(workspace: Path, tmp_path: Path, whole: C
     own, out = tmp_path / "workspace", tmp_path / "train"
     shutil.copytree(workspace, own)
     with ScriptedEndpoint(script) as endpoint:
-        llm = f"judge={{ type = 'llm', model = 'careful', endpoint = {{ url = '{endpoint.url}' }} }}"
+        llm = (
+            f"judge={{ type = 'llm', model = 'careful', endpoint = {{ url = '{endpoint.url}', max_concurrency = 3 }} }}"
+        )
         code, _, stderr = finish(start(own, *train(2, out), "--set", llm))
+        most_at_once = endpoint.most_at_once
     assert code == 0, stderr
+    assert 1 < most_at_once <= 3
     assert len(cases) == len(set(cases)) > len(CANARIES)
     assert {canary.request for canary in CANARIES} < set(cases)
     verdicts = [

@@ -41,7 +41,8 @@ with open_ranks(find_world(os.environ), grouped=True) as ranks:
     said = []
     with opened_asker(context, recipe.judge, ranks, root / "out/resume") as asker:
         if told.get("dies") == ranks.rank:
-            asker.collect = lambda *_: os._exit(9)
+            collect = asker.collect
+            asker.collect = lambda asked, said: os._exit(9) if said.found else collect(asked, said)
         for step in range(told["steps"]):
             # of each question, three responses: one right, one that is the same for all steps, one of this step
             own = [(i, text) for i in ranks.share(range(len(samples))) for text in (f"{i + 1}", "0", f"0{step}")]
@@ -74,14 +75,14 @@ class Judge:
         return Counter(c for c in self.cases if c in known), Counter(c for c in self.cases if c not in known)
 
 
-def ask(folder: Path, judge: Judge, num_ranks: int, *, questions: int = 10, steps: int = 2, **told: Any) -> Any:
+def ask(folder: Path, script: Judge, num_ranks: int, *, questions: int = 10, steps: int = 2, **told: Any) -> Any:
     """What each rank was told; also the largest number of calls at once."""
-    script = folder / "rank.py"
-    script.write_text(RANK)
-    with ScriptedEndpoint(judge) as endpoint:
+    file = folder / "rank.py"
+    file.write_text(RANK)
+    with ScriptedEndpoint(script) as endpoint:
         table = {"url": endpoint.url, "max_concurrency": told.pop("max_concurrency", 5)}
         told = {"questions": questions, "steps": steps, "endpoint": table, **told}
-        done = run_ranks(script, str(folder), json.dumps(told), num_ranks=num_ranks)
+        done = run_ranks(file, str(folder), json.dumps(told), num_ranks=num_ranks)
         most = endpoint.most_at_once
     return done, most
 
@@ -127,8 +128,7 @@ def test_metrics_are_the_same_whatever_the_number_of_ranks(tmp_path: Path) -> No
     for num_ranks in (1, 3):
         folder = tmp_path / str(num_ranks)
         folder.mkdir()
-        priced = {"rules_first": True}
-        done, _ = ask(folder, Judge(), num_ranks, judge=priced)
+        done, _ = ask(folder, Judge(), num_ranks, judge={"rules_first": True})
         found.append(replies(done)[0]["metrics"])
     assert found[0] == found[1] and 0 < found[0]["rules_first_share"] < 1
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -15,8 +16,8 @@ from rilctl.models.vlm import Vlm
 
 INDEX = "model.safetensors.index.json"
 _SHARD_BYTES = 4 << 30
-_CHUNK = 1 << 22
-"""Elements that are widened to 64 bits at once."""
+_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
+"""Elements that are widened to 64 bits at once; on a CPU they and what is made of them must fit its cache."""
 _ODD = 0x9E3779B97F4A7C15 - (1 << 64)
 """Spreads a position over 64 bits; odd, so that no position loses any."""
 
@@ -97,19 +98,42 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
         (directory / name).chmod(mode)
 
 
+def file_checksums(directory: Path, device: torch.device) -> dict[str, str]:
+    """Checksum of each weight in a model directory, by its name there.
+
+    Args:
+        directory: in the Hugging Face layout, with safetensors.
+        device: that computes them; a GPU is several hundred times faster.
+    """
+    index = directory / INDEX
+    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else None
+    found: dict[str, str] = {}
+    for file in sorted(directory.glob("*.safetensors")):
+        if names is None or file.name in names:
+            with safe_open(file, framework="pt") as tensors:
+                found |= {name: checksum(tensors.get_tensor(name), device) for name in tensors.keys()}  # noqa: SIM118
+    return found
+
+
 @torch.no_grad()
-def checksum(tensor: Tensor) -> str:
+def checksum(tensor: Tensor, device: torch.device | None = None) -> str:
     """128 bits over a tensor's bits and their order, the same on every device; its shape doesn't count.
 
     Two sums of 64-bit integers, which wrap: of the elements' bits, and of the bits mixed with their position.
+
+    Args:
+        tensor: of any kind.
+        device: that computes them; None: where the tensor is.
     """
     bits = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
     flat = tensor.detach().contiguous().view(-1).view(bits)
-    plain = torch.zeros((), dtype=torch.int64, device=flat.device)
+    device = device or flat.device
+    plain = torch.zeros((), dtype=torch.int64, device=device)
     mixed = plain.clone()
-    for start in range(0, len(flat), _CHUNK):
-        wide = flat[start : start + _CHUNK].long()
-        position = torch.arange(start + 1, start + 1 + len(wide), device=flat.device) * _ODD
+    chunk = _CHUNK.get(device.type, _CHUNK["cuda"])
+    for start in range(0, len(flat), chunk):
+        wide = flat[start : start + chunk].to(device).long()
+        position = torch.arange(start + 1, start + 1 + len(wide), device=device) * _ODD
         plain += wide.sum()
         mixed += ((wide ^ position) * (position | 1)).sum()
     return "".join(f"{int(total) % (1 << 64):016x}" for total in (plain, mixed))

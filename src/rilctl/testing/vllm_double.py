@@ -21,7 +21,7 @@ from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.models.decode import sample
 from rilctl.models.prompts import encode_text
 from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import checksum, policy_weights
+from rilctl.models.weights import checksum, file_checksums, policy_weights
 from rilctl.testing.endpoint import Call, Wire, failure
 
 MAX_LENGTH_TOKENS = 256
@@ -86,6 +86,8 @@ class VllmDouble:
             case "reload_weights":
                 self._vlm = _load(Path(arguments["weights_path"]))
                 self._received = {name: checksum(tensor) for name, tensor in policy_weights(self._vlm, torch.float32)}
+            case "rilctl_restore":
+                self._vlm, self._received = _load(self._model), file_checksums(self._model, torch.device("cpu"))
             case "rilctl_received":
                 return dict(self._received)
             case "rilctl_resident":

@@ -91,20 +91,10 @@ def tokens(answers: list) -> list:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_contract(check, model: Path, server: ScriptedEndpoint):
-    asked = ModelConfig(model=str(model))
+def test_contract(check, exported: Path, server: ScriptedEndpoint):
+    asked = ModelConfig(model=str(exported))
     with closing(open_generation(asked, table(server), Path(), warn=lambda message: None)) as engine:
         check(EngineUnderTest(engine))
-
-
-def test_a_server_of_another_model_is_said(model: Path, exported: Path, server: ScriptedEndpoint):
-    said: list[str] = []
-    for directory in (exported, model):
-        asked = ModelConfig(model=str(directory))
-        with closing(open_generation(asked, table(server), Path(), warn=said.append)) as engine:
-            engine.generate(requests(), SAMPLING)
-    (message,) = said
-    assert f"serves `{exported}`, and `{model}` is asked for" in message
 
 
 def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint):

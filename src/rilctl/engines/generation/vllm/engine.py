@@ -1,6 +1,7 @@
 """Generation engines over vLLM: a model that stays as it is, or a policy whose weights change."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
@@ -11,10 +12,14 @@ from rilctl.models.processor import EncodedPrompt
 
 _MAX_ROUNDS = 8
 """A batch of questions outlives so many restarts of a server."""
+_MAX_ATTEMPTS = 4
+"""To give weights to a server that goes away meanwhile."""
 Results = dict[int, tuple[Response, ...] | RowError]
+AnyBackend = TypeVar("AnyBackend", bound=Backend)
+T = TypeVar("T")
 
 
-class VllmGeneration:
+class VllmGeneration(Generic[AnyBackend]):
     """A `GenerationEngine` over a vLLM that starts when the first prompt comes.
 
     Args:
@@ -26,7 +31,7 @@ class VllmGeneration:
 
     def __init__(
         self,
-        start: Callable[[], tuple[Backend, Reader]],
+        start: Callable[[], tuple[AnyBackend, Reader]],
         *,
         model_name: str,
         model_digest: str,
@@ -34,9 +39,9 @@ class VllmGeneration:
     ) -> None:
         self.model_name, self.model_digest, self.rows_at_once = model_name, model_digest, rows_at_once
         self._start = start
-        self._started: tuple[Backend, Reader] | None = None
+        self._started: tuple[AnyBackend, Reader] | None = None
 
-    def started(self) -> tuple[Backend, Reader]:
+    def started(self) -> tuple[AnyBackend, Reader]:
         """The backend and what reads for it, started if need be."""
         if self._started is None:
             self._started = self._start()
@@ -111,6 +116,27 @@ class VllmGeneration:
             self._revive()
         lost = f"{len(asks) - len(answers)} of {len(asks)} responses are missing after {_MAX_ROUNDS} rounds"
         raise EngineError(f"vLLM goes away again and again: {lost}", hint="look at its log; the same command goes on")
+
+    def _insist(self, attempt: Callable[[], T | None]) -> T:
+        """What comes of an attempt to give vLLM its weights, which begins anew when vLLM goes away meanwhile.
+
+        Raises:
+            EngineError: it goes away again and again.
+        """
+        reason = "it did not answer the proof's question"
+        for _ in range(_MAX_ATTEMPTS):
+            self.started()[0].wait()
+            try:
+                found = attempt()
+            except ConnectionError as error:
+                reason = str(error)
+                continue
+            if found is not None:
+                return found
+        raise EngineError(
+            f"vLLM fails {_MAX_ATTEMPTS} times while it takes the weights: {reason}",
+            hint="its log says more; workers that don't answer may wait for a trainer that is gone: restart them",
+        )
 
     def _is_current(self, answer: Answer) -> bool:
         """Whether the right weights sampled it."""

@@ -1,9 +1,11 @@
 """Engines over vLLM from the recipe's tables; vLLM starts when the first prompt comes."""
 
 import importlib.util
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import Dtype, ModelConfig
@@ -15,15 +17,17 @@ from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.generation.vllm.served import ServedModel
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.errors import UsageError
+from rilctl.models.devices import pick_device
 from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import ModelSource, answering_digest, find_model
+from rilctl.models.source import answering_digest, find_model
 from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.vocabulary import banned_ids, stop_ids
-from rilctl.models.weights import export_untied
+from rilctl.models.weights import export_untied, file_checksums
 
 VllmConfig = VllmEngineConfig | VllmServerEngineConfig
 
@@ -35,7 +39,7 @@ def open_vllm(
     *,
     warn: Callable[[str], object],
     check_stop: Callable[[], object],
-) -> VllmGeneration:
+) -> VllmGeneration[Any]:
     """An engine over a model that stays as it is; its directory is loaded as it is.
 
     Raises:
@@ -48,30 +52,29 @@ def open_vllm(
     source = find_model(model.model, revision=model.revision, base_dir=base_dir)
     dtype = model.dtype or default_dtype(model.model)
 
-    def start() -> tuple[Backend, Reader]:
-        encoder = Encoder(load_processor(source.path, source.family), source)
-        reader = _reader(encoder, PromptCache(encoder, warn=warn), engine)
-        if isinstance(engine, VllmServerEngineConfig):
-            server = VllmServer(engine, ServerHttp(engine, warn, check_stop), None)
-            if not _may_serve(server.serves, model, source):
-                warn(
-                    f"the vLLM server at {engine.url} serves `{server.serves}`, and `{source.name}` is asked for: "
-                    "its answers will be taken for those of the latter"
-                )
-            return server, reader
-        return LocalVllm(source.path, dtype, engine), reader
+    digest = answering_digest(model, source, engine="vllm")
 
+    def reader() -> Reader:
+        encoder = Encoder(load_processor(source.path, source.family), source)
+        return _reader(encoder, PromptCache(encoder, warn=warn), engine)
+
+    if isinstance(engine, VllmServerEngineConfig):
+        return ServedModel(
+            lambda: (VllmServer(engine, ServerHttp(engine, warn, check_stop), None), reader()),
+            source=source,
+            dtype=dtype,
+            is_quantized="quantization_config" in json.loads((source.path / "config.json").read_text()),
+            checksums=lambda: file_checksums(source.path, pick_device("auto")),
+            model_digest=digest,
+            rows_at_once=engine.rows_per_batch,
+            warn=warn,
+        )
     return VllmGeneration(
-        start,
+        lambda: (LocalVllm(source.path, dtype, engine), reader()),
         model_name=source.name,
-        model_digest=answering_digest(model, source, engine="vllm"),
+        model_digest=digest,
         rows_at_once=engine.rows_per_batch,
     )
-
-
-def _may_serve(serves: str, model: ModelConfig, source: ModelSource) -> bool:
-    """Whether a server's name for its model, a hub id or a directory of its own host, fits the one asked for."""
-    return Path(serves).name in {Path(name).name for name in (model.model, source.name, source.path)}
 
 
 def open_vllm_rollouts(

@@ -1,7 +1,5 @@
 """vLLM rolls out a policy that is trained elsewhere: weights are sent, and what arrived is proven."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 
 from rilctl.config.fields import Dtype, SamplingConfig
@@ -10,16 +8,13 @@ from rilctl.engines.generation.vllm.backend import LOADING, Answer, Backend
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.proof import Proof
 from rilctl.engines.generation.vllm.reader import Reader
-from rilctl.engines.generation.vllm.state import ServerState, check_boot
+from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
 from rilctl.errors import EngineError, RowError
 from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.weights import Weights, checksum, policy_weights
 
-_MAX_ATTEMPTS = 4
-"""To send the weights to a server that goes away meanwhile."""
 
-
-class VllmRollouts(VllmGeneration):
+class VllmRollouts(VllmGeneration[Backend]):
     """A `RolloutEngine`: a copy of the policy in vLLM, replaced whole at every update, adapters merged.
 
     Args:
@@ -59,7 +54,7 @@ class VllmRollouts(VllmGeneration):
     def update(self, version: int) -> dict[str, float]:
         """See `RolloutEngine`."""
         self._step = version
-        return self._send()
+        return self._insist(self._send)
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
@@ -71,25 +66,8 @@ class VllmRollouts(VllmGeneration):
         self.started()[0].rest()
         return results
 
-    def _send(self) -> dict[str, float]:
-        """Send the policy's present weights until it is proven that they are sampled from."""
-        backend, _ = self.started()
-        reason = "it did not answer the proof's question"
-        for _ in range(_MAX_ATTEMPTS):
-            backend.wait()
-            try:
-                measured = self._send_once()
-            except ConnectionError as error:
-                reason = str(error)
-                continue
-            if measured is not None:
-                return measured
-        raise EngineError(
-            f"vLLM fails {_MAX_ATTEMPTS} times while it takes the weights: {reason}",
-            hint="its log says more; workers that don't answer may wait for a trainer that is gone: restart them",
-        )
-
-    def _send_once(self) -> dict[str, float] | None:
+    def _send(self) -> dict[str, float] | None:
+        """Send the policy's present weights; what was measured, or None where vLLM went away before it was proven."""
         backend, reader = self.started()
         boot = backend.boot()
         if self._proof is None or self._state is None or boot.identity != self._state.identity:
@@ -105,7 +83,7 @@ class VllmRollouts(VllmGeneration):
         backend.workers("rilctl_watch")
         backend.name(LOADING)
         backend.load(weights, boot)
-        self._state = ServerState(boot.identity, f"step-{self._step}-{_digest(sent)}")
+        self._state = ServerState(boot.identity, f"step-{self._step}-{digest_of(sent)}")
         backend.name(self._state.version)
         return self._proof.check(self._state.version, sent)
 
@@ -119,8 +97,4 @@ class VllmRollouts(VllmGeneration):
                 f"vLLM lost the weights `{self._state.version if self._state else None}`, which another process sent",
                 hint="the same command goes on from the last checkpoint",
             )
-        self._send()
-
-
-def _digest(checksums: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:16]
+        self._insist(self._send)

@@ -37,7 +37,8 @@ class VllmServer:
     """
 
     def __init__(self, engine: VllmServerEngineConfig, http: ServerHttp, transfer: Transfer | None) -> None:
-        self._http, self._transfer = http, transfer
+        self.url, self._http, self._transfer = engine.url, http, transfer
+        self._load_timeout_s = max(engine.timeout_s, engine.start_timeout_s)
         self._pool = ThreadPoolExecutor(engine.rows_per_batch, thread_name_prefix="vllm-server")
         try:
             http.wait()
@@ -46,7 +47,6 @@ class VllmServer:
             self.close()
             raise
         self.max_length_tokens = int(model["max_model_len"])
-        self.serves = str(model.get("root") or model["id"])
 
     def wait(self) -> None:
         """See `Backend`."""
@@ -67,8 +67,16 @@ class VllmServer:
         """See `Backend`."""
         assert self._transfer is not None
         self._transfer.send(weights, boot)
-        for cache in ("prefix", "mm", "encoder"):
-            self._http.post(f"/reset_{cache}_cache")
+        self._forget()
+
+    def restore(self) -> None:
+        """Load what the server was started with, and forget what was computed with anything else.
+
+        Raises:
+            ConnectionError: it went away.
+        """
+        self._workers("rilctl_restore", self._load_timeout_s)
+        self._forget()
 
     def name(self, version: str) -> None:
         """See `Backend`."""
@@ -92,6 +100,10 @@ class VllmServer:
             self._transfer.close()
         self._http.close()
 
+    def _forget(self) -> None:
+        for cache in ("prefix", "mm", "encoder"):
+            self._http.post(f"/reset_{cache}_cache")
+
     def _workers(self, method: str, timeout_s: float | None = None) -> list[dict[str, Any]]:
         try:
             reply = self._http.post("/collective_rpc", {"method": method}, timeout_s=timeout_s)
@@ -99,7 +111,8 @@ class VllmServer:
             if f"'{method}'" in str(error):  # no attribute of that name, or not implemented
                 raise EngineError(
                     f"the vLLM server at {self._http.url} can't say which weights it holds",
-                    hint=f"start it with `--worker-extension-cls {WITNESS}`; see docs/vllm.md",
+                    hint=f"start it with `--worker-extension-cls {WITNESS}`, see docs/vllm.md; "
+                    "a teacher or a judge can be an `endpoint` instead",
                 ) from error
             raise
         replies: list[dict[str, Any]] = reply["results"]

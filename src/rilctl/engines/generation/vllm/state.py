@@ -1,5 +1,7 @@
 """Which running vLLM this is, and which weights it samples from."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,3 +70,8 @@ def check_boot(boot: Boot, dtype: str, *, is_quantized: bool = False) -> None:
             f"vLLM quantizes the weights (`{boot.quantization}`), and the model's files don't",
             hint="start the server without `--quantization`",
         )
+
+
+def digest_of(checksums: Mapping[str, str]) -> str:
+    """Of all weights: part of their name, so that a name tells what it stands for."""
+    return hashlib.sha256(json.dumps(dict(checksums), sort_keys=True).encode()).hexdigest()[:16]

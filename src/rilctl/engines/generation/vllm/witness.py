@@ -16,16 +16,19 @@ from rilctl.models.weights import checksum
 
 
 class Witness:
-    """Methods of vLLM's worker; `model_runner` and `vllm_config` are the worker's."""
+    """Methods of vLLM's worker; what is declared here is the worker's own."""
 
     model_runner: Any
     vllm_config: Any
+    device: torch.device
+    reload_weights: Any
 
     def rilctl_boot(self) -> dict[str, Any]:
         """Which worker this is, as long as it lives, and what it was started with: see `Boot`."""
+        config, transfer = self.vllm_config.model_config, self.vllm_config.weight_transfer_config
         if not hasattr(self, "rilctl_boot_id"):  # not at import: workers may be forked from one process
             self.rilctl_boot_id = uuid.uuid4().hex
-        config, transfer = self.vllm_config.model_config, self.vllm_config.weight_transfer_config
+            self.rilctl_started_with = config.model, config.revision, config.model_weights
         return {
             "boot_id": self.rilctl_boot_id,
             "dtype": str(config.dtype).removeprefix("torch."),
@@ -44,9 +47,23 @@ class Witness:
         model.seen_tensors, model.seen_pixels = {}, None
         return {}
 
+    def rilctl_restore(self) -> dict[str, Any]:
+        """Load what this vLLM was started with, whatever it holds now, and watch that."""
+        self.rilctl_watch()
+        config = self.vllm_config.model_config
+        config.model, config.revision, config.model_weights = self.rilctl_started_with  # an update names its own files
+        self.reload_weights()
+        if self.device.type == "cpu":  # a tied head has a copy there, which vLLM doesn't make anew
+            from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+            for module in self.model_runner.get_model().modules():
+                if isinstance(module, ParallelLMHead):
+                    module.quant_method.process_weights_after_loading(module)
+        return {}
+
     def rilctl_received(self) -> dict[str, Any]:
-        """Checksum of each tensor that the loader took since `rilctl_watch`, by its name in the checkpoint."""
-        return dict(self.model_runner.get_model().seen_tensors)
+        """Checksum of each tensor that the loader took since `rilctl_watch`, by its name; empty without one."""
+        return dict(getattr(self.model_runner.get_model(), "seen_tensors", {}))
 
     def rilctl_resident(self) -> dict[str, Any]:
         """Checksums of each weight that lies readable in the model: of the whole, and of the parts it is fused of."""
@@ -65,7 +82,7 @@ class Witness:
     def _hear(self, weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
         received = self.model_runner.get_model().seen_tensors
         for name, tensor in weights:
-            received[name] = checksum(tensor)
+            received[name] = checksum(tensor, self.device)
             yield name, tensor
 
     def _see(self, pictures: dict[str, Any]) -> dict[str, Any]:

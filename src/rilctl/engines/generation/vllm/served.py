@@ -1,0 +1,111 @@
+"""A model that stays as it is, on a server whose weights others may replace: what it holds is proven first.
+
+Answers go to the call cache under the digest of the model's files, so no other weights may have given them. After
+`train`, a server still holds trained ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.vllm.backend import LOADING, Answer
+from rilctl.engines.generation.vllm.engine import VllmGeneration
+from rilctl.engines.generation.vllm.reader import Reader
+from rilctl.engines.generation.vllm.server import VllmServer
+from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
+from rilctl.errors import EngineError, RowError
+from rilctl.models.source import ModelSource
+
+
+class ServedModel(VllmGeneration[VllmServer]):
+    """A `GenerationEngine` over a server.
+
+    Args:
+        start: gives the server and what reads for it.
+        source: the model's files.
+        dtype: in which the model is asked for.
+        is_quantized: whether its files are.
+        checksums: of each weight in its files, by name; asked for once.
+        model_digest: identity of the model, in the call cache's key.
+        rows_at_once: responses asked for at once.
+        warn: told that the server loads its weights again.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], tuple[VllmServer, Reader]],
+        *,
+        source: ModelSource,
+        dtype: str,
+        is_quantized: bool,
+        checksums: Callable[[], Mapping[str, str]],
+        model_digest: str,
+        rows_at_once: int,
+        warn: Callable[[str], object],
+    ) -> None:
+        super().__init__(start, model_name=source.name, model_digest=model_digest, rows_at_once=rows_at_once)
+        self._source, self._dtype, self._is_quantized = source, dtype, is_quantized
+        self._checksums, self._warn = checksums, warn
+        self._expected: Mapping[str, str] | None = None
+        self._state: ServerState | None = None
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+    ) -> list[tuple[Response, ...] | RowError]:
+        """See `GenerationEngine`."""
+        if self._state is None:
+            self._state = self._insist(self._prove)
+        return super().generate(requests, sampling)
+
+    def _is_current(self, answer: Answer) -> bool:
+        return self._state is not None and answer.versions == {self._state.version}
+
+    def _revive(self) -> None:
+        """A server that was started again is proven again; one whose weights another run replaced is left."""
+        self._state = self._insist(self._prove)
+
+    def _prove(self) -> ServerState:
+        server, _ = self.started()
+        boot = server.boot()
+        found = server.version()
+        if self._state is not None and boot.identity == self._state.identity and found != self._state.version:
+            raise EngineError(
+                f"the weights of the vLLM server at {server.url} were replaced while it answered: now it has `{found}`",
+                hint="another run updates them; give it a server of its own, and run the same command again",
+            )
+        check_boot(boot, self._dtype, is_quantized=self._is_quantized)
+        if self._expected is None:
+            self._expected = self._checksums()
+        version = f"files-{digest_of(self._expected)}"
+        if found != version or self._differing(server):
+            self._restore(server, version)
+        return ServerState(boot.identity, version)
+
+    def _restore(self, server: VllmServer, version: str) -> None:
+        """Have the server load what it was started with. Raises `EngineError` where that is another model."""
+        self._warn(
+            f"the vLLM server at {server.url} loads its weights again, to prove that they are `{self.model_name}`"
+        )
+        server.name(LOADING)
+        server.restore()
+        names = self._differing(server)
+        if names:
+            raise EngineError(
+                f"the vLLM server at {server.url} was started with other weights than `{self.model_name}`: "
+                f"{names[0]} and {len(names) - 1} more",
+                hint=f"start it with {self._source.path}, or a copy of it; see docs/vllm.md",
+            )
+        server.name(version)
+
+    def _differing(self, server: VllmServer) -> list[str]:
+        """Names of weights that a worker's loader was not given last as they are in the files."""
+        expected = dict(self._expected or {})
+        received = server.workers("rilctl_received")
+        return sorted(
+            {
+                name
+                for each in received
+                for name in expected.keys() | each.keys()
+                if each.get(name) != expected.get(name)
+            }
+        )

@@ -82,8 +82,8 @@ class Proof:
         """Checksums of what lies in the model, of weights that could be read back before. Their number."""
         readable: set[str] = set()
         for worker, resident in enumerate(self.backend.workers("rilctl_resident")):
-            for name, (whole, *parts) in resident.items():
-                if whole in ours or (parts and ours.issuperset(parts)):
+            for name, parts in resident.items():
+                if ours.issuperset(parts):
                     readable.add(f"{worker}:{name}")
         if self._readable is None:
             self._readable = frozenset(readable)

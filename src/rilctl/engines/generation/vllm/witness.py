@@ -66,12 +66,13 @@ class Witness:
         return dict(getattr(self.model_runner.get_model(), "seen_tensors", {}))
 
     def rilctl_resident(self) -> dict[str, Any]:
-        """Checksums of each weight that lies readable in the model: of the whole, and of the parts it is fused of."""
+        """Checksums of each weight that lies readable in the model: of the parts that the loader fused, or the whole."""
+        received = set(self.rilctl_received().values())
         found: dict[str, Any] = {}
         for prefix, module in self.model_runner.get_model().named_modules():
             for name, parameter in module.named_parameters(recurse=False):
                 if parameter.numel():
-                    found[f"{prefix}.{name}"] = [checksum(part) for part in _parts(module, parameter)]
+                    found[f"{prefix}.{name}"] = _resident(module, parameter, received)
         return found
 
     def rilctl_pixels(self) -> dict[str, Any]:
@@ -92,10 +93,13 @@ class Witness:
         return pictures
 
 
-def _parts(module: Any, parameter: Tensor) -> list[Tensor]:
-    """The whole without padding of the vocabulary, then the parts that were fused, if they were."""
+def _resident(module: Any, parameter: Tensor, received: set[str]) -> list[str]:
+    """See `rilctl_resident`; padding of the vocabulary is left out."""
     rows = getattr(module, "org_vocab_size", None)
     whole = parameter[:rows] if rows else parameter
     sizes = list(getattr(module, "output_partition_sizes", None) or ())
-    is_fused = len(sizes) > 1 and sum(sizes) == len(whole)
-    return [whole, *(torch.split(whole, sizes) if is_fused else ())]
+    if len(sizes) > 1 and sum(sizes) == len(whole):
+        parts = [checksum(part) for part in torch.split(whole, sizes)]
+        if received.issuperset(parts):
+            return parts
+    return [checksum(whole)]

@@ -66,7 +66,7 @@ class Witness:
         return dict(getattr(self.model_runner.get_model(), "seen_tensors", {}))
 
     def rilctl_resident(self) -> dict[str, Any]:
-        """Checksums of each weight that lies readable in the model: of the parts that the loader fused, or the whole."""
+        """Checksums of each weight that lies readable in the model: of the parts that were fused, or of the whole."""
         received = set(self.rilctl_received().values())
         found: dict[str, Any] = {}
         for prefix, module in self.model_runner.get_model().named_modules():

@@ -54,6 +54,9 @@ def save_checkpoint(
 def _publish(resume_dir: Path, staging: Path, step: int) -> None:
     final = resume_dir / f"step-{step:08d}"
     shutil.rmtree(final, ignore_errors=True)
+    for folder in (*staging.iterdir(), staging):
+        if folder.is_dir():
+            fsync_directory(folder)  # the names of the engines' files, whose bytes are there
     staging.rename(final)
     fsync_directory(resume_dir)
     for old in resume_dir.glob("step-*"):

@@ -1,20 +1,22 @@
 """What a training engine remembers: weights that train and AdamW's moments, by name, in safetensors.
 
 Any engine on any number of processes reads what another wrote. The files are private scratch of a run; each rank writes
-one, with some of the parameters, whole.
+one, with some of the parameters, whole, and has one tensor of it in memory at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from rilctl.engines.training.tensor_file import Layout, TensorFile
 from rilctl.errors import ArtifactError
 
+WEIGHT, STEP = "weight", "step"
+"""Names of a parameter itself, and of the number of its steps, among what belongs to it."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """Of AdamW."""
 _HINT = "delete the `resume` directory to start over"
@@ -36,30 +38,50 @@ class ParameterState:
     exp_avg_sq: Tensor | None = None
     step: float = 0.0
 
-    def on_host(self) -> "ParameterState":
-        """The same in host memory."""
-        exp_avg, exp_avg_sq = (moment if moment is None else moment.cpu() for moment in (self.exp_avg, self.exp_avg_sq))
-        return ParameterState(self.weight.cpu(), exp_avg, exp_avg_sq, self.step)
+
+def state_layouts(shapes: Mapping[str, Sequence[int]], stepped: Container[str]) -> dict[str, Layout]:
+    """What a file with these parameters holds, in order.
+
+    Args:
+        shapes: by the parameter's name.
+        stepped: those that AdamW has moments of.
+    """
+    layouts: dict[str, Layout] = {"steps_done": (torch.int64, ())}
+    for name, shape in shapes.items():
+        layouts[f"{WEIGHT}.{name}"] = (torch.float32, shape)
+        if name in stepped:
+            layouts |= {f"{key}.{name}": (torch.float32, shape) for key in MOMENTS}
+            layouts[f"{STEP}.{name}"] = (torch.float32, ())
+    return layouts
 
 
-def write_state(directory: Path, steps_done: int, states: Mapping[str, ParameterState], *, rank: int = 0) -> None:
-    """Write one rank's parameters.
+def state_tensors(parameter: Tensor, moments: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """What belongs to a parameter that is whole in this process, by kind, in the order of `state_layouts`.
+
+    Args:
+        parameter: itself.
+        moments: AdamW's state of it; empty: it has not been stepped.
+    """
+    yield WEIGHT, parameter
+    yield from ((key, moments[key]) for key in ((*MOMENTS, STEP) if moments else ()))
+
+
+def state_file(directory: Path, layouts: Mapping[str, Layout], steps_done: int, *, rank: int = 0) -> TensorFile:
+    """One rank's file, begun.
 
     Args:
         directory: made if need be; holds nothing else.
+        layouts: see `state_layouts`.
         steps_done: optimizer steps.
-        states: by the parameter's name.
         rank: names the file.
+
+    Raises:
+        OSError: it can't be written.
     """
-    tensors = {"steps_done": torch.tensor(steps_done)}
-    for name, state in states.items():
-        tensors[f"weight.{name}"] = state.weight
-        if state.exp_avg is not None and state.exp_avg_sq is not None:
-            tensors |= {f"exp_avg.{name}": state.exp_avg, f"exp_avg_sq.{name}": state.exp_avg_sq}
-            tensors[f"step.{name}"] = torch.tensor(state.step)
     directory.mkdir(parents=True, exist_ok=True)
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(copies, directory / f"training-{rank:05d}.safetensors")
+    file = TensorFile(directory / f"training-{rank:05d}.safetensors", layouts)
+    file.put("steps_done", torch.tensor(steps_done))
+    return file
 
 
 class StateFiles:

@@ -10,7 +10,7 @@ from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.optimizer import Schedule, make_adamw
 from rilctl.engines.training.ranks import Ranks
-from rilctl.engines.training.state import ParameterState, StateFiles, write_state
+from rilctl.engines.training.state import StateFiles, state_file, state_layouts, state_tensors
 
 
 class TorchTraining:
@@ -58,16 +58,9 @@ class TorchTraining:
 
     def save(self, directory: Path) -> None:
         """See `TrainingEngine`."""
-        states = {}
-        for name, parameter in self.parameters.items():
-            moments = self.optimizer.state.get(parameter)
-            states[name] = ParameterState(parameter)
-            if moments:
-                exp_avg, exp_avg_sq, step = (moments[key] for key in ("exp_avg", "exp_avg_sq", "step"))
-                states[name] = ParameterState(parameter, exp_avg, exp_avg_sq, float(step))
         with self._ranks.together():
             if self._ranks.is_main:
-                write_state(directory, self.schedule.steps_done, states)
+                self._write(directory)
 
     def load(self, directory: Path) -> None:
         """See `TrainingEngine`."""
@@ -83,3 +76,16 @@ class TorchTraining:
                         "exp_avg": state.exp_avg.to(parameter.device),
                         "exp_avg_sq": state.exp_avg_sq.to(parameter.device),
                     }
+
+    def _write(self, directory: Path) -> None:
+        moments = {name: self.optimizer.state.get(parameter) or {} for name, parameter in self.parameters.items()}
+        shapes = {name: parameter.shape for name, parameter in self.parameters.items()}
+        layouts = state_layouts(shapes, [name for name in shapes if moments[name]])
+        file = state_file(directory, layouts, self.schedule.steps_done)
+        try:
+            for name, parameter in self.parameters.items():
+                for key, tensor in state_tensors(parameter, moments[name]):
+                    file.put(f"{key}.{name}", tensor)
+            file.close()
+        finally:
+            file.abandon()

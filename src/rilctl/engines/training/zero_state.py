@@ -5,12 +5,13 @@ give what any engine can read. Two gaps in 0.19.8 are closed here: moments exist
 groups only the first one's are linked to its parameters.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rilctl.engines.training.state import MOMENTS, ParameterState
+from rilctl.engines.training.state import MOMENTS, STEP, WEIGHT, ParameterState, state_tensors
 from rilctl.engines.training.zero import import_deepspeed
 
 
@@ -28,18 +29,21 @@ class ZeroState:
         self._engine, self._adamw, self._stage, self._rank = engine, adamw, stage, rank
         self._utils = import_deepspeed().utils
 
-    def read(self, parameter: nn.Parameter) -> ParameterState:
-        """The parameter, whole, on every rank."""
+    def has_moments(self, parameter: nn.Parameter) -> bool:
+        """Whether a step has been taken with it."""
+        return any(self._adamw.state.values()) if self._stage > 0 else bool(self._adamw.state.get(parameter))
+
+    def read(self, parameter: nn.Parameter) -> Iterator[tuple[str, Tensor]]:
+        """What belongs to a parameter, by kind, as `state_tensors` does: each tensor whole, on every rank, in turn."""
         if self._stage == 0:
-            moments = self._adamw.state.get(parameter) or {}
-            exp_avg, exp_avg_sq = (moments.get(key) for key in MOMENTS)
-            return ParameterState(parameter, exp_avg, exp_avg_sq, float(moments.get("step", 0)))
-        weight = self._utils.safe_get_full_fp32_param(parameter)
-        if not any(self._adamw.state.values()):
-            return ParameterState(weight)
-        self._link()
-        exp_avg, exp_avg_sq = (self._utils.safe_get_full_optimizer_state(parameter, key) for key in MOMENTS)
-        return ParameterState(weight, exp_avg, exp_avg_sq, float(self._steps()[0]))
+            yield from state_tensors(parameter, self._adamw.state.get(parameter) or {})
+            return
+        yield WEIGHT, self._utils.safe_get_full_fp32_param(parameter)
+        if self.has_moments(parameter):
+            self._link()
+            for key in MOMENTS:
+                yield key, self._utils.safe_get_full_optimizer_state(parameter, key)
+            yield STEP, self._steps()[0]
 
     def write(self, parameter: nn.Parameter, state: ParameterState) -> None:
         """Keep this rank's part; without moments, they are zero."""

@@ -19,6 +19,7 @@ from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig, Trai
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscInput
 from rilctl.engines.training.open import open_frozen, open_training
+from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
 from rilctl.models.adapters import with_adapter
@@ -96,20 +97,27 @@ class Rows:
         return [self.prompts[pick] for pick in picks], prompt_of_row_N, *collate_responses(self.vlm, responses)
 
 
+def read(config: ModelConfig, case: Case, ranks: Ranks) -> Vlm:
+    """A model that waits to be placed."""
+    return load_role(config, engine=case.engine, base_dir=Path(), device=DEVICE, all_train=not case.lora, ranks=ranks)
+
+
 def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Losses of every step, and what else is compared."""
     config = ModelConfig(model="pocket-student", dtype="bfloat16" if case.bfloat16 else "float32")
     runs = []
     for start in (0, NUM_STEPS // 2):  # the second time from the first one's checkpoint
-        vlm = load_vlm(config, base_dir=Path(), device=DEVICE, trainable=not case.lora)
+        vlm = read(config, case, ranks)
         if case.checkpointing:
             enable_checkpointing(vlm)
         base = vlm
         if case.lora:
             vlm = with_adapter(vlm, LoraConfig(rank=4), adapter="policy", seed=0)
+        place_role(vlm, case.engine, device=DEVICE, ranks=ranks)
         rows = Rows(vlm)
+        whole = load_vlm(config, base_dir=Path(), device=DEVICE, trainable=not case.engine.keeps_masters)
         with torch.no_grad():
-            shared = response_logprobs(vlm, *rows.batch([1, 3]))[0]
+            shared = response_logprobs(whole, *rows.batch([1, 3]))[0]
         if case.lora:
             open_frozen([vlm, base], case.engine, ranks=ranks)
         engine = open_training(vlm, OPTIM, case.engine, num_steps=NUM_STEPS, ranks=ranks)
@@ -147,12 +155,14 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
 def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
     """Two updates of a policy and of two discriminators in one process group; losses."""
     found: dict[str, object] = {}
-    policy = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=DEVICE, trainable=True)
+    policy = read(ModelConfig(model="pocket-student"), case, ranks)
+    place_role(policy, case.engine, device=DEVICE, ranks=ranks)
     rows = Rows(policy)
     engine = open_training(policy, OPTIM, case.engine, num_steps=2, ranks=ranks)
     inputs: tuple[DiscInput, ...] = ("response", "image+question+response")
     for disc_input in inputs:
-        vlm = load_vlm(ModelConfig(model="pocket-student"), base_dir=Path(), device=DEVICE, trainable=True)
+        vlm = read(ModelConfig(model="pocket-student"), case, ranks)
+        place_role(vlm, case.engine, device=DEVICE, ranks=ranks)
         disc = Discriminator(vlm, DiscriminatorCard(input=disc_input, loss="bce", base_digest=vlm.digest))
         disc_engine = open_training(disc, OPTIM, case.engine, num_steps=2, ranks=ranks)
         own = ranks.share(range(3))  # the second of two has one of the three groups

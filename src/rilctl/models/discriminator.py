@@ -28,6 +28,7 @@ from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_response
 from rilctl.models.responses import response_last_hidden
+from rilctl.models.sharding import whole_shape
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem
 
@@ -82,7 +83,7 @@ class Discriminator(nn.Module):
         self.backbone = vlm.backbone
         self._response_ids = lru_cache(_REMEMBERED)(lambda text: encode_response(vlm, normalise(text), stopped=True))
         self.prompts = prompts or PromptCache(vlm)
-        num_hidden = int(vlm.lm_head.weight.shape[1])
+        num_hidden = whole_shape(vlm.lm_head.weight)[1]
         self.head = _Head(num_hidden, 1, device=vlm.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

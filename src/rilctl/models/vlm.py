@@ -85,7 +85,9 @@ class Vlm(Encoder):
         return [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
 
 
-def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, trainable: bool = False) -> Vlm:
+def load_vlm(
+    config: ModelConfig, *, base_dir: Path, device: torch.device, trainable: bool = False, reads_weights: bool = True
+) -> Vlm:
     """Load a model whole, or refuse it.
 
     Args:
@@ -94,6 +96,8 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
         device: where the weights go.
         trainable: keep the weights in float32, with the forward pass in `config.dtype`; not needed where an engine
             keeps float32 masters of them.
+        reads_weights: otherwise room is set aside for weights and buffers, which another process has. It costs address
+            space, and no memory before something is written there.
 
     Raises:
         ModelError: no such model, no processor, a missing or misshapen weight.
@@ -103,8 +107,12 @@ def load_vlm(config: ModelConfig, *, base_dir: Path, device: torch.device, train
     processor = load_processor(source.path, source.family)
     dtype = DTYPES[config.dtype or default_dtype(config.model)]
     weights_dtype = torch.float32 if trainable else dtype
-    if config.random_weights:
-        model = _random_model(source, config.seed).to(weights_dtype)
+    if not reads_weights:
+        model = _room_for(source, weights_dtype)
+    elif config.random_weights:
+        model = _random_model(source, config.seed)
+        for parameter in model.parameters():  # buffers stay as precise as they are in a model that is read
+            parameter.data = parameter.data.to(weights_dtype)
     else:
         model = _load_weights(source, weights_dtype)
     _check_head(model, source)
@@ -143,12 +151,31 @@ def auto_class(family: Family) -> Any:
 
 
 def _random_model(source: ModelSource, seed: int) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _from_configuration(source)
+
+
+def _room_for(source: ModelSource, dtype: torch.dtype) -> Any:
+    """A model whose tensors hold anything; tied ones are one."""
+    with torch.device("meta"):
+        model = _from_configuration(source)
+    made: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) not in made:
+                made[id(parameter)] = nn.Parameter(torch.empty(parameter.shape, dtype=dtype))
+            module.register_parameter(name, made[id(parameter)])
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty_like(buffer, device="cpu"))
+    return model
+
+
+def _from_configuration(source: ModelSource) -> Any:
     from transformers import AutoConfig, GenerationConfig
 
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
+        model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
         if (source.path / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(source.path)
     except Exception as error:

@@ -17,13 +17,10 @@ from rilctl.data.sample import Sample
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, RowError
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, normalise
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import encode_response
-from rilctl.models.vlm import load_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
@@ -41,6 +38,7 @@ from rilctl.stages.inputs import (
     row_seed,
     up_to_date,
 )
+from rilctl.stages.learner import load_learner
 from rilctl.stages.phases import phase
 from rilctl.stages.plans.pretrain_disc import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
@@ -161,13 +159,17 @@ def _train(
     ranks: Ranks,
 ) -> tuple[Discriminator, dict[str, float]]:
     device = pick_device(config.engine.device)
-    is_float32 = config.lora is None and not config.engine.keeps_masters
     with phase("pretrain-disc", "loading"):
-        vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
-        if config.engine.gradient_checkpointing:
-            enable_checkpointing(vlm)
-        if config.lora:
-            vlm = with_adapter(vlm, config.lora, adapter="discriminator", seed=config.seed)
+        vlm = load_learner(
+            context,
+            student,
+            config.engine,
+            config.lora,
+            adapter="discriminator",
+            seed=config.seed,
+            device=device,
+            ranks=ranks,
+        )
     card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
     num_workers = pick_num_workers(config.engine.num_workers, device)
     prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)

@@ -23,14 +23,12 @@ from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import ConfigError, DataError, RowError
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device, pick_num_workers
 from rilctl.models.policy import response_loss
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_response
-from rilctl.models.vlm import Vlm, load_vlm, save_vlm
+from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
@@ -46,6 +44,7 @@ from rilctl.stages.inputs import (
     read_responses,
     up_to_date,
 )
+from rilctl.stages.learner import load_learner
 from rilctl.stages.phases import phase
 from rilctl.stages.plans.sft import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
@@ -122,13 +121,17 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         device = pick_device(config.engine.device)
-        is_float32 = config.lora is None and not config.engine.keeps_masters
         with phase("sft", "loading"):
-            vlm = load_vlm(student, base_dir=context.base_dir, device=device, trainable=is_float32)
-            if config.engine.gradient_checkpointing:
-                enable_checkpointing(vlm)
-            if config.lora:
-                vlm = with_adapter(vlm, config.lora, adapter="student", seed=config.seed)
+            vlm = load_learner(
+                context,
+                student,
+                config.engine,
+                config.lora,
+                adapter="student",
+                seed=config.seed,
+                device=device,
+                ranks=ranks,
+            )
         held_out = [_data_row(sample, held_out=True) for sample in validation.samples]
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)

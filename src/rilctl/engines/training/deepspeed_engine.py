@@ -16,6 +16,7 @@ from rilctl.engines.training.state import StateFiles, state_file, state_layouts
 from rilctl.engines.training.tensor_file import TensorFile
 from rilctl.engines.training.zero import initialize
 from rilctl.engines.training.zero_state import ZeroState
+from rilctl.models.sharding import whole_shape
 
 
 class DeepspeedTraining:
@@ -27,6 +28,7 @@ class DeepspeedTraining:
     Args:
         model: holds the parameters; its `sharding` is for who runs it.
         head: weights that a forward pass reads without running their module.
+        beside: see `initialize`.
         named_parameters: those that train.
         optim: optimizer and schedule.
         config: stage and offload.
@@ -38,6 +40,7 @@ class DeepspeedTraining:
         self,
         model: nn.Module,
         head: nn.Parameter | None,
+        beside: Iterable[nn.Parameter],
         named_parameters: Iterable[tuple[str, nn.Parameter]],
         optim: OptimConfig,
         config: DeepspeedEngineConfig,
@@ -47,7 +50,7 @@ class DeepspeedTraining:
     ) -> None:
         self.parameters = dict(named_parameters)
         self._ranks, self._stage = ranks, config.zero_stage
-        self._shapes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
+        self._shapes = {name: whole_shape(parameter) for name, parameter in self.parameters.items()}
         self._clip = optim.max_grad_norm
         self._adamw = make_adamw(self.parameters, optim)
         model.requires_grad_(False)
@@ -56,7 +59,7 @@ class DeepspeedTraining:
         if self._stage == 0:  # DeepSpeed would clip, but keep the norm to itself
             self._adamw.register_step_pre_hook(self._clip_gradients)
         clip_there = self._clip if self._stage > 0 else 0.0
-        self._engine, self.sharding = initialize(model, head, config, self._adamw, clip_there)
+        self._engine, self.sharding = initialize(model, head, config, self._adamw, clip_there, beside)
         self._state = ZeroState(self._engine, self._adamw, stage=self._stage, rank=ranks.rank)
         self._grad_norm = 0.0
         self.schedule = Schedule(self._adamw, optim, num_steps)

@@ -11,10 +11,9 @@ from rilctl.engines.training.deepspeed_engine import DeepspeedTraining
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.engines.training.zero import initialize
-from rilctl.errors import UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.prompts import encode_prompt
-from rilctl.models.vlm import DTYPES, Vlm
+from rilctl.models.vlm import Vlm
 
 _PICTURE_PX = 56
 """Side of the picture in a stand-in; two patches of the largest that our families have, so none enlarges it."""
@@ -28,29 +27,28 @@ def open_training(
     DeepSpeed takes all weights over. Adapters are whole on every rank, whatever becomes of the frozen weights.
 
     Args:
-        trained: the model.
+        trained: the model, placed (`place_role`).
         optim: optimizer and schedule.
         engine: which engine.
         num_steps: optimizer steps of the whole run, for the schedule.
         ranks: this process among those that train.
 
     Raises:
-        UsageError: DeepSpeed isn't installed, or can't train this model.
+        UsageError: DeepSpeed isn't installed.
     """
     parameters = trained.trained_parameters()
     if not isinstance(engine, DeepspeedEngineConfig):
         return TorchTraining(parameters, optim, num_steps=num_steps)
     vlm, sees_pictures = (trained, True) if isinstance(trained, Vlm) else (trained.vlm, trained.sees_pictures)
-    _check(vlm, engine)
     _keep_in_step(vlm, ranks, sees_pictures=sees_pictures)
     if vlm.adapter is not None:
         return TorchTraining(parameters, optim, num_steps=num_steps, ranks=ranks)
     model = trained.model if isinstance(trained, Vlm) else trained
-    if engine.keeps_masters:  # the head of a discriminator is float32 still
-        for parameter in model.parameters():
-            parameter.data = parameter.data.to(vlm.dtype)
+    if engine.keeps_masters and isinstance(trained, Discriminator):
+        trained.head.to(vlm.dtype)  # it is float32 still
     head = vlm.lm_head.weight if isinstance(trained, Vlm) else None
-    training = DeepspeedTraining(model, head, parameters, optim, engine, num_steps=num_steps, ranks=ranks)
+    beside = list(vlm.model.parameters())  # a discriminator has a head over the vocabulary that it doesn't use
+    training = DeepspeedTraining(model, head, beside, parameters, optim, engine, num_steps=num_steps, ranks=ranks)
     vlm.sharding = training.sharding
     return training
 
@@ -59,7 +57,7 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
     """Models with weights that don't train: a reference, or what adapters stand on. ZeRO-3 divides them over the ranks.
 
     Args:
-        vlms: all roles that such weights play; some may share them.
+        vlms: all roles that such weights play, placed; some may share them.
         engine: which engine trains.
         ranks: this process among those that train.
 
@@ -70,7 +68,6 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
         return
     shared: dict[int, list[Vlm]] = {}
     for vlm in vlms:
-        _check(vlm, engine)
         _keep_in_step(vlm, ranks, sees_pictures=True)
         shared.setdefault(id(vlm.model), []).append(vlm)
     for roles in shared.values() if engine.zero_stage == 3 else ():
@@ -80,16 +77,6 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
         sharding = initialize(model, roles[0].lm_head.weight, engine)[1]
         for role in roles:
             role.sharding = sharding
-
-
-def _check(vlm: Vlm, engine: DeepspeedEngineConfig) -> None:
-    if vlm.dtype == DTYPES["float16"]:
-        raise UsageError("DeepSpeed trains in float32 or bfloat16", hint='set `student.dtype = "bfloat16"`')
-    if vlm.family == "other" and engine.zero_stage == 3:
-        raise UsageError(
-            f"{vlm.source.name} is of a family that runs its layers once for each prompt, which ZeRO-3 can't follow",
-            hint="set `engine.zero_stage` to 2",
-        )
 
 
 def _keep_in_step(vlm: Vlm, ranks: Ranks, *, sees_pictures: bool) -> None:

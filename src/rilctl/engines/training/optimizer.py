@@ -9,12 +9,13 @@ from torch import nn
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
 from rilctl.errors import RilctlError
+from rilctl.models.sharding import whole_shape
 
 
 def make_adamw(parameters: Mapping[str, nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:
     """AdamW, each weight in one pass without copies; norms, biases and embeddings don't decay."""
-    decayed = [p for name, p in parameters.items() if p.ndim >= 2 and "embed" not in name]
-    exempt = [p for name, p in parameters.items() if p.ndim < 2 or "embed" in name]
+    decays = {name: len(whole_shape(p)) >= 2 and "embed" not in name for name, p in parameters.items()}
+    decayed, exempt = ([p for name, p in parameters.items() if decays[name] == side] for side in (True, False))
     groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": exempt, "weight_decay": 0.0}]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=optim.lr, betas=optim.betas, fused=True)
 

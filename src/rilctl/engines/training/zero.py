@@ -2,7 +2,7 @@
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from torch import nn
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.errors import UsageError
 from rilctl.models.lora import is_lora
+from rilctl.models.sharding import whole_shape
 
 T = TypeVar("T")
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
@@ -39,13 +40,17 @@ class ZeroSharding:
     Args:
         forward: runs a forward pass: DeepSpeed's engine, or, where nothing trains, the module that it has.
         module: that module.
+        beside: weights outside it that are divided like it.
         divides_weights: whether this is stage 3.
     """
 
-    def __init__(self, forward: nn.Module, module: ForwardPass, *, divides_weights: bool) -> None:
+    def __init__(
+        self, forward: nn.Module, module: ForwardPass, beside: Iterable[nn.Parameter], *, divides_weights: bool
+    ) -> None:
         self.each_module_once = divides_weights
         self._forward = forward
         self._module = module
+        self._beside = tuple(beside)
 
     def run(self, compute: Callable[[], T]) -> T:
         """See `Sharding`."""
@@ -60,7 +65,8 @@ class ZeroSharding:
             return
         import deepspeed
 
-        own = [parameter for parameter in self._module.parameters() if hasattr(parameter, "ds_id")]
+        weights = dict.fromkeys((*self._module.parameters(), *self._beside))
+        own = [parameter for parameter in weights if hasattr(parameter, "ds_id")]
         with deepspeed.zero.GatheredParameters(own), without_hooks(self._module):
             yield
 
@@ -78,21 +84,40 @@ def without_hooks(module: nn.Module) -> Iterator[None]:
             setattr(part, name, hooks)
 
 
+def divide(model: nn.Module, config: DeepspeedEngineConfig) -> None:
+    """Leave each rank its part of a model that is in host memory, as rank 0 has it (stage 3). Collective.
+
+    One parameter after another goes to the device, and its host memory is free again. Adapters are left out.
+
+    Args:
+        model: on the host.
+        config: offload: where the parts are kept.
+    """
+    deepspeed = import_deepspeed()
+    dtype = next(model.parameters()).dtype
+    settings = settings_of(config, dtype, 0, 0.0, on_gpu=torch.cuda.is_available())
+    with warnings.catch_warnings(), _without_adapters(model):
+        warnings.simplefilter("ignore")
+        deepspeed.zero.Init(module=model, config_dict_or_path=settings, dtype=dtype)
+
+
 def initialize(
     model: nn.Module,
     head: nn.Parameter | None,
     config: DeepspeedEngineConfig,
     optimizer: torch.optim.Optimizer | None = None,
     max_grad_norm: float = 0.0,
+    beside: Iterable[nn.Parameter] = (),
 ) -> tuple[Any, ZeroSharding]:
     """Give a model to DeepSpeed.
 
     Args:
-        model: its weights, on this process's device; adapters are left out.
+        model: its weights, on this process's device, or divided already; adapters are left out.
         head: weights that a forward pass reads without running their module.
         config: stage and offload.
         optimizer: of the parameters that train; None: none does.
         max_grad_norm: gradients are clipped to it.
+        beside: weights outside the model that come together with it where it is to be whole.
 
     Returns:
         DeepSpeed's engine, and how the model's weights are got at from now on.
@@ -100,15 +125,15 @@ def initialize(
     module = ForwardPass(model)
     arguments = {"model": module, "optimizer": optimizer, "dist_init_required": False}
     weights = next(model.parameters())
-    on_gpu = weights.device.type == "cuda"
-    settings = settings_of(config, weights.dtype, _num_hidden(head), max_grad_norm, on_gpu=on_gpu)
+    num_hidden = 0 if head is None else int(whole_shape(head)[1])
+    settings = settings_of(config, weights.dtype, num_hidden, max_grad_norm, on_gpu=weights.device.type == "cuda")
     with warnings.catch_warnings(), _without_adapters(model):
         warnings.simplefilter("ignore")  # of torch's deprecations, none of which a person here could heed
         engine = import_deepspeed().initialize(**arguments, config=settings)[0]
     if config.zero_stage == 3 and head is not None:
         import_deepspeed().zero.register_external_parameter(module, head)
     forward = module if optimizer is None else engine
-    return engine, ZeroSharding(forward, module, divides_weights=config.zero_stage == 3)
+    return engine, ZeroSharding(forward, module, beside, divides_weights=config.zero_stage == 3)
 
 
 def import_deepspeed() -> Any:
@@ -162,10 +187,6 @@ def settings_of(
     if config.zero_stage > 0:
         settings["data_types"] = {"grad_accum_dtype": "fp32"}
     return settings
-
-
-def _num_hidden(head: nn.Parameter | None) -> int:
-    return 0 if head is None else int(head.shape[1])
 
 
 @contextmanager

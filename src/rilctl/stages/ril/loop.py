@@ -112,8 +112,8 @@ class Loop:
     ) -> "Loop":
         """Load everything that a run needs. Collective."""
         with phase("train", "loading"):
+            roles = load_roles(context, config, inputs, ranks)
             with ranks.together():
-                roles = load_roles(context, config, inputs)
                 prepaid = prepaid_verdicts(context, inputs.verdicts)
                 teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
             learner = make_learner(config, roles, judge, prepaid, ranks)

@@ -1,15 +1,21 @@
 """The models of a run: policy, reference and discriminator, on one set of frozen weights where adapters allow it."""
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from rilctl.config.fields import ModelConfig
+import torch
+
+from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.train import TrainConfig
+from rilctl.engines.training.placing import load_role, place_role
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import UsageError
 from rilctl.models.adapters import load_adapter, merge_adapter, with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.devices import pick_device
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, read_card
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.vlm import Vlm
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import refuse_other_base
 from rilctl.stages.ril.inputs import TrainInputs
@@ -39,8 +45,47 @@ class Roles:
         return [*(role for role in roles if role.adapter is not None), *reference]
 
 
-def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs) -> Roles:
-    """Load every model of a run.
+@dataclass(frozen=True)
+class _DiscStart:
+    """What the discriminator starts from.
+
+    Args:
+        path: the pretrained one; None: it starts as the student, untrained.
+        card: what it is.
+        lora: the adapter that it trains; None: all its weights.
+        seed: of random weights.
+    """
+
+    path: Path | None
+    card: DiscriminatorCard
+    lora: LoraConfig | None
+    seed: int
+
+    @property
+    def is_on_student(self) -> bool:
+        """Whether its weights below an adapter are the student's."""
+        return self.path is None or self.card.lora is not None
+
+    def equip(self, vlm: Vlm) -> Vlm:
+        """The model in the discriminator's role: with the adapter that it has, merged where all its weights train."""
+        lora = self.card.lora or self.lora
+        if lora is not None:
+            vlm = with_adapter(vlm, lora, adapter="discriminator", seed=self.seed)
+        if self.path is not None and self.card.lora:
+            load_adapter(vlm, self.path)
+        return merge_adapter(vlm) if self.lora is None else vlm
+
+    def finish(self, vlm: Vlm) -> Discriminator:
+        """The discriminator on that model, once it is on its device."""
+        card = self.card.model_copy(update={"lora": self.lora if self.is_on_student else None})
+        disc = Discriminator(vlm, card, seed=self.seed)
+        if self.path is not None:
+            disc.load_head(self.path)
+        return disc
+
+
+def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, ranks: Ranks) -> Roles:
+    """Load every model of a run, each placed before the next one is read. Collective.
 
     With `train.lora` and `train.discriminator.lora` there is one set of weights, frozen, in the student's precision.
     Without, each role has its own: policy and discriminator in float32, unless the engine keeps float32 masters, the
@@ -50,22 +95,47 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs) 
         UsageError: the discriminator started from another student, or has another adapter than the recipe says.
         ModelError: a model can't be loaded.
     """
-    device = pick_device(config.engine.device)
-    is_float32 = config.lora is None and not config.engine.keeps_masters
-    student = load_vlm(inputs.student, base_dir=context.base_dir, device=device, trainable=is_float32)
-    disc = _load_discriminator(context, config, inputs, student) if config.algorithm.uses_discriminator else None
-    policy, reference = student, None
-    if config.lora is not None:
-        policy = with_adapter(student, config.lora, adapter="policy", seed=config.seed)
+    device, lora = pick_device(config.engine.device), config.lora
+    read = partial(load_role, engine=config.engine, base_dir=context.base_dir, ranks=ranks)
+    start: _DiscStart | None = None
+    disc_vlm: Vlm | None = None
+    with ranks.together():
+        policy = student = read(inputs.student, device=device, all_train=lora is None)
+        if config.algorithm.uses_discriminator:
+            start = _disc_start(context, config, inputs, student)
+            if lora and start.lora and start.is_on_student:
+                disc_vlm = start.equip(student)
+        if lora is not None:
+            policy = with_adapter(student, lora, adapter="policy", seed=config.seed)
+    place_role(policy, config.engine, device=device, ranks=ranks)
+    if start is not None and disc_vlm is None:
+        with ranks.together():
+            source = inputs.student
+            if not start.is_on_student:
+                source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
+            disc_vlm = start.equip(read(source, device=_disc_device(config, device), all_train=start.lora is None))
+        place_role(disc_vlm, config.engine, device=device, ranks=ranks)
+    reference = None
     if config.algorithm.kl_beta > 0:
-        reference = student if config.lora else load_vlm(inputs.student, base_dir=context.base_dir, device=device)
+        reference = student
+        if lora is None:
+            with ranks.together():
+                reference = read(inputs.student, device=device, all_train=False)
+            place_role(reference, config.engine, device=device, ranks=ranks)
     if config.engine.gradient_checkpointing:
-        for trained in (policy, disc.vlm) if disc else (policy,):
+        for trained in (policy, disc_vlm) if disc_vlm else (policy,):
             enable_checkpointing(trained)
+    with ranks.together():
+        disc = start.finish(disc_vlm) if start is not None and disc_vlm is not None else None
     return Roles(policy, reference, disc, disc_waits=disc is not None and disc.vlm.device != policy.device)
 
 
-def _load_discriminator(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> Discriminator:
+def _disc_device(config: TrainConfig, device: torch.device) -> torch.device:
+    """Where a discriminator on weights of its own is at first; DeepSpeed has `offload` in the place of turns."""
+    return HOST if config.take_turns and config.engine.type == "torch" else device
+
+
+def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> _DiscStart:
     """The pretrained discriminator, or a new one that starts as the student."""
     path, wanted = inputs.discriminator, config.discriminator.lora
     if path is None:
@@ -79,23 +149,4 @@ def _load_discriminator(context: StageContext, config: TrainConfig, inputs: Trai
             f"the discriminator {path} is an adapter with {card.lora!r}, train.discriminator.lora asks for {wanted!r}",
             hint="make them equal, or run `rilctl pretrain-disc` with the other one",
         )
-    is_on_student = path is None or card.lora is not None
-    if config.lora and wanted and is_on_student:
-        vlm = student
-    else:
-        source = inputs.student if is_on_student else ModelConfig(model=str(path), dtype=inputs.student.dtype)
-        takes_turns = config.take_turns and config.engine.type == "torch"  # DeepSpeed has `offload`
-        device = HOST if takes_turns else student.device
-        is_float32 = wanted is None and not config.engine.keeps_masters
-        vlm = load_vlm(source, base_dir=context.base_dir, device=device, trainable=is_float32)
-    lora = card.lora or wanted
-    if lora is not None:
-        vlm = with_adapter(vlm, lora, adapter="discriminator", seed=config.seed)
-    if path is not None and card.lora:
-        load_adapter(vlm, path)
-    if wanted is None:
-        vlm = merge_adapter(vlm)
-    disc = Discriminator(vlm, card.model_copy(update={"lora": wanted if is_on_student else None}), seed=config.seed)
-    if path is not None:
-        disc.load_head(path)
-    return disc
+    return _DiscStart(path, card, wanted, config.seed)

@@ -1,0 +1,50 @@
+"""The one model that `sft` or `pretrain-disc` trains."""
+
+import torch
+
+from rilctl.config.engines import TrainingEngineConfig
+from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.engines.training.placing import load_role, place_role
+from rilctl.engines.training.ranks import Ranks
+from rilctl.models.adapters import with_adapter
+from rilctl.models.checkpointing import enable_checkpointing
+from rilctl.models.vlm import Vlm
+from rilctl.stages.context import StageContext
+
+
+def load_learner(
+    context: StageContext,
+    student: ModelConfig,
+    engine: TrainingEngineConfig,
+    lora: LoraConfig | None,
+    *,
+    adapter: str,
+    seed: int,
+    device: torch.device,
+    ranks: Ranks,
+) -> Vlm:
+    """The model on its device. Collective.
+
+    Args:
+        context: the stage's surroundings.
+        student: which model.
+        engine: which engine trains.
+        lora: the adapter that it gets; None: all weights train.
+        adapter: its name.
+        seed: of its random weights.
+        device: of this process.
+        ranks: this process among those that train.
+
+    Raises:
+        ModelError, UsageError: as `load_role` and `with_adapter` do.
+    """
+    with ranks.together():
+        vlm = load_role(
+            student, engine=engine, base_dir=context.base_dir, device=device, all_train=lora is None, ranks=ranks
+        )
+        if engine.gradient_checkpointing:
+            enable_checkpointing(vlm)
+        if lora is not None:
+            vlm = with_adapter(vlm, lora, adapter=adapter, seed=seed)
+    place_role(vlm, engine, device=device, ranks=ranks)
+    return vlm

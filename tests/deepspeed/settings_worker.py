@@ -25,7 +25,7 @@ def two_steps(config: DeepspeedEngineConfig, dtype: torch.dtype) -> bool:
     layer = nn.Linear(4, 4, dtype=dtype)
     before = layer.weight.detach().clone()
     adamw = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
-    settings = settings_of(config, dtype, 4, 1.0, on_gpu=True)
+    settings = settings_of(config, dtype, 1.0, num_trained=20, num_hidden=4, on_gpu=True)
     arguments = {"model": ForwardPass(layer), "optimizer": adamw, "dist_init_required": False}
     deepspeed = import_deepspeed()
     engine = deepspeed.initialize(**arguments, config=settings)[0]

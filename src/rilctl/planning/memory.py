@@ -4,7 +4,7 @@ What is counted: weights, gradients, the optimizer's moments (and float32 master
 the chunk of logits that is alive. What isn't: the device's own context and libraries, and what an allocator wastes.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from rilctl.models.anatomy import Anatomy
@@ -32,6 +32,7 @@ class Held:
     Args:
         weights: bytes that stay.
         gradients: bytes while it learns, and none otherwise.
+        standing: buffers for gradients that are there always.
         optimizer: moments, and masters where the weights themselves are of a lower precision.
         host: what waits in host memory instead.
         gathered: weights that come together for a forward pass; of several models one at a time.
@@ -39,6 +40,7 @@ class Held:
 
     weights: int = 0
     gradients: int = 0
+    standing: int = 0
     optimizer: int = 0
     host: int = 0
     gathered: int = 0
@@ -48,14 +50,24 @@ class Held:
         return Held(**sums | {"gathered": max(self.gathered, other.gathered)})
 
     @property
-    def present(self) -> int:
-        """Bytes of weights that are there at a time."""
-        return self.weights + self.gathered
+    def idle(self) -> "Held":
+        """The same while it doesn't learn."""
+        return replace(self, gradients=0)
+
+    @property
+    def at_work(self) -> "Phase":
+        """What is there in a forward pass, besides what the pass makes."""
+        return Phase(self.weights + self.gathered, self.standing, self.optimizer, host=self.host)
+
+    @property
+    def at_rest(self) -> "Phase":
+        """What is there when nothing is computed."""
+        return Phase(self.weights, self.standing, self.optimizer, host=self.host)
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Bytes on one device when a phase needs most of it."""
+    """Bytes on one device when a phase needs most of it, and in host memory beside it."""
 
     weights: int = 0
     gradients: int = 0
@@ -63,16 +75,18 @@ class Phase:
     activations: int = 0
     cache: int = 0
     logits: int = 0
+    host: int = 0
 
     @property
     def total(self) -> int:
-        """All of it."""
-        return sum(getattr(self, field.name) for field in fields(self))
+        """All of it on the device."""
+        return self.weights + self.gradients + self.optimizer + self.activations + self.cache + self.logits
 
     def columns(self) -> dict[str, int]:
         """The cells of a table."""
         names = {"cache": "keys and values"}
-        return {names.get(f.name, f.name): getattr(self, f.name) for f in fields(self)} | {"total": self.total}
+        on_device = {names.get(f.name, f.name): getattr(self, f.name) for f in fields(self) if f.name != "host"}
+        return on_device | {"total": self.total, "host": self.host}
 
 
 def torch_state(trained: int, frozen: int = 0, frozen_bytes: int = FLOAT32) -> Held:
@@ -83,7 +97,7 @@ def torch_state(trained: int, frozen: int = 0, frozen_bytes: int = FLOAT32) -> H
         frozen: parameters that don't.
         frozen_bytes: of one of those.
     """
-    return Held(FLOAT32 * trained + frozen_bytes * frozen, FLOAT32 * trained, MOMENTS * trained)
+    return Held(FLOAT32 * trained + frozen_bytes * frozen, FLOAT32 * trained, optimizer=MOMENTS * trained)
 
 
 def update_phase(
@@ -120,7 +134,8 @@ def update_phase(
             gradients = kept_head
         else:
             activations = logits = 0
-    return Phase(held.present, gradients, held.optimizer, activations, 0, logits)
+    there = held.at_work
+    return replace(there, gradients=there.gradients + gradients, activations=activations, logits=logits)
 
 
 def forward_phase(
@@ -128,7 +143,7 @@ def forward_phase(
 ) -> Phase:
     """A forward pass without gradient: scoring, the reference."""
     activations = working_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
-    return Phase(held.present, 0, held.optimizer, activations, 0, logits)
+    return replace(held.at_work, activations=activations, logits=logits)
 
 
 def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precision) -> Phase:
@@ -139,7 +154,8 @@ def decoding_phase(anatomy: Anatomy, held: Held, batch: Batch, precision: Precis
     working = working_bytes(anatomy, prompts, precision, "shared")
     activations = max(0, working - batch.prompts * batch.prompt_tokens * cache_per_token(anatomy, precision))
     logits = batch.rows * anatomy.vocabulary * (precision.products + 3 * FLOAT32 + 2 * 8)  # two of them in float64
-    return Phase(held.present, 0, held.optimizer, activations + weight_copies(anatomy, precision), cache, logits)
+    activations += weight_copies(anatomy, precision)
+    return replace(held.at_work, activations=activations, cache=cache, logits=logits)
 
 
 def pool_phase(anatomy: Anatomy, held: Held, weight_bytes: int, pool_bytes: int, *, num_gpus: int = 1) -> Phase:
@@ -153,7 +169,8 @@ def pool_phase(anatomy: Anatomy, held: Held, weight_bytes: int, pool_bytes: int,
         num_gpus: GPUs that share its weights.
     """
     own = -(-anatomy.parameters // num_gpus) * weight_bytes
-    return Phase(held.present + own, 0, held.optimizer, 0, max(0, pool_bytes - own))
+    there = held.at_work
+    return replace(there, weights=there.weights + own, cache=max(0, pool_bytes - own))
 
 
 def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num_gpus: int = 1) -> int:
@@ -162,9 +179,18 @@ def cached_tokens(anatomy: Anatomy, cache_bytes: int, element_bytes: int, *, num
     return cache_bytes * num_gpus // a_token
 
 
-def merging_phase(held: Held, merged: int, weight_bytes: int) -> Phase:
-    """Writing a student with an adapter: the weights that it adds to are there twice, merged and as they were."""
-    return Phase(held.present + merged * weight_bytes, 0, held.optimizer)
+def writing_phase(held: Held, whole: int, merged: int, written: int, device: Device) -> Phase:
+    """Writing a model, or sending it: divided weights come together, merged ones are there beside what they were.
+
+    Args:
+        held: on the device.
+        whole: bytes of all weights, where they are divided; 0: they are there.
+        merged: bytes of the weights that an adapter adds to.
+        written: bytes that a file takes in host memory; 0: nothing is written.
+        device: where.
+    """
+    there = replace(held, gathered=whole).at_work
+    return replace(there, weights=there.weights + merged, host=there.host + (0 if device == "cpu" else written))
 
 
 def logits_bytes(anatomy: Anatomy, num_tokens: int, precision: Precision, device: Device) -> int:

@@ -10,11 +10,11 @@ from rilctl.planning.memory import (
     Phase,
     forward_phase,
     logits_bytes,
-    merging_phase,
     update_phase,
+    writing_phase,
 )
 from rilctl.planning.steps import MicroBatches
-from rilctl.planning.zero import Zero, saving_phase
+from rilctl.planning.zero import Zero, loading_phase, saving_phase
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,11 @@ class Learner:
 
     Args:
         held: its weights, gradients and moments.
-        trained: parameters that train, over all devices.
         precision: how it trains.
         cut: how a step's rows go through it.
     """
 
     held: Held
-    trained: int
     precision: Precision
     cut: MicroBatches
 
@@ -53,6 +51,8 @@ class RilSetup:
         zero: how DeepSpeed divides; None: torch in one process.
         merged: weights that the policy's adapter adds to when the student is written; 0: it has none.
         whole_bytes: weights that come together to be written; 0: they are whole.
+        reads: bytes of a weight of each model that is read, in order: policy, discriminator, reference.
+        sends: the sampler has a copy of the policy, which is sent to it.
     """
 
     anatomy: Anatomy
@@ -69,16 +69,27 @@ class RilSetup:
     zero: Zero | None
     merged: int
     whole_bytes: int
+    reads: tuple[int, ...]
+    sends: bool
 
 
 def beside_sampling(setup: RilSetup) -> Held:
-    """What is on the device while the policy's turn lasts, when nobody learns."""
-    beside = _idle(setup.policy.held) + _idle(setup.reference or Held())
-    return beside if setup.takes_turns or setup.disc is None else beside + _idle(setup.disc.held)
+    """What is there while the policy's turn lasts, when nobody learns."""
+    return _turn_of(setup, setup.policy, setup.disc)
+
+
+def _turn_of(setup: RilSetup, learner: Learner, other: Learner | None) -> Held:
+    """What is there while one of policy and discriminator is on the device; the other may wait on the host."""
+    there = learner.held.idle + (setup.reference or Held())
+    if other is None:
+        return there
+    if setup.takes_turns:
+        return there + Held(host=other.held.weights + other.held.optimizer)
+    return there + other.held.idle
 
 
 def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str, Phase]:
-    """Bytes on one device in each phase of a step, in the order of a step, and while it writes.
+    """Bytes on one device in each phase: from the loading of the models, through a step, to the writing of a student.
 
     Args:
         setup: who is where.
@@ -89,9 +100,7 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
     with_policy = beside_sampling(setup) + stays
     phases = {"rollouts": rollouts} if rollouts is not None else {}
     if disc is not None:
-        with_disc = with_policy
-        if setup.takes_turns:
-            with_disc = _idle(disc.held) + _idle(setup.reference or Held()) + stays
+        with_disc = _turn_of(setup, disc, policy) + stays
         frozen = replace(disc.precision, trains="nothing")
         phases["discriminator update"] = _update(setup, disc, with_disc, has_head=False)
         phases["scoring"] = forward_phase(anatomy, with_disc, disc.cut.largest, frozen, setup.forward, logits=0)
@@ -103,20 +112,14 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
     kept = _kept_prompts(setup)
     phases = {name: replace(phase, activations=phase.activations + kept) for name, phase in phases.items()}
     phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
-    most = max(learner.trained for learner in (policy, disc) if learner is not None)
-    phases["checkpoint"] = saving_phase(with_policy, most, setup.zero, setup.device)
-    if setup.merged or setup.whole_bytes:
-        together = replace(with_policy, gathered=max(with_policy.gathered, setup.whole_bytes))
-        phases["writing"] = merging_phase(together, setup.merged, policy.precision.weights)
-    return phases
-
-
-def waiting_bytes(setup: RilSetup) -> int:
-    """Host memory: what is offloaded, and the learner whose turn it isn't."""
-    offloaded = sum(held.host for held in (setup.policy.held, setup.reference, setup.disc and setup.disc.held) if held)
-    if setup.disc is None or not setup.takes_turns:
-        return offloaded
-    return offloaded + max(held.weights + held.optimizer for held in (setup.policy.held, setup.disc.held))
+    phases["checkpoint"] = saving_phase(with_policy, anatomy.embedding, setup.zero)
+    element = policy.precision.weights
+    sizes = (setup.whole_bytes, setup.merged * element)
+    sending = {"sending weights": writing_phase(with_policy, *sizes, 0, setup.device)} if setup.sends else {}
+    writing = writing_phase(with_policy, *sizes, anatomy.parameters * element, setup.device)
+    waiting = (1,) if setup.takes_turns else ()
+    loading = loading_phase(anatomy, setup.reads, setup.zero, setup.device, waiting=waiting)
+    return {"loading": loading, "idle": with_policy.at_rest, **sending, **phases, "writing": writing}
 
 
 def _kept_prompts(setup: RilSetup) -> int:
@@ -142,7 +145,3 @@ def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool)
         num_micro_batches=learner.cut.num,
         logits=logits,
     )
-
-
-def _idle(held: Held) -> Held:
-    return replace(held, gradients=0)

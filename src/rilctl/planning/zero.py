@@ -4,14 +4,16 @@ Stage 1 divides the optimizer's state (float32 masters and both moments, 12 byte
 of gradients, 3 also the weights, which come together layer by layer as they are needed.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rilctl.models.anatomy import Anatomy
 from rilctl.planning.activations import FLOAT32
 from rilctl.planning.memory import MOMENTS, Device, Held, Phase, torch_state
 
 BUCKET = 500_000_000
-"""Gradients that are on their way between devices at a time (DeepSpeed's `reduce_bucket_size`)."""
+"""Gradients that are on their way between devices at a time, at most (`reduce_bucket_size`)."""
 LIVE = 1_000_000_000
 """Weights that are whole at a time under stage 3 (DeepSpeed's `stage3_max_live_parameters`)."""
 
@@ -39,6 +41,9 @@ class Zero:
 def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
     """One device's part of a model whose weights all train.
 
+    Stage 3 has its float32 sums of gradients, and the bucket in which they travel, from the start. So has stage 1 in
+    bfloat16 without offload, whole, and each weight's own gradient from the first step on.
+
     Args:
         trained: parameters.
         weight_bytes: of one in the forward pass.
@@ -47,32 +52,33 @@ def zero_state(trained: int, weight_bytes: int, zero: Zero) -> Held:
     if zero.stage == 0:
         return torch_state(trained)
     share = -(-trained // zero.ranks)
-    weights = divided_weights(trained, weight_bytes, zero)
-    sums = FLOAT32 * (trained if zero.stage == 1 else share)
-    buckets = min(trained, BUCKET) * weight_bytes * (1 if zero.divides_weights else 2)
+    held = divided_weights(trained, weight_bytes, zero)
+    bucket = min(trained, BUCKET) * weight_bytes
     optimizer = (FLOAT32 + MOMENTS) * share
-    if zero.offload == "none":
-        return replace(weights, gradients=sums + buckets, optimizer=optimizer)
-    return replace(weights, gradients=buckets, host=weights.host + sums + optimizer)
+    sums = FLOAT32 * (trained if zero.stage == 1 else share)
+    if zero.offload != "none":
+        held = replace(held, host=held.host + optimizer + sums)
+        optimizer = sums = 0
+    if zero.stage == 3:
+        return replace(held, gradients=bucket, standing=sums + bucket, optimizer=optimizer)
+    if zero.stage == 2:
+        return replace(held, gradients=sums + 2 * bucket, optimizer=optimizer)
+    if weight_bytes < FLOAT32 and zero.offload == "none":
+        return replace(held, standing=sums + weight_bytes * trained, optimizer=optimizer)
+    own = FLOAT32 * trained  # each weight's gradient waits beside it for the step
+    return replace(held, gradients=own + bucket, optimizer=optimizer)
 
 
-def saving_phase(held: Held, trained: int, zero: Zero | None, device: Device) -> Phase:
-    """Writing a checkpoint: each device has its share of the parameters with both moments.
-
-    What ZeRO divides is gathered first, one whole parameter after another. All is copied to host memory, which on a CPU
-    is the device's.
+def saving_phase(held: Held, largest: int, zero: Zero | None) -> Phase:
+    """Writing a checkpoint: what ZeRO divides comes together one tensor after another, and goes to the disk.
 
     Args:
-        held: on the device, when nobody learns.
-        trained: parameters, over all devices.
+        held: on the device.
+        largest: parameters of the largest tensor.
         zero: how it is divided; None: torch in one process.
-        device: where.
     """
-    if device != "cpu":
-        return Phase(held.present, 0, held.optimizer)
-    is_divided = zero is not None and zero.stage > 0
-    copies = -(-trained // (zero.ranks if zero else 1)) * (1 + is_divided)
-    return Phase(held.present + FLOAT32 * copies, 0, held.optimizer + MOMENTS * copies)
+    there = held.at_rest
+    return replace(there, optimizer=there.optimizer + FLOAT32 * largest) if zero and zero.stage > 0 else there
 
 
 def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
@@ -82,3 +88,33 @@ def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
     share = -(-parameters // zero.ranks) * weight_bytes
     gathered = min(parameters, LIVE) * weight_bytes
     return Held(host=share, gathered=gathered) if zero.offload == "all" else Held(share, gathered=gathered)
+
+
+def loading_phase(
+    anatomy: Anatomy, reads: Sequence[int], zero: Zero | None, device: Device, *, waiting: Collection[int] = ()
+) -> Phase:
+    """Reading models, one after another, before any has an optimizer.
+
+    Each is read into host memory, which on a CPU is the device's, and goes to the device tensor by tensor. With
+    DeepSpeed rank 0 alone reads; the others need what it needs on the device.
+
+    Args:
+        anatomy: of all of them.
+        reads: bytes of a weight of each, in order.
+        zero: how it is divided; None: torch in one process.
+        device: where.
+        waiting: places of those that stay on the host.
+    """
+    placed, peak = Held(), Phase()
+    for place, element in enumerate(reads):
+        whole = anatomy.parameters * element
+        largest = anatomy.embedding * element if zero and zero.divides_weights else 0
+        part = divided_weights(anatomy.parameters, element, zero) if zero else Held(whole)
+        part = Held(host=whole) if place in waiting else part
+        on_device = placed.weights + part.weights + largest
+        if device == "cpu":
+            on_device, whole = max(on_device, placed.weights + whole + largest), 0
+        host = placed.host + max(whole, part.host)
+        peak = Phase(max(peak.weights, on_device), host=max(peak.host, host))
+        placed += replace(part, gathered=0)
+    return peak

@@ -70,8 +70,12 @@ CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
 }
 """What is measured: a verb and its overrides."""
 DEEPSPEED_CASES: Mapping[str, tuple[Verb, tuple[str, ...]]] = {
-    f"sft ZeRO-{stage}": ("sft", (*_SFT, "sft.engine.type=deepspeed", f"sft.engine.zero_stage={stage}"))
-    for stage in (0, 2, 3)
+    f"sft ZeRO-{stage}{name}": (
+        "sft",
+        (*_SFT, "sft.engine.type=deepspeed", f"sft.engine.zero_stage={stage}", f"student.dtype={dtype}"),
+    )
+    for dtype, name in (("float32", ""), ("bfloat16", " bfloat16"))
+    for stage in (0, 1, 2, 3)
 }
 """The same in one process of DeepSpeed, where it is installed."""
 
@@ -170,7 +174,7 @@ def _plan_and_run(
     from rilctl.stages.context import StageContext
 
     torch.set_num_threads(1)
-    ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+    give_back_freed()
     recipe = load_recipe([directory / "recipe.toml"], overrides)
     out = out or directory / "runs" / "recipe" / verb
     context = StageContext(recipe, "recipe", directory, out, SilentReporter(), "rilctl")
@@ -180,6 +184,11 @@ def _plan_and_run(
     with tempfile.TemporaryDirectory() as warm_up:  # after it, what libraries load late is there
         stage.run(replace(context, recipe=small, out=Path(warm_up) / verb))
     return plan, peak_bytes(lambda: stage.run(context))
+
+
+def give_back_freed() -> None:
+    """From now on memory of tensors leaves this process when they are freed, so that a peak is theirs."""
+    ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
 def peak_bytes(function: Callable[[], object]) -> int:

@@ -1,5 +1,6 @@
 """DeepSpeed's ZeRO on a model: its settings, and weights that are divided over the ranks (stage 3)."""
 
+import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,8 @@ from rilctl.models.lora import is_lora
 from rilctl.models.sharding import whole_shape
 
 T = TypeVar("T")
+_BUCKET = 500_000_000
+"""Gradients that are on their way between ranks at a time, at most: DeepSpeed's own default."""
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 
 
@@ -95,7 +98,7 @@ def divide(model: nn.Module, config: DeepspeedEngineConfig) -> None:
     """
     deepspeed = import_deepspeed()
     dtype = next(model.parameters()).dtype
-    settings = settings_of(config, dtype, 0, 0.0, on_gpu=torch.cuda.is_available())
+    settings = settings_of(config, dtype, num_trained=0, num_hidden=0, on_gpu=torch.cuda.is_available())
     with warnings.catch_warnings(), _without_adapters(model):
         warnings.simplefilter("ignore")
         deepspeed.zero.Init(module=model, config_dict_or_path=settings, dtype=dtype)
@@ -125,8 +128,14 @@ def initialize(
     module = ForwardPass(model)
     arguments = {"model": module, "optimizer": optimizer, "dist_init_required": False}
     weights = next(model.parameters())
-    num_hidden = 0 if head is None else int(whole_shape(head)[1])
-    settings = settings_of(config, weights.dtype, num_hidden, max_grad_norm, on_gpu=weights.device.type == "cuda")
+    settings = settings_of(
+        config,
+        weights.dtype,
+        max_grad_norm,
+        num_trained=sum(math.prod(whole_shape(p)) for p in model.parameters() if p.requires_grad),
+        num_hidden=0 if head is None else whole_shape(head)[1],
+        on_gpu=weights.device.type == "cuda",
+    )
     with warnings.catch_warnings(), _without_adapters(model):
         warnings.simplefilter("ignore")  # of torch's deprecations, none of which a person here could heed
         engine = import_deepspeed().initialize(**arguments, config=settings)[0]
@@ -155,20 +164,29 @@ def import_deepspeed() -> Any:
 
 
 def settings_of(
-    config: DeepspeedEngineConfig, dtype: torch.dtype, num_hidden: int, max_grad_norm: float, *, on_gpu: bool
+    config: DeepspeedEngineConfig,
+    dtype: torch.dtype,
+    max_grad_norm: float = 0.0,
+    *,
+    num_trained: int,
+    num_hidden: int,
+    on_gpu: bool,
 ) -> dict[str, Any]:
     """DeepSpeed's settings.
 
     Args:
         config: stage and offload.
         dtype: of the forward pass's weights.
-        num_hidden: size of the hidden states; 0: unknown.
         max_grad_norm: gradients are clipped to it; 0: here nobody clips.
+        num_trained: parameters that train; a bucket for gradients need not be larger.
+        num_hidden: size of the hidden states; 0: unknown.
         on_gpu: whether streams run beside each other, and host memory can be pinned.
     """
     zero: dict[str, Any] = {"stage": config.zero_stage}
     # Below stage 2 gradients are reduced in `step`, once: there is nothing to overlap, and DeepSpeed refuses to try.
     zero["overlap_comm"] = on_gpu and config.zero_stage >= 2
+    if num_trained:
+        zero["reduce_bucket_size"] = min(_BUCKET, num_trained)
     if config.offload != "none":
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": on_gpu}
     if config.offload == "all":

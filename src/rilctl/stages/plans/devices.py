@@ -60,6 +60,12 @@ def memory_sections(
     largest = max(phases, key=lambda name: phases[name].total)
     peak = phases[largest].total
     facts = [Fact("peak", peak, "bytes", f"{largest}; libraries and allocators come on top")]
+    host = max(phases, key=lambda name: phases[name].host)
+    if phases[host].host:
+        note = f"{host}; of rank 0, where one model after another is read and written" if ranks > 1 else host
+        facts.append(Fact("host memory", phases[host].host, "bytes", note))
+    if ranks > 1 and (each := phases["idle"].host):
+        facts.append(Fact("host memory of all", phases[host].host + (ranks - 1) * each, "bytes", f"{ranks} processes"))
     if device.capacity is not None:
         free = device.capacity - peak
         what = f"{free / device.capacity:.0%} to spare" if free >= 0 else "it doesn't fit"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.config.pretrain_disc import DiscInput
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import MODELS, default_dtype
 from rilctl.errors import ArtifactError, ModelError
@@ -86,17 +87,28 @@ def parameter_facts(model: PlannedModel) -> list[Fact]:
     return [Fact("parameters", model.anatomy.parameters, note=vision)]
 
 
-def trained_parameters(anatomy: Anatomy, lora: LoraConfig | None, *, with_head: bool = True) -> int:
-    """Parameters that train: an adapter's, or all; an untied head has no part in a discriminator."""
+def trained_parameters(anatomy: Anatomy, lora: LoraConfig | None, *, disc: DiscInput | None = None) -> int:
+    """Parameters that train: an adapter's, or all.
+
+    Args:
+        anatomy: of the model.
+        lora: its adapter.
+        disc: what it sees, where it is a discriminator: an untied head has no part in it, nor has a vision tower that
+            never sees a picture.
+    """
     if lora is not None:
         return anatomy.adapter_parameters(lora)
-    return anatomy.parameters - (0 if with_head or anatomy.tied else anatomy.head)
+    unused = 0
+    if disc is not None:
+        unused = 0 if anatomy.tied else anatomy.head
+        unused += 0 if disc == "image+question+response" else anatomy.vision
+    return anatomy.parameters - unused
 
 
-def trained_fact(name: str, anatomy: Anatomy, lora: LoraConfig | None, *, with_head: bool = True) -> Fact:
+def trained_fact(name: str, anatomy: Anatomy, lora: LoraConfig | None, *, disc: DiscInput | None = None) -> Fact:
     """How many parameters train."""
     how = f"an adapter of rank {lora.rank}" if lora else "all weights, in float32"
-    return Fact(name, trained_parameters(anatomy, lora, with_head=with_head), note=how)
+    return Fact(name, trained_parameters(anatomy, lora, disc=disc), note=how)
 
 
 def _repo(config: ModelConfig) -> str:

@@ -1,14 +1,11 @@
 """The plan of `pretrain-disc`."""
 
-from dataclasses import replace
-
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
-from rilctl.planning.memory import Phase, merging_phase, update_phase
+from rilctl.planning.memory import Phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
-from rilctl.planning.zero import saving_phase
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data
 from rilctl.stages.plans.closing import output_section, time_section
@@ -84,7 +81,7 @@ def _phases(
     sees_pictures = config.input == "image+question+response"
     pictures = prompts.most_image_tokens if sees_pictures else 0
     engine = planned_engine(context, config.engine)
-    held = engine.learner(student, anatomy, config.lora, with_head=False)
+    held = engine.learner(student, anatomy, config.lora, disc=config.input)
     precision = engine.precision(student, config.lora)
     cut = cut_step(
         groups=engine.groups_of_a_rank(max(1, config.rows_per_step // 2)),
@@ -96,9 +93,9 @@ def _phases(
         budget_tokens=config.engine.tokens_per_micro_batch,
         shared_by_all=config.input == "response",
     )
-    phases["discriminator update"] = update_phase(
+    update = update_phase(
         anatomy,
-        replace(held, gradients=0),
+        held.idle,
         held,
         cut.largest,
         precision,
@@ -106,24 +103,21 @@ def _phases(
         num_micro_batches=cut.num,
         logits=0,
     )
-    trained = trained_parameters(anatomy, config.lora, with_head=False)
-    idle = replace(held, gradients=0)
-    phases["checkpoint"] = saving_phase(idle, trained, engine.zero, device.kind)
-    if engine.whole_bytes(student, anatomy):
-        phases["writing"] = merging_phase(engine.whole(idle, student, anatomy), 0, precision.weights)
+    written, step = 0 if config.lora else anatomy.parameters, {"discriminator update": update}
+    phases |= engine.around(student, anatomy, held, precision, device.kind, step, written=written)
     return phases, facts
 
 
 def _parameters(config: PretrainDiscConfig, student: PlannedModel) -> Section:
     facts = parameter_facts(student)
     if student.anatomy is not None:
-        facts.append(trained_fact("discriminator trains", student.anatomy, config.lora, with_head=False))
+        facts.append(trained_fact("discriminator trains", student.anatomy, config.lora, disc=config.input))
     return Section("model", tuple(facts))
 
 
 def _disk(config: PretrainDiscConfig, student: PlannedModel, sampled: int) -> tuple[int | None, str]:
     if student.anatomy is None:
         return None, ""
-    trained = trained_parameters(student.anatomy, config.lora)
+    trained = trained_parameters(student.anatomy, config.lora, disc=config.input)
     rows = rows_bytes(sampled, sampled * config.sampling.max_new_tokens)
     return 4 * trained + checkpoint_bytes(trained) + rows, "at most, while it runs: weights, two checkpoints, responses"

@@ -1,7 +1,6 @@
 """The plan of `sft`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rilctl.config.cache_teacher import CacheTeacherConfig
@@ -9,10 +8,9 @@ from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes
-from rilctl.planning.memory import Phase, logits_bytes, merging_phase, update_phase
+from rilctl.planning.memory import Phase, logits_bytes, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
-from rilctl.planning.zero import saving_phase
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data, read_responses
 from rilctl.stages.plans.closing import output_section, time_section
@@ -64,8 +62,8 @@ def _phases(
     device: PlannedDevice,
     longest: int,
 ) -> dict[str, Phase]:
-    """Memory of the update and of writing a checkpoint; each row has its own copy of its prompt."""
-    held = engine.learner(student, anatomy, config.lora, with_head=True)
+    """Memory from loading to writing; each row has its own copy of its prompt."""
+    held = engine.learner(student, anatomy, config.lora)
     precision = engine.precision(student, config.lora)
     cut = cut_step(
         groups=engine.groups_of_a_rank(config.rows_per_step),
@@ -77,10 +75,9 @@ def _phases(
         budget_tokens=config.engine.tokens_per_micro_batch,
     )
     tokens = cut.largest.rows * cut.largest.row_tokens
-    idle = replace(held, gradients=0)
     update = update_phase(
         anatomy,
-        idle,
+        held.idle,
         held,
         cut.largest,
         precision,
@@ -88,12 +85,9 @@ def _phases(
         num_micro_batches=cut.num,
         logits=logits_bytes(anatomy, tokens, precision, device.kind),
     )
-    trained = trained_parameters(anatomy, config.lora)
-    phases = {"update": update, "checkpoint": saving_phase(idle, trained, engine.zero, device.kind)}
-    if config.lora is not None or engine.whole_bytes(student, anatomy):
-        merged = anatomy.adapted_weights(config.lora) if config.lora else 0
-        phases["writing"] = merging_phase(engine.whole(idle, student, anatomy), merged, precision.weights)
-    return phases
+    merged = anatomy.adapted_weights(config.lora) if config.lora else 0
+    sizes = {"written": anatomy.parameters, "merged": merged}
+    return engine.around(student, anatomy, held, precision, device.kind, {"update": update}, **sizes)
 
 
 def _responses(

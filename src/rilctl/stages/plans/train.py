@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rilctl.config.engines import HfEngineConfig
@@ -13,7 +14,7 @@ from rilctl.models.discriminator import read_card
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
 from rilctl.planning.memory import Held
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.planning.ril import Learner, RilSetup, beside_sampling, ril_phases, waiting_bytes
+from rilctl.planning.ril import Learner, RilSetup, beside_sampling, ril_phases
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import load_data
@@ -38,11 +39,12 @@ def plan(context: StageContext) -> Plan:
     if config.algorithm.uses_judge:
         judged = judge_facts(judge, work.rows, config.sampling.max_new_tokens, student.encoder, data)
     inputs, disc_path = _inputs(context, config, student)
+    num_held_out = len(load_data(context, "validation").samples)
     sections: list[Section | Table] = [
         inputs,
-        data_section(data, held_out=len(load_data(context, "validation").samples)),
+        data_section(data, held_out=num_held_out),
         work.section(judged),
-        _parameters(config, student),
+        _parameters(config, student, _seen(context, disc_path)),
     ]
     trained = None
     if student.anatomy is not None and data.prompts is not None:
@@ -53,19 +55,24 @@ def plan(context: StageContext) -> Plan:
         beside = beside_sampling(setup)
         if isinstance(config.generation, HfEngineConfig):  # needs the policy whole, in the precision of training
             beside = engine.whole(beside, student, student.anatomy)
-        sampling = planned_sampling(
+        ask = partial(
+            planned_sampling,
             config.generation,
             student.anatomy,
             data.prompts,
             device,
             answering=setup.answering,
             beside=beside + stays,
-            rows=config.questions_per_step * config.num_student_rows,
-            num_responses=config.num_student_rows,
             budget=config.sampling.max_new_tokens,
         )
+        questions = engine.groups_of_a_rank(config.questions_per_step)
+        sampling = ask(rows=questions * config.num_student_rows, num_responses=config.num_student_rows)
         phases = ril_phases(setup, sampling.phase, sampling.stays + stays)
-        sections += memory_sections(device, phases, (*sampling.facts, *_host(setup), *unknown), ranks=engine.ranks)
+        num_asked = min(num_held_out, config.num_validation_questions)
+        if num_asked and isinstance(config.generation, HfEngineConfig):  # a prompt for each of its rows
+            validation = ask(rows=engine.groups_of_a_rank(num_asked), num_responses=1).phase
+            phases |= {"validation": validation} if validation is not None else {}
+        sections += memory_sections(device, phases, (*sampling.facts, *unknown), ranks=engine.ranks)
         trained = work.trained_tokens(data.prompts, setup)
     sections.append(time_section(context, steps=config.num_steps, generated=work.rollout_tokens, trained=trained or 0))
     sections.append(output_section(context, *_disk(config, student, work)))
@@ -128,14 +135,12 @@ def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -
     return Section("inputs", tuple(facts)), disc
 
 
-def _parameters(config: TrainConfig, student: PlannedModel) -> Section:
+def _parameters(config: TrainConfig, student: PlannedModel, seen: DiscInput) -> Section:
     facts = parameter_facts(student)
     if student.anatomy is not None:
         facts.append(trained_fact("policy trains", student.anatomy, config.lora))
         if config.algorithm.uses_discriminator:
-            facts.append(
-                trained_fact("discriminator trains", student.anatomy, config.discriminator.lora, with_head=False)
-            )
+            facts.append(trained_fact("discriminator trains", student.anatomy, config.discriminator.lora, disc=seen))
     return Section("model", tuple(facts))
 
 
@@ -166,8 +171,7 @@ def _setup(
         )
 
     policy = Learner(
-        engine.learner(student, anatomy, config.lora, with_head=True),
-        trained_parameters(anatomy, config.lora),
+        engine.learner(student, anatomy, config.lora),
         engine.precision(student, config.lora),
         cut(work.in_policy, prompts.longest, prompts.most_image_tokens),
     )
@@ -178,14 +182,16 @@ def _setup(
         if seen != "image+question+response":
             longest, pictures = longest - pictures, 0
         disc = Learner(
-            engine.learner(student, anatomy, disc_lora, with_head=False, on_shared=shared),
-            trained_parameters(anatomy, disc_lora, with_head=False),
+            engine.learner(student, anatomy, disc_lora, disc=seen, on_shared=shared),
             engine.precision(student, disc_lora),
             cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
         )
     reference = None
     if algorithm.kl_beta > 0:
         reference = Held() if config.lora else engine.frozen(anatomy.parameters, student.dtype_bytes)
+    reads = [policy.precision.weights]
+    reads += [disc.precision.weights] if disc is not None and not shared else []
+    reads += [student.dtype_bytes] if algorithm.kl_beta > 0 and not config.lora else []
     takes_turns = config.take_turns and not shared and device.kind == "cuda" and engine.zero is None
     return RilSetup(
         anatomy=anatomy,
@@ -202,13 +208,9 @@ def _setup(
         zero=engine.zero,
         merged=anatomy.adapted_weights(config.lora) if config.lora else 0,
         whole_bytes=engine.whole_bytes(student, anatomy),
+        reads=tuple(reads),
+        sends=not isinstance(config.generation, HfEngineConfig),
     )
-
-
-def _host(setup: RilSetup) -> list[Fact]:
-    """What waits in host memory, for its turn or because the recipe offloads it."""
-    waiting = waiting_bytes(setup)
-    return [Fact("host memory", waiting, "bytes", "who waits, and what is offloaded")] if waiting else []
 
 
 def _seen(context: StageContext, disc_path: Path | None) -> DiscInput:

@@ -1,13 +1,15 @@
 """A plan's learners: what an engine holds of a model on one device, and in which precision it computes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rilctl.config.engines import DeepspeedEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import LoraConfig
+from rilctl.config.pretrain_disc import DiscInput
 from rilctl.models.anatomy import Anatomy
 from rilctl.planning.activations import FLOAT32, Layout, Precision
-from rilctl.planning.memory import Device, Held, torch_state
-from rilctl.planning.zero import Zero, divided_weights, zero_state
+from rilctl.planning.memory import Device, Held, Phase, torch_state, writing_phase
+from rilctl.planning.zero import Zero, divided_weights, loading_phase, saving_phase, zero_state
 from rilctl.stages.context import StageContext
 from rilctl.stages.plans.models import PlannedModel, trained_parameters
 
@@ -39,7 +41,7 @@ class PlannedEngine:
         anatomy: Anatomy,
         lora: LoraConfig | None,
         *,
-        with_head: bool,
+        disc: DiscInput | None = None,
         on_shared: bool = False,
     ) -> Held:
         """Weights, gradients and optimizer of a model on one device; an adapter is whole on each.
@@ -48,10 +50,10 @@ class PlannedEngine:
             model: which.
             anatomy: its sizes.
             lora: its adapter; None: all weights train.
-            with_head: whether an untied head trains too.
+            disc: see `trained_parameters`.
             on_shared: the frozen weights below the adapter are another role's, and counted there.
         """
-        trained = trained_parameters(anatomy, lora, with_head=with_head)
+        trained = trained_parameters(anatomy, lora, disc=disc)
         if lora is not None:
             below = Held() if on_shared else self.frozen(anatomy.parameters, model.dtype_bytes)
             return torch_state(trained) + below
@@ -71,6 +73,40 @@ class PlannedEngine:
     def whole_bytes(self, model: PlannedModel, anatomy: Anatomy) -> int:
         """Weights that come together to sample, and to be written; 0: they are whole."""
         return anatomy.parameters * model.dtype_bytes if self.zero and self.zero.divides_weights else 0
+
+    def around(
+        self,
+        model: PlannedModel,
+        anatomy: Anatomy,
+        held: Held,
+        precision: Precision,
+        device: Device,
+        phases: Mapping[str, Phase],
+        *,
+        written: int,
+        merged: int = 0,
+    ) -> dict[str, Phase]:
+        """The phases of a step of one learner, with those before and after.
+
+        Args:
+            model: which.
+            anatomy: its sizes.
+            held: what the engine holds of it.
+            precision: how it computes.
+            device: where.
+            phases: of a step.
+            written: weights that are written at the end.
+            merged: weights that an adapter adds to, where they are written merged.
+        """
+        element = precision.weights
+        sizes = (self.whole_bytes(model, anatomy), merged * element, written * element)
+        return {
+            "loading": loading_phase(anatomy, (element,), self.zero, device),
+            "idle": held.idle.at_rest,
+            **phases,
+            "checkpoint": saving_phase(held.idle, anatomy.embedding, self.zero),
+            "writing": writing_phase(held.idle, *sizes, device),
+        }
 
     def precision(self, model: PlannedModel, lora: LoraConfig | None) -> Precision:
         """How a learner computes: torch has float32 weights under autocast, ZeRO has them in the lower precision."""

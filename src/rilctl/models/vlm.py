@@ -22,6 +22,8 @@ from rilctl.models.source import ModelSource, find_model, model_digest, text_fil
 from rilctl.models.vocabulary import banned_ids, stop_ids
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SHARD_BYTES = 4_000_000_000
+"""Of a file of weights, at most; from a GPU, one file at a time is copied to host memory."""
 
 
 @dataclass
@@ -125,7 +127,8 @@ def save_vlm(vlm: Vlm, directory: Path) -> None:
 
     Tokenizer and processor files are copied as they came.
     """
-    vlm.model.save_pretrained(directory, state_dict=merged_state_dict(vlm.model, vlm.adapter))
+    state = merged_state_dict(vlm.model, vlm.adapter)
+    vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
     for file in text_files(vlm.source.path):
         if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
             shutil.copyfile(file, directory / file.name)

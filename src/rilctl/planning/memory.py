@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from rilctl.models.anatomy import Anatomy
+from rilctl.models.vlm import SHARD_BYTES
 from rilctl.planning.activations import (
     FLOAT32,
     Batch,
@@ -186,11 +187,13 @@ def writing_phase(held: Held, whole: int, merged: int, written: int, device: Dev
         held: on the device.
         whole: bytes of all weights, where they are divided; 0: they are there.
         merged: bytes of the weights that an adapter adds to.
-        written: bytes that a file takes in host memory; 0: nothing is written.
+        written: bytes that go to the disk, one file after another; 0: none.
         device: where.
     """
     there = replace(held, gathered=whole).at_work
-    return replace(there, weights=there.weights + merged, host=there.host + (0 if device == "cpu" else written))
+    return replace(
+        there, weights=there.weights + merged, host=there.host + (0 if device == "cpu" else min(written, SHARD_BYTES))
+    )
 
 
 def logits_bytes(anatomy: Anatomy, num_tokens: int, precision: Precision, device: Device) -> int:

@@ -7,10 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rilctl.config.fields import ModelConfig
+from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.errors import ModelError, RowError, UsageError
 from rilctl.models.prompts import encode_prompt, encode_response
 from rilctl.models.vlm import Vlm, load_vlm, save_vlm
+from rilctl.quickstart.shapes import ShapeName
+from rilctl.testing.peaks import peak_bytes, write_sized_workspace
 from rilctl.testing.small_vlms import build_small_vlm
 
 
@@ -118,3 +120,45 @@ def test_models_read_alike_where_tokenizer_template_and_image_processor_are_the_
             (directory / change).write_text((directory / change).read_text() + " ")
         other = load_vlm(ModelConfig(model=str(directory)), base_dir=Path(), device=torch.device("cpu"))
         assert other.reads_like(vlm) == vlm.reads_like(other) == (change is None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", ["pocket-student", "pocket-teacher-internvl"])
+def test_room_for_weights_has_the_shape_of_what_is_read(shape: ShapeName, dtype: Dtype, tmp_path: Path) -> None:
+    config = ModelConfig(model=str(build_small_vlm(tmp_path, shape)), dtype=dtype)
+    room, read = (
+        load_vlm(config, base_dir=Path(), device=torch.device("cpu"), reads_weights=reads) for reads in (False, True)
+    )
+    tensors = [{**dict(vlm.model.named_parameters()), **dict(vlm.model.named_buffers())} for vlm in (room, read)]
+    layouts = [{name: (tensor.shape, tensor.dtype) for name, tensor in found.items()} for found in tensors]
+    assert layouts[0] == layouts[1]
+    tied = [vlm.lm_head.weight is vlm.model.get_input_embeddings().weight for vlm in (room, read)]
+    assert tied[0] == tied[1]
+    assert (room.digest, room.stop_ids, room.banned_ids) == (read.digest, read.stop_ids, read.banned_ids)
+
+
+def test_room_for_weights_takes_no_memory(tmp_path: Path) -> None:
+    write_sized_workspace(tmp_path)
+    config = ModelConfig(model=str(tmp_path / "student"), random_weights=True)
+    kept = [load_vlm(config, base_dir=Path(), device=torch.device("cpu"), reads_weights=False)]  # libraries load
+    more = peak_bytes(
+        lambda: kept.append(load_vlm(config, base_dir=Path(), device=torch.device("cpu"), reads_weights=False))
+    )
+    assert more < 0.1 * 4 * kept[0].model.num_parameters()
+
+
+def test_random_weights_in_bfloat16_leave_buffers_as_they_are(tmp_path: Path) -> None:
+    config = ModelConfig(model=str(build_small_vlm(tmp_path)), random_weights=True, dtype="bfloat16")
+    model = load_vlm(config, base_dir=Path(), device=torch.device("cpu")).model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
+
+
+def test_a_large_model_is_written_in_several_files(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = load_from(model_dir)
+    monkeypatch.setattr("rilctl.models.vlm.SHARD_BYTES", 500_000)
+    save_vlm(vlm, tmp_path / "large")
+    assert len(list((tmp_path / "large").glob("*.safetensors"))) > 2
+    assert load_from(tmp_path / "large").digest == vlm.digest

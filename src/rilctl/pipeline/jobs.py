@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,23 @@ class _Running:
 
 
 def run_jobs(
-    jobs: Mapping[str, Job], settings: JobSettings, *, reporter: Reporter, stop: StopFlag, resume_command: str
+    jobs: Mapping[str, Job],
+    settings: JobSettings,
+    *,
+    reporter: Reporter,
+    stop: StopFlag,
+    resume_command: str,
+    watch: Callable[[], object] = lambda: None,
 ) -> dict[str, dict[str, Any]]:
     """Run all jobs, each as soon as what it needs is there and a worker is free; earlier ones first.
+
+    Args:
+        jobs: by name.
+        settings: what they share.
+        reporter: told of every job, and of its progress.
+        stop: set when a signal asks for a clean end.
+        resume_command: the command that goes on after that.
+        watch: called often; what it raises ends all jobs.
 
     Returns:
         The JSON object that each job wrote to stdout.
@@ -113,6 +127,7 @@ def run_jobs(
         while waiting or running:
             if stop.signal_number is not None:
                 raise InterruptedByUser(stop.signal_number, resume_command)
+            watch()
             for name in _startable(waiting, results, settings.workers - len(running)):
                 job = waiting.pop(name).with_paths(results, settings.cwd)
                 running[name] = _start(name, job, settings, reporter)
@@ -152,7 +167,7 @@ def _relay(name: str, active: _Running, reporter: Reporter) -> None:
     if time.monotonic() - active.relayed < _RELAY_S:
         return
     active.relayed = time.monotonic()
-    lines = _tail(active.log)
+    lines = tail(active.log)
     if lines and lines[-1] != active.last_line:
         active.last_line = lines[-1]
         reporter.say(f"  {name}: {active.last_line}")
@@ -161,10 +176,10 @@ def _relay(name: str, active: _Running, reporter: Reporter) -> None:
 def _finish(name: str, active: _Running, reporter: Reporter) -> dict[str, Any]:
     code = active.process.returncode
     if code not in _EXIT_DONE:
-        tail = "\n  ".join(_tail(active.log))
+        said = "\n  ".join(tail(active.log))
         ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         raise RilctlError(
-            f"`{active.job.command}` failed ({ended}):\n  {tail}", hint=f"all that it said is in {active.log}"
+            f"`{active.job.command}` failed ({ended}):\n  {said}", hint=f"all that it said is in {active.log}"
         )
     try:
         result = json.loads(active.output.read_bytes())
@@ -177,7 +192,7 @@ def _finish(name: str, active: _Running, reporter: Reporter) -> dict[str, Any]:
     return result
 
 
-def _tail(log: Path) -> Sequence[str]:
+def tail(log: Path) -> Sequence[str]:
     """The last lines of a log, without empty ones."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 8192))

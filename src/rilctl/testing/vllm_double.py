@@ -34,12 +34,18 @@ class VllmDouble:
         model: what it is started with.
         trouble: asked first at every call; a `Wire` is sent instead of the answer.
         transfer: backend of the weight transfer that it says it was started with.
+        max_length_tokens: of prompt and response together, as it says.
     """
 
     def __init__(
-        self, model: Path, trouble: Callable[[Call], Wire | None] = lambda _: None, transfer: str | None = None
+        self,
+        model: Path,
+        trouble: Callable[[Call], Wire | None] = lambda _: None,
+        transfer: str | None = None,
+        max_length_tokens: int = MAX_LENGTH_TOKENS,
     ) -> None:
         self._model, self.trouble, self.transfer = model, trouble, transfer
+        self._max_length_tokens = max_length_tokens
         self._lock = threading.Lock()  # a model remembers the last pictures
         self.restart()
 
@@ -66,7 +72,7 @@ class VllmDouble:
     def _routes(self, call: Call) -> Any:
         match call.path:
             case "/v1/models":
-                return {"data": [{"id": "model", "root": str(self._model), "max_model_len": MAX_LENGTH_TOKENS}]}
+                return {"data": [{"id": "model", "root": str(self._model), "max_model_len": self._max_length_tokens}]}
             case "/weight_info":
                 return {"weight_version": self._version}
             case "/reset_mm_cache":

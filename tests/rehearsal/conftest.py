@@ -1,0 +1,43 @@
+"""Rehearsals as a person starts them; each is many processes, so they run one after another."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rilctl.config.shipped import recipes_dir
+
+PATIENCE_S = 1200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(2 * PATIENCE_S))
+
+
+def rehearse(folder: Path, layout: str, *arguments: str) -> dict[str, Any]:
+    """`rilctl rehearse` of a shipped recipe; what `--json` says."""
+    recipe = recipes_dir() / f"{layout}.toml"
+    command = [sys.executable, "-m", "rilctl", "rehearse", str(recipe), "--out", "rehearsal", "--json", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert not left_over(folder), "a process outlived the rehearsal"
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def left_over(folder: Path) -> list[int]:
+    """Processes that work in a folder or below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if Path(os.readlink(process / "cwd")).is_relative_to(folder):
+                found.append(int(process.name))
+        except OSError:  # it ended meanwhile, or isn't ours
+            continue
+    return found

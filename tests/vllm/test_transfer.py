@@ -16,8 +16,8 @@ from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm.proof import LOGPROB_BOUND
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.errors import EngineError
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.weights import export_untied
@@ -76,7 +76,7 @@ def updated(rollouts: VllmRollouts, step: int) -> None:
     assert isinstance(answer, tuple), answer
     ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
     for row, expected in zip(answer, ours, strict=True):
-        assert row.sampling_logprobs == pytest.approx(expected, abs=LOGPROB_BOUND["float32"])
+        assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)
 
 
 def test_a_restarted_server_joins_a_new_group(rollouts: VllmRollouts, with_transfer: Server):

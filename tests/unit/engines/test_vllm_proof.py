@@ -20,9 +20,10 @@ from rilctl.engines.generation.vllm.spread import MAX_UNITS, MIN_UNITS, Bound, c
 from rilctl.errors import EngineError
 from rilctl.models.decode import sample
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import encode_text
+from rilctl.models.prompts import chat_text, encode_text
 from rilctl.models.responses import response_hidden
 from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.quickstart.shapes import ShapeName
 from rilctl.testing.small_vlms import build_small_vlm
 
 DIFFER = "log-probabilities differ from the policy's by .* again with 24 fresh probes"
@@ -311,6 +312,22 @@ def test_probes_that_do_not_fit_are_left_out(policy: Vlm):
     assert len({probe.ask.seed for probe in few}) == NUM_PROBES
     shortest = make_probes(reader, 0, 1)
     assert {len(probe.prompt.token_ids_P) for probe in shortest} == {min(lengths)}
+
+
+@pytest.mark.parametrize("shape", ["pocket-student", "pocket-teacher-internvl"])
+def test_nothing_is_left_to_resize_of_the_probes_pictures(shape: ShapeName, tmp_path: Path):
+    """In float32, one grey level in a few pixels moves log-probabilities a hundred times as far as rounding."""
+    vlm = load_vlm(
+        ModelConfig(model=str(build_small_vlm(tmp_path / "model", shape))), base_dir=Path(), device=torch.device("cpu")
+    )
+    reader = Reader(vlm, PromptCache(vlm), vlm.stop_ids, vlm.banned_ids, 4)
+    pictures = [picture for probe in make_probes(reader, 5, 1000) for picture in probe.ask.pictures]
+    assert len(pictures) == NUM_PROBES / 2
+    for picture in pictures:
+        assert picture.own is not None and picture.pixels.size == (56, 56)
+        assert encode_text(vlm, chat_text(vlm, "", 1), [picture.pixels]).features["pixel_values"].numel() == 56 * 56 * (
+            6 if shape == "pocket-student" else 3  # patches of Qwen-VL hold each picture twice
+        )
 
 
 def answers_of(errors: Sequence[float], units: Sequence[float]) -> list[Compared]:

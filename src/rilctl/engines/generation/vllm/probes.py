@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from rilctl.data.pictures import Picture
@@ -19,6 +20,9 @@ NUM_TOKENS = 32
 TEMPERATURE = 1.5
 """Of the answers. Above 1 more tokens are uncertain, and only those tell; and log-probabilities from before the
 temperature would be seen."""
+_SIDE_PX = 112
+"""Of a probe's picture, where the image processor has no size of its own."""
+_RESIZED_PX = 130
 _SENTENCE = " Say what you see and what you know."
 _NUM_SENTENCES = (0, 1, 2, 4)
 """Of the questions: prompts of different lengths."""
@@ -35,15 +39,17 @@ class Probe:
 def make_probes(reader: Reader, look: int, room_tokens: int) -> list[Probe]:
     """Questions with a picture and without, of several lengths.
 
+    Nothing is left to resize of the pictures, for libraries do that otherwise, and more than rounding would be seen.
+
     Args:
         reader: how prompts are made.
         look: numbers the looks; each has questions, a picture and seeds of its own.
         room_tokens: longest prompt that leaves room for the answer; the shortest question is always asked.
 
     Returns:
-        As many as `NUM_PROBES`; the first has a picture, unless the model takes none or there is no room.
+        As many as `NUM_PROBES`.
     """
-    picture = [] if reader.encoder.family == "text" else [_picture(reader, look)]
+    picture = [] if reader.encoder.family == "text" else [_picture(reader, _side_px(reader), look)]
     made = [
         _encoded(reader, f"What is in picture {look}?" + _SENTENCE * num, images)
         for num in _NUM_SENTENCES
@@ -65,16 +71,26 @@ def _encoded(
     return prompt, reader.token_ids(question, len(images)), reader.as_sent(images, prompt)
 
 
-def _picture(reader: Reader, look: int) -> ImageRef:
-    """A JPEG, smooth and with edges, for decoders may differ as well; square, of a size that need not change.
+def picture_probe(reader: Reader) -> Probe:
+    """A question about a picture that is cut and resized, of a family whose pictures vLLM cuts and resizes."""
+    images = [] if reader.encoder.family == "text" else [_picture(reader, _RESIZED_PX, 0)]
+    prompt, token_ids, pictures = _encoded(reader, "What is in the picture?", images)
+    return Probe(prompt, Ask(token_ids, pictures, seed=7))
 
-    So it is sent as it came, as pictures are whose size is final. Of a family whose pictures vLLM cuts and resizes, it
-    is cut and resized.
-    """
-    image = Image.new("RGB", (130, 130))
-    places = ((x, y) for y in range(image.height) for x in range(image.width))
-    image.putdata([(x * 255 // 130, y * 255 // 130, 255 * (((x + 7 * look) // 30 + y // 22) % 2)) for x, y in places])
-    drawn = ImageRef(lambda: image, f"the proof's picture {look}")
+
+def _side_px(reader: Reader) -> int:
+    """A size that need not change."""
+    size = reader.encoder.processor.image_processor.size
+    return int(getattr(size, "height", None) or _SIDE_PX)
+
+
+def _picture(reader: Reader, side_px: int, shift: int) -> ImageRef:
+    """A JPEG, smooth and with edges, for decoders may differ as well; square, sent as it came if its size is final."""
+    y, x = np.mgrid[:side_px, :side_px] * 130 // side_px
+    image = Image.fromarray(
+        np.stack([x * 255 // 130, y * 255 // 130, 255 * (((x + 7 * shift) // 30 + y // 22) % 2)], -1).astype(np.uint8)
+    )
+    drawn = ImageRef(lambda: image, f"the proof's picture {shift}")
     (sent,) = reader.as_sent([drawn], encode_prompt(reader.encoder, "", [image]))
     buffer = io.BytesIO()
     sent.pixels.save(buffer, "JPEG", quality=90)

@@ -8,7 +8,7 @@ import torch
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.vllm.backend import Answer, Backend, sampling_params
 from rilctl.engines.generation.vllm.compared import Compared, compare
-from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, Probe, make_probes
+from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, Probe, make_probes, picture_probe
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import Bound, calibrated, error_of
 from rilctl.errors import EngineError, RowError
@@ -130,12 +130,13 @@ class Proof:
 
     def _look(self) -> list[Compared]:
         """Fresh probes, answered by vLLM and computed again."""
+        if not self._pixels_are_ours:
+            probe = picture_probe(self.reader)
+            self._ask([probe])  # alone, so that the last pictures that vLLM saw are this one
+            self._check_pixels(probe.prompt)
+            self._pixels_are_ours = True
         probes = make_probes(self.reader, self._looks_taken, self.backend.max_length_tokens - NUM_TOKENS)
         self._looks_taken += 1
-        if not self._pixels_are_ours:
-            self._ask(probes[:1])  # alone, so that the last pictures that vLLM saw are this one
-            self._check_pixels(probes[0].prompt)
-            self._pixels_are_ours = True
         answers = self._ask(probes)
         return compare(
             self.policy,

@@ -13,7 +13,7 @@ import torch
 from rilctl.engines.generation.vllm.compared import Compared
 
 STRICT_NATS = 1e-4
-"""Always allowed, and all that is allowed in float32: ten times what two implementations differ by there."""
+"""Always allowed, and all that is allowed in float32: a hundred times what two implementations differ by there."""
 MIN_UNITS = 0.4
 """Allowed in half precision even where the two sides agreed bit for bit at first: twice what rounding gives."""
 MAX_UNITS = 3.0

@@ -29,6 +29,8 @@ def read_manifest(path: Path) -> Manifest:
                 raise interrupted(path)
             if not path.exists():
                 raise ArtifactError(f"`{path}` doesn't exist", hint=did_you_mean(path))
+            if is_part_of_run(path):
+                raise ArtifactError(f"`{path}` is a part of a run, and has no {MANIFEST}", hint=REBUILD_HINT)
             raise ArtifactError(f"`{path}` is no artifact: it has no {MANIFEST}", hint=did_you_mean(path))
     except OSError as error:
         raise unreadable(file, error) from error
@@ -72,6 +74,11 @@ def refuse_unsealed(file: Path, data: bytes, version: int, digest: str | None, k
         raise ArtifactError(f"`{file}` says schema version {version}{has}", hint=REBUILD_HINT)
     if version > 1 and (digest is None or not is_sealed(data, digest)):
         raise ArtifactError(f"`{file}` was changed since it was written: its digest is another", hint=REBUILD_HINT)
+
+
+def is_part_of_run(path: Path) -> bool:
+    """Whether a directory lies in one that holds a run, and holds none itself: one of its roles, whole or not."""
+    return (path.absolute().parent / RUN).exists() and not (path / RUN).exists()
 
 
 def interrupted(path: Path) -> ArtifactError:

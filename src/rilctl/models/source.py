@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rilctl.artifacts.digests import weights_digest
 from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
-from rilctl.artifacts.read import read_manifest, resolve
+from rilctl.artifacts.manifests import is_part_of_run, read_manifest
+from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
 from rilctl.config.fields import Family, ModelConfig
 from rilctl.config.registry import MODELS, default_dtype
 from rilctl.config.suggest import nearest
-from rilctl.errors import ArtifactError, ModelError, UsageError
+from rilctl.errors import ModelError, UsageError
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -172,13 +173,11 @@ def _local(name: str, path: Path) -> ModelSource:
     """A model directory, or the student of an artifact or run. Raises `ArtifactError` where one of those has none."""
     try:
         is_artifact = (path / MANIFEST).exists()
-        lost_its_manifest = not is_artifact and not (path / RUN).exists() and (path.resolve().parent / RUN).exists()
+        is_role = is_part_of_run(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    if lost_its_manifest:
-        raise ArtifactError(
-            f"`{path}` is a part of a run, and has no {MANIFEST}", hint="run the command that makes it again"
-        )
+    if is_role and not is_artifact:
+        read_manifest(path)  # says that it has lost it
     if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
         path = resolve(path, "student")
     return ModelSource(name=name, path=path.resolve(), revision=None, family=read_family(path))

@@ -75,11 +75,6 @@ def leave_if_asked(context: StageContext, signal_number: int) -> None:
         raise InterruptedByUser(signal_number, context.resume_command)
 
 
-def part_of(limit: int, rank: int, num_ranks: int) -> int:
-    """What one of some ranks may take of something that all may take `limit` of."""
-    return limit // num_ranks + (rank < limit % num_ranks)
-
-
 def share_rejected(ranks: Ranks, rejected: Sequence[RejectedRecord]) -> list[RejectedRecord]:
     """The bad rows that any rank met. Collective."""
     rows = ranks.gather_lists([row.model_dump(mode="json") for row in rejected])

@@ -21,7 +21,7 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS, WITNESS
 from rilctl.engines.generation.vllm.local import LocalVllm
-from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts, WeightsLostError
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, load_vlm
@@ -129,17 +129,37 @@ def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmR
     rollouts.update(3)
     expected = tokens(rollouts.generate(requests(), SAMPLING))
     assert rollouts.state is not None
-    with closing(open_rollouts(policy, PromptCache(policy), table(server), Path())) as follower:
+    shared = open_rollouts(policy, PromptCache(policy), table(server), Path(), rank=1, num_ranks=2)
+    with closing(shared) as follower:
         assert isinstance(follower, VllmRollouts)
+        assert follower.rows_at_once == 2
         with pytest.raises(RuntimeError, match="`update` or `follow` comes first"):
             follower.generate(requests(), SAMPLING)
         num_sent = num_loads(server)
         follower.follow(rollouts.state)
         assert tokens(follower.generate(requests(), SAMPLING)) == expected
-        double(server).restart()
-        with pytest.raises(EngineError, match=f"vLLM lost the weights `{rollouts.state.version}`"):
-            follower.generate(requests(), SAMPLING)
+        died: list[Call] = []
+
+        def die_once(call: Call) -> Wire | None:
+            if call.path == "/inference/v1/generate" and call.body["content_parts"] and not died:
+                died.append(call)
+                double(server).restart()
+                return failure(503, "going down")
+            return None
+
+        double(server).trouble = die_once
+        before = len(server.calls)
+        for _ in range(2):  # what comes after it died is by other weights
+            with pytest.raises(WeightsLostError):
+                follower.generate(requests(), SAMPLING)
         assert num_loads(server) == num_sent
+        rollouts.update(3)
+        follower.follow(rollouts.state)
+        assert tokens(follower.generate(requests(), SAMPLING)) == expected
+        asked = [call for call in server.calls[before:] if call.path == "/inference/v1/generate" and is_sampling(call)]
+        seeds = [call.body["sampling_params"]["seed"] for call in asked[:2]]
+        same = [c for c in asked if c.body["token_ids"] == asked[0].body["token_ids"]]
+        assert sorted(seeds) == [0, 1] and len(same) == 2  # what came before is kept
 
 
 def num_loads(server: ScriptedEndpoint) -> int:

@@ -45,8 +45,13 @@ def open_rollouts(
     kept: KeptPrefix | None = None,
     warn: Callable[[str], object] = warnings.warn,
     check_stop: Callable[[], object] = lambda: None,
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> RolloutEngine:
     """An engine over a policy that is trained.
+
+    Of several ranks that sample from one server, the first sends the weights, and each may ask for its share of
+    `rows_per_batch` at once, but for one response at least.
 
     Args:
         policy: the model whose weights change.
@@ -56,7 +61,11 @@ def open_rollouts(
         kept: may keep prompts from rollouts to the update, where this process samples.
         warn: told what a person should know.
         check_stop: called while a server is waited for; may raise to stop.
+        rank: of this process among those that train.
+        num_ranks: how many train.
     """
     if isinstance(engine, HfEngineConfig):
         return shared_engine(policy, prompts, engine, kept)
-    return open_vllm_rollouts(policy, prompts, engine, base_dir, warn=warn, check_stop=check_stop)
+    return open_vllm_rollouts(
+        policy, prompts, engine, base_dir, warn=warn, check_stop=check_stop, rank=rank, num_ranks=num_ranks
+    )

@@ -13,10 +13,11 @@ from rilctl.engines.generation.base import GenerationEngine, Usage
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import open_judge_model
 from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.parts import part_of
 from rilctl.engines.training.ranks import Ranks
 from rilctl.stages.context import StageContext
 from rilctl.stages.judging import judge_over, ledger_of, opened_judge, say_costs
-from rilctl.stages.ranked import RankedCalls, part_of
+from rilctl.stages.ranked import RankedCalls
 from rilctl.stages.ril.paid import PaidCalls, recover
 from rilctl.stages.ril.verdicts import JudgeAsker
 

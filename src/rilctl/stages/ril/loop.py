@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.runs import Run
-from rilctl.config.engines import HfEngineConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
@@ -36,7 +35,7 @@ from rilctl.stages.inputs import (
 )
 from rilctl.stages.phases import phase
 from rilctl.stages.ranked import asked_to_stop, leave_if_asked, share_rejected
-from rilctl.stages.ril.asking import RolloutAsker
+from rilctl.stages.ril.asking import RolloutAsker, open_asker
 from rilctl.stages.ril.best import BestStudent
 from rilctl.stages.ril.inputs import TrainInputs, prepaid_verdicts
 from rilctl.stages.ril.rewarding import are_enough
@@ -130,14 +129,11 @@ class Loop:
             kept=learner.policy.kept,
             warn=context.reporter.warn,
             check_stop=context.check_stop,
+            rank=ranks.rank,
+            num_ranks=ranks.size,
         )
-        asker = RolloutAsker(
-            generation,
-            SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank),
-            ranks,
-            lambda: roles.policy.sharding.whole(),  # which training has set by now
-            in_every_process=isinstance(config.generation, HfEngineConfig),
-        )
+        stored = SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank)
+        asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
         return cls(context, config, inputs, artifact_run, learner, generation, asker, ranks, prompts, teachers, samples)
 
     @property

@@ -23,8 +23,8 @@ class _Row(StrictModel):
     truncated_mass: float | None
 
 
-class Answer(StrictModel):
-    """An engine's answer as it is kept, and told to other ranks."""
+class _Answer(StrictModel):
+    """An engine's answer as it is kept."""
 
     rows: tuple[_Row, ...] = ()
     """Its responses."""
@@ -38,7 +38,7 @@ class _Step(StrictModel):
     step: int
     asked: str
     """Identity of the questions, their seeds and the sampling."""
-    answers: tuple[Answer, ...]
+    answers: tuple[_Answer, ...]
 
 
 class SampledSteps:
@@ -72,16 +72,28 @@ class SampledSteps:
             requests: its questions.
             sampling: how they are answered.
         """
-        asked = _identity(requests, sampling)
-        stored = self._stored.pop(step, None)
-        if stored is not None and stored.asked == asked:
-            return [restore(answer) for answer in stored.answers], {}
+        found = self.find(step, requests, sampling)
+        if found is not None:
+            return found, {}
         metrics = self._engine.update(step - 1)
         answers = self._engine.generate(requests, sampling)
-        line = _Step(step=step, asked=asked, answers=tuple(map(keep, answers))).model_dump_json()
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        self.keep(step, requests, sampling, answers)
         return answers, metrics
+
+    def find(self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> Answers | None:
+        """The step's answers, if the engine gave them before the run was killed."""
+        stored = self._stored.pop(step, None)
+        if stored is None or stored.asked != _identity(requests, sampling):
+            return None
+        return [_restore(answer) for answer in stored.answers]
+
+    def keep(
+        self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig, answers: Answers
+    ) -> None:
+        """Store the step's answers, before anything is learned from them."""
+        kept = _Step(step=step, asked=_identity(requests, sampling), answers=tuple(map(_keep, answers)))
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(kept.model_dump_json() + "\n")
 
 
 def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> str:
@@ -89,10 +101,9 @@ def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -
     return hashlib.sha256(json.dumps([asked, sampling.model_dump(mode="json")]).encode()).hexdigest()
 
 
-def keep(answer: tuple[Response, ...] | RowError) -> Answer:
-    """An answer as it is kept."""
+def _keep(answer: tuple[Response, ...] | RowError) -> _Answer:
     if isinstance(answer, RowError):
-        return Answer(reason=answer.reason, message=answer.message)
+        return _Answer(reason=answer.reason, message=answer.message)
     rows = (
         _Row(
             text=response.text,
@@ -103,11 +114,10 @@ def keep(answer: tuple[Response, ...] | RowError) -> Answer:
         )
         for response in answer
     )
-    return Answer(rows=tuple(rows))
+    return _Answer(rows=tuple(rows))
 
 
-def restore(answer: Answer) -> tuple[Response, ...] | RowError:
-    """The way back."""
+def _restore(answer: _Answer) -> tuple[Response, ...] | RowError:
     if answer.reason is not None:
         return RowError(answer.reason, answer.message)
     return tuple(

@@ -27,6 +27,9 @@ SERVER_OPTIONS = (
 """What `vllm serve` must be started with, beside VLLM_SERVER_DEV_MODE=1 in its environment."""
 
 
+AskKey = tuple[tuple[int, ...], tuple[str, ...], int]
+
+
 @dataclass(frozen=True)
 class Ask:
     """One response to sample.
@@ -40,6 +43,11 @@ class Ask:
     token_ids: tuple[int, ...]
     pictures: tuple[Picture, ...]
     seed: int
+
+    @property
+    def key(self) -> AskKey:
+        """Tells it from other asks with the same sampling parameters."""
+        return self.token_ids, tuple(picture.name for picture in self.pictures), self.seed
 
 
 @dataclass(frozen=True)

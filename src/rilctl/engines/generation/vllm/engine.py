@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import Answer, Ask, Backend, sampling_params
+from rilctl.engines.generation.vllm.backend import Answer, Ask, AskKey, Backend, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError, RowError
 from rilctl.models.processor import EncodedPrompt
@@ -40,6 +40,8 @@ class VllmGeneration(Generic[AnyBackend]):
         self.model_name, self.model_digest, self.rows_at_once = model_name, model_digest, rows_at_once
         self._start = start
         self._started: tuple[AnyBackend, Reader] | None = None
+        self._keeps, self._kept = False, dict[AskKey, Answer | RowError]()
+        """What came in a call of `generate`, where another may have to ask for the rest."""
 
     def started(self) -> tuple[AnyBackend, Reader]:
         """The backend and what reads for it, started if need be."""
@@ -104,18 +106,24 @@ class VllmGeneration(Generic[AnyBackend]):
             EngineError: it doesn't come back, or goes away again and again.
         """
         params = sampling_params(sampling, reader.stop_ids, reader.banned_ids)
-        answers: dict[int, Answer | RowError] = {}
+        answers = {index: self._kept[ask.key] for index, ask in enumerate(asks) if ask.key in self._kept}
         for _ in range(_MAX_ROUNDS):
             missing = [index for index in range(len(asks)) if index not in answers]
             for index, answer in zip(missing, backend.sample([asks[i] for i in missing], params), strict=True):
                 if isinstance(answer, RowError) or (answer is not None and self._is_current(answer)):
                     answers[index] = answer
+            if self._keeps:
+                self._kept |= {asks[index].key: answer for index, answer in answers.items()}
             if len(answers) == len(asks):
                 return [answers[index] for index in range(len(asks))]
+            self._lost()
             backend.wait()
             self._revive()
         lost = f"{len(asks) - len(answers)} of {len(asks)} responses are missing after {_MAX_ROUNDS} rounds"
         raise EngineError(f"vLLM goes away again and again: {lost}", hint="look at its log; the same command goes on")
+
+    def _lost(self) -> None:
+        """Called when vLLM went away; may raise."""
 
     def _insist(self, attempt: Callable[[], T | None]) -> T:
         """What comes of an attempt to give vLLM its weights, which begins anew when vLLM goes away meanwhile.

@@ -20,6 +20,7 @@ from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.served import ServedModel
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
+from rilctl.engines.parts import part_of
 from rilctl.errors import UsageError
 from rilctl.models.devices import pick_device
 from rilctl.models.processor import Encoder, load_processor
@@ -85,8 +86,10 @@ def open_vllm_rollouts(
     *,
     warn: Callable[[str], object],
     check_stop: Callable[[], object],
+    rank: int,
+    num_ranks: int,
 ) -> VllmRollouts:
-    """An engine over a copy of a policy that is trained.
+    """An engine over a copy of a policy that is trained; see `open_rollouts`.
 
     Raises:
         UsageError: vLLM isn't installed, or should run on several GPUs in this process.
@@ -96,7 +99,9 @@ def open_vllm_rollouts(
     max_images = engine.max_images if isinstance(engine, VllmEngineConfig) else None
     reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
     if isinstance(engine, VllmServerEngineConfig):
-        start = _server_start(policy, engine, base_dir, reader, ServerHttp(engine, warn, check_stop))
+        engine = engine.model_copy(update={"rows_per_batch": max(1, part_of(engine.rows_per_batch, rank, num_ranks))})
+        http = ServerHttp(engine, warn, check_stop)
+        start = _server_start(policy, engine, base_dir, reader, http, sends=rank == 0)
     elif engine.num_gpus > 1:
         raise UsageError(
             "train.generation.num_gpus > 1: in `train`, vLLM in this process runs on one GPU",
@@ -110,6 +115,7 @@ def open_vllm_rollouts(
         rows_at_once=engine.rows_per_batch,
         dtype=dtype,
         max_logprob_error=engine.max_logprob_error,
+        is_shared=num_ranks > 1,
     )
 
 
@@ -125,11 +131,13 @@ def _local_start(
 
 
 def _server_start(
-    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader, http: ServerHttp
+    policy: Vlm, engine: VllmServerEngineConfig, base_dir: Path, reader: Reader, http: ServerHttp, *, sends: bool
 ) -> Callable[[], tuple[Backend, Reader]]:
     def start() -> tuple[Backend, Reader]:
-        transfer: Transfer
-        if engine.transfer == "disk":
+        transfer: Transfer | None
+        if not sends:
+            transfer = None
+        elif engine.transfer == "disk":
             folder = None if engine.transfer_dir is None else base_dir / engine.transfer_dir
             transfer = DiskTransfer(http, policy, folder)
         else:

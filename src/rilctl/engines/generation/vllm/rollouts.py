@@ -14,6 +14,10 @@ from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.weights import Weights, checksum, policy_weights
 
 
+class WeightsLostError(EngineError):
+    """A copy of the weights that several processes sample from is gone, or isn't the one that was proven."""
+
+
 class VllmRollouts(VllmGeneration[Backend]):
     """A `RolloutEngine`: a copy of the policy in vLLM, replaced whole at every update, adapters merged.
 
@@ -23,6 +27,8 @@ class VllmRollouts(VllmGeneration[Backend]):
         rows_at_once: responses asked for at once.
         dtype: of vLLM's weights.
         max_logprob_error: see `Proof`.
+        is_shared: whether other processes of the run sample from the same copy. None of them can send the weights by
+            itself, since all must be there for that; so a `generate` that loses them ends.
     """
 
     def __init__(
@@ -33,14 +39,14 @@ class VllmRollouts(VllmGeneration[Backend]):
         rows_at_once: int,
         dtype: Dtype,
         max_logprob_error: float | None = None,
+        is_shared: bool = False,
     ) -> None:
         super().__init__(start, model_name=policy.source.name, model_digest=policy.digest, rows_at_once=rows_at_once)
         self._policy, self._dtype, self._max_logprob_error = policy, dtype, max_logprob_error
         self._proof: Proof | None = None
         self._step = 0
         self._state: ServerState | None = None
-        self._follows = False
-        """Whether another process sends the weights."""
+        self._keeps = is_shared
 
     @property
     def state(self) -> ServerState | None:
@@ -48,21 +54,30 @@ class VllmRollouts(VllmGeneration[Backend]):
         return self._state
 
     def follow(self, state: ServerState) -> None:
-        """Sample from what another process of the run sent and proved; it is the one that sends it again."""
-        self._state, self._follows = state, True
+        """Sample from what another process of the run sent and proved."""
+        if self._state is not None and state.version != self._state.version:
+            self._kept.clear()
+        self._state = state
 
     def update(self, version: int) -> dict[str, float]:
         """See `RolloutEngine`."""
+        if version != self._step:
+            self._kept.clear()
         self._step = version
         return self._insist(self._send)
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
-        """See `GenerationEngine`."""
+        """See `GenerationEngine`.
+
+        Raises:
+            WeightsLostError: a shared copy has to be sent again; what came is kept for a second call.
+        """
         if self._state is None:
             raise RuntimeError("`update` or `follow` comes first")
         results = super().generate(requests, sampling)
+        self._kept.clear()
         self.started()[0].rest()
         return results
 
@@ -90,11 +105,10 @@ class VllmRollouts(VllmGeneration[Backend]):
     def _is_current(self, answer: Answer) -> bool:
         return self._state is not None and answer.versions == {self._state.version}
 
+    def _lost(self) -> None:
+        if self._keeps:
+            raise WeightsLostError("vLLM went away, or has lost the weights that it was sent")
+
     def _revive(self) -> None:
         """A server that was restarted has the weights that it began with."""
-        if self._follows:
-            raise EngineError(
-                f"vLLM lost the weights `{self._state.version if self._state else None}`, which another process sent",
-                hint="the same command goes on from the last checkpoint",
-            )
         self._insist(self._send)

@@ -54,10 +54,10 @@ class VllmServer:
 
     def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
         """See `Backend`."""
-        asked = Counter(_names(ask) for ask in asks if ask.pictures)
-        first = {_names(ask): ask for ask in reversed(asks)}
+        asked = Counter(ask.key[1] for ask in asks if ask.pictures)
+        first = {ask.key[1]: ask for ask in reversed(asks)}
         brought = {names: self._pool.submit(self._bring, first[names]) for names, num in asked.items() if num > 1}
-        return list(self._pool.map(lambda ask: self._answer(ask, params, brought.get(_names(ask))), asks))
+        return list(self._pool.map(lambda ask: self._answer(ask, params, brought.get(ask.key[1])), asks))
 
     def boot(self) -> Boot:
         """See `Backend`."""
@@ -151,10 +151,6 @@ class VllmServer:
                 f"the vLLM server's reply can't be read: {type(error).__name__}: {error}",
                 hint="this version of rilctl reads vLLM 0.32's replies",
             ) from error
-
-
-def _names(ask: Ask) -> tuple[str, ...]:
-    return tuple(picture.name for picture in ask.pictures)
 
 
 def _content_parts(ask: Ask, *, names_only: bool) -> list[dict[str, str | None]] | None:

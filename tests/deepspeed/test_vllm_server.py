@@ -28,6 +28,7 @@ SETS = (
     "train.student=student",
     "train.num_steps=3",
     "train.questions_per_step=4",
+    "train.checkpoint_every=3",
     "train.validate_every=3",
     "train.sampling.max_new_tokens=8",
     "train.generation.type=vllm-server",

@@ -73,12 +73,13 @@ class Fleet:
         return 3 * self.weights / self.nic_bytes_per_s
 
     def image_send_s(self) -> float:
-        """A step's pictures out of one host as data URLs, one in each request."""
-        return self.questions * self.rows * self.image_bytes * BASE64 / self.host_bytes_per_s
+        """A step's pictures out of the hosts that train, as data URLs, each once for its question."""
+        hosts = self.trainers / self.gpus_per_host
+        return self.questions * self.image_bytes * BASE64 / (hosts * self.host_bytes_per_s)
 
     def asking_s(self) -> float:
-        """One process writes all of a step's requests."""
-        return self.questions * self.rows * self.request_cpu_s
+        """Each rank writes the requests of its own questions; at most, as if each had its picture in it."""
+        return self.questions * self.rows * self.request_cpu_s / self.trainers
 
     def image_cpu_wall_s(self) -> float:
         """A step's pictures through the image processor, on the hosts that train."""

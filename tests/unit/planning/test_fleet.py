@@ -43,8 +43,8 @@ def test_bytes_over_bandwidth() -> None:
     assert FLEET.broadcast_s() == pytest.approx(10 / 50)
     assert FLEET.zero3_s() == pytest.approx(30 / 50)
     assert FLEET.disk_s() == pytest.approx(10 * (1 + 2) / 2)  # written once, read by two hosts
-    assert FLEET.image_send_s() == pytest.approx(400 * 400e3 / 10e9)
-    assert FLEET.asking_s() == pytest.approx(400 * 0.002)
+    assert FLEET.image_send_s() == pytest.approx(100 * 400e3 / (2 * 10e9))
+    assert FLEET.asking_s() == pytest.approx(400 * 0.002 / 16)
     assert FLEET.image_cpu_wall_s() == pytest.approx(100 * 0.1 / (2 * 5))
     assert FLEET.pixel_bytes_per_host() == pytest.approx(1e9)
 

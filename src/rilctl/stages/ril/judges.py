@@ -6,7 +6,6 @@ from dataclasses import astuple
 from pathlib import Path
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
 from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine, Usage
@@ -26,8 +25,8 @@ from rilctl.stages.ril.verdicts import JudgeAsker
 def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scratch: Path) -> Iterator[JudgeAsker]:
     """The judge for all ranks. Collective, at its beginning and at a good end.
 
-    Rules judge in every process. A model at an endpoint or a vLLM server is asked by every rank, with its share of what
-    may be under way at once; one that is loaded here, by rank 0 alone.
+    Rules judge in every process. A model at an endpoint is asked by every rank, with its share of what may be under way
+    at once; one that `judge.engine` runs, by rank 0 alone.
 
     Args:
         context: the stage's surroundings.
@@ -64,20 +63,16 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
 
 
 def _limit(config: LlmJudgeConfig) -> int:
-    """How many questions may be under way at once; 1 for a model that one process loads."""
-    if config.endpoint is not None:
-        return config.endpoint.max_concurrency
-    return config.engine.rows_per_batch if isinstance(config.engine, VllmServerEngineConfig) else 1
+    """How many ranks could ask at once; 1 for a model that one process loads, or proves to be what it should."""
+    return config.endpoint.max_concurrency if config.endpoint is not None else 1
 
 
 def _share(config: LlmJudgeConfig, rank: int, num_askers: int) -> LlmJudgeConfig:
     """The judge as one of several ranks asks it."""
-    if num_askers == 1:
+    if config.endpoint is None:
         return config
-    most = part_of(_limit(config), rank, num_askers)
-    if config.endpoint is not None:
-        return config.model_copy(update={"endpoint": config.endpoint.model_copy(update={"max_concurrency": most})})
-    return config.model_copy(update={"engine": config.engine.model_copy(update={"rows_per_batch": most})})
+    most = part_of(config.endpoint.max_concurrency, rank, num_askers)
+    return config.model_copy(update={"endpoint": config.endpoint.model_copy(update={"max_concurrency": most})})
 
 
 def _total(ranks: Ranks, model: GenerationEngine | None) -> Ledger:

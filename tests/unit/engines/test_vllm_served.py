@@ -137,7 +137,26 @@ def test_a_server_of_another_model_is_refused_before_it_is_asked(
             answer_chunk(engine, cache, requests(), SAMPLING)
         assert cache._db.execute("SELECT count(*) FROM calls").fetchone() == (0,)
     assert f"start it with {other}" in (error.value.hint or "")
-    assert not any(call.path == "/inference/v1/generate" for call in server.calls)
+    assert num_rows_asked(server) == 0
+    assert double(server)._version == "loading"  # and so nobody takes it for proven
+
+
+def num_rows_asked(server: ScriptedEndpoint) -> int:
+    """Without the proof's own question."""
+    generated = [call.body["sampling_params"] for call in server.calls if call.path == "/inference/v1/generate"]
+    return sum(params["max_tokens"] == SAMPLING.max_new_tokens for params in generated)
+
+
+def test_a_server_with_another_image_processor_is_refused(student: Path, server: ScriptedEndpoint):
+    double(server).trouble = lambda c: (
+        Wire(b'{"results": [{"pixels": [0.5]}]}') if c.body.get("method") == "rilctl_pixels" else None
+    )
+    with (
+        closing(engine_of(server, student)) as engine,
+        pytest.raises(EngineError, match="makes 1 pixel values of a picture"),
+    ):
+        engine.generate(requests(), SAMPLING)
+    assert num_rows_asked(server) == 0
 
 
 def test_weights_that_another_run_sends_meanwhile_are_noticed_and_nothing_of_it_is_kept(
@@ -165,7 +184,7 @@ def test_a_server_that_was_started_again_meanwhile_is_proven_again(
     killed: list[int] = []
 
     def trouble(call: Call) -> Wire | None:
-        if call.path == "/inference/v1/generate" and not killed:
+        if call.path == "/inference/v1/generate" and num_rows_asked(server) == 2 and not killed:
             killed.append(call.number)
             double(server).restart()
             return failure(503, "going down")

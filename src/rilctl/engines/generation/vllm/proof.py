@@ -8,15 +8,13 @@ import torch
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.vllm.backend import Answer, Backend, sampling_params
 from rilctl.engines.generation.vllm.compared import Compared, compare
+from rilctl.engines.generation.vllm.pixels import check_pixels
 from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, Probe, make_probes, picture_probe
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import Bound, calibrated, error_of
 from rilctl.errors import EngineError, RowError
-from rilctl.models.processor import EncodedPrompt
 from rilctl.models.vlm import Vlm
 
-MAX_GREY_LEVELS = 3.0
-"""Largest difference of a pixel, in steps of 1/255: libraries round a resized picture otherwise."""
 CALIBRATION_LOOKS = 8
 SECOND_LOOKS = 3
 """At fresh probes, before a suspicion ends a run."""
@@ -133,7 +131,7 @@ class Proof:
         if not self._pixels_are_ours:
             probe = picture_probe(self.reader)
             self._ask([probe])  # alone, so that the last pictures that vLLM saw are this one
-            self._check_pixels(probe.prompt)
+            check_pixels(self.backend, self.reader, probe.prompt)
             self._pixels_are_ours = True
         probes = make_probes(self.reader, self._looks_taken, self.backend.max_length_tokens - NUM_TOKENS)
         self._looks_taken += 1
@@ -166,22 +164,6 @@ class Proof:
     @property
     def _banned_ids(self) -> tuple[int, ...]:
         return (*self.reader.banned_ids, *self.reader.stop_ids)
-
-    def _check_pixels(self, prompt: EncodedPrompt) -> None:
-        """What the vision tower was given for the probe's picture. Raises `EngineError`."""
-        ours = prompt.features.get("pixel_values")
-        seen = [reply["pixels"] for reply in self.backend.workers("rilctl_pixels") if reply]
-        if ours is None or not seen:
-            return
-        theirs = torch.tensor(seen[0])
-        hint = "give vLLM the same model directory; a server needs `--no-mm-device-do-normalize`"
-        if theirs.numel() != ours.numel():
-            values = f"{theirs.numel():,} pixel values of a picture, we make {ours.numel():,}"
-            raise EngineError(f"vLLM's image processor makes {values}", hint=hint)
-        std = torch.tensor(self.reader.encoder.processor.image_processor.image_std).mean()
-        levels = float((theirs - ours.float().flatten()).abs().max() * std * 255)
-        if levels > MAX_GREY_LEVELS:
-            raise EngineError(f"vLLM's pixels differ from ours by {levels:.1f} of 255 grey levels", hint=hint)
 
 
 def _check_mode(answers: Sequence[Compared]) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import LOADING, Answer
+from rilctl.engines.generation.vllm.backend import LOADING, Answer, sampling_params
 from rilctl.engines.generation.vllm.engine import VllmGeneration
+from rilctl.engines.generation.vllm.pixels import check_pixels
+from rilctl.engines.generation.vllm.probes import make_probes
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
@@ -64,7 +66,8 @@ class ServedModel(VllmGeneration[VllmServer]):
         """A server that was started again is proven again; one whose weights another run replaced is left."""
         self._state = self._insist(self._prove)
 
-    def _prove(self) -> ServerState:
+    def _prove(self) -> ServerState | None:
+        """What the server was proven to hold; None where it went away before it was."""
         server, _ = self.started()
         boot = server.boot()
         found = server.version()
@@ -77,25 +80,48 @@ class ServedModel(VllmGeneration[VllmServer]):
         if self._expected is None:
             self._expected = self._checksums()
         version = f"files-{digest_of(self._expected)}"
-        if found != version or self._differing(server):
-            self._restore(server, version)
-        return ServerState(boot.identity, version)
+        is_proven = found == version and not self._differing(server)
+        return ServerState(boot.identity, version) if is_proven or self._restore(server, version) else None
 
-    def _restore(self, server: VllmServer, version: str) -> None:
-        """Have the server load what it was started with. Raises `EngineError` where that is another model."""
+    def _restore(self, server: VllmServer, version: str) -> bool:
+        """Have the server load what it was started with; False where it went away before it showed its pixels.
+
+        Raises:
+            EngineError: that is another model, or its image processor is another.
+        """
         self._warn(
             f"the vLLM server at {server.url} loads its weights again, to prove that they are `{self.model_name}`"
         )
         server.name(LOADING)
         server.restore()
-        names = self._differing(server)
+        if not self._shows_pixels(server):
+            return False
+        server.name(version)
+        names = self._differing(server)  # after the name is given: who loads others later gives another
         if names:
+            server.name(LOADING)
             raise EngineError(
                 f"the vLLM server at {server.url} was started with other weights than `{self.model_name}`: "
                 f"{names[0]} and {len(names) - 1} more",
                 hint=f"start it with {self._source.path}, or a copy of it; see docs/vllm.md",
             )
-        server.name(version)
+        return True
+
+    def _shows_pixels(self, server: VllmServer) -> bool:
+        """Ask a question about a picture, now that vLLM remembers none. Raises `EngineError`."""
+        _, reader = self.started()
+        probe = make_probes(reader, 0, server.max_length_tokens - 1)[0]
+        banned = (*reader.banned_ids, *reader.stop_ids)
+        (answer,) = server.sample([probe.ask], sampling_params(SamplingConfig(max_new_tokens=1), (), banned))
+        if isinstance(answer, RowError):
+            raise EngineError(
+                f"the vLLM server at {server.url} refuses the proof's question: {answer.message}",
+                hint="start it as docs/vllm.md says",
+            )
+        if answer is not None:
+            reader.check_prompt(probe.prompt, answer)
+            check_pixels(server, reader, probe.prompt)
+        return answer is not None
 
     def _differing(self, server: VllmServer) -> list[str]:
         """Names of weights that a worker's loader was not given last as they are in the files."""

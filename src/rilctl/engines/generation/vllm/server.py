@@ -67,7 +67,6 @@ class VllmServer:
         """See `Backend`."""
         assert self._transfer is not None
         self._transfer.send(weights, boot)
-        self._workers("rilctl_settle")
         self._forget()
 
     def restore(self) -> None:

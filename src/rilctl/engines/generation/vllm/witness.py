@@ -53,11 +53,7 @@ class Witness:
         config = self.vllm_config.model_config
         config.model, config.revision, config.model_weights = self.rilctl_started_with  # an update names its own files
         self.reload_weights()
-        return self.rilctl_settle()
-
-    def rilctl_settle(self) -> dict[str, Any]:
-        """Make anew what vLLM made of the old weights and forgets: on a CPU, the copy of a head that is tied."""
-        if self.device.type == "cpu":
+        if self.device.type == "cpu":  # a tied head has a copy there, which vLLM doesn't make anew
             from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
             for module in self.model_runner.get_model().modules():

@@ -11,7 +11,7 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import LOADING, Answer, sampling_params
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.pixels import check_pixels
-from rilctl.engines.generation.vllm.probes import make_probes
+from rilctl.engines.generation.vllm.probes import picture_probe
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
@@ -110,7 +110,7 @@ class ServedModel(VllmGeneration[VllmServer]):
     def _shows_pixels(self, server: VllmServer) -> bool:
         """Ask a question about a picture, now that vLLM remembers none. Raises `EngineError`."""
         _, reader = self.started()
-        probe = make_probes(reader, 0, server.max_length_tokens - 1)[0]
+        probe = picture_probe(reader)
         banned = (*reader.banned_ids, *reader.stop_ids)
         (answer,) = server.sample([probe.ask], sampling_params(SamplingConfig(max_new_tokens=1), (), banned))
         if isinstance(answer, RowError):

@@ -4,20 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from .campaign import make_workspace, run_campaign, table
+from .campaign import run_campaign, table
 from .test_verbs import rilctl
 
 NUM_MUTATIONS = 280
 
 
 @pytest.mark.timeout(1200)  # half a minute of work, on a machine that may have much else to do
-def test_every_change_is_found_before_it_is_used(tmp_path: Path) -> None:
-    make_workspace(tmp_path / "workspace")
-    tallies = run_campaign(tmp_path / "workspace", NUM_MUTATIONS)
+def test_every_change_is_found_before_it_is_used(own: Path) -> None:
+    tallies = run_campaign(own, NUM_MUTATIONS)
     print(table(tallies))
     assert [line for tally in tallies for line in tally.silent] == []
     counted = {who: sum(t.counts[who, "found"] for t in tallies) for who in ("verify", "reader", "first look")}
     assert counted["verify"] > NUM_MUTATIONS // 2 and counted["reader"] > NUM_MUTATIONS // 3, counted
     assert counted["first look"] > 0
     for verb in ("cache-teacher", "sft", "train"):  # all was put back, and the campaign can fail
-        assert rilctl(tmp_path / "workspace", verb)["status"] == "up-to-date"
+        assert rilctl(own, verb)["status"] == "up-to-date"

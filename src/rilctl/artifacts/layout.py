@@ -13,9 +13,11 @@
 Everything named `.tmp-*` is ours, half-done, and swept when the next writer starts.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -43,11 +45,28 @@ NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, *LOGS}
 """Top-level names that belong to the run, not to the artifact: never listed in a manifest's `files`."""
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the operating system name the file, also those of writing, syncing and closing, which don't.
+
+    Args:
+        path: what is being written, or its folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and error.strerror is not None:
+            raise
+        reason = error.strerror or str(error) or type(error).__name__
+        raise OSError(error.errno or errno.EIO, reason, str(path)) from error
+
+
 def fsync_file(path: Path) -> None:
     """Wait until the file's bytes are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -60,11 +79,12 @@ def fsync_directory(path: Path) -> None:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees all of it or none, also after a crash."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name.removeprefix(TEMPORARY_PREFIX)}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with naming(path):
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
     fsync_directory(path.parent)
 
 

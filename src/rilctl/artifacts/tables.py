@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args,
 
 from pydantic import ValidationError
 
-from rilctl.artifacts.layout import REBUILD_HINT
+from rilctl.artifacts.layout import REBUILD_HINT, naming
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 
@@ -86,7 +86,8 @@ class ShardWriter:
         if self._writer is None:
             self.paths.append(self._folder / f"rows-{len(self.paths):05d}.parquet")
             self._writer = pq.ParquetWriter(self.paths[-1], self._schema, compression="zstd")
-        self._writer.write_table(pa.Table.from_pylist(self._buffer, schema=self._schema))
+        with naming(self.paths[-1]):
+            self._writer.write_table(pa.Table.from_pylist(self._buffer, schema=self._schema))
         self._rows_in_shard += len(self._buffer)
         self._buffer.clear()
         if self._rows_in_shard >= ROWS_PER_SHARD:
@@ -94,7 +95,8 @@ class ShardWriter:
 
     def _close_shard(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with naming(self.paths[-1]):
+                self._writer.close()
             self._writer, self._rows_in_shard = None, 0
 
 

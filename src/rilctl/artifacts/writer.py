@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from rilctl import __version__
 from rilctl.artifacts.commit import commit_files, describe, list_staged
 from rilctl.artifacts.digests import RowsDigest, files_digest, weights_digest
-from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING
+from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING, naming
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.tables import ShardWriter, count_tokens, shard_name
@@ -91,7 +91,7 @@ class ArtifactWriter:
 
     def write_rejected(self, records: Iterable[RejectedRecord]) -> None:
         """Append rows that could not be used, with their reasons, to `rejected.jsonl`."""
-        with (self._staging / REJECTED).open("ab") as file:
+        with naming(self._staging / REJECTED), (self._staging / REJECTED).open("ab") as file:
             for record in records:
                 file.write(record.model_dump_json().encode() + b"\n")
                 self._num_rejected += 1

@@ -13,6 +13,7 @@ from torch import nn
 from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError, UsageError
 from rilctl.models.lora import adapter_parameters, is_lora, merged_state_dict, use_adapter
+from rilctl.models.saving import saving
 from rilctl.models.vlm import Vlm
 
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -52,9 +53,11 @@ def with_adapter(vlm: Vlm, config: LoraConfig, *, adapter: str, seed: int) -> Vl
 def save_adapter(vlm: Vlm, directory: Path) -> None:
     """Write the model's adapter, without the weights it stands on; PEFT reads the directory."""
     assert vlm.adapter is not None
-    vlm.model.peft_config[vlm.adapter].save_pretrained(directory)
     weights = adapter_parameters(vlm.model, vlm.adapter)
-    save_file({_peft_name(name, vlm.adapter): p.detach().contiguous() for name, p in weights}, directory / WEIGHTS_FILE)
+    tensors = {_peft_name(name, vlm.adapter): parameter.detach().contiguous() for name, parameter in weights}
+    with saving(directory):
+        vlm.model.peft_config[vlm.adapter].save_pretrained(directory)
+        save_file(tensors, directory / WEIGHTS_FILE)
 
 
 @torch.no_grad()

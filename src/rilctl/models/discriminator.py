@@ -28,6 +28,7 @@ from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import collate_responses, encode_response
 from rilctl.models.responses import response_last_hidden
+from rilctl.models.saving import saving
 from rilctl.models.sharding import whole_shape
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.schemas.base import StrictModel, first_problem
@@ -140,8 +141,10 @@ class Discriminator(nn.Module):
             save_adapter(self.vlm, directory)
         else:
             save_vlm(self.vlm, directory)
-        save_file({name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}, directory / HEAD_FILE)
-        (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n")
+        head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
+        with saving(directory):
+            save_file(head, directory / HEAD_FILE)
+            (directory / CARD_FILE).write_text(self.card.model_dump_json(indent=2) + "\n")
 
     def load_head(self, directory: Path) -> None:
         """Take the head's weights from a discriminator directory. Raises `ModelError`."""

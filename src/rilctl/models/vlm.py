@@ -17,6 +17,7 @@ from rilctl.errors import ModelError
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.patch_embedding import multiply_patches
 from rilctl.models.processor import EncodedPrompt, Encoder, load_processor
+from rilctl.models.saving import saving
 from rilctl.models.sharding import Sharding, Unsharded
 from rilctl.models.source import ModelSource, find_model, model_digest, text_files
 from rilctl.models.vocabulary import banned_ids, stop_ids
@@ -128,10 +129,11 @@ def save_vlm(vlm: Vlm, directory: Path) -> None:
     Tokenizer and processor files are copied as they came.
     """
     state = merged_state_dict(vlm.model, vlm.adapter)
-    vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
-    for file in text_files(vlm.source.path):
-        if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
-            shutil.copyfile(file, directory / file.name)
+    with saving(directory):
+        vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
+        for file in text_files(vlm.source.path):
+            if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
+                shutil.copyfile(file, directory / file.name)
 
 
 def _check_json(source: ModelSource) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rilctl.artifacts.layout import METRICS, TIMINGS, write_atomic
+from rilctl.artifacts.layout import METRICS, TIMINGS, naming, write_atomic
 from rilctl.errors import ArtifactError, RilctlError
 
 MetricsRow = dict[str, float]
@@ -41,7 +41,7 @@ class MetricsLog:
         if timings:
             lines.append((self._timings, _line(step, timings)))
         for path, line in lines if self._writes else ():
-            with path.open("a", encoding="utf-8") as file:
+            with naming(path), path.open("a", encoding="utf-8") as file:
                 file.write(line)
 
     def truncate_to(self, step: int) -> None:

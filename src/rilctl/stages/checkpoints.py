@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from rilctl.artifacts.layout import fsync_directory, write_atomic
+from rilctl.artifacts.layout import fsync_directory, naming, write_atomic
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError
@@ -43,7 +43,8 @@ def save_checkpoint(
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
     for name, engine in engines.items():
-        engine.save(staging / name)
+        with naming(staging / name):
+            engine.save(staging / name)
     with ranks.together():
         if ranks.is_main:
             write_atomic(staging / STATE, state.model_dump_json().encode())

@@ -18,8 +18,13 @@ from rilctl.stages.context import StageContext
 
 
 @contextmanager
-def join_ranks(context: StageContext, engine: TrainingEngineConfig) -> Iterator[Ranks]:
+def join_ranks(context: StageContext, engine: TrainingEngineConfig, *, waits_s: float = 0.0) -> Iterator[Ranks]:
     """This process among those that train; alone where it was started alone.
+
+    Args:
+        context: the stage's surroundings.
+        engine: what trains.
+        waits_s: how long the recipe lets a rank wait for something outside.
 
     Raises:
         UsageError: there are several, and the engine is torch.
@@ -30,7 +35,9 @@ def join_ranks(context: StageContext, engine: TrainingEngineConfig) -> Iterator[
             hint='set `engine.type = "deepspeed"`; `zero_stage = 0` divides nothing',
         )
     grouped, leave = engine.type == "deepspeed", context.leave or end_process
-    with open_ranks(context.world, grouped=grouped, leave=leave, check_stop=context.check_stop) as ranks:
+    with open_ranks(
+        context.world, grouped=grouped, leave=leave, check_stop=context.check_stop, waits_s=waits_s
+    ) as ranks:
         yield ranks
 
 

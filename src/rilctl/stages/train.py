@@ -37,8 +37,9 @@ HEADLINE = (
 
 def run(context: StageContext) -> StageResult:
     """Train, then write the students, the discriminator and the rollouts."""
-    with join_ranks(context, _config(context).engine) as ranks:
-        return _run(context, _config(context), ranks)
+    config = _config(context)
+    with join_ranks(context, config.engine, waits_s=config.verdict_wait_s) as ranks:
+        return _run(context, config, ranks)
 
 
 def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResult:

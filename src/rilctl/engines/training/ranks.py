@@ -25,7 +25,7 @@ from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
-"""How long ranks wait for one another: one may sample, or wait for a judge, that much longer than the others."""
+"""How long ranks wait for one another in a collective call: one may sample that much longer than the others."""
 _ARRIVAL = timedelta(minutes=10)
 """How long ranks wait for one another to come."""
 
@@ -155,6 +155,7 @@ def open_ranks(
     grouped: bool,
     leave: Leave = end_process,
     check_stop: Callable[[], object] = lambda: None,
+    waits_s: float = 0.0,
     patience: Patience = USUAL_PATIENCE,
 ) -> Iterator[Ranks]:
     """Join the other processes, if there are any.
@@ -164,6 +165,7 @@ def open_ranks(
         grouped: whether a process group is needed, also by a process that is alone (DeepSpeed).
         leave: ends this process where another failed while the main thread waits for it.
         check_stop: called while the others are waited for; may raise to stop.
+        waits_s: how long a rank may wait for something outside, while the others wait for it.
         patience: how long to wait for signs of the others.
 
     Raises:
@@ -184,7 +186,8 @@ def open_ranks(
     if world.address is not None:
         os.environ.update(MASTER_ADDR=world.address, MASTER_PORT=str(world.port))
         store = _meet(world, check_stop)
-    distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=_PATIENCE)
+    timeout = _PATIENCE + timedelta(seconds=waits_s)
+    distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=timeout)
     watch = None
     if world.size > 1:
         watch = Watch(store, world.rank, world.size, keeper=_keeper(world), leave=leave, patience=patience)

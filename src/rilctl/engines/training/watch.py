@@ -8,13 +8,10 @@ How long a rank works is nobody's affair: as long as its process runs, its signs
 it stands still: if all do, and nobody is waiting for something outside (see `Ranks.together`), nothing will ever move.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from signal import SIGKILL
 from threading import Event, RLock, Thread
 
 import torch
@@ -22,6 +19,7 @@ from torch.distributed.distributed_c10d import Store
 
 from rilctl.engines.training.signs import Signs
 from rilctl.engines.training.standstill import Standstill
+from rilctl.engines.training.twins import is_twin, kill_twin
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError, RilctlError
 
 Leave = Callable[[Exception], object]
@@ -74,6 +72,9 @@ class Watch:
         self._main_knows, self._is_finished = Event(), Event()
         self._standstill, self._must_move = Standstill(), False
         self._signs = Signs(store, rank, size, beat_s=patience.beat_s, own=self._own_sign)
+        host = self._signs.peers[rank].host
+        self._twins = {r: p.pid for r, p in self._signs.others.items() if p.host == host and is_twin(p.pid)}
+        self._missed_at: dict[int, float] = {}
         Thread(target=self._look, daemon=True, name="watch").start()
 
     @contextmanager
@@ -155,6 +156,11 @@ class Watch:
             return self._cut_off("its connection is closed")
         if now - self._signs.read_at > limit_s:
             return self._cut_off(_silent(limit_s))
+        for rank, pid in self._twins.items():
+            if peers[rank].is_over or is_twin(pid):
+                self._missed_at.pop(rank, None)
+            elif now - self._missed_at.setdefault(rank, now) > 2 * self._patience.beat_s:  # it had time to say why
+                return self._gone(rank, "its process has ended without a word")
         for rank, peer in self._signs.others.items():
             if not peer.is_over and now - peer.seen_at > limit_s:
                 return self._gone(rank, _silent(limit_s))
@@ -168,8 +174,8 @@ class Watch:
 
     def _gone(self, rank: int, why: str, error: Exception | None = None) -> RilctlError:
         peer = self._signs.peers[rank]
-        if peer.host == self._signs.peers[self._rank].host:
-            _kill_twin(peer.pid)  # frozen, it would write to the same files once it goes on
+        if rank in self._twins:
+            kill_twin(peer.pid)  # frozen, it would write to the same files once it goes on
         also = f", and the backend says: {str(error).splitlines()[0].split('. ')[0]}" if error else ""
         return RankLostError(
             f"rank {rank} on {peer.host} is gone: {why}{also}",
@@ -233,10 +239,3 @@ def exit_code(error: Exception) -> int:
 
 def _silent(seconds: float) -> str:
     return f"it has given no sign of life for {seconds:g} s"
-
-
-def _kill_twin(pid: int) -> None:
-    """Kill a process on this host, if it is a rank of this very command (where a container has its own, it isn't)."""
-    with suppress(OSError):
-        if Path(f"/proc/{pid}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
-            os.kill(pid, SIGKILL)

@@ -154,13 +154,13 @@ def begun(process: subprocess.Popen[str], out: Path) -> dict[int, psutil.Process
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
         if "RANK" in (environment := child.environ()):
-            found[int(environment["RANK"])] = child
+            found.setdefault(int(environment["RANK"]), child)  # not a process that the rank has started
     return found
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_the_command_ends_and_goes_on_later(workspace: Path, tmp_path: Path, launcher: str, number: int) -> None:
+def test_the_command_ends(workspace: Path, tmp_path: Path, launcher: str, number: int) -> None:
     out = tmp_path / "sft"
     process = begin(workspace, out, *LAUNCHERS[launcher])
     ranks = begun(process, out)
@@ -173,10 +173,6 @@ def test_the_command_ends_and_goes_on_later(workspace: Path, tmp_path: Path, lau
     assert (process.returncode, stdout) == (1, "")
     (error,) = re.findall(r"^(?:rank \d: )?error: .*", stderr, re.MULTILINE)
     assert "error: rank 1 on " in error and "Traceback" not in stderr.partition(error)[0]
-    again = begin(workspace, out, *LAUNCHERS["deepspeed"])
-    begun(again, out)
-    again.send_signal(signal.SIGINT)
-    assert (again.communicate(timeout=LIMIT_S), again.returncode)[1] == 130
 
 
 def test_a_launcher_that_is_killed_is_no_success(workspace: Path, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ Several processes on a CPU, where device and host memory are one.
 
     python benchmarks/divided.py [--ranks 3] [--hidden 1024] [--json]
 
-Beside it: what a rank takes that reads all three models whole and copies them, as to a device. A figure is the most
-that a process has beyond what it had before, pages of files included (Linux). Weights are random, in bfloat16.
+A figure is the most that a process has beyond what it had before, pages of files included (Linux). Weights are random,
+in bfloat16.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts import collate_responses, encode_prompt
+from rilctl.models.sharding import whole_shape
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.testing.peaks import give_back_freed, peak_bytes, write_sized_workspace
 from rilctl.testing.ranks import run_ranks
@@ -49,16 +51,14 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found))
         return
-    print(f"three models of {found[0]['parameters'] / 1e6:,.0f} M parameters, {arguments.ranks} ranks\n")
-    print("| rank | reading all three whole | reading them as `train` does | writing a checkpoint |")
-    print("| --- | ---: | ---: | ---: |")
+    print(f"three models of {found[0]['model_bytes'] / 1e6:,.0f} MB, {arguments.ranks} ranks\n")
+    print("| rank | reading the models | writing a checkpoint |\n| --- | ---: | ---: |")
     for rank, report in enumerate(found):
-        cells = [f"{report[key] / 1e6:,.0f} MB" for key in ("whole_bytes", "loading_bytes", "saving_bytes")]
-        print(f"| {rank} | {' | '.join(cells)} |")
+        print(f"| {rank} | {report['loading_bytes'] / 1e6:,.0f} MB | {report['saving_bytes'] / 1e6:,.0f} MB |")
 
 
 def measure(directory: Path, *, num_ranks: int, hidden: int) -> list[dict[str, int]]:
-    """By rank: parameters of a model, and the peaks in bytes."""
+    """By rank: bytes of a model, and the peaks."""
     write_sized_workspace(directory / "sized", hidden=hidden)
     model, out = directory / "sized" / "student", directory / "out"
     out.mkdir()
@@ -78,24 +78,13 @@ def _rank(model: Path, out: Path) -> None:
         _save(_train(_read(small, ranks), ranks), out / "small")  # after it, what libraries load late is there
         config = ModelConfig(model=str(model), dtype="bfloat16")
         kept: list[Vlm] = []
-        whole = peak_bytes(
-            lambda: kept.extend(load_vlm(config, base_dir=Path(), device=HOST) for _ in range(NUM_ROLES))
-        )
-        parameters = kept[0].model.num_parameters()
-        kept.clear()
         loading = peak_bytes(lambda: kept.extend(_read(config, ranks) for _ in range(NUM_ROLES)))
+        parameters = sum(math.prod(whole_shape(parameter)) for parameter in kept[0].model.parameters())
         engine = _train(kept[0], ranks)
         open_frozen([kept[2]], ENGINE, ranks=ranks)
-        report = {"parameters": parameters, "whole_bytes": whole, "loading_bytes": loading}
-        report["saving_bytes"] = peak_bytes(lambda: _save(engine, out / "large"))
+        saving = peak_bytes(lambda: _save(engine, out / "large"))
+        report = {"model_bytes": 2 * parameters, "loading_bytes": loading, "saving_bytes": saving}
     (out / f"{ranks.rank}.json").write_text(json.dumps(report))
-
-
-def _whole(config: ModelConfig) -> Vlm:
-    vlm = load_vlm(config, base_dir=Path(), device=HOST)
-    for parameter in vlm.model.parameters():
-        parameter.data = parameter.data.clone()
-    return vlm
 
 
 def _read(config: ModelConfig, ranks: Ranks) -> Vlm:

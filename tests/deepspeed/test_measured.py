@@ -28,10 +28,9 @@ def test_reading_and_saving_take_a_part_of_what_is_divided(tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **QUIET})
     assert done.returncode == 0, done.stderr[-4000:]
     main, other = json.loads(done.stdout.splitlines()[-1])
-    model_bytes = 2 * main["parameters"]
+    model_bytes = main["model_bytes"]
     for rank, report in enumerate((main, other)):
-        assert report["whole_bytes"] > 3 * model_bytes
         # Its parts of three models; rank 0 has the one that it reads as well. Libraries take some megabytes.
-        assert report["loading_bytes"] < (3 / 2 + (rank == 0)) * model_bytes + 0.25 * model_bytes
+        assert report["loading_bytes"] < (3 / 2 + (rank == 0) + 0.25) * model_bytes
         # Of 12 bytes a parameter, of which it writes half, a tensor at a time.
         assert report["saving_bytes"] < 0.5 * model_bytes

@@ -53,15 +53,14 @@ def last_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR:
 
 def sequence_hidden(vlm: Vlm, prompts: Sequence[EncodedPrompt], token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
     """The same hidden states as `group_hidden`, one prompt for each row, prompt and response in one sequence."""
-    num_response_N = mask_NR.sum(1)
     lengths = [len(prompt.token_ids_P) for prompt in prompts]
-    total = max(length + int(num) for length, num in zip(lengths, num_response_N, strict=True))
+    ends = [length + num for length, num in zip(lengths, mask_NR.sum(1).tolist(), strict=True)]
+    total = max(ends)
     num_rows, device = len(prompts), vlm.device
     ids = torch.full((num_rows, total), pad_token_id(vlm), device=device)
     mask = torch.zeros((num_rows, total), dtype=torch.long, device=device)
     type_ids = torch.zeros((num_rows, total), dtype=torch.long, device=device)
-    for row, (prompt, length) in enumerate(zip(prompts, lengths, strict=True)):
-        end = length + int(num_response_N[row])
+    for row, (prompt, length, end) in enumerate(zip(prompts, lengths, ends, strict=True)):
         ids[row, :length] = prompt.token_ids_P.to(device)
         ids[row, length:end] = token_ids_NR[row, : end - length]
         type_ids[row, :length] = prompt.type_ids_P.to(device)

@@ -66,17 +66,17 @@ def pack(
     ids, types, segments, positions = ([list[Tensor]() for _ in prompts] for _ in range(4))
     index_NS = torch.empty((len(token_ids_NR), token_ids_NR.shape[1] + 1), dtype=torch.long, device=vlm.device)
     columns_R = torch.arange(token_ids_NR.shape[1], device=vlm.device)
-    for b in range(len(prompts)):
-        real_P = prompt_batch.mask_BP[b].bool()
+    for b, prompt in enumerate(prompts):
+        real_P = slice(prompt_batch.mask_BP.shape[1] - len(prompt.token_ids_P), None)  # padded on the left
         ids[b].append(prompt_batch.token_ids_BP[b, real_P])
         types[b].append(prompt_batch.type_ids_BP[b, real_P])
         segments[b].append(torch.full_like(ids[b][0], PROMPT))
         positions[b].append(prompt_positions_BP[..., b, real_P])
-    for row, b in enumerate(prompt_of_row_N.tolist()):
-        real_R = mask_NR[row]
+    for row, (b, num) in enumerate(torch.stack([prompt_of_row_N, mask_NR.sum(1)], 1).tolist()):
+        real_R = slice(num)
         num_before = sum(map(len, ids[b]))
         index_NS[row, 0] = len(ids[b][0]) - 1
-        index_NS[row, 1:] = num_before + columns_R.clamp(max=max(0, int(real_R.sum()) - 1))
+        index_NS[row, 1:] = num_before + columns_R.clamp(max=max(0, num - 1))
         segments[b].append(torch.full_like(token_ids_NR[row, real_R], len(ids[b])))
         ids[b].append(token_ids_NR[row, real_R])
         types[b].append(torch.zeros_like(ids[b][-1]))

@@ -21,8 +21,9 @@ from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
+from rilctl.models.policy import response_logprobs
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import encode_prompt, encode_response
+from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.stages.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.ril.policy_update import PolicyUpdate
@@ -174,4 +175,20 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
             trainer._step(engine(vlm), rows)
             trainer._validate()
         found.append(waits.of("stages", "algorithms", "engines"))
+    assert found[0] == found[1] > 0
+
+
+@pytest.mark.parametrize("one_sequence", [False, True])
+def test_rows_of_a_micro_batch_are_laid_out_at_once(
+    vlm: Vlm, one_sequence: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for num_rows in (4, 12):
+        responses = [[5, 6, 7][: 1 + index % 3] for index in range(num_rows)]
+        prompts = [encode_prompt(vlm, "how many?", [])] * (2 if one_sequence else num_rows)
+        rows_N = torch.arange(num_rows) % len(prompts)
+        monkeypatch.setattr("rilctl.models.responses._is_one_sequence", lambda *_: True)
+        with Waits() as waits:
+            response_logprobs(vlm, prompts, rows_N, *collate_responses(vlm, responses))
+        found.append(len(waits.places))
     assert found[0] == found[1] > 0

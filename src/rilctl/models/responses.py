@@ -111,7 +111,13 @@ def _last_hidden(
     if is_whole or not bool(num_N.all()):
         hidden_NSH = _every_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
         return hidden_NSH[torch.arange(len(num_N), device=num_N.device), num_N]
-    return last_hidden(vlm, compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
+    prefix = compute_prefix(vlm, prompts)
+    hidden_NH = last_hidden(vlm, prefix, prompt_of_row_N, token_ids_NR, mask_NR)
+    if vlm.stand_in is None:
+        return hidden_NH
+    # ZeRO-2 adds the ranks' gradients up as they come. Without this the last layer's, of which a prompt gives keys and
+    # values only, would come in another order than on a rank whose rows take another form.
+    return hidden_NH + 0 * prefix.last_hidden_BH.sum()
 
 
 def _is_one_sequence(vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor) -> bool:

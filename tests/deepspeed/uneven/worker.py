@@ -42,6 +42,7 @@ from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.row_metrics import gather_groups, row_metrics
 from rilctl.stages.ril.rows import Group, Row
 from rilctl.stages.ril.step import make_learner
+from rilctl.stages.ril.verdicts import JudgeAsker
 from rilctl.stages.sft import SftRow, _Trainer
 
 LR = 1e-4
@@ -71,8 +72,12 @@ class ByText:
             return None
         return len(text) % 2 == 0
 
-    def metrics(self) -> dict[str, float]:
-        """None."""
+    def calls(self, requests: Sequence[JudgeRequest]) -> list[Any]:
+        """No model is asked."""
+        return []
+
+    def counts(self) -> dict[str, float]:
+        """Nothing is counted."""
         return {}
 
     def close(self) -> None:
@@ -138,7 +143,8 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
             dataclasses.replace(policy, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
         )
     roles = Roles(policy, reference if config.algorithm.kl_beta > 0 else None, disc, disc_waits=False)
-    learner = make_learner(config, roles, ByText(case.verdicts) if ranks.is_main else None, {}, ranks)
+    judge = JudgeAsker(ByText(case.verdicts), ranks, num_askers=ranks.size)
+    learner = make_learner(config, roles, judge, {}, ranks)
     samples = [question.sample for question in case.questions]
     places = [place for place in ranks.share(range(len(samples))) if not case.questions[place].is_bad]
     groups = [group(case, place, policy, config) for place in places]

@@ -39,8 +39,8 @@ class Vlm(Encoder):
         digest: identity of the weights when they were loaded.
         adapter: the adapter that belongs to it; other roles may share the frozen weights. None: the weights alone.
         sharding: where the weights are.
-        stand_in: a prompt for forward passes that have none, or none with a picture where it has one: every rank then
-            runs the same modules. Its part in the result is zero. None: there are no other ranks to keep step with.
+        stand_in: a prompt for forward passes that have none, or none with a picture where it has one: every rank and
+            every micro-batch then runs the same modules. Its part in the result is zero. None: nobody needs that.
     """
 
     model: Any

@@ -45,7 +45,7 @@ from rilctl.stages.ril.step import make_learner
 from rilctl.stages.ril.verdicts import JudgeAsker
 from rilctl.stages.sft import SftRow, _Trainer
 
-LR = 1e-4
+LR = 1e-5
 OPTIM = {"lr": LR, "weight_decay": 0.1}
 LORA = LoraConfig(rank=4)
 SMALL_BUCKETS = {"reduce_bucket_size": 20_000, "stage3_prefetch_bucket_size": 20_000}

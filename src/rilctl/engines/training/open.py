@@ -40,7 +40,9 @@ def open_training(
     if not isinstance(engine, DeepspeedEngineConfig):
         return TorchTraining(parameters, optim, num_steps=num_steps)
     vlm, sees_pictures = (trained, True) if isinstance(trained, Vlm) else (trained.vlm, trained.sees_pictures)
-    _keep_in_step(vlm, ranks, sees_pictures=sees_pictures)
+    # Alone on ZeRO-3 as well: a weight that a step's first micro-batch doesn't use keeps the last step's gradient there.
+    if ranks.size > 1 or (engine.zero_stage == 3 and vlm.adapter is None):
+        _use_every_module(vlm, sees_pictures=sees_pictures)
     if vlm.adapter is not None:
         return TorchTraining(parameters, optim, num_steps=num_steps, ranks=ranks)
     model = trained.model if isinstance(trained, Vlm) else trained
@@ -68,7 +70,8 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
         return
     shared: dict[int, list[Vlm]] = {}
     for vlm in vlms:
-        _keep_in_step(vlm, ranks, sees_pictures=True)
+        if ranks.size > 1:
+            _use_every_module(vlm, sees_pictures=True)
         shared.setdefault(id(vlm.model), []).append(vlm)
     for roles in shared.values() if engine.zero_stage == 3 else ():
         model = roles[0].model
@@ -79,9 +82,7 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
             role.sharding = sharding
 
 
-def _keep_in_step(vlm: Vlm, ranks: Ranks, *, sees_pictures: bool) -> None:
-    """Where there are other ranks, run the same modules as they do, whatever this one's rows are."""
-    if ranks.size == 1:
-        return
+def _use_every_module(vlm: Vlm, *, sees_pictures: bool) -> None:
+    """Run the same modules as other ranks and other micro-batches do, whatever this one's rows are."""
     pictures = [Image.new("RGB", (_PICTURE_PX, _PICTURE_PX))] if sees_pictures and vlm.family != "text" else []
     vlm.stand_in = encode_prompt(vlm, "", pictures)

@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def deepspeed(session: nox.Session) -> None:
-    """Training on DeepSpeed: every ZeRO stage in one process and in two (gloo), kill and resume (6 minutes)."""
+    """Training on DeepSpeed: every ZeRO stage, one process, two and three (gloo), uneven shares, kill and resume."""
     session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
     session.run("pytest", "tests/deepspeed", *session.posargs, env=ONE_THREAD)
 

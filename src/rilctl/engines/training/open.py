@@ -40,7 +40,7 @@ def open_training(
     if not isinstance(engine, DeepspeedEngineConfig):
         return TorchTraining(parameters, optim, num_steps=num_steps)
     vlm, sees_pictures = (trained, True) if isinstance(trained, Vlm) else (trained.vlm, trained.sees_pictures)
-    # Alone on ZeRO-3 as well: a weight that a step's first micro-batch doesn't use keeps the last step's gradient there.
+    # Alone on ZeRO-3 too: what a step's first micro-batch doesn't use keeps the gradient of the step before there.
     if ranks.size > 1 or (engine.zero_stage == 3 and vlm.adapter is None):
         _use_every_module(vlm, sees_pictures=sees_pictures)
     if vlm.adapter is not None:

@@ -2,10 +2,7 @@
 
 import base64
 import io
-import json
-import re
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,79 +12,20 @@ import torch
 from PIL import Image
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
-from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.config.fields import ModelConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation, open_rollouts
-from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS, WITNESS
+from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.local import LocalVllm
-from rilctl.engines.generation.vllm.rollouts import VllmRollouts, WeightsLostError
+from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import export_untied
+from rilctl.models.vlm import Vlm
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
-from rilctl.testing.small_vlms import build_small_vlm
-from rilctl.testing.vllm_double import VllmDouble
 
-SAMPLING = SamplingConfig(max_new_tokens=6)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small_vlm(tmp_path_factory.mktemp("model") / "student")
-
-
-@pytest.fixture
-def policy(model: Path) -> Vlm:
-    return load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"), trainable=True)
-
-
-@pytest.fixture(scope="module")
-def exported(model: Path) -> Path:
-    vlm = load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"))
-    export_untied(vlm, model.parent / "served", torch.float32)
-    return model.parent / "served"
-
-
-@pytest.fixture
-def server(exported: Path) -> Iterator[ScriptedEndpoint]:
-    with ScriptedEndpoint(VllmDouble(exported)) as running:
-        yield running
-
-
-def table(server: ScriptedEndpoint, **keys: object) -> VllmServerEngineConfig:
-    url = f"http://127.0.0.1:{server.port}"
-    return VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4, **keys)
-
-
-@pytest.fixture
-def rollouts(policy: Vlm, server: ScriptedEndpoint) -> Iterator[VllmRollouts]:
-    engine = open_rollouts(policy, PromptCache(policy), table(server), Path())
-    assert isinstance(engine, VllmRollouts)
-    yield engine
-    engine.close()
-
-
-def double(server: ScriptedEndpoint) -> VllmDouble:
-    assert isinstance(server.script, VllmDouble)
-    return server.script
-
-
-def nudge(policy: Vlm, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in policy.model.parameters():
-            parameter += 0.1 * parameter.std(correction=0) * torch.randn(parameter.shape, generator=generator)
-
-
-def requests(num: int = 3, num_seeds: int = 2):
-    return [EngineUnderTest(None).request(number, range(num_seeds)) for number in range(num)]  # type: ignore[arg-type]
-
-
-def tokens(answers: list) -> list:
-    return [[row.token_ids for row in answer] for answer in answers]
+from .conftest import SAMPLING, double, is_sampling, nudge, requests, table, tokens
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -108,128 +46,6 @@ def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, po
     assert len({str(each) for each in seen}) == 3
     emptied = [call.path for call in server.calls if call.path.startswith("/reset")]
     assert emptied == ["/reset_prefix_cache", "/reset_mm_cache", "/reset_encoder_cache"] * 3
-
-
-def test_a_server_that_was_started_again_is_another(rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint):
-    assert rollouts.state is None
-    rollouts.update(0)
-    first = rollouts.state
-    rollouts.update(1)
-    assert rollouts.state is not None and first is not None
-    assert rollouts.state.identity == first.identity and rollouts.state.version != first.version
-    double(server).restart()
-    rollouts.update(1)
-    assert rollouts.state.identity != first.identity
-    pixels = [call for call in server.calls if call.body.get("method") == "rilctl_pixels"]
-    assert len(pixels) == 2  # once for each server: it may have been started with other options
-
-
-def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmRollouts, server: ScriptedEndpoint):
-    nudge(policy, 1)
-    rollouts.update(3)
-    expected = tokens(rollouts.generate(requests(), SAMPLING))
-    assert rollouts.state is not None
-    shared = open_rollouts(policy, PromptCache(policy), table(server), Path(), rank=1, num_ranks=2)
-    with closing(shared) as follower:
-        assert isinstance(follower, VllmRollouts)
-        assert follower.rows_at_once == 2
-        with pytest.raises(RuntimeError, match="`update` or `follow` comes first"):
-            follower.generate(requests(), SAMPLING)
-        num_sent = num_loads(server)
-        follower.follow(rollouts.state)
-        assert tokens(follower.generate(requests(), SAMPLING)) == expected
-        died: list[Call] = []
-
-        def die_once(call: Call) -> Wire | None:
-            if call.path == "/inference/v1/generate" and call.body["content_parts"] and not died:
-                died.append(call)
-                double(server).restart()
-                return failure(503, "going down")
-            return None
-
-        double(server).trouble = die_once
-        before = len(server.calls)
-        for _ in range(2):  # what comes after it died is by other weights
-            with pytest.raises(WeightsLostError):
-                follower.generate(requests(), SAMPLING)
-        assert num_loads(server) == num_sent
-        rollouts.update(3)
-        follower.follow(rollouts.state)
-        assert tokens(follower.generate(requests(), SAMPLING)) == expected
-        asked = [call for call in server.calls[before:] if call.path == "/inference/v1/generate" and is_sampling(call)]
-        seeds = [call.body["sampling_params"]["seed"] for call in asked[:2]]
-        same = [c for c in asked if c.body["token_ids"] == asked[0].body["token_ids"]]
-        assert sorted(seeds) == [0, 1] and len(same) == 2  # what came before is kept
-
-
-def num_loads(server: ScriptedEndpoint) -> int:
-    return sum(call.body.get("method") == "reload_weights" for call in server.calls)
-
-
-def test_what_is_sampled_while_weights_change_bears_no_policys_name(rollouts: VllmRollouts, server: ScriptedEndpoint):
-    rollouts.update(0)
-    names: list[str] = []
-
-    def trouble(call: Call) -> Wire | None:
-        if call.body.get("method") == "reload_weights":
-            names.append(double(server)._version)
-        return None
-
-    double(server).trouble = trouble
-    rollouts.update(1)
-    assert names == ["loading"]
-
-
-@pytest.mark.parametrize(
-    ("boot", "expected"),
-    [
-        ({"dtype": "bfloat16"}, "vLLM runs in bfloat16, and the model is asked for in float32"),
-        ({"quantization": "fp8"}, "vLLM quantizes the weights (`fp8`)"),
-        ({"boot_id": None}, "vLLM's workers don't say who they are: KeyError: 'boot_id'"),
-    ],
-    ids=["dtype", "quantization", "older"],
-)
-def test_a_server_that_makes_something_else_of_weights_is_not_given_any(
-    boot: dict, expected: str, rollouts: VllmRollouts, server: ScriptedEndpoint
-):
-    said = double(server)._worker("rilctl_boot", {}) | boot
-    reply = {"results": [{key: value for key, value in said.items() if (key, value) != ("boot_id", None)}]}
-    double(server).trouble = lambda c: (
-        Wire(json.dumps(reply).encode()) if c.body.get("method") == "rilctl_boot" else None
-    )
-    with pytest.raises(EngineError, match=re.escape(expected)):
-        rollouts.update(0)
-    assert num_loads(server) == 0
-
-
-@pytest.mark.parametrize(
-    "why",
-    [
-        "Method 'rilctl_boot' is not implemented.",
-        "Worker failed with error ''CPUWorker' object has no attribute 'rilctl_boot'', please check the stack trace",
-    ],
-    ids=["one process", "several"],
-)
-def test_a_server_without_the_witness_is_not_given_any(why: str, rollouts: VllmRollouts, server: ScriptedEndpoint):
-    said = f"Call to collective_rpc method failed: {why}"
-    double(server).trouble = lambda c: failure(500, said) if c.body.get("method") == "rilctl_boot" else None
-    with pytest.raises(EngineError, match="can't say which weights it holds") as error:
-        rollouts.update(0)
-    assert WITNESS in (error.value.hint or "") and num_loads(server) == 0
-
-
-@pytest.mark.parametrize(("started_with", "wanted"), [(None, "nccl"), ("ipc", "nccl"), ("nccl", "ipc")])
-def test_a_server_without_the_recipes_weight_transfer_is_refused_at_once(
-    started_with: str | None, wanted: str, policy: Vlm, server: ScriptedEndpoint
-):
-    double(server).transfer = started_with
-    config = table(server, transfer=wanted, nccl_address="127.0.0.1")
-    with (
-        closing(open_rollouts(policy, PromptCache(policy), config, Path())) as engine,
-        pytest.raises(EngineError, match=f"was started without weight transfer over {wanted}") as error,
-    ):
-        engine.update(0)
-    assert f'--weight-transfer-config \'{{"backend": "{wanted}"}}\'' in (error.value.hint or "")
 
 
 def test_the_folder_of_weights_goes_with_the_engine(policy: Vlm, server: ScriptedEndpoint, tmp_path: Path):
@@ -334,10 +150,6 @@ def test_a_restarted_server_is_given_the_weights_again_and_asked_for_what_is_mis
 def num_asked(server: ScriptedEndpoint) -> int:
     """Responses that were asked for."""
     return sum(call.path == "/inference/v1/generate" and is_sampling(call) for call in server.calls)
-
-
-def is_sampling(call: Call) -> bool:
-    return bool(call.body["sampling_params"]["max_tokens"] == SAMPLING.max_new_tokens)
 
 
 def pictures_sent(server: ScriptedEndpoint) -> list[str]:

@@ -17,6 +17,7 @@ from rilctl.cli.runner import result_object
 from rilctl.data.select import Reason
 from rilctl.errors import RilctlError
 from rilctl.pipeline.quickstart import QuickstartReport
+from rilctl.pipeline.rehearsal.report import RehearsalReport
 from rilctl.planning.plan import Plan, plan_object
 from rilctl.schemas.manifest import ARTIFACT_KINDS, ArtifactSummary, Manifest
 from rilctl.schemas.records import RejectedRecord
@@ -49,6 +50,7 @@ def fits(model: type[BaseModel], value: Any) -> None:
         ("artifacts verify", VerifyReport),
         ("artifacts lineage", LineageNode),
         ("quickstart", QuickstartReport),
+        ("rehearse", RehearsalReport),
     ],
 )
 def test_a_json_example_fits_its_model(heading: str, model: type[BaseModel]) -> None:

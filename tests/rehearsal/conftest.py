@@ -20,14 +20,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(2 * PATIENCE_S))
 
 
-def rehearse(folder: Path, layout: str, *arguments: str) -> dict[str, Any]:
-    """`rilctl rehearse` of a shipped recipe; what `--json` says."""
+def started(folder: Path, layout: str, *arguments: str) -> "subprocess.Popen[str]":
+    """`rilctl rehearse` of a shipped recipe, under way."""
     recipe = recipes_dir() / f"{layout}.toml"
     command = [sys.executable, "-m", "rilctl", "rehearse", str(recipe), "--out", "rehearsal", "--json", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr[-6000:]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def rehearse(folder: Path, layout: str, *arguments: str) -> dict[str, Any]:
+    """The same, to its end; what `--json` says."""
+    process = started(folder, layout, *arguments)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, stderr[-6000:]
     assert not left_over(folder), "a process outlived the rehearsal"
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(stdout)
     return report
 
 

@@ -1,12 +1,13 @@
 """Every shipped layout, every process of it: servers, ranks, all verbs, a stop on the way, the same commands again."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from rilctl.config.recipe import VERBS
 
-from .conftest import rehearse
+from .conftest import PATIENCE_S, left_over, rehearse, started
 
 RANKS = {"paper-qwen7b": 6, "internvl3-8b-multinode": 3, "qwen3b-lora-1gpu": 1, "closed-teacher": 1}
 
@@ -24,3 +25,22 @@ def test_a_shipped_layout_runs_small_on_this_machine(layout: str, tmp_path: Path
     if "7b" in layout or "8b" in layout:
         assert "sampler: vLLM's own server" in proven and "weight updates reached the sampler" in proven
     assert report["replaced"] and report["not_proven"]
+
+
+def test_a_verb_that_fails_is_shown_and_nothing_stays(tmp_path: Path) -> None:
+    process = started(tmp_path, "closed-teacher", "--set", "sft.lora.targets=['nothing']")
+    said = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 1, said
+    assert "`rilctl sft closed-teacher.toml` failed (exit code" in said and "nothing" in said
+    assert "rehearsal/logs/sft.log" in said
+    assert not left_over(tmp_path)
+
+
+def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+    with started(tmp_path, "closed-teacher") as process:
+        assert process.stderr is not None
+        assert any("rilctl sft closed-teacher.toml" in line for line in process.stderr)
+        assert len(left_over(tmp_path)) > 1, "a server and a verb"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 130
+    assert not left_over(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.config.registry import default_dtype
-from rilctl.errors import ConfigError
+from rilctl.errors import ConfigError, UsageError
 from rilctl.pipeline.rehearsal.asked import Server, move_servers
 from rilctl.pipeline.rehearsal.draft import Draft
 from rilctl.pipeline.rehearsal.engines import TRAINED, Machine, move_engines
@@ -48,13 +48,18 @@ def derive(recipe: Recipe, name: str, folder: Path, base_dir: Path, machine: Mac
 
     Raises:
         ConfigError: the recipe names no student.
-        UsageError: it has no verb's table.
+        UsageError: it has no verb's table, or DeepSpeed isn't installed.
     """
     verbs = verbs_of(recipe)
     if recipe.student is None:
         raise ConfigError("the recipe has no [student] table", hint="a rehearsal needs its architecture")
     draft = Draft.of(recipe)
     ranked = tuple(verb for verb in verbs if verb in TRAINED and draft.get(f"{verb}.engine.type") == "deepspeed")
+    if ranked and not machine.has_deepspeed:
+        raise UsageError(
+            f"{', '.join(ranked)} train on DeepSpeed, and it isn't installed",
+            hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`",
+        )
     num_ranks = _num_ranks(draft, recipe.plan.num_gpus, machine, gpus) if ranked else 1
     shrink(draft, num_ranks)
     draft.put("workspace.root", "runs")

@@ -27,10 +27,12 @@ class Machine:
     Args:
         has_vllm: whether vLLM runs here, on the CPU.
         num_ranks: most processes that train at once.
+        has_deepspeed: whether processes can train together.
     """
 
     has_vllm: bool
     num_ranks: int
+    has_deepspeed: bool = True
 
 
 def move_engines(draft: Draft, machine: Machine) -> None:

@@ -13,7 +13,7 @@ class VerbRow(StrictModel):
     seconds: float
     """How long it took, start included."""
     rows: int
-    """Of its first output; 0 where it has none."""
+    """Of its largest table; 0 where it writes weights alone."""
     again: str
     """What the same command said when it was run once more."""
 

@@ -69,13 +69,12 @@ def rehearse(
     began = time.monotonic()
     _make_folder(folder)
     environment = {**os.environ, **ENVIRONMENT}
-    machine = Machine(has_vllm=_has_vllm(environment), num_ranks=max(_MAX_RANKS, os.cpu_count() or 1))
+    machine = Machine(
+        has_vllm=_has_vllm(environment),
+        num_ranks=max(_MAX_RANKS, os.cpu_count() or 1),
+        has_deepspeed=importlib.util.find_spec("deepspeed") is not None,
+    )
     plan = derive(recipe, name, folder, base_dir, machine, gpus)
-    if plan.ranked and importlib.util.find_spec("deepspeed") is None:
-        raise UsageError(
-            f"{', '.join(plan.ranked)} train on DeepSpeed, and it isn't installed",
-            hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`",
-        )
     write_atomic(folder / f"{name}.toml", plan.draft.toml().encode())
     settings = JobSettings(workers=1, logs=folder / "logs", cwd=folder, environment=environment)
     settings.logs.mkdir(parents=True, exist_ok=True)
@@ -128,7 +127,7 @@ class Walk:
         if verb == "train":
             self._stop_once()
         result = self._run(verb, str(verb), self.stop)
-        num_rows = next((output["rows"] or 0 for output in result["outputs"].values()), 0)
+        num_rows = max((output["rows"] or 0 for output in result["outputs"].values()), default=0)
         seconds = round(time.monotonic() - began, 1)
         return VerbRow(verb=verb, processes=_size(self.plan, verb), seconds=seconds, rows=num_rows, again="")
 
@@ -211,9 +210,7 @@ def _proven(plan: Rehearsal, runs: Path) -> list[str]:
         )
     for server in plan.servers:
         what = {"vllm": "vLLM's own server with the options of docs/vllm.md"}.get(server.kind, "a server")
-        lines.append(
-            f"{server.name}: {what} on port {server.port} was waited for and asked by {', '.join(server.verbs)}"
-        )
+        lines.append(f"{server.name}: {what} on port {server.port} was asked by {', '.join(server.verbs)}")
     proofs = [line for line in read_metrics(runs / "train/metrics.jsonl") if "sync/num_tensors" in line]
     if proofs:
         error = max(line["sync/logprob_error"] for line in proofs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.artifacts.locks import writer_lock
+from rilctl.artifacts.sealed import seal
 
 from .helpers import call, snapshot
 
@@ -24,7 +25,12 @@ def flip_a_byte(file: Path) -> None:
 
 
 def edit_json(file: Path, **changes: object) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    """A manifest gets the digest of what it says now, as if it had been written like this."""
+    content = {**json.loads(file.read_text()), **changes}
+    if "file_digest" in content:
+        file.write_bytes(seal(json.dumps({**content, "file_digest": ""}, indent=2).encode()))
+    else:
+        file.write_text(json.dumps(content))
 
 
 # --- Artifacts ---

@@ -47,8 +47,8 @@ with open_ranks(find_world(os.environ), grouped=True) as ranks:
             # of each question, three responses: one right, one that is the same for all steps, one of this step
             own = [(i, text) for i in ranks.share(range(len(samples))) for text in (f"{i + 1}", "0", f"0{step}")]
             said.append({"own": own, "all": asker.verdicts(samples, own, recipe.train, lambda: None)})
-        metrics = asker.metrics()
-    print(json.dumps({"said": said, "metrics": metrics}))
+        metrics, own = asker.metrics(), asker._judge.counts() if asker._judge else {}
+    print(json.dumps({"said": said, "metrics": metrics, "own": own}))
 """
 
 
@@ -112,6 +112,7 @@ def test_every_rank_asks_its_part_and_nothing_is_asked_twice(tmp_path: Path, num
     assert 1 < most_at_once <= most
     first = judge.cases[: len(CANARIES)]
     assert {canary.request for canary in CANARIES} == set(first)  # before anything is paid for
+    assert sum(each["own"].get("output_tokens", 0) > 0 for each in said) == min(num_ranks, most)
     metrics = [each["metrics"] for each in said]
     assert metrics[0]["canary/num"] == len(CANARIES) and not any("canary/num" in each for each in metrics[1:])
     assert {each["output_tokens"] for each in metrics} == {metrics[0]["output_tokens"]}

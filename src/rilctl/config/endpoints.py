@@ -22,7 +22,7 @@ class EndpointConfig(StrictModel):
     key_file: Annotated[str | None, EXECUTION] = None
     """File that holds the key and nothing else."""
     max_concurrency: Annotated[PositiveInt, EXECUTION] = 16
-    """Questions under way at once."""
+    """Questions under way at once, of all processes of a run together."""
     connect_timeout_s: Annotated[PositiveFloat, EXECUTION] = 10.0
     """Longest wait for a connection."""
     start_timeout_s: Annotated[PositiveFloat, EXECUTION] = 1800.0

@@ -53,7 +53,7 @@ class VllmServerEngineConfig(StrictModel):
     url: Annotated[Address, EXECUTION]
     """Address of the server, without `/v1`: `http://10.0.0.2:8000`."""
     rows_per_batch: Annotated[PositiveInt, EXECUTION] = 256
-    """Responses asked for at once."""
+    """Responses asked for at once, by all processes of a run together; by each of them one at least."""
     transfer: Annotated[Literal["disk", "nccl", "ipc"], EXECUTION] = "disk"
     """How `train` sends weights: files in `transfer_dir`; vLLM's own transfer between GPUs of one network (`nccl`), or
     on the same GPU (`ipc`)."""

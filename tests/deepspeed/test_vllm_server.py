@@ -73,6 +73,11 @@ def steps(out: Path) -> list[dict[str, float]]:
     return [line for line in read_metrics(out / "metrics.jsonl") if "policy/loss" in line]
 
 
+def learned(out: Path) -> list[dict[str, float]]:
+    """The same without what the proofs measured: each has questions of its own, and replayed steps have none."""
+    return [{name: value for name, value in line.items() if not name.startswith("sync/")} for line in steps(out)]
+
+
 @pytest.mark.parametrize(("stage", "num_ranks"), [(2, 2), (3, 3)])
 def test_each_rank_asks_for_its_own_rollouts_by_proven_weights(
     stage: int, num_ranks: int, workspace: Path, tmp_path: Path
@@ -99,7 +104,7 @@ def test_a_server_that_dies_in_a_step_is_given_the_weights_again(stage: int, wor
     double, died = VllmDouble(workspace / "served"), []
 
     def die_once(call: Call) -> Wire | None:
-        if call.body.get("sampling_params", {}).get("temperature") == 1.0 and len(sampled(server)) == 12 and not died:
+        if call.body.get("sampling_params", {}).get("temperature") == 1.0 and len(sampled(server)) >= 12 and not died:
             died.append(call)
             double.restart()
             return failure(503, "going down")
@@ -111,7 +116,7 @@ def test_a_server_that_dies_in_a_step_is_given_the_weights_again(stage: int, wor
         seeds = Counter(body["sampling_params"]["seed"] for body in sampled(server))
     assert died and len(seeds) == 3 * 4 * 2
     assert sum(seeds.values()) - len(seeds) <= 2 * 8  # of one step, with a name and then with the picture
-    assert steps(tmp_path / "out") == steps(tmp_path / "whole")
+    assert learned(tmp_path / "out") == learned(tmp_path / "whole")
 
 
 def test_what_every_rank_sampled_before_a_kill_is_not_asked_again(workspace: Path, tmp_path: Path) -> None:
@@ -142,4 +147,4 @@ def test_what_every_rank_sampled_before_a_kill_is_not_asked_again(workspace: Pat
         train(workspace, server, out, stage=2)
         seeds = Counter(body["sampling_params"]["seed"] for body in sampled(server))
     assert seeds == Counter(body["sampling_params"]["seed"] for body in expected)
-    assert [line["policy/loss"] for line in steps(out)] == [line["policy/loss"] for line in steps(tmp_path / "whole")]
+    assert learned(out) == learned(tmp_path / "whole")

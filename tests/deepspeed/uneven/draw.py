@@ -84,11 +84,11 @@ def draw(number: int) -> Case:
     pictures = dice.choice(("none", "all", "some", "one rank's"))
     questions = [
         _question(dice, index, has_picture=_has_picture(dice, pictures, index, num_ranks))
-        for index in range(dice.choice((1, 2, 3, 3, 4, 5, 7)))
+        for index in range(dice.choice((1, 2, 3, 4, 5, 6, 7)))
     ]
     if all(question.is_bad for question in questions):  # a step without a row is no step
         questions.append(_question(dice, len(questions), has_picture=False, may_be_bad=False))
-    verdicts = dice.choice(("all", "some", "some", "none"))
+    verdicts = dice.choice(("all", "all", "some", "some", "some", "none"))
     return Case(number, num_ranks, objective, stage, lora, _settings(dice, objective), tuple(questions), verdicts)
 
 
@@ -104,7 +104,7 @@ def _question(dice: random.Random, index: int, *, has_picture: bool, may_be_bad:
     images = (ImageRef(lambda: Image.new("RGB", size, color), f"picture {index}"),) if has_picture else ()
     sample = Sample(id=f"q{index}", images=images, question=text, answer=str(index), response=_words(dice, 5))
     students, teachers = (
-        tuple(f"{side}{index}{row} {_words(dice, dice.choice((0, 4, 30)))}" for row in range(dice.choice((1, 2, 3))))
+        tuple(f"{side}{index}{row} {_words(dice, dice.choice((0, 4, 30)))}" for row in range(dice.choice((1, 2, 3, 4))))
         for side in "st"
     )
     return Question(sample, students, teachers, is_bad=may_be_bad and dice.random() < 0.15)

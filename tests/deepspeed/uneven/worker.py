@@ -64,13 +64,14 @@ class ByText:
         self._verdicts = verdicts
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
-        """Right is what has an even number of letters."""
+        """Right is about every other response."""
         return [Verdict(self._verdict(request.response), None, "") for request in requests]
 
     def _verdict(self, text: str) -> bool | None:
-        if self._verdicts == "none" or (self._verdicts == "some" and len(text) % 3 == 0):
+        number = sum(text.encode())
+        if self._verdicts == "none" or (self._verdicts == "some" and number % 5 == 0):
             return None
-        return len(text) % 2 == 0
+        return number % 2 == 0
 
     def calls(self, requests: Sequence[JudgeRequest]) -> list[Any]:
         """No model is asked."""

@@ -304,7 +304,7 @@ def test_a_read_only_workspace(fresh: Path) -> None:
     call(fresh, "sft").refused(2, "can't make", "Permission denied")
     (fresh / "out").mkdir()
     (fresh / "out").chmod(0o500)
-    call(fresh, "sft", "--out", "out").refused(1, "permission denied: ")
+    call(fresh, "sft", "--out", "out").refused(2, "can't be written", "`--out`")
 
 
 def test_a_workspace_root_that_is_a_file(fresh: Path) -> None:

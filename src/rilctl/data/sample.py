@@ -90,8 +90,10 @@ class ImageRef:
         if isinstance(content, Image.Image):
             return content.convert("RGB"), None
         image = self._open(content)
-        mime = _WEB_FORMATS.get(image.format or "") if _is_exact(image) else None
+        mime = _WEB_FORMATS.get(image.format or "")
         try:
+            if mime is not None and not _is_exact(image):
+                mime = None
             image.load()
         except Exception as error:  # decoders raise anything on hostile bytes: struct.error, IndexError, MemoryError
             raise RowError("image-truncated", f"{self.name}: can't be decoded: {error}") from error

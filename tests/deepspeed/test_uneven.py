@@ -73,7 +73,8 @@ def test_uneven_ranks_are_one_process(case: Any, reports: dict[int, Report]) -> 
     assert not report["only_in_one"], "an optimizer has moments for weights that the other never moved"
     for name, (error, size) in report["gradients"].items():
         whole = math.hypot(*(n for other, (_, n) in report["gradients"].items() if kind(other) == kind(name)))
-        assert error <= 1e-4 * size + 1e-6 * whole, name  # some are 0 but for the rounding of what they are sums of
+        # some are 0 but for the rounding of what they are sums of; Adam's own epsilon is 1e-8
+        assert error <= 1e-4 * size + 1e-6 * whole + 1e-12, name
     for name, error in report["weights"].items():
         assert error <= 0.05, name  # a gradient that is a hundredth of its tensor's largest has two digits less
 

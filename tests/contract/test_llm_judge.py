@@ -24,6 +24,7 @@ from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, de
 from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
 
 from .helpers import call
+from .test_interrupts import signal_after
 
 ROWS = [
     {"sample_id": f"q{n}", "question": f"what is {n} plus 1?", "answer": str(n + 1), "text": f"it is {n + 1 + n % 2}"}
@@ -283,3 +284,19 @@ def test_a_rule_judge_has_no_canaries(tmp_path: Path) -> None:
     assert judge(tmp_path).code == 0
     assert not any("canary" in name for name in read_manifest(tmp_path / "judged").metrics)
     assert judge_answer("5", "it is 5").correct
+
+
+def test_a_run_that_was_stopped_counts_what_the_judge_said_before(done: Path) -> None:
+    sets = ("train.num_steps=4", "train.checkpoint_every=2", "train.validate_every=2", "train.algorithm.name=dr_grpo")
+    options = [word for each in sets for word in ("--set", each)]
+    with ScriptedEndpoint(script(by_number)) as endpoint:
+        recipe(done, endpoint.url)
+        whole = call(done, "train", "recipe.toml", "judge.toml", "--out", "whole", *options)
+        assert whole.code == 0, whole.stderr
+        with signal_after(3, signal.SIGTERM):
+            assert call(done, "train", "recipe.toml", "judge.toml", "--out", "stopped", *options).code == 143
+        again = call(done, "train", "recipe.toml", "judge.toml", "--out", "stopped", *options)
+        assert again.code == 0 and "resuming at step 3" in again.stderr
+    assert (done / "stopped/metrics.jsonl").read_text() == (done / "whole/metrics.jsonl").read_text()
+    last = read_metrics(done / "whole/metrics.jsonl")[-1]
+    assert last["judge/input_tokens"] > 0

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from rilctl.cli.hosts import read_hostfile
 from rilctl.cli.launched import RESULT, SAID, STOP
 from rilctl.cli.signals import handled_by
 from rilctl.config.recipe import Recipe, Verb
-from rilctl.errors import UsageError
+from rilctl.errors import InterruptedByUser, UsageError
 
 _KNOWN_CODES = frozenset({*range(7), 130, 143})
 """Codes that a rank ends with by itself."""
@@ -40,6 +41,7 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
 
     Raises:
         UsageError: the recipe's engine is not DeepSpeed, or it isn't installed, or the host file is bad.
+        InterruptedByUser: a signal ended it, and no rank has said so.
     """
     _check(verb, recipe)
     if hostfile is not None:
@@ -58,6 +60,9 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
     output.result_bytes(result)
     if code in _FINE and result:
         return code
+    if not is_explained and code - 128 in (signal.SIGINT, signal.SIGTERM):
+        # The rank that would say so was ended by the launcher, because another had left for the same reason.
+        raise InterruptedByUser(code - 128, shlex.join(["rilctl", *sys.argv[1:]]))
     if not is_explained:
         if code in _FINE:  # which is what the launcher makes of its own end
             how = "the launcher was killed"

@@ -1,7 +1,7 @@
 """What `rilctl --gpus` and the ranks that it starts tell each other, in a directory that all of them see.
 
-Rank 0 leaves its result there, and finds a note when a person asked for a clean end. Whichever rank has said what went
-wrong leaves a note as well.
+Rank 0 leaves its result there, and all find a note when a person asked for a clean end. Whichever rank has said what
+went wrong leaves a note as well.
 """
 
 import os
@@ -39,9 +39,9 @@ def note_what_was_said() -> None:
 
 
 def watch_for_stop(stop: StopFlag) -> None:
-    """Set the flag when the note is there; on rank 0, which tells the others."""
+    """Set the flag when the note is there; on every rank, since each may be waiting for a server of its own accord."""
     directory = _directory
-    if directory is None or find_world(os.environ).rank > 0:
+    if directory is None:
         return
 
     def watch() -> None:

@@ -62,6 +62,8 @@ class TrainState(StrictModel):
     """Questions that could not be asked."""
     metrics: dict[str, float] = {}
     """The newest value of each metric."""
+    judge_counts: dict[str, float] = {}
+    """What the judge has counted: tokens, prices, verdicts by rules."""
 
 
 @dataclass
@@ -159,6 +161,7 @@ class Loop:
         step = 0
         if checkpoint is not None:
             step, self.state = checkpoint
+            self.learner.judge.earlier = self.state.judge_counts
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         with ranks.together():
             self.asker.stored.forget_to(step)
@@ -195,7 +198,8 @@ class Loop:
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
             signal_number = asked_to_stop(self.context, ranks)
             if step % config.checkpoint_every == 0 or last or signal_number:
-                save_checkpoint(scratch, step, self.engines, self.state, ranks=ranks)
+                state = self.state.model_copy(update={"judge_counts": self.learner.judge.counts()})
+                save_checkpoint(scratch, step, self.engines, state, ranks=ranks)
                 with ranks.together():
                     self.asker.stored.forget_to(step)
                     if ranks.is_main:

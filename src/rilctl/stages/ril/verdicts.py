@@ -8,7 +8,7 @@ from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, judge_metrics
 from rilctl.engines.judging.watch import WatchedJudge
-from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.errors import EndpointError
 from rilctl.stages.ril.paid import PaidCalls
 from rilctl.stages.ril.rewarding import are_enough
@@ -85,6 +85,8 @@ class JudgeAsker:
         calls: PaidCalls | None = None,
     ) -> None:
         self._judge, self._ranks, self._num_askers, self._calls = judge, ranks, num_askers, calls
+        self.earlier: dict[str, float] = {}
+        """What was counted by the checkpoint that the run goes on from, over all ranks."""
         self._is_trusted = num_askers == 1 or not is_watched
 
     def prepare(self, samples: Sequence[Sample], responses: Sequence[tuple[int, str]]) -> Asked:
@@ -193,9 +195,12 @@ class JudgeAsker:
 
     def metrics(self) -> dict[str, float]:
         """What the judge knows about itself, over all ranks. Collective."""
-        counts = self._ranks.add_up(self._judge.counts() if self._judge else {})
         trust = self._judge.trust() if isinstance(self._judge, WatchedJudge) and self._ranks.is_main else {}
-        return judge_metrics(counts) | trust
+        return judge_metrics(self.counts()) | trust
+
+    def counts(self) -> dict[str, float]:
+        """What was counted in the whole run, before a resume as well. Collective."""
+        return add_up([self.earlier, self._ranks.add_up(self._judge.counts() if self._judge else {})])
 
     def close(self) -> None:
         """Give up what another thread asks; see `JudgeEngine.close`."""

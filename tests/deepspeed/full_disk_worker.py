@@ -1,4 +1,4 @@
-"""One of two ranks that save two checkpoints; the second one has no room for its part of the second: `full_disk_worker.py OUT`."""
+"""One of two ranks that save two checkpoints; its disk has no room for the second: `full_disk_worker.py OUT`."""
 
 import os
 import resource

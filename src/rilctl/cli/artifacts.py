@@ -75,9 +75,10 @@ def show(directory: Directory, as_json: Json = False, debug: Debug = False) -> N
 
 @app.command()
 def verify(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
-    """Check every byte, row and count of an artifact, and that all stands beside it that should.
+    """Check every byte, row and count of an artifact.
 
-    Exit code 5 if something is not as the manifest says, or can't be read.
+    That all stands beside it that should is checked as well. Exit code 5 if something is not as the manifest says, or
+    can't be read.
     """
     from rilctl.artifacts.verify_run import is_run, verify_run
 

@@ -8,10 +8,13 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rilctl.cli import output
 from rilctl.engines.training.world import find_world
-from rilctl.stages.context import StopFlag
+
+if TYPE_CHECKING:
+    from rilctl.stages.context import StopFlag
 
 RESULT, STOP, SAID = "result", "stop", "said"
 _POLL_S = 0.5
@@ -38,7 +41,7 @@ def note_what_was_said() -> None:
         (_directory / SAID).touch()
 
 
-def watch_for_stop(stop: StopFlag) -> None:
+def watch_for_stop(stop: "StopFlag") -> None:
     """Set the flag when the note is there; on every rank, since each may be waiting for a server of its own accord."""
     directory = _directory
     if directory is None:

@@ -5,7 +5,7 @@ import sys
 from typing import NoReturn
 
 from rilctl.cli import output
-from rilctl.cli.launched import note_what_was_said
+from rilctl.cli.launched import note_what_was_said, wait_for_what_is_said
 from rilctl.engines.training.world import find_world
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
 
@@ -23,19 +23,15 @@ def show_error(error: Exception, *, with_traceback: bool) -> int:
     Returns:
         The exit code.
     """
-    shown = error if with_traceback else None
     if isinstance(error, FailedElsewhereError):
+        wait_for_what_is_said()
         return error.code
-    note_what_was_said()
-    if isinstance(error, InterruptedByUser):
-        output.interrupted(error.message, hint=error.hint)
+    if isinstance(error, InterruptedByUser) and find_world(os.environ).rank > 0:  # rank 0 says it for all
+        wait_for_what_is_said()
         return error.interrupted_exit_code
-    if isinstance(error, RilctlError):
-        output.error(error.message, hint=error.hint, exception=shown)
-        return error.exit_code
-    message, hint = _unexpected(error)
-    output.error(message, hint=hint, exception=shown)
-    return 1
+    code = _say(error, error if with_traceback else None)
+    note_what_was_said()
+    return code
 
 
 def leave(code: int) -> NoReturn:
@@ -49,6 +45,18 @@ def fail_now(error: Exception) -> NoReturn:
     """Say what went wrong and end this process, whatever its main thread does."""
     output.restore_terminal()
     output.exit_now(show_error(error, with_traceback="--debug" in sys.argv))
+
+
+def _say(error: Exception, shown: Exception | None) -> int:
+    if isinstance(error, InterruptedByUser):
+        output.error(error.message, hint=error.hint)
+        return error.interrupted_exit_code
+    if isinstance(error, RilctlError):
+        output.error(error.message, hint=error.hint, exception=shown)
+        return error.exit_code
+    message, hint = _unexpected(error)
+    output.error(message, hint=hint, exception=shown)
+    return 1
 
 
 def _unexpected(error: Exception) -> tuple[str, str]:

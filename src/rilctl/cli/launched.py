@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RESULT, STOP, SAID = "result", "stop", "said"
 _POLL_S = 0.5
+_SAID_WITHIN_S = 5.0
 
 _directory: Path | None = None
 
@@ -39,6 +40,13 @@ def note_what_was_said() -> None:
     """Tell the process that started this one that a person has been told what went wrong."""
     if _directory is not None:
         (_directory / SAID).touch()
+
+
+def wait_for_what_is_said() -> None:
+    """Return once another rank has said what went wrong, or soon: the launcher ends all ranks when one has ended."""
+    deadline = time.monotonic() + _SAID_WITHIN_S
+    while _directory is not None and not (_directory / SAID).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def watch_for_stop(stop: "StopFlag") -> None:

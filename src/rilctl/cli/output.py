@@ -66,12 +66,6 @@ def error(message: str, *, hint: str | None = None, exception: BaseException | N
         _print(f"{who}hint: {hint}", None)
 
 
-def interrupted(message: str, *, hint: str | None) -> None:
-    """That a person stopped it, said once by all ranks."""
-    if _rank == 0:
-        error(message, hint=hint)
-
-
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stderr; the first column is text, the others stand right-aligned."""
     from rich.table import Table

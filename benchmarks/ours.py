@@ -30,6 +30,7 @@ from rilctl.stages.inputs import row_seed
 from rilctl.stages.ril.roles import Roles
 from rilctl.stages.ril.rows import Group, Row, student_row
 from rilctl.stages.ril.step import make_learner
+from rilctl.stages.ril.verdicts import JudgeAsker
 
 UpdateForm = Literal["shared", "copied", "packed", "repeated"]
 """How rows meet their prompt: over one copy of its keys, over a copy for each row, in one sequence with it, or with a
@@ -48,7 +49,7 @@ class TextJudge:
         """See `JudgeEngine`."""
         return [Verdict(is_right(request.response), None, "") for request in requests]
 
-    def metrics(self) -> dict[str, float]:
+    def counts(self) -> dict[str, float]:
         """See `JudgeEngine`."""
         return {}
 
@@ -78,7 +79,8 @@ class OurSide:
         roles = _roles(directory, shape, self.config, device)
         self.vlm = roles.policy
         self.prompts = PromptCache(self.vlm)
-        self.learner = make_learner(self.config, roles, TextJudge(), {}, Ranks())
+        judge = JudgeAsker(TextJudge(), Ranks())
+        self.learner = make_learner(self.config, roles, judge, {}, Ranks())
         kept = self.learner.policy.kept
         self.generation = shared_engine(self.vlm, self.prompts, self.config.generation, kept)
         self.metrics: dict[str, float] = {}

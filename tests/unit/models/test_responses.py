@@ -13,7 +13,7 @@ from rilctl.testing.ragged import ragged_groups
 
 @pytest.mark.parametrize(
     ("device", "row_tokens", "packs"),
-    [("cpu", 10, False), ("cuda", 10, True), ("cuda", 1498, True), ("cuda", 1499, False)],
+    [("cpu", 10, False), ("cuda", 10, True), ("cuda", 730, True), ("cuda", 731, False)],
 )
 def test_a_gpu_packs_groups_that_keep_it_waiting(device, row_tokens, packs):
     model = SimpleNamespace(is_gradient_checkpointing=False)

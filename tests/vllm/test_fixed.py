@@ -21,7 +21,7 @@ from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import ResponseRecord
 from rilctl.testing.generation_contract import EngineUnderTest
 
-from .conftest import LOCAL, MODEL, Server, load_policy, nudge
+from .conftest import MODEL, Server, load_policy, nudge
 
 SAMPLING = SamplingConfig(max_new_tokens=10, temperature=0.7)
 RECIPE = """\
@@ -91,7 +91,7 @@ def test_teachers_and_student_answer_after_train_as_before(tied: Server, tmp_pat
 def test_a_tied_head_is_the_models_own_again(tied: Server):
     """vLLM on a CPU keeps a copy of the head, which a checkpoint without a head doesn't replace."""
     request = EngineUnderTest(None).request(1, range(8))  # type: ignore[arg-type]
-    with closing(open_generation(ModelConfig(model=MODEL), LOCAL, Path())) as engine:
+    with closing(open_generation(ModelConfig(model=MODEL), tied.engine(), Path(), warn=print)) as engine:
         (expected,) = engine.generate([request], SAMPLING)
     policy = load_policy()
     nudge(policy, seed=1, size=0.5)

@@ -27,10 +27,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str | None]]:
     found: list[dict[str, str | None]] = []
     post = ServerHttp.post
 
-    def noted(self, path, body=None):
+    def noted(self, path, body=None, **options):
         if path == "/inference/v1/generate":
             found.extend(body["content_parts"] or ())
-        return post(self, path, body)
+        return post(self, path, body, **options)
 
     monkeypatch.setattr(ServerHttp, "post", noted)
     return found

@@ -158,7 +158,10 @@ def _ban_half_characters(model: Path) -> None:
 def peak_of_verb(
     directory: Path, verb: Verb, overrides: Sequence[str] = (), *, out: Path | None = None
 ) -> tuple[dict[str, Any], int]:
-    """What a verb plans, and the most memory that it then takes beyond what its libraries had, in bytes."""
+    """What a verb plans, and the most memory that it then takes beyond what its libraries had, in bytes.
+
+    Of the GPU where there is one, else of the process.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
         return alone.submit(_plan_and_run, directory, verb, overrides, out).result()
 
@@ -183,7 +186,8 @@ def _plan_and_run(
     small = load_recipe([directory / "recipe.toml"], [*overrides, "student.model=teacher-qwen"])
     with tempfile.TemporaryDirectory() as warm_up:  # after it, what libraries load late is there
         stage.run(replace(context, recipe=small, out=Path(warm_up) / verb))
-    return plan, peak_bytes(lambda: stage.run(context))
+    measure = peak_device_bytes if torch.cuda.is_available() else peak_bytes
+    return plan, measure(lambda: stage.run(context))
 
 
 def give_back_freed() -> None:
@@ -198,6 +202,17 @@ def peak_bytes(function: Callable[[], object]) -> int:
     before = _status_bytes("VmRSS")
     function()
     return _status_bytes("VmHWM") - before
+
+
+def peak_device_bytes(function: Callable[[], object]) -> int:
+    """Most memory of tensors on the GPU while a function runs, beyond what was in use before."""
+    import torch
+
+    gc.collect()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    function()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def _status_bytes(name: str) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from rilctl.errors import RowError
+from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import RejectedRecord
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO")
@@ -23,6 +23,8 @@ _WEB_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _EXACT_MODES = ("1", "L", "P", "RGB")
 """Pillow's modes that have one meaning in RGB; of alpha and CMYK, readers have views of their own."""
 _OPENING = threading.Lock()
+_DIGEST = "_digest"
+"""Where a reference keeps the digest of its first reading; it travels with it to other processes."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,17 @@ class ImageRef:
     name: str
     max_px: int = 64_000_000
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """sha256 of the encoded bytes; of mode, size and pixels for drawn pictures. Raises `RowError`."""
-        content = self._content()
-        if isinstance(content, Image.Image):
-            return hashlib.sha256(f"{content.mode}{content.size}".encode() + content.tobytes()).hexdigest()
-        return hashlib.sha256(content).hexdigest()
+        """sha256 of the encoded bytes; of mode, size, pixels and palette for drawn pictures. Raises `RowError`.
+
+        It is that of the first reading. Every later one is compared with it: answers, rows and the call cache know a
+        picture by its digest, so nobody may be shown another.
+        """
+        if _DIGEST not in vars(self):
+            self._content()
+        digest: str = vars(self)[_DIGEST]
+        return digest
 
     @cached_property
     def size_px(self) -> tuple[int, int]:
@@ -67,17 +73,16 @@ class ImageRef:
         return content.size if isinstance(content, Image.Image) else self._size(content)
 
     def check(self) -> None:
-        """Look at the header only. Raises `RowError` where the file is missing, no image, or too large."""
+        """Look at the header only. Raises `RowError` where the file is missing, changed, no image, or too large."""
         content = self._content()
-        if isinstance(content, bytes):  # size and digest now, so that the file is read once
+        if isinstance(content, bytes):  # now, so that the file is read once
             vars(self)["size_px"] = self._size(content)
-            vars(self)["digest"] = hashlib.sha256(content).hexdigest()
 
     def load(self) -> Image.Image:
         """The decoded picture (of an animation the first frame): RGB, on white, turned as its EXIF says.
 
         Raises:
-            RowError: `image-missing`, `image-invalid`, `image-too-large` or `image-truncated`.
+            RowError: `image-missing`, `image-changed`, `image-invalid`, `image-too-large` or `image-truncated`.
         """
         return self.load_with_bytes()[0]
 
@@ -122,7 +127,9 @@ class ImageRef:
         if isinstance(self.origin, Path | bytes):
             return self
         content = self._content()
-        return replace(self, origin=content if isinstance(content, bytes) else content.convert("RGB").copy)
+        kept = replace(self, origin=content if isinstance(content, bytes) else content.copy().copy)
+        vars(kept)[_DIGEST] = self.digest
+        return kept
 
     def _size(self, content: bytes) -> tuple[int, int]:
         with self._open(content) as image:
@@ -133,13 +140,31 @@ class ImageRef:
             return (image.height, image.width) if is_turned else (image.width, image.height)
 
     def _content(self) -> bytes | Image.Image:
-        if isinstance(self.origin, Path):
-            content: bytes | Image.Image = self._read(self.origin)
-        else:
-            content = self.origin if isinstance(self.origin, bytes) else self.origin()
+        """What every use of the picture begins with: the same as at the first reading, or `image-changed`."""
+        if isinstance(self.origin, bytes) and _DIGEST in vars(self):
+            return self.origin
+        content = self._fetch()
         if isinstance(content, bytes):
             self._limit(len(content))
+        found = _digest(content)
+        first = vars(self).setdefault(_DIGEST, found)
+        if found != first:
+            was = f"it was sha256 {first[:12]}… and is {found[:12]}…"
+            raise RowError("image-changed", f"{self.name}: replaced since it was first read: {was}")
         return content
+
+    def _fetch(self) -> bytes | Image.Image:
+        if isinstance(self.origin, bytes):
+            return self.origin
+        if isinstance(self.origin, Path):
+            return self._read(self.origin)
+        try:
+            return self.origin()
+        except (RowError, RilctlError):
+            raise
+        except Exception as error:  # readers raise anything where another file took the place of theirs
+            reason = f"{type(error).__name__}: {error}"
+            raise RowError("image-missing", f"{self.name}: can't be read any more: {reason}") from error
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -175,6 +200,13 @@ class ImageRef:
         if image.mode in ("I", "F"):
             raise RowError("image-invalid", f"{self.name}: 32-bit grey has no agreed white; save it with 8 or 16 bits")
         return image
+
+
+def _digest(content: bytes | Image.Image) -> str:
+    if isinstance(content, Image.Image):
+        palette = bytes(content.getpalette() or ())
+        content = f"{content.mode}{content.size}".encode() + content.tobytes() + palette
+    return hashlib.sha256(content).hexdigest()
 
 
 def _is_exact(image: ImageFile.ImageFile) -> bool:

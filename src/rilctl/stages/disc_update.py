@@ -13,6 +13,7 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
+from rilctl.errors import DataError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.processor import EncodedPrompt
 
@@ -97,9 +98,16 @@ def _padded_parts(disc: Discriminator, batch: LabelledRows, budget_tokens: int, 
     """`LabelledRows.parts`, with empty ones so that all ranks have equally many. Collective.
 
     All rows' prompts are held until the last part is taken, so that none is encoded twice.
+
+    Raises:
+        DataError: a picture can't be read any more, or another took its place; it could be when the run began.
     """
     with ranks.together():
-        prompts = [disc.encode(row) for row in batch.rows]
+        try:
+            prompts = [disc.encode(row) for row in batch.rows]
+        except RowError as error:
+            hint = "put it back as it was; the same command goes on from the last checkpoint"
+            raise DataError(error.message, hint=hint) from error
         parts = list(batch.parts(disc, prompts, budget_tokens))
     yield from ranks.padded(parts, [], least=int(disc.vlm.stand_in is not None))
 

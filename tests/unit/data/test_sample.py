@@ -1,7 +1,9 @@
+import copy
 import hashlib
 import io
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +145,78 @@ def test_threads_leave_pillows_limit_alone() -> None:
     for thread in threads:
         thread.join()
     assert limit == Image.MAX_IMAGE_PIXELS is not None
+
+
+READERS = {
+    "load": ImageRef.load,
+    "load_with_bytes": ImageRef.load_with_bytes,
+    "for_the_web": ImageRef.for_the_web,
+    "fetched": lambda ref: ref.fetched().load(),
+    "check": ImageRef.check,
+    "size_px": lambda ref: ref.size_px,
+    "a copy": lambda ref: copy.deepcopy(ref.fetched()).load(),
+}
+
+
+@pytest.mark.parametrize("use", READERS.values(), ids=READERS)
+def test_a_file_that_is_replaced_after_its_digest_was_taken_is_no_longer_that_picture(
+    use: Callable[[ImageRef], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png("red"))
+    ref = ImageRef(path, "here")
+    digest = ref.digest
+    path.write_bytes(png("blue"))
+    assert reason(lambda: use(ref)) == "image-changed"
+    path.write_bytes(png("red"))
+    use(ref)
+    assert ref.digest == digest
+
+
+@pytest.mark.parametrize(
+    "first", [ImageRef.load, ImageRef.check, lambda ref: ref.size_px], ids=["load", "check", "size"]
+)
+def test_what_was_seen_first_counts_and_not_what_is_there_when_the_digest_is_asked_for(
+    first: Callable[[ImageRef], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png("red"))
+    ref = ImageRef(path, "here")
+    first(ref)
+    path.write_bytes(png("blue"))
+    assert ref.digest == ImageRef(png("red"), "there").digest
+
+
+def test_so_are_bytes_that_are_fetched_again_and_drawn_pictures() -> None:
+    for before, after in (
+        (png("red"), png("blue")),
+        (Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")),
+    ):
+        given = [before]
+        ref = ImageRef(lambda given=given: given[0], "here")
+        _ = ref.digest
+        fetched = ref.fetched()
+        given[0] = after
+        assert reason(ref.load) == "image-changed"
+        assert fetched.load().getpixel((0, 0)) == (255, 0, 0)
+        assert fetched.digest == ref.digest
+
+
+def test_a_source_that_gives_nothing_any_more_is_a_bad_row() -> None:
+    given = {"image": png()}
+    ref = ImageRef(lambda: given["image"], "here")
+    ref.check()
+    del given["image"]
+    assert reason(ref.load) == "image-missing"
+
+
+def test_palettes_tell_drawn_pictures_apart_and_travel() -> None:
+    refs = []
+    for red in (10, 20):
+        image = Image.new("P", (4, 4), 1)
+        image.putpalette([0, 0, 0, red, 0, 0])
+        refs.append(ImageRef(lambda image=image: image, "here"))
+    assert refs[0].digest != refs[1].digest
+    for ref in refs:
+        sent = copy.deepcopy(ref.fetched())
+        assert sent.load().getpixel((0, 0)) == ref.load().getpixel((0, 0))

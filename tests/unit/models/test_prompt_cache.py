@@ -129,6 +129,25 @@ def test_a_bad_picture_is_the_same_error_through_a_worker(vlm: Vlm) -> None:
     assert errors[0][1].startswith("row 7, image 1: can't be decoded")
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_picture_that_is_replaced_before_it_is_decoded_is_shown_to_nobody(
+    num_workers: int, vlm: Vlm, tmp_path: Path
+) -> None:
+    file = tmp_path / "file.png"
+    file.write_bytes(encoded(1))
+    ref = ImageRef(file, "row 7, image 1")
+    with PromptCache(vlm, num_workers=num_workers) as cache:
+        kept = cache.get("kept?", (ref,))
+        file.write_bytes(encoded(2))
+        cache.expect([("new?", (ref,))])
+        if num_workers:
+            wait_until_done(cache)
+        with pytest.raises(RowError, match="row 7, image 1: replaced") as caught:
+            cache.get("new?", (ref,))
+        assert caught.value.reason == "image-changed"
+        assert cache.get("kept?", (ref,)) is kept  # made of the picture that the digest names
+
+
 @pytest.mark.parametrize("when", ["while it starts", "at work"])
 def test_a_killed_worker_is_no_loss(when: str, vlm: Vlm, tmp_path: Path) -> None:
     warnings: list[str] = []

@@ -76,6 +76,7 @@ class Server:
         self.model, self.log = model, log
         options_here = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
         options_here += ["--port", str(self.port), "--kv-cache-memory-bytes", str(1 << 28)]
+        options_here += ["--no-enable-chunked-prefill"]  # see `rilctl.engines.generation.vllm.local`
         options_here += ["--limit-mm-per-prompt", '{"image": 4, "video": 0}']
         self._command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
         self._command += [*SERVER_OPTIONS, *options_here, *options]
@@ -104,6 +105,15 @@ class Server:
             except httpx2.HTTPError:
                 time.sleep(0.5)
         raise AssertionError(self.log.read_text()[-4000:])
+
+    def wait_for_requests(self, limit_s: float = 60) -> None:
+        """Until it answers one."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            lines = httpx2.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+            if any(line.startswith("vllm:num_requests_running{") and not line.endswith(" 0.0") for line in lines):
+                return
+        raise AssertionError("no request came")
 
     def kill(self) -> None:
         """It and the engine that it started: they are a process group of their own."""

@@ -253,13 +253,13 @@ def test_too_many_pictures_are_the_rows_error(local):
 def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server: Server):
     nudge(served._policy, seed=5, size=0.2)
     served.update(7)
-    requests = asked(num=24, num_seeds=4)
+    requests = asked(num=24, num_seeds=32)  # this policy's answers are short: the kill must come before the last
     sampling = SamplingConfig(max_new_tokens=64, temperature=1.0)
     expected = served.generate(requests, sampling)
     answers: list[object] = []
     rollout = threading.Thread(target=lambda: answers.append(served.generate(requests, sampling)))
     rollout.start()
-    threading.Event().wait(0.3)
+    server.wait_for_requests()
     server.kill()
     assert rollout.is_alive()
     server.start()

@@ -7,42 +7,72 @@ the holder's name is in a file beside it, for people.
 import json
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rilctl.artifacts.layout import LOCK, LOCK_HOLDER, write_atomic
 from rilctl.errors import LockedError
 
+PATIENCE_S = 90.0
+"""How long to wait for another writer: longer than one whose terminal or parent is gone takes to put its work away."""
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How to wait for another writer.
+
+    Args:
+        say: told once, who that is and how long it may take.
+        check_stop: called often; what it raises ends the wait.
+    """
+
+    say: Callable[[str], object]
+    check_stop: Callable[[], object]
+
 
 @contextmanager
-def writer_lock(directory: Path) -> Iterator[None]:
+def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[None]:
     """Be the directory's one writer.
 
     Args:
         directory: must exist.
+        waiting: how to wait for another one; None: not at all.
 
     Raises:
-        LockedError: another process is; the message says which.
+        LockedError: another process is, and still was after `PATIENCE_S`; the message says which.
     """
     from filelock import FileLock, Timeout  # here, because it is slow to import and readers don't need it
 
     lock = FileLock(directory / LOCK, timeout=0)
+    deadline: float | None = None
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout as error:
+            holder = _holder(directory)
+            if waiting is None or (deadline is not None and time.monotonic() > deadline):
+                raise LockedError(
+                    f"`{directory}` is being written by {holder}",
+                    hint="wait until it has finished, stop it, or choose another directory with `--out`",
+                ) from error
+        if deadline is None:
+            deadline = time.monotonic() + PATIENCE_S
+            waiting.say(f"`{directory}` is being written by {holder}: waiting for it, at most {PATIENCE_S:g} s")
+        waiting.check_stop()
+        time.sleep(_LOOK_S)
     try:
-        lock.acquire()
-    except Timeout as error:
-        raise LockedError(
-            f"`{directory}` is being written by {_holder(directory)}",
-            hint="wait until it has finished, stop it, or choose another directory with `--out`",
-        ) from error
-    try:
-        holder = {
+        own = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_atomic(directory / LOCK_HOLDER, json.dumps(holder).encode())
+        write_atomic(directory / LOCK_HOLDER, json.dumps(own).encode())
         yield
     finally:
         # The lock file itself stays: unlinking a locked file would let two writers lock two different inodes.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rilctl.artifacts.locks import Waiting
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.engines.training.world import World
 from rilctl.errors import InterruptedByUser
@@ -48,6 +49,11 @@ class StageContext:
     def root(self) -> Path:
         """The workspace root: holds every recipe's folder and the call cache."""
         return self.base_dir / self.recipe.workspace.root
+
+    @property
+    def waiting(self) -> Waiting:
+        """How to wait for another writer of the output directory."""
+        return Waiting(self.reporter.say, self.check_stop)
 
     def upstream(self, verb: Verb) -> Path:
         """Where the same recipe's `verb` puts its output."""

@@ -1,6 +1,10 @@
-"""`python -m rilctl`."""
+"""The program: `rilctl`, or `python -m rilctl`."""
 
-from rilctl.cli.app import main
+from rilctl.cli.interrupts import listen
+
+listen()  # before the imports that take long enough for a person to press Ctrl-C
+
+from rilctl.cli.app import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

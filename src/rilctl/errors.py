@@ -13,7 +13,7 @@
     ├── EngineError               exit 1   an engine is gone, or works with other weights, tokens or pixels than ours
     ├── OutOfMemoryError          exit 1   a phase of a verb needs more memory than there is
     ├── RankLostError             exit 1   another process of the run was killed, or is frozen
-    ├── InterruptedByUser         exit 130 / 143   Ctrl-C or SIGTERM; progress is on disk
+    ├── InterruptedByUser         exit 128 + n  Ctrl-C, SIGTERM or SIGHUP; progress is on disk
     └── FailedElsewhereError               another process of the run failed and says why; its exit code
 
     RowError                      never ends a run: one row is bad, is recorded with its reason and counted
@@ -98,7 +98,7 @@ class RankLostError(RilctlError):
 
 
 class InterruptedByUser(RilctlError):
-    """Ctrl-C or SIGTERM after everything that was done reached the disk.
+    """Ctrl-C, SIGTERM or SIGHUP after everything that was done reached the disk.
 
     Args:
         signal_number: the signal that asked for the stop.
@@ -111,7 +111,7 @@ class InterruptedByUser(RilctlError):
 
     @property
     def interrupted_exit_code(self) -> int:
-        """128 plus the signal's number, as shells count: 130 for SIGINT, 143 for SIGTERM."""
+        """128 plus the signal's number, as shells count: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signal_number
 
 

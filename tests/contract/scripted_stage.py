@@ -4,13 +4,14 @@ What the stage does comes from the environment variable `SCRIPT`, so that the co
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import types
 from pathlib import Path
 
-from rilctl.cli.app import main
+from rilctl.__main__ import main
 from rilctl.errors import ArtifactError, LockedError
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.reporting.progress import Reporter
@@ -45,8 +46,19 @@ def run(context: StageContext) -> StageResult:
             context.reporter.advance(metrics={"loss": 0.5})
             context.check_stop()
     elif SCRIPT == "stubborn":
+        context.reporter.begin("train", total=1000, unit="steps")
         context.reporter.say("ready")
         time.sleep(60)
+    elif SCRIPT == "loading":
+        context.reporter.say("loading")
+        time.sleep(60)
+    elif SCRIPT == "signals late":
+        import atexit
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        libc.on_exit(libc.kill, signal.SIGTERM)  # long after Python: kill(0, SIGTERM) reaches its group
+        atexit.register(os.kill, os.getpid(), signal.SIGINT)
     elif SCRIPT == "progress":
         context.reporter.begin("train", total=3, unit="steps")
         for _ in range(3):

@@ -10,13 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 STAGE = Path(__file__).with_name("scripted_stage.py")
 
 
-def start(script: str, *arguments: str, cwd: Path, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+"""A program that takes its stdin for its terminal, and becomes another one."""
+
+
+def start(
+    script: str, *arguments: str, cwd: Path, stdout: int = subprocess.PIPE, **options: Any
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(STAGE), *arguments],
         cwd=cwd,
@@ -24,6 +31,7 @@ def start(script: str, *arguments: str, cwd: Path, stdout: int = subprocess.PIPE
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "SCRIPT": script, "COLUMNS": "80"},
+        **options,
     )
 
 
@@ -183,6 +191,80 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path) -> None:
         process.communicate(timeout=20)
     assert process.returncode == 143
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_work_has_begun_the_first_signal_leaves_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    """Libraries and models take long to load."""
+    with running("loading", "train", cwd=tmp_path, until="loading") as process:
+        process.send_signal(number)
+        began = time.monotonic()
+        stdout, stderr = process.communicate(timeout=90)
+    assert (process.returncode, stdout) == (128 + number, "")
+    assert stderr == f"error: interrupted by {number.name}\nhint: resume with `rilctl train`\n"
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("module", ["rilctl.cli.app", "typer", "pydantic", "rilctl.config.recipe"])
+def test_ctrl_c_while_the_program_loads_is_no_traceback(tmp_path: Path, module: str) -> None:
+    program = f"""
+import importlib.abc, os, runpy, signal, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["rilctl", "config", "show"]
+runpy.run_module("rilctl", run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    expected = (130, "", "error: interrupted by SIGINT\nhint: run the same command again\n")
+    assert (done.returncode, done.stdout, done.stderr) == expected
+
+
+def test_signals_after_the_result_do_not_change_the_exit_code(tmp_path: Path) -> None:
+    process = start("signals late", "train", cwd=tmp_path, start_new_session=True)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (0, f"{tmp_path}/runs/default/train/student\n")
+    assert "rror" not in stderr
+
+
+def test_a_closed_terminal_is_a_clean_end(tmp_path: Path) -> None:
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL, sys.executable, str(STAGE), "train"],
+        cwd=tmp_path,
+        stdin=child,
+        stdout=subprocess.PIPE,
+        stderr=child,
+        env={**os.environ, "SCRIPT": "patient", "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(child)
+    shown = b""
+    while b"steps" not in shown:
+        shown += os.read(parent, 4096)
+    os.close(parent)
+    stdout, _ = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (129, b"")
+
+
+def test_what_nohup_protects_goes_on(tmp_path: Path) -> None:
+    command = f"nohup {sys.executable} {STAGE} train"
+    environment = {**os.environ, "SCRIPT": "patient"}
+    process = subprocess.Popen(
+        command.split(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stderr is not None
+    try:
+        while "already there" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_nobody_reads_the_result(tmp_path: Path) -> None:

@@ -188,6 +188,18 @@ def test_a_launcher_that_is_killed_is_no_success(workspace: Path, tmp_path: Path
     assert not any(rank.is_running() for rank in ranks.values())
 
 
+def test_ranks_put_their_work_away_when_who_started_them_is_killed(workspace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    process = begin(workspace, out, *LAUNCHERS["deepspeed"])
+    ranks = begun(process, out)
+    everybody = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=LIMIT_S)
+    psutil.wait_procs(everybody, timeout=LIMIT_S)
+    assert not any(each.is_running() for each in [*ranks.values(), *everybody])
+    assert [*(out / "resume").glob("step-*")], "no checkpoint was written"
+
+
 def test_a_rank_that_waits_for_others_to_come_hears_a_signal(workspace: Path, tmp_path: Path) -> None:
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29712"}
     process = begin(workspace, tmp_path / "sft", "-m", "rilctl", *SFT, **alone)

@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn
 
 from rilctl.cli import output
+from rilctl.cli.interrupts import work_is_over
 from rilctl.cli.launched import note_what_was_said, wait_for_what_is_said
 from rilctl.engines.training.world import find_world
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
@@ -36,6 +37,7 @@ def show_error(error: Exception, *, with_traceback: bool) -> int:
 
 def leave(code: int) -> NoReturn:
     """End this process; where it is one of several that failed, at once, as its libraries would wait for the others."""
+    work_is_over(code)
     if code in _FINE or find_world(os.environ).size == 1:
         sys.exit(code)
     output.exit_now(code)

@@ -17,12 +17,14 @@ from types import FrameType
 from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.hosts import read_hostfile
-from rilctl.cli.launched import RESULT, SAID, STOP
-from rilctl.cli.signals import handled_by
+from rilctl.cli.interrupts import HANGUP_S, work_is_over
+from rilctl.cli.launched import RESULT, SAID, STOP, alive
+from rilctl.cli.signals import handled_by, leave_within
 from rilctl.config.recipe import Recipe, Verb
+from rilctl.engines.child import as_child
 from rilctl.errors import InterruptedByUser, UsageError
 
-_KNOWN_CODES = frozenset({*range(7), 130, 143})
+_KNOWN_CODES = frozenset({*range(7), 129, 130, 143})
 """Codes that a rank ends with by itself."""
 _FINE = (0, 3)
 
@@ -52,7 +54,8 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
         root.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=".launch-", dir=root)).absolute()
     try:
-        code = _run([*launcher_command(os.environ, gpus, hostfile), str(directory), *sys.argv[1:]], directory)
+        with alive(directory):
+            code = _run([*launcher_command(os.environ, gpus, hostfile), str(directory), *sys.argv[1:]], directory)
         result = (directory / RESULT).read_bytes() if (directory / RESULT).exists() else b""
         is_explained = (directory / SAID).exists()
     finally:
@@ -60,7 +63,7 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
     output.result_bytes(result)
     if code in _FINE and result:
         return code
-    if not is_explained and code - 128 in (signal.SIGINT, signal.SIGTERM):
+    if not is_explained and code - 128 in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The rank that would say so was ended by the launcher, because another had left for the same reason.
         raise InterruptedByUser(code - 128, shlex.join(["rilctl", *sys.argv[1:]]))
     if not is_explained:
@@ -106,7 +109,7 @@ def _check(verb: Verb, recipe: Recipe) -> None:
 
 def _run(command: list[str], directory: Path) -> int:
     """The launcher in a session of its own: it would kill the ranks on Ctrl-C, before they have put their work away."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+    process = subprocess.Popen(as_child(command), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
     with _stop_through(directory, process):
         code = process.wait()
     with contextlib.suppress(ProcessLookupError):
@@ -116,21 +119,27 @@ def _run(command: list[str], directory: Path) -> int:
 
 @contextlib.contextmanager
 def _stop_through(directory: Path, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Ctrl-C and SIGTERM leave a note for rank 0; a second one kills all ranks of this host."""
+    """Ctrl-C, SIGTERM and SIGHUP leave a note for the ranks; a second one kills all of this host."""
     first: list[int] = []
+
+    def leave() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        os._exit(128 + first[0])
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if first:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            os._exit(128 + first[0])
+            leave()
         first.append(number)
+        if number == signal.SIGHUP:
+            leave_within(HANGUP_S, leave)
         write_atomic(directory / STOP, str(number).encode())
         name = signal.Signals(number).name
         output.notice_from_signal(f"{name}: all ranks finish the current unit; once more leaves at once")
 
     with handled_by(handle):
         yield
+    work_is_over()
 
 
 def _free_port() -> int:

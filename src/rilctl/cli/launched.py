@@ -4,19 +4,26 @@ Rank 0 leaves its result there, and all find a note when a person asked for a cl
 went wrong leaves a note as well.
 """
 
+import fcntl
 import os
+import signal
+import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
+from rilctl.cli.interrupts import HANGUP_S
 from rilctl.engines.training.world import find_world
 
 if TYPE_CHECKING:
     from rilctl.stages.context import StopFlag
 
-RESULT, STOP, SAID = "result", "stop", "said"
+RESULT, STOP, SAID, ALIVE, HOST = "result", "stop", "said", "alive", "host"
 _POLL_S = 0.5
 _SAID_WITHIN_S = 5.0
 
@@ -49,15 +56,55 @@ def wait_for_what_is_said() -> None:
         time.sleep(0.05)
 
 
-def watch_for_stop(stop: "StopFlag") -> None:
-    """Set the flag when the note is there; on every rank, since each may be waiting for a server of its own accord."""
+@contextmanager
+def alive(directory: Path) -> Iterator[None]:
+    """Inside, this process is alive, as the ranks of its host see by a lock that ends with it, however it ends."""
+    with (directory / ALIVE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_atomic(directory / HOST, socket.gethostname().encode())
+        yield
+
+
+def watch_for_stop(stop: "StopFlag", *, has_begun: Callable[[], bool]) -> None:
+    """Have a person's word heard by every rank, since each may be waiting for a server of its own accord.
+
+    So is the end of the process that started them, which a person can't tell any more: it counts as a hang-up.
+
+    Args:
+        stop: set when there is such a word.
+        has_begun: see `stop_on_signals`.
+    """
     directory = _directory
     if directory is None:
         return
 
     def watch() -> None:
-        while not (directory / STOP).exists():
+        while (number := _asked(directory)) is None:
             time.sleep(_POLL_S)
-        stop.signal_number = int((directory / STOP).read_text())
+        if not has_begun():
+            os._exit(128 + number)
+        stop.signal_number = number
+        if number == signal.SIGHUP:
+            time.sleep(HANGUP_S)
+            os._exit(128 + number)
 
     threading.Thread(target=watch, daemon=True, name="stop-note").start()
+
+
+def _asked(directory: Path) -> int | None:
+    """The signal that asks for an end, if one does."""
+    if (directory / STOP).exists():
+        return int((directory / STOP).read_text())
+    return signal.SIGHUP if _is_alone(directory) else None
+
+
+def _is_alone(directory: Path) -> bool:
+    """Whether the process that started the ranks ran on this host, and is gone."""
+    if not (directory / HOST).exists() or (directory / HOST).read_text() != socket.gethostname():
+        return False
+    with (directory / ALIVE).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from rilctl.cli import format
 
@@ -33,12 +33,34 @@ def console() -> "Console":
     """Stderr, made when it is first needed: rich takes a tenth of a second to import, and `--help` needs none."""
     from rich.console import Console
 
-    class _StderrConsole(Console):
-        def on_broken_pipe(self) -> None:
-            """Nobody reads any more: fall silent, where rich would end the run."""
-            self.quiet = True
+    return Console(file=cast("IO[str]", _Stderr()), markup=False, highlight=False, emoji=False)
 
-    return _StderrConsole(stderr=True, markup=False, highlight=False, emoji=False)
+
+class _Stderr:
+    """`sys.stderr`, and where nobody reads it any more, as its terminal is closed, say, the null device."""
+
+    def write(self, text: str) -> int:
+        return int(self._try(lambda: self._stream.write(text)))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @property
+    def _stream(self) -> Any:
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # a live bar puts itself in its place
+
+    def _try(self, do: Callable[[], Any]) -> Any:
+        try:
+            return do()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for descriptor in (2,) if _result_descriptor == 1 else (1, 2):  # see `own_stdout`
+                os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+            return do()
 
 
 def say(message: str, *, style: str | None = None) -> None:
@@ -112,7 +134,8 @@ def notice_from_signal(message: str) -> None:
 def restore_terminal() -> None:
     """Show the cursor again, which a live progress bar hides; for an exit that runs no clean-up."""
     if os.isatty(2):
-        os.write(2, b"\r\x1b[K\x1b[?25h")
+        with contextlib.suppress(OSError):
+            os.write(2, b"\r\x1b[K\x1b[?25h")
 
 
 def exit_now(code: int) -> NoReturn:
@@ -167,6 +190,8 @@ class ConsoleReporter:
     """The `Reporter` of the command line: a live bar on a terminal, else a plain line now and then."""
 
     def __init__(self) -> None:
+        self.has_begun = False
+        """Whether there is work, of the verb at hand, that may not be on disk yet."""
         self._live: tuple[Progress, TaskID] | None = None
         self._task: str | None = None
         self._unit = ""
@@ -185,6 +210,7 @@ class ConsoleReporter:
     def begin(self, task: str, *, total: int, unit: str, done: int = 0) -> None:
         """See `Reporter`."""
         self.end()
+        self.has_begun = True
         self._task, self._total, self._unit, self._done, self._num_new = task, total, unit, done, 0
         self._metrics = {}
         self._began = self._last_line = time.monotonic()

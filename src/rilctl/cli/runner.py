@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from rilctl.cli import format, output
 from rilctl.cli.failures import fail_now
 from rilctl.cli.hosts import num_processes
+from rilctl.cli.interrupts import work_is_over
 from rilctl.cli.launch import launch
 from rilctl.cli.launched import is_launched, watch_for_stop
 from rilctl.cli.plans import show_plans
@@ -116,6 +117,7 @@ def context_maker(
     base_dir, name = Path.cwd(), recipe_name(paths)
 
     def make(verb: Verb) -> StageContext:
+        reporter.has_begun = False
         return StageContext(
             recipe=recipe,
             recipe_name=name,
@@ -131,16 +133,20 @@ def context_maker(
 
 @contextlib.contextmanager
 def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
-    """Inside, stages may run: stdout is ours, signals ask for a clean end, and no bar outlives an error."""
+    """Inside, stages may run: stdout is ours, signals ask for a clean end, and no bar outlives an error.
+
+    It is the last thing that a process does, but for saying how it went.
+    """
     reporter, stop = output.ConsoleReporter(), StopFlag()
     output.own_stdout()
     output.hush_deepspeed()
-    watch_for_stop(stop)
-    with stop_on_signals(stop, says_so=not is_launched()):
+    watch_for_stop(stop, has_begun=lambda: reporter.has_begun)
+    with stop_on_signals(stop, has_begun=lambda: reporter.has_begun, says_so=not is_launched()):
         try:
             yield reporter, stop
         finally:
             reporter.end()
+            work_is_over()
 
 
 def show_summary(verb: str, result: StageResult, seconds: float | None = None) -> None:

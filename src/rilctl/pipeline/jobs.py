@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rilctl.engines.child import as_child
 from rilctl.errors import InterruptedByUser, RilctlError
 from rilctl.reporting.progress import Reporter
 from rilctl.stages.context import StopFlag
@@ -67,7 +68,7 @@ class JobSettings:
 
     Args:
         workers: processes at the same time.
-        logs: folder for what each job writes to stderr (`.log`) and stdout (`.json`).
+        logs: folder for what each job writes to stderr (`.log`) and stdout (`.json`); each start has files of its own.
         cwd: where they run.
         environment: all of their environment variables.
         program: what `rilctl` stands for.
@@ -125,8 +126,7 @@ def run_jobs(
     results: dict[str, dict[str, Any]] = {}
     try:
         while waiting or running:
-            if stop.signal_number is not None:
-                raise InterruptedByUser(stop.signal_number, resume_command)
+            check_stop(stop, resume_command)
             watch()
             for name in _startable(waiting, results, settings.workers - len(running)):
                 job = waiting.pop(name).with_paths(results, settings.cwd)
@@ -142,16 +142,23 @@ def run_jobs(
     return results
 
 
+def check_stop(stop: StopFlag, resume_command: str) -> None:
+    """Raise `InterruptedByUser` if a signal asked for an end."""
+    if stop.signal_number is not None:
+        raise InterruptedByUser(stop.signal_number, resume_command)
+
+
 def _startable(waiting: Mapping[str, Job], done: Mapping[str, Any], num_free: int) -> list[str]:
     return [name for name, job in waiting.items() if job.all_needs <= done.keys()][: max(0, num_free)]
 
 
 def _start(name: str, job: Job, settings: JobSettings, reporter: Reporter) -> _Running:
     reporter.say(f"{name}: {job.about}\n  {job.command}")
-    log, output = settings.logs / f"{name}.log", settings.logs / f"{name}.json"
+    log = new_log(settings.logs, name)
+    output = log.with_suffix(".json")
     with log.open("wb") as stderr, output.open("wb") as stdout:
         process = subprocess.Popen(
-            [*settings.program, *job.arguments, "--json"],
+            as_child([*settings.program, *job.arguments, "--json"], signal.SIGHUP),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -190,6 +197,19 @@ def _finish(name: str, active: _Running, reporter: Reporter) -> dict[str, Any]:
     reporter.say(f"  {name}: done in {time.monotonic() - active.began:.0f} s")
     reporter.advance()
     return result
+
+
+def new_log(folder: Path, name: str) -> Path:
+    """An empty file `NAME.log`, or with a number where an earlier start has written one."""
+    number, log = 1, folder / f"{name}.log"
+    while True:
+        try:
+            log.open("xb").close()
+        except FileExistsError:
+            number += 1
+            log = folder / f"{name}-{number}.log"
+        else:
+            return log
 
 
 def tail(log: Path) -> Sequence[str]:

@@ -15,12 +15,13 @@ from typing import Any, get_args
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.layout import METRICS, write_atomic
+from rilctl.artifacts.locks import Waiting, writer_lock
 from rilctl.artifacts.read import check_log, read_rows
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.config.shipped import recipes_dir
 from rilctl.errors import ConfigError
-from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
+from rilctl.pipeline.jobs import Job, JobSettings, check_stop, run_jobs
 from rilctl.reporting.plots import plot_accuracy, plot_training
 from rilctl.reporting.progress import Reporter
 from rilctl.reporting.tables import AccuracyRow, Arm, markdown_table
@@ -75,11 +76,13 @@ def run_quickstart(
 
     Raises:
         RilctlError: a command failed.
+        LockedError: another quickstart runs in this folder.
         InterruptedByUser: `stop` was set; the same command goes on from here.
     """
     began = time.monotonic()
     cwd = (base_dir or Path.cwd()).resolve()
     folder = root.resolve() / NAME
+    folder.mkdir(parents=True, exist_ok=True)
     own_recipe = _own_recipe(folder, reporter)
     recipe = load_recipe([own_recipe])
     settings = JobSettings(
@@ -97,10 +100,11 @@ def run_quickstart(
         ]
     )
     jobs = quickstart_jobs(recipe, shown, seed)
-    reporter.begin(NAME, total=len(jobs), unit="commands")
-    results = run_jobs(jobs, settings, reporter=reporter, stop=stop, resume_command=resume_command)
-    reporter.end()
-    return _write_report(folder, results, began)
+    with writer_lock(folder, Waiting(reporter.say, lambda: check_stop(stop, resume_command))):
+        reporter.begin(NAME, total=len(jobs), unit="commands")
+        results = run_jobs(jobs, settings, reporter=reporter, stop=stop, resume_command=resume_command)
+        reporter.end()
+        return _write_report(folder, results, began)
 
 
 def quickstart_jobs(recipe: Recipe, folder: Path, seed: int = 0) -> dict[str, Job]:
@@ -146,7 +150,6 @@ def _own_recipe(folder: Path, reporter: Reporter) -> Path:
     """The recipe in the quickstart's own folder, a copy of the shipped one: to be read, changed and run again."""
     own, shipped = folder / f"{NAME}.toml", recipes_dir() / f"{NAME}.toml"
     if not own.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(own, shipped.read_bytes())
     elif own.read_bytes() != shipped.read_bytes():
         reporter.warn(f"{own} differs from the recipe that ships with rilctl; it is used as it is")

@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -26,6 +27,7 @@ SCRIPT = textwrap.dedent(
         Path(f"{name}.checkpoint").touch()
         sys.exit(128 + number)
     signal.signal(signal.SIGTERM, stopped)
+    signal.signal(signal.SIGHUP, stopped)
     Path(f"{name}.began").touch()
     print("working", file=sys.stderr, flush=True)
     if what == "sleep":
@@ -151,3 +153,42 @@ def test_the_newest_line_of_a_job_is_shown_once(
     monkeypatch.setattr("rilctl.pipeline.jobs._RELAY_S", 0.0)
     _, reporter = _run({"a": _job("a", "nap")}, settings(1))
     assert reporter.said.count("  a: working") == 1
+
+
+RUNS_JOBS = """
+import os, sys
+from pathlib import Path
+from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
+from rilctl.reporting.progress import SilentReporter
+from rilctl.stages.context import StopFlag
+
+cwd = Path(sys.argv[1])
+settings = JobSettings(2, cwd / "logs", cwd, dict(os.environ), (sys.executable, str(cwd / "fake.py")))
+jobs = {name: Job(name, (name, "sleep")) for name in "ab"}
+run_jobs(jobs, settings, reporter=SilentReporter(), stop=StopFlag(), resume_command="")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a signal")
+def test_jobs_put_their_work_away_when_who_started_them_is_killed(
+    settings: Callable[[int], JobSettings], tmp_path: Path
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RUNS_JOBS, str(tmp_path)])
+    deadline = time.monotonic() + 40
+    while not all((tmp_path / f"{name}.began").exists() for name in "ab"):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    while not all((tmp_path / f"{name}.checkpoint").exists() for name in "ab"):
+        assert time.monotonic() < deadline, "they run on"
+        time.sleep(0.01)
+
+
+def test_every_start_has_a_log_of_its_own(settings: Callable[[int], JobSettings], tmp_path: Path) -> None:
+    with pytest.raises(RilctlError):
+        _run({"a": _job("a", "fail")}, settings(1))
+    _run({"a": _job("a", "go")}, settings(1))
+    assert "no disk" in (tmp_path / "logs/a.log").read_text()
+    assert (tmp_path / "logs/a-2.log").read_text() == "working\n"
+    assert (tmp_path / "logs/a.json").read_text() == "" and (tmp_path / "logs/a-2.json").read_text() != ""

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rilctl.engines.child import as_child
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.errors import RilctlError
-from rilctl.pipeline.jobs import tail
+from rilctl.pipeline.jobs import new_log, tail
 from rilctl.pipeline.rehearsal.asked import Server
 from rilctl.reporting.progress import Reporter
 
@@ -34,6 +35,8 @@ class Servers:
     environment: Mapping[str, str]
     reporter: Reporter
     running: dict[Server, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    logs: dict[Server, Path] = field(default_factory=dict)
+    """Where each writes, or wrote; every start has a file of its own."""
 
     def start(self, server: Server) -> None:
         """Start a server unless it runs, and end another one at its port."""
@@ -43,9 +46,10 @@ class Servers:
             self.stop(other)
         command = server_command(server)
         self.reporter.say(f"{server.name}: {' '.join(command[1:])}")
-        with self.log(server).open("ab") as log:
+        self.logs[server] = new_log(self.folder / "logs", f"server-{server.name}")
+        with self.logs[server].open("wb") as log:
             self.running[server] = subprocess.Popen(
-                command,
+                as_child(command),
                 cwd=self.folder,
                 env={**self.environment, **_SERVER_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
@@ -58,10 +62,10 @@ class Servers:
         """Raise `RilctlError` if one has ended."""
         for server, process in self.running.items():
             if process.poll() is not None:
-                said = "\n  ".join(tail(self.log(server)))
+                said = "\n  ".join(tail(self.logs[server]))
                 raise RilctlError(
                     f"the server `{server.name}` ended by itself (exit code {process.returncode}):\n  {said}",
-                    hint=f"all that it said is in {self.log(server)}",
+                    hint=f"all that it said is in {self.logs[server]}",
                 )
 
     def stop(self, server: Server) -> None:
@@ -75,10 +79,6 @@ class Servers:
                 break
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-    def log(self, server: Server) -> Path:
-        """Where it writes."""
-        return self.folder / "logs" / f"server-{server.name}.log"
 
 
 _SERVER_ENVIRONMENT = {

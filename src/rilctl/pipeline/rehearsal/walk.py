@@ -1,9 +1,7 @@
 """`rilctl rehearse`: the verbs of a recipe's rehearsal as commands of their own, beside its servers."""
 
 import importlib.util
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from rilctl.artifacts.layout import METRICS, write_atomic
+from rilctl.artifacts.locks import Waiting
 from rilctl.config.recipe import Recipe, Verb
-from rilctl.errors import InterruptedByUser, RilctlError, UsageError
-from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
+from rilctl.engines.child import as_child
+from rilctl.errors import InterruptedByUser, RilctlError
+from rilctl.pipeline.jobs import Job, JobSettings, check_stop, run_jobs
 from rilctl.pipeline.rehearsal.derive import Rehearsal, derive
 from rilctl.pipeline.rehearsal.engines import Machine
+from rilctl.pipeline.rehearsal.folder import REPORT, own_folder
 from rilctl.pipeline.rehearsal.report import RehearsalReport, VerbRow
 from rilctl.pipeline.rehearsal.servers import Servers, opened_servers
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import Reporter
 from rilctl.stages.context import StopFlag
 
-REPORT = "rehearsal.json"
-"""Written first and last: what makes a folder a rehearsal's, to be replaced by the next one."""
 _MAX_RANKS = 6
 _CHECK_VLLM = "from vllm.platforms import current_platform as p; raise SystemExit(not p.is_cpu())"
 ENVIRONMENT = {
@@ -64,37 +63,38 @@ def rehearse(
     Raises:
         RilctlError: a command or a server failed; logs stay in the folder.
         UsageError: the folder holds something else, or DeepSpeed isn't installed.
+        LockedError: another rehearsal runs in the folder.
         InterruptedByUser: `stop` was set.
     """
-    began = time.monotonic()
-    _make_folder(folder)
-    environment = {**os.environ, **ENVIRONMENT}
-    machine = Machine(
-        has_vllm=_has_vllm(environment),
-        num_ranks=max(_MAX_RANKS, os.cpu_count() or 1),
-        has_deepspeed=importlib.util.find_spec("deepspeed") is not None,
-    )
-    plan = derive(recipe, name, folder, base_dir, machine, gpus)
-    write_atomic(folder / f"{name}.toml", plan.draft.toml().encode())
-    settings = JobSettings(workers=1, logs=folder / "logs", cwd=folder, environment=environment)
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with opened_servers(folder, environment, reporter) as servers:
-        walk = Walk(plan, name, settings, servers, reporter, stop, resume_command)
-        reporter.begin("rehearsal", total=2 * len(plan.verbs), unit="commands")
-        rows = {verb: walk.first(verb) for verb in plan.verbs}
-        for verb in plan.verbs:
-            rows[verb] = rows[verb].model_copy(update={"again": walk.again(verb)})
-    reporter.end()
-    report = RehearsalReport(
-        folder=str(folder),
-        seconds=round(time.monotonic() - began, 1),
-        verbs=list(rows.values()),
-        proven=[*_proven(plan, folder / "runs" / name), *walk.proven],
-        replaced=plan.draft.replaced,
-        not_proven=[*plan.draft.not_proven, "memory, speed, and what the models learn"],
-    )
-    write_atomic(folder / REPORT, report.model_dump_json(indent=2).encode() + b"\n")
-    return report
+    with own_folder(folder, Waiting(reporter.say, lambda: check_stop(stop, resume_command))):
+        began = time.monotonic()
+        environment = {**os.environ, **ENVIRONMENT}
+        machine = Machine(
+            has_vllm=_has_vllm(environment),
+            num_ranks=max(_MAX_RANKS, os.cpu_count() or 1),
+            has_deepspeed=importlib.util.find_spec("deepspeed") is not None,
+        )
+        plan = derive(recipe, name, folder, base_dir, machine, gpus)
+        write_atomic(folder / f"{name}.toml", plan.draft.toml().encode())
+        settings = JobSettings(workers=1, logs=folder / "logs", cwd=folder, environment=environment)
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        with opened_servers(folder, environment, reporter) as servers:
+            walk = Walk(plan, name, settings, servers, reporter, stop, resume_command)
+            reporter.begin("rehearsal", total=2 * len(plan.verbs), unit="commands")
+            rows = {verb: walk.first(verb) for verb in plan.verbs}
+            for verb in plan.verbs:
+                rows[verb] = rows[verb].model_copy(update={"again": walk.again(verb)})
+        reporter.end()
+        report = RehearsalReport(
+            folder=str(folder),
+            seconds=round(time.monotonic() - began, 1),
+            verbs=list(rows.values()),
+            proven=[*_proven(plan, folder / "runs" / name), *walk.proven],
+            replaced=plan.draft.replaced,
+            not_proven=[*plan.draft.not_proven, "memory, speed, and what the models learn"],
+        )
+        write_atomic(folder / REPORT, report.model_dump_json(indent=2).encode() + b"\n")
+        return report
 
 
 @dataclass
@@ -180,21 +180,11 @@ def _size(plan: Rehearsal, verb: Verb) -> int:
     return plan.num_ranks if verb in plan.ranked else 1
 
 
-def _make_folder(folder: Path) -> None:
-    """An empty one; an earlier rehearsal goes. Raises `UsageError` where something else is there."""
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / REPORT).is_file():
-            raise UsageError(f"{folder} is no folder of a rehearsal", hint="choose another one with `--out`")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / REPORT, json.dumps({"status": "running"}).encode())
-
-
 def _has_vllm(environment: Mapping[str, str]) -> bool:
     """Whether vLLM is installed and runs on a CPU: its builds for GPUs don't."""
     if importlib.util.find_spec("vllm") is None:
         return False
-    command = [sys.executable, "-c", _CHECK_VLLM]
+    command = as_child([sys.executable, "-c", _CHECK_VLLM])
     return subprocess.run(command, env=dict(environment), capture_output=True, check=False).returncode == 0
 
 

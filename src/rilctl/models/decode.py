@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.decoding import start_decoding
+from rilctl.models.lora import rounded_adapter
 from rilctl.models.prefix import KeptPrefix, Prefix, compute_prefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import pad_token_id
@@ -66,7 +67,7 @@ def sample(
     uniform_NR = torch.stack([_uniform(seed, sampling.max_new_tokens) for group in seeds for seed in group])
     with torch.no_grad(), vlm.forward_pass():
         prefix = compute_prefix(vlm, prompts) if kept is None else kept.compute(prompts)
-    with torch.inference_mode(), vlm.forward_pass():
+    with torch.inference_mode(), vlm.forward_pass(), rounded_adapter(vlm.model):
         rows = iter(_decode(vlm, prefix, prompt_of_row, uniform_NR.to(vlm.device), sampling))
     return [[next(rows) for _ in group] for group in seeds]
 

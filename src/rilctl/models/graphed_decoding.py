@@ -10,6 +10,7 @@ Shapes: B prompts, P prompt tokens, N rows, R tokens of the budget, K key/value 
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -100,19 +101,25 @@ class Recorded:
 
     def __init__(self, step: Callable[[], Tensor]) -> None:
         self._step = step  # holds what the kernels read
-        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        beside = _recording_stream(torch.cuda.current_device())
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             step()
         torch.cuda.current_stream().wait_stream(beside)
         self._graph = torch.cuda.CUDAGraph()
-        with _no_garbage_collection(), torch.cuda.graph(self._graph):
+        with _no_garbage_collection(), torch.cuda.graph(self._graph, stream=beside):
             self._out = step()
 
     def __call__(self) -> Tensor:
         """Replay."""
         self._graph.replay()
         return self._out
+
+
+@cache
+def _recording_stream(device: int) -> torch.cuda.Stream:
+    """One for all recordings: cuBLAS keeps its working memory for every stream that it has ever run on."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import gc
 import importlib.util
+import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,8 +24,10 @@ from rilctl.stages.ril.placement import HOST, Trained, Turns
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"
 GIB = 2**30
-PROFILED_TOKENS = (8, 16)
+PROFILED_TOKENS = (4, 6)
 """Lengths of two profiled rollouts: the difference is what tokens cost, without prompts and recording."""
+NUM_TURNS = 3
+"""Of the discriminator. Moments exist from the second one on, and host memory for them from then on."""
 PARTS = ("dr_grpo", "updates", "rollouts", "profile", "ril", "turn", "trl")
 
 
@@ -68,7 +72,8 @@ def measure_on_gpu(
         `profile`: of one more token for all rows of our rollouts, the kernels that ran, the milliseconds that the GPU
         was busy, and how often and how long the busiest ran.
         `trl`: seconds and peak of TRL's Dr.GRPO step where TRL is installed.
-        `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back.
+        `turn`: with full fine-tuning, seconds in which the discriminator gets the device and gives it back, in the
+        first turn and in a later one with all moments; GiB of host memory for that.
     """
     samples = make_samples(shape, shape.num_questions * (num_rounds + 1))
     first = samples[: shape.num_questions]
@@ -150,10 +155,22 @@ def _profile(side: OurSide, samples: Sequence[Sample]) -> Report:
 
 
 def _profiled(side: OurSide, samples: Sequence[Sample], num_tokens: int) -> dict[str, tuple[int, float]]:
-    """How often each kernel ran in rollouts of so many tokens, and its milliseconds."""
+    """How often each kernel ran in rollouts of so many tokens, and its milliseconds.
+
+    Of a hundred thousand kernels the profiler's own tables take minutes; its trace has them at once.
+    """
     with side.of_length(num_tokens), torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as found:
         side.roll_out(samples)
-    return {event.key[:80]: (event.count, event.device_time_total / 1e3) for event in found.key_averages()}
+    with tempfile.TemporaryDirectory() as directory:
+        trace = Path(directory) / "trace.json"
+        found.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    kernels: dict[str, tuple[int, float]] = {}
+    for event in events:
+        if event.get("cat") == "kernel":
+            count, spent_ms = kernels.get(event["name"][:80], (0, 0.0))
+            kernels[event["name"][:80]] = (count + 1, spent_ms + event["dur"] / 1e3)
+    return kernels
 
 
 def _updates(updates: Sequence[Callable[[], None]], num_rounds: int) -> Report:
@@ -192,13 +209,18 @@ def _trl(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Report:
 def _turn(side: OurSide) -> Report:
     learner = side.learner
     assert learner.disc is not None and learner.disc_engine is not None
-    disc = Trained(learner.disc, learner.disc_engine)
-    turns = Turns(side.vlm.device, Trained(side.vlm.model, learner.policy.engine), disc)
-    disc.move(HOST)
-    start = now()
-    with turns.discriminator():
-        pass
-    return {"seconds": (now() - start).wall}
+    policy = Trained(side.vlm.model, learner.policy.engine)
+    turns = Turns(side.vlm.device, policy, Trained(learner.disc.to(HOST), learner.disc_engine))
+    seconds: list[float] = []
+    for _ in range(NUM_TURNS):
+        start = now()
+        with turns.discriminator():
+            arrived = now()
+            learner.disc_engine.step()  # its gradients are zero, its moments are made
+            leaves = now()
+        seconds.append((arrived - start + now() - leaves).wall)
+        policy.engine.step()
+    return {"first_s": seconds[0], "seconds": seconds[-1], "host_gib": turns.host_bytes / GIB}
 
 
 def _part(measure: Callable[[], Report]) -> Report:

@@ -1,21 +1,26 @@
 """The shared prompt against the repeated prompt, and sampling, with a GPU's kernels."""
 
+import gc
 from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from rilctl.models import responses
+from rilctl.config.fields import SamplingConfig
+from rilctl.models import decode, responses
 from rilctl.models.checkpointing import enable_checkpointing
+from rilctl.models.decode import sample
 from rilctl.models.flash import has_flash
 from rilctl.models.policy import response_logprobs
 from rilctl.models.responses import PACKED_TOKENS
 from rilctl.models.shared_prompt import SharedPrompt
 from rilctl.models.vlm import Vlm
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, repeated_prompt, with_random_adapter
-from rilctl.testing.sampler_contract import CHECKS
+from rilctl.testing.sampler_contract import CHECKS, SEEDS, two_prompts
 
 from .conftest import DEVICE, LoadVlm
 
@@ -75,6 +80,30 @@ def test_the_shared_prompt_under_bfloat16(
 def test_sampling_keeps_its_contract(family: str, check: Callable[[Vlm], None], load: LoadVlm) -> None:
     with sdpa_kernel(SDPBackend.MATH):  # it asks for equal float32
         check(load(family))
+
+
+def test_sampling_again_takes_no_more_memory(load: LoadVlm) -> None:
+    """A library keeps what it works with for each stream, which would be a new one for each recording."""
+    vlm, kept_bytes = load("pocket-student"), []
+    for _ in range(8):
+        sample(vlm, two_prompts(vlm), SEEDS, SamplingConfig(max_new_tokens=4))
+        gc.collect()
+        kept_bytes.append(torch.cuda.memory_allocated())
+    assert len(set(kept_bytes[1:])) == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_adapter_rounded_to_float32_samples_the_same(
+    family: str, load: LoadVlm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, sampling = with_random_adapter(load(family)), SamplingConfig(max_new_tokens=24)
+    with sdpa_kernel(SDPBackend.MATH):
+        found = sample(vlm, two_prompts(vlm), SEEDS, sampling)
+        monkeypatch.setattr(decode, "rounded_adapter", lambda _: nullcontext())
+        expected = sample(vlm, two_prompts(vlm), SEEDS, sampling)
+    for ours, theirs in zip(chain(*found), chain(*expected), strict=True):
+        assert ours.token_ids == theirs.token_ids
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)  # other kernels, other order of sums
 
 
 @pytest.mark.parametrize("padding", [0, 3])

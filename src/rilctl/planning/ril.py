@@ -83,8 +83,8 @@ def _turn_of(setup: RilSetup, learner: Learner, other: Learner | None) -> Held:
     there = learner.held.idle + (setup.reference or Held())
     if other is None:
         return there
-    if setup.takes_turns:
-        return there + Held(host=other.held.weights + other.held.optimizer)
+    if setup.takes_turns:  # host memory has room for either
+        return there + Held(host=max(one.held.weights + one.held.optimizer for one in (learner, other)))
     return there + other.held.idle
 
 

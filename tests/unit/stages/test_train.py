@@ -6,12 +6,10 @@ from pathlib import Path
 from threading import Event, current_thread
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from rilctl.artifacts.read import read_rows
 from rilctl.engines.judging.rule import RuleJudge
-from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.prefix import KeptPrefix, Prefix
@@ -20,6 +18,7 @@ from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.context import StageResult
+from rilctl.stages.ril.exchange import Exchange
 from rilctl.stages.ril.roles import Roles, load_roles
 from rilctl.testing.families import build_family
 from rilctl.testing.stages import run_stage
@@ -164,15 +163,15 @@ def test_a_discriminator_adapter_of_another_rank_is_refused(workspace, adapter_d
 
 
 def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeypatch):
-    """On a CPU the host is the device: the moves happen, and are to where everything is."""
+    """On a CPU the host is the device: all places are changed, in memory that is allocated once."""
     plain = run_stage(workspace, "train", *SHORT, out=tmp_path / "plain")
-    moves: list[torch.device] = []
-    move = TorchTraining.move
-    monkeypatch.setattr(TorchTraining, "move", lambda self, device: moves.append(device) or move(self, device))
+    host_bytes: list[int] = []
+    swap = Exchange.swap
+    monkeypatch.setattr(Exchange, "swap", lambda self, *sets: swap(self, *sets) or host_bytes.append(self.host_bytes))
     load = "rilctl.stages.ril.loop.load_roles"
     monkeypatch.setattr(load, lambda *args: dataclasses.replace(load_roles(*args), disc_waits=True))
     turns = run_stage(workspace, "train", *SHORT, out=tmp_path / "turns")
-    assert len(moves) == 2 * 4
+    assert len(host_bytes) == 2 * 2 and len(set(host_bytes)) == 1
     assert {r: o.content_digest for r, o in plain.outputs.items()} == {
         r: o.content_digest for r, o in turns.outputs.items()
     }

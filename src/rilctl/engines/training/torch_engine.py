@@ -56,10 +56,10 @@ class TorchTraining:
         self.optimizer.zero_grad(set_to_none=True)
         return report
 
-    def move(self, device: torch.device) -> None:
+    def moments(self) -> list[Tensor]:
         """See `TrainingEngine`."""
-        for moments in self.optimizer.state.values():
-            moments |= {key: value.to(device) for key, value in moments.items()}
+        states = [self.optimizer.state.get(parameter) or {} for parameter in self.parameters.values()]
+        return [tensor for state in states for tensor in state.values()]
 
     def save(self, directory: Path) -> None:
         """See `TrainingEngine`."""

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rilctl.engines.training.base import TrainingEngine
+from rilctl.stages.ril.exchange import Exchange
 
 HOST = torch.device("cpu")
 
@@ -24,13 +25,11 @@ class Trained:
     module: nn.Module
     engine: TrainingEngine
 
-    def move(self, device: torch.device) -> None:
+    def tensors(self) -> list[Tensor]:
         """Weights and moments; gradients don't exist between optimizer steps."""
-        self.module.to(device)
-        self.engine.move(device)
+        return [*self.module.parameters(), *self.module.buffers(), *self.engine.moments()]
 
 
-@dataclass
 class Turns:
     """Policy and discriminator take turns on the device; the policy has it whenever the discriminator doesn't ask.
 
@@ -40,17 +39,21 @@ class Turns:
         disc: is on the host now.
     """
 
-    device: torch.device
-    policy: Trained
-    disc: Trained
+    def __init__(self, device: torch.device, policy: Trained, disc: Trained) -> None:
+        self._policy, self._disc = policy, disc
+        largest = max(tensor.nbytes for one in (policy, disc) for tensor in one.tensors())  # no moment is larger
+        self._exchange = Exchange(device, largest)
+
+    @property
+    def host_bytes(self) -> int:
+        """Host memory for the one that waits, as far as it is allocated."""
+        return self._exchange.host_bytes
 
     @contextmanager
     def discriminator(self) -> Iterator[None]:
         """The discriminator's turn."""
-        self.policy.move(HOST)
-        self.disc.move(self.device)
+        self._exchange.swap(self._policy.tensors(), self._disc.tensors())
         try:
             yield
         finally:
-            self.disc.move(HOST)
-            self.policy.move(self.device)
+            self._exchange.swap(self._disc.tensors(), self._policy.tensors())

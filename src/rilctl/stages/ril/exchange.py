@@ -12,7 +12,7 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 2**30
+BLOCK_BYTES = 2**28
 """Host memory is allocated by so much at least; torch rounds what it pins up to a power of two."""
 WINDOW_BYTES = 2**28
 """What is on its way at a time, at least: the device has room for two windows besides."""
@@ -85,7 +85,7 @@ class Exchange:
         place_of_block = {block.data_ptr(): index * self._block_bytes for index, block in enumerate(self._blocks)}
         for tensor, start in zip(tensors, self._layout(tensors), strict=True):
             block = place_of_block.get(tensor.untyped_storage().data_ptr())
-            yield start if block is None else block + tensor.storage_offset() * tensor.element_size()
+            yield start if block is None else block + int(tensor.storage_offset()) * tensor.element_size()
 
     def _windows(self, placed: Sequence[tuple[int, Tensor]]) -> Iterator[tuple[Sequence[tuple[int, Tensor]], int]]:
         """The tensors in order, some at a time, and where their memory ends."""

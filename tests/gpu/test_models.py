@@ -93,7 +93,7 @@ def test_sampling_again_takes_no_more_memory(load: LoadVlm) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_adapter_rounded_to_float32_samples_the_same(
+def test_a_rounded_adapter_samples_what_pefts_samples(
     family: str, load: LoadVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vlm, sampling = with_random_adapter(load(family)), SamplingConfig(max_new_tokens=24)

@@ -19,6 +19,7 @@ from shapes import Shape, make_samples
 from torch.utils.flop_counter import FlopCounterMode
 
 from rilctl.data.sample import Sample
+from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.stages.ril.placement import HOST, Trained, Turns
 
 Report = dict[str, Any]
@@ -208,18 +209,20 @@ def _trl(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Report:
 
 def _turn(side: OurSide) -> Report:
     learner = side.learner
-    assert learner.disc is not None and learner.disc_engine is not None
-    policy = Trained(side.vlm.model, learner.policy.engine)
-    turns = Turns(side.vlm.device, policy, Trained(learner.disc.to(HOST), learner.disc_engine))
+    policy_engine, disc_engine = learner.policy.engine, learner.disc_engine
+    assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
+    assert learner.disc is not None
+    policy = Trained(side.vlm.model, policy_engine.optimizer)
+    turns = Turns(side.vlm.device, policy, Trained(learner.disc.to(HOST), disc_engine.optimizer))
     seconds: list[float] = []
     for _ in range(NUM_TURNS):
         start = now()
         with turns.discriminator():
             arrived = now()
-            learner.disc_engine.step()  # its gradients are zero, its moments are made
+            disc_engine.step()  # its gradients are zero, its moments are made
             leaves = now()
         seconds.append((arrived - start + now() - leaves).wall)
-        policy.engine.step()
+        policy_engine.step()
     return {"first_s": seconds[0], "seconds": seconds[-1], "host_gib": turns.host_bytes / GIB}
 
 

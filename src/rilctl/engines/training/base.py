@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -33,8 +34,8 @@ class TrainingEngine(Protocol):
     def step(self) -> StepReport:
         """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""
 
-    def moments(self) -> list[Tensor]:
-        """What the optimizer remembers of the parameters, in order: it goes where they go."""
+    def move(self, device: torch.device) -> None:
+        """Take the optimizer's state to a device, after the parameters went there."""
 
     def save(self, directory: Path) -> None:
         """Write weights that train and optimizer state, so that `load` continues bit for bit."""

@@ -75,9 +75,8 @@ class DeepspeedTraining:
         grad_norm = self._grad_norm if self._stage == 0 else float(self._engine.get_global_grad_norm())
         return self.schedule.report(grad_norm, lr)
 
-    def moments(self) -> list[Tensor]:
-        """See `TrainingEngine`; what ZeRO has is where the recipe says."""
-        return []
+    def move(self, device: torch.device) -> None:
+        """See `TrainingEngine`; what ZeRO offloads is where the recipe says."""
 
     @torch.no_grad()
     def save(self, directory: Path) -> None:

@@ -56,10 +56,10 @@ class TorchTraining:
         self.optimizer.zero_grad(set_to_none=True)
         return report
 
-    def moments(self) -> list[Tensor]:
+    def move(self, device: torch.device) -> None:
         """See `TrainingEngine`."""
-        states = [self.optimizer.state.get(parameter) or {} for parameter in self.parameters.values()]
-        return [tensor for state in states for tensor in state.values()]
+        for moments in self.optimizer.state.values():
+            moments |= {key: value.to(device) for key, value in moments.items()}
 
     def save(self, directory: Path) -> None:
         """See `TrainingEngine`."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from rilctl.engines.training.base import TrainingEngine
 from rilctl.stages.ril.exchange import Exchange
 
 HOST = torch.device("cpu")
@@ -19,15 +19,17 @@ class Trained:
 
     Args:
         module: moved as a whole.
-        engine: has moments of the module's parameters, which go where it goes.
+        optimizer: has moments of the module's parameters, which go where it goes.
     """
 
     module: nn.Module
-    engine: TrainingEngine
+    optimizer: Optimizer
 
     def tensors(self) -> list[Tensor]:
         """Weights and moments; gradients don't exist between optimizer steps."""
-        return [*self.module.parameters(), *self.module.buffers(), *self.engine.moments()]
+        states = [self.optimizer.state.get(parameter, {}) for parameter in self.module.parameters()]
+        moments = [tensor for state in states for tensor in state.values()]
+        return [*self.module.parameters(), *self.module.buffers(), *moments]
 
 
 class Turns:

@@ -13,6 +13,7 @@ from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
@@ -169,8 +170,10 @@ def make_learner(
     disc_optim = config.discriminator.optim
     disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
     turns = None
-    if roles.disc_waits:
-        turns = Turns(policy.device, Trained(policy.model, policy_engine), Trained(disc, disc_engine))
+    if roles.disc_waits:  # DeepSpeed offloads instead
+        assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
+        waits = Trained(disc, disc_engine.optimizer)
+        turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
     return Learner(config, update, disc, disc_engine, judge, prepaid, ranks, turns)
 
 

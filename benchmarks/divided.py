@@ -31,6 +31,7 @@ from rilctl.models.sharding import whole_shape
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.testing.peaks import give_back_freed, peak_bytes, write_sized_workspace
 from rilctl.testing.ranks import run_ranks
+from rilctl.testing.saved import save_now
 
 ENGINE = DeepspeedEngineConfig(zero_stage=3)
 NUM_ROLES = 3
@@ -105,7 +106,7 @@ def _train(vlm: Vlm, ranks: Ranks) -> TrainingEngine:
 
 
 def _save(engine: TrainingEngine, directory: Path) -> None:
-    engine.save(directory)
+    save_now(engine, directory)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from rilctl.engines.training.open import open_training
 from rilctl.engines.training.placing import HOST, load_role, place_role
 from rilctl.engines.training.ranks import open_ranks
 from rilctl.engines.training.world import find_world
+from rilctl.testing.saved import save_now
 
 ENGINE = DeepspeedEngineConfig(zero_stage=3)
 
@@ -25,11 +26,11 @@ def main() -> None:
         vlm = load_role(config, engine=ENGINE, base_dir=Path(), device=HOST, all_train=True, ranks=ranks)
         place_role(vlm, ENGINE, device=HOST, ranks=ranks)
         engine = open_training(vlm, OptimConfig(lr=1e-3), ENGINE, num_steps=1, ranks=ranks)
-        engine.save(out / "first")
+        save_now(engine, out / "first")
         if not ranks.is_main:
             limits = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        engine.save(out / "second")
+        save_now(engine, out / "second")
 
 
 if __name__ == "__main__":

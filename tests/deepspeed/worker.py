@@ -30,6 +30,7 @@ from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_responses, encode_prompt
 from rilctl.models.vlm import Vlm, load_vlm
 from rilctl.stages.disc_update import LabelledRows, update_discriminator
+from rilctl.testing.saved import save_now
 
 DEVICE = torch.device(os.environ["DS_ACCELERATOR"])
 NUM_STEPS = 20
@@ -139,9 +140,9 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
             norms.append(engine.step().grad_norm)
             losses.append(ranks.add_up({"loss": total})["loss"])
             if step == 0:
-                engine.save(scratch / "first")
+                save_now(engine, scratch / "first")
             if step + 1 == NUM_STEPS // 2 and start == 0:
-                engine.save(scratch)
+                save_now(engine, scratch)
         with torch.no_grad():
             logprobs = response_logprobs(vlm, *rows.batch([0, 3, 5]))[0]
         runs.append({"losses": losses, "grad_norms": norms})

@@ -98,6 +98,31 @@ class Run:
             raise self._gone(self.path / lost[0])
         return found
 
+    def refuse_mixture(self, *, resumes: bool) -> None:
+        """Refuse to make a part of the artifacts anew beside parts of an earlier start.
+
+        Args:
+            resumes: whether what is missing is made from what is there: a checkpoint, say, has all of it.
+
+        Raises:
+            ArtifactError: a role is complete, or its manifest is gone, and `resumes` is false.
+        """
+        there = [role for role in self.roles if (self.path / role).is_dir() and any(content_files(self.path / role))]
+        without = [role for role in there if not (self.path / role / MANIFEST).exists()]
+        hint = f"delete `{self.path}` and run the same command again, or choose another `--out`"
+        if without:
+            raise ArtifactError(
+                f"`{self.path / without[0]}` has files, and no {MANIFEST}: it is gone, or they are not of this run",
+                hint=hint,
+            )
+        lost = [role for role in self.roles if role not in there and role not in self.optional]
+        if there and lost and not resumes:
+            raise ArtifactError(
+                f"`{self.path / lost[0]}` is gone, and `{self.path / there[0]}` is there: made anew, one would be of "
+                "another run than the other",
+                hint=hint,
+            )
+
     def _gone(self, file: Path) -> ArtifactError:
         return ArtifactError(
             f"`{file}` is gone or was changed since it was written",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rilctl.artifacts.layout import METRICS, TIMINGS, naming, write_atomic
+from rilctl.artifacts.layout import METRICS, TIMINGS
+from rilctl.artifacts.log_file import LogFile
 from rilctl.errors import ArtifactError, RilctlError
 
 MetricsRow = dict[str, float]
@@ -23,8 +24,12 @@ class MetricsLog:
 
     def __init__(self, directory: Path, *, writes: bool = True) -> None:
         self._writes = writes
-        self._metrics = directory / METRICS
-        self._timings = directory / TIMINGS
+        self._metrics, self._timings = LogFile(directory / METRICS), LogFile(directory / TIMINGS)
+
+    @property
+    def files(self) -> tuple[LogFile, ...]:
+        """Both."""
+        return self._metrics, self._timings
 
     def write(self, step: int, metrics: Mapping[str, float], timings: Mapping[str, float] | None = None) -> None:
         """Append what was measured in `step`; both lines are with the operating system when this returns.
@@ -40,17 +45,8 @@ class MetricsLog:
         lines = [(self._metrics, _line(step, metrics))]
         if timings:
             lines.append((self._timings, _line(step, timings)))
-        for path, line in lines if self._writes else ():
-            with naming(path), path.open("a", encoding="utf-8") as file:
-                file.write(line)
-
-    def truncate_to(self, step: int) -> None:
-        """Cut both files back to a checkpoint: later steps and a half-written last line go."""
-        for path in (self._metrics, self._timings):
-            if self._writes and path.exists():
-                rows = read_metrics(path)
-                kept = [row for row in rows if row["step"] <= step]
-                write_atomic(path, "".join(map(_dump, kept)).encode())
+        for file, line in lines if self._writes else ():
+            file.append([line])
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:

@@ -75,6 +75,7 @@ def run(context: StageContext) -> StageResult:
                 metrics = read_manifest(Path(done["evaluation"].path)).metrics
                 _show(context, config, suite, settings, metrics)
                 return up_to_date(done)
+            this_run.refuse_mixture(resumes=not (this_run.path / "evaluation").exists())
             results = _evaluate(context, config, student, evaluation, suite.benchmarks)
             return _write(context, config, suite, this_run, results, settings)
 

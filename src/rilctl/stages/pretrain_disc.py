@@ -25,7 +25,7 @@ from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
-from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
+from rilctl.stages.checkpoints import Checkpoints
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.inputs import (
@@ -84,6 +84,8 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
+        with ranks.together():
+            artifact_run.refuse_mixture(resumes=not (artifact_run.path / "discriminator").exists())
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         teacher = read_responses(context, cache_path, data.samples)
@@ -188,12 +190,14 @@ def _train(
             open_frozen([vlm], config.engine, ranks=ranks)
         engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
     log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"discriminator": engine}
-    checkpoint = load_checkpoint(artifact_run.resume_dir, engines, DiscState, ranks=ranks, say=context.reporter.say)
-    step = checkpoint[0] if checkpoint else 0
-    log.truncate_to(step)
+    checkpoints = Checkpoints(
+        artifact_run.resume_dir, engines, DiscState, log.files, ranks=ranks, say=context.reporter.say
+    )
     budget_tokens = config.engine.tokens_per_micro_batch
-    context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
-    with prompts, ranks.training():
+    with prompts, ranks.training(), checkpoints:
+        checkpoint = checkpoints.load(num_steps)
+        step = checkpoint[0] if checkpoint else 0
+        context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
         for picks, upcoming in pairwise(batches(len(learned), pairs_per_step, config.seed, step)):
             if step == num_steps:
                 break
@@ -210,7 +214,8 @@ def _train(
             context.reporter.advance(metrics=metrics)
             signal_number = asked_to_stop(context, ranks)
             if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
-                save_checkpoint(artifact_run.resume_dir, step, engines, DiscState(), ranks=ranks)
+                checkpoints.save(step, DiscState())
+            checkpoints.settle(wait=step == num_steps or bool(signal_number))
             leave_if_asked(context, signal_number)
         context.reporter.end()
         return disc, _held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks)

@@ -33,7 +33,7 @@ from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
-from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
+from rilctl.stages.checkpoints import Checkpoints
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import (
     data_entry,
@@ -167,14 +167,23 @@ class _Trainer:
             if config.lora:
                 open_frozen([self.vlm], config.engine, ranks=ranks)
             engine = open_training(self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
-        log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"student": engine}
-        checkpoint = load_checkpoint(artifact_run.resume_dir, engines, SftState, ranks=ranks, say=reporter.say)
+        log = MetricsLog(artifact_run.path, writes=ranks.is_main)
+        checkpoints = Checkpoints(
+            artifact_run.resume_dir, {"student": engine}, SftState, log.files, ranks=ranks, say=reporter.say
+        )
+        with checkpoints:
+            return self._train(engine, num_steps, log, checkpoints)
+
+    def _train(
+        self, engine: TrainingEngine, num_steps: int, log: MetricsLog, checkpoints: Checkpoints[SftState]
+    ) -> dict[str, float]:
+        config, reporter, ranks = self.config, self.context.reporter, self.ranks
+        checkpoint = checkpoints.load(num_steps)
         step, state = checkpoint or (0, SftState())
         if checkpoint:
             reporter.say(f"resuming at step {step} of {num_steps}")
         self.rejected = dict(state.rejected)
         last = dict(state.metrics)
-        log.truncate_to(step)
         reporter.begin("sft", total=num_steps, unit="steps", done=step)
         for picks, upcoming in pairwise(batches(len(self.rows), config.rows_per_step, config.seed, step)):
             if step == num_steps:
@@ -192,8 +201,8 @@ class _Trainer:
             reporter.advance(metrics=metrics)
             signal_number = asked_to_stop(self.context, ranks)
             if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
-                state = SftState(rejected=self.rejected, metrics=last)
-                save_checkpoint(artifact_run.resume_dir, step, engines, state, ranks=ranks)
+                checkpoints.save(step, SftState(rejected=self.rejected, metrics=last))
+            checkpoints.settle(wait=step == num_steps or bool(signal_number))
             leave_if_asked(self.context, signal_number)
         reporter.end()
         return last

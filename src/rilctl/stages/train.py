@@ -11,6 +11,7 @@ from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.open import judge_identity
 from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.manifest import ArtifactKind
+from rilctl.stages.checkpoints import has_checkpoint
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
 from rilctl.stages.judging import judge_entries
@@ -64,6 +65,8 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
+        with ranks.together():
+            artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         with ExitStack() as held:

@@ -44,6 +44,7 @@ from rilctl.stages.ril.rows import Group, Row
 from rilctl.stages.ril.step import make_learner
 from rilctl.stages.ril.verdicts import JudgeAsker
 from rilctl.stages.sft import SftRow, _Trainer
+from rilctl.testing.saved import save_now
 
 LR = 1e-5
 OPTIM = {"lr": LR, "weight_decay": 0.1}
@@ -212,7 +213,7 @@ def state_of(engines: Mapping[str, TrainingEngine], scratch: Path, ranks: Ranks)
     """By engine, kind and parameter: weights after the step, and both moments. Collective; whole on rank 0."""
     found = {}
     for name, engine in engines.items():
-        engine.save(scratch / name)
+        save_now(engine, scratch / name)
         with ranks.together():
             if ranks.is_main:
                 for file in (scratch / name).glob("*.safetensors"):

@@ -34,31 +34,6 @@ def test_a_value_that_is_not_finite_names_step_and_metric_and_writes_nothing(tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_truncation_cuts_both_files_back_and_drops_a_half_written_line(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path)
-    for step in range(1, 6):
-        log.write(step, {"x": step / 10}, {"step_s": 1.0})
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 6, "x"')
-    log.truncate_to(3)
-    log.write(4, {"x": 9.0})
-    assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4]
-    assert [row["step"] for row in read_metrics(tmp_path / "timings.jsonl")] == [1, 2, 3]
-
-
-def test_truncation_of_an_untouched_log_changes_no_byte(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path)
-    log.write(1, {"x": 0.1 + 0.2, "n": 3})
-    before = (tmp_path / "metrics.jsonl").read_bytes()
-    log.truncate_to(1)
-    assert (tmp_path / "metrics.jsonl").read_bytes() == before
-
-
-def test_truncation_without_a_log_makes_none(tmp_path: Path) -> None:
-    MetricsLog(tmp_path).truncate_to(0)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "line", ["[1]", "{}", '{"step": "1"}', '{"step": 1, "x": NaN}', '{"step": 1, "x": true}', "\x00"]
 )

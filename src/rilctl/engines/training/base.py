@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rilctl.engines.training.disk import Disk
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -37,8 +39,11 @@ class TrainingEngine(Protocol):
     def move(self, device: torch.device) -> None:
         """Take the optimizer's state to a device, after the parameters went there."""
 
-    def save(self, directory: Path) -> None:
-        """Write weights that train and optimizer state, so that `load` continues bit for bit."""
+    def save(self, directory: Path, disk: Disk) -> None:
+        """Hand weights that train and optimizer state, as they are now, to the disk; `load` continues bit for bit.
+
+        What writing them raises, `Disk.wait` does.
+        """
 
     def load(self, directory: Path) -> None:
         """Read what `save` wrote; refuses a key or shape mismatch. Raises `ArtifactError`."""

@@ -1,6 +1,6 @@
 """DeepSpeed training of all weights: ZeRO 0-3, with checkpoints that any engine on any number of ranks reads."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
+from rilctl.engines.training.disk import Disk
 from rilctl.engines.training.optimizer import Schedule, make_adamw
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles, state_file, state_layouts
-from rilctl.engines.training.tensor_file import TensorFile
 from rilctl.engines.training.zero import initialize
 from rilctl.engines.training.zero_state import ZeroState
 from rilctl.models.sharding import whole_shape
@@ -79,32 +79,17 @@ class DeepspeedTraining:
         """See `TrainingEngine`; what ZeRO offloads is where the recipe says."""
 
     @torch.no_grad()
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, disk: Disk) -> None:
         """See `TrainingEngine`. Each rank writes a part of the parameters, as they come together one by one."""
         own = dict(list(self._shapes.items())[self._ranks.rank :: self._ranks.size])
         layouts = state_layouts(own, [name for name in own if self._state.has_moments(self.parameters[name])])
         with self._ranks.together():
-            file = state_file(directory, layouts, self.schedule.steps_done, rank=self._ranks.rank)
-        try:
-            failure = self._write(file, own)
-            with self._ranks.together():
-                if failure is not None:
-                    raise failure
-                file.close()
-        finally:
-            file.abandon()
-
-    def _write(self, file: TensorFile, own: Container[str]) -> OSError | None:
-        """Write this rank's parameters. Collective, so that a full disk, say, must wait until all are through."""
-        failure: OSError | None = None
+            file = state_file(directory, layouts, self.schedule.steps_done, disk, rank=self._ranks.rank)
         for name, parameter in self.parameters.items():
             for key, tensor in self._state.read(parameter):
-                if name in own and failure is None:
-                    try:
-                        file.put(f"{key}.{name}", tensor)
-                    except OSError as error:
-                        failure = error
-        return failure
+                if name in own:
+                    file.put(f"{key}.{name}", tensor)
+        file.close()
 
     @torch.no_grad()
     def load(self, directory: Path) -> None:

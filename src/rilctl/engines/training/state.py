@@ -1,7 +1,7 @@
 """What a training engine remembers: weights that train and AdamW's moments, by name, in safetensors.
 
 Any engine on any number of processes reads what another wrote. The files are private scratch of a run; each rank writes
-one, with some of the parameters, whole, and has one tensor of it in memory at a time.
+one, with some of the parameters, whole.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -12,8 +12,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rilctl.engines.training.disk import Disk
 from rilctl.engines.training.tensor_file import Layout, TensorFile
 from rilctl.errors import ArtifactError
+from rilctl.models.saving import saving
 
 WEIGHT, STEP = "weight", "step"
 """Names of a parameter itself, and of the number of its steps, among what belongs to it."""
@@ -66,20 +68,24 @@ def state_tensors(parameter: Tensor, moments: Mapping[str, Tensor]) -> Iterator[
     yield from ((key, moments[key]) for key in ((*MOMENTS, STEP) if moments else ()))
 
 
-def state_file(directory: Path, layouts: Mapping[str, Layout], steps_done: int, *, rank: int = 0) -> TensorFile:
+def state_file(
+    directory: Path, layouts: Mapping[str, Layout], steps_done: int, disk: Disk, *, rank: int = 0
+) -> TensorFile:
     """One rank's file, begun.
 
     Args:
         directory: made if need be; holds nothing else.
         layouts: see `state_layouts`.
         steps_done: optimizer steps.
+        disk: writes.
         rank: names the file.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the directory can't be made.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    file = TensorFile(directory / f"training-{rank:05d}.safetensors", layouts)
+    with saving(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    file = TensorFile(directory / f"training-{rank:05d}.safetensors", layouts, disk)
     file.put("steps_done", torch.tensor(steps_done))
     return file
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
+from rilctl.engines.training.disk import Disk
 from rilctl.engines.training.optimizer import Schedule, make_adamw
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles, state_file, state_layouts, state_tensors
@@ -61,11 +62,11 @@ class TorchTraining:
         for moments in self.optimizer.state.values():
             moments |= {key: value.to(device) for key, value in moments.items()}
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, disk: Disk) -> None:
         """See `TrainingEngine`."""
         with self._ranks.together():
             if self._ranks.is_main:
-                self._write(directory)
+                self._write(directory, disk)
 
     def load(self, directory: Path) -> None:
         """See `TrainingEngine`."""
@@ -82,15 +83,12 @@ class TorchTraining:
                         "exp_avg_sq": state.exp_avg_sq.to(parameter.device),
                     }
 
-    def _write(self, directory: Path) -> None:
+    def _write(self, directory: Path, disk: Disk) -> None:
         moments = {name: self.optimizer.state.get(parameter) or {} for name, parameter in self.parameters.items()}
         shapes = {name: parameter.shape for name, parameter in self.parameters.items()}
         layouts = state_layouts(shapes, [name for name in shapes if moments[name]])
-        file = state_file(directory, layouts, self.schedule.steps_done)
-        try:
-            for name, parameter in self.parameters.items():
-                for key, tensor in state_tensors(parameter, moments[name]):
-                    file.put(f"{key}.{name}", tensor)
-            file.close()
-        finally:
-            file.abandon()
+        file = state_file(directory, layouts, self.schedule.steps_done, disk)
+        for name, parameter in self.parameters.items():
+            for key, tensor in state_tensors(parameter, moments[name]):
+                file.put(f"{key}.{name}", tensor)
+        file.close()

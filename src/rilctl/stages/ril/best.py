@@ -1,11 +1,12 @@
 """The student of the best validation, kept in the run's scratch directory until the run ends."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rilctl.artifacts.layout import fsync_directory
-from rilctl.errors import ArtifactError
+from rilctl.schemas.manifest import FileEntry
+from rilctl.stages.entries import check_bytes, check_names, synced_entries
 
 
 class BestStudent:
@@ -25,26 +26,34 @@ class BestStudent:
         """Where the student of a step's validation is."""
         return self._directory / f"best-{step:08d}"
 
-    def keep(self, step: int, save: Callable[[Path], object]) -> None:
-        """Keep the student as it is after `step`; `save` writes it into a directory."""
+    def keep(self, step: int, save: Callable[[Path], object]) -> list[FileEntry]:
+        """Keep the student as it is after `step`.
+
+        Args:
+            step: whose validation was the best.
+            save: writes it into a directory.
+
+        Returns:
+            Its files, which are on the disk.
+        """
         self._forget_all_but(self._settled)
         staging = self._directory / "best.writing"
         shutil.rmtree(staging, ignore_errors=True)
         save(staging)
+        entries = synced_entries(staging)
         shutil.rmtree(self.path(step), ignore_errors=True)
         staging.rename(self.path(step))
         fsync_directory(self._directory)
+        return entries
+
+    def check(self, step: int | None, entries: Sequence[FileEntry], *, hint: str) -> None:
+        """Raise `ArtifactError` where the student that a checkpoint knows of, if any, isn't as it was kept."""
+        if step is not None:
+            check_names(self.path(step), entries, hint=hint)
+            check_bytes(self.path(step), entries, hint=hint)
 
     def settle(self, step: int | None) -> None:
-        """A checkpoint says that this step's is the best so far (None: there is none); forget all others.
-
-        Raises:
-            ArtifactError: it isn't there.
-        """
-        if step is not None and not self.path(step).is_dir():
-            raise ArtifactError(
-                f"`{self.path(step)}` is gone: it was the best student so far", hint="delete `resume` to start over"
-            )
+        """A checkpoint says that this step's is the best so far (None: there is none); forget all others."""
         self._settled = step
         self._forget_all_but(step)
 

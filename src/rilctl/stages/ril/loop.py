@@ -23,9 +23,9 @@ from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.vlm import Vlm, save_vlm
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
-from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, FileEntry
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.checkpoints import load_checkpoint, save_checkpoint
+from rilctl.stages.checkpoints import Checkpoints
 from rilctl.stages.context import StageContext
 from rilctl.stages.inputs import (
     mean,
@@ -58,6 +58,8 @@ class TrainState(StrictModel):
     """The step of the best validation so far."""
     best_accuracy: float | None = None
     """Its accuracy."""
+    best_files: list[FileEntry] = []
+    """The student's of that step; rank 0 knows them."""
     rejected: list[RejectedRecord] = []
     """Questions that could not be asked."""
     metrics: dict[str, float] = {}
@@ -100,6 +102,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.best = BestStudent(self.artifact_run.resume_dir)
+        self.rollouts = RolloutLog(self.artifact_run.resume_dir)
 
     @classmethod
     def build(
@@ -151,24 +154,31 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        with self.prompts, closing(self.generation), self.ranks.training():
-            self._run()
+        log = MetricsLog(self.artifact_run.path, writes=self.ranks.is_main)
+        checkpoints = Checkpoints(
+            self.artifact_run.resume_dir,
+            self.engines,
+            TrainState,
+            [*log.files, self.rollouts.file],
+            ranks=self.ranks,
+            say=self.context.reporter.say,
+            published=self._forget,
+        )
+        with self.prompts, closing(self.generation), self.ranks.training(), checkpoints:
+            self._run(log, checkpoints)
 
-    def _run(self) -> None:
-        config, reporter, scratch, ranks = self.config, self.context.reporter, self.artifact_run.resume_dir, self.ranks
-        log, rollouts = MetricsLog(self.artifact_run.path, writes=ranks.is_main), RolloutLog(scratch)
-        checkpoint = load_checkpoint(scratch, self.engines, TrainState, ranks=ranks, say=reporter.say)
+    def _run(self, log: MetricsLog, checkpoints: Checkpoints[TrainState]) -> None:
+        config, reporter, ranks = self.config, self.context.reporter, self.ranks
+        checkpoint = checkpoints.load(config.num_steps)
         step = 0
         if checkpoint is not None:
             step, self.state = checkpoint
             self.learner.judge.earlier = self.state.judge_counts
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         with ranks.together():
-            self.asker.stored.forget_to(step)
-            log.truncate_to(step if checkpoint else -1)
             if ranks.is_main:
-                rollouts.truncate_to(step)
-                self.best.settle(self.state.best_step)
+                self.best.check(self.state.best_step, self.state.best_files, hint=checkpoints.hint)
+            self._forget(step, self.state)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
@@ -192,20 +202,23 @@ class Loop:
                 clock.mark("validate_s")
             with ranks.together():
                 if ranks.is_main:
-                    rollouts.append([row for group in learned for row in group.rows])
+                    self.rollouts.append([row for group in learned for row in group.rows])
                 log.write(step, metrics, clock.seconds)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
             signal_number = asked_to_stop(self.context, ranks)
             if step % config.checkpoint_every == 0 or last or signal_number:
                 state = self.state.model_copy(update={"judge_counts": self.learner.judge.counts()})
-                save_checkpoint(scratch, step, self.engines, state, ranks=ranks)
-                with ranks.together():
-                    self.asker.stored.forget_to(step)
-                    if ranks.is_main:
-                        self.best.settle(self.state.best_step)
+                checkpoints.save(step, state)
+            checkpoints.settle(wait=last or bool(signal_number))
             leave_if_asked(self.context, signal_number)
         reporter.end()
+
+    def _forget(self, step: int, state: TrainState) -> None:
+        """What a checkpoint makes superfluous."""
+        self.asker.stored.forget_to(step)
+        if self.ranks.is_main:
+            self.best.settle(state.best_step)
 
     def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
         """This rank's groups of a step's questions: rollouts and cached teacher responses; the engine's metrics."""
@@ -286,10 +299,11 @@ class Loop:
             return missing
         interval = wilson_interval(sum(verdicts), num_verdicts)
         if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
+            best: dict[str, object] = {"best_step": step, "best_accuracy": interval.estimate}
             with self.vlm.sharding.whole(), self.ranks.together():
                 if self.ranks.is_main:
-                    self.best.keep(step, lambda path: save_vlm(self.vlm, path))
-            self.state = self.state.model_copy(update={"best_step": step, "best_accuracy": interval.estimate})
+                    best["best_files"] = self.best.keep(step, lambda path: save_vlm(self.vlm, path))
+            self.state = self.state.model_copy(update=best)
         return missing | {
             "validation/accuracy": interval.estimate,
             "validation/low": interval.low,
@@ -327,7 +341,7 @@ class Loop:
         elif role == "discriminator" and self.learner.disc is not None:
             self.learner.disc.save(writer.staging())
         else:
-            writer.write_rows(RolloutLog(self.artifact_run.resume_dir).read())
+            writer.write_rows(self.rollouts.read())
         return writer.commit(metrics=metrics)
 
     def summary(self) -> dict[str, float]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.layout import naming
+from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
@@ -44,8 +46,8 @@ class PaidCalls:
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """See `CallCache`; they are in this rank's file when it returns."""
         if answers:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dict(answers)) + "\n")
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(sealed_line(json.dumps(dict(answers))))
             self._known |= answers
             self._new |= answers
 
@@ -64,9 +66,12 @@ class PaidCalls:
 
 
 def recover(directory: Path, cache: CallCache) -> None:
-    """Put what ranks had paid for before a kill into the call cache; by one process, before any asks."""
+    """Put what ranks had paid for before a kill into the call cache; by one process, before any asks.
+
+    Raises:
+        ArtifactError: an answer isn't as it was stored.
+    """
     for path in sorted(directory.glob(_NAMES)):
-        for line in path.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):  # a kill may cut the last one short
-                cache.put_many(json.loads(line))
+        for value in read_sealed_lines(path):
+            cache.put_many(json.loads(value))
         path.unlink()

@@ -5,7 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rilctl.artifacts.layout import write_atomic
+from rilctl.artifacts.layout import naming, write_atomic
+from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response, RolloutEngine
 from rilctl.errors import RowError
@@ -56,11 +57,16 @@ class SampledSteps:
         self._stored: dict[int, _Step] = {}
 
     def forget_to(self, step: int) -> None:
-        """Drop what steps up to this one were answered: a checkpoint holds what was learned from it."""
-        lines = self._path.read_bytes().splitlines(keepends=True) if self._path.exists() else []
-        steps = [_Step.model_validate_json(line) for line in lines if line.endswith(b"\n")]
+        """Drop what steps up to this one were answered: a checkpoint holds what was learned from it.
+
+        Raises:
+            ArtifactError: an answer isn't as it was stored.
+        """
+        values = read_sealed_lines(self._path) if self._path.exists() else ()
+        steps = [_Step.model_validate_json(value) for value in values]
         self._stored = {each.step: each for each in steps if each.step > step}
-        write_atomic(self._path, "".join(f"{each.model_dump_json()}\n" for each in self._stored.values()).encode())
+        kept = "".join(sealed_line(each.model_dump_json()) for each in self._stored.values())
+        write_atomic(self._path, kept.encode())
 
     def ask(
         self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig
@@ -92,8 +98,8 @@ class SampledSteps:
     ) -> None:
         """Store the step's answers, before anything is learned from them."""
         kept = _Step(step=step, asked=_identity(requests, sampling), answers=tuple(map(_keep, answers)))
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(kept.model_dump_json() + "\n")
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(sealed_line(kept.model_dump_json()))
 
 
 def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> str:

@@ -10,6 +10,7 @@ from rilctl.artifacts.check import unlisted
 from rilctl.artifacts.digests import RowsDigest, files_digest, sha256_file, weights_digest
 from rilctl.artifacts.layout import MANIFEST, REJECTED, is_leftover, read_regular, walk_files
 from rilctl.artifacts.manifests import read_manifest
+from rilctl.artifacts.model_files import model_files_digest
 from rilctl.artifacts.tables import count_tokens, is_shard, read_shard
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel, first_problem
@@ -145,7 +146,7 @@ def _check_rows(path: Path, manifest: Manifest, row_type: type[StrictModel]) -> 
 def _check_content(path: Path, manifest: Manifest) -> list[Problem]:
     try:
         if manifest.kind in WEIGHT_KINDS:
-            actual = weights_digest(path)
+            actual = weights_digest(path) if manifest.schema_version < 3 else model_files_digest(path)
         else:
             actual = files_digest({e.path: sha256_file(path / e.path) for e in manifest.files})
     except (ArtifactError, OSError) as error:

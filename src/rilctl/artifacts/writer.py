@@ -14,9 +14,10 @@ from pydantic import JsonValue
 
 from rilctl import __version__
 from rilctl.artifacts.commit import commit_files, describe, list_staged
-from rilctl.artifacts.digests import RowsDigest, files_digest, weights_digest
+from rilctl.artifacts.digests import RowsDigest, files_digest
 from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING, naming
 from rilctl.artifacts.manifests import read_manifest
+from rilctl.artifacts.model_files import model_files_digest
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.tables import ShardWriter, count_tokens, shard_name
 from rilctl.schemas.base import StrictModel
@@ -164,7 +165,7 @@ class ArtifactWriter:
     def _content_digest(self, files: Mapping[str, str]) -> str:
         if self._shards is not None:
             return self._digest.hexdigest()
-        return weights_digest(self._staging) if self._kind in WEIGHT_KINDS else files_digest(files)
+        return model_files_digest(self._staging) if self._kind in WEIGHT_KINDS else files_digest(files)
 
 
 @functools.cache

@@ -47,7 +47,7 @@ class DiscriminatorCard(StrictModel):
     loss: DiscLoss
     """What it was trained with, hence how its logits are read."""
     base_digest: str
-    """Weights digest of the student that it started from."""
+    """Digest of the student that it started from; see `ModelIdentity`."""
     lora: LoraConfig | None = None
     """The directory holds an adapter on that student's weights; None: weights of its own."""
 

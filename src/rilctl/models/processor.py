@@ -11,9 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
+from rilctl.artifacts.model_files import read_texts
 from rilctl.config.fields import Family
 from rilctl.errors import ModelError
-from rilctl.models.source import ModelSource, text_files
+from rilctl.models.source import ModelSource
 
 _CLASSES: dict[Family, str] = {
     "qwen2_5_vl": "Qwen2_5_VLProcessor",
@@ -76,7 +77,7 @@ class Encoder:
         if self.source.path == other.source.path:
             return True
         mine, others = (
-            {file.name: file.read_bytes() for file in text_files(source.path) if file.name not in _NOT_READ}
+            {name: text for name, text in read_texts(source.path).items() if name not in _NOT_READ}
             for source in (self.source, other.source)
         )
         return self.family == other.family and mine == others

@@ -1,6 +1,5 @@
 """From what a person writes (`qwen3b`, a directory, a hub id, an artifact) to a directory with a known identity."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -8,13 +7,13 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from rilctl.artifacts.digests import weights_digest
 from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
 from rilctl.artifacts.manifests import is_part_of_run, read_manifest
+from rilctl.artifacts.model_files import ADAPTER_CONFIG
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
-from rilctl.config.fields import Family, ModelConfig
-from rilctl.config.registry import MODELS, default_dtype
+from rilctl.config.fields import Family
+from rilctl.config.registry import MODELS
 from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
 from rilctl.schemas.manifest import WEIGHT_KINDS
@@ -46,32 +45,6 @@ class ModelSource:
     path: Path
     revision: str | None
     family: Family
-
-
-def model_digest(config: ModelConfig, source: ModelSource) -> str:
-    """Identity of the weights: hub commit, a directory's content digest, or seed and shape of random ones."""
-    if config.random_weights:
-        shape = hashlib.sha256((source.path / "config.json").read_bytes()).hexdigest()
-        return f"random:{config.seed}:{shape}"
-    return f"hub:{source.revision}" if source.revision else weights_digest(source.path)
-
-
-def answering_digest(config: ModelConfig, source: ModelSource, engine: str = "hf") -> str:
-    """Identity of everything that shapes an answer: weights and precision, tokenizer, processor, template, engine.
-
-    Args:
-        config: the model.
-        source: its files.
-        engine: another than Hugging Face's samples other tokens from the same seed.
-    """
-    texts = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in text_files(source.path)}
-    identity = {
-        "weights": model_digest(config, source),
-        "dtype": config.dtype or default_dtype(config.model),
-        "texts": texts,
-        **({} if engine == "hf" else {"engine": engine}),
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:
@@ -138,9 +111,14 @@ def read_family(path: Path) -> Family:
     """The architecture family that `config.json` names; `text` for language models, `other` for unknown families.
 
     Raises:
-        ModelError: no such file, a damaged one, or a model that isn't a decoder.
+        ModelError: no such file, a damaged one, an adapter, or a model that isn't a decoder.
     """
     config_file = path / "config.json"
+    if (path / ADAPTER_CONFIG).is_file():  # the library would load the base that it names, wherever that is
+        raise ModelError(
+            f"{path} holds an adapter, which is a model only with the base that it was made on",
+            hint="merge it into its base (PEFT's `merge_and_unload`), and save that",
+        )
     try:
         config = json.loads(read_regular(config_file))
     except FileNotFoundError:
@@ -157,16 +135,6 @@ def read_family(path: Path) -> Family:
         hint = f"use a model of another family: {', '.join(_FAMILIES)}"
         raise ModelError(f"{config_file}: `{model_type}` has an encoder, which isn't supported", hint=hint)
     return "other" if "vision_config" in config else "text"
-
-
-def text_files(path: Path) -> list[Path]:
-    """What a model directory holds besides weights: configuration, tokenizer, processor and chat template."""
-    files = [
-        file
-        for file in sorted(path.iterdir())
-        if file.suffix in (".json", ".jinja", ".txt", ".model") and ".safetensors" not in file.name and file.is_file()
-    ]
-    return [file for file in files if file.name not in (MANIFEST, RUN) and not file.name.startswith(".")]
 
 
 def _local(name: str, path: Path) -> ModelSource:

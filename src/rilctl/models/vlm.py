@@ -1,8 +1,7 @@
 """A vision-language model with all that belongs to it: weights, processor, identity."""
 
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from rilctl.artifacts.model_files import read_texts, write_texts
 from rilctl.config.fields import Dtype, Family, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
+from rilctl.models.identity import ModelIdentity, changed, identify
 from rilctl.models.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.patch_embedding import multiply_patches
 from rilctl.models.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.saving import saving
 from rilctl.models.sharding import Sharding, Unsharded
-from rilctl.models.source import ModelSource, find_model, model_digest, text_files
+from rilctl.models.source import ModelSource, find_model
 from rilctl.models.vocabulary import banned_ids, stop_ids
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -36,7 +37,8 @@ class Vlm(Encoder):
         source: see `Encoder`.
         model: the Hugging Face model with its language-modelling head.
         dtype: precision of the forward pass; weights that train are float32 under autocast.
-        digest: identity of the weights when they were loaded.
+        identity: which model was loaded.
+        texts: its configuration, tokenizer, processor and templates as they were then, by name.
         adapter: the adapter that belongs to it; other roles may share the frozen weights. None: the weights alone.
         sharding: where the weights are.
         stand_in: a prompt for forward passes that have none, or none with a picture where it has one: every rank and
@@ -45,7 +47,8 @@ class Vlm(Encoder):
 
     model: Any
     dtype: torch.dtype
-    digest: str
+    identity: ModelIdentity
+    texts: Mapping[str, bytes]
     adapter: str | None = None
     sharding: Sharding = field(default_factory=Unsharded)
     stand_in: EncodedPrompt | None = None
@@ -56,6 +59,11 @@ class Vlm(Encoder):
         self.stop_ids = stop_ids(self.tokenizer, self.model.generation_config.eos_token_id, self.source.path)
         num_logits = int(self.lm_head.weight.shape[0])
         self.banned_ids = banned_ids(self.tokenizer, self.model.config, self.stop_ids, num_logits)
+
+    @property
+    def digest(self) -> str:
+        """See `ModelIdentity`."""
+        return self.identity.digest
 
     @property
     def backbone(self) -> Any:
@@ -103,10 +111,11 @@ def load_vlm(
             space, and no memory before something is written there.
 
     Raises:
-        ModelError: no such model, no processor, a missing or misshapen weight.
+        ModelError: no such model, no processor, a missing or misshapen weight, or somebody is changing it.
     """
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
-    _check_json(source)
+    texts = read_texts(source.path)
+    _check_json(source, texts)
     processor = load_processor(source.path, source.family)
     dtype = DTYPES[config.dtype or default_dtype(config.model)]
     weights_dtype = torch.float32 if trainable else dtype
@@ -120,30 +129,32 @@ def load_vlm(
         model = _load_weights(source, weights_dtype)
     _check_head(model, source)
     multiply_patches(model)
-    return Vlm(processor, source, model.to(device).eval(), dtype, model_digest(config, source))
+    identity = identify(config, source)
+    if read_texts(source.path) != texts:
+        raise changed(source)
+    return Vlm(processor, source, model.to(device).eval(), dtype, identity, texts)
 
 
 def save_vlm(vlm: Vlm, directory: Path) -> None:
     """Write a directory that `from_pretrained`, vLLM and lmms-eval read, its adapter merged into the weights.
 
-    Tokenizer and processor files are copied as they came.
+    Tokenizer and processor files are written as they were when the model was loaded.
     """
     state = merged_state_dict(vlm.model, vlm.adapter)
     with saving(directory):
         vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
-        for file in text_files(vlm.source.path):
-            if file.name not in ("config.json", "generation_config.json"):  # the library wrote these
-                shutil.copyfile(file, directory / file.name)
+        own = ("config.json", "generation_config.json")  # the library wrote these
+        write_texts({name: text for name, text in vlm.texts.items() if name not in own}, directory)
 
 
-def _check_json(source: ModelSource) -> None:
+def _check_json(source: ModelSource, texts: Mapping[str, bytes]) -> None:
     """The library goes on without a damaged generation_config.json, say. Raises `ModelError`."""
-    for file in text_files(source.path):
+    for name, text in texts.items():
         try:
-            if file.suffix == ".json":
-                json.loads(file.read_bytes())
+            if name.endswith(".json"):
+                json.loads(text)
         except ValueError as error:
-            raise ModelError(f"{file} is no valid JSON: {error}", hint="copy the model again") from error
+            raise ModelError(f"{source.path / name} is no valid JSON: {error}", hint="copy the model again") from error
 
 
 def auto_class(family: Family) -> Any:

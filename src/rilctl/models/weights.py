@@ -1,7 +1,6 @@
 """A policy's weights on their way to an engine that samples from a copy: names, export, checksums."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rilctl.artifacts.model_files import write_texts
 from rilctl.models.lora import merged_state_dict
-from rilctl.models.source import text_files
 from rilctl.models.vlm import Vlm
 
 INDEX = "model.safetensors.index.json"
@@ -61,9 +60,8 @@ def export_untied(vlm: Vlm, directory: Path, dtype: torch.dtype) -> None:
 def export_files(vlm: Vlm, directory: Path) -> None:
     """All of `export_untied` but the weights: tokenizer and processor as they came, a configuration that unties."""
     directory.mkdir(parents=True, exist_ok=True)
-    for file in text_files(vlm.source.path):
-        shutil.copyfile(file, directory / file.name)
-    config = json.loads((vlm.source.path / "config.json").read_text())
+    write_texts(vlm.texts, directory)
+    config = json.loads(vlm.texts["config.json"])
     for part in (config, config.get("text_config", {})):
         part["tie_word_embeddings"] = False
     (directory / "config.json").write_text(json.dumps(config, indent=2))

@@ -24,12 +24,13 @@ ROW_TYPES: dict[ArtifactKind, type[StrictModel]] = {
 """The row model of each kind that holds rows; the other kinds hold weights or pages."""
 
 WEIGHT_KINDS: frozenset[ArtifactKind] = frozenset({"student", "discriminator"})
-"""Kinds whose content is their weights."""
+"""Kinds whose content is a model: weights, and the texts beside them."""
 
-SCHEMA_VERSION = 2
-"""Raised when a manifest or row changes shape; a reader refuses a newer one.
+SCHEMA_VERSION = 3
+"""Raised when a manifest or row changes shape or meaning; a reader refuses a newer one.
 
-Version 1 had no `roles`, `logs` and `file_digest`: it can be read, and nothing finds an edit of it.
+Up to version 2, content digests of models were over their weights alone. Version 1 had no `roles`, `logs` and
+`file_digest`: it can be read, and nothing finds an edit of it.
 """
 
 
@@ -54,7 +55,7 @@ class InputEntry(StrictModel):
     name: str
     """Path, hub id or data set location, as a person would find it again."""
     digest: str
-    """The artifact's content digest, the model's weights digest or hub revision, the data set's digest."""
+    """The artifact's content digest, the model's (with its hub commit, where it has one), the data set's."""
 
 
 class Manifest(StrictModel):
@@ -67,7 +68,7 @@ class Manifest(StrictModel):
     status: Literal["complete", "partial"]
     """`partial` means interrupted; rejected rows don't make an artifact partial."""
     content_digest: str
-    """Over canonical sorted rows, or over weights by (name, dtype, shape, bytes): the same for the same content."""
+    """Over canonical sorted rows, or over a model's weights and texts: the same for the same content."""
     provenance_digest: str
     """Over verb, semantic config and input digests: decides what is up to date."""
     verb: str

@@ -18,7 +18,8 @@ from rilctl.data.load import load_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, UsageError
-from rilctl.models.source import check_name, find_model, model_digest
+from rilctl.models.identity import ModelIdentity, identify
+from rilctl.models.source import check_name, find_model
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import ResponseRecord, VerdictRecord
 from rilctl.stages.context import StageContext, StageResult
@@ -116,7 +117,7 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
         context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
     if (source.path / MANIFEST).is_file():
         return weights_entry(role, resolve(source.path, "student"))
-    return InputEntry(role=role, kind="model", name=source.name, digest=model_digest(config, source))
+    return InputEntry(role=role, kind="model", name=source.name, digest=identify(config, source).digest)
 
 
 def endpoint_entry(context: StageContext, role: str, model: str, endpoint: EndpointConfig) -> InputEntry:
@@ -185,11 +186,12 @@ def present(metrics: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def refuse_other_base(student_name: str, student_digest: str, base_digest: str, path: Path) -> None:
+def refuse_other_base(student_name: str, student: ModelIdentity, base_digest: str, path: Path) -> None:
     """Raise `UsageError` unless a discriminator started from this very student."""
-    if student_digest != base_digest:
+    if base_digest not in (student.digest, student.weights):  # older ones know its weights alone
         raise UsageError(
-            f"the discriminator {path} was pretrained from another student than {student_name}",
+            f"the discriminator {path} was pretrained from another student than {student_name}: from other weights, or "
+            "another template, tokenizer, processor or configuration",
             hint="run `rilctl pretrain-disc` with this student, or name the student it belongs to",
         )
 

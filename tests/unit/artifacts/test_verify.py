@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from rilctl.artifacts.digests import weights_digest
 from rilctl.artifacts.verify import verify
 from rilctl.errors import ArtifactError
 
@@ -147,3 +148,19 @@ def test_changed_weights_and_pages(start):
 def test_without_a_manifest_there_is_nothing_to_verify(tmp_path):
     with pytest.raises(ArtifactError, match="no artifact"):
         verify(tmp_path)
+
+
+def test_a_student_of_version_2_is_known_by_its_weights_alone(start, edit_manifest):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with start() as run:
+        writer = run.writer("student")
+        save_file({"w": np.arange(6, dtype=np.float32)}, writer.staging() / "model.safetensors")
+        (writer.staging() / "config.json").write_text("{}")
+        writer.commit()
+        path = run.path
+    edit_manifest(path, content_digest=weights_digest(path))
+    assert [problem.file for problem in verify(path).problems] == ["manifest.json"]
+    edit_manifest(path, schema_version=2)
+    assert verify(path).ok

@@ -116,19 +116,20 @@ def test_the_runs_own_names_are_refused(start):
             writer.commit()
 
 
-def test_weights_make_the_content_digest_of_a_student(start):
+def test_weights_and_texts_make_the_content_digest_of_a_student(start):
     import numpy as np
     from safetensors.numpy import save_file
 
     digests = []
-    for name, readme in (("a", "first"), ("b", "second")):
+    for name, readme, template in (("a", "first", "{{ x }}"), ("b", "second", "{{ x }}"), ("c", "first", "{{ y }}")):
         with start() as run:
             writer = run.writer("student", name)
             save_file({"w": np.arange(6, dtype=np.float32)}, writer.staging() / "model.safetensors")
             (writer.staging() / "README.md").write_text(readme)
+            (writer.staging() / "chat_template.jinja").write_text(template)
             digests.append(writer.commit(metrics={"loss": 1.0}).content_digest)
             assert verify(run.path / name).problems == []
-    assert digests[0] == digests[1]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_a_student_without_weights_is_refused(start):

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,7 @@ from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
-from rilctl.errors import RowError
-from rilctl.models.source import ModelSource, find_model, model_digest
+from rilctl.errors import ModelError, RowError
 from rilctl.testing.small_vlms import build_small_vlm
 
 
@@ -43,11 +43,30 @@ def test_the_same_model_elsewhere_has_the_same_digest(model: Path, tmp_path: Pat
     "name", ["chat_template.jinja", "tokenizer_config.json", "tokenizer.json", "generation_config.json", "added.txt"]
 )
 def test_another_text_file_is_another_model_over_the_same_weights(model: Path, name: str) -> None:
-    before, weights = digest(model), model_digest(ModelConfig(model=str(model)), find(model))
+    before = digest(model)
     text = (model / name).read_text() if (model / name).exists() else ""
     (model / name).write_text(text + " ")
     assert digest(model) != before
-    assert model_digest(ModelConfig(model=str(model)), find(model)) == weights  # what lineage shows
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("chat_template.jinja", lambda template: template + b" "),
+        ("model.safetensors", lambda weights: weights[:-1] + bytes([weights[-1] ^ 1])),
+    ],
+)
+def test_a_model_that_is_changed_before_its_first_answer_gives_none(
+    model: Path, name: str, edit: Callable[[bytes], bytes]
+) -> None:
+    engine = load_engine(ModelConfig(model=str(model)), HfEngineConfig(device="cpu"), Path())
+    requests, sampling = [GenerationRequest("q", "what?", (), (1,))], SamplingConfig(max_new_tokens=3)
+    before = (model / name).read_bytes()
+    (model / name).write_bytes(edit(before))
+    with pytest.raises(ModelError, match="was changed while the command ran"):
+        engine.generate(requests, sampling)
+    (model / name).write_bytes(before)
+    assert len(engine.generate(requests, sampling)) == 1
 
 
 def test_another_precision_or_other_random_weights_are_another_model(model: Path) -> None:
@@ -68,7 +87,3 @@ def test_a_model_that_computes_nonsense_rejects_rows(model: Path) -> None:
         (answer,) = engine.generate(requests, SamplingConfig(max_new_tokens=3, temperature=temperature))
         assert isinstance(answer, RowError)
         assert (answer.reason, answer.message) == ("logits-invalid", "the model computes no finite logits in float32")
-
-
-def find(model: Path) -> ModelSource:
-    return find_model(str(model), revision=None, base_dir=Path())

@@ -11,11 +11,12 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.models.decode import Sampled, sample
 from rilctl.models.devices import pick_device, pick_num_workers
+from rilctl.models.identity import identify
 from rilctl.models.prefix import KeptPrefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompt_cache import PromptCache
 from rilctl.models.prompts import decode_response
-from rilctl.models.source import answering_digest, find_model
+from rilctl.models.source import find_model
 from rilctl.models.vlm import Vlm, load_vlm
 
 
@@ -118,10 +119,17 @@ def load_engine(
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
     device = pick_device(engine.device)
     num_workers = pick_num_workers(engine.num_workers, device)
+    identity = identify(config, source)
+
+    def load() -> Vlm:
+        vlm = load_vlm(config, base_dir=base_dir, device=device)
+        identity.refuse_other(vlm.identity, source)  # the call cache would keep its answers as this one's
+        return vlm
+
     return HfGeneration(
-        lambda: load_vlm(config, base_dir=base_dir, device=device),
+        load,
         model_name=source.name,
-        model_digest=answering_digest(config, source),
+        model_digest=identity.answering(config),
         rows_per_batch=engine.rows_per_batch,
         cache=lambda vlm: PromptCache(vlm, num_workers=num_workers, warn=warn),
     )

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
+from rilctl.artifacts.model_files import read_texts, write_texts
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
 from rilctl.errors import RilctlError
-from rilctl.models.source import find_local, text_files
+from rilctl.models.source import find_local
 from rilctl.models.vlm import load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
 
@@ -59,8 +60,7 @@ def _from_files(name: str, revision: str | None, directory: Path, base_dir: Path
         if source is None:
             return None
         directory.mkdir(parents=True)
-        for file in text_files(source.path):
-            shutil.copyfile(file, directory / file.name)
+        write_texts(read_texts(source.path), directory)
         config = AutoConfig.from_pretrained(source.path)
         small = shrink_config(config.to_dict())
         _write(directory / "config.json", small)

@@ -143,7 +143,7 @@ def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs,
         card = DiscriminatorCard(input="response", loss="bce", base_digest=student.digest, lora=wanted)
     else:
         card = read_card(path)
-        refuse_other_base(inputs.student.model, student.digest, card.base_digest, path)
+        refuse_other_base(inputs.student.model, student.identity, card.base_digest, path)
     if card.lora and wanted and card.lora != wanted:
         raise UsageError(
             f"the discriminator {path} is an adapter with {card.lora!r}, train.discriminator.lora asks for {wanted!r}",

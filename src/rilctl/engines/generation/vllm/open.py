@@ -23,9 +23,10 @@ from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.engines.parts import part_of
 from rilctl.errors import UsageError
 from rilctl.models.devices import pick_device
+from rilctl.models.identity import identify
 from rilctl.models.processor import Encoder, load_processor
 from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import answering_digest, find_model
+from rilctl.models.source import find_model
 from rilctl.models.vlm import DTYPES, Vlm
 from rilctl.models.vocabulary import banned_ids, stop_ids
 from rilctl.models.weights import export_untied, file_checksums
@@ -52,10 +53,11 @@ def open_vllm(
         raise UsageError("vLLM loads weights from files, not random ones", hint='use an engine with type = "hf"')
     source = find_model(model.model, revision=model.revision, base_dir=base_dir)
     dtype = model.dtype or default_dtype(model.model)
-
-    digest = answering_digest(model, source, engine="vllm")
+    identity = identify(model, source)
+    digest = identity.answering(model, "vllm")
 
     def reader() -> Reader:
+        identity.refuse_other_texts(source)  # the call cache would keep its answers as this one's
         encoder = Encoder(load_processor(source.path, source.family), source)
         return _reader(encoder, PromptCache(encoder, warn=warn), engine)
 

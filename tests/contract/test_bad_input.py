@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts import locks
 from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.sealed import seal
 
@@ -290,10 +291,13 @@ def test_somebody_elses_directory_is_left_alone(fresh: Path) -> None:
     assert snapshot(fresh / "mine") == before
 
 
-def test_a_second_writer_is_told_who_the_first_is(fresh: Path) -> None:
+def test_a_second_writer_is_told_who_the_first_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.5)
     (fresh / SFT).mkdir(parents=True)
     with writer_lock(fresh / SFT):
-        call(fresh, "sft").refused(6, f"`{fresh / SFT}` is being written by process {os.getpid()} on ")
+        outcome = call(fresh, "sft")
+    outcome.refused(6, f"`{fresh / SFT}` is being written by process {os.getpid()} on ")
+    assert ": waiting for it, at most 0.5 s" in outcome.stderr
     assert call(fresh, "sft").code == 0
 
 

@@ -25,7 +25,7 @@ from rilctl.artifacts.layout import (
     walk_files,
     write_atomic,
 )
-from rilctl.artifacts.locks import writer_lock
+from rilctl.artifacts.locks import Waiting, writer_lock
 from rilctl.artifacts.manifests import read_manifest, refuse_unsealed
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.sealed import load_json, sealed_json
@@ -176,6 +176,7 @@ def open_run(
     inputs: Sequence[InputEntry],
     roles: Mapping[str, ArtifactKind],
     optional: Set[str] = frozenset(),
+    waiting: Waiting | None = None,
 ) -> Iterator[Run]:
     """Be the one writer of an output directory; the same call again goes on with the same run.
 
@@ -189,6 +190,7 @@ def open_run(
         inputs: what they are made from.
         roles: see `Run`.
         optional: see `Run`.
+        waiting: see `writer_lock`.
 
     Raises:
         LockedError: another process is writing there.
@@ -219,7 +221,7 @@ def open_run(
             )
         yield run
         return
-    with writer_lock(out):
+    with writer_lock(out, waiting):
         _refuse_foreign(out)  # again, now that nobody else can write
         if not _is_pinned(out, wanted):
             write_atomic(out / RUN, sealed_json(wanted))

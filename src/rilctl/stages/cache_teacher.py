@@ -52,6 +52,7 @@ def run(context: StageContext) -> StageResult:
         semantic=semantic,
         inputs=inputs,
         roles={"teacher-cache": "teacher-cache"},
+        waiting=context.waiting,
     ) as artifact_run:
         done = artifact_run.finished()
         if done is not None:

@@ -108,6 +108,7 @@ def _open(
         semantic=semantic,
         inputs=[entry, suite_entry],
         roles={"evaluation": "evaluation", "responses": "responses"},
+        waiting=context.waiting,
     ) as this_run:
         yield this_run
 

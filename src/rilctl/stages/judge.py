@@ -69,6 +69,7 @@ def run(context: StageContext) -> StageResult:
         semantic=semantic,
         inputs=inputs,
         roles={"verdicts": "verdicts"},
+        waiting=context.waiting,
     ) as this_run:
         done = this_run.finished()
         if done is not None:

@@ -66,6 +66,7 @@ def open_ranked_run(
                     inputs=inputs,
                     roles=roles,
                     optional=optional,
+                    waiting=context.waiting,
                 )
                 run = held.enter_context(opened)
         yield run

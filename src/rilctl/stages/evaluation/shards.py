@@ -41,7 +41,13 @@ def answer_shard(
     out = context.out.with_name(f"{context.out.name}-shard-{index}-of-{num_shards}")
     resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
     with open_run(
-        out, verb="eval", config=resolved, semantic=semantic, inputs=[student], roles={"responses": "responses"}
+        out,
+        verb="eval",
+        config=resolved,
+        semantic=semantic,
+        inputs=[student],
+        roles={"responses": "responses"},
+        waiting=context.waiting,
     ) as this_run:
         done = this_run.finished()
         if done is not None:

@@ -12,6 +12,7 @@ import torch
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
 from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
+from rilctl.engines.generation.vllm.plugin import PARENT
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.errors import RilctlError, RowError, UsageError
 from rilctl.models.weights import Weights
@@ -123,6 +124,7 @@ def _set_environment(engine: VllmEngineConfig) -> None:
     threads = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}  # the process trains as well
     for name, value in (quiet | threads).items():
         os.environ.setdefault(name, value)
+    os.environ[PARENT] = str(os.getpid())
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if engine.num_gpus == 1 else "1"
 
 

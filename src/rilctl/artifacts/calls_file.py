@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from rilctl.artifacts.mounts import mount_of
 from rilctl.errors import ArtifactError, LockedError
 
 LAYOUT_VERSION: Final = 2
@@ -33,13 +34,14 @@ def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
         is_writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
         if path.exists() and not path.is_file():
             raise ArtifactError(f"the call cache `{path}` is no regular file", hint="move it away")
+        journal = _journal(path)
         database = _connect(str(path)) if is_writable or not path.exists() else _connect_to_read(path)
         database.text_factory = bytes  # damaged text may be no UTF-8
     try:
         with explained(path):
             _refuse_newer(database, path)
             if is_writable:
-                _prepare(database)
+                _prepare(database, journal)
     except BaseException:
         database.close()
         raise
@@ -104,8 +106,26 @@ def _refuse_newer(database: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    _use_write_ahead_log(database)
+def _journal(path: Path) -> str:
+    """How SQLite keeps what it changes: a write-ahead log needs memory that all processes share, so one host's.
+
+    Raises:
+        ArtifactError: the file system doesn't tell one host what another one has locked.
+    """
+    mount = mount_of(path)
+    if mount is not None and mount.lacks_locks:
+        raise ArtifactError(
+            f"the call cache `{path}` lies on a file system without locks between hosts: `{mount.kind}` at "
+            f"`{mount.point}`",
+            hint="set `[workspace].root` to a local disk, or mount this one with locks",
+        )
+    return "DELETE" if mount is not None and mount.may_be_shared else "WAL"
+
+
+def _prepare(database: sqlite3.Connection, journal: str) -> None:
+    _use_journal(database, journal)
+    if journal != "WAL":
+        database.execute("PRAGMA synchronous = EXTRA")  # else a power cut may bring a journal back
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version == LAYOUT_VERSION and has_digests(database):
         return
@@ -123,12 +143,12 @@ def _prepare(database: sqlite3.Connection) -> None:
         raise
 
 
-def _use_write_ahead_log(database: sqlite3.Connection) -> None:
-    """Switch the file to WAL; SQLite doesn't wait for others here by itself, whatever the timeout."""
+def _use_journal(database: sqlite3.Connection, journal: str) -> None:
+    """Switch the file to WAL or from it; SQLite doesn't wait for others here by itself, whatever the timeout."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
-            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(f"PRAGMA journal_mode = {journal}")
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:

@@ -47,9 +47,6 @@ class Gradients:
         self.of_step = torch.cat([p.grad.flatten() for p in parameters])
         return StepReport(grad_norm=float(self.of_step.norm()), lr=0.0)
 
-    def move(self, device: torch.device) -> None:
-        raise AssertionError("an update does not ask for this")
-
     def save(self, directory: Path) -> None:
         raise AssertionError("an update does not ask for this")
 

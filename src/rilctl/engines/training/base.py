@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from rilctl.engines.training.disk import Disk
@@ -35,9 +34,6 @@ class TrainingEngine(Protocol):
 
     def step(self) -> StepReport:
         """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""
-
-    def move(self, device: torch.device) -> None:
-        """Take the optimizer's state to a device, after the parameters went there."""
 
     def save(self, directory: Path, disk: Disk) -> None:
         """Hand weights that train and optimizer state, as they are now, to the disk; `load` continues bit for bit.

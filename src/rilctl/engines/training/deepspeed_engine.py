@@ -75,9 +75,6 @@ class DeepspeedTraining:
         grad_norm = self._grad_norm if self._stage == 0 else float(self._engine.get_global_grad_norm())
         return self.schedule.report(grad_norm, lr)
 
-    def move(self, device: torch.device) -> None:
-        """See `TrainingEngine`; what ZeRO offloads is where the recipe says."""
-
     @torch.no_grad()
     def save(self, directory: Path, disk: Disk) -> None:
         """See `TrainingEngine`. Each rank writes a part of the parameters, as they come together one by one."""

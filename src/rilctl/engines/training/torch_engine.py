@@ -57,11 +57,6 @@ class TorchTraining:
         self.optimizer.zero_grad(set_to_none=True)
         return report
 
-    def move(self, device: torch.device) -> None:
-        """See `TrainingEngine`."""
-        for moments in self.optimizer.state.values():
-            moments |= {key: value.to(device) for key, value in moments.items()}
-
     def save(self, directory: Path, disk: Disk) -> None:
         """See `TrainingEngine`."""
         with self._ranks.together():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .campaign import make_workspace
+from .changed_files import make_workspace
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from rilctl.artifacts.read import read_manifest
 
-from .campaign import call
+from .changed_files import call
 
 LIMITS_BYTES = {
     "judge": (0, 300, 3000),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .campaign import run_campaign, table
+from .changed_files import change_files, table
 from .test_verbs import rilctl
 
 NUM_MUTATIONS = 280
@@ -12,7 +12,7 @@ NUM_MUTATIONS = 280
 
 @pytest.mark.timeout(1200)  # half a minute of work, on a machine that may have much else to do
 def test_every_change_is_found_before_it_is_used(own: Path) -> None:
-    tallies = run_campaign(own, NUM_MUTATIONS)
+    tallies = change_files(own, NUM_MUTATIONS)
     print(table(tallies))
     assert [line for tally in tallies for line in tally.silent] == []
     counted = {who: sum(t.counts[who, "found"] for t in tallies) for who in ("verify", "reader", "first look")}

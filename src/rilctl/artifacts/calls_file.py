@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from rilctl.artifacts.layout import make_directory
 from rilctl.artifacts.mounts import mount_of
 from rilctl.errors import ArtifactError, LockedError
 
@@ -30,7 +31,7 @@ def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
         ArtifactError, LockedError: see `CallCache`.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         is_writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
         if path.exists() and not path.is_file():
             raise ArtifactError(f"the call cache `{path}` is no regular file", hint="move it away")

@@ -1,6 +1,6 @@
 """How files become an artifact, so that a crash at any point leaves either no manifest or a valid one.
 
-1. Files are written under `.tmp-staging/` and synced.
+1. Files are written under `.tmp-staging/` and synced, and so are their names.
 2. The manifest is written as `.tmp-manifest.json`: from here on the commit can be finished from what is on disk.
 3. A partial artifact that is replaced loses its manifest first, then its files.
 4. The files move into place, directories are synced, and the manifest gets its name.
@@ -20,6 +20,7 @@ from rilctl.artifacts.layout import (
     TEMPORARY_PREFIX,
     fsync_directory,
     fsync_file,
+    remove_tree,
     walk_files,
     write_atomic,
 )
@@ -39,6 +40,8 @@ def list_staged(path: Path) -> list[FileEntry]:
     for name, file in walk_files(path / STAGING):
         file.chmod(mode)
         entries.append(describe(path / STAGING, name))
+    for folder in {path / STAGING / parent for entry in entries for parent in Path(entry.path).parents}:
+        fsync_directory(folder)
     return entries
 
 
@@ -73,7 +76,7 @@ def recover(path: Path) -> None:
     for leftover in [path / PENDING_MANIFEST, path / REPLACED_MANIFEST, *path.glob(f"{TEMPORARY_PREFIX}*.part")]:
         leftover.unlink(missing_ok=True)
     if (path / STAGING).exists():
-        shutil.rmtree(path / STAGING)
+        remove_tree(path / STAGING)
 
 
 def _finish(path: Path, manifest: Manifest) -> None:

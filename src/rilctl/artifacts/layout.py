@@ -15,6 +15,7 @@ Everything named `.tmp-*` is ours, half-done, and swept when the next writer sta
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,22 @@ def fsync_file(path: Path) -> None:
 def fsync_directory(path: Path) -> None:
     """Wait until the directory's entries (renames, new files) are on the disk."""
     fsync_file(path)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory that outlives a power cut, with those above it; one that is there stays."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        fsync_directory(folder.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory with all that is in it; an error names the directory, not a file without its folder."""
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -1,7 +1,6 @@
 """A run: one output directory, pinned to one verb, config and set of inputs, with one writer."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from rilctl.artifacts.layout import (
     STAGING,
     TEMPORARY_PREFIX,
     content_files,
+    make_directory,
+    remove_tree,
     walk_files,
     write_atomic,
 )
@@ -64,7 +65,7 @@ class Run:
     @property
     def resume_dir(self) -> Path:
         """Private scratch for checkpoints, made on demand; it outlives the process, but is no part of an artifact."""
-        (self.path / RESUME).mkdir(exist_ok=True)
+        make_directory(self.path / RESUME)
         return self.path / RESUME
 
     def finished(self) -> dict[str, ArtifactSummary] | None:
@@ -144,7 +145,7 @@ class Run:
             raise UsageError(
                 f"`{path}` has files that are not of this run", hint="move them away, then run the same command again"
             )
-        path.mkdir(exist_ok=True)
+        make_directory(path)
         return ArtifactWriter(
             path,
             kind,
@@ -163,7 +164,7 @@ class Run:
     def clear_resume(self) -> None:
         """Delete the scratch; call it when everything is committed."""
         if (self.path / RESUME).exists():
-            shutil.rmtree(self.path / RESUME)
+            remove_tree(self.path / RESUME)
 
 
 @contextmanager
@@ -201,7 +202,7 @@ def open_run(
     run = Run(out, verb, config, tuple(inputs), digest, roles, optional)
     _refuse_foreign(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_directory(out)
     except OSError as error:
         raise UsageError(f"can't make `{out}`: {error.strerror or error}", hint="choose another `--out`") from error
     wanted = RunFile(

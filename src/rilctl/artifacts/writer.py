@@ -4,7 +4,6 @@ import functools
 import importlib.metadata
 import math
 import platform
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import JsonValue
 from rilctl import __version__
 from rilctl.artifacts.commit import commit_files, describe, list_staged
 from rilctl.artifacts.digests import RowsDigest, files_digest
-from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING, naming
+from rilctl.artifacts.layout import LOGS, MANIFEST, NOT_CONTENT, REJECTED, STAGING, naming, remove_tree
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.model_files import model_files_digest
 from rilctl.artifacts.read import summary_of
@@ -67,7 +66,7 @@ class ArtifactWriter:
         self._roles = list(roles)
         self._staging = path / STAGING
         if self._staging.exists():  # of an earlier writer in this process that was given up
-            shutil.rmtree(self._staging)
+            remove_tree(self._staging)
         self._staging.mkdir()
         self._row_type = ROW_TYPES.get(kind)
         self._shards = ShardWriter(self._staging, self._row_type) if self._row_type else None
@@ -118,7 +117,7 @@ class ArtifactWriter:
             UsageError: a file that is not ours is in the way.
         """
         if (self.path / MANIFEST).exists() and (existing := read_manifest(self.path)).status == "complete":
-            shutil.rmtree(self._staging)
+            remove_tree(self._staging)
             return summary_of(self.path, existing)
         self._name_shards()
         if self._num_rejected == 0:

@@ -99,7 +99,7 @@ def test_nothing_comes_of_kills_failures_and_power_cuts(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         for subject in subjects(tmp_path, processes, is_short=True):
             trains = subject.command[0] in ("sft", "pretrain-disc", "train")
-            for campaign, num in ((kills, 2), (failures, 2), (chains, 1), (power_cuts, 0 if trains else 2)):
+            for campaign, num in ((kills, 1), (failures, 2), (chains, 1), (power_cuts, 0 if trains else 2)):
                 count = campaign(processes, subject, num, random.Random(f"{campaign.__name__} {subject.name}"))
                 assert count.problems == []
                 assert count.num_trials == num and count.num_faults >= num, (campaign.__name__, count)

@@ -171,7 +171,9 @@ def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
         batch = LabelledRows(texts, [True, False] * len(own), [i for i in own for _ in range(2)])
         reports = []
         for _ in range(2):
-            reports.append(update_discriminator(disc, disc_engine, batch, budget_tokens=60, ranks=ranks)[1])
+            reports.append(
+                update_discriminator(disc, disc_engine, batch, optim=OPTIM, budget_tokens=60, ranks=ranks)[1]
+            )
             for part in ranks.padded([own], []):
                 loss, _, _ = response_loss(policy, *rows.batch(part), rows.loss)
                 engine.backward(loss)

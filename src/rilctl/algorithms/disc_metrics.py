@@ -22,25 +22,25 @@ def disc_metrics(
     """Accuracy of each side, AUC, calibration error, margin, saturation: plain floats, computed in float64.
 
     Args:
-        disc_logits_student_is_high_B: of fresh rows; a NaN leaves all metrics and is counted.
+        disc_logits_student_is_high_B: of fresh rows; one that isn't finite leaves all metrics and is counted.
         labels_student_is_one_B: 1 or True for students, 0 or False for teachers.
         logits_have_zero: False for a Bradley-Terry discriminator, whose logits mean something only within a group:
             what compares them with 0 is then absent.
 
     Returns:
-        Always `num_students`, `num_teachers`, `num_nan`. With both sides `auc` (share of student-teacher pairs whose
-        student has the higher logit, ties half) and `margin` (mean student logit - mean teacher logit).
+        Always `num_students`, `num_teachers`, `num_not_finite`. With both sides `auc` (share of student-teacher pairs
+        whose student has the higher logit, ties half) and `margin` (mean student logit - mean teacher logit).
         If logits have a zero, `student_accuracy` (share of students with logit >= 0), `teacher_accuracy` (share of
         teachers with logit < 0), their mean `balanced_accuracy`, `calibration_error` (expected, over 15 bins: mean
         over rows of their bin's |mean D - share of students|) and `saturation` (share of rows with |logit| > 5).
     """
-    known_B = ~disc_logits_student_is_high_B.isnan()
+    known_B = disc_logits_student_is_high_B.isfinite()
     logits_B, is_student_B = disc_logits_student_is_high_B[known_B].double(), labels_student_is_one_B[known_B] > 0.5
     students_S, teachers_T = logits_B[is_student_B], logits_B[~is_student_B]
     metrics = {
         "num_students": float(students_S.numel()),
         "num_teachers": float(teachers_T.numel()),
-        "num_nan": float((~known_B).sum()),
+        "num_not_finite": float((~known_B).sum()),
     }
     both_sides = students_S.numel() > 0 and teachers_T.numel() > 0
     if both_sides:

@@ -71,6 +71,8 @@ class OptimConfig(StrictModel):
     """AdamW's moment decays."""
     max_grad_norm: PositiveFloat = 1.0
     """Gradients are clipped to this norm."""
+    max_bad_steps: Annotated[PositiveInt, EXECUTION] = 5
+    """A step whose loss or gradient isn't finite changes no weight and is counted; so many in a row end the run."""
 
 
 class LoraConfig(StrictModel):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics
+from rilctl.config.fields import OptimConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
@@ -16,6 +17,7 @@ from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import DataError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.processor import EncodedPrompt
+from rilctl.stages.bad_steps import step_metrics
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,13 @@ class LabelledRows:
 
 
 def update_discriminator(
-    disc: Discriminator, engine: TrainingEngine, batch: LabelledRows, *, budget_tokens: int, ranks: Ranks
+    disc: Discriminator,
+    engine: TrainingEngine,
+    batch: LabelledRows,
+    *,
+    optim: OptimConfig,
+    budget_tokens: int,
+    ranks: Ranks,
 ) -> tuple[Tensor, dict[str, float]]:
     """Learn who said what, once. Collective.
 
@@ -53,11 +61,15 @@ def update_discriminator(
         disc: learns.
         engine: its optimizer.
         batch: this rank's rows; groups are whole.
+        optim: the optimizer's table.
         budget_tokens: of a micro-batch.
         ranks: whose rows together are the batch.
 
     Returns:
-        This rank's logits before the update (student is high), and `loss`, `grad_norm` of the batch.
+        This rank's logits before the update (student is high), and the batch's metrics, see `step_metrics`.
+
+    Raises:
+        RilctlError: as `step_metrics`.
     """
     labels_N = torch.tensor(batch.is_student, dtype=torch.float32)
     group_ids_N = torch.tensor(batch.group_ids, dtype=torch.long)
@@ -81,7 +93,8 @@ def update_discriminator(
         logits.append(logits_n.detach())
         sums.add({"loss": loss})
     report = engine.step()
-    return _in_order(logits, order), ranks.add_up(sums.read()) | {"grad_norm": report.grad_norm}
+    loss_sum = ranks.add_up(sums.read())["loss"]
+    return _in_order(logits, order), step_metrics("discriminator", loss_sum, report, optim)
 
 
 @torch.no_grad()

@@ -206,7 +206,9 @@ def _train(
             _expect(disc, [learned[pick] for pick in (*ranks.share(picks), *soon)])
             batch = _labelled([learned[pick] for pick in ranks.share(picks)])
             with phase("pretrain-disc", "update"):
-                logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget_tokens, ranks=ranks)
+                logits_N, report = update_discriminator(
+                    disc, engine, batch, optim=config.optim, budget_tokens=budget_tokens, ranks=ranks
+                )
             report |= health(disc, logits_N, batch.is_student, ranks=ranks)
             metrics = {f"disc/{name}": value for name, value in report.items()}
             with ranks.together():

@@ -33,6 +33,7 @@ from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
+from rilctl.stages.bad_steps import step_metrics
 from rilctl.stages.checkpoints import Checkpoints
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import (
@@ -229,12 +230,10 @@ class _Trainer:
             engine.backward(loss)
             sums.add({"loss": loss})
         report = engine.step()
-        return {
-            "sft/loss": self.ranks.add_up({"loss": 0.0} | sums.read())["loss"],
-            "sft/grad_norm": report.grad_norm,
-            "sft/lr": report.lr,
-            "sft/num_tokens": float(num_tokens),
-        }
+        loss_sum = self.ranks.add_up({"loss": 0.0} | sums.read())["loss"]
+        metrics = step_metrics("student", loss_sum, report, self.config.optim)
+        metrics["num_tokens"] = float(num_tokens)
+        return {f"sft/{name}": value for name, value in metrics.items()}
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:

@@ -124,7 +124,7 @@ def tell_apart(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for student, teacher in zip(question.students, question.teachers, strict=False)
     ]
     budget, batch = config.engine.tokens_per_micro_batch, _labelled(ranks.share(pairs))
-    logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget, ranks=ranks)
+    logits_N, report = update_discriminator(disc, engine, batch, optim=config.optim, budget_tokens=budget, ranks=ranks)
     report |= health(disc, logits_N, batch.is_student, ranks=ranks)
     return report | _held_out_report(disc, pairs, pairs, 2, budget, ranks), {"discriminator": engine}
 

@@ -7,7 +7,7 @@ from rilctl.algorithms.disc_metrics import disc_metrics, length_only_accuracy
 
 from . import reference
 
-COUNTS = {"num_students", "num_teachers", "num_nan"}
+COUNTS = {"num_students", "num_teachers", "num_not_finite"}
 NEED_NO_ZERO = COUNTS | {"auc", "margin"}
 NEED_A_ZERO = {"student_accuracy", "teacher_accuracy", "balanced_accuracy", "calibration_error", "saturation"}
 
@@ -21,7 +21,7 @@ def test_by_hand():
     assert metrics["auc"] == pytest.approx((2 + 1.5 + 1) / 6, rel=1e-15)
     assert metrics["margin"] == pytest.approx(1 / 3 + 3, rel=1e-15)
     assert metrics["saturation"] == 0.2
-    assert (metrics["num_students"], metrics["num_teachers"], metrics["num_nan"]) == (3, 2, 0)
+    assert (metrics["num_students"], metrics["num_teachers"], metrics["num_not_finite"]) == (3, 2, 0)
     # bins: D(2) = .88 alone, D(0) = .5 with one student of two, D(-1) = .27 alone, D(-6) = .002 alone
     sigmoid = lambda z: 1 / (1 + math.exp(-z))  # noqa: E731
     expected = ((1 - sigmoid(2)) + 0 + (1 - sigmoid(-1)) + sigmoid(-6)) / 5
@@ -40,10 +40,10 @@ def test_what_cannot_be_computed_is_absent():
     assert no_zero.keys() == NEED_NO_ZERO
 
 
-def test_nan_is_counted_and_left_out():
+def test_what_is_not_finite_is_counted_and_left_out():
     labels_B = torch.tensor([1, 0, 1, 0])
-    with_nan = disc_metrics(torch.tensor([1.0, -2.0, math.nan, math.nan]), labels_B)
-    assert with_nan == disc_metrics(torch.tensor([1.0, -2.0]), labels_B[:2]) | {"num_nan": 2.0}
+    with_some = disc_metrics(torch.tensor([1.0, -2.0, math.nan, math.inf]), labels_B)
+    assert with_some == disc_metrics(torch.tensor([1.0, -2.0]), labels_B[:2]) | {"num_not_finite": 2.0}
 
 
 def test_equals_the_reference():

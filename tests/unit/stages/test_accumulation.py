@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rilctl.config.fields import ModelConfig
+from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscLoss
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
@@ -27,6 +27,7 @@ from rilctl.stages.sft import SftRow, _Trainer
 from rilctl.testing.small_vlms import build_small_vlm
 
 QUESTIONS = {"add these": 3, "what is the sum of all that you see here?": 2, "and": 1, "read them all, please": 4}
+OPTIM = OptimConfig(lr=1e-4)
 TEXTS = ["4", "i see 4 + 4 = 8. answer 8", "answer 12", "no", "digits 4, 4 make 8. answer 8"]
 
 
@@ -158,7 +159,7 @@ def test_discriminator(vlm: Vlm, loss: DiscLoss) -> None:
     def step(budget: int) -> tuple[float, Gradients]:
         disc.zero_grad()
         engine = Gradients(disc)
-        logits_N, report = update_discriminator(disc, engine, batch, budget_tokens=budget, ranks=Ranks())
+        logits_N, report = update_discriminator(disc, engine, batch, optim=OPTIM, budget_tokens=budget, ranks=Ranks())
         logits.append(logits_N)
         return report["loss"], engine
 

@@ -32,6 +32,7 @@ from rilctl.stages.sft import SftRow, _Trainer
 from rilctl.testing.small_vlms import build_small_vlm
 
 NUM_GROUPS = 6
+OPTIM = OptimConfig(lr=1e-4)
 WHOLE, SMALL = 10**6, 40
 """Budgets: all groups in one micro-batch, each in one of its own."""
 READS = (torch.Tensor.tolist, torch.Tensor.cpu, torch.Tensor.numpy)
@@ -100,7 +101,7 @@ def vlm(tmp_path: Path) -> Vlm:
 
 
 def engine(module: Any) -> TorchTraining:
-    return TorchTraining(module.trained_parameters(), OptimConfig(lr=1e-4), num_steps=100)
+    return TorchTraining(module.trained_parameters(), OPTIM, num_steps=100)
 
 
 def groups(vlm: Vlm) -> list[Group]:
@@ -160,7 +161,7 @@ def test_a_discriminators_update_reads_its_loss_and_logits_once(vlm: Vlm, loss: 
     found = []
     for budget in (WHOLE, SMALL):
         with Waits() as waits:
-            update_discriminator(disc, engine(disc), batch, budget_tokens=budget, ranks=Ranks())
+            update_discriminator(disc, engine(disc), batch, optim=OPTIM, budget_tokens=budget, ranks=Ranks())
         found.append(waits.of("stages", "algorithms", "engines"))
     assert found[0] == found[1] > 0
 

@@ -14,12 +14,18 @@ class StepReport:
     """What an optimizer step did.
 
     Args:
-        grad_norm: before clipping.
+        grad_norm: before clipping; None: the step is bad, loss or gradient isn't finite, and no weight was changed.
         lr: learning rate of this step.
+        number: of the step, from 1; bad ones count.
+        num_bad: bad steps of the run so far.
+        num_bad_in_a_row: those that end with this one, in this process.
     """
 
-    grad_norm: float
+    grad_norm: float | None
     lr: float
+    number: int = 1
+    num_bad: int = 0
+    num_bad_in_a_row: int = 0
 
 
 class TrainingEngine(Protocol):
@@ -33,7 +39,10 @@ class TrainingEngine(Protocol):
         """Add this micro-batch's gradients; its loss already has the denominator of the whole batch of all ranks."""
 
     def step(self) -> StepReport:
-        """Clip, update the weights, forget the gradients. Raises `RilctlError` where the gradient isn't finite."""
+        """Clip, update the weights, forget the gradients.
+
+        Where a loss or the gradient isn't finite, on any rank, all ranks keep weights and optimizer state as they are.
+        """
 
     def save(self, directory: Path, disk: Disk) -> None:
         """Hand weights that train and optimizer state, as they are now, to the disk; `load` continues bit for bit.

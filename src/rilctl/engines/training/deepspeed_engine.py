@@ -1,5 +1,6 @@
 """DeepSpeed training of all weights: ZeRO 0-3, with checkpoints that any engine on any number of ranks reads."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.disk import Disk
-from rilctl.engines.training.optimizer import Schedule, make_adamw
+from rilctl.engines.training.optimizer import Schedule, make_adamw, told
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles, state_file, state_layouts
 from rilctl.engines.training.zero import initialize
@@ -56,7 +57,7 @@ class DeepspeedTraining:
         model.requires_grad_(False)
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
-        if self._stage == 0:  # DeepSpeed would clip, but keep the norm to itself
+        if self._stage == 0:  # DeepSpeed would clip, but keep the norm to itself, and leave no step out
             self._adamw.register_step_pre_hook(self._clip_gradients)
         clip_there = self._clip if self._stage > 0 else 0.0
         self._engine, self.sharding = initialize(model, head, config, self._adamw, clip_there, beside)
@@ -66,14 +67,17 @@ class DeepspeedTraining:
 
     def backward(self, loss: Tensor) -> None:
         """See `TrainingEngine`."""
-        self._engine.backward(loss * self._ranks.size)  # the ranks' gradients are averaged
+        self._engine.backward(told(loss) * self._ranks.size)  # the ranks' gradients are averaged
 
     def step(self) -> StepReport:
         """See `TrainingEngine`."""
         lr = self.schedule.prepare()
         self._engine.step()
         grad_norm = self._grad_norm if self._stage == 0 else float(self._engine.get_global_grad_norm())
-        return self.schedule.report(grad_norm, lr)
+        report = self.schedule.report(grad_norm, lr)
+        if report.grad_norm is None:
+            self._state.forget_gradients()
+        return report
 
     @torch.no_grad()
     def save(self, directory: Path, disk: Disk) -> None:
@@ -99,3 +103,6 @@ class DeepspeedTraining:
 
     def _clip_gradients(self, *_: Any) -> None:
         self._grad_norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self._clip))
+        if not math.isfinite(self._grad_norm):
+            for parameter in self.parameters.values():
+                parameter.grad = None  # AdamW leaves it alone

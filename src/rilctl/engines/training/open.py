@@ -40,8 +40,10 @@ def open_training(
     if not isinstance(engine, DeepspeedEngineConfig):
         return TorchTraining(parameters, optim, num_steps=num_steps)
     vlm, sees_pictures = (trained, True) if isinstance(trained, Vlm) else (trained.vlm, trained.sees_pictures)
-    # Alone on ZeRO-3 too: what a step's first micro-batch doesn't use keeps the gradient of the step before there.
-    if ranks.size > 1 or (engine.zero_stage == 3 and vlm.adapter is None):
+    # Alone too, on ZeRO-3 and on ZeRO-2 with offload: what a step's first micro-batch doesn't use keeps the gradient of
+    # the step before there.
+    keeps_gradients = engine.zero_stage == 3 or (engine.zero_stage == 2 and engine.offload != "none")
+    if ranks.size > 1 or (keeps_gradients and vlm.adapter is None):
         _use_every_module(vlm, sees_pictures=sees_pictures)
     if vlm.adapter is not None:
         return TorchTraining(parameters, optim, num_steps=num_steps, ranks=ranks)

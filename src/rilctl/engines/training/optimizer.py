@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
-from rilctl.errors import RilctlError
 from rilctl.models.sharding import whole_shape
 
 
@@ -21,7 +20,7 @@ def make_adamw(parameters: Mapping[str, nn.Parameter], optim: OptimConfig) -> to
 
 
 class Schedule:
-    """Gives the optimizer its learning rate, step after step.
+    """Gives the optimizer its learning rate, step after step, and counts the bad ones.
 
     Args:
         optimizer: whose groups get it.
@@ -33,24 +32,36 @@ class Schedule:
         self._optimizer = optimizer
         self._optim = optim
         self._num_steps = num_steps
+        self._num_bad: int | None = None
+        self._num_bad_in_a_row = 0
         self.steps_done = 0
 
     def prepare(self) -> float:
         """Set and return the learning rate of the step that comes."""
+        if self._num_bad is None:  # a checkpoint may have been read: AdamW doesn't count the steps that weren't taken
+            moments = next(filter(None, self._optimizer.state.values()), {"step": 0})
+            self._num_bad = self.steps_done - int(moments["step"])
         lr = learning_rate(self._optim, self.steps_done, self._num_steps)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         return lr
 
     def report(self, grad_norm: float, lr: float) -> StepReport:
-        """What was done. Raises `RilctlError` where the gradient was not finite."""
+        """What was done; a norm that isn't finite says that nothing was."""
         self.steps_done += 1
-        if not math.isfinite(grad_norm) or grad_norm < 0:  # DeepSpeed says -1
-            raise RilctlError(
-                f"the gradient is not finite at optimizer step {self.steps_done}",
-                hint="lower `optim.lr`, or use dtype = `float32`; the last checkpoint is intact",
-            )
-        return StepReport(grad_norm=grad_norm, lr=lr)
+        is_bad = not math.isfinite(grad_norm)
+        self._num_bad = (self._num_bad or 0) + is_bad
+        self._num_bad_in_a_row = self._num_bad_in_a_row + 1 if is_bad else 0
+        return StepReport(None if is_bad else grad_norm, lr, self.steps_done, self._num_bad, self._num_bad_in_a_row)
+
+
+def told(loss: Tensor) -> Tensor:
+    """The same loss; where it isn't finite, its gradient is NaN also where a mask would hide that.
+
+    So every rank's loss is in the norm that all ranks know, and nobody has to ask.
+    """
+    factor: Tensor = 1 + (loss.detach() - loss.detach())  # exactly 1, or NaN
+    return loss * factor
 
 
 def learning_rate(optim: OptimConfig, steps_done: int, num_steps: int) -> float:

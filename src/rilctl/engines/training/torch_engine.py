@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.disk import Disk
-from rilctl.engines.training.optimizer import Schedule, make_adamw
+from rilctl.engines.training.optimizer import Schedule, make_adamw, told
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles, state_file, state_layouts, state_tensors
 
@@ -40,7 +40,7 @@ class TorchTraining:
 
     def backward(self, loss: Tensor) -> None:
         """See `TrainingEngine`."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        told(loss).backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> StepReport:
         """See `TrainingEngine`."""
@@ -53,7 +53,8 @@ class TorchTraining:
         self._ranks.add_gradients([p.grad for p in self.parameters.values() if p.grad is not None])
         grad_norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self._max_grad_norm))
         report = self.schedule.report(grad_norm, lr)
-        self.optimizer.step()
+        if report.grad_norm is not None:
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return report
 

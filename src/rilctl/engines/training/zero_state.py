@@ -1,8 +1,9 @@
 """A parameter's whole state out of ZeRO's partitions, and back into them. Collective.
 
 DeepSpeed's own checkpoints fit one number of ranks and are pickled; its accessors (`deepspeed.utils.safe_get_full_*`)
-give what any engine can read. Two gaps in 0.19.8 are closed here: moments exist only after a first step, and of several
-groups only the first one's are linked to its parameters.
+give what any engine can read. Three gaps in 0.19.8 are closed here: moments exist only after a first step, of several
+groups only the first one's are linked to its parameters, and in bfloat16 with offload the gradients of a step that was
+left out stay.
 """
 
 from collections.abc import Iterator
@@ -77,6 +78,12 @@ class ZeroState:
                 zeros = {key: torch.zeros_like(flat) for key in MOMENTS}
                 self._adamw.state[flat] = {"step": torch.zeros((), device=flat.device), **zeros}
         self._link()
+
+    def forget_gradients(self) -> None:
+        """Of a step that was left out."""
+        if self._stage in (1, 2) and not _is_bf16(self._engine.optimizer):
+            for group in self._engine.optimizer.averaged_gradients:
+                self._engine.optimizer.averaged_gradients[group] = None
 
     def _put(self, parameter: nn.Parameter, value: Tensor, key: str | None) -> None:
         if self._stage == 3:

@@ -6,6 +6,7 @@ Shapes: N policy rows of a micro-batch, R response tokens.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from rilctl.algorithms.policy_metrics import policy_means
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
-from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.base import StepReport, TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.models.policy import response_logprobs, response_loss
@@ -21,6 +22,7 @@ from rilctl.models.prefix import KeptPrefix, Prefix
 from rilctl.models.processor import EncodedPrompt
 from rilctl.models.prompts import collate_responses
 from rilctl.models.vlm import Vlm
+from rilctl.stages.bad_steps import step_metrics
 from rilctl.stages.ril.objective import MicroBatch, Objective
 from rilctl.stages.ril.rows import Group
 
@@ -49,8 +51,12 @@ class PolicyUpdate:
         """The rollouts of a step are made in it, of so many prompts."""
         return self.kept.expecting(num_prompts) if self.kept is not None else nullcontext()
 
-    def update(self, groups: Sequence[Group]) -> dict[str, float | None]:
-        """`policy_updates` optimizer steps on the policy rows of all ranks' groups; metrics of the whole batch."""
+    def update(self, groups: Sequence[Group]) -> dict[str, float]:
+        """`policy_updates` optimizer steps on the policy rows of all ranks' groups; metrics of the whole batch.
+
+        Raises:
+            RilctlError: as `step_metrics`.
+        """
         algorithm = self.config.algorithm
         correction = self.config.sampler_correction if self.config.corrects_sampler else None
         parts = list(self._micro_batches(groups))
@@ -58,6 +64,7 @@ class PolicyUpdate:
         denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
         references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
+        reports = list[StepReport]()
         for update in range(1, algorithm.policy_updates + 1):
             sums = DeviceSums()
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
@@ -67,20 +74,19 @@ class PolicyUpdate:
                 if update == algorithm.policy_updates:  # the one that is reported
                     own = {"loss": loss, "entropy": entropy_T.sum(), "tokens": part.mask_NR.sum()}
                     sums.add(own | objective.sums(logprobs_NR))
-            report = self.engine.step()
+            reports.append(self.engine.step())
         total = self.ranks.add_up(sums.read())
         loss_sum, entropy_sum, num_tokens = (total.pop(name) for name in ("loss", "entropy", "tokens"))
+        steps = [step_metrics("policy", loss_sum, report, self.config.optim) for report in reports]
         means = policy_means(total)
         mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
         if mean_weight is not None and mean_square:
             means["student_effective_sample_size"] = min(1.0, mean_weight**2 / mean_square)  # above 1 by rounding only
-        return {
-            "policy/loss": loss_sum,
-            "policy/grad_norm": report.grad_norm,
-            "policy/lr": report.lr,
-            "policy/entropy": entropy_sum / num_tokens if num_tokens else None,
-            **{f"policy/{name}": value for name, value in means.items()},
-        }
+        if num_tokens:
+            means["entropy"] = entropy_sum / num_tokens
+        if reports[-1].grad_norm is None:  # the cause of a bad step is in one of them or another
+            means = {name: value for name, value in means.items() if isfinite(value)}
+        return {f"policy/{name}": value for name, value in (means | steps[-1]).items()}
 
     def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """The loss with its gradient, logprobs_NR, entropy_T."""

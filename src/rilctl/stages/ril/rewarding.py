@@ -4,6 +4,7 @@ Shapes: B groups, G rows of the largest group.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ def assign_rewards(groups: Sequence[Group], algorithm: AlgorithmConfig, disc_los
     row_mask_BG = _grid(groups, lambda row: 1.0)[1]
     if disc_loss is not None:
         teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()
-        logits_BG = _grid(groups, lambda row: row.disc_logit)[0]
+        logits_BG = _grid(groups, lambda row: nan if row.disc_logit is None else row.disc_logit)[0]
         similarity = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
     if algorithm.uses_judge:
         answer = MaskedRewards(*_grid(groups, lambda row: row.answer_reward))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypedDict
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.errors import RilctlError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.prefix import KeptPrefix
 from rilctl.stages.disc_update import LabelledRows, health, score, update_discriminator
@@ -71,7 +73,7 @@ class Learner:
             Metrics of all ranks' rows.
 
         Raises:
-            RilctlError: too many rows without a verdict, or a gradient that isn't finite.
+            RilctlError: too many rows without a verdict, or too many bad steps in a row.
         """
         metrics: dict[str, float | None] = {}
         after = None
@@ -127,7 +129,8 @@ class Learner:
             report: dict[str, float] = {}
             for _ in range(algorithm.disc_updates):
                 assert self.disc_engine is not None
-                logits_N, report = update_discriminator(disc, self.disc_engine, batch, **options)
+                optim = self.config.discriminator.optim
+                logits_N, report = update_discriminator(disc, self.disc_engine, batch, optim=optim, **options)
                 first = logits_N if first is None else first
             return first, {f"disc/{name}": value for name, value in report.items()}
 
@@ -141,8 +144,14 @@ class Learner:
             def after() -> dict[str, float]:
                 return update()[1]
 
+        num_finite = self.ranks.total(int(logits_N.isfinite().sum()))
+        if not num_finite and not algorithm.disc_updates:
+            raise RilctlError(
+                "the discriminator computes no finite logit for any row of a step, and `disc_updates` = 0",
+                hint="use dtype = `float32`, or run `rilctl pretrain-disc` again in a new directory",
+            )
         for row, logit in zip(rows, logits_N.tolist(), strict=True):
-            row.disc_logit = logit
+            row.disc_logit = logit if isfinite(logit) else None
         fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student, ranks=self.ranks)
         return metrics | {f"disc/{name}": value for name, value in fresh.items()}, after
 

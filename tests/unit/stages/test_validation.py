@@ -152,13 +152,14 @@ def test_a_better_student_doesn_t_replace_the_one_that_the_checkpoint_knows(tmp_
     best = BestStudent(tmp_path)
     best.settle(None)
     for step in (0, 3, 5):
-        best.keep(step, lambda path: path.mkdir())
+        entries = best.keep(step, lambda path: path.mkdir())
         if step == 0:
             best.settle(0)
     assert {path.name for path in tmp_path.iterdir()} == {"best-00000000", "best-00000005"}
     again = BestStudent(tmp_path)
     again.settle(0)
     assert {path.name for path in tmp_path.iterdir()} == {"best-00000000"}
-    shutil.rmtree(again.path(0))
-    with pytest.raises(ArtifactError, match="was the best student so far"):
-        again.settle(0)
+    again.check(0, entries, hint="")
+    (again.path(0) / "added").touch()
+    with pytest.raises(ArtifactError, match=r"best-00000000/added` was not written"):
+        again.check(0, entries, hint="")

@@ -11,7 +11,7 @@ from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.engines import TrainingEngineConfig
 from rilctl.config.recipe import Verb
 from rilctl.engines.training.ranks import Ranks, end_process, open_ranks
-from rilctl.errors import InterruptedByUser, UsageError
+from rilctl.errors import InputError, InterruptedByUser, UsageError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.context import StageContext
@@ -52,7 +52,13 @@ def open_ranked_run(
     roles: Mapping[str, ArtifactKind],
     optional: Set[str] = frozenset(),
 ) -> Iterator[Run]:
-    """`open_run` by rank 0, which alone writes; the others know the directory. Raises as `open_run` does."""
+    """`open_run` by rank 0, which alone writes; the others know the directory.
+
+    Raises:
+        InputError: a rank reads other inputs or another recipe than rank 0: hosts have copies of their own.
+        RilctlError: as `open_run` does.
+    """
+    _refuse_other_inputs(ranks, verb, semantic, inputs)
     config = context.recipe.model_dump(mode="json")
     run = Run(context.out, verb, config, tuple(inputs), provenance_digest(verb, semantic, inputs), roles, optional)
     with ExitStack() as held:
@@ -70,6 +76,20 @@ def open_ranked_run(
                 )
                 run = held.enter_context(opened)
         yield run
+
+
+def _refuse_other_inputs(
+    ranks: Ranks, verb: Verb, semantic: dict[str, JsonValue], inputs: Sequence[InputEntry]
+) -> None:
+    own = {"recipe": provenance_digest(verb, semantic, ())} | {entry.role: entry.digest for entry in inputs}
+    first = ranks.gather(own)[0]
+    differing = sorted(role for role in own.keys() | first.keys() if own.get(role) != first.get(role))
+    with ranks.together():
+        if differing:
+            raise InputError(
+                f"rank {ranks.rank} has another {', '.join(differing)} than rank 0",
+                hint="give all hosts the same recipe, data set and model directories",
+            )
 
 
 def asked_to_stop(context: StageContext, ranks: Ranks) -> int:

@@ -278,6 +278,24 @@ def test_nobody_reads_the_result(tmp_path: Path) -> None:
     assert "BrokenPipe" not in stderr
 
 
+def test_a_full_disk_behind_stdout_is_named(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        process = start("", "train", cwd=tmp_path, stdout=full.fileno())
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: no space left on device: stdout\n" in stderr
+
+
+def test_a_full_disk_behind_stderr_ends_nothing(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, str(STAGE), "train"]
+        environment = {**os.environ, "SCRIPT": "progress"}
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, text=True, env=environment, timeout=60
+        )
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/runs/default/train/student\n")
+
+
 def test_nobody_reads_the_progress_and_the_work_goes_on(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

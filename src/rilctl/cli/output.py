@@ -9,13 +9,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
+from rilctl.artifacts.layout import naming
 from rilctl.cli import format
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
@@ -114,7 +114,7 @@ def result(text: str) -> None:
 
 def result_bytes(remaining: bytes) -> None:
     """The same, of bytes that end in a line feed."""
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError), naming(Path("stdout")):
         while remaining:
             remaining = remaining[os.write(_result_descriptor, remaining) :]
 
@@ -163,7 +163,7 @@ def speak_for(rank: int) -> None:
     _rank = rank
 
 
-def write_results_to(path: "Path") -> None:
+def write_results_to(path: Path) -> None:
     """Results go to a file: another process writes them to its stdout."""
     global _result_descriptor
     _result_descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

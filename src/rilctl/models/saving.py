@@ -15,9 +15,9 @@ _NUMBER = re.compile(r"os error (\d+)")
 
 
 @contextmanager
-def saving(directory: Path) -> Iterator[None]:
-    """Raise `OSError`, and one that names a file or the folder, where writing into a directory fails."""
-    with naming(directory):
+def saving(path: Path) -> Iterator[None]:
+    """Raise `OSError`, and one that names a file or else this file or folder, where writing it fails."""
+    with naming(path):
         try:
             yield
         except SafetensorError as error:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rilctl.artifacts.model_files import write_texts
 from rilctl.models.lora import merged_state_dict
+from rilctl.models.saving import saving
 from rilctl.models.vlm import Vlm
 
 INDEX = "model.safetensors.index.json"
@@ -60,11 +61,12 @@ def export_untied(vlm: Vlm, directory: Path, dtype: torch.dtype) -> None:
 def export_files(vlm: Vlm, directory: Path) -> None:
     """All of `export_untied` but the weights: tokenizer and processor as they came, a configuration that unties."""
     directory.mkdir(parents=True, exist_ok=True)
-    write_texts(vlm.texts, directory)
     config = json.loads(vlm.texts["config.json"])
     for part in (config, config.get("text_config", {})):
         part["tie_word_embeddings"] = False
-    (directory / "config.json").write_text(json.dumps(config, indent=2))
+    with saving(directory):
+        write_texts(vlm.texts, directory)
+        (directory / "config.json").write_text(json.dumps(config, indent=2))
 
 
 def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None:
@@ -76,7 +78,8 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
     def flush() -> None:
         nonlocal num_bytes, num_shards
         name = f"model-{num_shards:05d}.safetensors"
-        save_file(shard, directory / name, metadata={"format": "pt"})
+        with saving(directory / name):
+            save_file(shard, directory / name, metadata={"format": "pt"})
         file_of.update(dict.fromkeys(shard, name))
         shard.clear()
         num_bytes, num_shards = 0, num_shards + 1
@@ -90,7 +93,8 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
     for old in directory.glob("model*.safetensors"):
         if old.name not in file_of.values():
             old.unlink()
-    (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": file_of}))
+    with saving(directory / INDEX):
+        (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": file_of}))
     mode = (directory / INDEX).stat().st_mode & 0o666  # as the umask has it; the library lets the owner alone read
     for name in set(file_of.values()):
         (directory / name).chmod(mode)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rilctl.artifacts.layout import naming
 from rilctl.reporting.metrics import MetricsRow, read_metrics
 from rilctl.reporting.tables import ARM_TITLES, AccuracyRow
 
@@ -107,7 +108,8 @@ def _figure(out: Path, *, width: float, height: float, columns: int) -> Iterator
         axes = figure.subplots(1, columns, squeeze=False)[0]
         yield figure, list(axes)
         out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out)
+        with naming(out):
+            figure.savefig(out)
 
 
 def _draw_run(axis: Axes, run: Sequence[MetricsRow], metric: str, colour: str) -> None:

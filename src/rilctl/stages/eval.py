@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.artifacts.layout import RUN
+from rilctl.artifacts.layout import RUN, naming
 from rilctl.artifacts.read import read_manifest, resolve
 from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.evaluation import EvalConfig
@@ -134,9 +134,9 @@ def _write(
     writer.write_rows(row for result in results for row in result.records)
     writer.write_rejected(rejected)
     name = this_run.inputs[0].name
-    (writer.staging() / "table.md").write_text(
-        markdown_row(name, scores, describe_settings(suite.benchmarks, settings)), encoding="utf-8"
-    )
+    table = writer.staging() / "table.md"
+    with naming(table):
+        table.write_text(markdown_row(name, scores, describe_settings(suite.benchmarks, settings)), encoding="utf-8")
     outputs = {"evaluation": writer.commit(metrics=metrics), "responses": responses_summary}
     for row in rejected[:5]:
         context.reporter.warn(f"question `{row.sample_id}` of {row.source} has no score: {row.message}")

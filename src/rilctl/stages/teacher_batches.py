@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.layout import naming
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import SampleSet
@@ -60,7 +61,8 @@ def write_batches(
         for name, teacher in remote.items():
             requests = teacher_requests(config, name, data.samples, imports)
             lines = _lines(context, cache, name, teacher, requests, teacher.sampling or config.sampling)
-            files += _write_files(folder, name, lines)
+            with naming(folder):
+                files += _write_files(folder, name, lines)
     return files
 
 

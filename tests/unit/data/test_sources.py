@@ -12,6 +12,7 @@ import pytest
 from rilctl.config.data import DataConfig
 from rilctl.data.load import load_samples
 from rilctl.data.sample import SampleSet
+from rilctl.data.sources.lines import read_list_or_lines
 from rilctl.errors import CredentialError, DataError
 
 from .helpers import png, table, write_lines
@@ -278,3 +279,10 @@ def test_parquet_of_plain_types(tmp_path: Path, pictures: Path) -> None:
     pq.write_table(pa.table({**columns, "images": [1, 2]}), pictures / "n.parquet")
     with pytest.raises(DataError, match="holds int64, not images"):
         load(table(type="parquet", path=str(pictures / "n.parquet")))
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_a_file_on_a_broken_disk_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/proc/self/mem")  # its first byte can't be read: EIO
+    with pytest.raises(DataError, match=rf"{name} can't be read: input/output error"):
+        next(read_list_or_lines(tmp_path / name))

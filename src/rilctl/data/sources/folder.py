@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rilctl.config.data import FolderData
 from rilctl.data.sources.base import RawRow, Table, check_columns, existing
+from rilctl.data.sources.lines import reading
 from rilctl.errors import DataError, RowError
 
 IMAGE_DIVIDER = ";"
@@ -15,7 +16,7 @@ def open_folder(config: FolderData, base_dir: Path) -> Table:
     """The rows of the CSV; image paths start from the folder. Raises `DataError`."""
     folder = existing(config.path, base_dir, folder=True)
     path = existing(config.table, folder)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         try:
             header = csv.DictReader(file).fieldnames or ()
         except csv.Error as error:
@@ -25,7 +26,7 @@ def open_folder(config: FolderData, base_dir: Path) -> Table:
 
 
 def _read_csv(path: Path, images_column: str) -> Iterator[RawRow]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
         while True:
             try:

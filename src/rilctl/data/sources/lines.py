@@ -3,6 +3,7 @@
 import codecs
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,21 @@ class Line:
     fetch: Callable[[], Mapping[str, object]]
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise `DataError`, which names the file, where the operating system can't read it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{path} can't be read: {(error.strerror or str(error)).lower()}", hint="check its permissions and the disk"
+        ) from error
+
+
 def read_lines(path: Path) -> Iterator[Line]:
     """The objects of a JSON Lines file; blank lines are skipped."""
     offset = 0
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 name = f"{path.name}:{number}"
@@ -42,13 +54,14 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
     Raises:
         DataError: a list that is no JSON: nothing in it can be told apart.
     """
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         start = file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()
     if not start.startswith(b"["):
         yield from read_lines(path)
         return
     try:
-        values = json.loads(path.read_bytes())
+        with reading(path):
+            values = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: not a JSON list: {error}", hint="one JSON object on each line is read as well"
@@ -60,7 +73,7 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
 
 
 def _read_again(path: Path, offset: int, name: str) -> Mapping[str, object]:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         file.seek(offset)
         return _whole(_parse(file.readline(), name))
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 
+from rilctl.artifacts.layout import naming
 from rilctl.artifacts.model_files import read_texts, write_texts
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
 from rilctl.errors import RilctlError
+from rilctl.models.saving import saving
 from rilctl.models.source import find_local
 from rilctl.models.vlm import load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
@@ -47,7 +49,8 @@ def build_small(name: str, revision: str | None, directory: Path, *, base_dir: P
     about = _from_files(name, revision, directory, base_dir) or _from_family(name, directory)
     model = ModelConfig(model=str(directory), random_weights=True, seed=seed)
     loaded = load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True)
-    loaded.model.save_pretrained(directory)
+    with saving(directory):
+        loaded.model.save_pretrained(directory)
     return about
 
 
@@ -136,4 +139,5 @@ def _shrink_text(text: dict[str, Any]) -> None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    with naming(path):
+        path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

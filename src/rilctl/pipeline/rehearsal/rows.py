@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rilctl.artifacts.layout import naming
 from rilctl.config.data import ChatData, DataConfig, DigitsData, FolderData, JsonlData, LlavaData, ParquetData
 from rilctl.data.sources.base import absolute
 from rilctl.data.sources.lines import read_list_or_lines
@@ -97,4 +98,5 @@ def _made(config: LlavaData | ChatData | JsonlData, index: int) -> dict[str, Any
 
 def _write_rows(path: Path, rows: list[Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with naming(path):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

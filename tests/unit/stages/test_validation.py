@@ -1,7 +1,6 @@
 """Validation in `train`: a judge that says nothing, or comes back late, and which student is the best."""
 
 import json
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -105,7 +105,7 @@ def evaluation(session: nox.Session) -> None:
 
 @nox.session
 def crash(session: nox.Session) -> None:
-    """What docs/reliability.md promises, at length (half an hour): changed files, kills, errors, power cuts."""
+    """What docs/reliability.md promises, at length (half an hour): changed files, races, kills, errors, power cuts."""
     session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
     session.run("python", "-m", "tests.crash.campaign", *session.posargs, env=ONE_THREAD)
 

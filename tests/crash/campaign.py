@@ -15,12 +15,13 @@ from .changed_files import change_files, make_workspace, table
 from .kills import chains, failures, kills
 from .power_cuts import power_cuts
 from .processes import Processes
+from .races import run_races
 from .shim import why_not
 from .trials import Count, subjects
 
 TRIED = {each.__name__.replace("_", "-"): each for each in (kills, failures, chains, power_cuts)}
-USUAL = {"changes": 1200, "kills": 24, "failures": 24, "chains": 6, "power-cuts": 16}
-"""How many: changes in all, of the others for each command."""
+USUAL = {"changes": 1200, "races": 30, "kills": 24, "failures": 24, "chains": 6, "power-cuts": 16}
+"""How many: changes in all, of each race, of the others for each command."""
 
 
 def main() -> int:
@@ -38,6 +39,11 @@ def main() -> int:
             tallies = change_files(workspace, num, seed)
             problems += [line for tally in tallies for line in tally.silent]
             print(table(tallies), flush=True)
+        if num := wanted.pop("races"):
+            print("\n| race | times | wrong |\n| --- | ---: | ---: |")
+            for name, wrong in run_races(num):
+                print(f"| {name} | {num} | {len(wrong)} |", flush=True)
+                problems += wrong
         reason = why_not()
         if reason and any(wanted.values()):
             print(f"no kills, failures and power cuts: {reason}", file=sys.stderr)

@@ -1,9 +1,5 @@
-"""Processes that start together at one artifact or one call cache: nothing is lost, nothing is there twice.
+"""Processes that start together at one artifact or one call cache: nothing is lost, nothing is there twice."""
 
-`python -m tests.crash.races 100` from the repository's root runs each race so often and prints the counts.
-"""
-
-import argparse
 import json
 import os
 import signal
@@ -130,23 +126,12 @@ def _going_on(folder: Path, *, after_s: float) -> Iterator[None]:
     thread.join()
 
 
-def main() -> int:
-    """See the top of this file; exit code 1 if anything went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("times", type=int, nargs="?", default=100)
-    times, num_wrong = parser.parse_args().times, 0
-    print("| race | times | as promised |\n| --- | ---: | ---: |")
+def run_races(num: int) -> Iterator[tuple[str, list[str]]]:
+    """Every race's name, and what went wrong when it was run so often."""
     with opened_racers() as racers:
         for name, race in RACES.items():
             wrong = []
-            for _ in range(times):
+            for _ in range(num):
                 with tempfile.TemporaryDirectory() as folder:
                     wrong += [said] if (said := race(racers, Path(folder) / "w")) else []
-            print(f"| {name} | {times} | {times - len(wrong)} |", flush=True)
-            print("\n".join(wrong), file=sys.stderr)
-            num_wrong += len(wrong)
-    return 1 if num_wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            yield name, wrong

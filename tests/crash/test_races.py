@@ -1,4 +1,4 @@
-"""A few of each race; `python -m tests.crash.races 100` runs more."""
+"""A few of each race; the campaign runs more."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The one model that `sft` or `pretrain-disc` trains."""
 
+from collections.abc import Sequence
+
 import torch
 
 from rilctl.config.engines import TrainingEngineConfig
@@ -8,7 +10,9 @@ from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.adapters import with_adapter
 from rilctl.models.checkpointing import enable_checkpointing
+from rilctl.models.identity import changed
 from rilctl.models.vlm import Vlm
+from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.context import StageContext
 
 
@@ -48,3 +52,16 @@ def load_learner(
             vlm = with_adapter(vlm, lora, adapter=adapter, seed=seed)
     place_role(vlm, engine, device=device, ranks=ranks)
     return vlm
+
+
+def refuse_changed(vlm: Vlm, inputs: Sequence[InputEntry], ranks: Ranks) -> None:
+    """See that what was loaded is the student that the run is pinned to. Collective.
+
+    Raises:
+        ModelError: its directory was changed between the two.
+    """
+    with ranks.together():
+        for entry in inputs:
+            # Artifacts up to schema version 2 are known by their weights alone.
+            if entry.role == "student" and entry.digest not in (vlm.digest, vlm.identity.weights):
+                raise changed(vlm.source)

@@ -38,7 +38,7 @@ from rilctl.stages.inputs import (
     row_seed,
     up_to_date,
 )
-from rilctl.stages.learner import load_learner
+from rilctl.stages.learner import load_learner, refuse_changed
 from rilctl.stages.phases import phase
 from rilctl.stages.plans.pretrain_disc import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
@@ -172,6 +172,7 @@ def _train(
             device=device,
             ranks=ranks,
         )
+        refuse_changed(vlm, artifact_run.inputs, ranks)
     card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
     num_workers = pick_num_workers(config.engine.num_workers, device)
     prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)

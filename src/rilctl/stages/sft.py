@@ -45,7 +45,7 @@ from rilctl.stages.inputs import (
     read_responses,
     up_to_date,
 )
-from rilctl.stages.learner import load_learner
+from rilctl.stages.learner import load_learner, refuse_changed
 from rilctl.stages.phases import phase
 from rilctl.stages.plans.sft import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
@@ -133,6 +133,7 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
                 device=device,
                 ranks=ranks,
             )
+            refuse_changed(vlm, artifact_run.inputs, ranks)
         held_out = [_data_row(sample, held_out=True) for sample in validation.samples]
         num_workers = pick_num_workers(config.engine.num_workers, device)
         prompts = PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)

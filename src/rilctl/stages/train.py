@@ -15,6 +15,7 @@ from rilctl.stages.checkpoints import has_checkpoint
 from rilctl.stages.context import StageContext, StageResult
 from rilctl.stages.inputs import up_to_date
 from rilctl.stages.judging import judge_entries
+from rilctl.stages.learner import refuse_changed
 from rilctl.stages.plans.train import plan
 from rilctl.stages.ranked import join_ranks, open_ranked_run
 from rilctl.stages.ril.inputs import find_inputs, input_entries
@@ -72,6 +73,7 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         with ExitStack() as held:
             asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
             loop = Loop.build(context, config, inputs, asker, artifact_run, ranks)
+            refuse_changed(loop.vlm, entries, ranks)
             loop.run()
         outputs = loop.write(roles)
         with ranks.together():

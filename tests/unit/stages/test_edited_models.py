@@ -11,7 +11,7 @@ from rilctl.artifacts.read import read_manifest, resolve
 from rilctl.artifacts.runs import read_run
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.config.recipe import Recipe
-from rilctl.errors import InterruptedByUser, UsageError
+from rilctl.errors import InterruptedByUser, ModelError, UsageError
 from rilctl.models.discriminator import read_card
 from rilctl.reporting.progress import SilentReporter
 from rilctl.stages import eval as eval_stage
@@ -85,6 +85,24 @@ def test_a_resumed_run_goes_on_with_its_own_model_alone(workspace: Path, tmp_pat
     resumed = run_stage(workspace, "sft", *SHORT, out=out)
     whole = read_manifest(workspace / "runs/recipe/sft")
     assert resumed.outputs["student"].content_digest == whole.content_digest
+
+
+@pytest.mark.parametrize("verb", ["sft", "pretrain-disc", "train"])
+def test_a_student_that_is_edited_before_it_is_loaded_is_not_trained(
+    verb: str, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(workspace, tmp_path / "workspace")
+    opened = STAGES[verb].open_ranked_run
+
+    def edit_then_open(*args: object, **options: object) -> object:
+        with (own / "student/chat_template.jinja").open("a") as template:
+            template.write(" ")
+        return opened(*args, **options)
+
+    monkeypatch.setattr(STAGES[verb], "open_ranked_run", edit_then_open)
+    responses = "pretrain-disc.responses=runs/recipe/pretrain-disc/responses"
+    with pytest.raises(ModelError, match="was changed while the command ran"):
+        run_stage(own, verb, *SETS[verb], *([responses] if verb == "pretrain-disc" else []), out=tmp_path / "out")
 
 
 def test_students_of_two_templates_are_two_students(workspace: Path, tmp_path: Path) -> None:

@@ -114,7 +114,10 @@ def test_the_wheel_holds_recipes_data_and_licence(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         info = f"rilctl-{rilctl.__version__}.dist-info"
-        assert archive.read(f"{info}/entry_points.txt") == b"[console_scripts]\nrilctl = rilctl.cli.app:main\n"
+        assert archive.read(f"{info}/entry_points.txt").decode() == (
+            "[console_scripts]\nrilctl = rilctl.__main__:main\n\n"
+            "[vllm.general_plugins]\nrilctl = rilctl.engines.generation.vllm.plugin:end_with_parent\n"
+        )
     assert {f"rilctl/recipes/{path.name}" for path in RECIPES} <= names
     data = (path for path in PACKAGE.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
     assert {f"rilctl/{path.relative_to(PACKAGE).as_posix()}" for path in data} <= names

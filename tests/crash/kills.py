@@ -18,13 +18,13 @@ LONGEST_CHAIN = 4
 def kills(processes: Processes, subject: Subject, num: int, chance: random.Random) -> Count:
     """SIGKILL before an operation, or in the middle of it: half a write is done."""
     faults = [[Fault(at, chance.choice((Mode.KILL, Mode.TEAR)))] for at in _places(subject, num, chance)]
-    return _tried(processes, subject, faults)
+    return tried(processes, subject, faults)
 
 
 def failures(processes: Processes, subject: Subject, num: int, chance: random.Random) -> Count:
     """An operation fails; on a full disk, all that follow and need space do."""
     faults = [[Fault(at, Mode.FAIL, chance.choice(ERRORS))] for at in _places(subject, num, chance)]
-    return _tried(processes, subject, faults)
+    return tried(processes, subject, faults)
 
 
 def chains(processes: Processes, subject: Subject, num: int, chance: random.Random) -> Count:
@@ -34,7 +34,7 @@ def chains(processes: Processes, subject: Subject, num: int, chance: random.Rand
         length = chance.randint(2, LONGEST_CHAIN)
         places = [chance.randint(1, len(subject.operations)) for _ in range(length)]
         faults.append([Fault(at, chance.choice((Mode.KILL, Mode.TEAR))) for at in places])
-    return _tried(processes, subject, faults)
+    return tried(processes, subject, faults)
 
 
 def _places(subject: Subject, num: int, chance: random.Random) -> list[int]:
@@ -47,7 +47,8 @@ def _places(subject: Subject, num: int, chance: random.Random) -> list[int]:
     return sorted(drawn | {*chance.sample([at for at in every if at not in drawn], num - len(drawn))})
 
 
-def _tried(processes: Processes, subject: Subject, trials: Sequence[Sequence[Fault]]) -> Count:
+def tried(processes: Processes, subject: Subject, trials: Sequence[Sequence[Fault]]) -> Count:
+    """Each trial: these faults, one in each start, then a start without any."""
     count = Count(subject.name, len(subject.operations))
     for faults in trials:
         workspace = copy(subject.before, subject.before.with_name("disturbed"))

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from rilctl.artifacts.layout import naming
+from rilctl.artifacts.layout import fsync_directory, fsync_file, naming
 from rilctl.errors import ArtifactError
 from rilctl.schemas.checkpoint import Mark
 
@@ -32,10 +32,10 @@ class LogFile:
         self._size_bytes += len(data)
 
     def mark(self) -> Mark:
-        """What it holds now, when that is on the disk."""
+        """What it holds now, when that is on the disk, and its name as well."""
         if self._size_bytes:
-            with naming(self.path), self.path.open("rb") as file:
-                os.fsync(file.fileno())
+            fsync_file(self.path)
+            fsync_directory(self.path.parent)
         return Mark(size_bytes=self._size_bytes, sha256=self._digest.hexdigest())
 
     def cut_to(self, mark: Mark | None, *, hint: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.artifacts.layout import RUN, naming
+from rilctl.artifacts.layout import MANIFEST, RUN, naming
 from rilctl.artifacts.read import read_manifest, resolve
 from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.evaluation import EvalConfig
@@ -75,7 +75,7 @@ def run(context: StageContext) -> StageResult:
                 metrics = read_manifest(Path(done["evaluation"].path)).metrics
                 _show(context, config, suite, settings, metrics)
                 return up_to_date(done)
-            this_run.refuse_mixture(resumes=not (this_run.path / "evaluation").exists())
+            this_run.refuse_mixture(resumes=not (this_run.path / "evaluation" / MANIFEST).exists())
             results = _evaluate(context, config, student, evaluation, suite.benchmarks)
             return _write(context, config, suite, this_run, results, settings)
 

@@ -8,6 +8,7 @@ import torch
 from pydantic import JsonValue
 
 from rilctl.algorithms.disc_metrics import length_only_accuracy
+from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry
 from rilctl.artifacts.runs import Run
 from rilctl.config.fields import ModelConfig, semantic_config
@@ -85,7 +86,7 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         if done is not None:
             return up_to_date(done)
         with ranks.together():
-            artifact_run.refuse_mixture(resumes=not (artifact_run.path / "discriminator").exists())
+            artifact_run.refuse_mixture(resumes=not (artifact_run.path / "discriminator" / MANIFEST).exists())
         if config.engine.num_threads:
             torch.set_num_threads(config.engine.num_threads)
         teacher = read_responses(context, cache_path, data.samples)

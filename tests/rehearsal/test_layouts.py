@@ -1,6 +1,7 @@
 """Every shipped layout, every process of it: servers, ranks, all verbs, a stop on the way, the same commands again."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,18 @@ def test_a_verb_that_fails_is_shown_and_nothing_stays(tmp_path: Path) -> None:
     assert not left_over(tmp_path)
 
 
-def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_every_process_ends_with_the_command(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with started(tmp_path, "closed-teacher") as process:
         assert process.stderr is not None
         assert any("rilctl sft closed-teacher.toml" in line for line in process.stderr)
         assert len(left_over(tmp_path)) > 1, "a server and a verb"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 130
-    assert not left_over(tmp_path)
+        process.send_signal(number)
+        assert process.wait(120) == code
+    deadline = time.monotonic() + (60 if number == signal.SIGKILL else 0)  # they end by themselves
+    while left_over(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -111,6 +111,20 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Broken inputs of every kind, at random, for ten minutes; `-- 60 picture` for an hour of pictures."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.crash.fuzz", *(session.posargs or ["10"]), env=ONE_THREAD)
+
+
+@nox.session
+def health(session: nox.Session) -> None:
+    """2,000 steps of a tiny run (some minutes): memory, open files, threads and the time of a step don't grow."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.crash.health", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """What a GPU alone can show; not part of CI, which has none."""
     session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})

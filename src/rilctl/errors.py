@@ -36,9 +36,8 @@ class RilctlError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = printable(message), None if hint is None else printable(hint)
+        super().__init__(self.message)
 
 
 class UsageError(RilctlError):
@@ -138,9 +137,13 @@ class RowError(Exception):
     """
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+        self.reason, self.message = reason, printable(message)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[type["RowError"], tuple[str, str]]:
         return type(self), (self.reason, self.message)  # workers raise it, and only `args` crosses to another process
+
+
+def printable(text: str) -> str:
+    """Text that may quote what was refused, or a path: half a surrogate pair, which UTF-8 can't hold, is escaped."""
+    return text.encode(errors="backslashreplace").decode()

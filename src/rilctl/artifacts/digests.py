@@ -117,7 +117,7 @@ def _tensors(path: Path) -> list[list[Any]]:
             ]
     except OSError as error:
         raise ArtifactError(f"`{path}` can't be read: {error.strerror or error}", hint="check permissions") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"`{path}` is no intact safetensors file: {error}", hint="copy or build it again"
         ) from error

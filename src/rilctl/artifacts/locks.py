@@ -84,5 +84,5 @@ def _holder(directory: Path) -> str:
     try:
         holder = json.loads((directory / LOCK_HOLDER).read_bytes())
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return "another process"  # it has the lock, but not yet written its name

@@ -69,8 +69,8 @@ def model_files_digest(directory: Path) -> str:
 def _without_place(text: bytes) -> bytes:
     try:
         config = json.loads(text)
-    except ValueError:
+        if not isinstance(config, dict):
+            return text
+        return canonical_json({key: value for key, value in config.items() if key not in _WHERE_THE_BASE_LAY})
+    except (ValueError, RecursionError):  # no JSON, or with NaN in it
         return text
-    if not isinstance(config, dict):
-        return text
-    return canonical_json({key: value for key, value in config.items() if key not in _WHERE_THE_BASE_LAY})

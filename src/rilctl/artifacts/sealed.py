@@ -6,6 +6,7 @@ is no signature, and whoever means to can make a new one.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rilctl.schemas.base import StrictModel
 
 FIELD = "file_digest"
 """The last key of a sealed file."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 _EMPTY = f'"{FIELD}": ""'.encode()
 
 
@@ -32,6 +34,8 @@ def seal(text: bytes) -> bytes:
 
 def is_sealed(data: bytes, digest: str) -> bool:
     """Whether a file's bytes are those that this digest, which stands in them, was made of."""
+    if not _DIGEST.fullmatch(digest):
+        return False
     head, found, tail = data.rpartition(digest.encode())
     return bool(found) and hashlib.sha256(head + tail).hexdigest() == digest
 

@@ -23,6 +23,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 _TOML_POSITION = re.compile(
     r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|(?P<end>end of document))\)"
 )
+_MOST_LEVELS = 32
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,25 @@ def read_layers(paths: Sequence[Path], overrides: Sequence[str], flags: Mapping[
     return Layers(cleaned, origins, tuple(Problem(p.path, layers.origin(p.path), p.text) for p in problems))
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """What a TOML text says. Raises `ValueError` where it is none, or nested deeper than anything we read."""
+    too_deep = ValueError(f"tables and lists are nested deeper than {_MOST_LEVELS} levels")
+    try:
+        tree = tomllib.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    nodes: list[Any] = [tree]
+    for _ in range(_MOST_LEVELS):
+        parts = (node.values() if isinstance(node, dict) else node for node in nodes)
+        nodes = [child for part in parts for child in part if isinstance(child, dict | list)]
+    if nodes:
+        raise too_deep
+    return tree
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return parse_toml(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         siblings = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise ConfigError(
@@ -146,7 +163,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"can't read recipe `{path}`: {reason}", hint="name a TOML file that you may read") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})", hint="a recipe is a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(_syntax_message(path, str(error)), hint="TOML's rules: https://toml.io") from error
 
 
@@ -168,8 +185,8 @@ def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     if key_path is None:
         raise ConfigError(f"`--set {override}` names no key", hint="write keys as TOML does: `train.optim.lr=1e-5`")
     try:
-        parsed = tomllib.loads(f"v = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"v = {text}")
+    except ValueError:
         parsed = {}
     # A newline in the value could smuggle in further keys, and no field is a date: both are bare strings.
     is_value = set(parsed) == {"v"} and not isinstance(parsed["v"], datetime.date | datetime.time)
@@ -179,8 +196,8 @@ def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
 def _parse_key(key: str) -> tuple[str, ...] | None:
     """The parts of a dotted TOML key, or None if it isn't one."""
     try:
-        node: Any = tomllib.loads(f"{key.strip()} = 0")
-    except tomllib.TOMLDecodeError:
+        node: Any = parse_toml(f"{key.strip()} = 0")
+    except ValueError:
         node = None
     parts: list[str] = []
     while isinstance(node, dict) and len(node) == 1:

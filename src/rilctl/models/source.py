@@ -125,7 +125,7 @@ def read_family(path: Path) -> Family:
         raise ModelError(
             f"{path} has no config.json", hint="give a model directory in the Hugging Face layout"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{config_file} can't be read: {error}", hint="copy the model again") from None
     if not isinstance(config, dict) or not isinstance(model_type := config.get("model_type"), str):
         raise ModelError(f"{config_file} names no model_type", hint="copy the model again")

@@ -1,6 +1,7 @@
 """A vision-language model with all that belongs to it: weights, processor, identity."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from rilctl.artifacts.model_files import read_texts, write_texts
@@ -153,7 +155,7 @@ def _check_json(source: ModelSource, texts: Mapping[str, bytes]) -> None:
         try:
             if name.endswith(".json"):
                 json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{source.path / name} is no valid JSON: {error}", hint="copy the model again") from error
 
 
@@ -205,6 +207,7 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
             f"{source.path} has no safetensors weights",
             hint="convert them, or set `random_weights = true` to start from the configuration alone",
         )
+    _refuse_larger(source)
     try:
         model, info = auto_class(source.family).from_pretrained(
             source.path,
@@ -223,6 +226,28 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
                 hint="a model that doesn't load whole is never trained; copy or convert the weights again",
             )
     return model
+
+
+def _refuse_larger(source: ModelSource) -> None:
+    """Raise `ModelError` where the configuration describes a model of far more weights than the files hold.
+
+    The library would make all of it before it misses one: of a configuration without `text_config`, seven billion.
+    """
+    num_there = 0
+    try:
+        for file in source.path.glob("*.safetensors"):
+            with safe_open(file, framework="pt") as tensors:
+                num_there += sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())  # noqa: SIM118
+        with torch.device("meta"):
+            model = _from_configuration(source)
+    except (OSError, SafetensorError, ModelError):
+        return  # who loads it says why
+    num_described = sum(parameter.numel() for parameter in model.parameters())
+    if num_described > 2 * num_there:
+        raise ModelError(
+            f"{source.path / 'config.json'} describes {num_described:,} weights, the files hold {num_there:,}",
+            hint="a model that doesn't load whole is never trained; copy or convert the weights again",
+        )
 
 
 def _check_head(model: Any, source: ModelSource) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from rilctl.errors import ModelError
 
@@ -15,13 +15,19 @@ _PLACEHOLDERS = (
 )
 
 
-def stop_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None, path: Path) -> tuple[int, ...]:
+def stop_ids(tokenizer: Any, generation_eos: object, path: Path) -> tuple[int, ...]:
     """End-of-response ids: the tokenizer's and the generation config's, but never pad if there is another.
 
     Raises:
-        ModelError: neither names one.
+        ModelError: neither names one, or the generation config names something that is no id.
     """
-    others = [generation_eos] if isinstance(generation_eos, int) or generation_eos is None else generation_eos
+    others = generation_eos if isinstance(generation_eos, list | tuple) else [generation_eos]
+    for other in others:
+        if other is not None and not _is_id(other):
+            raise ModelError(
+                f"{path / 'generation_config.json'}: eos_token_id {other!r} is no token's id",
+                hint="copy the model again",
+            )
     ids = {tokenizer.eos_token_id, *others} - {None}
     if not ids:
         raise ModelError(f"{path} names no end-of-response token", hint="set eos_token in the tokenizer")
@@ -38,7 +44,11 @@ def banned_ids(tokenizer: Any, config: Any, stops: Sequence[int], num_logits: in
         num_logits: rows of the language-modelling head.
     """
     special = {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    placeholders = {value for name in _PLACEHOLDERS if isinstance(value := getattr(config, name, None), int)}
+    placeholders = {value for name in _PLACEHOLDERS if _is_id(value := getattr(config, name, None))}
     padding = range(len(tokenizer), num_logits)
     banned = (special | set(tokenizer.all_special_ids) | placeholders | set(padding)) - set(stops)
     return tuple(sorted(token_id for token_id in banned if token_id < num_logits))
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

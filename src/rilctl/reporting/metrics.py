@@ -66,7 +66,7 @@ def read_metrics(path: Path) -> list[MetricsRow]:
 def _parse(line: str, path: Path, number: int) -> MetricsRow:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict) or "step" not in row or not all(map(_is_number, row.values())):
         raise ArtifactError(f"{path}, line {number}: not a row of metrics", hint="was the file edited or cut?")
@@ -85,4 +85,6 @@ def _dump(row: Mapping[str, float]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63  # beyond it no float need be near
+    return isinstance(value, float) and math.isfinite(value)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from rilctl.errors import printable
 from rilctl.schemas.base import StrictModel
 
 FinishReason = Literal["stop", "length", "imported"]
@@ -16,7 +17,7 @@ Side = Literal["student", "teacher"]
 
 
 def _printable(value: object) -> object:
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 Quoted = Annotated[str, BeforeValidator(_printable)]

@@ -2,6 +2,7 @@ import copy
 import hashlib
 import io
 import os
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -220,3 +221,17 @@ def test_palettes_tell_drawn_pictures_apart_and_travel() -> None:
     for ref in refs:
         sent = copy.deepcopy(ref.fetched())
         assert sent.load().getpixel((0, 0)) == ref.load().getpixel((0, 0))
+
+
+@pytest.mark.filterwarnings("ignore:Tag data larger than file")  # Pillow's, of what stands where a frame should
+def test_a_tiff_whose_frames_cannot_be_counted_shows_its_first() -> None:
+    picture, buffer = Image.radial_gradient("L").resize((24, 20)).convert("RGB"), io.BytesIO()
+    picture.save(buffer, "TIFF", save_all=True, append_images=[picture])
+    content = bytearray(buffer.getvalue())
+    (first,) = struct.unpack_from("<I", content, 4)
+    (num_tags,) = struct.unpack_from("<H", content, first)
+    struct.pack_into("<I", content, first + 2 + 12 * num_tags, 2)  # the second frame is said to be in the header
+    with Image.open(io.BytesIO(content)) as image, pytest.raises(TypeError):
+        _ = image.n_frames
+    pixels, own = ImageRef(bytes(content), "row 1").load_with_bytes()
+    assert pixels.tobytes() == picture.tobytes() and own is None

@@ -41,7 +41,7 @@ def read_usage(body: dict[str, Any]) -> Usage | None:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def read_reply(body: dict[str, Any]) -> Reply:

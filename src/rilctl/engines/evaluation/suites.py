@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from rilctl.config.fields import PositiveFloat, PositiveInt
+from rilctl.config.layers import parse_toml
 from rilctl.config.suggest import did_you_mean
 from rilctl.errors import ConfigError, UsageError
 from rilctl.schemas.base import StrictModel, first_problem
@@ -194,7 +194,7 @@ def select(suite: Suite, names: Sequence[str]) -> Suite:
 def _read(path: Path, *, is_built_in: bool) -> FoundSuite:
     try:
         raw = path.read_bytes()
-        suite = Suite.model_validate_json(json.dumps(tomllib.loads(raw.decode())))
+        suite = Suite.model_validate_json(json.dumps(parse_toml(raw.decode())))
     except ValidationError as error:
         raise ConfigError(f"suite `{path}`: {first_problem(error)}", hint="see the built-in suites") from None
     except (OSError, ValueError, TypeError) as error:

@@ -125,5 +125,5 @@ class ServerHttp:
             )
         try:
             return reply.json() if reply.content else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConnectionError(f"{path}: no JSON") from error

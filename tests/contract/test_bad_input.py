@@ -334,8 +334,6 @@ def test_a_damaged_checkpoint_names_its_file(done: Path) -> None:
     assert call(done, "sft").code == 0
     (done / SFT / "manifest.json").unlink()
     checkpoint.mkdir(parents=True)
-    (checkpoint / "student").mkdir()
-    (checkpoint / "state.json").write_text("{}")
-    (checkpoint / "ranks.json").write_text('{"num_ranks": 1}')
-    (checkpoint / "student/training-00000.safetensors").write_bytes(b"half")
-    call(done, "sft").refused(5, str(checkpoint / "student/training-00000.safetensors"), "delete the `resume`")
+    call(done, "sft").refused(5, f"`{checkpoint}/checkpoint.json` can't be read", "it starts over")
+    (checkpoint / "checkpoint.json").write_text('{"step": 2}')
+    call(done, "sft").refused(5, f"`{checkpoint}/checkpoint.json` is no checkpoint: `num_ranks`", "it starts over")

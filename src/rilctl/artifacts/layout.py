@@ -93,6 +93,13 @@ def remove_tree(path: Path) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def copy_files(source: Path, target: Path) -> None:
+    """Copy every file of a directory into another; the first that fails ends it, with an error that names it."""
+    for name, path in walk_files(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / name)
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees all of it or none, also after a crash."""
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name.removeprefix(TEMPORARY_PREFIX)}.part")

@@ -1,6 +1,5 @@
 """The loop: groups, learning, validation, checkpoints, artifacts."""
 
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rilctl.algorithms.statistics import wilson_interval
+from rilctl.artifacts.layout import copy_files
 from rilctl.artifacts.runs import Run
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
@@ -336,7 +336,7 @@ class Loop:
             save_vlm(self.vlm, writer.staging())
             writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
         elif role == "best-student" and self.state.best_step is not None:
-            shutil.copytree(self.best.path(self.state.best_step), writer.staging(), dirs_exist_ok=True)
+            copy_files(self.best.path(self.state.best_step), writer.staging())
             metrics = present({"validation/accuracy": self.state.best_accuracy, "step": float(self.state.best_step)})
         elif role == "discriminator" and self.learner.disc is not None:
             self.learner.disc.save(writer.staging())

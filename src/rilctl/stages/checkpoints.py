@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from rilctl.artifacts.layout import fsync_directory, write_atomic
+from rilctl.artifacts.layout import fsync_directory, remove_tree, write_atomic
 from rilctl.artifacts.log_file import LogFile
 from rilctl.artifacts.sealed import is_sealed, load_json, sealed_json
 from rilctl.engines.training.base import TrainingEngine
@@ -187,7 +187,7 @@ class Checkpoints(Generic[State]):
         fsync_directory(self._directory)
         for old in self._directory.glob(f"{_STEP}*"):
             if old != final:
-                shutil.rmtree(old)
+                remove_tree(old)
 
     def _read(self, path: Path, num_steps: int) -> Checkpoint:
         file = path / CHECKPOINT

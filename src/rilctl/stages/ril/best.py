@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rilctl.artifacts.layout import fsync_directory
+from rilctl.artifacts.layout import fsync_directory, remove_tree
 from rilctl.schemas.manifest import FileEntry
 from rilctl.stages.entries import check_bytes, check_names, synced_entries
 
@@ -60,4 +60,4 @@ class BestStudent:
     def _forget_all_but(self, step: int | None) -> None:
         for path in self._directory.glob("best-*"):
             if step is None or path != self.path(step):
-                shutil.rmtree(path)
+                remove_tree(path)

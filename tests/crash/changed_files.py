@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.manifests import read_manifest
 from rilctl.cli import output
 from rilctl.cli.app import run
 from rilctl.config.recipe import VERBS
-from rilctl.errors import RilctlError
+from rilctl.errors import InterruptedByUser, RilctlError
+from rilctl.testing.stages import StopsAfter, run_stage
 
 from .mutations import ADDED, BYTES, added, away, changed, edit_json, edit_line, flip
 from .trials import small_workspace
@@ -30,6 +32,8 @@ RUNS = Path("runs/recipe")
 PATIENCE_S = 20
 """A command that takes so long waits for something: reading takes a second on a quiet machine."""
 FRESH = "runs/fresh"
+STOPPED, WHOLE = Path("runs/stopped"), Path("runs/whole")
+OFTEN = tuple(f"--set=train.{key}" for key in ("num_steps=4", "validate_every=1", "checkpoint_every=1"))
 READERS: dict[str, tuple[str, ...]] = {
     "cache-teacher": ("judge", "--out", FRESH),
     "judge": ("judge", "--compare", "runs/recipe/judge", "runs/pristine/judge"),
@@ -112,6 +116,7 @@ def change_files(workspace: Path, num: int, seed: int = 0) -> list[Tally]:
         "added files": _added_file,
         "roles gone": _role_gone,
         "call cache": _call_cache,
+        "resume/": _resume,
     }
     tallies = []
     for name, mutate in parts.items():
@@ -203,6 +208,48 @@ def _call_cache(workspace: Path, chance: random.Random, tally: Tally) -> None:
         tally.add("first look", verdict, f"{kind} at {key[:8]}")
         if verdict == "found":  # refused again where SQLite can't read the file, and the message says to move it away
             tally.add("next look", _looked_up(Path(folder), keys, stored), f"{kind} at {key[:8]}")
+
+
+def _resume(workspace: Path, chance: random.Random, tally: Tally) -> None:
+    """The same command goes on from what is left of a run, or refuses it; `harmless`: to what it would have made."""
+    if not (workspace / STOPPED).exists():
+        _stop_on_the_way(workspace)
+    again = workspace / "runs/again"
+    shutil.copytree(workspace / STOPPED, again)
+    scratch = [path for path in again.glob("resume/**/*") if path.is_file() and path.stat().st_size]
+    file = chance.choice(sorted([*scratch, again / "metrics.jsonl", again / "timings.jsonl"]))
+    kind = chance.choice(["edit", *BYTES, *BYTES, "gone", "pipe"])
+    if kind == "edit" and file.suffix not in (".json", ".jsonl"):
+        kind = "flip"
+    what = f"{kind} {file.relative_to(again)}"
+    with _changed(file, kind, chance, edit_line if file.suffix == ".jsonl" else edit_json):
+        try:
+            with _patience():
+                code, stderr = call(workspace, "train", "recipe.toml", "--out", str(again), *OFTEN)
+            is_same = code == 0 and _made(again) == _made(workspace / WHOLE)
+            verdict = "harmless" if is_same else _verdict(code, stderr)
+        except Hung:
+            verdict = "hung"
+        tally.add("same command", verdict, what)
+        file.parent.mkdir(parents=True, exist_ok=True)  # where it is put back
+    shutil.rmtree(again)
+
+
+def _stop_on_the_way(workspace: Path) -> None:
+    """Two runs, one of them interrupted after two steps."""
+    assert call(workspace, "train", "recipe.toml", "--out", str(WHOLE), *OFTEN)[0] == 0
+    impatient, overrides = StopsAfter(2), [word.removeprefix("--set=") for word in OFTEN]
+    with contextlib.suppress(InterruptedByUser):
+        out = workspace / STOPPED
+        run_stage(workspace, "train", *overrides, out=out, reporter=impatient, stop=impatient.stop)
+    assert (workspace / STOPPED / "resume").exists()
+
+
+def _made(run_dir: Path) -> list[object]:
+    """What a finished run has made."""
+    manifests = sorted(run_dir.glob("*/manifest.json"))
+    digests: list[object] = [read_manifest(path.parent).content_digest for path in manifests]
+    return [*digests, (run_dir / "metrics.jsonl").read_bytes()]
 
 
 def _looked_up(root: Path, keys: list[str], stored: dict[str, object]) -> str:

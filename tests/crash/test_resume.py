@@ -2,34 +2,18 @@
 
 import json
 import shutil
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rilctl.errors import ArtifactError, InterruptedByUser
-from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StopFlag
-from rilctl.testing.stages import run_stage
+from rilctl.testing.stages import StopsAfter, run_stage
 from rilctl.testing.workspaces import write_workspace
 
 INTERRUPTED_AT = 4
 STATE = f"resume/step-{INTERRUPTED_AT:08d}"
 TRAIN = ("train.validate_every=1", "train.checkpoint_every=2")
-
-
-class StopsAfter(SilentReporter):
-    """Asks for an end after some steps."""
-
-    def __init__(self, num_steps: int) -> None:
-        self.stop = StopFlag()
-        self._left = num_steps
-
-    def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.stop.signal_number = signal.SIGINT
 
 
 @pytest.fixture(scope="module")

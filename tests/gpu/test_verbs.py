@@ -2,8 +2,6 @@
 
 import gc
 import math
-import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,9 +9,7 @@ import torch
 
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.metrics import read_metrics
-from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StopFlag
-from rilctl.testing.stages import run_stage
+from rilctl.testing.stages import StopsAfter, run_stage
 from rilctl.testing.workspaces import write_workspace
 
 NO_WORKERS = "engine.num_workers=0"
@@ -51,19 +47,6 @@ def assert_alike(own: list[dict[str, float]], expected: list[dict[str, float]]) 
     assert len(own) == len(expected)
     for ours, theirs in zip(own, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3, abs=1e-4)
-
-
-class StopsAfter(SilentReporter):
-    """Asks for an end after some steps."""
-
-    def __init__(self, num_steps: int) -> None:
-        self.stop = StopFlag()
-        self._left = num_steps
-
-    def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.stop.signal_number = signal.SIGINT
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(

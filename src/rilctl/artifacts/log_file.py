@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from rilctl.artifacts.layout import fsync_directory, fsync_file, naming
+from rilctl.artifacts.layout import fsync_directory, fsync_file, naming, open_regular
+from rilctl.artifacts.sealed import unreadable
 from rilctl.errors import ArtifactError
 from rilctl.schemas.checkpoint import Mark
 
@@ -55,6 +56,8 @@ class LogFile:
             self._digest = self._digest_of(size_bytes)
         except FileNotFoundError:
             raise ArtifactError(f"`{self.path}` is gone; the checkpoint needs it", hint=hint) from None
+        except OSError as error:
+            raise unreadable(self.path, error, hint=hint) from error
         if mark and self._digest.hexdigest() != mark.sha256:
             raise ArtifactError(f"`{self.path}` was cut or changed since the checkpoint was written", hint=hint)
         self._size_bytes = size_bytes
@@ -69,7 +72,7 @@ class LogFile:
 
     def _digest_of(self, size_bytes: int) -> "hashlib._Hash":
         digest = hashlib.sha256()
-        with naming(self.path), self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             while size_bytes and (piece := file.read(min(size_bytes, _CHUNK_BYTES))):
                 digest.update(piece)
                 size_bytes -= len(piece)

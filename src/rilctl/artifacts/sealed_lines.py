@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from rilctl.artifacts.layout import read_regular
+from rilctl.artifacts.sealed import unreadable
 from rilctl.errors import ArtifactError
 
 _HEAD, _MIDDLE, _END = b'{"sha256":"', b'","value":', b"}\n"
@@ -20,15 +22,17 @@ def read_sealed_lines(path: Path) -> Iterator[str]:
     """The values of a file's lines, in order; a last one that a kill cut short is left out.
 
     Raises:
-        ArtifactError: a line isn't as it was written.
+        ArtifactError: the file can't be read, or a line isn't as it was written.
     """
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+    hint = f"delete `{path}` and run the same command again: what it held is asked again"
+    try:
+        data = read_regular(path)
+    except OSError as error:
+        raise unreadable(path, error, hint=hint) from error
+    for number, line in enumerate(data.splitlines(keepends=True), start=1):
         if not line.endswith(b"\n"):
             return
         value = line[_START : -len(_END)]
         if line != sealed_line(value.decode(errors="replace")).encode():
-            raise ArtifactError(
-                f"`{path}`, line {number} is not as it was written",
-                hint=f"delete `{path}` and run the same command again: what it held is asked again",
-            )
+            raise ArtifactError(f"`{path}`, line {number} is not as it was written", hint=hint)
         yield value.decode()

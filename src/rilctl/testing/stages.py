@@ -1,5 +1,7 @@
 """Runs a stage in this process, as the command line would."""
 
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +25,24 @@ STAGES: dict[str, Stage] = {
     "pretrain-disc": pretrain_disc,
     "train": train,
 }
+
+
+class StopsAfter(SilentReporter):
+    """Asks for a clean end after some steps, through its `stop`.
+
+    Args:
+        num_steps: that are taken.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        self.stop = StopFlag()
+        self._left = num_steps
+
+    def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
+        """See `Reporter`."""
+        self._left -= 1
+        if self._left == 0:
+            self.stop.signal_number = signal.SIGINT
 
 
 def run_stage(

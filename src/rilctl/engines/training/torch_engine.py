@@ -46,9 +46,7 @@ class TorchTraining:
         """See `TrainingEngine`."""
         lr = self.schedule.prepare()
         for parameter in self.parameters.values():
-            if (
-                parameter.grad is None
-            ):  # a vision tower's in a step without pictures: ZeRO and other ranks know zeros only
+            if parameter.grad is None:  # a vision tower's without pictures, say: ZeRO and other ranks know zeros
                 parameter.grad = torch.zeros_like(parameter)
         self._ranks.add_gradients([p.grad for p in self.parameters.values() if p.grad is not None])
         grad_norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self._max_grad_norm))

@@ -40,6 +40,7 @@ def die_with(parent: int, number: int) -> None:
 def main() -> None:
     """`child.py PARENT SIGNAL COMMAND …`."""
     parent, number, *command = sys.argv[1:]
+    signal.signal(int(number), signal.SIG_DFL)  # under `nohup` it was ignored, and would be by the command
     die_with(int(parent), int(number))
     os.execvp(command[0], command)
 

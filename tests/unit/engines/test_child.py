@@ -13,9 +13,11 @@ from rilctl.engines.child import as_child, die_with
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a signal")
 STARTS_A_CHILD = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from rilctl.engines.child import as_child
-print(subprocess.Popen(as_child([sys.executable, "-c", "import time; time.sleep(60)"])).pid, flush=True)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`
+number = signal.Signals(int(sys.argv[1]))
+print(subprocess.Popen(as_child([sys.executable, "-c", "import time; time.sleep(60)"], number)).pid, flush=True)
 time.sleep(60)
 """
 
@@ -27,9 +29,11 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("gets", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_child_ends_with_its_parent(number: signal.Signals) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", STARTS_A_CHILD], stdout=subprocess.PIPE, text=True)
+def test_a_child_ends_with_its_parent(number: signal.Signals, gets: signal.Signals) -> None:
+    command = [sys.executable, "-c", STARTS_A_CHILD, str(int(gets))]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     assert is_running(child)

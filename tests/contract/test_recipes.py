@@ -135,6 +135,18 @@ def test_a_plan_says_what_offloading_takes_of_the_host(published: Path) -> None:
     # of policy and discriminator 2 + 4 + 12 bytes a parameter, of the reference 2, and a file of the student
     least = (18 * (8.292 + 7.070) + 2 * 8.292) * 1e9 + 4e9
     assert train["peak_memory"]["host_memory_of_all_bytes"] == pytest.approx(least, rel=0.01)
+    assert "host_fits" not in train["peak_memory"], "nobody said what the host has"
+
+
+@pytest.mark.parametrize(("host_gb", "fits"), [(300, False), (320, True)])
+def test_a_plan_says_whether_the_host_has_it(published: Path, host_gb: int, fits: bool) -> None:
+    small = (
+        "train.engine.offload=all",
+        "plan.num_gpus=8",
+        "plan.device_memory_gb=32",
+        f"plan.host_memory_gb={host_gb}",
+    )
+    assert planned(published, "paper-qwen7b", *small)["train"]["peak_memory"]["host_fits"] is fits
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -13,6 +13,9 @@ class PlanConfig(StrictModel):
     """GPUs that share the training under DeepSpeed, over all hosts."""
     device_memory_gb: Annotated[PositiveFloat | None, EXECUTION] = None
     """Memory of one GPU in GB (1e9 bytes), to say whether a run fits; absent: that of the GPU that is here."""
+    host_memory_gb: Annotated[PositiveFloat | None, EXECUTION] = None
+    """Memory of all hosts that train, together, in GB (1e9 bytes), to say whether what waits there fits; absent: this
+    host's where the GPUs are here."""
     generated_tokens_per_s: Annotated[PositiveFloat | None, EXECUTION] = None
     """Tokens that are sampled in a second, over all devices that generate."""
     trained_tokens_per_s: Annotated[PositiveFloat | None, EXECUTION] = None

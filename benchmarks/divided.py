@@ -76,14 +76,15 @@ def _rank(model: Path, out: Path) -> None:
     give_back_freed()
     with open_ranks(find_world(os.environ), grouped=True) as ranks:
         small = ModelConfig(model="pocket-student", dtype="bfloat16")
-        _save(_train(_read(small, ranks), ranks), out / "small")  # after it, what libraries load late is there
+        first = _train(_read(small, ranks), ranks)
+        save_now(first, out / "small", ranks)  # after it, what libraries load late is there
         config = ModelConfig(model=str(model), dtype="bfloat16")
         kept: list[Vlm] = []
         loading = peak_bytes(lambda: kept.extend(_read(config, ranks) for _ in range(NUM_ROLES)))
         parameters = sum(math.prod(whole_shape(parameter)) for parameter in kept[0].model.parameters())
         engine = _train(kept[0], ranks)
         open_frozen([kept[2]], ENGINE, ranks=ranks)
-        saving = peak_bytes(lambda: _save(engine, out / "large"))
+        saving = peak_bytes(lambda: save_now(engine, out / "large", ranks))
         report = {"model_bytes": 2 * parameters, "loading_bytes": loading, "saving_bytes": saving}
     (out / f"{ranks.rank}.json").write_text(json.dumps(report))
 
@@ -103,10 +104,6 @@ def _train(vlm: Vlm, ranks: Ranks) -> TrainingEngine:
     engine.backward(loss)
     engine.step()
     return engine
-
-
-def _save(engine: TrainingEngine, directory: Path) -> None:
-    save_now(engine, directory)
 
 
 if __name__ == "__main__":

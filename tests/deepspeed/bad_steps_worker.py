@@ -48,7 +48,7 @@ def train(case: Case, ranks: Ranks, factors: list[float], scratch: Path) -> dict
         reports.append(engine.step())
     with torch.no_grad():
         logprobs_NR = response_logprobs(rows.vlm, *rows.batch([0, 3]))[0]
-    save_now(engine, scratch)
+    save_now(engine, scratch, ranks)
     again, resumed = start(case, ranks)
     resumed.load(scratch)
     loss, _, _ = response_loss(again.vlm, *again.batch([1]), again.loss)

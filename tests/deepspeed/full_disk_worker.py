@@ -26,11 +26,11 @@ def main() -> None:
         vlm = load_role(config, engine=ENGINE, base_dir=Path(), device=HOST, all_train=True, ranks=ranks)
         place_role(vlm, ENGINE, device=HOST, ranks=ranks)
         engine = open_training(vlm, OptimConfig(lr=1e-3), ENGINE, num_steps=1, ranks=ranks)
-        save_now(engine, out / "first")
+        save_now(engine, out / "first", ranks)
         if not ranks.is_main:
             limits = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-        save_now(engine, out / "second")
+        save_now(engine, out / "second", ranks)
 
 
 if __name__ == "__main__":

@@ -140,9 +140,9 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
             norms.append(engine.step().grad_norm)
             losses.append(ranks.add_up({"loss": total})["loss"])
             if step == 0:
-                save_now(engine, scratch / "first")
+                save_now(engine, scratch / "first", ranks)
             if step + 1 == NUM_STEPS // 2 and start == 0:
-                save_now(engine, scratch)
+                save_now(engine, scratch, ranks)
         with torch.no_grad():
             logprobs = response_logprobs(vlm, *rows.batch([0, 3, 5]))[0]
         runs.append({"losses": losses, "grad_norms": norms})

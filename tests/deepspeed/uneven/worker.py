@@ -213,7 +213,7 @@ def state_of(engines: Mapping[str, TrainingEngine], scratch: Path, ranks: Ranks)
     """By engine, kind and parameter: weights after the step, and both moments. Collective; whole on rank 0."""
     found = {}
     for name, engine in engines.items():
-        save_now(engine, scratch / name)
+        save_now(engine, scratch / name, ranks)
         with ranks.together():
             if ranks.is_main:
                 for file in (scratch / name).glob("*.safetensors"):

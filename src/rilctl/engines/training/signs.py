@@ -13,6 +13,8 @@ from torch.distributed.distributed_c10d import Store
 from rilctl.engines.training.standstill import whereabouts
 from rilctl.errors import FailedElsewhereError
 
+_LEAVE_S = 3.0
+
 
 @dataclass
 class Peer:
@@ -62,7 +64,8 @@ class Signs:
         self.failure: tuple[int, int] | None = None
         self.is_closed = False
         self.forgive()
-        Thread(target=self._go_on, daemon=True, name="signs").start()
+        self._thread = Thread(target=self._go_on, daemon=True, name="signs")
+        self._thread.start()
 
     @property
     def others(self) -> dict[int, Peer]:
@@ -80,9 +83,13 @@ class Signs:
         self._has_news.set()
 
     def end(self) -> None:
-        """Give no more."""
+        """Give no more.
+
+        Python aborts where it ends while a thread is in the store's own code; one that is frozen isn't waited for.
+        """
         self._is_ended.set()
         self._has_news.set()
+        self._thread.join(_LEAVE_S)
 
     def claim(self, code: int) -> FailedElsewhereError | None:
         """Note that this rank failed, with an exit code; None unless another one did before.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rilctl.config.fields import OptimConfig
+from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError
 from rilctl.stages.bad_steps import step_metrics
@@ -60,7 +61,7 @@ def test_the_count_outlives_the_process_and_a_row_of_them_does_not(tmp_path: Pat
         training.backward(bad_loss(kind, model) if kind == "nan" else model(torch.ones(3)).sum())
         report = training.step()
     assert (report.num_bad, report.num_bad_in_a_row) == (2, 2)
-    save_now(training, tmp_path / "state")
+    save_now(training, tmp_path / "state", Ranks())
     model, training = start()
     training.load(tmp_path / "state")
     training.backward(bad_loss("nan", model))

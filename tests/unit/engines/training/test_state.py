@@ -13,6 +13,7 @@ from torch import nn
 from rilctl.artifacts.digests import sha256_file
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.disk import Disk, Written, free_room_bytes
+from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles
 from rilctl.engines.training.tensor_file import TensorFile
 from rilctl.engines.training.torch_engine import TorchTraining
@@ -118,6 +119,6 @@ def test_a_checkpoint_takes_next_to_no_memory(tmp_path: Path) -> None:
     engine = TorchTraining(model.named_parameters(), OptimConfig(lr=1e-3), num_steps=1)
     engine.backward(model(torch.ones(1, 1000)).sum())
     engine.step()
-    assert peak_bytes(lambda: save_now(engine, tmp_path)) < 10e6
+    assert peak_bytes(lambda: save_now(engine, tmp_path, Ranks())) < 10e6
     state = StateFiles(tmp_path, {name: weight.shape for name, weight in model.named_parameters()}).read("0.weight")
     assert torch.equal(state.weight, model[0].weight) and state.exp_avg is not None and state.step == 1

@@ -30,6 +30,22 @@ from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 
 
+def response(index: int) -> ResponseRecord:
+    """A row, each of another size."""
+    return ResponseRecord(
+        sample_id=f"q{index}",
+        source="teacher",
+        side="teacher",
+        response_index=0,
+        question="q",
+        answer="a",
+        image_digests=[],
+        text="t" * index,
+        token_ids=[index] * index,
+        finish_reason="stop",
+    )
+
+
 def write_roles(out: str, status: Any) -> int:
     """A table of several shards with a rejected row, and weights in several files."""
     tables.ROWS_PER_GROUP, tables.ROWS_PER_SHARD = 5, 10  # type: ignore[misc]
@@ -39,19 +55,7 @@ def write_roles(out: str, status: Any) -> int:
             return 0
         writer = run.writer("responses", "responses")
         for i in range(60):
-            row = ResponseRecord(
-                sample_id=f"q{i}",
-                source="s",
-                side="teacher",
-                response_index=0,
-                question="q",
-                answer="a",
-                image_digests=[],
-                text="t" * i,
-                token_ids=[i] * i,
-                finish_reason="stop",
-            )
-            writer.write_rows([row])
+            writer.write_rows([response(i)])
         writer.write_rejected([RejectedRecord(sample_id="bad", source="s", reason="r", message="m")])
         writer.commit(status=status)
         writer = run.writer("student", "student")

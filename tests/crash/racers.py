@@ -31,22 +31,9 @@ from rilctl.errors import RilctlError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import ResponseRecord
 
+from .artifact_writers import response
+
 NUM_ROWS = 30
-
-
-def _row(index: int) -> ResponseRecord:
-    return ResponseRecord(
-        sample_id=f"q{index}",
-        source="teacher",
-        side="teacher",
-        response_index=0,
-        question="q",
-        answer="a",
-        image_digests=[],
-        text="t" * index,
-        token_ids=[index],
-        finish_reason="stop",
-    )
 
 
 def write(out: str, status: str = "complete", patience_s: float = 60.0) -> str:
@@ -61,7 +48,7 @@ def write(out: str, status: str = "complete", patience_s: float = 60.0) -> str:
             return "up to date"
         writer = run.writer("responses")
         for index in range(NUM_ROWS):
-            writer.write_rows([_row(index)])
+            writer.write_rows([response(index)])
         writer.commit(status=status)  # type: ignore[arg-type]
     return "written"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.errors import ArtifactError, InterruptedByUser
-from rilctl.testing.stages import StopsAfter, run_stage
-from rilctl.testing.workspaces import write_workspace
+from rilctl.testing.stages import StopsAfter, run_stage, write_trainable_workspace
 
 INTERRUPTED_AT = 4
 STATE = f"resume/step-{INTERRUPTED_AT:08d}"
@@ -18,10 +17,7 @@ TRAIN = ("train.validate_every=1", "train.checkpoint_every=2")
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("workspace")
-    write_workspace(directory)
-    for verb in ("cache-teacher", "sft", "pretrain-disc"):
-        run_stage(directory, verb)
+    directory = write_trainable_workspace(tmp_path_factory.mktemp("workspace"))
     run_stage(directory, "train", *TRAIN, out=directory / "whole")
     impatient = StopsAfter(INTERRUPTED_AT)
     with pytest.raises(InterruptedByUser):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rilctl.testing.ranks import run_ranks
+from rilctl.testing.ranks import run_cases
 
 WORKER = Path(__file__).with_name("bad_steps_worker.py")
 ALONE = [
@@ -22,11 +22,7 @@ CASES = [*((1, name) for name in ALONE), *((2, name) for name in TOGETHER)]
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """By number of ranks, the folder with every case's reports."""
-    folders = {num_ranks: tmp_path_factory.mktemp(f"ranks-{num_ranks}") for num_ranks in (1, 2)}
-    for num_ranks, names in ((1, ALONE), (2, TOGETHER)):
-        for rank, done in enumerate(run_ranks(WORKER, str(folders[num_ranks]), *names, num_ranks=num_ranks)):
-            assert done.returncode == 0, f"rank {rank}: {done.stderr[-4000:]}"
-    return folders
+    return run_cases(WORKER, {1: ALONE, 2: TOGETHER}, tmp_path_factory.mktemp("cases"))
 
 
 @pytest.mark.parametrize(("num_ranks", "name"), CASES)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rilctl.testing.ranks import run_ranks
+from rilctl.testing.ranks import run_cases
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -26,11 +26,7 @@ BFLOAT16 = [(num_ranks, name) for num_ranks, name in STAGES if "bf16" in name]
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """By number of ranks, the folder with every case's report."""
-    folders = {num_ranks: tmp_path_factory.mktemp(f"ranks-{num_ranks}") for num_ranks in (1, 2)}
-    for num_ranks, names in ((1, ALONE), (2, TOGETHER)):
-        for rank, done in enumerate(run_ranks(WORKER, str(folders[num_ranks]), *names, num_ranks=num_ranks)):
-            assert done.returncode == 0, f"rank {rank}: {done.stderr[-4000:]}"
-    return folders
+    return run_cases(WORKER, {1: ALONE, 2: TOGETHER}, tmp_path_factory.mktemp("cases"))
 
 
 def read(results: dict[int, Path], num_ranks: int, name: str) -> tuple[Any, dict[str, torch.Tensor]]:

@@ -9,8 +9,7 @@ import torch
 
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.metrics import read_metrics
-from rilctl.testing.stages import StopsAfter, run_stage
-from rilctl.testing.workspaces import write_workspace
+from rilctl.testing.stages import StopsAfter, run_stage, write_trainable_workspace
 
 NO_WORKERS = "engine.num_workers=0"
 SLOW = tuple(f"train.{part}optim.lr=1e-5" for part in ("", "discriminator."))
@@ -20,11 +19,7 @@ TRAIN = ("train.num_steps=4", "train.validate_every=4", f"train.{NO_WORKERS}", *
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("workspace")
-    write_workspace(directory)
-    for verb in ("cache-teacher", "sft", "pretrain-disc"):
-        run_stage(directory, verb, f"{verb}.{NO_WORKERS}")
-    return directory
+    return write_trainable_workspace(tmp_path_factory.mktemp("workspace"), NO_WORKERS)
 
 
 @pytest.fixture(scope="module")

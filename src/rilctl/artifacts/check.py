@@ -1,6 +1,6 @@
 """What a reader checks before it uses an artifact's files: all that are listed, and that no others stand there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from rilctl.artifacts.digests import sha256_file
@@ -23,8 +23,13 @@ def check_files(path: Path) -> None:
         check_file(path, entry)
 
 
-def check_file(path: Path, entry: FileEntry) -> None:
-    """Verify size and sha256 of one file of the artifact at `path`.
+def check_file(path: Path, entry: FileEntry, *, hint: str = REBUILD_HINT) -> None:
+    """Verify size and sha256 of one file of the artifact at `path`, or of a directory with a list of its own.
+
+    Args:
+        path: the directory.
+        entry: what was written there.
+        hint: what to do where it isn't there as it was.
 
     Raises:
         ArtifactError: it is missing or was changed; the message names it, and the expected and actual digest.
@@ -34,13 +39,20 @@ def check_file(path: Path, entry: FileEntry) -> None:
         size = file.stat().st_size
         actual = sha256_file(file)
     except OSError as error:
-        raise unreadable(file, error) from error
+        raise unreadable(file, error, hint=hint) from error
     if actual != entry.sha256:
         was = f"{entry.size_bytes} bytes, sha256 {entry.sha256}"
         raise ArtifactError(
             f"`{file}` was changed since it was written: expected {was}, found {size} bytes, sha256 {actual}",
-            hint=REBUILD_HINT,
+            hint=hint,
         )
+
+
+def refuse_others(directory: Path, names: Collection[str], *, hint: str) -> None:
+    """Raise `ArtifactError` if a file stands in a directory of ours that isn't among these names."""
+    for name, file in walk_files(directory):
+        if name not in names:
+            raise ArtifactError(f"`{file}` was not written by this run", hint=hint)
 
 
 def check_log(file: Path) -> None:

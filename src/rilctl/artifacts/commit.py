@@ -36,12 +36,16 @@ def list_staged(path: Path) -> list[FileEntry]:
     Weights come from a library that lets their owner alone read them.
     """
     mode = (path / STAGING).stat().st_mode & 0o666  # the folder is new, and so shows the umask
-    entries = []
-    for name, file in walk_files(path / STAGING):
+    for _, file in walk_files(path / STAGING):
         file.chmod(mode)
-        entries.append(describe(path / STAGING, name))
-    for folder in {path / STAGING / parent for entry in entries for parent in Path(entry.path).parents}:
-        fsync_directory(folder)
+    return describe_all(path / STAGING)
+
+
+def describe_all(folder: Path) -> list[FileEntry]:
+    """Sync and describe every file below a folder; their names are synced as well."""
+    entries = [describe(folder, name) for name, _ in walk_files(folder)]
+    for parent in {folder / parent for entry in entries for parent in Path(entry.path).parents}:
+        fsync_directory(parent)
     return entries
 
 

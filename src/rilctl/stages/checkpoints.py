@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from rilctl.artifacts.check import check_file, refuse_others
 from rilctl.artifacts.layout import fsync_directory, remove_tree, write_atomic
 from rilctl.artifacts.log_file import LogFile
 from rilctl.artifacts.sealed import is_sealed, load_json, sealed_json
@@ -28,7 +29,6 @@ from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel, first_problem
 from rilctl.schemas.checkpoint import Checkpoint, Mark
 from rilctl.schemas.manifest import FileEntry
-from rilctl.stages.entries import check_bytes, check_names
 
 CHECKPOINT = "checkpoint.json"
 _STEP = "step-"
@@ -103,9 +103,9 @@ class Checkpoints(Generic[State]):
         with ranks.together():
             if found:
                 checkpoint = self._read(found[-1], num_steps)
-                own = checkpoint.files[ranks.rank :: ranks.size]
-                check_names(found[-1], checkpoint.files, hint=self.hint, besides=CHECKPOINT)
-                check_bytes(found[-1], own, hint=self.hint)
+                refuse_others(found[-1], {CHECKPOINT, *(file.path for file in checkpoint.files)}, hint=self.hint)
+                for file in ranks.share(checkpoint.files):
+                    check_file(found[-1], file, hint=self.hint)
             state = self._state_of(found[-1], checkpoint) if checkpoint else None
             for log in self._logs if ranks.is_main else ():
                 mark = checkpoint.logs.get(log.path.name) if checkpoint else None
@@ -121,6 +121,19 @@ class Checkpoints(Generic[State]):
                 "sums are taken in another order, so that numbers may differ by rounding"
             )
         return checkpoint.step, state
+
+    def after_step(self, step: int, state: Callable[[], State], *, is_due: bool, is_last: bool) -> None:
+        """Save where a checkpoint is due, and give the one under way its name where it is written.
+
+        Args:
+            step: steps that are done.
+            state: gives what else the verb wants to remember.
+            is_due: whether a checkpoint is.
+            is_last: whether no step follows in this process: save, and wait until it is written.
+        """
+        if is_due or is_last:
+            self.save(step, state())
+        self.settle(wait=is_last)
 
     def save(self, step: int, state: State) -> None:
         """Write a checkpoint, beside what comes next where memory allows; `settle` gives it its name.
@@ -141,7 +154,7 @@ class Checkpoints(Generic[State]):
         self._pending = _Pending(step, state, logs)
 
     def settle(self, *, wait: bool) -> None:
-        """Give the checkpoint under way its name, and drop the older ones; call it after every step.
+        """Give the checkpoint under way its name, and drop the older ones.
 
         Args:
             wait: until it is written; False: only where little of it is left to write, on any rank.

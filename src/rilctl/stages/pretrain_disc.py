@@ -47,6 +47,9 @@ from rilctl.stages.student_responses import reject, sample_student
 
 __all__ = ["plan", "run"]
 
+SHOWN = ("disc/loss", "disc/auc")
+"""Metrics beside the progress bar."""
+
 
 class DiscState(StrictModel):
     """What a checkpoint remembers besides weights and optimizer: nothing."""
@@ -215,11 +218,14 @@ def _train(
             metrics = {f"disc/{name}": value for name, value in report.items()}
             with ranks.together():
                 log.write(step, metrics)
-            context.reporter.advance(metrics=metrics)
+            context.reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
             signal_number = asked_to_stop(context, ranks)
-            if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
-                checkpoints.save(step, DiscState())
-            checkpoints.settle(wait=step == num_steps or bool(signal_number))
+            checkpoints.after_step(
+                step,
+                DiscState,
+                is_due=step % config.checkpoint_every == 0,
+                is_last=step == num_steps or bool(signal_number),
+            )
             leave_if_asked(context, signal_number)
         context.reporter.end()
         return disc, _held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks)

@@ -5,6 +5,7 @@ Shapes: N rows, R response tokens.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +52,9 @@ from rilctl.stages.plans.sft import plan
 from rilctl.stages.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
 
 __all__ = ["plan", "run"]
+
+SHOWN = ("sft/loss", "sft/lr", "validation/loss")
+"""Metrics beside the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -200,11 +204,14 @@ class _Trainer:
             with ranks.together():
                 log.write(step, metrics)
             last |= metrics
-            reporter.advance(metrics=metrics)
+            reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
             signal_number = asked_to_stop(self.context, ranks)
-            if step % config.checkpoint_every == 0 or step == num_steps or signal_number:
-                checkpoints.save(step, SftState(rejected=self.rejected, metrics=last))
-            checkpoints.settle(wait=step == num_steps or bool(signal_number))
+            checkpoints.after_step(
+                step,
+                partial(SftState, rejected=self.rejected, metrics=last),
+                is_due=step % config.checkpoint_every == 0,
+                is_last=step == num_steps or bool(signal_number),
+            )
             leave_if_asked(self.context, signal_number)
         reporter.end()
         return last

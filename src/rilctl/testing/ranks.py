@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
@@ -44,3 +45,13 @@ def run_ranks(
             raise
         done.append(subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr))
     return done
+
+
+def run_cases(script: Path, cases: Mapping[int, Sequence[str]], folder: Path) -> dict[int, Path]:
+    """Every case of a script that takes OUT NAME …, by number of ranks; the folders of what each number wrote."""
+    folders = {num_ranks: folder / f"ranks-{num_ranks}" for num_ranks in cases}
+    for num_ranks, names in cases.items():
+        folders[num_ranks].mkdir()
+        for rank, done in enumerate(run_ranks(script, str(folders[num_ranks]), *names, num_ranks=num_ranks)):
+            assert done.returncode == 0, f"rank {rank}: {done.stderr[-4000:]}"
+    return folders

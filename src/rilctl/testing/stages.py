@@ -9,6 +9,7 @@ from rilctl.config.load import load_recipe
 from rilctl.reporting.progress import Reporter, SilentReporter
 from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
 from rilctl.stages.context import StageContext, StageResult, StopFlag
+from rilctl.testing.workspaces import write_workspace
 
 
 class Stage(Protocol):
@@ -68,3 +69,19 @@ def run_stage(
     told = reporter or SilentReporter()
     context = StageContext(recipe, "recipe", workspace, folder, told, "rilctl …", stop or StopFlag())
     return STAGES[verb].run(context)
+
+
+def write_trainable_workspace(directory: Path, *keys: str) -> Path:
+    """A workspace in which all verbs before `train` have run.
+
+    Args:
+        directory: as for `write_workspace`.
+        keys: overrides of each verb's own table, without its name.
+
+    Returns:
+        The directory.
+    """
+    write_workspace(directory)
+    for verb in ("cache-teacher", "sft", "pretrain-disc"):
+        run_stage(directory, verb, *(f"{verb}.{key}" for key in keys))
+    return directory

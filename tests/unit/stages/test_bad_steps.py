@@ -12,17 +12,12 @@ from rilctl.errors import RilctlError
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import MetricsRow, read_metrics
 from rilctl.schemas.records import RolloutRecord
-from rilctl.testing.stages import run_stage
-from rilctl.testing.workspaces import write_workspace
+from rilctl.testing.stages import run_stage, write_trainable_workspace
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("workspace")
-    write_workspace(directory)
-    for verb in ("cache-teacher", "sft", "pretrain-disc"):
-        run_stage(directory, verb)
-    return directory
+    return write_trainable_workspace(tmp_path_factory.mktemp("workspace"))
 
 
 def counts(out: Path, prefix: str) -> list[tuple[float | None, bool]]:

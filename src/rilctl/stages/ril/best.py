@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rilctl.artifacts.check import check_file, refuse_others
+from rilctl.artifacts.commit import describe_all
 from rilctl.artifacts.layout import fsync_directory, remove_tree
 from rilctl.schemas.manifest import FileEntry
-from rilctl.stages.entries import check_bytes, check_names, synced_entries
 
 
 class BestStudent:
@@ -40,7 +41,7 @@ class BestStudent:
         staging = self._directory / "best.writing"
         shutil.rmtree(staging, ignore_errors=True)
         save(staging)
-        entries = synced_entries(staging)
+        entries = describe_all(staging)
         shutil.rmtree(self.path(step), ignore_errors=True)
         staging.rename(self.path(step))
         fsync_directory(self._directory)
@@ -49,8 +50,9 @@ class BestStudent:
     def check(self, step: int | None, entries: Sequence[FileEntry], *, hint: str) -> None:
         """Raise `ArtifactError` where the student that a checkpoint knows of, if any, isn't as it was kept."""
         if step is not None:
-            check_names(self.path(step), entries, hint=hint)
-            check_bytes(self.path(step), entries, hint=hint)
+            refuse_others(self.path(step), {entry.path for entry in entries}, hint=hint)
+            for entry in entries:
+                check_file(self.path(step), entry, hint=hint)
 
     def settle(self, step: int | None) -> None:
         """A checkpoint says that this step's is the best so far (None: there is none); forget all others."""

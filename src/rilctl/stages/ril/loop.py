@@ -207,10 +207,12 @@ class Loop:
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
             signal_number = asked_to_stop(self.context, ranks)
-            if step % config.checkpoint_every == 0 or last or signal_number:
-                state = self.state.model_copy(update={"judge_counts": self.learner.judge.counts()})
-                checkpoints.save(step, state)
-            checkpoints.settle(wait=last or bool(signal_number))
+            checkpoints.after_step(
+                step,
+                lambda: self.state.model_copy(update={"judge_counts": self.learner.judge.counts()}),
+                is_due=step % config.checkpoint_every == 0,
+                is_last=last or bool(signal_number),
+            )
             leave_if_asked(self.context, signal_number)
         reporter.end()
 

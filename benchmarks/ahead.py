@@ -24,9 +24,9 @@ from PIL import Image
 from shapes import QUESTION, SHAPES, write_model
 
 from rilctl.data.sample import ImageRef
-from rilctl.models.processor import Encoder, load_processor
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import find_model
+from rilctl.models.loaded.processor import Encoder, load_processor
+from rilctl.models.loaded.source import find_model
+from rilctl.models.prompts.cache import PromptCache
 
 NUM_STEPS, PER_STEP = 8, 4
 SIZE_PX = (1024, 768)

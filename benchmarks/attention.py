@@ -5,7 +5,7 @@
 All forms compute the same: each prompt token sees the prompt up to itself, each row's token the whole prompt and its
 own row up to itself. Forward and backward on a GPU, bfloat16, the heads of Qwen2.5-VL-3B and -7B.
 
-- `parts`: what we do: the prompt's attention, then the rows' from two parts (`models/shared_prompt.py`);
+- `parts`: what we do: the prompt's attention, then the rows' from two parts (`models/shared_prefix/attention.py`);
 - `copies`: the prompt's attention, then the rows' over a copy of its keys and values for each;
 - `flex`: prompt and rows as one sequence, with FlexAttention and a block mask (compiled);
 - `mask`: the same sequence with a dense mask.
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 
-from rilctl.models.shared_prompt import SharedPrompt
+from rilctl.models.shared_prefix.attention import SharedPrompt
 
 HEADS = {"3B": (16, 2, 128), "7B": (28, 4, 128)}
 """Query heads, key/value heads, head size."""

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rilctl.data.sample import Sample
 from rilctl.engines.training.torch_engine import TorchTraining
-from rilctl.stages.ril.placement import HOST, Trained, Turns
+from rilctl.stages.train.placement import HOST, Trained, Turns
 
 Report = dict[str, Any]
 DEVICE: Literal["cpu", "cuda"] = "cuda"

@@ -19,18 +19,18 @@ from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
-from rilctl.models import forward, responses
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
+from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.stages.inputs import row_seed
-from rilctl.stages.ril.roles import Roles
-from rilctl.stages.ril.rows import Group, Row, student_row
-from rilctl.stages.ril.step import make_learner
-from rilctl.stages.ril.verdicts import JudgeAsker
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.shared_prefix import forward, responses
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.stages.shared.inputs import row_seed
+from rilctl.stages.train.roles import Roles
+from rilctl.stages.train.rows import Group, Row, student_row
+from rilctl.stages.train.step import make_learner
+from rilctl.stages.train.verdicts import JudgeAsker
 
 UpdateForm = Literal["shared", "copied", "packed", "repeated"]
 """How rows meet their prompt: over one copy of its keys, over a copy for each row, in one sequence with it, or with a

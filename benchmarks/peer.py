@@ -13,10 +13,10 @@ from torch import nn
 
 from rilctl.config import fields
 from rilctl.data.sample import Sample
-from rilctl.models.patch_embedding import PatchEmbedding
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_prompts
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.patch_embedding import PatchEmbedding
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import collate_prompts
 
 
 def library_vlm(directory: Path, shape: Shape, device: Literal["cpu", "cuda"] = "cpu") -> Vlm:

@@ -25,9 +25,9 @@ from rilctl.engines.generation.vllm.backend import Ask, sampling_params
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.server import VllmServer
-from rilctl.models.processor import Encoder, load_processor
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import find_model
+from rilctl.models.loaded.processor import Encoder, load_processor
+from rilctl.models.loaded.source import find_model
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.quickstart.shapes import write_shape
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire
 

@@ -32,12 +32,12 @@ from rilctl.engines.generation.vllm.compared import Compared, compare
 from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE
 from rilctl.engines.generation.vllm.proof import CALIBRATION_LOOKS, SECOND_LOOKS
 from rilctl.engines.generation.vllm.spread import Bound, calibrated
-from rilctl.models.decode import sample
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_responses, encode_prompt
-from rilctl.models.responses import response_hidden
-from rilctl.models.vlm import DTYPES, Vlm
+from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.sampling.sample import sample
+from rilctl.models.shared_prefix.responses import response_hidden
 
 TEMPERATURES = {1.5: (1.54, 1.9), 0.7: (0.72, 0.9)}
 """Of the proof, and wrong ones. What comes from before the temperature is told without a bound."""

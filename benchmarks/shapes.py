@@ -17,8 +17,8 @@ from PIL import Image
 
 from rilctl.config.fields import ModelConfig
 from rilctl.data.sample import ImageRef, Sample
-from rilctl.models.devices import pick_device
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.loaded.devices import pick_device
+from rilctl.models.loaded.vlm import Vlm, load_vlm
 
 PX_PER_TOKEN = 28
 """Side of the square that one image token stands for."""

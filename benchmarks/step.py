@@ -30,7 +30,7 @@ from peer import generate_with_library, library_vlm, train_with_trl
 from shapes import GPU_SHAPES, SHAPES, Shape, make_samples, write_model
 
 from rilctl.data.sample import Sample
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
 
 
 @dataclass

@@ -21,7 +21,7 @@ from rilctl.pipeline.rehearsal.report import RehearsalReport
 from rilctl.planning.plan import Plan, plan_object
 from rilctl.schemas.manifest import ARTIFACT_KINDS, ArtifactSummary, Manifest
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.context import StageResult
+from rilctl.stages.shared.context import StageResult
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src" / "rilctl").rglob("*.py"))

@@ -17,7 +17,7 @@ from rilctl.cli import reference as commands
 from rilctl.config import reference as recipes
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import VERBS
-from rilctl.engines.evaluation.suites import find_suite
+from rilctl.config.suite import find_suite
 from rilctl.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent

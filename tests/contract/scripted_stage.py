@@ -18,7 +18,7 @@ from rilctl.reporting.progress import Reporter
 from rilctl.reporting.tables import AccuracyRow
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary
-from rilctl.stages.context import StageContext, StageResult, StopFlag
+from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 SCRIPT = os.environ["SCRIPT"]
 

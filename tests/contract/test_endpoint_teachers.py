@@ -317,11 +317,11 @@ def test_a_file_that_is_no_result_is_a_data_error(workspace: Path, line: str) ->
 
 
 def test_large_batches_are_cut_at_the_providers_limits(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.stages.teacher_batches.MAX_REQUESTS", 10)
+    monkeypatch.setattr("rilctl.stages.cache_teacher.batch_files.MAX_REQUESTS", 10)
     recipe(workspace, "http://127.0.0.1:1/v1")
     call(workspace, "cache-teacher", "recipe.toml", "--write-batch", "batch")
     sizes = [len(file.read_text().splitlines()) for file in sorted((workspace / "batch").iterdir())]
     assert sizes == [10, 10, 4]
-    monkeypatch.setattr("rilctl.stages.teacher_batches.MAX_BYTES", 1000)
+    monkeypatch.setattr("rilctl.stages.cache_teacher.batch_files.MAX_BYTES", 1000)
     call(workspace, "cache-teacher", "recipe.toml", "--write-batch", "small")
     assert all(file.stat().st_size <= 1000 for file in (workspace / "small").iterdir())

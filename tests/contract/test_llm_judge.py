@@ -230,7 +230,7 @@ def test_training_with_a_judge_that_can_be_fooled_fails(done: Path) -> None:
 
 
 def test_a_step_without_verdicts_stops_the_run_or_waits_for_them(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.stages.ril.verdicts._PAUSE_S", 0.1)
+    monkeypatch.setattr("rilctl.stages.train.verdicts._PAUSE_S", 0.1)
     num_refused = 0
 
     def sulks(asked: Call) -> str | Wire:

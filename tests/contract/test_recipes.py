@@ -13,9 +13,9 @@ from PIL import Image
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import VERBS
 from rilctl.config.shipped import recipes_dir
-from rilctl.engines.evaluation.suites import find_suite, select
-from rilctl.models.anatomy import read_anatomy
-from rilctl.models.source import read_family
+from rilctl.config.suite import find_suite, select
+from rilctl.models.loaded.anatomy import read_anatomy
+from rilctl.models.loaded.source import read_family
 from rilctl.testing.published import PublishedName, write_published
 
 from .helpers import call

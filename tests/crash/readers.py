@@ -34,9 +34,9 @@ from rilctl.models.discriminator import read_card
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import ResponseRecord
-from rilctl.stages.context import StageContext
-from rilctl.stages.judge_input import read_stdin
-from rilctl.stages.teacher_imports import read_imports
+from rilctl.stages.cache_teacher.imports import read_imports
+from rilctl.stages.judge.inputs import read_stdin
+from rilctl.stages.shared.context import StageContext
 
 from . import seeds
 
@@ -203,8 +203,8 @@ def read_model(name: str) -> Callable[[bytes], None]:
     def read(content: bytes) -> None:
         import torch
 
-        from rilctl.models.prompts import encode_prompt
-        from rilctl.models.vlm import load_vlm
+        from rilctl.models.loaded.vlm import load_vlm
+        from rilctl.models.prompts.encode import encode_prompt
 
         with file_of(content, name) as file:
             for other, (good,) in _model_files().items():

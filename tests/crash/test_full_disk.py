@@ -15,8 +15,8 @@ import torch
 
 from rilctl.artifacts.read import read_manifest
 from rilctl.config.fields import ModelConfig
-from rilctl.models.vlm import load_vlm
-from rilctl.models.weights import INDEX, export_files, write_shards
+from rilctl.models.loaded.vlm import load_vlm
+from rilctl.models.loaded.weights import INDEX, export_files, write_shards
 from rilctl.reporting.plots import plot_accuracy
 from rilctl.reporting.tables import AccuracyRow
 

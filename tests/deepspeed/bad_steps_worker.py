@@ -15,7 +15,7 @@ from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import place_role
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
-from rilctl.models.adapters import with_adapter
+from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.testing.saved import save_now
 

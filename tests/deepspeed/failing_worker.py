@@ -16,7 +16,7 @@ from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.watch import Patience
 from rilctl.engines.training.world import find_world
 from rilctl.errors import DataError
-from rilctl.stages.phases import phase
+from rilctl.stages.shared.phases import phase
 
 NUM_STEPS, FAILING_STEP = 6, 3
 

@@ -26,9 +26,9 @@ from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import open_ranks
 from rilctl.engines.training.world import find_world
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StageContext
-from rilctl.stages.ril import verdicts
-from rilctl.stages.ril.judges import opened_asker
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.train.run import verdicts
+from rilctl.stages.train.judges import opened_asker
 
 root, told = Path(sys.argv[1]), json.loads(sys.argv[2])
 verdicts._PAUSE_S = 0.2

@@ -13,8 +13,8 @@ import torch
 
 from rilctl.artifacts.read import read_rows
 from rilctl.config.fields import ModelConfig
-from rilctl.models.vlm import load_vlm
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.vlm import load_vlm
+from rilctl.models.loaded.weights import export_untied
 from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import RolloutRecord
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure

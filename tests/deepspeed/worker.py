@@ -22,14 +22,14 @@ from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_responses, encode_prompt
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.stages.disc_update import LabelledRows, update_discriminator
+from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.testing.saved import save_now
 
 DEVICE = torch.device(os.environ["DS_ACCELERATOR"])

@@ -8,13 +8,13 @@ from lmms_eval import utils
 from lmms_eval.tasks import TaskManager
 from pyarrow import parquet
 
+from rilctl.config.suite import Benchmark, find_suite
 from rilctl.engines.evaluation.base import BenchmarkResult
 from rilctl.engines.evaluation.data import missing_data
 from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.loading import _defining
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.engines.evaluation.suites import Benchmark, find_suite
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
 from rilctl.testing.scripted import ScriptedGeneration

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from datasets import Dataset
 
+from rilctl.config.suite import Benchmark, find_suite
 from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
-from rilctl.engines.evaluation.suites import Benchmark, find_suite
 from rilctl.errors import ConfigError, DataError, RilctlError
 from rilctl.testing.scripted import ScriptedGeneration
 

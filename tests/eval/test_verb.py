@@ -15,8 +15,8 @@ from rilctl.errors import DataError
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import EvaluationRecord
-from rilctl.stages import eval as eval_stage
-from rilctl.stages.context import StageContext
+from rilctl.stages.eval import run as eval_stage
+from rilctl.stages.shared.context import StageContext
 
 from .judge_server import chat_server
 from .test_known_scores import BENCHMARKS, Mirror

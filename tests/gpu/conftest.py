@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.testing.families import build_models, load_to_train
 
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # float32 is compared with float32, also inside the libraries' kernels

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rilctl.stages.ril.exchange import Exchange
+from rilctl.stages.train.exchange import Exchange
 
 from .conftest import DEVICE
 

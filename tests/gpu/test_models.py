@@ -11,14 +11,15 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models import decode, responses
-from rilctl.models.checkpointing import enable_checkpointing
-from rilctl.models.decode import sample
-from rilctl.models.flash import has_flash
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.responses import PACKED_TOKENS
-from rilctl.models.shared_prompt import SharedPrompt
-from rilctl.models.vlm import Vlm
+from rilctl.models.sampling import sample as decode
+from rilctl.models.sampling.sample import sample
+from rilctl.models.shared_prefix import responses
+from rilctl.models.shared_prefix.attention import SharedPrompt
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.models.shared_prefix.flash import has_flash
+from rilctl.models.shared_prefix.responses import PACKED_TOKENS
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, repeated_prompt, with_random_adapter
 from rilctl.testing.sampler_contract import CHECKS, SEEDS, two_prompts
 

@@ -15,9 +15,9 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 from rilctl.data.pictures import Picture
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.vllm.reader import Reader
-from rilctl.models.processor import Encoder, load_processor
-from rilctl.models.prompts import encode_prompt
-from rilctl.models.source import find_model
+from rilctl.models.loaded.processor import Encoder, load_processor
+from rilctl.models.loaded.source import find_model
+from rilctl.models.prompts.encode import encode_prompt
 from rilctl.quickstart.shapes import write_shape
 
 MODES = {

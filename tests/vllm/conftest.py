@@ -19,10 +19,10 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import collate_responses
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import collate_responses
 
 MODEL = "pocket-teacher-qwen"
 LOCAL = VllmEngineConfig(kv_cache_bytes=1 << 28, max_length_tokens=256)
@@ -128,7 +128,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from rilctl.models.weights import export_untied
+    from rilctl.models.loaded.weights import export_untied
 
     directory = tmp_path_factory.mktemp("served")
     export_untied(load_policy(), directory, torch.float32)

@@ -10,8 +10,8 @@ from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
 
 
 def nudge(policy: Vlm, seed: int, size: float) -> None:

@@ -14,9 +14,9 @@ from rilctl.artifacts.read import read_rows
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import find_model
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.weights import export_untied
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import ResponseRecord
 from rilctl.testing.generation_contract import EngineUnderTest

@@ -14,8 +14,8 @@ from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.weights import export_untied
+from rilctl.models.prompts.cache import PromptCache
 
 from .conftest import Server, load_policy
 

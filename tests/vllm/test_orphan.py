@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.weights import export_untied
 
 from .conftest import load_policy
 

@@ -10,8 +10,8 @@ import torch
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.weights import export_untied
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.generation_contract import EngineUnderTest
 
 from .conftest import Server, load_policy, nudge, trainer_logprobs

@@ -14,7 +14,7 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
-from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts.cache import PromptCache
 
 from .conftest import Server, load_policy
 

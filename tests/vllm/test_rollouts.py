@@ -14,9 +14,9 @@ from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.engines.generation.vllm.witness import Witness
 from rilctl.errors import EngineError, RowError
-from rilctl.models.adapters import with_adapter
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.weights import policy_weights
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.weights import policy_weights
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.generation_contract import EngineUnderTest
 
 from .conftest import Server, load_policy, nudge, trainer_logprobs
@@ -161,7 +161,7 @@ def test_an_adapter_arrives_merged(local):
             [row.token_ids for row in answer] for answer in before
         ]
     finally:
-        from rilctl.models.lora import is_lora
+        from rilctl.models.loaded.lora import is_lora
 
         for name, module in list(base.model.named_modules()):
             if is_lora(module):

@@ -19,8 +19,8 @@ from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.weights import export_untied
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.endpoint import dead_port
 from rilctl.testing.generation_contract import EngineUnderTest
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from rilctl.cli import output
 from rilctl.cli.runner import read_recipe
 from rilctl.config.evaluation import EvalConfig
-from rilctl.engines.evaluation.suites import find_suite, select
+from rilctl.config.suite import find_suite, select
 
 _COLUMNS = ("repository", "config", "split", "revision")
 

@@ -7,7 +7,7 @@ from rilctl.cli import output
 
 if TYPE_CHECKING:
     from rilctl.schemas.records import VerdictRecord
-    from rilctl.stages.judge_compare import Comparison, Disagreement
+    from rilctl.stages.judge.compare import Comparison, Disagreement
 
 _NUM_SHOWN = 20
 _MAX_CHARS = 300
@@ -15,7 +15,7 @@ _MAX_CHARS = 300
 
 def show_comparison(path_a: Path, path_b: Path, *, as_json: bool) -> None:
     """Write two judges' agreement, and the responses that they disagree about, to stdout."""
-    from rilctl.stages.judge_compare import compare
+    from rilctl.stages.judge.compare import compare
 
     found = compare(path_a, path_b)
     if as_json:

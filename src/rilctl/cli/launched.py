@@ -21,7 +21,7 @@ from rilctl.cli.interrupts import HANGUP_S
 from rilctl.engines.training.world import find_world
 
 if TYPE_CHECKING:
-    from rilctl.stages.context import StopFlag
+    from rilctl.stages.shared.context import StopFlag
 
 RESULT, STOP, SAID, ALIVE, HOST = "result", "stop", "said", "alive", "host"
 _POLL_S = 0.5

@@ -24,7 +24,7 @@ def run(
     from rilctl.cli.plans import show_plans
     from rilctl.pipeline.run import run_pipeline
     from rilctl.planning.plan import Plan, plan_object
-    from rilctl.stages.context import StageResult
+    from rilctl.stages.shared.context import StageResult
 
     paths, recipe = runner.read_recipe(recipes, overrides, {})
     with runner.stage_surroundings() as (reporter, stop):

@@ -27,7 +27,7 @@ from rilctl.engines.training.world import World, find_world
 from rilctl.errors import UsageError
 from rilctl.pipeline.run import load_stage
 from rilctl.planning.plan import plan_object
-from rilctl.stages.context import StageContext, StageResult, StopFlag
+from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})
 """Verbs that several processes can do together."""

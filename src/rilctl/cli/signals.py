@@ -11,7 +11,7 @@ from types import FrameType
 
 from rilctl.cli import output
 from rilctl.cli.interrupts import HANGUP_S, ended_fork, heard, leave_at_once
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 
 @contextlib.contextmanager

@@ -23,14 +23,14 @@ from rilctl.config.fields import LoraConfig
 from rilctl.config.pretrain_disc import DiscInput, DiscLoss
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
-from rilctl.models.adapters import save_adapter
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import collate_responses, encode_response
-from rilctl.models.responses import response_last_hidden
-from rilctl.models.saving import saving
-from rilctl.models.sharding import whole_shape
-from rilctl.models.vlm import Vlm, save_vlm
+from rilctl.models.loaded.adapters import save_adapter
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.saving import saving
+from rilctl.models.loaded.sharding import whole_shape
+from rilctl.models.loaded.vlm import Vlm, save_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import collate_responses, encode_response
+from rilctl.models.shared_prefix.responses import response_last_hidden
 from rilctl.schemas.base import StrictModel, first_problem
 
 HEAD_FILE = "head.safetensors"

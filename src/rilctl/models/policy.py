@@ -7,10 +7,10 @@ from torch import Tensor
 
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import LossOf, token_logprobs, token_loss
-from rilctl.models.prefix import Prefix
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.responses import response_hidden
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.shared_prefix.prefix import Prefix
+from rilctl.models.shared_prefix.responses import response_hidden
 
 
 def response_logprobs(

@@ -15,7 +15,7 @@ from typing import Any
 from rilctl.engines.child import as_child
 from rilctl.errors import InterruptedByUser, RilctlError
 from rilctl.reporting.progress import Reporter
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 _POLL_S = 0.05
 _RELAY_S = 15.0

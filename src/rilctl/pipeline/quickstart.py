@@ -28,7 +28,7 @@ from rilctl.reporting.tables import AccuracyRow, Arm, markdown_table
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import EvaluationRecord
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 NAME = "quickstart"
 """Of the recipe, and so of its folder under the workspace root."""

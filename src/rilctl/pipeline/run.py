@@ -1,28 +1,32 @@
 """`rilctl run`: the verbs of one recipe, in order, in this process."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
 
 from rilctl.config.recipe import VERBS, Recipe, Verb
 from rilctl.errors import ArtifactError, UsageError
 from rilctl.planning.plan import Fact, Plan, Section
-from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.shared.context import StageContext, StageResult
 
 
-class Stage(Protocol):
-    """What `rilctl.stages.<verb>` exports."""
+@dataclass(frozen=True)
+class Stage:
+    """A verb's package, `rilctl.stages.<verb>`.
 
-    def run(self, context: StageContext) -> StageResult:
-        """Do the verb's work, or find it done."""
+    Args:
+        run: does the verb's work, or finds it done.
+        plan: says what `run` would do; writes nothing.
+    """
 
-    def plan(self, context: StageContext) -> Plan:
-        """Say what `run` would do; write nothing."""
+    run: Callable[[StageContext], StageResult]
+    plan: Callable[[StageContext], Plan]
 
 
 def load_stage(verb: Verb) -> Stage:
     """The stage of a verb, imported when it is needed: stages bring torch with them."""
-    return cast(Stage, import_module(f"rilctl.stages.{_field(verb)}"))
+    package = f"rilctl.stages.{_field(verb)}"
+    return Stage(import_module(f"{package}.run").run, import_module(f"{package}.plan").plan)
 
 
 def verbs_of(recipe: Recipe) -> tuple[Verb, ...]:

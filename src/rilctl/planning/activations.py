@@ -8,7 +8,7 @@ products. They are compared with what autograd really keeps, tensor by tensor, i
 from dataclasses import dataclass
 from typing import Literal
 
-from rilctl.models.anatomy import Anatomy, Tower
+from rilctl.models.loaded.anatomy import Anatomy, Tower
 
 FLOAT32 = 4
 Layout = Literal["shared", "expanded", "packed", "sequence"]

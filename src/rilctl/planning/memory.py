@@ -7,8 +7,8 @@ the chunk of logits that is alive. What isn't: the device's own context and libr
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from rilctl.models.anatomy import Anatomy
-from rilctl.models.vlm import SHARD_BYTES
+from rilctl.models.loaded.anatomy import Anatomy
+from rilctl.models.loaded.vlm import SHARD_BYTES
 from rilctl.planning.activations import (
     FLOAT32,
     Batch,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from rilctl.models.anatomy import Anatomy
+from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.activations import Layout, Precision, kept_bytes
 from rilctl.planning.memory import (
     Device,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rilctl.models.anatomy import Anatomy
+from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.activations import FLOAT32
 from rilctl.planning.memory import MOMENTS, Device, Held, Phase, torch_state
 

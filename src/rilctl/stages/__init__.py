@@ -1,1 +1,1 @@
-"""One file per verb: wires the rooms below, owns the loop. No stage imports another stage."""
+"""A package for each verb, its `run` beside its `plan`, and what they share. No stage imports another stage."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from rilctl.config.fields import ModelConfig
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
 from rilctl.testing.small_vlms import build_small_vlm
 

@@ -174,7 +174,7 @@ def _plan_and_run(
     from rilctl.config.load import load_recipe
     from rilctl.pipeline.run import load_stage
     from rilctl.reporting.progress import SilentReporter
-    from rilctl.stages.context import StageContext
+    from rilctl.stages.shared.context import StageContext
 
     torch.set_num_threads(1)
     give_back_freed()

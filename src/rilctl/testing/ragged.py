@@ -5,11 +5,11 @@ from PIL import Image
 from torch import Tensor
 
 from rilctl.config.fields import LoraConfig
-from rilctl.models.adapters import with_adapter
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.models.vlm import Vlm
+from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
 
 FAMILIES = ("pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text")
 """Small models of the families that share a prompt; see `build_models`."""

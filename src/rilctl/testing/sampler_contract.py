@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models.decode import sample
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_prompts, collate_responses, encode_prompt
-from rilctl.models.vlm import Vlm
+from rilctl.models.prompts.encode import collate_prompts, collate_responses, encode_prompt
+from rilctl.models.sampling.sample import sample
 
 SEEDS = ((1, 2, 3), (4, 5))
 PICTURE = Image.linear_gradient("L").resize((56, 56)).convert("RGB")

@@ -16,7 +16,7 @@ def build_small_vlm(directory: Path, shape: ShapeName = "pocket-student", *, see
     """
     import torch
 
-    from rilctl.models.vlm import load_vlm
+    from rilctl.models.loaded.vlm import load_vlm
 
     write_shape(shape, directory)
     config = ModelConfig(model=str(directory), random_weights=True, seed=seed)

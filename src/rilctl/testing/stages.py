@@ -3,29 +3,13 @@
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from rilctl.config.load import load_recipe
+from rilctl.config.recipe import Verb
+from rilctl.pipeline.run import load_stage
 from rilctl.reporting.progress import Reporter, SilentReporter
-from rilctl.stages import cache_teacher, judge, pretrain_disc, sft, train
-from rilctl.stages.context import StageContext, StageResult, StopFlag
+from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 from rilctl.testing.workspaces import write_workspace
-
-
-class Stage(Protocol):
-    """A module of `rilctl.stages`."""
-
-    def run(self, context: StageContext) -> StageResult:
-        """Do what the verb does."""
-
-
-STAGES: dict[str, Stage] = {
-    "cache-teacher": cache_teacher,
-    "judge": judge,
-    "sft": sft,
-    "pretrain-disc": pretrain_disc,
-    "train": train,
-}
 
 
 class StopsAfter(SilentReporter):
@@ -48,7 +32,7 @@ class StopsAfter(SilentReporter):
 
 def run_stage(
     workspace: Path,
-    verb: str,
+    verb: Verb,
     *overrides: str,
     out: Path | None = None,
     reporter: Reporter | None = None,
@@ -58,7 +42,7 @@ def run_stage(
 
     Args:
         workspace: as `write_workspace` makes it.
-        verb: a key of `STAGES`.
+        verb: any of the six.
         overrides: as after `--set`.
         out: the output directory; None: where the next verb looks for it.
         reporter: who is told what happens; None: nobody.
@@ -68,7 +52,7 @@ def run_stage(
     folder = out or workspace / "runs/recipe" / verb
     told = reporter or SilentReporter()
     context = StageContext(recipe, "recipe", workspace, folder, told, "rilctl …", stop or StopFlag())
-    return STAGES[verb].run(context)
+    return load_stage(verb).run(context)
 
 
 def write_trainable_workspace(directory: Path, *keys: str) -> Path:
@@ -82,6 +66,7 @@ def write_trainable_workspace(directory: Path, *keys: str) -> Path:
         The directory.
     """
     write_workspace(directory)
-    for verb in ("cache-teacher", "sft", "pretrain-disc"):
+    verbs: tuple[Verb, ...] = ("cache-teacher", "sft", "pretrain-disc")
+    for verb in verbs:
         run_stage(directory, verb, *(f"{verb}.{key}" for key in keys))
     return directory

@@ -18,10 +18,10 @@ import torch
 from PIL import Image, ImageOps
 
 from rilctl.config.fields import ModelConfig, SamplingConfig
-from rilctl.models.decode import sample
-from rilctl.models.prompts import encode_text
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import checksum, file_checksums, policy_weights
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.loaded.weights import checksum, file_checksums, policy_weights
+from rilctl.models.prompts.encode import encode_text
+from rilctl.models.sampling.sample import sample
 from rilctl.testing.endpoint import Call, Wire, failure
 
 MAX_LENGTH_TOKENS = 256

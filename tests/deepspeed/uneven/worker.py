@@ -30,20 +30,20 @@ from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import encode_prompt, encode_response
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.stages.disc_update import health, update_discriminator
-from rilctl.stages.pretrain_disc import Pair, _held_out_report, _labelled
-from rilctl.stages.ril.roles import Roles
-from rilctl.stages.ril.row_metrics import gather_groups, row_metrics
-from rilctl.stages.ril.rows import Group, Row
-from rilctl.stages.ril.step import make_learner
-from rilctl.stages.ril.verdicts import JudgeAsker
-from rilctl.stages.sft import SftRow, _Trainer
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.stages.pretrain_disc.run import Pair, _held_out_report, _labelled
+from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.shared.disc_update import health, update_discriminator
+from rilctl.stages.train.roles import Roles
+from rilctl.stages.train.row_metrics import gather_groups, row_metrics
+from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.step import make_learner
+from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.saved import save_now
 
 LR = 1e-5

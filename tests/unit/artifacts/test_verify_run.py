@@ -10,7 +10,7 @@ from rilctl.artifacts.listing import list_unfinished
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.verify_run import is_run, verify_run
 from rilctl.errors import ArtifactError
-from rilctl.models.source import find_model
+from rilctl.models.loaded.source import find_model
 from rilctl.schemas.manifest import ArtifactKind
 
 ROLES: dict[str, ArtifactKind] = {"student": "student", "best-student": "student", "rollouts": "rollouts"}

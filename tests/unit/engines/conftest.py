@@ -10,9 +10,9 @@ from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import export_untied
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.loaded.weights import export_untied
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.endpoint import Call, ScriptedEndpoint
 from rilctl.testing.generation_contract import EngineUnderTest
 from rilctl.testing.small_vlms import build_small_vlm

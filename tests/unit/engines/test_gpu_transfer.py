@@ -28,10 +28,10 @@ from rilctl.engines.generation.vllm import rollouts as rollouts_module
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.watched import WatchedClient
 from rilctl.errors import EngineError
-from rilctl.models.adapters import with_adapter
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import Weights, export_untied, policy_weights, weight_shapes, write_shards
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.loaded.weights import Weights, export_untied, policy_weights, weight_shapes, write_shards
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 from rilctl.testing.generation_contract import EngineUnderTest
 from rilctl.testing.small_vlms import build_small_vlm

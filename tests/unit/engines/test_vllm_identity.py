@@ -11,8 +11,8 @@ from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.backend import WITNESS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts, WeightsLostError
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 
 from .conftest import SAMPLING, double, is_sampling, nudge, num_loads, requests, table, tokens

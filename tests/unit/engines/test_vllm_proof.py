@@ -18,11 +18,11 @@ from rilctl.engines.generation.vllm.proof import CALIBRATION_LOOKS, SECOND_LOOKS
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import MAX_UNITS, MIN_UNITS, Bound, calibrated
 from rilctl.errors import EngineError
-from rilctl.models.decode import sample
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import chat_text, encode_text
-from rilctl.models.responses import response_hidden
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import chat_text, encode_text
+from rilctl.models.sampling.sample import sample
+from rilctl.models.shared_prefix.responses import response_hidden
 from rilctl.quickstart.shapes import ShapeName
 from rilctl.testing.small_vlms import build_small_vlm
 

@@ -16,10 +16,10 @@ from rilctl.engines.generation.hf import load_engine
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import WITNESS
 from rilctl.errors import EngineError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.models.weights import checksum, export_untied, file_checksums
-from rilctl.stages.cached_calls import answer_chunk
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.loaded.weights import checksum, export_untied, file_checksums
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.stages.shared.cached_calls import answer_chunk
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 from rilctl.testing.generation_contract import EngineUnderTest
 from rilctl.testing.small_vlms import build_small_vlm

@@ -20,8 +20,8 @@ from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from rilctl.engines.generation.vllm import witness as witness_module
 from rilctl.engines.generation.vllm.witness import Witness
-from rilctl.models.weights import checksum
+from rilctl.models.loaded.weights import checksum
 
 
 class Model(nn.Module):

@@ -3,8 +3,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from rilctl.config.suite import DataNeed
 from rilctl.engines.evaluation.data import missing_data
-from rilctl.engines.evaluation.suites import DataNeed
 
 CARD = "---\nconfigs:\n- config_name: en\n  data_files:\n  - split: dev\n    path: en/dev.parquet\n---\n"
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.config.suite import Benchmark, DataNeed, find_suite, select, suite_names
 from rilctl.engines.evaluation.digits import NUM_QUESTIONS, digits_files
-from rilctl.engines.evaluation.suites import Benchmark, DataNeed, find_suite, select, suite_names
 from rilctl.errors import ConfigError, UsageError
 
 

@@ -5,10 +5,10 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.config.suite import find_suite
 from rilctl.engines.evaluation.digits import digits_files
 from rilctl.engines.evaluation.own import OwnEvaluation
-from rilctl.engines.evaluation.suites import find_suite
-from rilctl.engines.evaluation.tasks import load_task
+from rilctl.engines.evaluation.task_files import load_task
 from rilctl.errors import ConfigError, DataError
 from rilctl.quickstart.world import make_rows
 from rilctl.testing.scripted import ScriptedGeneration

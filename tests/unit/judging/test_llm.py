@@ -18,7 +18,7 @@ from rilctl.engines.judging.open import llm_judge, open_judge_model
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, verdict_tag
 from rilctl.engines.judging.watch import metrics_of
 from rilctl.errors import RilctlError, RowError
-from rilctl.stages.cached_calls import CachedGeneration
+from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.testing.judges import Decision, careful, read_prompt, simulated
 from rilctl.testing.scripted import ScriptedGeneration
 from rilctl.testing.small_vlms import build_small_vlm

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.testing.families import build_models, load_to_train
 
 LoadVlm = Callable[[str], Vlm]

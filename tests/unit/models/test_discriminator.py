@@ -8,10 +8,10 @@ from PIL import Image
 
 from rilctl.config.fields import ModelConfig
 from rilctl.data.sample import ImageRef
-from rilctl.models import responses
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, read_card
-from rilctl.models.prompts import encode_prompt
-from rilctl.models.vlm import load_vlm
+from rilctl.models.loaded.vlm import load_vlm
+from rilctl.models.prompts.encode import encode_prompt
+from rilctl.models.shared_prefix import responses
 
 PICTURES = [ImageRef(lambda n=n: Image.new("RGB", (56, 56), (n, 0, 200)), f"picture {n}") for n in (10, 240)]
 

@@ -5,13 +5,13 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import LoraConfig, SamplingConfig
-from rilctl.models.adapters import with_adapter
-from rilctl.models.checkpointing import enable_checkpointing
-from rilctl.models.decode import sample
+from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.models.vlm import Vlm
+from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.sampling.sample import sample
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 
 FAMILIES = ["qwen2_vl", "llava_next"]
 RESPONSES = [["answer 8", "i see 4 + 4 = 8. answer 8", "no"], ["7", "the largest is 9"], ["yes"]]

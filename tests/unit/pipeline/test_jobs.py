@@ -14,7 +14,7 @@ import pytest
 from rilctl.errors import InterruptedByUser, RilctlError
 from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 SCRIPT = textwrap.dedent(
     """
@@ -160,7 +160,7 @@ import os, sys
 from pathlib import Path
 from rilctl.pipeline.jobs import Job, JobSettings, run_jobs
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 cwd = Path(sys.argv[1])
 settings = JobSettings(2, cwd / "logs", cwd, dict(os.environ), (sys.executable, str(cwd / "fake.py")))

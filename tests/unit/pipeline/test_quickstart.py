@@ -17,7 +17,7 @@ from rilctl.reporting.metrics import MetricsLog
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.schemas.records import EvaluationRecord
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 RECIPE = recipes_dir() / "quickstart.toml"
 ARMS = ["base", "sft", "sft_teacher", "dr_grpo", "ril"]

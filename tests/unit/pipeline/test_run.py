@@ -7,7 +7,7 @@ from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.pipeline.run import Stage, run_pipeline
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.shared.context import StageContext, StageResult
 
 FULL = Recipe.model_validate_json('{"eval": {}, "train": {}, "sft": {}, "judge": {}, "cache-teacher": {}}')
 
@@ -50,7 +50,8 @@ class Walk:
                     raise ArtifactError(f"no {need} here")
                 return Plan(verb, (Section("data", (Fact("rows", 3),)),))
 
-        return Scripted()
+        scripted = Scripted()
+        return Stage(scripted.run, scripted.plan)
 
 
 def test_verbs_run_in_pipeline_order_and_rejected_rows_go_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rilctl.config.fields import LoraConfig
-from rilctl.models.anatomy import Anatomy, Tower
+from rilctl.models.loaded.anatomy import Anatomy, Tower
 from rilctl.planning.activations import Batch, Precision, cache_per_token, kept_per_patch, kept_per_token
 from rilctl.planning.memory import (
     Held,

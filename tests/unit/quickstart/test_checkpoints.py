@@ -11,7 +11,7 @@ from rilctl.config.shipped import recipes_dir
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.engines.judging.rule import judge_answer
-from rilctl.models.source import find_model
+from rilctl.models.loaded.source import find_model
 from rilctl.quickstart.shapes import SHAPES, write_shape
 from rilctl.quickstart.world import make_rows
 

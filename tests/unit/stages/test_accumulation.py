@@ -17,13 +17,13 @@ from rilctl.data.sample import Sample
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import encode_prompt, encode_response
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.stages.disc_update import LabelledRows, update_discriminator
-from rilctl.stages.ril.policy_update import PolicyUpdate
-from rilctl.stages.ril.rows import Group, Row
-from rilctl.stages.sft import SftRow, _Trainer
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.train.policy_update import PolicyUpdate
+from rilctl.stages.train.rows import Group, Row
 from rilctl.testing.small_vlms import build_small_vlm
 
 QUESTIONS = {"add these": 3, "what is the sum of all that you see here?": 2, "and": 1, "read them all, please": 4}

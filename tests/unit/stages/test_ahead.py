@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from rilctl.config.load import load_recipe
-from rilctl.models import prompt_cache
-from rilctl.models.ahead import PromptsAhead
-from rilctl.models.prompt_cache import PromptCache
+from rilctl.models.prompts import cache as prompt_cache
+from rilctl.models.prompts.ahead import PromptsAhead
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages import cache_teacher, pretrain_disc, sft, train
-from rilctl.stages.context import StageContext, StageResult
+from rilctl.stages.cache_teacher import run as cache_teacher
+from rilctl.stages.pretrain_disc import run as pretrain_disc
+from rilctl.stages.sft import run as sft
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.train import run as train
 from rilctl.testing.workspaces import write_workspace
 
 STAGES = {"cache-teacher": cache_teacher, "sft": sft, "pretrain-disc": pretrain_disc, "train": train}

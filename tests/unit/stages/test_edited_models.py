@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,9 @@ from rilctl.config.recipe import Recipe
 from rilctl.errors import InterruptedByUser, ModelError, UsageError
 from rilctl.models.discriminator import read_card
 from rilctl.reporting.progress import SilentReporter
-from rilctl.stages import eval as eval_stage
-from rilctl.stages.context import StageContext, StopFlag
-from rilctl.stages.judging import judge_entries
-from rilctl.testing.stages import STAGES, run_stage
+from rilctl.stages.shared.context import StageContext, StopFlag
+from rilctl.stages.shared.judging import judge_entries
+from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
 
 FEW = ('cache-teacher.teachers=["qwen"]', "cache-teacher.num_responses=1")
@@ -33,14 +33,12 @@ TEXTS = ("chat_template.jinja", "config.json", "generation_config.json", "prepro
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("workspace")
     write_workspace(directory, num_questions=12)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(STAGES, "eval", eval_stage)
-        for verb, sets in SETS.items():
-            run_stage(directory, verb, *sets)
-        yield directory
+    for verb, sets in SETS.items():
+        run_stage(directory, verb, *sets)
+    return directory
 
 
 SETS = {"cache-teacher": FEW, "sft": SHORT, "pretrain-disc": SHORT, "train": TRAIN, "eval": EVAL}
@@ -92,14 +90,15 @@ def test_a_student_that_is_edited_before_it_is_loaded_is_not_trained(
     verb: str, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = shutil.copytree(workspace, tmp_path / "workspace")
-    opened = STAGES[verb].open_ranked_run
+    run = import_module(f"rilctl.stages.{verb.replace('-', '_')}.run")
+    opened = run.open_ranked_run
 
     def edit_then_open(*args: object, **options: object) -> object:
         with (own / "student/chat_template.jinja").open("a") as template:
             template.write(" ")
         return opened(*args, **options)
 
-    monkeypatch.setattr(STAGES[verb], "open_ranked_run", edit_then_open)
+    monkeypatch.setattr(run, "open_ranked_run", edit_then_open)
     responses = "pretrain-disc.responses=runs/recipe/pretrain-disc/responses"
     with pytest.raises(ModelError, match="was changed while the command ran"):
         run_stage(own, verb, *SETS[verb], *([responses] if verb == "pretrain-disc" else []), out=tmp_path / "out")

@@ -21,14 +21,14 @@ from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
+from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import collate_responses, encode_prompt, encode_response
-from rilctl.models.vlm import Vlm, load_vlm
-from rilctl.stages.disc_update import LabelledRows, update_discriminator
-from rilctl.stages.ril.policy_update import PolicyUpdate
-from rilctl.stages.ril.rows import Group, Row
-from rilctl.stages.sft import SftRow, _Trainer
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.train.policy_update import PolicyUpdate
+from rilctl.stages.train.rows import Group, Row
 from rilctl.testing.small_vlms import build_small_vlm
 
 NUM_GROUPS = 6
@@ -188,7 +188,7 @@ def test_rows_of_a_micro_batch_are_laid_out_at_once(
         responses = [[5, 6, 7][: 1 + index % 3] for index in range(num_rows)]
         prompts = [encode_prompt(vlm, "how many?", [])] * (2 if one_sequence else num_rows)
         rows_N = torch.arange(num_rows) % len(prompts)
-        monkeypatch.setattr("rilctl.models.responses._is_one_sequence", lambda *_: True)
+        monkeypatch.setattr("rilctl.models.shared_prefix.responses._is_one_sequence", lambda *_: True)
         with Waits() as waits:
             response_logprobs(vlm, prompts, rows_N, *collate_responses(vlm, responses))
         found.append(len(waits.places))

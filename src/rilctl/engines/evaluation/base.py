@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.engines.evaluation.suites import Benchmark
+from rilctl.config.suite import Benchmark
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from rilctl.engines.evaluation.suites import DataNeed
+from rilctl.config.suite import DataNeed
 
 _AT_ONCE: Final = 16
 _LFS_POINTER: Final = b"version https://git-lfs"

@@ -8,10 +8,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from rilctl.config.suite import Benchmark
 from rilctl.data.sample import ImageRef
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
-from rilctl.engines.evaluation.suites import Benchmark
-from rilctl.engines.evaluation.tasks import Doc, Task, load_task
+from rilctl.engines.evaluation.task_files import Doc, Task, load_task
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord

@@ -9,15 +9,15 @@ from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
-from rilctl.models.decode import Sampled, sample
-from rilctl.models.devices import pick_device, pick_num_workers
-from rilctl.models.identity import identify
-from rilctl.models.prefix import KeptPrefix
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import decode_response
-from rilctl.models.source import find_model
-from rilctl.models.vlm import Vlm, load_vlm
+from rilctl.models.loaded.devices import pick_device, pick_num_workers
+from rilctl.models.loaded.identity import identify
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import decode_response
+from rilctl.models.sampling.sample import Sampled, sample
+from rilctl.models.shared_prefix.prefix import KeptPrefix
 
 
 class HfGeneration:

@@ -9,9 +9,9 @@ from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.base import GenerationEngine, RolloutEngine
 from rilctl.engines.generation.hf import load_engine, shared_engine
 from rilctl.engines.generation.vllm.open import open_vllm, open_vllm_rollouts
-from rilctl.models.prefix import KeptPrefix
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.shared_prefix.prefix import KeptPrefix
 
 
 def open_generation(

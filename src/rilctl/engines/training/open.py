@@ -12,8 +12,8 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.engines.training.zero import initialize
 from rilctl.models.discriminator import Discriminator
-from rilctl.models.prompts import encode_prompt
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import encode_prompt
 
 _PICTURE_PX = 56
 """Side of the picture in a stand-in; two patches of the largest that our families have, so none enlarges it."""

@@ -15,7 +15,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.zero import divide
 from rilctl.errors import RilctlError, UsageError
-from rilctl.models.vlm import DTYPES, Vlm, load_vlm
+from rilctl.models.loaded.vlm import DTYPES, Vlm, load_vlm
 
 HOST = torch.device("cpu")
 

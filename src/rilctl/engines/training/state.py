@@ -15,7 +15,7 @@ from torch import Tensor
 from rilctl.engines.training.disk import Disk
 from rilctl.engines.training.tensor_file import Layout, TensorFile
 from rilctl.errors import ArtifactError
-from rilctl.models.saving import saving
+from rilctl.models.loaded.saving import saving
 
 WEIGHT, STEP = "weight", "step"
 """Names of a parameter itself, and of the number of its steps, among what belongs to it."""

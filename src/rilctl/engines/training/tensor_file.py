@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rilctl.engines.training.disk import Disk, Written
-from rilctl.models.saving import saving
+from rilctl.models.loaded.saving import saving
 
 _CHUNK = 1 << 24
 """Elements that are copied at a time."""

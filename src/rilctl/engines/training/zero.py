@@ -12,8 +12,8 @@ from torch import nn
 
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.errors import UsageError
-from rilctl.models.lora import is_lora
-from rilctl.models.sharding import whole_shape
+from rilctl.models.loaded.lora import is_lora
+from rilctl.models.loaded.sharding import whole_shape
 
 T = TypeVar("T")
 _BUCKET = 500_000_000

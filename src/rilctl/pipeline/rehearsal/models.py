@@ -12,9 +12,9 @@ from rilctl.artifacts.model_files import read_texts, write_texts
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
 from rilctl.errors import RilctlError
-from rilctl.models.saving import saving
-from rilctl.models.source import find_local
-from rilctl.models.vlm import load_vlm
+from rilctl.models.loaded.saving import saving
+from rilctl.models.loaded.source import find_local
+from rilctl.models.loaded.vlm import load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
 
 _HIDDEN, _HEADS, _KEY_HEADS, _LAYERS = 128, 4, 2, 2

@@ -24,7 +24,7 @@ from rilctl.pipeline.rehearsal.report import RehearsalReport, VerbRow
 from rilctl.pipeline.rehearsal.servers import Servers, opened_servers
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import Reporter
-from rilctl.stages.context import StopFlag
+from rilctl.stages.shared.context import StopFlag
 
 _MAX_RANKS = 6
 _CHECK_VLLM = "from vllm.platforms import current_platform as p; raise SystemExit(not p.is_cpu())"

@@ -10,7 +10,7 @@ from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError
-from rilctl.stages.bad_steps import step_metrics
+from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.testing.saved import save_now
 
 OPTIM = OptimConfig(lr=0.1, weight_decay=0.1)

@@ -12,7 +12,7 @@ from rilctl.config.recipe import Recipe
 from rilctl.config.shipped import recipes_dir
 from rilctl.data.load import load_samples
 from rilctl.errors import ConfigError
-from rilctl.models.source import read_family
+from rilctl.models.loaded.source import read_family
 from rilctl.pipeline.rehearsal.derive import Rehearsal, derive
 from rilctl.pipeline.rehearsal.engines import Machine
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import ModelConfig
-from rilctl.models.prompts import encode_text
-from rilctl.models.vlm import load_vlm
+from rilctl.models.loaded.vlm import load_vlm
+from rilctl.models.prompts.encode import encode_text
 from rilctl.pipeline.rehearsal.models import build_small, shrink_config
 from rilctl.testing.families import build_family
 from rilctl.testing.published import write_published

@@ -14,6 +14,7 @@ from typing import Any, Final
 from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 
+from rilctl.config.suite import Benchmark
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, judge_access
 from rilctl.engines.evaluation.lmms.loading import TaskLoader
@@ -21,7 +22,6 @@ from rilctl.engines.evaluation.lmms.model import EngineModel
 from rilctl.engines.evaluation.lmms.questions import TaskQuestions, read_questions, revision_of
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.lmms.scoring import TaskScoring
-from rilctl.engines.evaluation.suites import Benchmark
 from rilctl.engines.generation.base import GenerationEngine, Response
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord

@@ -11,10 +11,10 @@ from typing import Any, Final
 import lmms_eval.tasks
 from lmms_eval.tasks import TaskManager
 
+from rilctl.config.suite import Benchmark
 from rilctl.data.folders import folder_cache
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.engines.evaluation.suites import Benchmark
 from rilctl.errors import ConfigError, DataError
 
 MODEL_NAME: Final = "rilctl"

@@ -12,7 +12,7 @@ from PIL import Image
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.engines.evaluation.tasks import read_sampling
+from rilctl.engines.evaluation.task_files import read_sampling
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
 

@@ -8,7 +8,7 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.data.pictures import Picture
 from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import RowError
-from rilctl.models.weights import Weights
+from rilctl.models.loaded.weights import Weights
 
 HARD_BAN = -1e30
 """Added to a logit. vLLM's API cuts biases to -100, which a confident model overcomes; its engine doesn't."""

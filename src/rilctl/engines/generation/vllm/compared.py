@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import collate_responses
-from rilctl.models.responses import response_hidden
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import collate_responses
+from rilctl.models.shared_prefix.responses import response_hidden
 
 _CHUNK_ELEMENTS = 2**24
 """Logits that are computed at a time: 64 MiB of float32."""

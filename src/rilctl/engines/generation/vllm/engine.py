@@ -8,7 +8,7 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import Answer, Ask, AskKey, Backend, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError, RowError
-from rilctl.models.processor import EncodedPrompt
+from rilctl.models.loaded.processor import EncodedPrompt
 
 _MAX_ROUNDS = 8
 """A batch of questions outlives so many restarts of a server."""

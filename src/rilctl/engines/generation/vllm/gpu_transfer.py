@@ -18,8 +18,8 @@ from rilctl.engines.generation.vllm.sender import open_client, open_sender
 from rilctl.engines.generation.vllm.state import Boot
 from rilctl.engines.generation.vllm.watched import Call, WatchedClient
 from rilctl.errors import EngineError
-from rilctl.models.vlm import Vlm
-from rilctl.models.weights import Weights, weight_shapes
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.loaded.weights import Weights, weight_shapes
 
 _LOOK_S = 2.0
 """Between two looks at a transfer that is under way."""

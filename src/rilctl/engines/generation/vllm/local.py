@@ -15,7 +15,7 @@ from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
 from rilctl.engines.generation.vllm.plugin import PARENT
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.errors import RilctlError, RowError, UsageError
-from rilctl.models.weights import Weights
+from rilctl.models.loaded.weights import Weights
 
 _CPU_CACHE_BYTES = 1 << 30
 

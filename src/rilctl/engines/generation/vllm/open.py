@@ -22,14 +22,14 @@ from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.engines.parts import part_of
 from rilctl.errors import UsageError
-from rilctl.models.devices import pick_device
-from rilctl.models.identity import identify
-from rilctl.models.processor import Encoder, load_processor
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.source import find_model
-from rilctl.models.vlm import DTYPES, Vlm
-from rilctl.models.vocabulary import banned_ids, stop_ids
-from rilctl.models.weights import export_untied, file_checksums
+from rilctl.models.loaded.devices import pick_device
+from rilctl.models.loaded.identity import identify
+from rilctl.models.loaded.processor import Encoder, load_processor
+from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.vlm import DTYPES, Vlm
+from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
+from rilctl.models.loaded.weights import export_untied, file_checksums
+from rilctl.models.prompts.cache import PromptCache
 
 VllmConfig = VllmEngineConfig | VllmServerEngineConfig
 

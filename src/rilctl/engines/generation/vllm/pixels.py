@@ -5,7 +5,7 @@ import torch
 from rilctl.engines.generation.vllm.backend import Backend
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError
-from rilctl.models.processor import EncodedPrompt
+from rilctl.models.loaded.processor import EncodedPrompt
 
 MAX_GREY_LEVELS = 3.0
 """Largest difference of a pixel, in steps of 1/255: libraries round a resized picture otherwise."""

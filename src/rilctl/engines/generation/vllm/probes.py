@@ -11,8 +11,8 @@ from rilctl.data.pictures import Picture
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.vllm.backend import Ask
 from rilctl.engines.generation.vllm.reader import Reader
-from rilctl.models.processor import EncodedPrompt
-from rilctl.models.prompts import encode_prompt
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.prompts.encode import encode_prompt
 
 NUM_PROBES = 8
 NUM_TOKENS = 32

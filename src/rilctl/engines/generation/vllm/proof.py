@@ -13,7 +13,7 @@ from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPER
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import Bound, calibrated, error_of
 from rilctl.errors import EngineError, RowError
-from rilctl.models.vlm import Vlm
+from rilctl.models.loaded.vlm import Vlm
 
 CALIBRATION_LOOKS = 8
 SECOND_LOOKS = 3

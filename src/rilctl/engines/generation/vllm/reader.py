@@ -10,9 +10,9 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import Answer, Ask
 from rilctl.errors import EngineError, RowError
-from rilctl.models.processor import EncodedPrompt, Encoder
-from rilctl.models.prompt_cache import PromptCache
-from rilctl.models.prompts import chat_text, decode_response
+from rilctl.models.loaded.processor import EncodedPrompt, Encoder
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.encode import chat_text, decode_response
 
 _RESIZE_ONLY = ("qwen2_5_vl", "qwen3_vl")
 """Families whose image processor makes one picture of another size, and nothing else before it cuts patches."""

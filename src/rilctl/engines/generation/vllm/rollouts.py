@@ -10,8 +10,8 @@ from rilctl.engines.generation.vllm.proof import Proof
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
 from rilctl.errors import EngineError, RowError
-from rilctl.models.vlm import DTYPES, Vlm
-from rilctl.models.weights import Weights, checksum, policy_weights
+from rilctl.models.loaded.vlm import DTYPES, Vlm
+from rilctl.models.loaded.weights import Weights, checksum, policy_weights
 
 
 class WeightsLostError(EngineError):

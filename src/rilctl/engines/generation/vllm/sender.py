@@ -8,7 +8,7 @@ from torch import Tensor
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.generation.vllm.watched import WatchedClient
 from rilctl.errors import EngineError
-from rilctl.models.weights import Weights
+from rilctl.models.loaded.weights import Weights
 
 
 def open_client(engine: VllmServerEngineConfig) -> WatchedClient:

@@ -16,7 +16,7 @@ from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.state import ServerState, check_boot, digest_of
 from rilctl.errors import EngineError, RowError
-from rilctl.models.source import ModelSource
+from rilctl.models.loaded.source import ModelSource
 
 
 class ServedModel(VllmGeneration[VllmServer]):

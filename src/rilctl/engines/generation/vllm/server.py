@@ -19,7 +19,7 @@ from rilctl.engines.generation.vllm.http import RefusedError, ServerHttp
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.engines.generation.vllm.transfer import Transfer
 from rilctl.errors import EngineError, RowError
-from rilctl.models.weights import Weights
+from rilctl.models.loaded.weights import Weights
 
 _ROW_IS_TO_BLAME = (400, 413, 422)
 """HTTP statuses of a question that the server can't take; others are about the server."""

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.state import Boot
-from rilctl.models.vlm import Vlm
-from rilctl.models.weights import Weights, export_files, write_shards
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.loaded.weights import Weights, export_files, write_shards
 
 
 class Transfer(Protocol):

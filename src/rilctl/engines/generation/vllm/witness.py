@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rilctl.models.weights import checksum
+from rilctl.models.loaded.weights import checksum
 
 
 class Witness:

@@ -1,0 +1,157 @@
+"""Tokenizer, image processor and chat template of a model directory, without a video processor or torchvision.
+
+The library's Qwen-VL and InternVL processors insist on a video processor, which needs torchvision. Ours are the same
+classes with that attribute left out, and always decode with Pillow, so that pixels are the same on every machine.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rilctl.artifacts.model_files import read_texts
+from rilctl.config.fields import Family
+from rilctl.errors import ModelError
+from rilctl.models.loaded.source import ModelSource
+
+_CLASSES: dict[Family, str] = {
+    "qwen2_5_vl": "Qwen2_5_VLProcessor",
+    "qwen3_vl": "Qwen3VLProcessor",
+    "internvl": "InternVLProcessor",
+    "llava": "LlavaProcessor",
+}
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
+_TEMPLATE_HINT = "add chat_template.jinja from the base model"
+_NOT_READ = {"config.json", "generation_config.json", "discriminator.json"}
+"""Text files of a model directory that say nothing about how it reads text and pictures beyond its family."""
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as the model reads it.
+
+    Args:
+        token_ids_P: image placeholders expanded, generation prompt included.
+        type_ids_P: 1 at image placeholders, 0 at text.
+        features: the processor's image tensors, first dimension over images or patches; empty for text.
+    """
+
+    token_ids_P: Tensor
+    type_ids_P: Tensor
+    features: dict[str, Tensor]
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the tensors."""
+        tensors = (self.token_ids_P, self.type_ids_P, *self.features.values())
+        return sum(tensor.nbytes for tensor in tensors)
+
+
+@dataclass
+class Encoder:
+    """What turns text and pictures into a model's tensors; needs none of its weights.
+
+    Args:
+        processor: text and images to tensors; a tokenizer for text models.
+        source: where it came from.
+    """
+
+    processor: Any
+    source: ModelSource
+
+    @property
+    def family(self) -> Family:
+        """Architecture family."""
+        return self.source.family
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer."""
+        return tokenizer_of(self.processor)
+
+    def reads_like(self, other: "Encoder") -> bool:
+        """Whether both make the same tensors: tokenizer, template and image processor have the same files."""
+        if self.source.path == other.source.path:
+            return True
+        mine, others = (
+            {name: text for name, text in read_texts(source.path).items() if name not in _NOT_READ}
+            for source in (self.source, other.source)
+        )
+        return self.family == other.family and mine == others
+
+
+def load_processor(path: Path, family: Family) -> Any:
+    """The processor of a model directory; for text models its tokenizer.
+
+    Raises:
+        ModelError: the directory lacks a processor, tokenizer or chat template.
+    """
+    import transformers
+
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):  # the library would make an empty tokenizer
+        raise ModelError(
+            f"{path} has no tokenizer: none of {', '.join(TOKENIZER_FILES)}",
+            hint="copy the tokenizer files from the base model",
+        )
+    if not (path / "tokenizer_config.json").is_file():  # the library would guess, and cut texts differently
+        raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
+    try:
+        if family == "text":
+            loaded: Any = transformers.AutoTokenizer.from_pretrained(path)
+        else:
+            loaded = _image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
+    except Exception as error:  # on damaged files the library raises anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path} has no complete processor for the family {family}: {reason}",
+            hint="a model directory needs tokenizer, processor and chat template files; copy them from the base model",
+        ) from error
+    if not loaded.chat_template:
+        raise ModelError(f"{path} has no chat template", hint=_TEMPLATE_HINT)
+    _check_template(path, loaded, family)
+    return loaded
+
+
+def _check_template(path: Path, processor: Any, family: Family) -> None:
+    """See that a question and a picture come out of the chat template. Raises `ModelError`."""
+    content: Any = "a question" if family == "text" else [{"type": "image"}, {"type": "text", "text": "a question"}]
+    message = {"role": "user", "content": content}
+    try:
+        text = processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # a template is a program
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path}: the chat template can't be filled in: {reason}", hint=_TEMPLATE_HINT) from error
+    parts = {"question": "a question"} | ({} if family == "text" else {"image placeholder": processor.image_token})
+    for what, part in parts.items():
+        if part not in text:
+            raise ModelError(f"{path}: the chat template leaves the {what} out", hint=_TEMPLATE_HINT)
+
+
+def tokenizer_of(processor: Any) -> Any:
+    """The tokenizer inside a processor, or the tokenizer itself."""
+    return getattr(processor, "tokenizer", processor)
+
+
+def _processor_class(path: Path, family: Family) -> Any:
+    """The library's class; of an unknown family the one that its files name. Raises `ValueError`, `AttributeError`."""
+    import transformers
+
+    name = _CLASSES.get(family)
+    for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        if name is None and (path / file).is_file():
+            name = json.loads((path / file).read_text()).get("processor_class")
+    if name is None:
+        raise ValueError("no file names a `processor_class`")
+    return getattr(transformers, name)
+
+
+def _image_only(base: Any) -> Any:
+    """The same processor class without its video processor, under the same name."""
+
+    def get_attributes(cls: type) -> list[str]:
+        return ["image_processor", "tokenizer"]
+
+    return type(base.__name__, (base,), {"get_attributes": classmethod(get_attributes)})

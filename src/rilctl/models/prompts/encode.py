@@ -1,0 +1,119 @@
+"""Text and pictures to tensors. Shapes: B prompts, P prompt tokens, N rows, R response tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from rilctl.errors import RowError
+from rilctl.models.loaded.processor import EncodedPrompt, Encoder
+from rilctl.models.loaded.vlm import Vlm
+
+
+def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+    """Wrap a question and its pictures in the model's chat template.
+
+    Raises:
+        RowError: `special-token` in the question, `image-unsupported` by a text model, `image-unprocessable`.
+    """
+    check_text(encoder, question)
+    if images and encoder.family == "text":
+        raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
+    return encode_text(encoder, chat_text(encoder, question, len(images)), images)
+
+
+def chat_text(encoder: Encoder, question: str, num_images: int) -> str:
+    """A question in the model's chat template, one placeholder for each picture, up to where the answer begins."""
+    content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": question}]
+    message = {"role": "user", "content": content if encoder.family != "text" else question}
+    text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return text
+
+
+def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
+    """Tokenise text that is already in the chat template's form. Raises `RowError` as `encode_prompt` does."""
+    try:
+        if images:
+            encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt")
+        else:
+            encoded = encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+        raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
+    ids_P = encoded["input_ids"][0]
+    type_ids = encoded.get("mm_token_type_ids", encoded.get("token_type_ids"))
+    type_ids_P = type_ids[0] if type_ids is not None else torch.zeros_like(ids_P)
+    text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+    features = {name: value for name, value in encoded.items() if name not in text_keys}
+    return EncodedPrompt(ids_P, type_ids_P, features)
+
+
+def encode_response(vlm: Vlm, text: str, *, stopped: bool) -> tuple[int, ...]:
+    """Tokenise a response, markup taken literally; it ends in the stop token only if its author stopped by itself."""
+    ids = vlm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return (*ids, vlm.tokenizer.eos_token_id) if stopped else tuple(ids)
+
+
+def decode_response(encoder: Encoder, token_ids: Sequence[int]) -> str:
+    """Text of sampled tokens, special tokens removed."""
+    text: str = encoder.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return text
+
+
+def check_text(encoder: Encoder, text: str) -> None:
+    """Raise `RowError` if the text holds one of the model's special tokens, which would be read as markup."""
+    for token in encoder.tokenizer.added_tokens_decoder.values():
+        if token.special and token.content in text:
+            raise RowError("special-token", f"the text contains the chat-template token {token.content!r}")
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts padded on the left, so that the last column is every prompt's last token."""
+
+    token_ids_BP: Tensor
+    mask_BP: Tensor
+    type_ids_BP: Tensor
+    features: dict[str, Tensor]
+
+
+def collate_prompts(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> PromptBatch:
+    """Pad prompts on the left and join their pictures, on the model's device."""
+    length = max(len(prompt.token_ids_P) for prompt in prompts)
+    pad_id = pad_token_id(vlm)
+
+    def left(values: list[Tensor], fill: int) -> Tensor:
+        padded = [torch.nn.functional.pad(value, (length - len(value), 0), value=fill) for value in values]
+        return torch.stack(padded).to(vlm.device)
+
+    ids_BP = left([prompt.token_ids_P for prompt in prompts], pad_id)
+    mask_BP = left([torch.ones_like(prompt.token_ids_P) for prompt in prompts], 0)
+    type_ids_BP = left([prompt.type_ids_P for prompt in prompts], 0)
+    return PromptBatch(ids_BP, mask_BP, type_ids_BP, join_features(vlm, prompts))
+
+
+def join_features(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
+    """The pictures of all prompts, one after the other, on the model's device."""
+    names = sorted({name for prompt in prompts for name in prompt.features})
+    return {
+        name: torch.cat([prompt.features[name] for prompt in prompts if name in prompt.features]).to(vlm.device)
+        for name in names
+    }
+
+
+def collate_responses(vlm: Vlm, responses: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Pad responses on the right: (token_ids_NR, mask_NR bool), on the model's device."""
+    length = max((len(response) for response in responses), default=1)
+    ids_NR = torch.full((len(responses), length), pad_token_id(vlm))
+    mask_NR = torch.zeros((len(responses), length), dtype=torch.bool)
+    for row, response in enumerate(responses):
+        ids_NR[row, : len(response)] = torch.tensor(list(response), dtype=torch.long)
+        mask_NR[row, : len(response)] = True
+    return ids_NR.to(vlm.device), mask_NR.to(vlm.device)
+
+
+def pad_token_id(vlm: Vlm) -> int:
+    """The pad id; where the tokenizer has none, the stop id (masks, not ids, say what is padding)."""
+    pad = vlm.tokenizer.pad_token_id
+    return int(pad) if pad is not None else vlm.stop_ids[0]

@@ -1,0 +1,62 @@
+"""How long prompts will be, from the sizes of their pictures: the processor's own rule, without their pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rilctl.data.sample import Sample
+from rilctl.errors import RowError
+from rilctl.models.loaded.processor import Encoder
+
+_QUESTION = "QUESTION"
+
+
+@dataclass(frozen=True)
+class PromptSize:
+    """A prompt's tokens.
+
+    Args:
+        tokens: all of them, pictures and chat template included.
+        image_tokens: of the pictures.
+    """
+
+    tokens: int
+    image_tokens: int
+
+
+def prompt_sizes(encoder: Encoder, samples: Sequence[Sample]) -> list[PromptSize | None]:
+    """Tokens of each question with its pictures; None where the row can't be asked, or the rule isn't known."""
+    templates = {num: _template(encoder, num) for num in {len(sample.images) for sample in samples}}
+    texts = [templates[len(sample.images)].replace(_QUESTION, sample.question) for sample in samples]
+    encoded = encoder.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return [_size(encoder, sample, len(ids)) for sample, ids in zip(samples, encoded, strict=True)]
+
+
+def image_tokens(encoder: Encoder, size_px: tuple[int, int]) -> int | None:
+    """Tokens that stand for a picture of (width, height) in a prompt; None where the processor has no such rule."""
+    rule = getattr(encoder.processor, "_get_num_multimodal_tokens", None)
+    if rule is None:
+        return None
+    width, height = size_px
+    return int(rule(image_sizes=[(height, width)])["num_image_tokens"][0])
+
+
+def _template(encoder: Encoder, num_images: int) -> str:
+    """The text of a prompt before its pictures' tokens take the place of one placeholder each."""
+    if encoder.family == "text":
+        content: object = _QUESTION
+    else:
+        content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": _QUESTION}]
+    message = {"role": "user", "content": content}
+    text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return text
+
+
+def _size(encoder: Encoder, sample: Sample, num_text: int) -> PromptSize | None:
+    try:
+        counts = [image_tokens(encoder, image.size_px) for image in sample.images]
+    except (RowError, ValueError):  # the library refuses extreme shapes
+        return None
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return None
+    return PromptSize(num_text - len(known) + sum(known), sum(known))

@@ -1,0 +1,1 @@
+"""One token after another, for all rows of all prompts at once."""

@@ -1,0 +1,95 @@
+"""Hidden states of responses, with the images and the prompt computed once for all responses of a group.
+
+Shapes: B prompts, P prompt tokens, N rows, R response tokens, H hidden.
+
+Every row of a group shares its images and question. `group_hidden` runs the vision tower and the prompt once per
+prompt, hands the key/value cache (with its gradients) to the group's rows, and runs only the responses.
+`sequence_hidden` runs prompt and response as one sequence per row: cheaper where a prompt has one response (`sft`),
+and the reference that the shared form is tested against.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache
+
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import PromptBatch, join_features, pad_token_id
+from rilctl.models.shared_prefix.attention import PromptLayer, SharedPrompt, can_learn_shared, shared_attention
+from rilctl.models.shared_prefix.inputs import image_inputs, places, response_positions
+from rilctl.models.shared_prefix.last_layer import last_layer_at
+from rilctl.models.shared_prefix.prefix import Prefix, expanded
+
+
+def group_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """Hidden states at the prompt's last token and at every response token.
+
+    Args:
+        vlm: the model.
+        prefix: B prompts.
+        prompt_of_row_N: index of each row's prompt.
+        token_ids_NR: responses, padded on the right.
+        mask_NR: True at real response tokens.
+
+    Returns:
+        hidden_NSH with S = R + 1: column 0 predicts the first response token, column t the one after token t.
+    """
+    first_N1H = prefix.last_hidden_BH[:, None].index_select(0, prompt_of_row_N)
+    if token_ids_NR.shape[1] == 0:
+        return first_N1H
+    return torch.cat([first_N1H, _rows_hidden(vlm, prefix, prompt_of_row_N, token_ids_NR, mask_NR)], 1)
+
+
+def last_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """hidden_NH at each row's last real token; every row has one."""
+    last_N = mask_NR.sum(1) - 1
+    with last_layer_at(vlm, last_N):
+        hidden_NRH = _rows_hidden(vlm, prefix, prompt_of_row_N, token_ids_NR, mask_NR)
+    hidden_NH: Tensor = hidden_NRH[torch.arange(len(last_N), device=last_N.device), last_N]
+    return hidden_NH
+
+
+def sequence_hidden(vlm: Vlm, prompts: Sequence[EncodedPrompt], token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """The same hidden states as `group_hidden`, one prompt for each row, prompt and response in one sequence."""
+    lengths = [len(prompt.token_ids_P) for prompt in prompts]
+    ends = [length + num for length, num in zip(lengths, mask_NR.sum(1).tolist(), strict=True)]
+    total = max(ends)
+    num_rows, device = len(prompts), vlm.device
+    ids = torch.full((num_rows, total), pad_token_id(vlm), device=device)
+    mask = torch.zeros((num_rows, total), dtype=torch.long, device=device)
+    type_ids = torch.zeros((num_rows, total), dtype=torch.long, device=device)
+    for row, (prompt, length, end) in enumerate(zip(prompts, lengths, ends, strict=True)):
+        ids[row, :length] = prompt.token_ids_P.to(device)
+        ids[row, length:end] = token_ids_NR[row, : end - length]
+        type_ids[row, :length] = prompt.type_ids_P.to(device)
+        mask[row, :end] = 1
+    batch = PromptBatch(ids, mask, type_ids, join_features(vlm, prompts))
+    out = vlm.backbone(
+        input_ids=ids, attention_mask=mask, use_cache=False, **places(vlm, batch)[0], **image_inputs(vlm, batch)
+    )
+    columns = torch.arange(token_ids_NR.shape[1] + 1, device=device)
+    index_NS = (torch.tensor(lengths, device=device)[:, None] - 1 + columns).clamp(max=total - 1)
+    hidden: Tensor = out.last_hidden_state
+    return hidden.gather(1, index_NS[..., None].expand(-1, -1, hidden.shape[-1]))
+
+
+def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """hidden_NRH at every response token."""
+    batch, cache = prefix.batch, prefix.cache
+    if cache is None or cache.get_seq_length() != batch.token_ids_BP.shape[1]:
+        raise RuntimeError("the prompt's cache is gone, as under gradient checkpointing: use `response_hidden`")
+    next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
+    positions = response_positions(vlm, next_position_N, token_ids_NR.shape[1])
+    inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}
+    if can_learn_shared(vlm, cache):
+        layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]
+        options = {"shared_prompt": SharedPrompt(batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
+        with shared_attention(vlm):
+            rest = vlm.backbone(past_key_values=Cache(layers=list(layers)), **inputs, **options)
+    else:
+        mask_NS = torch.cat([batch.mask_BP.index_select(0, prompt_of_row_N), mask_NR.long()], 1)
+        rest = vlm.backbone(past_key_values=expanded(cache, prompt_of_row_N), attention_mask=mask_NS, **inputs)
+    hidden_NRH: Tensor = rest.last_hidden_state
+    return hidden_NRH

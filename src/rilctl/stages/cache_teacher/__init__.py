@@ -1,0 +1,1 @@
+"""`cache-teacher`: asks large models once, and keeps what they say."""

@@ -1,0 +1,199 @@
+"""`cache-teacher`: every teacher answers every question N times, once for all runs."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.runs import open_run
+from rilctl.artifacts.writer import ArtifactWriter
+from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
+from rilctl.config.fields import semantic_config
+from rilctl.data.sample import Sample
+from rilctl.engines.endpoints.ledger import cost_of
+from rilctl.engines.generation.base import GenerationEngine, Response, Usage
+from rilctl.errors import InterruptedByUser, RowError
+from rilctl.schemas.manifest import ArtifactSummary
+from rilctl.schemas.records import FinishReason, RejectedRecord, ResponseRecord
+from rilctl.stages.cache_teacher.batch_files import BatchAnswers, read_results, refuse_missing, write_batches
+from rilctl.stages.cache_teacher.imports import Imports, read_imports
+from rilctl.stages.cache_teacher.teachers import (
+    check_keys,
+    find_teachers,
+    opened_teacher,
+    teacher_entry,
+    teacher_requests,
+)
+from rilctl.stages.shared.cached_calls import cached_responses
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.inputs import data_entry, load_data, mean, present, up_to_date
+
+
+def run(context: StageContext) -> StageResult:
+    """Answer what the call cache doesn't hold, then write the artifact."""
+    config, teachers = _config(context), find_teachers(context)
+    data = load_data(context)
+    imports = read_imports(context, config, set(teachers), {sample.id for sample in data.samples})
+    if config.write_batch is not None:
+        files = write_batches(context, config, teachers, data, imports, context.base_dir / config.write_batch)
+        return StageResult({}, files=tuple(map(str, files)))
+    inputs = [data_entry(data), *(teacher_entry(context, name, teacher) for name, teacher in teachers.items())]
+    semantic: dict[str, JsonValue] = {
+        "cache-teacher": semantic_config(config.model_copy(update={"teachers": tuple(teachers)})),
+        "teachers": {name: semantic_config(teacher) for name, teacher in teachers.items()},
+        "imports": {"\t".join(key): [*texts] for key, texts in sorted(imports.items())},
+    }
+    resolved = context.recipe.model_copy(update={"cache_teacher": config, "teachers": teachers})
+    with open_run(
+        context.out,
+        verb="cache-teacher",
+        config=resolved.model_dump(mode="json"),
+        semantic=semantic,
+        inputs=inputs,
+        roles={"teacher-cache": "teacher-cache"},
+        waiting=context.waiting,
+    ) as artifact_run:
+        done = artifact_run.finished()
+        if done is not None:
+            return up_to_date(done)
+        results = read_results(context, config.read_batches) if config.read_batches else None
+        if results is None:
+            check_keys(context, teachers)
+        writer = artifact_run.writer("teacher-cache")
+        writer.write_rejected(data.rejected)
+        rejected: list[RejectedRecord] = []
+        tally = _Tally()
+        try:
+            with CallCache(context.root) as cache:
+                for name, teacher in teachers.items():
+                    ask = _Asking(context, cache, name, teacher, imports, tally, rejected)
+                    with _answering(context, name, teacher, results) as engine:
+                        writer.write_rows(ask.rows(engine, data.samples))
+        except InterruptedByUser:
+            _commit(writer, rejected, tally, status="partial")
+            raise
+        refuse_missing(rejected)
+        summary = _commit(writer, rejected, tally, status="complete")
+        for row in rejected[:5]:
+            context.reporter.warn(f"row `{row.sample_id}` rejected by {row.source}: {row.message}")
+        num_rejected = len(data.rejected) + len(rejected)
+        return StageResult({"teacher-cache": summary}, num_rejected=num_rejected, summary=dict(tally.metrics()))
+
+
+class _Tally:
+    """Counts what teachers said."""
+
+    def __init__(self) -> None:
+        self.num_tokens: defaultdict[str, list[int]] = defaultdict(list)
+        self.stopped: list[bool] = []
+        self.usage: dict[str, Usage] = {}
+        self.costs: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, name: str, teacher: TeacherConfig, response: Response) -> None:
+        """Count one response."""
+        if response.num_tokens is not None:
+            self.num_tokens[name].append(response.num_tokens)
+        self.stopped.append(response.finish_reason == "stop")
+        if response.usage is not None and teacher.endpoint is not None:
+            self.usage[name] = self.usage.get(name, Usage()) + response.usage
+            if (cost := cost_of(teacher.endpoint, response.usage)) is not None:
+                self.costs[name] += cost
+
+    def metrics(self) -> dict[str, float]:
+        """Lengths, and what the answers of endpoints cost, whichever run asked for them."""
+        found: dict[str, float | None] = {f"mean_tokens/{name}": mean(nums) for name, nums in self.num_tokens.items()}
+        for name, usage in self.usage.items():
+            found[f"input_tokens/{name}"] = float(usage.input_tokens)
+            found[f"output_tokens/{name}"] = float(usage.output_tokens)
+        found |= {f"cost/{name}": cost for name, cost in self.costs.items()}
+        return present({**found, "stopped_share": mean(self.stopped)})
+
+
+def _commit(
+    writer: ArtifactWriter,
+    rejected: list[RejectedRecord],
+    tally: _Tally,
+    *,
+    status: Literal["complete", "partial"],
+) -> ArtifactSummary:
+    writer.write_rejected(rejected)
+    return writer.commit(status=status, metrics=tally.metrics())
+
+
+def _answering(
+    context: StageContext, name: str, teacher: TeacherConfig, results: dict[str, Any] | None
+) -> AbstractContextManager[GenerationEngine]:
+    if results is not None and teacher.endpoint is not None:
+        return nullcontext(BatchAnswers(teacher, results))
+    return opened_teacher(context, name, teacher)
+
+
+@dataclass
+class _Asking:
+    """One teacher being asked; what can't be answered goes to `rejected`."""
+
+    context: StageContext
+    cache: CallCache
+    name: str
+    teacher: TeacherConfig
+    imports: Imports
+    tally: _Tally
+    rejected: list[RejectedRecord] = field(default_factory=list)
+
+    def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
+        """Responses, question by question; imported ones come first and count toward N."""
+        context, name, config = self.context, self.name, _config(self.context)
+        requests = teacher_requests(config, name, samples, self.imports)
+        context.reporter.begin(f"teacher {name}", total=len(requests), unit="questions")
+
+        def on_chunk(num: int) -> None:
+            context.reporter.advance(num)
+            context.check_stop()
+
+        answers = cached_responses(
+            engine,
+            self.cache,
+            requests,
+            self.teacher.sampling or config.sampling,
+            chunk=max(1, engine.rows_at_once // config.num_responses),
+            on_chunk=on_chunk,
+            check_stop=context.check_stop,
+        )
+        for sample, answer in zip(samples, answers, strict=True):
+            if isinstance(answer, RowError):
+                self.rejected.append(
+                    RejectedRecord(sample_id=sample.id, source=name, reason=answer.reason, message=answer.message)
+                )
+                continue
+            imported = self.imports.get((name, sample.id), [])
+            for index, text in enumerate(imported[: config.num_responses]):
+                yield _record(name, sample, index, text, "imported", None)
+            for index, response in enumerate(answer, start=len(imported)):
+                self.tally.add(name, self.teacher, response)
+                yield _record(name, sample, index, response.text, response.finish_reason, response.recorded_token_ids)
+        context.reporter.end()
+
+
+def _record(
+    teacher: str, sample: Sample, index: int, text: str, finish_reason: FinishReason, token_ids: list[int] | None
+) -> ResponseRecord:
+    return ResponseRecord(
+        sample_id=sample.id,
+        source=teacher,
+        side="teacher",
+        response_index=index,
+        question=sample.question,
+        answer=sample.answer,
+        image_digests=[image.digest for image in sample.images],
+        text=text,
+        token_ids=token_ids,
+        finish_reason=finish_reason,
+    )
+
+
+def _config(context: StageContext) -> CacheTeacherConfig:
+    return context.recipe.cache_teacher or CacheTeacherConfig()

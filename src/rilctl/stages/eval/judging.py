@@ -1,0 +1,51 @@
+"""The recipe's judge for benchmarks that bring prompts of their own, with the call cache in front."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.config.judge import LlmJudgeConfig
+from rilctl.config.suite import Suite
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.openai import OpenAiGeneration
+from rilctl.engines.judging.open import open_judge_model
+from rilctl.stages.shared.cached_calls import CachedGeneration
+from rilctl.stages.shared.context import StageContext
+
+
+@contextmanager
+def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[GenerationEngine | None]:
+    """What answers the judge calls of a suite's benchmarks.
+
+    None where no benchmark has any, or the recipe's judge knows only rules. The recipe's rubric and form of verdicts
+    are left aside: a benchmark's prompt has its own.
+    """
+    config = context.recipe.judge
+    if not isinstance(config, LlmJudgeConfig) or all(benchmark.judge == "none" for benchmark in suite.benchmarks):
+        yield None
+        return
+
+    def on_chunk(num: int) -> None:
+        context.reporter.advance(num)
+        context.check_stop()
+
+    engine = open_judge_model(
+        config.model_copy(update={"verdict_form": "tag"}),
+        context.base_dir,
+        warn=context.reporter.warn,
+        check_stop=context.check_stop,
+    )
+    with closing(engine), CallCache(context.root) as cache:
+        cached = CachedGeneration(
+            engine,
+            cache,
+            chunk=engine.rows_at_once,
+            on_begin=lambda num: context.reporter.begin("eval: judge", total=num, unit="calls"),
+            on_chunk=on_chunk,
+            check_stop=context.check_stop,
+        )
+        try:
+            yield cached
+        finally:
+            if isinstance(engine, OpenAiGeneration) and config.endpoint is not None and engine.ledger.num_calls:
+                context.reporter.say(f"judge, this time: {engine.ledger.line(config.endpoint)}")

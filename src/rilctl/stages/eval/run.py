@@ -1,0 +1,199 @@
+"""`eval`: a student on a suite; every question's response and score, the benchmarks' scores with their intervals."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.layout import MANIFEST, naming
+from rilctl.artifacts.read import read_manifest
+from rilctl.artifacts.runs import Run, open_run
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import ModelConfig, semantic_config
+from rilctl.config.suite import Benchmark, FoundSuite, Suite, find_suite
+from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.open import open_generation
+from rilctl.engines.generation.openai import open_endpoint
+from rilctl.reporting.benchmarks import SuiteScores, from_metrics, markdown_row, table, to_metrics
+from rilctl.schemas.manifest import InputEntry
+from rilctl.stages.eval.engines import check_needs, open_evaluation
+from rilctl.stages.eval.judging import open_judge_calls
+from rilctl.stages.eval.reference import read_reference
+from rilctl.stages.eval.scores import suite_scores
+from rilctl.stages.eval.settings import describe_settings, image_size
+from rilctl.stages.eval.shards import answer_shard
+from rilctl.stages.eval.subject import chosen, eval_config, find_evaluated
+from rilctl.stages.shared.cached_calls import CachedGeneration
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.inputs import up_to_date
+
+
+def run(context: StageContext) -> StageResult:
+    """Ask what the call cache doesn't hold, score, and write `evaluation` and `responses`."""
+    config = eval_config(context)
+    found = find_suite(config.suite, context.base_dir)
+    suite = chosen(found, config)
+    with open_judge_calls(context, suite) as judge:
+        check_needs(context, config, found, suite, has_judge=judge is not None)
+        student, entry = find_evaluated(context, config)
+        evaluation = open_evaluation(context, config, found, judge, partial(_scored, context))
+        settings = {
+            "engine": "endpoint" if config.endpoint else config.engine.type,
+            "image_size": "" if config.endpoint else image_size(context, student),
+        }
+        for benchmark in suite.benchmarks:
+            settings |= evaluation.settings(benchmark, limit=config.limit)
+        if config.shard is not None:
+            return answer_shard(context, config, suite, evaluation, partial(_asking, context, config, student), entry)
+        with _open(context, config, found, student, entry, settings) as this_run:
+            done = this_run.finished()
+            if done is not None:
+                metrics = read_manifest(Path(done["evaluation"].path)).metrics
+                _show(context, config, suite, settings, metrics)
+                return up_to_date(done)
+            this_run.refuse_mixture(resumes=not (this_run.path / "evaluation" / MANIFEST).exists())
+            results = _evaluate(context, config, student, evaluation, suite.benchmarks)
+            return _write(context, config, suite, this_run, results, settings)
+
+
+@contextmanager
+def _open(
+    context: StageContext,
+    config: EvalConfig,
+    found: FoundSuite,
+    student: ModelConfig,
+    entry: InputEntry,
+    settings: dict[str, str],
+) -> Iterator[Run]:
+    suite_entry = InputEntry(role="suite", kind="data", name=found.suite.name, digest=found.digest)
+    meaning: dict[str, JsonValue] = {key: text for key, text in settings.items() if not key.endswith(".data")}
+    semantic: dict[str, JsonValue] = {
+        "eval": semantic_config(config.model_copy(update={"student": None, "suite": found.suite.name})),
+        "dtype": student.dtype,
+        "scored_with": meaning,
+    }
+    resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
+    with open_run(
+        context.out,
+        verb="eval",
+        config={**resolved, "scored_with": {**settings}},
+        semantic=semantic,
+        inputs=[entry, suite_entry],
+        roles={"evaluation": "evaluation", "responses": "responses"},
+        waiting=context.waiting,
+    ) as this_run:
+        yield this_run
+
+
+def _write(
+    context: StageContext,
+    config: EvalConfig,
+    suite: Suite,
+    this_run: Run,
+    results: Sequence[BenchmarkResult],
+    settings: dict[str, str],
+) -> StageResult:
+    """Both artifacts, and the table."""
+    is_part = config.limit is not None or bool(config.tasks)
+    scores = suite_scores(suite.benchmarks, results, config.confidence, is_part=is_part)
+    metrics = to_metrics(scores)
+    rejected = [row for result in results for row in result.rejected]
+    responses = this_run.writer("responses", role="responses")
+    responses.write_rows(row for result in results for row in result.responses)
+    responses.write_rejected(rejected)
+    responses_summary = responses.commit()
+    writer = this_run.writer("evaluation", role="evaluation")
+    writer.write_rows(row for result in results for row in result.records)
+    writer.write_rejected(rejected)
+    name = this_run.inputs[0].name
+    table = writer.staging() / "table.md"
+    with naming(table):
+        table.write_text(markdown_row(name, scores, describe_settings(suite.benchmarks, settings)), encoding="utf-8")
+    outputs = {"evaluation": writer.commit(metrics=metrics), "responses": responses_summary}
+    for row in rejected[:5]:
+        context.reporter.warn(f"question `{row.sample_id}` of {row.source} has no score: {row.message}")
+    _show(context, config, suite, settings, metrics)
+    return StageResult(outputs, num_rejected=len(rejected), summary=_summary(scores))
+
+
+def _summary(scores: SuiteScores) -> dict[str, float | str]:
+    """The mean under the name that it deserves, or the only benchmark's score; the table has the rest."""
+    if scores.mean is None:
+        return {"score": "no question has a score"}
+    return {scores.mean_name if len(scores.scores) > 1 else scores.scores[0].name: round(scores.mean, 2)}
+
+
+def _show(
+    context: StageContext, config: EvalConfig, suite: Suite, settings: dict[str, str], metrics: dict[str, float]
+) -> None:
+    """The table, the reference beside it, and what changes scores under it."""
+    names = [benchmark.name for benchmark in suite.benchmarks]
+    scores = from_metrics(metrics, names, is_part=config.limit is not None or bool(config.tasks))
+    reference = None
+    if config.reference is not None:
+        scored_with: dict[str, Any] = {**settings}
+        reference = read_reference(context, config.reference, suite.name, names, scored_with)
+    context.reporter.say(table(scores, reference, config.confidence))
+    for line in [*(reference.notes if reference is not None else ()), *describe_settings(suite.benchmarks, settings)]:
+        context.reporter.say(f"  {line}")
+
+
+def _evaluate(
+    context: StageContext,
+    config: EvalConfig,
+    student: ModelConfig,
+    evaluation: EvaluationEngine,
+    benchmarks: Sequence[Benchmark],
+) -> list[BenchmarkResult]:
+    """All benchmarks; every answer is in the call cache before the next chunk is asked, so a kill loses one chunk."""
+    results = []
+    with _asking(context, config, student) as cached:
+        for benchmark in benchmarks:
+            context.reporter.say(
+                f"eval {benchmark.name}: {len(benchmark.tasks)} tasks"
+                if len(benchmark.tasks) > 1
+                else f"eval {benchmark.name}"
+            )
+            results.append(evaluation.evaluate(benchmark, cached, limit=config.limit, seed=config.seed))
+            context.reporter.end()
+    return results
+
+
+@contextmanager
+def _asking(context: StageContext, config: EvalConfig, student: ModelConfig) -> Iterator[CachedGeneration]:
+    """The student behind the call cache."""
+    reporter = context.reporter
+
+    def on_begin(num_questions: int) -> None:
+        reporter.begin("eval", total=num_questions, unit="questions")
+
+    def on_chunk(num: int) -> None:
+        reporter.advance(num)
+        context.check_stop()
+
+    with closing(_open_engine(context, config, student)) as engine, CallCache(context.root) as cache:
+        yield CachedGeneration(
+            engine,
+            cache,
+            chunk=engine.rows_at_once,
+            on_begin=on_begin,
+            on_chunk=on_chunk,
+            check_stop=context.check_stop,
+        )
+
+
+def _open_engine(context: StageContext, config: EvalConfig, student: ModelConfig) -> GenerationEngine:
+    warn, check_stop, base_dir = context.reporter.warn, context.check_stop, context.base_dir
+    if config.endpoint is not None:
+        role = "the student"
+        return open_endpoint(student.model, config.endpoint, base_dir, role=role, warn=warn, check_stop=check_stop)
+    return open_generation(student, config.engine, base_dir, warn=warn, check_stop=check_stop)
+
+
+def _scored(context: StageContext) -> None:
+    context.check_stop()

@@ -1,0 +1,48 @@
+"""What changes scores besides the student, as a person reads it under a table."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from rilctl.config.fields import ModelConfig
+from rilctl.config.suite import Benchmark
+from rilctl.models.loaded.source import find_model
+from rilctl.stages.shared.context import StageContext
+
+_SIZE_KEYS = ("size", "min_pixels", "max_pixels", "crop_size", "max_patches")
+_PROMPT_CHARS = 60
+
+
+def image_size(context: StageContext, student: ModelConfig) -> str:
+    """How the student's processor sizes pictures, as its file says; empty for a text model."""
+    source = find_model(student.model, revision=student.revision, base_dir=context.base_dir)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        file = source.path / name
+        if file.is_file():
+            content = json.loads(file.read_bytes())
+            content = content.get("image_processor", content)
+            return json.dumps({key: content[key] for key in _SIZE_KEYS if content.get(key) is not None})
+    return ""
+
+
+def describe_settings(benchmarks: Sequence[Benchmark], settings: Mapping[str, str]) -> list[str]:
+    """One line for what all share, then one for each benchmark."""
+    shared = [f"{key.replace('_', ' ')} {text}" for key, text in settings.items() if "." not in key and text]
+    lines = [", ".join(shared)] if shared else []
+    return lines + [_describe(benchmark, settings) for benchmark in benchmarks]
+
+
+def _describe(benchmark: Benchmark, settings: Mapping[str, str]) -> str:
+    first = benchmark.tasks[0]
+    sampling = json.loads(settings[f"{first}.sampling"])
+    num_questions = sum(int(settings[f"{task}.num_questions"]) for task in benchmark.tasks)
+    prompt = settings[f"{first}.first_prompt"]
+    parts = [
+        f"{len(benchmark.tasks)} tasks" if len(benchmark.tasks) > 1 else first,
+        f"{num_questions:,} questions",
+        f"at most {sampling['max_new_tokens']:,} tokens",
+        "greedy" if sampling["temperature"] == 0 else f"temperature {sampling['temperature']}",
+        *([f"data {settings[f'{first}.data']}"] if f"{first}.data" in settings else []),
+        f"questions {settings[f'{first}.questions'][:12]}",
+        f"prompt ends {json.dumps(prompt[-_PROMPT_CHARS:], ensure_ascii=False)}",
+    ]
+    return f"{benchmark.name}: {', '.join(parts)}"

@@ -1,0 +1,87 @@
+"""A shard answers every n-th question into the call cache, so that processes share the work and one of them scores."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from pydantic import JsonValue
+
+from rilctl.artifacts.runs import open_run
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import semantic_config
+from rilctl.config.suite import Suite
+from rilctl.engines.evaluation.base import EvaluationEngine
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
+from rilctl.errors import RowError
+from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.inputs import up_to_date
+
+
+def answer_shard(
+    context: StageContext,
+    config: EvalConfig,
+    suite: Suite,
+    evaluation: EvaluationEngine,
+    asking: Callable[[], AbstractContextManager[GenerationEngine]],
+    student: InputEntry,
+) -> StageResult:
+    """Answer this shard's questions and write what was said as `responses`, beside the verb's own output.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[eval]` table, with a shard.
+        suite: what is asked.
+        evaluation: knows the questions.
+        asking: opens the student behind the call cache.
+        student: its lineage.
+    """
+    index, num_shards = map(int, (config.shard or "0/1").split("/"))
+    semantic: dict[str, JsonValue] = {"eval": semantic_config(config), "shard": config.shard}
+    out = context.out.with_name(f"{context.out.name}-shard-{index}-of-{num_shards}")
+    resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
+    with open_run(
+        out,
+        verb="eval",
+        config=resolved,
+        semantic=semantic,
+        inputs=[student],
+        roles={"responses": "responses"},
+        waiting=context.waiting,
+    ) as this_run:
+        done = this_run.finished()
+        if done is not None:
+            return up_to_date(done)
+        writer = this_run.writer("responses", role="responses")
+        num_rejected = 0
+        with asking() as generation:
+            for benchmark in suite.benchmarks:
+                for asked in evaluation.questions(benchmark, limit=config.limit, seed=config.seed):
+                    requests = asked.requests[index::num_shards]
+                    answers = list(zip(requests, generation.generate(requests, asked.sampling), strict=True))
+                    context.reporter.end()
+                    writer.write_rows(_response(r, a[0]) for r, a in answers if not isinstance(a, RowError))
+                    rejected = [_rejected(r, a) for r, a in answers if isinstance(a, RowError)]
+                    writer.write_rejected(rejected)
+                    num_rejected += len(rejected)
+        summary = writer.commit()
+    return StageResult({"responses": summary}, num_rejected=num_rejected)
+
+
+def _response(request: GenerationRequest, response: Response) -> ResponseRecord:
+    return ResponseRecord(
+        sample_id=request.sample_id,
+        source="student",
+        side="student",
+        response_index=0,
+        question=request.question,
+        answer="",
+        image_digests=[image.digest for image in request.images],
+        text=response.text,
+        token_ids=response.recorded_token_ids,
+        finish_reason=response.finish_reason,
+    )
+
+
+def _rejected(request: GenerationRequest, error: RowError) -> RejectedRecord:
+    return RejectedRecord(sample_id=request.sample_id, source="student", reason=error.reason, message=error.message)

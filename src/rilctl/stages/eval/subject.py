@@ -1,0 +1,53 @@
+"""What is evaluated, on what: for the run and for its plan."""
+
+from typing import Literal
+
+from rilctl.artifacts.layout import RUN
+from rilctl.artifacts.read import resolve
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.config.suite import FoundSuite, Suite, select
+from rilctl.schemas.manifest import InputEntry
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import endpoint_entry, find_student
+
+TrainingVerb = Literal["train", "sft"]
+
+
+def eval_config(context: StageContext) -> EvalConfig:
+    """The recipe's `[eval]` table, or its defaults."""
+    return context.recipe.eval or EvalConfig()
+
+
+def chosen(found: FoundSuite, config: EvalConfig) -> Suite:
+    """The suite, or those of its tasks that the recipe names."""
+    return select(found.suite, config.tasks) if config.tasks else found.suite
+
+
+def find_evaluated(context: StageContext, config: EvalConfig) -> tuple[ModelConfig, InputEntry]:
+    """What the recipe names, else its most trained student that is there."""
+    if config.endpoint is not None:
+        assert config.student is not None
+        entry = endpoint_entry(context, "student", config.student, config.endpoint)
+        return ModelConfig(model=config.student), entry
+    verb = _last_trained(context) if config.student is None else None
+    named = str(resolve(context.upstream(verb), "student")) if verb is not None else config.student
+    return find_student(context, named, after="eval")
+
+
+def _last_trained(context: StageContext) -> TrainingVerb | None:
+    """The last verb of this recipe that has trained a student, or has begun to."""
+    verbs: tuple[TrainingVerb, ...] = ("train", "sft")
+    return next((verb for verb in verbs if (context.upstream(verb) / RUN).exists()), None)
+
+
+def planned_student(context: StageContext, config: EvalConfig) -> str:
+    """Which student `run` would take; nothing is downloaded to find out."""
+    if config.student is not None:
+        return f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student
+    if (verb := _last_trained(context)) is not None:
+        return f"{context.upstream(verb)} ({verb})"
+    recipe = context.recipe
+    if (verb := "train" if recipe.train is not None else "sft" if recipe.sft is not None else None) is not None:
+        return f"{context.upstream(verb)} ({verb}, not there yet)"
+    return context.recipe.student.model if context.recipe.student is not None else "none is named yet"

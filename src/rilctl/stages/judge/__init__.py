@@ -1,0 +1,1 @@
+"""`judge`: says of responses whether they are right."""

@@ -1,0 +1,155 @@
+"""What `judge` reads: an artifact with responses, or JSON Lines on stdin."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rilctl.artifacts.layout import MANIFEST
+from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
+from rilctl.config.judge import JudgeConfig
+from rilctl.errors import ArtifactError, DataError, RowError
+from rilctl.schemas.manifest import ArtifactKind, InputEntry
+from rilctl.schemas.records import RejectedRecord, ResponseRecord, RolloutRecord
+from rilctl.stages.shared.context import StageContext
+
+STDIN = "-"
+_ROW_TYPES: dict[ArtifactKind, type[ResponseRecord] | type[RolloutRecord]] = {
+    "teacher-cache": ResponseRecord,
+    "responses": ResponseRecord,
+    "rollouts": RolloutRecord,
+}
+_LINE_HINT = '{"question": "…", "answer": "…", "text": "…"}'
+
+
+@dataclass(frozen=True)
+class JudgeRow:
+    """One response to judge."""
+
+    sample_id: str
+    source: str
+    response_index: int
+    step: int | None
+    question: str
+    answer: str
+    text: str
+
+
+@dataclass(frozen=True)
+class JudgeInput:
+    """What is judged: rows, each good or rejected, and their lineage."""
+
+    entry: InputEntry
+    num_rows: int
+    rows: Iterable[JudgeRow | RejectedRecord]
+
+
+def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:
+    """The artifact to judge: what the recipe names, else its own teacher cache. Raises `ArtifactError`."""
+    kind: ArtifactKind = "teacher-cache"
+    if config.source is None:
+        path = resolve(context.upstream("cache-teacher"), kind)
+    else:
+        named = context.base_dir / config.source
+        kind = _kind_at(named)
+        path = resolve(named, kind)
+    context.reporter.say(f"{kind}: {path}")
+    return path, kind
+
+
+def _kind_at(path: Path) -> ArtifactKind:
+    """Which kind of responses a person means by a directory, which may be an artifact or a run with several."""
+    manifests = [path] if (path / MANIFEST).is_file() else [file.parent for file in sorted(path.glob(f"*/{MANIFEST}"))]
+    kinds = {read_manifest(each).kind for each in manifests}
+    if judged := sorted(kinds & _ROW_TYPES.keys()):
+        return judged[0]
+    if kinds:
+        raise ArtifactError(
+            f"`{path}` holds no responses, but {', '.join(sorted(kinds))}",
+            hint="name a teacher-cache, responses or rollouts artifact, or `-` for JSON Lines on stdin",
+        )
+    return "responses"  # `resolve` says what is wrong with the path
+
+
+def row_kind(role: str) -> ArtifactKind | None:
+    """The kind of artifact that a `verdicts` artifact names by this role, if it holds responses."""
+    return next((kind for kind in _ROW_TYPES if kind == role), None)
+
+
+def read_source(path: Path, kind: ArtifactKind) -> JudgeInput:
+    """The rows of an artifact of that kind."""
+    return JudgeInput(
+        entry=input_entry(kind, path),
+        num_rows=read_manifest(path).num_rows or 0,
+        rows=(
+            JudgeRow(
+                sample_id=row.sample_id,
+                source=row.source,
+                response_index=row.response_index,
+                step=row.step if isinstance(row, RolloutRecord) else None,
+                question=row.question,
+                answer=row.answer,
+                text=row.text,
+            )
+            for row in read_rows(path, _ROW_TYPES[kind])
+        ),
+    )
+
+
+def read_stdin() -> JudgeInput:
+    """JSON Lines from stdin, whole: their digest decides what is up to date. Raises `DataError` on empty stdin."""
+    content = sys.stdin.buffer.read()
+    lines = [(number, line) for number, line in enumerate(content.split(b"\n"), start=1) if line.strip()]
+    if not lines:
+        raise DataError("nothing came on stdin", hint=f"each line is `{_LINE_HINT}`")
+    entry = InputEntry(role="responses", kind="data", name="stdin", digest=hashlib.sha256(content).hexdigest())
+    return JudgeInput(entry, len(lines), (_parse_line(number, line) for number, line in lines))
+
+
+def _parse_line(number: int, line: bytes) -> JudgeRow | RejectedRecord:
+    try:
+        return _row_from(number, _loaded(line))
+    except RowError as error:
+        return RejectedRecord(
+            sample_id=f"row {number}", source="stdin", reason=error.reason, message=f"line {number}: {error.message}"
+        )
+
+
+def _loaded(line: bytes) -> dict[str, Any]:
+    try:
+        loaded = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise RowError("json-invalid", f"no JSON in UTF-8: {error}") from error
+    if not isinstance(loaded, dict):
+        raise RowError("json-invalid", f"no JSON object; each line is {_LINE_HINT}")
+    return loaded
+
+
+def _row_from(number: int, fields: dict[str, Any]) -> JudgeRow:
+    text = fields.get("text", fields.get("response"))
+    answer, question, index = fields.get("answer"), fields.get("question", ""), fields.get("response_index", 0)
+    if answer is None or isinstance(answer, dict):
+        raise RowError("field-missing", "no `answer`: a text, number or list")
+    if not isinstance(text, str):
+        raise RowError("field-missing", "no `text` (or `response`) of type text")
+    if not isinstance(question, str):
+        raise RowError("field-invalid", "`question` is no text")
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 2**63:
+        raise RowError("field-invalid", "`response_index` is no whole number from 0")
+    row = JudgeRow(
+        sample_id=str(fields.get("sample_id", f"row {number}")),
+        source=str(fields.get("source", "stdin")),
+        response_index=index,
+        step=None,
+        question=question,
+        answer=answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False),
+        text=text,
+    )
+    try:
+        "".join((row.sample_id, row.source, row.question, row.answer, row.text)).encode()
+    except UnicodeEncodeError as error:
+        raise RowError("text-invalid", "a lone surrogate, which no text can hold") from error
+    return row

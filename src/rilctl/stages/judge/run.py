@@ -1,0 +1,142 @@
+"""`judge`: responses in, verdicts out."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pydantic import JsonValue
+
+from rilctl.artifacts.runs import open_run
+from rilctl.artifacts.writer import ArtifactWriter
+from rilctl.config.fields import semantic_config
+from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
+from rilctl.data.sample import ImageRef
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
+from rilctl.engines.judging.open import judge_identity
+from rilctl.engines.judging.watch import metrics_of
+from rilctl.errors import ConfigError, InterruptedByUser
+from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
+from rilctl.stages.judge.inputs import STDIN, JudgeRow, find_source, read_source, read_stdin
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.inputs import load_data, up_to_date
+from rilctl.stages.shared.judging import judge_entries, opened_judge
+
+Images = Mapping[str, tuple[ImageRef, ...]]
+
+
+@dataclass
+class _Tally:
+    """Counts verdicts."""
+
+    num_right: Counter[str] = field(default_factory=Counter)
+    num_judged: Counter[str] = field(default_factory=Counter)
+    num_no_verdict: int = 0
+    num_rejected: int = 0
+
+    def add(self, verdict: VerdictRecord) -> None:
+        if verdict.correct is None:
+            self.num_no_verdict += 1
+        else:
+            self.num_right[verdict.source] += verdict.correct
+            self.num_judged[verdict.source] += 1
+
+    def metrics(self) -> dict[str, float]:
+        """Accuracy over all rows with a verdict, and for each source."""
+        judged = self.num_judged
+        metrics = {"accuracy": self.num_right.total() / judged.total()} if judged else {}
+        metrics |= {f"accuracy/{source}": self.num_right[source] / judged[source] for source in sorted(judged)}
+        return {**metrics, "num_no_verdict": float(self.num_no_verdict)}
+
+
+def run(context: StageContext) -> StageResult:
+    """Judge every response."""
+    config = _config(context)
+    responses = read_stdin() if config.source == STDIN else read_source(*find_source(context, config))
+    semantic: dict[str, JsonValue] = {
+        "judge": semantic_config(config.model_copy(update={"source": None})),  # what it holds counts, not where it is
+        "judged by": judge_identity(config),
+    }
+    inputs = [responses.entry, *judge_entries(context, config)]
+    resolved = context.recipe.model_copy(update={"judge": config}).model_dump(mode="json", by_alias=True)
+    with open_run(
+        context.out,
+        verb="judge",
+        config=resolved,
+        semantic=semantic,
+        inputs=inputs,
+        roles={"verdicts": "verdicts"},
+        waiting=context.waiting,
+    ) as this_run:
+        done = this_run.finished()
+        if done is not None:
+            return up_to_date(done)
+        images = _images(context, config)
+        writer, tally = this_run.writer("verdicts"), _Tally()
+        with opened_judge(context, config, check_stop=context.check_stop) as judge:
+            context.reporter.begin("judge", total=responses.num_rows, unit="responses")
+            try:
+                _judge_all(context, judge, responses.rows, images, writer, tally)
+            except InterruptedByUser:
+                writer.commit(status="partial", metrics=tally.metrics())
+                raise
+            context.reporter.end()
+            metrics = tally.metrics() | metrics_of(judge)
+        summary = writer.commit(metrics=metrics)
+    if tally.num_no_verdict:
+        context.reporter.warn(f"{tally.num_no_verdict} responses got no verdict; they count for no accuracy")
+    return StageResult({"verdicts": summary}, num_rejected=tally.num_rejected, summary=dict(metrics))
+
+
+def _judge_all(
+    context: StageContext,
+    judge: JudgeEngine,
+    rows: Iterable[JudgeRow | RejectedRecord],
+    images: Images,
+    writer: ArtifactWriter,
+    tally: _Tally,
+) -> None:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, judge.rows_at_once)):
+        good = [row for row in chunk if isinstance(row, JudgeRow)]
+        rejected = [row for row in chunk if isinstance(row, RejectedRecord)]
+        records = list(_verdicts(judge, good, images))
+        for record in records:
+            tally.add(record)
+        writer.write_rows(records)
+        writer.write_rejected(rejected)
+        for row in rejected[: max(0, 5 - tally.num_rejected)]:
+            context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
+        tally.num_rejected += len(rejected)
+        context.reporter.advance(len(chunk), metrics=tally.metrics())
+        context.check_stop()
+
+
+def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Iterator[VerdictRecord]:
+    verdicts = judge.judge(
+        [JudgeRequest(row.question, row.answer, row.text, images.get(row.sample_id, ())) for row in rows]
+    )
+    for row, verdict in zip(rows, verdicts, strict=True):
+        yield VerdictRecord(
+            response_digest=response_digest(row.question, row.answer, row.text),
+            sample_id=row.sample_id,
+            source=row.source,
+            response_index=row.response_index,
+            step=row.step,
+            correct=verdict.correct,
+            prediction=verdict.prediction,
+            reason=verdict.reason,
+        )
+
+
+def _images(context: StageContext, config: JudgeConfig) -> Images:
+    """The pictures of the questions, by sample id, for a judge that looks at them."""
+    if isinstance(config, RuleJudgeConfig) or not config.sees_images:
+        return {}
+    if config.source == STDIN:
+        raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
+    return {sample.id: sample.images for sample in load_data(context).samples}
+
+
+def _config(context: StageContext) -> JudgeConfig:
+    return context.recipe.judge or RuleJudgeConfig()

@@ -1,0 +1,1 @@
+"""`pretrain-disc`: the discriminator learns to tell the student from its teachers."""

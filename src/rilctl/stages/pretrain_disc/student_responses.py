@@ -1,0 +1,97 @@
+"""The student's own responses to the questions, which the discriminator learns to tell from the teachers'."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.data.sample import Sample
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.open import open_generation
+from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import RowError
+from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.stages.shared.cached_calls import answer_chunk
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import row_seed
+from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
+
+
+def sample_student(
+    context: StageContext,
+    config: PretrainDiscConfig,
+    student: ModelConfig,
+    samples: Sequence[Sample],
+    ranks: Ranks,
+) -> tuple[dict[str, list[ResponseRecord]], list[RejectedRecord]]:
+    """Ask the student, through the call cache. Collective.
+
+    Hugging Face answers in every process, any other engine in that of rank 0 for all.
+
+    Returns:
+        Its responses by sample id, in the order of the samples; the questions that could not be asked.
+    """
+    in_every_process = isinstance(config.generation, HfEngineConfig)
+    own = ranks.share(samples) if in_every_process else samples[: len(samples) * ranks.is_main]
+    found: dict[str, list[ResponseRecord]] = {}
+    rejected: list[RejectedRecord] = []
+    with ExitStack() as held:
+        with ranks.together():
+            engine = open_generation(
+                student,
+                config.generation,
+                context.base_dir,
+                warn=context.reporter.warn,
+                check_stop=context.check_stop,
+            )
+            held.enter_context(closing(engine))
+            cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None
+        held.enter_context(ranks.noted())
+        calls = RankedCalls(cache, ranks)
+        chunk = max(1, engine.rows_at_once // config.num_responses)
+        context.reporter.begin("student responses", total=len(samples), unit="questions")
+        for part in ranks.padded([own[start : start + chunk] for start in range(0, len(own), chunk)], []):
+            answers = answer_chunk(engine, calls, [_request(config, sample) for sample in part], config.sampling)
+            rows, bad = list[ResponseRecord](), list[RejectedRecord]()
+            for sample, answer in zip(part, answers, strict=True):
+                if isinstance(answer, RowError):
+                    bad.append(reject(sample.id, answer))
+                else:
+                    rows += _records(sample, answer)
+            for record in ranks.gather_lists([row.model_dump(mode="json") for row in rows]):
+                found.setdefault(record["sample_id"], []).append(ResponseRecord.model_validate(record))
+            rejected += share_rejected(ranks, bad)
+            context.reporter.advance(ranks.total(len(part)))
+            leave_if_asked(context, asked_to_stop(context, ranks))
+        context.reporter.end()
+    return {sample.id: found[sample.id] for sample in samples if sample.id in found}, rejected
+
+
+def reject(sample_id: str, error: RowError) -> RejectedRecord:
+    """The question as one that could not be asked."""
+    return RejectedRecord(sample_id=sample_id, source="student", reason=error.reason, message=error.message)
+
+
+def _request(config: PretrainDiscConfig, sample: Sample) -> GenerationRequest:
+    seeds = tuple(row_seed(config.seed, "student", sample.id, index) for index in range(config.num_responses))
+    return GenerationRequest(sample.id, sample.question, sample.images, seeds)
+
+
+def _records(sample: Sample, responses: Sequence[Response]) -> list[ResponseRecord]:
+    return [
+        ResponseRecord(
+            sample_id=sample.id,
+            source="student",
+            side="student",
+            response_index=index,
+            question=sample.question,
+            answer=sample.answer,
+            image_digests=[image.digest for image in sample.images],
+            text=response.text,
+            token_ids=response.recorded_token_ids,
+            finish_reason=response.finish_reason,
+        )
+        for index, response in enumerate(responses)
+    ]

@@ -1,1 +1,0 @@
-"""The inside of `train`: what a run is made from, its loop, one step, the rows of a step."""

@@ -1,0 +1,1 @@
+"""`sft`: the student learns answers by heart."""

@@ -1,0 +1,147 @@
+"""The plan of `sft`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.sft import SftConfig
+from rilctl.data.sample import Sample
+from rilctl.models.loaded.anatomy import Anatomy
+from rilctl.planning.disk import checkpoint_bytes
+from rilctl.planning.memory import Phase, logits_bytes, update_phase
+from rilctl.planning.plan import Fact, Plan, Section, Table
+from rilctl.planning.steps import Prompts, cut_step
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import load_data, read_responses
+from rilctl.stages.shared.plans.closing import output_section, time_section
+from rilctl.stages.shared.plans.data import data_section, planned_data
+from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
+from rilctl.stages.shared.plans.inputs import artifact_fact, planned_artifact
+from rilctl.stages.shared.plans.models import (
+    PlannedModel,
+    parameter_facts,
+    planned_student,
+    trained_fact,
+    trained_parameters,
+)
+from rilctl.stages.shared.plans.training import PlannedEngine, planned_engine
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do, and what it needs."""
+    config = context.recipe.sft or SftConfig()
+    student = planned_student(context, config.student, after="sft")
+    samples = load_data(context).samples
+    data = planned_data(samples, student)
+    facts, cache = [student.fact()], None
+    if config.responses == "teacher-cache":
+        cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+        facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
+    num_rows, texts = _responses(context, config, samples, cache)
+    steps = config.steps_for(num_rows, config.rows_per_step)
+    response_tokens = _lengths(student, texts, config.max_response_tokens)
+    sections: list[Section | Table] = [
+        Section("inputs", tuple(facts)),
+        data_section(data, held_out=len(load_data(context, "validation").samples)),
+        _work(config, num_rows, steps, response_tokens),
+        _parameters(config, student),
+    ]
+    trained = 0
+    if student.anatomy is not None and data.prompts is not None and response_tokens:
+        device = planned_device(context, config.engine)
+        engine, longest = planned_engine(context, config.engine), max(response_tokens)
+        phases = _phases(config, engine, student, student.anatomy, data.prompts, device, longest)
+        sections += memory_sections(device, phases, ranks=engine.ranks)
+        mean = data.prompts.mean_tokens + sum(response_tokens) / len(response_tokens)
+        trained = round(steps * config.rows_per_step * mean)
+    sections.append(time_section(context, steps=steps, trained=trained))
+    sections.append(output_section(context, *_disk(config, student)))
+    return Plan("sft", tuple(sections))
+
+
+def _phases(
+    config: SftConfig,
+    engine: PlannedEngine,
+    student: PlannedModel,
+    anatomy: Anatomy,
+    prompts: Prompts,
+    device: PlannedDevice,
+    longest: int,
+) -> dict[str, Phase]:
+    """Memory from loading to writing; each row has its own copy of its prompt."""
+    held = engine.learner(student, anatomy, config.lora)
+    precision = engine.precision(student, config.lora)
+    cut = cut_step(
+        groups=engine.groups_of_a_rank(config.rows_per_step),
+        rows=1,
+        row_tokens=longest,
+        prompt_tokens=prompts.longest,
+        image_tokens=prompts.most_image_tokens,
+        patches_per_token=anatomy.patches_per_token,
+        budget_tokens=config.engine.tokens_per_micro_batch,
+    )
+    tokens = cut.largest.rows * cut.largest.row_tokens
+    update = update_phase(
+        anatomy,
+        held.idle,
+        held,
+        cut.largest,
+        precision,
+        "sequence",
+        num_micro_batches=cut.num,
+        logits=logits_bytes(anatomy, tokens, precision, device.kind),
+    )
+    merged = anatomy.adapted_weights(config.lora) if config.lora else 0
+    sizes = {"written": anatomy.parameters, "merged": merged}
+    return engine.around(student, anatomy, held, precision, device.kind, {"update": update}, **sizes)
+
+
+def _responses(
+    context: StageContext, config: SftConfig, samples: Sequence[Sample], cache: Path | None
+) -> tuple[int, list[str]]:
+    """How many rows there will be, and the responses that are known already."""
+    if config.responses == "data":
+        return len(samples), [sample.response for sample in samples]
+    if cache is None:
+        asked = context.recipe.cache_teacher or CacheTeacherConfig()
+        num_teachers = len(asked.teachers or context.recipe.teachers)
+        return len(samples) * num_teachers * asked.num_responses, []
+    texts = [row.text for rows in read_responses(context, cache, samples).values() for row in rows if row.text]
+    return len(texts), texts
+
+
+def _lengths(student: PlannedModel, texts: Sequence[str], budget: int) -> list[int]:
+    """Tokens of each response with its end; where none is known yet, the longest that is allowed."""
+    if not texts:
+        return [budget]
+    if student.encoder is None:
+        return []
+    encoded = student.encoder.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return [len(ids) + 1 for ids in encoded if len(ids) < budget]
+
+
+def _work(config: SftConfig, num_rows: int, steps: int, response_tokens: Sequence[int]) -> Section:
+    facts = [Fact("rows", num_rows, note=f"from {config.responses}")]
+    if config.match_tokens is not None:
+        facts.append(Fact("steps", None, note=f"as many as it takes for the response tokens of {config.match_tokens}"))
+    else:
+        facts.append(Fact("steps", steps, note=f"of {config.rows_per_step} rows"))
+    if response_tokens:
+        mean = sum(response_tokens) / len(response_tokens)
+        facts.append(Fact("longest response", max(response_tokens), "tokens", f"{mean:,.0f} on average"))
+    return Section("work", tuple(facts))
+
+
+def _parameters(config: SftConfig, student: PlannedModel) -> Section:
+    facts = parameter_facts(student)
+    if student.anatomy is not None:
+        facts.append(trained_fact("trained", student.anatomy, config.lora))
+    return Section("model", tuple(facts))
+
+
+def _disk(config: SftConfig, student: PlannedModel) -> tuple[int | None, str]:
+    if student.anatomy is None:
+        return None, ""
+    trained = trained_parameters(student.anatomy, config.lora)
+    weights = student.anatomy.parameters * (student.dtype_bytes if config.lora else 4)
+    return weights + checkpoint_bytes(trained), "at most, while it runs: the student and two checkpoints"

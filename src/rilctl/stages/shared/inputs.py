@@ -1,0 +1,234 @@
+"""What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from rilctl.artifacts.layout import MANIFEST
+from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, read_rows, resolve
+from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.endpoints import EndpointConfig
+from rilctl.config.fields import ModelConfig
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.recipe import Verb
+from rilctl.config.registry import default_dtype
+from rilctl.data.load import load_samples
+from rilctl.data.sample import Sample, SampleSet
+from rilctl.engines.generation.openai import endpoint_model_digest
+from rilctl.errors import ArtifactError, ConfigError, UsageError
+from rilctl.models.loaded.identity import ModelIdentity, identify
+from rilctl.models.loaded.source import check_name, find_model
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
+from rilctl.schemas.records import ResponseRecord, VerdictRecord
+from rilctl.stages.shared.context import StageContext, StageResult
+
+
+def load_data(context: StageContext, split: Literal["train", "validation"] = "train") -> SampleSet:
+    """The recipe's data set. Raises `ConfigError` where the recipe has none, `DataError` where it can't be opened."""
+    config = context.recipe.data
+    if config is None:
+        raise ConfigError(
+            "the recipe has no [data] table", hint="say where questions come from, e.g. `--set data.type=digits`"
+        )
+    pass_rates = None
+    if config.select.pass_rate is not None:
+        verdicts = resolve(context.base_dir / config.select.pass_rate.verdicts, "verdicts")
+        pass_rates = read_pass_rates(read_verdicts(context, verdicts))
+    samples = load_samples(config, base_dir=context.base_dir, split=split, pass_rates=pass_rates)
+    if split == "train":
+        _say_what_was_kept(context, samples)
+    return samples
+
+
+def data_entry(samples: SampleSet, role: str = "data") -> InputEntry:
+    """Lineage of a data set."""
+    return InputEntry(role=role, kind="data", name=samples.name, digest=samples.digest)
+
+
+def read_verdicts(context: StageContext, path: Path) -> list[VerdictRecord]:
+    """The rows of a `verdicts` artifact.
+
+    Raises:
+        ArtifactError: it is damaged, or more of its rows have no verdict than `judge.max_rejected_share` allows.
+    """
+    rows = list(read_rows(path, VerdictRecord))
+    num_rejected = read_manifest(path).num_rejected
+    num_missing = num_rejected + sum(row.correct is None for row in rows)
+    limit = (context.recipe.judge or RuleJudgeConfig()).max_rejected_share
+    _refuse_share(path, "responses have no verdict", num_missing, num_rejected + len(rows), limit, "judge")
+    return rows
+
+
+def read_pass_rates(verdicts: Iterable[VerdictRecord]) -> dict[str, float]:
+    """Share of right responses for each question; responses without a verdict don't count."""
+    marks: defaultdict[str, list[bool]] = defaultdict(list)
+    for row in verdicts:
+        if row.correct is not None:
+            marks[row.sample_id].append(row.correct)
+    return {sample_id: sum(correct) / len(correct) for sample_id, correct in marks.items()}
+
+
+def name_student(context: StageContext, explicit: str | None, *, after: Verb) -> ModelConfig:
+    """Which student a verb starts from; its weights are not looked at, and nothing is downloaded.
+
+    Args:
+        context: the stage's surroundings.
+        explicit: what the verb's table names; None: the `[sft]` output if the recipe has that table, else `[student]`.
+        after: the verb that asks, for messages.
+
+    Raises:
+        ArtifactError: the upstream artifact isn't there yet.
+        ConfigError: the recipe names no student at all.
+        UsageError: nothing of that name.
+    """
+    base = context.recipe.student
+    if explicit is None and after != "sft" and context.recipe.sft is not None:
+        explicit = str(resolve(context.upstream("sft"), "student"))
+    if explicit is not None:
+        dtype = base.dtype or default_dtype(base.model) if base is not None else default_dtype(explicit)
+        config = ModelConfig(model=explicit, dtype=dtype)
+    elif base is not None:
+        config = base.model_copy(update={"dtype": base.dtype or default_dtype(base.model)})
+    else:
+        raise ConfigError("the recipe has no [student] table", hint="e.g. `--set student.model=qwen3b`")
+    check_name(config.model, base_dir=context.base_dir)
+    return config
+
+
+def find_student(context: StageContext, explicit: str | None, *, after: Verb) -> tuple[ModelConfig, InputEntry]:
+    """Which student a verb starts from, and its lineage. Raises as `name_student` and `model_entry` do."""
+    config = name_student(context, explicit, after=after)
+    return config, model_entry(context, "student", config)
+
+
+def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputEntry:
+    """Lineage of a model; all bytes of a `student` artifact are checked.
+
+    Raises:
+        UsageError: nothing of that name.
+        ModelError: a directory that is no model, or the hub has none.
+        ArtifactError: an artifact of another kind, half-written or changed since it was written.
+    """
+    source = find_model(config.model, revision=config.revision, base_dir=context.base_dir)
+    context.reporter.say(f"{role.replace(':', ' ')}: {source.name} ({source.family})")
+    if source.family == "other":
+        context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
+    if (source.path / MANIFEST).is_file():
+        return weights_entry(role, resolve(source.path, "student"))
+    return InputEntry(role=role, kind="model", name=source.name, digest=identify(config, source).digest)
+
+
+def endpoint_entry(context: StageContext, role: str, model: str, endpoint: EndpointConfig) -> InputEntry:
+    """Lineage of a model at an endpoint; its name there is all that can be known."""
+    context.reporter.say(f"{role.replace(':', ' ')}: {model} at {endpoint.host}")
+    digest = endpoint_model_digest(model, endpoint)
+    return InputEntry(role=role, kind="model", name=f"{model} at {endpoint.url}", digest=digest)
+
+
+def weights_entry(role: str, path: Path) -> InputEntry:
+    """Lineage of an artifact of weights. Raises `ArtifactError` where a byte of it was changed."""
+    check_files(path)
+    return input_entry(role, path)
+
+
+def find_artifact(context: StageContext, explicit: str | None, upstream: Verb, kind: ArtifactKind) -> Path:
+    """The artifact a verb reads: what its table names, else the upstream output. Raises `ArtifactError`."""
+    path = resolve(context.base_dir / explicit if explicit else context.upstream(upstream), kind)
+    context.reporter.say(f"{kind}: {path}")
+    return path
+
+
+def read_responses(context: StageContext, path: Path, samples: Iterable[Sample]) -> dict[str, list[ResponseRecord]]:
+    """Cached responses of the given questions, by sample id, in the artifact's order.
+
+    Raises:
+        ArtifactError: a question or its pictures are not those that were answered, or more questions were rejected
+            than `cache-teacher.max_rejected_share` allows.
+    """
+    by_id = {sample.id: sample for sample in samples}
+    found: dict[str, list[ResponseRecord]] = {}
+    answered: set[str] = set()
+    for row in read_rows(path, ResponseRecord):
+        answered.add(row.sample_id)
+        sample = by_id.get(row.sample_id)
+        if sample is None:
+            continue
+        if row.sample_id not in found:
+            _check_same(path, sample, row)
+        found.setdefault(row.sample_id, []).append(row)
+    rejected = {row.sample_id for row in read_rejected(path)}
+    limit = (context.recipe.cache_teacher or CacheTeacherConfig()).max_rejected_share
+    num_questions = len(rejected | answered)
+    _refuse_share(path, "questions have a rejected row", len(rejected), num_questions, limit, "cache-teacher")
+    if not found:
+        raise ArtifactError(
+            f"{path} has no response to any question of [data]", hint="were they made from this data set?"
+        )
+    return found
+
+
+def row_seed(*parts: object) -> int:
+    """A seed that depends on all parts and nothing else, in [0, 2^63)."""
+    payload = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(payload.encode()).digest()[:8], "big") >> 1
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """The mean, or None of nothing."""
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def present(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Metrics that could be computed."""
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def refuse_other_base(student_name: str, student: ModelIdentity, base_digest: str, path: Path) -> None:
+    """Raise `UsageError` unless a discriminator started from this very student."""
+    if base_digest not in (student.digest, student.weights):  # older ones know its weights alone
+        raise UsageError(
+            f"the discriminator {path} was pretrained from another student than {student_name}: from other weights, or "
+            "another template, tokenizer, processor or configuration",
+            hint="run `rilctl pretrain-disc` with this student, or name the student it belongs to",
+        )
+
+
+def num_artifact_rows(path: Path) -> int:
+    """Rows that an artifact's manifest counts."""
+    return read_manifest(path).num_rows or 0
+
+
+def up_to_date(outputs: dict[str, ArtifactSummary]) -> StageResult:
+    """The result of a run that had been finished before."""
+    num_rejected = max(read_manifest(Path(summary.path)).num_rejected for summary in outputs.values())
+    return StageResult(outputs, num_rejected=num_rejected, up_to_date=True)
+
+
+def _refuse_share(path: Path, what: str, num: int, total: int, limit: float, table: Verb) -> None:
+    if num > limit * total:
+        raise ArtifactError(
+            f"{path}: {num} of {total} {what} ({num / total:.1%}), over the limit of {limit:.1%}",
+            hint=f"rejected.jsonl has the reasons; repair the rows, or raise `{table}.max_rejected_share`",
+        )
+
+
+def _check_same(path: Path, sample: Sample, row: ResponseRecord) -> None:
+    hint = "the data set changed since the answers were cached: run `rilctl cache-teacher` again with another `--out`"
+    if sample.question != row.question:
+        raise ArtifactError(f"{path}: question `{sample.id}` reads differently in [data]", hint=hint)
+    if [image.digest for image in sample.images] != row.image_digests:
+        raise ArtifactError(f"{path}: the pictures of question `{sample.id}` are not those in [data]", hint=hint)
+
+
+def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
+    left_out = ", ".join(f"{num} {reason}" for reason, num in sorted(samples.left_out.items()))
+    context.reporter.say(
+        f"data: {len(samples.samples)} questions from {samples.name}" + (f" (left out: {left_out})" if left_out else "")
+    )
+    for row in samples.rejected[:5]:
+        context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
+    if len(samples.rejected) > 5:
+        context.reporter.warn(f"and {len(samples.rejected) - 5} more rejected rows, all in rejected.jsonl")

@@ -1,0 +1,1 @@
+"""What the verbs' plans are put together from; the arithmetic is in `rilctl.planning`."""

@@ -1,0 +1,60 @@
+"""A plan's questions: how many, and how many tokens they will be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rilctl.data.sample import Sample
+from rilctl.models.prompts.sizes import prompt_sizes
+from rilctl.planning.plan import Fact, Section
+from rilctl.planning.steps import Prompts
+from rilctl.stages.shared.plans.models import PlannedModel
+
+
+@dataclass(frozen=True)
+class PlannedData:
+    """Questions as far as their lengths are known.
+
+    Args:
+        num_questions: all of them.
+        num_images: their pictures.
+        prompts: lengths, as the model reads them; None: it isn't here, or its processor has no rule for sizes.
+        unknown: why.
+    """
+
+    num_questions: int
+    num_images: int
+    prompts: Prompts | None
+    unknown: str = ""
+
+
+def planned_data(samples: Sequence[Sample], model: PlannedModel) -> PlannedData:
+    """Measure questions as a model will read them; pictures are looked at no further than their headers."""
+    num_images = sum(len(sample.images) for sample in samples)
+    if model.encoder is None:
+        return PlannedData(len(samples), num_images, None, model.unknown)
+    sizes = [size for size in prompt_sizes(model.encoder, samples) if size is not None]
+    if not sizes:
+        return PlannedData(len(samples), num_images, None, "the processor has no rule for the size of a picture")
+    prompts = Prompts([size.tokens for size in sizes], [size.image_tokens for size in sizes])
+    return PlannedData(len(samples), num_images, prompts)
+
+
+def data_section(data: PlannedData, *, held_out: int | None = None) -> Section:
+    """Questions, pictures and their tokens."""
+    facts = [Fact("questions", data.num_questions)]
+    if held_out is not None:
+        facts.append(Fact("held out", held_out))
+    facts.append(Fact("pictures", data.num_images))
+    if data.prompts is None:
+        return Section("data", (*facts, Fact("image tokens", None, "tokens", data.unknown)))
+    prompts = data.prompts
+    once = "once over the data set"
+    return Section(
+        "data",
+        (
+            *facts,
+            Fact("image tokens", sum(prompts.image_tokens), "tokens", once),
+            Fact("prompt tokens", sum(prompts.tokens), "tokens", f"pictures, questions and template, {once}"),
+            Fact("longest prompt", prompts.longest, "tokens", f"{prompts.mean_tokens:,.0f} on average"),
+        ),
+    )

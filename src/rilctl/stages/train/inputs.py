@@ -1,0 +1,66 @@
+"""What a training run is made from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rilctl.artifacts.read import input_entry, resolve
+from rilctl.config.fields import ModelConfig
+from rilctl.config.train import TrainConfig
+from rilctl.data.sample import SampleSet
+from rilctl.schemas.manifest import InputEntry
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import (
+    data_entry,
+    find_artifact,
+    load_data,
+    model_entry,
+    name_student,
+    read_verdicts,
+    weights_entry,
+)
+
+
+@dataclass(frozen=True)
+class TrainInputs:
+    """What a run is made from."""
+
+    student: ModelConfig
+    data: SampleSet
+    validation: SampleSet
+    teacher_cache: Path | None
+    discriminator: Path | None
+    verdicts: Path | None
+
+
+def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
+    """Find every input and say which it is; nothing is downloaded yet. Raises what the finders raise."""
+    student = name_student(context, config.student, after="train")
+    data, validation = load_data(context), load_data(context, "validation")
+    cache = disc = verdicts = None
+    if config.algorithm.uses_discriminator:
+        cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+        if config.discriminator_artifact or context.recipe.pretrain_disc is not None:
+            disc = find_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
+        if config.verdicts:
+            verdicts = resolve(context.base_dir / config.verdicts, "verdicts")
+    return TrainInputs(student, data, validation, cache, disc, verdicts)
+
+
+def input_entries(context: StageContext, inputs: TrainInputs) -> list[InputEntry]:
+    """Their lineage; all bytes of weights are checked. Raises as `model_entry` does."""
+    entries = [model_entry(context, "student", inputs.student), data_entry(inputs.data)]
+    if inputs.validation.samples:
+        entries.append(data_entry(inputs.validation, "validation"))
+    if inputs.teacher_cache:
+        entries.append(input_entry("teacher-cache", inputs.teacher_cache))
+    if inputs.discriminator:
+        entries.append(weights_entry("discriminator", inputs.discriminator))
+    if inputs.verdicts:
+        entries.append(input_entry("verdicts", inputs.verdicts))
+    return entries
+
+
+def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool]:
+    """Verdicts that are there already, by response digest."""
+    rows = read_verdicts(context, path) if path is not None else ()
+    return {row.response_digest: row.correct for row in rows if row.correct is not None}

@@ -1,0 +1,392 @@
+"""The loop: groups, learning, validation, checkpoints, artifacts."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from rilctl.algorithms.statistics import wilson_interval
+from rilctl.artifacts.layout import copy_files
+from rilctl.artifacts.runs import Run
+from rilctl.config.train import TrainConfig
+from rilctl.data.batches import batches
+from rilctl.data.sample import Sample
+from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
+from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import ArtifactError, DataError, RowError
+from rilctl.models.loaded.devices import pick_num_workers
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm, save_vlm
+from rilctl.models.prompts.cache import PromptCache
+from rilctl.reporting.metrics import MetricsLog
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, FileEntry
+from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.shared.checkpoints import Checkpoints
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import (
+    mean,
+    present,
+    read_responses,
+    row_seed,
+)
+from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
+from rilctl.stages.train.asking import RolloutAsker, open_asker
+from rilctl.stages.train.best import BestStudent
+from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts
+from rilctl.stages.train.rewarding import are_enough
+from rilctl.stages.train.roles import load_roles
+from rilctl.stages.train.rollout_log import RolloutLog
+from rilctl.stages.train.row_metrics import gather_groups, row_metrics
+from rilctl.stages.train.rows import Group, TeacherRows, student_row
+from rilctl.stages.train.sampled import SampledSteps
+from rilctl.stages.train.step import Learner, make_learner
+from rilctl.stages.train.verdicts import JudgeAsker
+
+SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
+"""Metrics beside the progress bar."""
+
+
+class TrainState(StrictModel):
+    """What a checkpoint remembers besides weights and optimizers."""
+
+    best_step: int | None = None
+    """The step of the best validation so far."""
+    best_accuracy: float | None = None
+    """Its accuracy."""
+    best_files: list[FileEntry] = []
+    """The student's of that step; rank 0 knows them."""
+    rejected: list[RejectedRecord] = []
+    """Questions that could not be asked."""
+    metrics: dict[str, float] = {}
+    """The newest value of each metric."""
+    judge_counts: dict[str, float] = {}
+    """What the judge has counted: tokens, prices, verdicts by rules."""
+
+
+@dataclass
+class Loop:
+    """A run under way.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[train]` table.
+        inputs: what the run is made from.
+        artifact_run: where it writes.
+        learner: what learns, and who judges.
+        generation: rolls out the policy.
+        asker: asks it.
+        ranks: this process among those that train.
+        prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
+        teachers: cached teacher responses as rows, where the algorithm has a discriminator.
+        samples: the questions that can be asked.
+        state: what a checkpoint remembers besides weights and optimizers.
+    """
+
+    context: StageContext
+    config: TrainConfig
+    inputs: TrainInputs
+    artifact_run: Run
+    learner: Learner
+    generation: RolloutEngine
+    asker: RolloutAsker
+    ranks: Ranks
+    prompts: PromptCache
+    teachers: TeacherRows | None
+    samples: Sequence[Sample]
+    state: TrainState = field(default_factory=TrainState)
+
+    def __post_init__(self) -> None:
+        self.best = BestStudent(self.artifact_run.resume_dir)
+        self.rollouts = RolloutLog(self.artifact_run.resume_dir)
+
+    @classmethod
+    def build(
+        cls,
+        context: StageContext,
+        config: TrainConfig,
+        inputs: TrainInputs,
+        judge: JudgeAsker,
+        artifact_run: Run,
+        ranks: Ranks,
+    ) -> "Loop":
+        """Load everything that a run needs. Collective."""
+        with phase("train", "loading"):
+            roles = load_roles(context, config, inputs, ranks)
+            with ranks.together():
+                prepaid = prepaid_verdicts(context, inputs.verdicts)
+                teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
+            learner = make_learner(config, roles, judge, prepaid, ranks)
+        learner.check_stop = context.check_stop
+        num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
+        prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
+        if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
+            roles.disc.prompts = prompts
+        generation = open_rollouts(
+            roles.policy,
+            prompts,
+            config.generation,
+            context.base_dir,
+            kept=learner.policy.kept,
+            warn=context.reporter.warn,
+            check_stop=context.check_stop,
+            rank=ranks.rank,
+            num_ranks=ranks.size,
+        )
+        stored = SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank)
+        asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
+        return cls(context, config, inputs, artifact_run, learner, generation, asker, ranks, prompts, teachers, samples)
+
+    @property
+    def vlm(self) -> Vlm:
+        """The student that is trained."""
+        return self.learner.policy.policy
+
+    @property
+    def engines(self) -> dict[str, TrainingEngine]:
+        """What a checkpoint holds."""
+        engines = {"policy": self.learner.policy.engine}
+        return engines | ({"discriminator": self.learner.disc_engine} if self.learner.disc_engine else {})
+
+    def run(self) -> None:
+        """All steps that are left."""
+        log = MetricsLog(self.artifact_run.path, writes=self.ranks.is_main)
+        checkpoints = Checkpoints(
+            self.artifact_run.resume_dir,
+            self.engines,
+            TrainState,
+            [*log.files, self.rollouts.file],
+            ranks=self.ranks,
+            say=self.context.reporter.say,
+            published=self._forget,
+        )
+        with self.prompts, closing(self.generation), self.ranks.training(), checkpoints:
+            self._run(log, checkpoints)
+
+    def _run(self, log: MetricsLog, checkpoints: Checkpoints[TrainState]) -> None:
+        config, reporter, ranks = self.config, self.context.reporter, self.ranks
+        checkpoint = checkpoints.load(config.num_steps)
+        step = 0
+        if checkpoint is not None:
+            step, self.state = checkpoint
+            self.learner.judge.earlier = self.state.judge_counts
+            reporter.say(f"resuming at step {step} of {config.num_steps}")
+        with ranks.together():
+            if ranks.is_main:
+                self.best.check(self.state.best_step, self.state.best_files, hint=checkpoints.hint)
+            self._forget(step, self.state)
+        if checkpoint is None and self.inputs.validation.samples:
+            log.write(0, self._validate(0))
+        reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
+        for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
+            if step == config.num_steps:
+                break
+            step += 1
+            clock, last = Clock(), step == config.num_steps
+            soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
+            self.prompts.expect((sample.question, sample.images) for sample in soon)
+            samples = [self.samples[pick] for pick in picks]
+            groups, metrics = self._collect(step, samples)
+            clock.mark("rollout_s")
+            if ranks.total(len(groups)):  # all of the step's pictures may be bad
+                metrics |= self.learner.learn(groups, samples)
+            learned = gather_groups(ranks, step, groups)
+            metrics |= present(row_metrics(learned, config.algorithm))
+            clock.mark("learn_s")
+            if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
+                metrics |= self._validate(step)
+                clock.mark("validate_s")
+            with ranks.together():
+                if ranks.is_main:
+                    self.rollouts.append([row for group in learned for row in group.rows])
+                log.write(step, metrics, clock.seconds)
+            self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
+            reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
+            signal_number = asked_to_stop(self.context, ranks)
+            checkpoints.after_step(
+                step,
+                lambda: self.state.model_copy(update={"judge_counts": self.learner.judge.counts()}),
+                is_due=step % config.checkpoint_every == 0,
+                is_last=last or bool(signal_number),
+            )
+            leave_if_asked(self.context, signal_number)
+        reporter.end()
+
+    def _forget(self, step: int, state: TrainState) -> None:
+        """What a checkpoint makes superfluous."""
+        self.asker.stored.forget_to(step)
+        if self.ranks.is_main:
+            self.best.settle(state.best_step)
+
+    def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
+        """This rank's groups of a step's questions: rollouts and cached teacher responses; the engine's metrics."""
+        config = self.config
+        requests = [
+            GenerationRequest(
+                sample.id,
+                sample.question,
+                sample.images,
+                tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
+            )
+            for sample in samples
+        ]
+        own = self.ranks.share(list(enumerate(samples)))
+        with self.ranks.together():
+            prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
+        with phase("train", "rollouts"), self.learner.policy.rolling_out(len(own)):
+            answers, metrics = self.asker.rollouts(step, requests, config.sampling)
+        groups, rejected = list[Group](), list[RejectedRecord]()
+        with self.ranks.together():
+            for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):
+                if isinstance(prompt, RowError):
+                    rejected.append(_rejected(sample, prompt))
+                    continue
+                if isinstance(answer, RowError):
+                    rejected.append(_rejected(sample, answer))
+                    continue
+                group = Group(place, sample, prompt)
+                group.rows = [student_row(response) for response in answer]
+                masses = [response.truncated_mass for response in answer]
+                group.truncated_mass = mean(mass for mass in masses if mass is not None)
+                if self.teachers is not None:
+                    group.rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                groups.append(group)
+        self._reject(share_rejected(self.ranks, rejected))
+        known = {row.sample_id for row in self.state.rejected}
+        if not self.ranks.total(len(groups)) and known >= {sample.id for sample in self.samples}:
+            first = self.state.rejected[0]
+            raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
+        return groups, metrics
+
+    def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
+        try:
+            return self.prompts.get(sample.question, sample.images)
+        except RowError as error:
+            return error
+
+    def _reject(self, rows: Sequence[RejectedRecord]) -> None:
+        known = {row.sample_id for row in self.state.rejected}
+        new = list({row.sample_id: row for row in rows if row.sample_id not in known}.values())
+        for row in new:
+            self.context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
+        self.state = self.state.model_copy(update={"rejected": [*self.state.rejected, *new]})
+
+    def _validate(self, step: int) -> dict[str, float]:
+        """Accuracy on held-out questions, greedy decoding; the best student so far is kept. Collective.
+
+        The judge is asked as patiently as in a step. Where more verdicts are missing than the recipe allows, nothing is
+        said of the accuracy, and the student isn't compared.
+        """
+        samples = self.inputs.validation.samples[: self.config.num_validation_questions]
+        requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
+        with phase("train", "validation"):
+            answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
+        places = self.ranks.share(range(len(samples)))
+        texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
+        said = self.learner.judge.verdicts(samples, texts, self.config, self.context.check_stop)
+        verdicts = [correct for correct in said if correct is not None]
+        num_verdicts, num_asked = len(verdicts), len(said)
+        if not num_asked:
+            return {}
+        missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
+        if not num_verdicts or not are_enough(num_verdicts, num_asked, self.config):
+            self.context.reporter.warn(
+                f"validation after step {step}: {num_asked - num_verdicts} of {num_asked} answers have no verdict, "
+                f"`max_missing_verdicts` is {self.config.max_missing_verdicts:.0%}; it doesn't count"
+            )
+            return missing
+        interval = wilson_interval(sum(verdicts), num_verdicts)
+        if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
+            best: dict[str, object] = {"best_step": step, "best_accuracy": interval.estimate}
+            with self.vlm.sharding.whole(), self.ranks.together():
+                if self.ranks.is_main:
+                    best["best_files"] = self.best.keep(step, lambda path: save_vlm(self.vlm, path))
+            self.state = self.state.model_copy(update=best)
+        return missing | {
+            "validation/accuracy": interval.estimate,
+            "validation/low": interval.low,
+            "validation/high": interval.high,
+        }
+
+    def write(self, roles: dict[str, ArtifactKind]) -> dict[str, ArtifactSummary]:
+        """The artifacts of a finished run, by role, as rank 0 writes them. Collective.
+
+        There is no best student where no validation had enough verdicts, which a warning says.
+        """
+        outputs: dict[str, ArtifactSummary] = {}
+        for role, kind in roles.items():
+            if role == "best-student" and self.state.best_step is None:
+                self.context.reporter.warn(
+                    "no best-student is written: the judge gave too few verdicts in every validation"
+                )
+                continue
+            disc = self.learner.disc if role == "discriminator" else None
+            sharding = (disc.vlm if disc else self.vlm).sharding
+            with phase("train", "writing"), sharding.whole(), self.ranks.together():
+                if self.ranks.is_main:
+                    outputs[role] = self._write(role, kind)
+        return outputs
+
+    def _write(self, role: str, kind: ArtifactKind) -> ArtifactSummary:
+        writer = self.artifact_run.writer(kind, role=role)
+        metrics = self.summary()
+        if role == "student":
+            save_vlm(self.vlm, writer.staging())
+            writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
+        elif role == "best-student" and self.state.best_step is not None:
+            copy_files(self.best.path(self.state.best_step), writer.staging())
+            metrics = present({"validation/accuracy": self.state.best_accuracy, "step": float(self.state.best_step)})
+        elif role == "discriminator" and self.learner.disc is not None:
+            self.learner.disc.save(writer.staging())
+        else:
+            writer.write_rows(self.rollouts.read())
+        return writer.commit(metrics=metrics)
+
+    def summary(self) -> dict[str, float]:
+        """The newest value of each metric."""
+        return dict(self.state.metrics)
+
+
+def _teacher_rows(
+    context: StageContext, config: TrainConfig, inputs: TrainInputs, vlm: Vlm
+) -> tuple[TeacherRows | None, Sequence[Sample]]:
+    """Cached teacher responses as rows, where the algorithm has them; the questions that can then be asked."""
+    samples = inputs.data.samples
+    if inputs.teacher_cache is None:
+        return None, samples
+    responses = read_responses(context, inputs.teacher_cache, samples)
+    in_policy = config.algorithm.teacher_rows != "off"
+    budget = config.sampling.max_new_tokens
+    teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
+    answered = tuple(sample for sample in samples if sample.id in teachers)
+    if not answered:
+        raise ArtifactError(
+            f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
+            hint="raise `train.sampling.max_new_tokens`",
+        )
+    if teachers.num_too_long:
+        context.reporter.warn(f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out")
+    if len(answered) < len(samples):
+        context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
+    return teachers, answered
+
+
+def _rejected(sample: Sample, error: RowError) -> RejectedRecord:
+    return RejectedRecord(sample_id=sample.id, source="data", reason=error.reason, message=error.message)
+
+
+class Clock:
+    """Seconds of each phase of a step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def mark(self, phase: str) -> None:
+        """The phase that ends here."""
+        now = time.perf_counter()
+        self.seconds[phase], self._last = now - self._last, now

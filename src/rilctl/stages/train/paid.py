@@ -1,0 +1,77 @@
+"""Answers that one rank paid for: on disk as they come, and in the call cache when all ranks meet again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.layout import naming
+from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.errors import RowError
+from rilctl.stages.shared.cached_calls import response_key
+from rilctl.stages.shared.ranked import RankedCalls
+
+_NAMES = "paid-*.jsonl"
+
+
+class PaidCalls:
+    """The `Calls` of one rank, which asks beside others, and can't meet them before it is done.
+
+    Args:
+        directory: the run's scratch directory.
+        rank: of this process, which has a file of its own.
+        shared: the call cache of all ranks.
+        model_digest: of what is asked.
+    """
+
+    def __init__(self, directory: Path, rank: int, shared: RankedCalls, model_digest: str) -> None:
+        self._path = directory / f"paid-{rank:05d}.jsonl"
+        self._shared, self._model_digest = shared, model_digest
+        self._known: dict[str, JsonValue] = {}
+        self._new: dict[str, JsonValue] = {}
+
+    def look_up(self, calls: Sequence[tuple[GenerationRequest, SamplingConfig]]) -> None:
+        """Learn what was answered before, of what may be asked until `settle`. Collective."""
+        keys = [key for request, sampling in calls for key in self._keys(request, sampling)]
+        self._known = self._shared.get_many(keys)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
+        """See `CallCache`."""
+        return {key: self._known[key] for key in keys if key in self._known}
+
+    def put_many(self, answers: Mapping[str, JsonValue]) -> None:
+        """See `CallCache`; they are in this rank's file when it returns."""
+        if answers:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(sealed_line(json.dumps(dict(answers))))
+            self._known |= answers
+            self._new |= answers
+
+    def settle(self) -> None:
+        """Put everything that came into the call cache. Collective."""
+        self._shared.put_many(self._new)
+        if self._new:
+            self._path.unlink()
+        self._new = {}
+
+    def _keys(self, request: GenerationRequest, sampling: SamplingConfig) -> list[str]:
+        try:
+            return [response_key(self._model_digest, request, sampling, seed) for seed in request.seeds]
+        except RowError:
+            return []  # it is met again when it is asked
+
+
+def recover(directory: Path, cache: CallCache) -> None:
+    """Put what ranks had paid for before a kill into the call cache; by one process, before any asks.
+
+    Raises:
+        ArtifactError: an answer isn't as it was stored.
+    """
+    for path in sorted(directory.glob(_NAMES)):
+        for value in read_sealed_lines(path):
+            cache.put_many(json.loads(value))
+        path.unlink()

@@ -1,0 +1,239 @@
+"""The plan of `train`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig
+from rilctl.config.train import TrainConfig
+from rilctl.models.discriminator import read_card
+from rilctl.models.loaded.anatomy import Anatomy
+from rilctl.planning.disk import checkpoint_bytes, rows_bytes
+from rilctl.planning.memory import Held
+from rilctl.planning.plan import Fact, Plan, Section, Table
+from rilctl.planning.ril import Learner, RilSetup, beside_sampling, ril_phases
+from rilctl.planning.steps import MicroBatches, Prompts, cut_step
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import load_data
+from rilctl.stages.shared.plans.closing import output_section, time_section
+from rilctl.stages.shared.plans.data import data_section, planned_data
+from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
+from rilctl.stages.shared.plans.inputs import artifact_fact, planned_artifact
+from rilctl.stages.shared.plans.judging import judge_beside, judge_facts
+from rilctl.stages.shared.plans.models import (
+    PlannedModel,
+    parameter_facts,
+    planned_student,
+    trained_fact,
+    trained_parameters,
+)
+from rilctl.stages.shared.plans.sampling import planned_sampling
+from rilctl.stages.shared.plans.training import planned_engine
+
+
+def plan(context: StageContext) -> Plan:
+    """What `run` would do, and what it needs."""
+    config = context.recipe.train or TrainConfig()
+    student = planned_student(context, config.student, after="train")
+    data = planned_data(load_data(context).samples, student)
+    work = _Work(config)
+    judge = context.recipe.judge or RuleJudgeConfig()
+    judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
+    if config.algorithm.uses_judge:
+        judged = judge_facts(judge, work.rows, config.sampling.max_new_tokens, student.encoder, data)
+    inputs, disc_path = _inputs(context, config, student)
+    num_held_out = len(load_data(context, "validation").samples)
+    sections: list[Section | Table] = [
+        inputs,
+        data_section(data, held_out=num_held_out),
+        work.section(judged),
+        _parameters(config, student, _seen(context, disc_path)),
+    ]
+    trained = None
+    if student.anatomy is not None and data.prompts is not None:
+        device = planned_device(context, config.engine)
+        setup = _setup(context, config, student, student.anatomy, data.prompts, device, disc_path)
+        stays, unknown = judge_beside(context, judge) if config.algorithm.uses_judge else (Held(), [])
+        engine = planned_engine(context, config.engine)
+        beside = beside_sampling(setup)
+        if isinstance(config.generation, HfEngineConfig):  # needs the policy whole, in the precision of training
+            beside = engine.whole(beside, student, student.anatomy)
+        ask = partial(
+            planned_sampling,
+            config.generation,
+            student.anatomy,
+            data.prompts,
+            device,
+            answering=setup.answering,
+            beside=beside + stays,
+            budget=config.sampling.max_new_tokens,
+        )
+        questions = engine.groups_of_a_rank(config.questions_per_step)
+        sampling = ask(rows=questions * config.num_student_rows, num_responses=config.num_student_rows)
+        phases = ril_phases(setup, sampling.phase, sampling.stays + stays)
+        num_asked = min(num_held_out, config.num_validation_questions)
+        if num_asked and isinstance(config.generation, HfEngineConfig):  # a prompt for each of its rows
+            validation = ask(rows=engine.groups_of_a_rank(num_asked), num_responses=1).phase
+            phases |= {"validation": validation} if validation is not None else {}
+        sections += memory_sections(device, phases, (*sampling.facts, *unknown), ranks=engine.ranks)
+        trained = work.trained_tokens(data.prompts, setup)
+    sections.append(time_section(context, steps=config.num_steps, generated=work.rollout_tokens, trained=trained or 0))
+    sections.append(output_section(context, *_disk(config, student, work)))
+    return Plan("train", tuple(sections))
+
+
+class _Work:
+    """How much of everything a run does, at most."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        algorithm = config.algorithm
+        self.teacher_rows = config.num_teacher_rows if algorithm.uses_discriminator else 0
+        self.in_policy = config.num_student_rows + (self.teacher_rows if algorithm.teacher_rows != "off" else 0)
+        self.groups = config.num_steps * config.questions_per_step
+        self.rollouts = self.groups * config.num_student_rows
+        self.rows_per_group = config.num_student_rows + self.teacher_rows
+        self.rows = self.groups * self.rows_per_group
+        self.budget = config.sampling.max_new_tokens
+        self.rollout_tokens = self.rollouts * self.budget
+
+    def section(self, judge_facts: Sequence[Fact]) -> Section:
+        config = self.config
+        rows = f"({config.num_student_rows} student + {self.teacher_rows} teacher rows)"
+        return Section(
+            "work",
+            (
+                Fact("algorithm", config.algorithm.name),
+                Fact("steps", config.num_steps, note=f"of {config.questions_per_step} questions x {rows}"),
+                Fact("rollouts", self.rollouts),
+                Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
+                *judge_facts,
+            ),
+        )
+
+    def trained_tokens(self, prompts: Prompts, setup: RilSetup) -> int:
+        """Tokens through all updates: each group's prompt once, and its rows at their longest."""
+        config, budget = self.config, self.config.sampling.max_new_tokens
+        algorithm = config.algorithm
+        policy = prompts.mean_tokens + self.in_policy * budget
+        disc = 0.0
+        if setup.disc is not None:
+            disc = (config.num_student_rows + self.teacher_rows) * budget + setup.disc.cut.largest.prompt_tokens
+        return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc))
+
+
+def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -> tuple[Section, Path | None]:
+    facts, disc = [student.fact()], None
+    if config.algorithm.uses_discriminator:
+        cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+        facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
+        if config.discriminator_artifact or context.recipe.pretrain_disc is not None:
+            disc = planned_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
+            facts.append(artifact_fact("discriminator", disc, "pretrain-disc"))
+        else:
+            facts.append(Fact("discriminator", "new", note="untrained: there is no [pretrain-disc] table"))
+        if config.verdicts:
+            verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
+            facts.append(artifact_fact("verdicts", verdicts, "judge"))
+    return Section("inputs", tuple(facts)), disc
+
+
+def _parameters(config: TrainConfig, student: PlannedModel, seen: DiscInput) -> Section:
+    facts = parameter_facts(student)
+    if student.anatomy is not None:
+        facts.append(trained_fact("policy trains", student.anatomy, config.lora))
+        if config.algorithm.uses_discriminator:
+            facts.append(trained_fact("discriminator trains", student.anatomy, config.discriminator.lora, disc=seen))
+    return Section("model", tuple(facts))
+
+
+def _setup(
+    context: StageContext,
+    config: TrainConfig,
+    student: PlannedModel,
+    anatomy: Anatomy,
+    prompts: Prompts,
+    device: PlannedDevice,
+    disc_path: Path | None,
+) -> RilSetup:
+    """Who is where, as `load_roles` places them."""
+    algorithm, engine, work = config.algorithm, planned_engine(context, config.engine), _Work(config)
+    disc_lora = config.discriminator.lora
+    shared = config.lora is not None and disc_lora is not None
+
+    def cut(rows: int, prompt_tokens: int, image_tokens: int, *, shared_by_all: bool = False) -> MicroBatches:
+        return cut_step(
+            groups=engine.groups_of_a_rank(config.questions_per_step),
+            rows=rows,
+            row_tokens=work.budget,
+            prompt_tokens=prompt_tokens,
+            image_tokens=image_tokens,
+            patches_per_token=anatomy.patches_per_token,
+            budget_tokens=config.engine.tokens_per_micro_batch,
+            shared_by_all=shared_by_all,
+        )
+
+    policy = Learner(
+        engine.learner(student, anatomy, config.lora),
+        engine.precision(student, config.lora),
+        cut(work.in_policy, prompts.longest, prompts.most_image_tokens),
+    )
+    disc = None
+    if algorithm.uses_discriminator:
+        seen = _seen(context, disc_path)
+        longest, pictures = prompts.longest, prompts.most_image_tokens
+        if seen != "image+question+response":
+            longest, pictures = longest - pictures, 0
+        disc = Learner(
+            engine.learner(student, anatomy, disc_lora, disc=seen, on_shared=shared),
+            engine.precision(student, disc_lora),
+            cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
+        )
+    reference = None
+    if algorithm.kl_beta > 0:
+        reference = Held() if config.lora else engine.frozen(anatomy.parameters, student.dtype_bytes)
+    reads = [policy.precision.weights]
+    reads += [disc.precision.weights] if disc is not None and not shared else []
+    reads += [student.dtype_bytes] if algorithm.kl_beta > 0 and not config.lora else []
+    takes_turns = config.take_turns and not shared and device.kind == "cuda" and engine.zero is None
+    return RilSetup(
+        anatomy=anatomy,
+        device=device.kind,
+        policy=policy,
+        disc=disc,
+        reference=reference,
+        answering=replace(engine.precision(student, config.lora), trains="nothing", recomputes=False),
+        paying_rows=1.0 if algorithm.kl_rows == "all" else config.num_student_rows / work.in_policy,
+        update=engine.layout(student, device.kind, with_gradient=True),
+        forward=engine.layout(student, device.kind, with_gradient=False),
+        takes_turns=takes_turns,
+        keeps_prompts=config.may_keep_prompts and policy.cut.num == 1 and not takes_turns,
+        zero=engine.zero,
+        merged=anatomy.adapted_weights(config.lora) if config.lora else 0,
+        whole_bytes=engine.whole_bytes(student, anatomy),
+        reads=tuple(reads),
+        sends=not isinstance(config.generation, HfEngineConfig),
+    )
+
+
+def _seen(context: StageContext, disc_path: Path | None) -> DiscInput:
+    """What the discriminator sees: what its card says, what `[pretrain-disc]` will write, or the response alone."""
+    if disc_path is not None:
+        return read_card(disc_path).input
+    return (context.recipe.pretrain_disc or PretrainDiscConfig()).input
+
+
+def _disk(config: TrainConfig, student: PlannedModel, work: _Work) -> tuple[int | None, str]:
+    """Students, discriminator, rollouts and checkpoints."""
+    anatomy = student.anatomy
+    if anatomy is None:
+        return None, ""
+    policy = trained_parameters(anatomy, config.lora)
+    disc = trained_parameters(anatomy, config.discriminator.lora) if work.teacher_rows else 0
+    students = 3 * anatomy.parameters * (student.dtype_bytes if config.lora else 4)
+    tokens = work.rows * config.sampling.max_new_tokens
+    total = students + 4 * disc + checkpoint_bytes(policy + disc) + rows_bytes(work.rows, tokens)
+    return total, "at most, while it runs: checkpoints, best and last student, discriminator, rollouts"

@@ -1,0 +1,152 @@
+"""The models of a run: policy, reference and discriminator, on one set of frozen weights where adapters allow it."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.config.train import TrainConfig
+from rilctl.engines.training.placing import load_role, place_role
+from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import UsageError
+from rilctl.models.discriminator import Discriminator, DiscriminatorCard, read_card
+from rilctl.models.loaded.adapters import load_adapter, merge_adapter, with_adapter
+from rilctl.models.loaded.devices import pick_device
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import refuse_other_base
+from rilctl.stages.train.inputs import TrainInputs
+from rilctl.stages.train.placement import HOST
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who takes part.
+
+    Args:
+        policy: the student that is trained: all its weights, or an adapter.
+        reference: the student as it was; with adapters, the frozen weights alone. None: no KL.
+        disc: the discriminator, where the algorithm has one.
+        disc_waits: policy and discriminator take turns on the device, and the discriminator is on the host now.
+    """
+
+    policy: Vlm
+    reference: Vlm | None
+    disc: Discriminator | None
+    disc_waits: bool
+
+    def frozen(self) -> list[Vlm]:
+        """Roles on weights that don't train: a reference of its own, or all that share what adapters stand on."""
+        roles = [self.policy, *([self.disc.vlm] if self.disc else [])]
+        reference = [self.reference] if self.reference else []
+        return [*(role for role in roles if role.adapter is not None), *reference]
+
+
+@dataclass(frozen=True)
+class _DiscStart:
+    """What the discriminator starts from.
+
+    Args:
+        path: the pretrained one; None: it starts as the student, untrained.
+        card: what it is.
+        lora: the adapter that it trains; None: all its weights.
+        seed: of random weights.
+    """
+
+    path: Path | None
+    card: DiscriminatorCard
+    lora: LoraConfig | None
+    seed: int
+
+    @property
+    def is_on_student(self) -> bool:
+        """Whether its weights below an adapter are the student's."""
+        return self.path is None or self.card.lora is not None
+
+    def equip(self, vlm: Vlm) -> Vlm:
+        """The model in the discriminator's role: with the adapter that it has, merged where all its weights train."""
+        lora = self.card.lora or self.lora
+        if lora is not None:
+            vlm = with_adapter(vlm, lora, adapter="discriminator", seed=self.seed)
+        if self.path is not None and self.card.lora:
+            load_adapter(vlm, self.path)
+        return merge_adapter(vlm) if self.lora is None else vlm
+
+    def finish(self, vlm: Vlm) -> Discriminator:
+        """The discriminator on that model, once it is on its device."""
+        card = self.card.model_copy(update={"lora": self.lora if self.is_on_student else None})
+        disc = Discriminator(vlm, card, seed=self.seed)
+        if self.path is not None:
+            disc.load_head(self.path)
+        return disc
+
+
+def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, ranks: Ranks) -> Roles:
+    """Load every model of a run, each placed before the next one is read. Collective.
+
+    With `train.lora` and `train.discriminator.lora` there is one set of weights, frozen, in the student's precision.
+    Without, each role has its own: policy and discriminator in float32, unless the engine keeps float32 masters, the
+    reference in the student's precision.
+
+    Raises:
+        UsageError: the discriminator started from another student, or has another adapter than the recipe says.
+        ModelError: a model can't be loaded.
+    """
+    device, lora = pick_device(config.engine.device), config.lora
+    read = partial(load_role, engine=config.engine, base_dir=context.base_dir, ranks=ranks)
+    start: _DiscStart | None = None
+    disc_vlm: Vlm | None = None
+    with ranks.together():
+        policy = student = read(inputs.student, device=device, all_train=lora is None)
+        if config.algorithm.uses_discriminator:
+            start = _disc_start(context, config, inputs, student)
+            if lora and start.lora and start.is_on_student:
+                disc_vlm = start.equip(student)
+        if lora is not None:
+            policy = with_adapter(student, lora, adapter="policy", seed=config.seed)
+    place_role(policy, config.engine, device=device, ranks=ranks)
+    if start is not None and disc_vlm is None:
+        with ranks.together():
+            source = inputs.student
+            if not start.is_on_student:
+                source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
+            disc_vlm = start.equip(read(source, device=_disc_device(config, device), all_train=start.lora is None))
+        place_role(disc_vlm, config.engine, device=device, ranks=ranks)
+    reference = None
+    if config.algorithm.kl_beta > 0:
+        reference = student
+        if lora is None:
+            with ranks.together():
+                reference = read(inputs.student, device=device, all_train=False)
+            place_role(reference, config.engine, device=device, ranks=ranks)
+    if config.engine.gradient_checkpointing:
+        for trained in (policy, disc_vlm) if disc_vlm else (policy,):
+            enable_checkpointing(trained)
+    with ranks.together():
+        disc = start.finish(disc_vlm) if start is not None and disc_vlm is not None else None
+    return Roles(policy, reference, disc, disc_waits=disc is not None and disc.vlm.device != policy.device)
+
+
+def _disc_device(config: TrainConfig, device: torch.device) -> torch.device:
+    """Where a discriminator on weights of its own is at first; DeepSpeed has `offload` in the place of turns."""
+    return HOST if config.take_turns and config.engine.type == "torch" else device
+
+
+def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> _DiscStart:
+    """The pretrained discriminator, or a new one that starts as the student."""
+    path, wanted = inputs.discriminator, config.discriminator.lora
+    if path is None:
+        context.reporter.warn("no [pretrain-disc] table: the discriminator starts untrained")
+        card = DiscriminatorCard(input="response", loss="bce", base_digest=student.digest, lora=wanted)
+    else:
+        card = read_card(path)
+        refuse_other_base(inputs.student.model, student.identity, card.base_digest, path)
+    if card.lora and wanted and card.lora != wanted:
+        raise UsageError(
+            f"the discriminator {path} is an adapter with {card.lora!r}, train.discriminator.lora asks for {wanted!r}",
+            hint="make them equal, or run `rilctl pretrain-disc` with the other one",
+        )
+    return _DiscStart(path, card, wanted, config.seed)

@@ -1,0 +1,86 @@
+"""What a step's rows say, those of all ranks: rewards, verdicts that are missing, lengths."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rilctl.algorithms.disc_metrics import length_only_accuracy
+from rilctl.config.train import AlgorithmConfig
+from rilctl.engines.training.ranks import Ranks
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages.shared.inputs import mean
+from rilctl.stages.train.rows import Group, rollout_records
+
+
+class LearnedGroup(StrictModel):
+    """A group as its rank tells the others of it.
+
+    Its place is that among the step's questions, so that their order doesn't depend on the number of ranks.
+    """
+
+    place: int
+    """Among the step's questions."""
+    truncated_mass: float | None
+    """Probability that top-p and top-k cut away."""
+    rows: list[RolloutRecord]
+    """Its rows, with rewards."""
+
+
+def gather_groups(ranks: Ranks, step: int, groups: Sequence[Group]) -> list[LearnedGroup]:
+    """All ranks' groups in the order of the step's questions. Collective."""
+    own = [
+        LearnedGroup(place=group.place, truncated_mass=group.truncated_mass, rows=rollout_records(step, [group]))
+        for group in groups
+    ]
+    if ranks.size > 1:
+        rows = ranks.gather_lists([group.model_dump(mode="json") for group in own])
+        own = [LearnedGroup.model_validate(row) for row in rows]
+    return sorted(own, key=lambda group: group.place)
+
+
+def row_metrics(groups: Sequence[LearnedGroup], algorithm: AlgorithmConfig) -> dict[str, float | None]:
+    """Metrics of the rows; what could not be computed is None.
+
+    Args:
+        groups: of all ranks.
+        algorithm: which rewards there are.
+    """
+    rows = [row for group in groups for row in group.rows]
+    by_side = {side: [row for row in rows if row.side == side] for side in ("student", "teacher")}
+    metrics: dict[str, float | None] = {
+        "group/skipped_share": mean(float(not any(_is_learned(row) for row in group.rows)) for group in groups),
+        "group/no_signal_share": mean(float(all(row.advantage == 0 for row in group.rows)) for group in groups),
+        "response/mean_tokens": mean(_lengths(by_side["student"])),
+        "response/mean_tokens_teacher": mean(_lengths(by_side["teacher"])),
+        "response/stopped_share": mean(float(row.finish_reason == "stop") for row in by_side["student"]),
+        "response/truncated_mass": mean(group.truncated_mass for group in groups if group.truncated_mass is not None),
+    }
+    for side, own in by_side.items():
+        similarity = [row.similarity_reward for row in own if row.similarity_reward is not None]
+        answers = [row.answer_reward for row in own if row.answer_reward is not None]
+        metrics[f"reward/similarity_{side}"] = mean(similarity)
+        metrics[f"reward/answer_{side}"] = mean(answers)
+        metrics[f"reward/advantage_{side}"] = mean(row.advantage for row in own if row.in_policy)
+        if algorithm.uses_judge:
+            metrics[f"judge/missing_share_{side}"] = mean(float(row.answer_reward is None) for row in own)
+    if algorithm.uses_judge:
+        metrics["judge/missing_mean_tokens"] = mean(_lengths([row for row in rows if row.answer_reward is None]))
+    if algorithm.uses_discriminator and len(groups) > 1:
+        metrics["disc/length_only_accuracy"] = length_only_accuracy(*_sides(groups[::2]), *_sides(groups[1::2]))
+    return metrics
+
+
+def _is_learned(row: RolloutRecord) -> bool:
+    return row.in_policy and row.reward is not None
+
+
+def _lengths(rows: Sequence[RolloutRecord]) -> list[float]:
+    return [float(len(row.token_ids)) for row in rows]
+
+
+def _sides(groups: Sequence[LearnedGroup]) -> tuple[Tensor, Tensor]:
+    """Lengths of the rows, and whether each is a student's: for a rule fitted on every other group."""
+    rows = [row for group in groups for row in group.rows]
+    return torch.tensor([len(row.token_ids) for row in rows]), torch.tensor([float(r.side == "student") for r in rows])

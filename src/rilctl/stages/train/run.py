@@ -1,0 +1,85 @@
+"""`train`: the RIL loop (Algorithm 2) and its baselines."""
+
+from contextlib import ExitStack
+
+import torch
+from pydantic import JsonValue
+
+from rilctl.config.fields import semantic_config
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.train import TrainConfig
+from rilctl.engines.judging.open import judge_identity
+from rilctl.engines.training.ranks import Ranks
+from rilctl.schemas.manifest import ArtifactKind
+from rilctl.stages.shared.checkpoints import has_checkpoint
+from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.inputs import up_to_date
+from rilctl.stages.shared.judging import judge_entries
+from rilctl.stages.shared.learning import refuse_changed
+from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
+from rilctl.stages.train.inputs import find_inputs, input_entries
+from rilctl.stages.train.judges import opened_asker
+from rilctl.stages.train.loop import Loop
+
+HEADLINE = (
+    "reward/answer_student",
+    "reward/similarity_student",
+    "disc/auc",
+    "disc/length_only_accuracy",
+    "policy/student_kl",
+    "validation/accuracy",
+    "validation/low",
+    "validation/high",
+)
+"""Metrics in the closing summary; metrics.jsonl has all of every step."""
+
+
+def run(context: StageContext) -> StageResult:
+    """Train, then write the students, the discriminator and the rollouts."""
+    config = _config(context)
+    with join_ranks(context, config.engine, waits_s=config.verdict_wait_s) as ranks:
+        return _run(context, config, ranks)
+
+
+def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResult:
+    inputs = find_inputs(context, config)
+    judge = context.recipe.judge or RuleJudgeConfig()
+    semantic: dict[str, JsonValue] = {
+        "train": semantic_config(config),
+        "student": semantic_config(inputs.student),
+        "judge": semantic_config(judge.model_copy(update={"source": None})),
+        "judged by": judge_identity(judge),
+    }
+    roles: dict[str, ArtifactKind] = {"student": "student"}
+    if inputs.validation.samples:
+        roles["best-student"] = "student"
+    if config.algorithm.uses_discriminator:
+        roles["discriminator"] = "discriminator"
+    roles["rollouts"] = "rollouts"
+    entries = [*input_entries(context, inputs), *judge_entries(context, judge)]
+    with open_ranked_run(
+        context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student"}
+    ) as artifact_run:
+        done = artifact_run.finished()
+        if done is not None:
+            return up_to_date(done)
+        with ranks.together():
+            artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
+        if config.engine.num_threads:
+            torch.set_num_threads(config.engine.num_threads)
+        with ExitStack() as held:
+            asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
+            loop = Loop.build(context, config, inputs, asker, artifact_run, ranks)
+            refuse_changed(loop.vlm, entries, ranks)
+            loop.run()
+        outputs = loop.write(roles)
+        with ranks.together():
+            if ranks.is_main:
+                artifact_run.clear_resume()
+        num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)
+        headline = {name: value for name, value in loop.summary().items() if name in HEADLINE}
+        return StageResult(outputs, num_rejected=num_rejected, summary=dict(headline))
+
+
+def _config(context: StageContext) -> TrainConfig:
+    return context.recipe.train or TrainConfig()

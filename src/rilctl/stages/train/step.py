@@ -1,0 +1,199 @@
+"""One step of Algorithm 2: discriminator, rewards, advantages, policy."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from math import isfinite
+from typing import TypedDict
+
+from torch import Tensor
+
+from rilctl.config.train import TrainConfig
+from rilctl.data.sample import Sample
+from rilctl.engines.meanwhile import meanwhile
+from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.open import open_frozen, open_training
+from rilctl.engines.training.ranks import Ranks
+from rilctl.engines.training.torch_engine import TorchTraining
+from rilctl.errors import RilctlError
+from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.models.shared_prefix.prefix import KeptPrefix
+from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
+from rilctl.stages.shared.inputs import present
+from rilctl.stages.shared.phases import phase
+from rilctl.stages.train.placement import Trained, Turns
+from rilctl.stages.train.policy_update import PolicyUpdate
+from rilctl.stages.train.rewarding import assign_rewards, not_judged, refuse_missing
+from rilctl.stages.train.roles import Roles
+from rilctl.stages.train.rows import Group
+from rilctl.stages.train.verdicts import JudgeAsker
+
+
+class _Options(TypedDict):
+    budget_tokens: int
+    ranks: Ranks
+
+
+@dataclass
+class Learner:
+    """What learns in a run, and who judges.
+
+    Args:
+        config: the `[train]` table.
+        policy: the student that is trained.
+        disc: the discriminator, where the algorithm has one.
+        disc_engine: its optimizer.
+        judge: is asked what is right, where the algorithm wants to know.
+        prepaid: verdicts on teachers' responses, by response digest.
+        ranks: whose groups together are a step.
+        turns: gives the device to the discriminator and back; None: both are there.
+        check_stop: called while a step waits for verdicts; may raise to stop.
+    """
+
+    config: TrainConfig
+    policy: PolicyUpdate
+    disc: Discriminator | None
+    disc_engine: TrainingEngine | None
+    judge: JudgeAsker
+    prepaid: Mapping[str, bool]
+    ranks: Ranks
+    turns: Turns | None = None
+    check_stop: Callable[[], object] = lambda: None
+
+    def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, float]:
+        """Discriminator, rewards, advantages, policy. Collective.
+
+        The judge is asked while the discriminator learns and scores; if that fails, nobody waits for the judge.
+
+        Args:
+            groups: of this rank, which may have none as long as another has some; rows are filled in here.
+            samples: the step's questions, of all ranks.
+
+        Returns:
+            Metrics of all ranks' rows.
+
+        Raises:
+            RilctlError: too many rows without a verdict, or too many bad steps in a row.
+        """
+        metrics: dict[str, float | None] = {}
+        after = None
+        asked = not_judged(groups, self.prepaid) if self.config.algorithm.uses_judge else []
+        to_judge = self.judge.prepare(samples, [(group.place, row.text) for group, row in asked])
+        part = self.judge.deal(to_judge)
+        num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
+        with meanwhile(lambda: self.judge.ask(to_judge, part), stop=self.judge.close, name="judge") as answers:
+            if self.disc is not None:
+                with self._discriminators_turn():
+                    disc_metrics, after = self._score(groups)
+                metrics |= disc_metrics
+            with self.ranks.together():
+                said = answers.result()
+        self.judge.collect(to_judge, said)
+        self.judge.wait_for_more(to_judge, part, said, self.config, num_rows=num_rows, check_stop=self.check_stop)
+        with self.ranks.together():
+            refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, self.config)
+        for (_, row), correct in zip(asked, to_judge.verdicts(to_judge.own), strict=True):
+            row.answer_reward = None if correct is None else float(correct)
+        metrics |= {f"judge/{name}": value for name, value in self.judge.metrics().items()}
+        with self.ranks.together():
+            assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
+        if after is not None:
+            with self._discriminators_turn():
+                metrics |= after()
+        with phase("train", "policy update"):
+            return present(metrics | self.policy.update(groups))
+
+    @contextmanager
+    def _discriminators_turn(self) -> Iterator[None]:
+        with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
+            yield
+
+    def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
+        """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.
+
+        Returns:
+            Metrics, and the updates that are still to be done once the rewards are assigned.
+        """
+        assert self.disc is not None
+        disc, algorithm = self.disc, self.config.algorithm
+        rows = [row for group in groups for row in group.rows]
+        batch = LabelledRows(
+            [DiscriminatorRow(g.sample.question, g.sample.images, row.text) for g in groups for row in g.rows],
+            [row.side == "student" for row in rows],
+            [index for index, group in enumerate(groups) for _ in group.rows],
+        )
+        options: _Options = {"budget_tokens": self.config.engine.tokens_per_micro_batch, "ranks": self.ranks}
+
+        def update() -> tuple[Tensor | None, dict[str, float]]:
+            first: Tensor | None = None
+            report: dict[str, float] = {}
+            for _ in range(algorithm.disc_updates):
+                assert self.disc_engine is not None
+                optim = self.config.discriminator.optim
+                logits_N, report = update_discriminator(disc, self.disc_engine, batch, optim=optim, **options)
+                first = logits_N if first is None else first
+            return first, {f"disc/{name}": value for name, value in report.items()}
+
+        metrics: dict[str, float] = {}
+        fresh_N, after = None, None
+        if algorithm.scoring == "update-then-score":
+            fresh_N, metrics = update()
+        logits_N = score(disc, batch, **options)
+        if algorithm.scoring == "score-then-update":
+
+            def after() -> dict[str, float]:
+                return update()[1]
+
+        num_finite = self.ranks.total(int(logits_N.isfinite().sum()))
+        if not num_finite and not algorithm.disc_updates:
+            raise RilctlError(
+                "the discriminator computes no finite logit for any row of a step, and `disc_updates` = 0",
+                hint="use dtype = `float32`, or run `rilctl pretrain-disc` again in a new directory",
+            )
+        for row, logit in zip(rows, logits_N.tolist(), strict=True):
+            row.disc_logit = logit if isfinite(logit) else None
+        fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student, ranks=self.ranks)
+        return metrics | {f"disc/{name}": value for name, value in fresh.items()}, after
+
+
+def make_learner(
+    config: TrainConfig, roles: Roles, judge: JudgeAsker, prepaid: Mapping[str, bool], ranks: Ranks
+) -> Learner:
+    """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
+
+    Args:
+        config: the `[train]` table.
+        roles: the models.
+        judge: says what is right.
+        prepaid: verdicts on teachers' responses, by response digest.
+        ranks: this process among those that train.
+    """
+    policy, disc = roles.policy, roles.disc
+    open_frozen(roles.frozen(), config.engine, ranks=ranks)
+    policy_steps = config.num_steps * config.algorithm.policy_updates
+    policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
+    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
+    if disc is None:
+        return Learner(config, update, None, None, judge, prepaid, ranks)
+    disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
+    disc_optim = config.discriminator.optim
+    disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
+    turns = None
+    if roles.disc_waits:  # DeepSpeed offloads instead
+        assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
+        waits = Trained(disc, disc_engine.optimizer)
+        turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
+    return Learner(config, update, disc, disc_engine, judge, prepaid, ranks, turns)
+
+
+def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:
+    """Means to keep the prompts from the rollouts to the update, where the policy stays on the device in between."""
+    if not config.may_keep_prompts or roles.disc_waits or roles.policy.family == "other":
+        return None
+    num_rows = config.num_student_rows + (config.num_teacher_rows if config.algorithm.teacher_rows != "off" else 0)
+    return KeptPrefix(
+        roles.policy,
+        budget_tokens=config.engine.tokens_per_micro_batch,
+        num_rows=num_rows,
+        response_tokens=config.sampling.max_new_tokens,
+    )

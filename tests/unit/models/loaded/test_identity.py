@@ -1,0 +1,113 @@
+"""Which model a directory holds: its weights and every text that shapes what it reads and says."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from rilctl.artifacts.model_files import model_files_digest
+from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.errors import ModelError
+from rilctl.models.loaded.adapters import save_adapter, with_adapter
+from rilctl.models.loaded.identity import ModelIdentity, identify
+from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.vlm import Vlm, load_vlm, save_vlm
+from rilctl.testing.small_vlms import build_small_vlm
+
+TEXTS = (
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "additional_chat_templates/default.jinja",
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_small_vlm(tmp_path_factory.mktemp("model") / "student")
+
+
+@pytest.fixture
+def model(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "student"))
+
+
+def identity(model: Path, revision: str | None = None, **config: object) -> ModelIdentity:
+    source = replace(find_model(str(model), revision=None, base_dir=Path()), revision=revision)
+    return identify(ModelConfig(model=str(model), **config), source)
+
+
+def load(model: Path) -> Vlm:
+    return load_vlm(ModelConfig(model=str(model)), base_dir=Path(), device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "known_as", [{}, {"revision": "c0ffee"}, {"random_weights": True}], ids=["files", "hub", "random"]
+)
+def test_every_text_is_part_of_it(model: Path, name: str, known_as: dict) -> None:
+    before = identity(model, **known_as)
+    (model / name).parent.mkdir(exist_ok=True)
+    text = (model / name).read_text() if (model / name).exists() else "{}"
+    (model / name).write_text(text + " ")
+    after = identity(model, **known_as)
+    assert after.digest != before.digest
+    assert after.answering(ModelConfig(model="x")) != before.answering(ModelConfig(model="x"))
+
+
+def test_neither_its_place_nor_what_nobody_reads_is_part_of_it(model: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(model, tmp_path / "elsewhere"))
+    for name in ("README.md", "metrics.jsonl", ".lock.json", "model.safetensors.index.json", "manifest.bak"):
+        (moved / name).write_text("{}")
+    assert identity(moved) == identity(model)
+    assert identity(moved).digest == model_files_digest(model)
+
+
+def test_a_commit_of_the_hub_can_be_read_from_it(model: Path) -> None:
+    assert identity(model, revision="c0ffee").digest.startswith("hub:c0ffee:")
+
+
+def test_what_is_written_is_what_was_loaded(model: Path, tmp_path: Path) -> None:
+    vlm = load(model)
+    before = (model / "chat_template.jinja").read_text()
+    (model / "chat_template.jinja").write_text(before + "edited")
+    save_vlm(vlm, tmp_path / "saved")
+    assert (tmp_path / "saved/chat_template.jinja").read_text() == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves these files open
+def test_templates_in_a_folder_of_their_own_are_written_as_well(model: Path, tmp_path: Path) -> None:
+    (model / "additional_chat_templates").mkdir()
+    (model / "chat_template.jinja").rename(model / "additional_chat_templates/default.jinja")
+    vlm = load(model)
+    save_vlm(vlm, tmp_path / "saved")
+    assert load(tmp_path / "saved").processor.chat_template == vlm.processor.chat_template
+
+
+def adapter_digest(vlm: Vlm, directory: Path, **changes: object) -> str:
+    save_adapter(vlm, directory)
+    config = json.loads((directory / "adapter_config.json").read_text())
+    (directory / "adapter_config.json").write_text(json.dumps(config | changes))
+    return model_files_digest(directory)
+
+
+def test_an_adapters_scale_is_part_of_it_and_the_path_of_its_base_is_not(model: Path, tmp_path: Path) -> None:
+    vlm = with_adapter(load(model), LoraConfig(rank=2), adapter="student", seed=0)
+    digest = adapter_digest(vlm, tmp_path / "one")
+    assert adapter_digest(vlm, tmp_path / "two", base_model_name_or_path="/elsewhere", revision="c0ffee") == digest
+    assert adapter_digest(vlm, tmp_path / "three", lora_alpha=1.0) != digest
+
+
+def test_an_adapter_beside_a_model_is_refused(model: Path) -> None:
+    save_adapter(with_adapter(load(model), LoraConfig(rank=2), adapter="student", seed=0), model)
+    with pytest.raises(ModelError, match="holds an adapter") as caught:
+        load(model)
+    assert caught.value.hint and "merge" in caught.value.hint

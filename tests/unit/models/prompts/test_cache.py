@@ -1,0 +1,226 @@
+"""Prompts that are kept, and prompts that worker processes encode ahead."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rilctl.data.sample import ImageRef
+from rilctl.errors import RowError
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.ahead import PromptsAhead
+from rilctl.models.prompts.cache import PromptCache
+
+from ..conftest import LoadVlm
+
+DEADLINE_S = 240.0  # a worker imports torch first, which a busy machine takes its time for
+
+
+def picture(number: int) -> Image.Image:
+    return Image.effect_noise((70, 60 + number), 90).convert("RGB")
+
+
+def encoded(number: int, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    picture(number).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def refs(directory: Path) -> list[ImageRef]:
+    """A drawn picture, bytes, a file, and functions that no process can be sent."""
+    file = directory / "file.jpg"
+    file.write_bytes(encoded(3, "JPEG"))
+    drawn, content = picture(1), encoded(4)
+    return [
+        ImageRef(lambda: drawn, "drawn"),
+        ImageRef(lambda: drawn.convert("L"), "drawn grey"),
+        ImageRef(encoded(2), "bytes"),
+        ImageRef(file, "file"),
+        ImageRef(lambda: content, "fetched"),
+    ]
+
+
+def same(one: EncodedPrompt, other: EncodedPrompt) -> bool:
+    assert one.features.keys() == other.features.keys()
+    pairs = [(one.token_ids_P, other.token_ids_P), (one.type_ids_P, other.type_ids_P)]
+    pairs += [(one.features[name], other.features[name]) for name in one.features]
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
+
+
+def children() -> set[int]:
+    """Worker processes of this one; the resource tracker, which serves them, stays."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(int(pid))
+    return found
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def wait_until_done(cache: PromptCache) -> None:
+    assert cache._ahead is not None
+    wait_for(lambda: all(future.done() for future in cache._ahead._begun.values()))
+
+
+@pytest.fixture
+def encoded_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Names of the pictures that this process decodes."""
+    names: list[str] = []
+    load = ImageRef.load
+    monkeypatch.setattr(ImageRef, "load", lambda self: names.append(self.name) or load(self))
+    yield names
+
+
+@pytest.fixture
+def vlm(load: LoadVlm) -> Vlm:
+    return load("pocket-student")
+
+
+def test_workers_give_the_same_tensors(vlm: Vlm, tmp_path: Path, encoded_here: list[str]) -> None:
+    pictures = refs(tmp_path)
+    requests = [*((f"what is {place}?", (ref,)) for place, ref in enumerate(pictures)), ("both?", tuple(pictures[2:4]))]
+    plain = PromptCache(vlm)
+    here = [plain.get(*request) for request in requests]
+    encoded_here.clear()
+    before = children()
+    with PromptCache(vlm, num_workers=1) as cache:
+        cache.expect([*requests, ("no picture", ())])
+        assert len(children() - before) == 1
+        for request, prompt in zip(requests, here, strict=True):
+            wait_until_done(cache)
+            assert same(cache.get(*request), prompt)
+    assert encoded_here == []
+    assert children() == before
+
+
+def test_a_bad_picture_is_the_same_error_through_a_worker(vlm: Vlm) -> None:
+    whole = encoded(1)
+    cut = ImageRef(whole[: len(whole) // 2], "row 7, image 1")
+
+    def lost() -> bytes:
+        raise RowError("image-invalid", "row 8, image 1: damaged base64")
+
+    requests = [("what?", (cut,)), ("<|im_end|> what?", (ImageRef(whole, "good"),))]
+    plain, errors = PromptCache(vlm), []
+    with PromptCache(vlm, num_workers=1) as ahead:
+        ahead.expect([*requests, ("lost?", (ImageRef(lost, "lost"),)), ("gone?", (ImageRef(Path("gone"), "gone"),))])
+        wait_until_done(ahead)
+        for cache in (plain, ahead):
+            for request in requests:
+                with pytest.raises(RowError) as caught:
+                    cache.get(*request)
+                errors.append((caught.value.reason, caught.value.message, str(caught.value)))
+    assert errors[:2] == errors[2:]
+    assert [error[0] for error in errors[:2]] == ["image-truncated", "special-token"]
+    assert errors[0][1].startswith("row 7, image 1: can't be decoded")
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_picture_that_is_replaced_before_it_is_decoded_is_shown_to_nobody(
+    num_workers: int, vlm: Vlm, tmp_path: Path
+) -> None:
+    file = tmp_path / "file.png"
+    file.write_bytes(encoded(1))
+    ref = ImageRef(file, "row 7, image 1")
+    with PromptCache(vlm, num_workers=num_workers) as cache:
+        kept = cache.get("kept?", (ref,))
+        file.write_bytes(encoded(2))
+        cache.expect([("new?", (ref,))])
+        if num_workers:
+            wait_until_done(cache)
+        with pytest.raises(RowError, match="row 7, image 1: replaced") as caught:
+            cache.get("new?", (ref,))
+        assert caught.value.reason == "image-changed"
+        assert cache.get("kept?", (ref,)) is kept  # made of the picture that the digest names
+
+
+@pytest.mark.parametrize("when", ["while it starts", "at work"])
+def test_a_killed_worker_is_no_loss(when: str, vlm: Vlm, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    before, pictures = children(), refs(tmp_path)
+    with PromptCache(vlm, num_workers=2, warn=warnings.append) as cache:
+        cache.expect([("first?", (ref,)) for ref in pictures])
+        wait_for(lambda: len(children() - before) == 2)
+        prompts = [cache.get("first?", (ref,)) for ref in pictures[:1] if when == "at work"]
+        os.kill(min(children() - before), signal.SIGKILL)
+        prompts += [cache.get("first?", (ref,)) for ref in pictures[len(prompts) :]]
+        cache.expect([("second?", (ref,)) for ref in pictures])
+        wait_until_done(cache)
+        prompts += [cache.get("second?", (ref,)) for ref in pictures]
+        assert children() == before
+    plain = PromptCache(vlm)
+    expected = [plain.get(question, (ref,)) for question in ("first?", "second?") for ref in pictures]
+    assert all(same(a, b) for a, b in zip(prompts, expected, strict=True))
+    assert len(warnings) == 1 and "going on alone" in warnings[0]
+
+
+def test_workers_leave_ctrl_c_to_this_process(vlm: Vlm, tmp_path: Path) -> None:
+    before, pictures = children(), refs(tmp_path)
+    with PromptCache(vlm, num_workers=1) as cache:
+        cache.expect([("what?", (ref,)) for ref in pictures[:2]])
+        wait_for(lambda: len(children() - before) == 1)
+        (worker,) = children() - before
+        os.kill(worker, signal.SIGINT)  # while it starts
+        wait_until_done(cache)
+        os.kill(worker, signal.SIGINT)
+        cache.expect([("what?", (ref,)) for ref in pictures[2:]])
+        for ref in pictures:
+            cache.get("what?", (ref,))
+        assert children() - before == {worker}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+def test_what_is_held_or_expected_is_not_made_again(vlm: Vlm, encoded_here: list[str]) -> None:
+    one, two, three = (ImageRef(encoded(number), str(number)) for number in (1, 2, 3))
+    cache = PromptCache(vlm, max_bytes=1)
+    held = cache.get("?", (one,))
+    cache.get("?", (two,))
+    assert cache.get("?", (one,)) is held
+    cache.expect([("?", (one,))])
+    del held
+    cache.get("?", (three,))
+    cache.get("?", (one,))
+    assert encoded_here == ["1", "2", "3"]
+    cache.get("?", (two,))
+    cache.get("?", (one,))
+    assert encoded_here == ["1", "2", "3", "2", "1"]
+
+
+def test_no_more_is_begun_than_there_is_room_for(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import Future
+
+    begun: list[str] = []
+
+    def submit(self: PromptsAhead, question: str, images: object) -> Future:
+        begun.append(question)
+        future: Future = Future()
+        future.set_running_or_notify_cancel()
+        future.set_result(PromptCache(vlm).get(question, images))
+        return future
+
+    monkeypatch.setattr(PromptsAhead, "_submit", submit)
+    ref = ImageRef(encoded(1), "picture")
+    names = [f"what is {number:02}?" for number in range(20)]
+    size = PromptCache(vlm).get(names[0], (ref,)).num_bytes
+    cache = PromptCache(vlm, num_workers=1, max_bytes=5 * size)
+    cache.expect([(name, (ref,)) for name in names])
+    assert begun == names[:2]
+    cache.get(names[0], (ref,))
+    assert begun == names[:3]
+    for number, name in enumerate(names[1:], start=1):
+        cache.get(name, (ref,))
+        assert begun == names[: min(number + 1 + 5, 20)]

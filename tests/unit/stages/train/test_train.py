@@ -1,0 +1,288 @@
+"""Every algorithm and open choice of `train`, on small models, in this process."""
+
+import dataclasses
+import json
+from pathlib import Path
+from threading import Event, current_thread
+
+import pytest
+from safetensors.torch import load_file
+
+from rilctl.artifacts.read import read_rows
+from rilctl.engines.judging.rule import RuleJudge
+from rilctl.errors import RilctlError, UsageError
+from rilctl.models.discriminator import Discriminator
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
+from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages.shared.context import StageResult
+from rilctl.stages.train.exchange import Exchange
+from rilctl.stages.train.roles import Roles, load_roles
+from rilctl.testing.families import build_family
+from rilctl.testing.stages import run_stage
+from rilctl.testing.workspaces import write_workspace
+
+SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("workspace")
+    write_workspace(directory)
+    for verb in ("cache-teacher", "judge", "sft", "pretrain-disc"):
+        run_stage(directory, verb)
+    return directory
+
+
+def rollouts(result: StageResult) -> list[RolloutRecord]:
+    return list(read_rows(Path(result.outputs["rollouts"].path), RolloutRecord))
+
+
+def weights(result: StageResult, role: str = "student") -> dict:
+    return load_file(Path(result.outputs[role].path) / "model.safetensors")
+
+
+def moved(before: dict, after: dict) -> bool:
+    assert before.keys() == after.keys()
+    return any((before[name] != after[name]).any() for name in before)
+
+
+@pytest.mark.parametrize(
+    ("sets", "rewards", "teacher_rows"),
+    [
+        (("train.algorithm.name=ril",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.name=gail",), {0.0, 1.0}, True),
+        (("train.algorithm.name=dr_grpo",), {0.0, 1.0}, False),
+        (("train.algorithm.name=grpo",), {0.0, 1.0}, False),
+        (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.ratio_level=sequence", "train.algorithm.kl_rows=all"), {0.0, 1.0, 2.0}, True),
+    ],
+)
+def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
+    result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
+    rows = rollouts(result)
+    assert {row.reward for row in rows} <= rewards
+    assert ("teacher" in {row.side for row in rows}) == teacher_rows
+    assert ("discriminator" in result.outputs) == teacher_rows
+    assert {row.source for row in rows if row.side == "teacher"} == ({"qwen", "internvl"} if teacher_rows else set())
+    last = read_metrics(tmp_path / "out/metrics.jsonl")[-1]
+    assert ("reward/similarity_student" in last) == teacher_rows
+    assert ("reward/answer_student" in last) == ("gail" not in "".join(sets))
+    groups: dict[tuple[int, str], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row.step, row.sample_id), []).append(row.advantage)
+    assert all(abs(sum(advantages)) < 1e-5 for advantages in groups.values())
+
+
+def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_path):
+    result = run_stage(workspace, "train", out=tmp_path / "out")
+    base = load_file(workspace / "runs/recipe/sft/model.safetensors")
+    disc = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
+    assert any(row.advantage for row in rollouts(result))
+    assert moved(base, weights(result))
+    assert moved(disc, weights(result, "discriminator"))
+    assert (Path(result.outputs["best-student"].path) / "model.safetensors").is_file()
+
+
+def test_teacher_rows_off_serve_the_discriminator_alone(workspace, tmp_path):
+    result = run_stage(workspace, "train", *SHORT, "train.algorithm.teacher_rows=off", out=tmp_path / "out")
+    rows = rollouts(result)
+    assert all(row.in_policy == (row.side == "student") for row in rows)
+    assert all(row.advantage == 0 for row in rows if row.side == "teacher")
+    assert all(row.disc_logit is not None for row in rows)
+
+
+ADAPTERS = ("train.lora.rank=4", "train.discriminator.lora.rank=4")
+
+
+@pytest.fixture(scope="module")
+def adapter_disc(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("disc")
+    lora = ("pretrain-disc.lora.rank=4", "pretrain-disc.loss=bradley-terry")  # ranks a group, so there is a signal
+    run_stage(workspace, "pretrain-disc", *lora, out=directory)
+    return directory / "discriminator"
+
+
+@pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
+def test_both_discriminator_losses(loss, workspace, tmp_path):
+    sees = (f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
+    run_stage(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
+    disc = f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}"
+    result = run_stage(workspace, "train", *SHORT, disc, out=tmp_path / "out")
+    card = json.loads((Path(result.outputs["discriminator"].path) / "discriminator.json").read_text())
+    assert (card["loss"], card["input"], card["lora"]) == (loss, "question+response", None)
+
+
+def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, adapter_disc, tmp_path, monkeypatch):
+    seen: list[Roles] = []
+    monkeypatch.setattr("rilctl.stages.train.loop.load_roles", lambda *args: seen.append(load_roles(*args)) or seen[0])
+    disc = f"train.discriminator_artifact={adapter_disc}"
+    result = run_stage(workspace, "train", *SHORT, *ADAPTERS, disc, out=tmp_path / "out")
+    assert any(row.advantage for row in rollouts(result))
+    (roles,) = seen
+    assert roles.policy.model is roles.reference.model is roles.disc.vlm.model and not roles.disc_waits
+    written = Path(result.outputs["discriminator"].path)
+    assert not list(written.glob("model*.safetensors"))
+    before, after = (load_file(path / "adapter_model.safetensors") for path in (adapter_disc, written))
+    assert moved(before, after)
+    base = load_file(workspace / "runs/recipe/sft/model.safetensors")
+    student = weights(result)
+    frozen = {name for name in base if "visual" in name or "embed" in name or "norm" in name}
+    assert frozen and moved(base, student)
+    assert all((base[name] == student[name]).all() for name in frozen)
+    again = (*ADAPTERS, f"train.discriminator_artifact={written}")  # what it wrote is what it reads
+    run_stage(workspace, "train", *SHORT, *again, out=tmp_path / "again")
+
+
+def test_a_discriminator_adapter_gives_the_same_logits_on_shared_weights_as_merged(workspace, adapter_disc, tmp_path):
+    artifact = f"train.discriminator_artifact={adapter_disc}"
+    frozen = ("train.num_steps=1", "train.algorithm.disc_updates=0", artifact)
+    shared = run_stage(workspace, "train", *SHORT, *frozen, *ADAPTERS, out=tmp_path / "shared")
+    merged = run_stage(workspace, "train", *SHORT, *frozen, out=tmp_path / "merged")
+    logits = [[row.disc_logit for row in rollouts(result)] for result in (shared, merged)]
+    assert logits[0] == pytest.approx(logits[1], abs=1e-4)
+    assert len(set(logits[0])) > 1
+    card = json.loads((Path(merged.outputs["discriminator"].path) / "discriminator.json").read_text())
+    assert card["lora"] is None
+
+
+def test_an_adapter_on_a_discriminator_with_weights_of_its_own_is_written_merged(workspace, tmp_path):
+    result = run_stage(workspace, "train", *SHORT, *ADAPTERS, out=tmp_path / "out")
+    before = load_file(workspace / "runs/recipe/pretrain-disc/discriminator/model.safetensors")
+    assert moved(before, weights(result, "discriminator"))
+
+
+def test_a_discriminator_adapter_of_another_rank_is_refused(workspace, adapter_disc, tmp_path):
+    disc = f"train.discriminator_artifact={adapter_disc}"
+    with pytest.raises(UsageError, match="rank=4.*rank=16"):
+        run_stage(workspace, "train", *SHORT, disc, "train.discriminator.lora={}", out=tmp_path / "out")
+
+
+def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeypatch):
+    """On a CPU the host is the device: all places are changed, in memory that is allocated once."""
+    plain = run_stage(workspace, "train", *SHORT, out=tmp_path / "plain")
+    host_bytes: list[int] = []
+    swap = Exchange.swap
+    monkeypatch.setattr(Exchange, "swap", lambda self, *sets: swap(self, *sets) or host_bytes.append(self.host_bytes))
+    load = "rilctl.stages.train.loop.load_roles"
+    monkeypatch.setattr(load, lambda *args: dataclasses.replace(load_roles(*args), disc_waits=True))
+    turns = run_stage(workspace, "train", *SHORT, out=tmp_path / "turns")
+    assert len(host_bytes) == 2 * 2 and len(set(host_bytes)) == 1
+    assert {r: o.content_digest for r, o in plain.outputs.items()} == {
+        r: o.content_digest for r, o in turns.outputs.items()
+    }
+
+
+def test_prompts_that_stay_from_rollouts_to_update_change_nothing(workspace, tmp_path, monkeypatch):
+    taken: list[bool] = []
+    take = KeptPrefix.take
+
+    def noted(self: KeptPrefix, prompts: list[EncodedPrompt]) -> Prefix | None:
+        prefix = take(self, prompts)
+        taken.append(prefix is not None)
+        return prefix
+
+    monkeypatch.setattr(KeptPrefix, "take", noted)
+    kept = run_stage(workspace, "train", *SHORT, out=tmp_path / "kept")
+    assert taken == [True, True]  # one micro-batch a step
+    monkeypatch.setattr(KeptPrefix, "take", lambda *_: None)
+    anew = run_stage(workspace, "train", *SHORT, out=tmp_path / "anew")
+    assert {r: o.content_digest for r, o in kept.outputs.items()} == {
+        r: o.content_digest for r, o in anew.outputs.items()
+    }
+
+
+@pytest.mark.parametrize("override", ["engine.tokens_per_micro_batch=64", "generation.rows_per_batch=1"])
+def test_prompts_of_a_step_in_parts_are_not_kept(override, workspace, tmp_path, monkeypatch):
+    taken = []
+    take = KeptPrefix.take
+    monkeypatch.setattr(KeptPrefix, "take", lambda self, prompts: taken.append(take(self, prompts)))
+    run_stage(workspace, "train", *SHORT, f"train.{override}", out=tmp_path / "out")
+    assert not any(taken)
+
+
+def test_a_student_of_an_unknown_family_goes_through_every_step_and_says_so_once(workspace, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(SilentReporter, "warn", lambda _, text: said.append(text))
+    student = f"student.model={build_family(tmp_path / 'student', 'qwen2_vl')}"
+    run_stage(workspace, "sft", student, out=tmp_path / "sft")
+    assert sum("repeated for each row" in text for text in said) == 1
+    own = (student, f"pretrain-disc.student={tmp_path / 'sft'}", "pretrain-disc.input=image+question+response")
+    run_stage(workspace, "pretrain-disc", *own, out=tmp_path / "disc")
+    own = (f"train.student={tmp_path / 'sft'}", f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}")
+    result = run_stage(workspace, "train", *SHORT, *own, out=tmp_path / "out")
+    assert len(rollouts(result)) == 2 * 3 * 4
+    assert json.loads((Path(result.outputs["student"].path) / "config.json").read_text())["model_type"] == "qwen2_vl"
+
+
+def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path):
+    with_verdicts = run_stage(workspace, "train", *SHORT, "train.verdicts=runs/recipe/judge", out=tmp_path / "with")
+    without = run_stage(workspace, "train", *SHORT, out=tmp_path / "without")
+    assert rollouts(with_verdicts) == rollouts(without)
+
+
+def test_a_discriminator_of_another_student_is_refused(workspace, tmp_path):
+    with pytest.raises(UsageError, match="another student"):
+        run_stage(workspace, "train", "train.student=student", out=tmp_path / "out")
+
+
+def test_too_many_missing_verdicts_end_the_run(workspace, tmp_path, monkeypatch):
+    from rilctl.engines.judging.base import Verdict
+    from rilctl.engines.judging.rule import RuleJudge
+
+    monkeypatch.setattr(RuleJudge, "judge", lambda self, requests: [Verdict(None, None, "silent") for _ in requests])
+    with pytest.raises(RilctlError, match="no verdict on 100%"):
+        run_stage(workspace, "train", *SHORT, out=tmp_path / "out")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_doesn_t(workspace, tmp_path):
+    first, again, other = (
+        run_stage(workspace, "train", *SHORT, f"train.seed={seed}", out=tmp_path / name)
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert {r: o.content_digest for r, o in first.outputs.items()} == {
+        r: o.content_digest for r, o in again.outputs.items()
+    }
+    assert first.outputs["rollouts"].content_digest != other.outputs["rollouts"].content_digest
+
+
+def test_sft_on_teacher_answers_stops_at_the_token_budget(workspace, tmp_path):
+    trained = run_stage(workspace, "train", *SHORT, out=tmp_path / "train")
+    budget = sum(len(row.token_ids) for row in rollouts(trained) if row.in_policy)
+    sets = ("sft.responses=teacher-cache", f"sft.match_tokens={tmp_path / 'train/rollouts'}", "sft.rows_per_step=4")
+    run_stage(workspace, "sft", *sets, out=tmp_path / "sft")
+    spent = sum(row["sft/num_tokens"] for row in read_metrics(tmp_path / "sft/metrics.jsonl"))
+    assert abs(spent - budget) / budget < 0.25  # whole steps of four rows of uneven length
+
+
+def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
+    step = ("train.num_steps=1", "train.algorithm.disc_updates=8")  # by then it tells, so that the policy has a signal
+    checkpointing = "train.engine.gradient_checkpointing=true"
+    for name, sets in (("plain", step), ("less-memory", (*step, checkpointing))):
+        run_stage(workspace, "train", *sets, out=tmp_path / name)
+    plain, ours = (read_metrics(tmp_path / name / "metrics.jsonl")[-1] for name in ("plain", "less-memory"))
+    assert plain["policy/grad_norm"] > 0.01
+    for key in ("policy/loss", "policy/grad_norm", "policy/teacher_logprob", "disc/loss", "disc/grad_norm"):
+        assert ours[key] == pytest.approx(plain[key], rel=1e-3), key  # eight steps of Adam stand between
+
+
+def test_the_judge_is_asked_while_the_discriminator_learns(workspace, tmp_path, monkeypatch):
+    learns, answers = Event(), RuleJudge.judge
+    forward = Discriminator.forward
+
+    def patient_judge(self, requests):
+        if current_thread().name.startswith("judge"):  # not in a validation
+            assert learns.wait(60)
+        return answers(self, requests)
+
+    def noted_forward(self, rows):
+        learns.set()
+        return forward(self, rows)
+
+    monkeypatch.setattr(RuleJudge, "judge", patient_judge)
+    monkeypatch.setattr(Discriminator, "forward", noted_forward)
+    assert rollouts(run_stage(workspace, "train", *SHORT, out=tmp_path / "out"))

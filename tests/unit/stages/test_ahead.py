@@ -76,7 +76,7 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
     monkeypatch.setattr(prompt_cache, "encode_prompt", counted_encode)
     monkeypatch.setattr(PromptsAhead, "_submit", counted_submit)
-    for module in ("sft", "pretrain_disc", "ril.loop"):
+    for module in ("sft.run", "pretrain_disc.run", "train.loop"):
         monkeypatch.setattr(f"rilctl.stages.{module}.PromptCache", functools.partial(PromptCache, max_bytes=1))
     yield counts
 

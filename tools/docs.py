@@ -87,7 +87,8 @@ def check_tree(readme: str) -> Iterator[str]:
     tree = rest.partition("```")[0]
     named = {match["name"] + match["ending"] for match in _TREE_ROOM.finditer(tree)}
     package = ROOT / "src" / "rilctl"
-    there = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} | {"errors.py"}
+    there = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    there |= {path.name for path in package.glob("[!_]*.py")}
     for room in sorted(there - named):
         yield f"README.md: the file tree lacks `{room}`"
     for room in sorted(named - there):

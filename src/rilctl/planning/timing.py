@@ -5,8 +5,11 @@ from statistics import fmean
 
 
 def seconds_per_step(rows: Sequence[Mapping[str, float]]) -> float | None:
-    """Mean seconds of a step from the rows of a `timings.jsonl`: the sum of its phases. None: there is no row."""
-    sums = [sum(value for name, value in row.items() if name.endswith("_s")) for row in rows]
+    """Mean seconds of a step from the rows of a `timings.jsonl`: the sum of its phases. None: there is no row.
+
+    Step 0 is what comes before the first step.
+    """
+    sums = [sum(value for name, value in row.items() if name.endswith("_s")) for row in rows if row["step"]]
     return fmean(sums) if sums else None
 
 

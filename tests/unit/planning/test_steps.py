@@ -36,5 +36,6 @@ def test_seconds_come_from_rates_that_are_stated_and_from_nothing_else() -> None
     assert seconds_of_tokens(1_000, 500, 100, 50) == 20
     assert seconds_of_tokens(1_000, 0, 100, None) == 10
     assert seconds_of_tokens(1_000, 500, 100, None) is None
-    assert seconds_per_step([{"step": 1, "rollout_s": 2.0, "learn_s": 3.0}, {"step": 2, "rollout_s": 1.0}]) == 3.0
+    steps = [{"step": 1, "rollouts_s": 2.0, "policy_update_s": 3.0}, {"step": 2, "rollouts_s": 1.0}]
+    assert seconds_per_step([{"step": 0, "validation_s": 9.0}, *steps]) == 3.0
     assert seconds_per_step([]) is None

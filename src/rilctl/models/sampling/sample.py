@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rilctl.clock import timed
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.loaded.lora import rounded_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
@@ -65,7 +66,7 @@ def sample(
         prompts = [prompts[0]] * len(prompt_of_row)
         prompt_of_row = torch.arange(len(prompt_of_row), device=vlm.device)
     uniform_NR = torch.stack([_uniform(seed, sampling.max_new_tokens) for group in seeds for seed in group])
-    with torch.no_grad(), vlm.forward_pass():
+    with timed("prefill"), torch.no_grad(), vlm.forward_pass():
         prefix = compute_prefix(vlm, prompts) if kept is None else kept.compute(prompts)
     with torch.inference_mode(), vlm.forward_pass(), rounded_adapter(vlm.model):
         rows = iter(_decode(vlm, prefix, prompt_of_row, uniform_NR.to(vlm.device), sampling))

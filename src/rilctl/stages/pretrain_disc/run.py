@@ -22,7 +22,6 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard, Discri
 from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_response
-from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
@@ -43,6 +42,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import load_learner, refuse_changed
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
+from rilctl.stages.shared.run_log import RunLog
 
 SHOWN = ("disc/loss", "disc/auc")
 """Metrics beside the progress bar."""
@@ -191,12 +191,12 @@ def _train(
         if config.lora:
             open_frozen([vlm], config.engine, ranks=ranks)
         engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
-    log, engines = MetricsLog(artifact_run.path, writes=ranks.is_main), {"discriminator": engine}
+    log, engines = RunLog(artifact_run, ranks), {"discriminator": engine}
     checkpoints = Checkpoints(
         artifact_run.resume_dir, engines, DiscState, log.files, ranks=ranks, say=context.reporter.say
     )
     budget_tokens = config.engine.tokens_per_micro_batch
-    with prompts, ranks.training(), checkpoints:
+    with prompts, ranks.training(), checkpoints, log.running():
         checkpoint = checkpoints.load(num_steps)
         step = checkpoint[0] if checkpoint else 0
         context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
@@ -213,8 +213,7 @@ def _train(
                 )
             report |= health(disc, logits_N, batch.is_student, ranks=ranks)
             metrics = {f"disc/{name}": value for name, value in report.items()}
-            with ranks.together():
-                log.write(step, metrics)
+            log.write(step, metrics)
             context.reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
             signal_number = asked_to_stop(context, ranks)
             checkpoints.after_step(

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from rilctl.artifacts.read import input_entry, read_rows, resolve
 from rilctl.artifacts.runs import Run
+from rilctl.clock import timed
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
@@ -30,7 +31,6 @@ from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
-from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
@@ -49,6 +49,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import load_learner, refuse_changed
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
+from rilctl.stages.shared.run_log import RunLog
 
 SHOWN = ("sft/loss", "sft/lr", "validation/loss")
 """Metrics beside the progress bar."""
@@ -170,15 +171,15 @@ class _Trainer:
             if config.lora:
                 open_frozen([self.vlm], config.engine, ranks=ranks)
             engine = open_training(self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
-        log = MetricsLog(artifact_run.path, writes=ranks.is_main)
+        log = RunLog(artifact_run, ranks)
         checkpoints = Checkpoints(
             artifact_run.resume_dir, {"student": engine}, SftState, log.files, ranks=ranks, say=reporter.say
         )
-        with checkpoints:
+        with checkpoints, log.running():
             return self._train(engine, num_steps, log, checkpoints)
 
     def _train(
-        self, engine: TrainingEngine, num_steps: int, log: MetricsLog, checkpoints: Checkpoints[SftState]
+        self, engine: TrainingEngine, num_steps: int, log: RunLog, checkpoints: Checkpoints[SftState]
     ) -> dict[str, float]:
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
         checkpoint = checkpoints.load(num_steps)
@@ -197,9 +198,9 @@ class _Trainer:
             with phase("sft", "update"):
                 metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
                 if step % config.validate_every == 0 or step == num_steps:
-                    metrics |= self._validate()
-            with ranks.together():
-                log.write(step, metrics)
+                    with timed("validation"):
+                        metrics |= self._validate()
+            log.write(step, metrics)
             last |= metrics
             reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
             signal_number = asked_to_stop(self.context, ranks)
@@ -260,7 +261,7 @@ class _Trainer:
     def _encode_together(self, rows: Sequence[SftRow]) -> list[tuple[EncodedPrompt, tuple[int, ...]]]:
         """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
         new: dict[str, RejectedRecord] = {}
-        with self.ranks.together():
+        with timed("pictures"), self.ranks.together():
             encoded = list(self._encode(rows, new))
         keys = self.ranks.gather_lists([*new])
         self.rejected |= zip(keys, share_rejected(self.ranks, [*new.values()]), strict=True)

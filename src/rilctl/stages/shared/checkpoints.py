@@ -22,6 +22,7 @@ from rilctl.artifacts.check import check_file, refuse_others
 from rilctl.artifacts.layout import fsync_directory, remove_tree, write_atomic
 from rilctl.artifacts.log_file import LogFile
 from rilctl.artifacts.sealed import is_sealed, load_json, sealed_json
+from rilctl.clock import timed
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.disk import Disk, Written, free_room_bytes
 from rilctl.engines.training.ranks import Ranks
@@ -98,6 +99,10 @@ class Checkpoints(Generic[State]):
         Raises:
             ArtifactError: something isn't as it was when the checkpoint was written, or it is of another model.
         """
+        with timed("checkpoint"):
+            return self._load(num_steps)
+
+    def _load(self, num_steps: int) -> tuple[int, State] | None:
         ranks, found = self._ranks, sorted(self._directory.glob(f"{_STEP}*"))
         checkpoint: Checkpoint | None = None
         with ranks.together():
@@ -131,9 +136,10 @@ class Checkpoints(Generic[State]):
             is_due: whether a checkpoint is.
             is_last: whether no step follows in this process: save, and wait until it is written.
         """
-        if is_due or is_last:
-            self.save(step, state())
-        self.settle(wait=is_last)
+        with timed("checkpoint"):
+            if is_due or is_last:
+                self.save(step, state())
+            self.settle(wait=is_last)
 
     def save(self, step: int, state: State) -> None:
         """Write a checkpoint, beside what comes next where memory allows; `settle` gives it its name.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics
+from rilctl.clock import timed
 from rilctl.config.fields import OptimConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
@@ -117,7 +118,8 @@ def _padded_parts(disc: Discriminator, batch: LabelledRows, budget_tokens: int, 
     """
     with ranks.together():
         try:
-            prompts = [disc.encode(row) for row in batch.rows]
+            with timed("pictures"):
+                prompts = [disc.encode(row) for row in batch.rows]
         except RowError as error:
             hint = "put it back as it was; the same command goes on from the last checkpoint"
             raise DataError(error.message, hint=hint) from error

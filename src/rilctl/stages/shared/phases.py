@@ -1,15 +1,13 @@
-"""The phases of a verb that trains, as `--dry-run` names them, and what to do where one runs out of memory."""
+"""What to do where a phase of a verb that trains runs out of memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
+from rilctl.clock import Phase, timed
 from rilctl.config.recipe import Verb
 from rilctl.errors import OutOfMemoryError
-
-Phase = Literal["loading", "rollouts", "discriminator update", "policy update", "update", "validation", "writing"]
 
 _DIVIDE = "raise `{table}.engine.zero_stage`, or set `{table}.engine.offload`"
 _TRAIN = "lower `{table}.engine.tokens_per_micro_batch`, set `{table}.engine.gradient_checkpointing = true`, or "
@@ -27,13 +25,14 @@ _REMEDIES: dict[Phase, str] = {
 
 @contextmanager
 def phase(verb: Verb, name: Phase) -> Iterator[None]:
-    """What is done inside is a phase of a verb.
+    """What is done inside is a phase of a verb, whose clock is told.
 
     Raises:
         OutOfMemoryError: in place of what Python or torch raises where there is no more memory.
     """
     try:
-        yield
+        with timed(name):
+            yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -1,12 +1,15 @@
 """What a training run is made from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rilctl.artifacts.read import input_entry, resolve
 from rilctl.config.fields import ModelConfig
 from rilctl.config.train import TrainConfig
-from rilctl.data.sample import SampleSet
+from rilctl.data.sample import Sample, SampleSet
+from rilctl.errors import ArtifactError
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import (
@@ -15,9 +18,11 @@ from rilctl.stages.shared.inputs import (
     load_data,
     model_entry,
     name_student,
+    read_responses,
     read_verdicts,
     weights_entry,
 )
+from rilctl.stages.train.rows import TeacherRows
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,31 @@ def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool
     """Verdicts that are there already, by response digest."""
     rows = read_verdicts(context, path) if path is not None else ()
     return {row.response_digest: row.correct for row in rows if row.correct is not None}
+
+
+def teacher_rows(
+    context: StageContext, config: TrainConfig, inputs: TrainInputs, vlm: Vlm
+) -> tuple[TeacherRows | None, Sequence[Sample]]:
+    """Cached teacher responses as rows, where the algorithm has them; the questions that can then be asked.
+
+    Raises:
+        ArtifactError: no cached response fits the token budget.
+    """
+    samples = inputs.data.samples
+    if inputs.teacher_cache is None:
+        return None, samples
+    responses = read_responses(context, inputs.teacher_cache, samples)
+    in_policy = config.algorithm.teacher_rows != "off"
+    budget = config.sampling.max_new_tokens
+    teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
+    answered = tuple(sample for sample in samples if sample.id in teachers)
+    if not answered:
+        raise ArtifactError(
+            f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
+            hint="raise `train.sampling.max_new_tokens`",
+        )
+    if teachers.num_too_long:
+        context.reporter.warn(f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out")
+    if len(answered) < len(samples):
+        context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
+    return teachers, answered

@@ -1,14 +1,13 @@
 """The loop: groups, learning, validation, checkpoints, artifacts."""
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.layout import copy_files
 from rilctl.artifacts.runs import Run
+from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
@@ -16,56 +15,34 @@ from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
-from rilctl.errors import ArtifactError, DataError, RowError
+from rilctl.errors import DataError, RowError
 from rilctl.models.loaded.devices import pick_num_workers
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.prompts.cache import PromptCache
-from rilctl.reporting.metrics import MetricsLog
-from rilctl.schemas.base import StrictModel
-from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, FileEntry
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import (
-    mean,
-    present,
-    read_responses,
-    row_seed,
-)
+from rilctl.stages.shared.inputs import mean, present, row_seed
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
+from rilctl.stages.shared.run_log import RunLog
 from rilctl.stages.train.asking import RolloutAsker, open_asker
 from rilctl.stages.train.best import BestStudent
-from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts
-from rilctl.stages.train.rewarding import are_enough
+from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.roles import load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.row_metrics import gather_groups, row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
+from rilctl.stages.train.state import TrainState
 from rilctl.stages.train.step import Learner, make_learner
+from rilctl.stages.train.validation import validate
 from rilctl.stages.train.verdicts import JudgeAsker
 
 SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
 """Metrics beside the progress bar."""
-
-
-class TrainState(StrictModel):
-    """What a checkpoint remembers besides weights and optimizers."""
-
-    best_step: int | None = None
-    """The step of the best validation so far."""
-    best_accuracy: float | None = None
-    """Its accuracy."""
-    best_files: list[FileEntry] = []
-    """The student's of that step; rank 0 knows them."""
-    rejected: list[RejectedRecord] = []
-    """Questions that could not be asked."""
-    metrics: dict[str, float] = {}
-    """The newest value of each metric."""
-    judge_counts: dict[str, float] = {}
-    """What the judge has counted: tokens, prices, verdicts by rules."""
 
 
 @dataclass
@@ -119,7 +96,7 @@ class Loop:
             roles = load_roles(context, config, inputs, ranks)
             with ranks.together():
                 prepaid = prepaid_verdicts(context, inputs.verdicts)
-                teachers, samples = _teacher_rows(context, config, inputs, roles.policy)
+                teachers, samples = teacher_rows(context, config, inputs, roles.policy)
             learner = make_learner(config, roles, judge, prepaid, ranks)
         learner.check_stop = context.check_stop
         num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
@@ -154,7 +131,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        log = MetricsLog(self.artifact_run.path, writes=self.ranks.is_main)
+        log = RunLog(self.artifact_run, self.ranks)
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,
@@ -164,10 +141,10 @@ class Loop:
             say=self.context.reporter.say,
             published=self._forget,
         )
-        with self.prompts, closing(self.generation), self.ranks.training(), checkpoints:
+        with self.prompts, closing(self.generation), self.ranks.training(), checkpoints, log.running():
             self._run(log, checkpoints)
 
-    def _run(self, log: MetricsLog, checkpoints: Checkpoints[TrainState]) -> None:
+    def _run(self, log: RunLog, checkpoints: Checkpoints[TrainState]) -> None:
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
         checkpoint = checkpoints.load(config.num_steps)
         step = 0
@@ -186,24 +163,21 @@ class Loop:
             if step == config.num_steps:
                 break
             step += 1
-            clock, last = Clock(), step == config.num_steps
+            last = step == config.num_steps
             soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
             self.prompts.expect((sample.question, sample.images) for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             groups, metrics = self._collect(step, samples)
-            clock.mark("rollout_s")
             if ranks.total(len(groups)):  # all of the step's pictures may be bad
                 metrics |= self.learner.learn(groups, samples)
             learned = gather_groups(ranks, step, groups)
             metrics |= present(row_metrics(learned, config.algorithm))
-            clock.mark("learn_s")
             if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
                 metrics |= self._validate(step)
-                clock.mark("validate_s")
             with ranks.together():
                 if ranks.is_main:
                     self.rollouts.append([row for group in learned for row in group.rows])
-                log.write(step, metrics, clock.seconds)
+            log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
             signal_number = asked_to_stop(self.context, ranks)
@@ -235,7 +209,7 @@ class Loop:
             for sample in samples
         ]
         own = self.ranks.share(list(enumerate(samples)))
-        with self.ranks.together():
+        with timed("pictures"), self.ranks.together():
             prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
         with phase("train", "rollouts"), self.learner.policy.rolling_out(len(own)):
             answers, metrics = self.asker.rollouts(step, requests, config.sampling)
@@ -276,41 +250,21 @@ class Loop:
         self.state = self.state.model_copy(update={"rejected": [*self.state.rejected, *new]})
 
     def _validate(self, step: int) -> dict[str, float]:
-        """Accuracy on held-out questions, greedy decoding; the best student so far is kept. Collective.
+        """See `validate`; the best student so far is kept. Collective."""
+        samples = self.inputs.validation.samples
+        with timed("validation"):
+            interval, metrics = validate(self.context, self.config, self.asker, self.learner.judge, step, samples)
+            best = self.state.best_accuracy
+            if interval is not None and (best is None or interval.estimate > best):
+                self._keep_best(step, interval.estimate)
+        return metrics
 
-        The judge is asked as patiently as in a step. Where more verdicts are missing than the recipe allows, nothing is
-        said of the accuracy, and the student isn't compared.
-        """
-        samples = self.inputs.validation.samples[: self.config.num_validation_questions]
-        requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
-        with phase("train", "validation"):
-            answers = self.asker.greedy(step, requests, self.config.sampling.max_new_tokens)
-        places = self.ranks.share(range(len(samples)))
-        texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
-        said = self.learner.judge.verdicts(samples, texts, self.config, self.context.check_stop)
-        verdicts = [correct for correct in said if correct is not None]
-        num_verdicts, num_asked = len(verdicts), len(said)
-        if not num_asked:
-            return {}
-        missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
-        if not num_verdicts or not are_enough(num_verdicts, num_asked, self.config):
-            self.context.reporter.warn(
-                f"validation after step {step}: {num_asked - num_verdicts} of {num_asked} answers have no verdict, "
-                f"`max_missing_verdicts` is {self.config.max_missing_verdicts:.0%}; it doesn't count"
-            )
-            return missing
-        interval = wilson_interval(sum(verdicts), num_verdicts)
-        if self.state.best_accuracy is None or interval.estimate > self.state.best_accuracy:
-            best: dict[str, object] = {"best_step": step, "best_accuracy": interval.estimate}
-            with self.vlm.sharding.whole(), self.ranks.together():
-                if self.ranks.is_main:
-                    best["best_files"] = self.best.keep(step, lambda path: save_vlm(self.vlm, path))
-            self.state = self.state.model_copy(update=best)
-        return missing | {
-            "validation/accuracy": interval.estimate,
-            "validation/low": interval.low,
-            "validation/high": interval.high,
-        }
+    def _keep_best(self, step: int, accuracy: float) -> None:
+        found: dict[str, object] = {"best_step": step, "best_accuracy": accuracy}
+        with self.vlm.sharding.whole(), self.ranks.together():
+            if self.ranks.is_main:
+                found["best_files"] = self.best.keep(step, lambda path: save_vlm(self.vlm, path))
+        self.state = self.state.model_copy(update=found)
 
     def write(self, roles: dict[str, ArtifactKind]) -> dict[str, ArtifactSummary]:
         """The artifacts of a finished run, by role, as rank 0 writes them. Collective.
@@ -351,42 +305,5 @@ class Loop:
         return dict(self.state.metrics)
 
 
-def _teacher_rows(
-    context: StageContext, config: TrainConfig, inputs: TrainInputs, vlm: Vlm
-) -> tuple[TeacherRows | None, Sequence[Sample]]:
-    """Cached teacher responses as rows, where the algorithm has them; the questions that can then be asked."""
-    samples = inputs.data.samples
-    if inputs.teacher_cache is None:
-        return None, samples
-    responses = read_responses(context, inputs.teacher_cache, samples)
-    in_policy = config.algorithm.teacher_rows != "off"
-    budget = config.sampling.max_new_tokens
-    teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
-    answered = tuple(sample for sample in samples if sample.id in teachers)
-    if not answered:
-        raise ArtifactError(
-            f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
-            hint="raise `train.sampling.max_new_tokens`",
-        )
-    if teachers.num_too_long:
-        context.reporter.warn(f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out")
-    if len(answered) < len(samples):
-        context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
-    return teachers, answered
-
-
 def _rejected(sample: Sample, error: RowError) -> RejectedRecord:
     return RejectedRecord(sample_id=sample.id, source="data", reason=error.reason, message=error.message)
-
-
-class Clock:
-    """Seconds of each phase of a step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def mark(self, phase: str) -> None:
-        """The phase that ends here."""
-        now = time.perf_counter()
-        self.seconds[phase], self._last = now - self._last, now

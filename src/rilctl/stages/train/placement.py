@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from rilctl.clock import timed
 from rilctl.stages.train.exchange import Exchange
 
 HOST = torch.device("cpu")
@@ -54,8 +55,12 @@ class Turns:
     @contextmanager
     def discriminator(self) -> Iterator[None]:
         """The discriminator's turn."""
-        self._exchange.swap(self._policy.tensors(), self._disc.tensors())
+        self._swap(self._policy, self._disc)
         try:
             yield
         finally:
-            self._exchange.swap(self._disc.tensors(), self._policy.tensors())
+            self._swap(self._disc, self._policy)
+
+    def _swap(self, leaving: Trained, coming: Trained) -> None:
+        with timed("turns"):
+            self._exchange.swap(leaving.tensors(), coming.tensors())

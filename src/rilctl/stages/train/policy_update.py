@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.policy_metrics import policy_means
+from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import StepReport, TrainingEngine
@@ -62,7 +63,8 @@ class PolicyUpdate:
         parts = list(self._micro_batches(groups))
         num_rows = self.ranks.total(sum(len(part.rows) for part in parts))
         denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
-        references = [self._reference_logprobs(part) for part in parts]
+        with timed("reference"):
+            references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
         reports = list[StepReport]()
         for update in range(1, algorithm.policy_updates + 1):

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from torch import Tensor
 
+from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.meanwhile import meanwhile
@@ -86,10 +87,11 @@ class Learner:
                 with self._discriminators_turn():
                     disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
-            with self.ranks.together():
+            with timed("judge wait"), self.ranks.together():
                 said = answers.result()
         self.judge.collect(to_judge, said)
-        self.judge.wait_for_more(to_judge, part, said, self.config, num_rows=num_rows, check_stop=self.check_stop)
+        with timed("judge wait"):
+            self.judge.wait_for_more(to_judge, part, said, self.config, num_rows=num_rows, check_stop=self.check_stop)
         with self.ranks.together():
             refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, self.config)
         for (_, row), correct in zip(asked, to_judge.verdicts(to_judge.own), strict=True):
@@ -138,7 +140,8 @@ class Learner:
         fresh_N, after = None, None
         if algorithm.scoring == "update-then-score":
             fresh_N, metrics = update()
-        logits_N = score(disc, batch, **options)
+        with timed("scoring"):
+            logits_N = score(disc, batch, **options)
         if algorithm.scoring == "score-then-update":
 
             def after() -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from rilctl.clock import timed
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import LOADING, Answer, Backend
@@ -64,7 +65,8 @@ class VllmRollouts(VllmGeneration[Backend]):
         if version != self._step:
             self._kept.clear()
         self._step = version
-        return self._insist(self._send)
+        with timed("sync"):
+            return self._insist(self._send)
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig

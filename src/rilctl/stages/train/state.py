@@ -1,0 +1,22 @@
+"""What a checkpoint of `train` remembers besides weights and optimizers."""
+
+from rilctl.schemas.base import StrictModel
+from rilctl.schemas.manifest import FileEntry
+from rilctl.schemas.records import RejectedRecord
+
+
+class TrainState(StrictModel):
+    """What a checkpoint remembers besides weights and optimizers."""
+
+    best_step: int | None = None
+    """The step of the best validation so far."""
+    best_accuracy: float | None = None
+    """Its accuracy."""
+    best_files: list[FileEntry] = []
+    """The student's of that step; rank 0 knows them."""
+    rejected: list[RejectedRecord] = []
+    """Questions that could not be asked."""
+    metrics: dict[str, float] = {}
+    """The newest value of each metric."""
+    judge_counts: dict[str, float] = {}
+    """What the judge has counted: tokens, prices, verdicts by rules."""

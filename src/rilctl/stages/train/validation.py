@@ -1,0 +1,61 @@
+"""How well the student does on questions that it doesn't learn from."""
+
+from collections.abc import Sequence
+
+from rilctl.algorithms.statistics import Interval, wilson_interval
+from rilctl.config.train import TrainConfig
+from rilctl.data.sample import Sample
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.errors import RowError
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.phases import phase
+from rilctl.stages.train.asking import RolloutAsker
+from rilctl.stages.train.rewarding import are_enough
+from rilctl.stages.train.verdicts import JudgeAsker
+
+
+def validate(
+    context: StageContext,
+    config: TrainConfig,
+    asker: RolloutAsker,
+    judge: JudgeAsker,
+    step: int,
+    samples: Sequence[Sample],
+) -> tuple[Interval | None, dict[str, float]]:
+    """Accuracy on held-out questions, greedy decoding. Collective.
+
+    The judge is asked as patiently as in a step. Where more verdicts are missing than the recipe allows, nothing is
+    said of the accuracy.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[train]` table.
+        asker: asks the policy.
+        judge: says what is right.
+        step: steps that the policy has learned.
+        samples: the held-out questions.
+
+    Returns:
+        The accuracy with its 95 % interval, None where it doesn't count; and the validation's metrics.
+    """
+    samples = samples[: config.num_validation_questions]
+    requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
+    with phase("train", "validation"):
+        answers = asker.greedy(step, requests, config.sampling.max_new_tokens)
+    places = asker.ranks.share(range(len(samples)))
+    texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
+    said = judge.verdicts(samples, texts, config, context.check_stop)
+    verdicts = [correct for correct in said if correct is not None]
+    num_verdicts, num_asked = len(verdicts), len(said)
+    if not num_asked:
+        return None, {}
+    missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
+    if not num_verdicts or not are_enough(num_verdicts, num_asked, config):
+        context.reporter.warn(
+            f"validation after step {step}: {num_asked - num_verdicts} of {num_asked} answers have no verdict, "
+            f"`max_missing_verdicts` is {config.max_missing_verdicts:.0%}; it doesn't count"
+        )
+        return None, missing
+    interval = wilson_interval(sum(verdicts), num_verdicts)
+    bounds = {"validation/low": interval.low, "validation/high": interval.high}
+    return interval, missing | {"validation/accuracy": interval.estimate, **bounds}

@@ -20,7 +20,6 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
-Family = Literal["qwen2_5_vl", "qwen3_vl", "internvl", "llava", "text", "other"]
 
 
 def _address_alone(url: str) -> str:

@@ -1,6 +1,6 @@
 """Names that stand for models: the paper's teachers and students, and the pocket models that ship with rilctl."""
 
-from rilctl.config.fields import Dtype, Family
+from rilctl.config.fields import Dtype
 from rilctl.schemas.base import StrictModel
 
 
@@ -9,8 +9,8 @@ class RegisteredModel(StrictModel):
 
     model: str
     """Hub id, or `package:NAME` for a checkpoint inside rilctl."""
-    family: Family
-    """Architecture family."""
+    family: str
+    """Architecture family: a name in `models/families`."""
     dtype: Dtype
     """Precision that the model was released in."""
     about: str

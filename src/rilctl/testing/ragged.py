@@ -30,7 +30,7 @@ def ragged_groups(vlm: Vlm) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor
     Returns:
         The prompts, prompt_of_row_N, ids_NR and mask_NR, on the model's device.
     """
-    images = [[], [], []] if vlm.family == "text" else [[noise(0), noise(1)], [noise(2)], []]
+    images = [[noise(0), noise(1)], [noise(2)], []] if vlm.family.sees_pictures else [[], [], []]
     prompts = [encode_prompt(vlm, *pair) for pair in zip(QUESTIONS, images, strict=True)]
     rows = [
         encode_response(vlm, text, stopped=index % 2 == 0) for texts in RESPONSES for index, text in enumerate(texts)

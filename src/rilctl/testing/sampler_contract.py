@@ -21,7 +21,7 @@ PICTURE = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
 
 def two_prompts(vlm: Vlm) -> list[EncodedPrompt]:
     """Of uneven length, the first one with a picture where the model sees."""
-    pictures = [] if vlm.family == "text" else [PICTURE]
+    pictures = [PICTURE] if vlm.family.sees_pictures else []
     return [encode_prompt(vlm, "what is the sum?", pictures), encode_prompt(vlm, "hello there, you", [])]
 
 
@@ -54,7 +54,7 @@ def greedy_tokens_equal_the_librarys_generate(vlm: Vlm) -> None:
     prompt = two_prompts(vlm)[0]
     ours = sample(vlm, [prompt], [[0]], SamplingConfig(max_new_tokens=12, temperature=0))[0][0]
     batch = collate_prompts(vlm, [prompt])
-    types = {"mm_token_type_ids": batch.type_ids_BP} if vlm.family in ("qwen2_5_vl", "qwen3_vl") else {}
+    types = {vlm.family.types_argument: batch.type_ids_BP} if vlm.family.types_argument else {}
     generated = vlm.model.generate(
         input_ids=batch.token_ids_BP,
         attention_mask=batch.mask_BP,

@@ -86,5 +86,5 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
 
 def _use_every_module(vlm: Vlm, *, sees_pictures: bool) -> None:
     """Run the same modules as other ranks and other micro-batches do, whatever this one's rows are."""
-    pictures = [Image.new("RGB", (_PICTURE_PX, _PICTURE_PX))] if sees_pictures and vlm.family != "text" else []
+    pictures = [Image.new("RGB", (_PICTURE_PX, _PICTURE_PX))] if sees_pictures and vlm.family.sees_pictures else []
     vlm.stand_in = encode_prompt(vlm, "", pictures)

@@ -49,7 +49,7 @@ def load_role(
     vlm = load_vlm(config, base_dir=base_dir, device=HOST, trainable=trainable, reads_weights=ranks.is_main)
     if vlm.dtype == DTYPES["float16"]:
         raise UsageError("DeepSpeed trains in float32 or bfloat16", hint='set `student.dtype = "bfloat16"`')
-    if vlm.family == "other" and engine.zero_stage == 3:
+    if not vlm.family.shares_prompts and engine.zero_stage == 3:
         raise UsageError(
             f"{vlm.source.name} is of a family that runs its layers once for each prompt, which ZeRO-3 can't follow",
             hint="set `engine.zero_stage` to 2",

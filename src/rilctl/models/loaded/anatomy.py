@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from rilctl.config.fields import Family, LoraConfig
+from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError
+from rilctl.models.families.record import Family
 from rilctl.models.loaded.vlm import auto_class
 
 
@@ -93,10 +94,10 @@ def read_anatomy(path: Path, family: Family) -> Anatomy:
     except Exception as error:  # the library raises anything on a damaged configuration
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path}/config.json describes no model: {reason}", hint="copy the model again") from error
-    return _measure(model)
+    return _measure(model, family)
 
 
-def _measure(model: Any) -> Anatomy:
+def _measure(model: Any, family: Family) -> Anatomy:
     decoder, head, embedding = model.get_decoder(), model.get_output_embeddings(), model.get_input_embeddings()
     total, tied = _count(model), head.weight is embedding.weight
     language = total - (0 if tied else head.weight.numel())
@@ -112,8 +113,8 @@ def _measure(model: Any) -> Anatomy:
         vision=language - _count(decoder),
         vocabulary=int(head.weight.shape[0]),
         language=_language_tower(text),
-        tower=_vision_tower(vision) if vision is not None else None,
-        patches_per_token=_patches_per_token(config),
+        tower=_vision_tower(vision, gated=family.has_gated_vision) if vision is not None else None,
+        patches_per_token=family.patches_per_token(config),
         patch_values=_patch_values(vision) if vision is not None else 0,
         largest_layer=max(map(_count, layers)),
         adapter_widths=_by_kind(decoder, lambda layer: layer.in_features + layer.out_features),
@@ -134,19 +135,11 @@ def _language_tower(text: Any) -> Tower:
     )
 
 
-def _vision_tower(vision: Any) -> Tower:
+def _vision_tower(vision: Any, *, gated: bool) -> Tower:
     """Vision towers have as many key heads as query heads, and queries as wide as their residual stream."""
     hidden = vision.hidden_size
     layers = getattr(vision, "depth", None) or vision.num_hidden_layers
-    gated = vision.model_type.startswith("qwen2_5_vl")
     return Tower(hidden, layers, hidden, hidden, vision.intermediate_size, gated)
-
-
-def _patches_per_token(config: Any) -> int:
-    merge = getattr(getattr(config, "vision_config", None), "spatial_merge_size", None)
-    if merge is None:
-        merge = round(1 / getattr(config, "downsample_ratio", 1.0))
-    return int(merge) ** 2
 
 
 def _patch_values(vision: Any) -> int:

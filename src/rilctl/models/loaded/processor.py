@@ -12,16 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from rilctl.artifacts.model_files import read_texts
-from rilctl.config.fields import Family
 from rilctl.errors import ModelError
+from rilctl.models.families.record import Family
 from rilctl.models.loaded.source import ModelSource
-
-_CLASSES: dict[Family, str] = {
-    "qwen2_5_vl": "Qwen2_5_VLProcessor",
-    "qwen3_vl": "Qwen3VLProcessor",
-    "internvl": "InternVLProcessor",
-    "llava": "LlavaProcessor",
-}
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _TEMPLATE_HINT = "add chat_template.jinja from the base model"
@@ -99,14 +92,14 @@ def load_processor(path: Path, family: Family) -> Any:
     if not (path / "tokenizer_config.json").is_file():  # the library would guess, and cut texts differently
         raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
     try:
-        if family == "text":
-            loaded: Any = transformers.AutoTokenizer.from_pretrained(path)
+        if family.sees_pictures:
+            loaded: Any = _image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
         else:
-            loaded = _image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
+            loaded = transformers.AutoTokenizer.from_pretrained(path)
     except Exception as error:  # on damaged files the library raises anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{path} has no complete processor for the family {family}: {reason}",
+            f"{path} has no complete processor for the family {family.name}: {reason}",
             hint="a model directory needs tokenizer, processor and chat template files; copy them from the base model",
         ) from error
     if not loaded.chat_template:
@@ -117,14 +110,16 @@ def load_processor(path: Path, family: Family) -> Any:
 
 def _check_template(path: Path, processor: Any, family: Family) -> None:
     """See that a question and a picture come out of the chat template. Raises `ModelError`."""
-    content: Any = "a question" if family == "text" else [{"type": "image"}, {"type": "text", "text": "a question"}]
+    content: Any = "a question"
+    if family.sees_pictures:
+        content = [{"type": "image"}, {"type": "text", "text": content}]
     message = {"role": "user", "content": content}
     try:
         text = processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
     except Exception as error:  # a template is a program
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path}: the chat template can't be filled in: {reason}", hint=_TEMPLATE_HINT) from error
-    parts = {"question": "a question"} | ({} if family == "text" else {"image placeholder": processor.image_token})
+    parts = {"question": "a question"} | ({"image placeholder": processor.image_token} if family.sees_pictures else {})
     for what, part in parts.items():
         if part not in text:
             raise ModelError(f"{path}: the chat template leaves the {what} out", hint=_TEMPLATE_HINT)
@@ -139,7 +134,7 @@ def _processor_class(path: Path, family: Family) -> Any:
     """The library's class; of an unknown family the one that its files name. Raises `ValueError`, `AttributeError`."""
     import transformers
 
-    name = _CLASSES.get(family)
+    name = family.processor
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         if name is None and (path / file).is_file():
             name = json.loads((path / file).read_text()).get("processor_class")

@@ -12,22 +12,16 @@ from rilctl.artifacts.manifests import is_part_of_run, read_manifest
 from rilctl.artifacts.model_files import ADAPTER_CONFIG
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
-from rilctl.config.fields import Family
 from rilctl.config.registry import MODELS
 from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
+from rilctl.models.families.record import Family
+from rilctl.models.families.table import BY_MODEL_TYPE, family_of
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 """No pickled weights are ever downloaded."""
-
-_FAMILIES: dict[str, Family] = {
-    "qwen2_5_vl": "qwen2_5_vl",
-    "qwen3_vl": "qwen3_vl",
-    "internvl": "internvl",
-    "llava": "llava",
-}
 
 
 @dataclass(frozen=True)
@@ -129,12 +123,10 @@ def read_family(path: Path) -> Family:
         raise ModelError(f"{config_file} can't be read: {error}", hint="copy the model again") from None
     if not isinstance(config, dict) or not isinstance(model_type := config.get("model_type"), str):
         raise ModelError(f"{config_file} names no model_type", hint="copy the model again")
-    if model_type in _FAMILIES:
-        return _FAMILIES[model_type]
-    if config.get("is_encoder_decoder"):
-        hint = f"use a model of another family: {', '.join(_FAMILIES)}"
+    if config.get("is_encoder_decoder") and model_type not in BY_MODEL_TYPE:
+        hint = f"use a model of another family: {', '.join(BY_MODEL_TYPE)}"
         raise ModelError(f"{config_file}: `{model_type}` has an encoder, which isn't supported", hint=hint)
-    return "other" if "vision_config" in config else "text"
+    return family_of(config)
 
 
 def _local(name: str, path: Path) -> ModelSource:

@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from rilctl.artifacts.model_files import read_texts, write_texts
-from rilctl.config.fields import Dtype, Family, ModelConfig
+from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
+from rilctl.models.families.record import Family
 from rilctl.models.loaded.identity import ModelIdentity, changed, identify
 from rilctl.models.loaded.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.loaded.patch_embedding import multiply_patches
@@ -58,9 +59,10 @@ class Vlm(Encoder):
     banned_ids: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stop_ids = stop_ids(self.tokenizer, self.model.generation_config.eos_token_id, self.source.path)
+        eos = self.model.generation_config.eos_token_id
+        self.stop_ids = stop_ids(self.tokenizer, eos, self.source)
         num_logits = int(self.lm_head.weight.shape[0])
-        self.banned_ids = banned_ids(self.tokenizer, self.model.config, self.stop_ids, num_logits)
+        self.banned_ids = banned_ids(self.tokenizer, self.model.config, self.stop_ids, num_logits, self.family)
 
     @property
     def digest(self) -> str:
@@ -165,7 +167,7 @@ def auto_class(family: Family) -> Any:
 
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return transformers.AutoModelForCausalLM if family == "text" else transformers.AutoModelForImageTextToText
+    return transformers.AutoModelForImageTextToText if family.sees_pictures else transformers.AutoModelForCausalLM
 
 
 def _random_model(source: ModelSource, seed: int) -> Any:

@@ -1,22 +1,20 @@
 """Which token ids end a response, and which must never be sampled, on any engine."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from rilctl.errors import ModelError
-
-_PLACEHOLDERS = (
-    "image_token_id",
-    "image_token_index",
-    "video_token_id",
-    "vision_start_token_id",
-    "vision_end_token_id",
-)
+from rilctl.models.families.record import Family
+from rilctl.models.loaded.source import ModelSource
 
 
-def stop_ids(tokenizer: Any, generation_eos: object, path: Path) -> tuple[int, ...]:
-    """End-of-response ids: the tokenizer's and the generation config's, but never pad if there is another.
+def stop_ids(tokenizer: Any, generation_eos: object, source: ModelSource) -> tuple[int, ...]:
+    """Ids that end a response, by tokenizer, generation config and family, but never pad if there is another.
+
+    Args:
+        tokenizer: the model's.
+        generation_eos: `eos_token_id` of the generation config.
+        source: where the model came from.
 
     Raises:
         ModelError: neither names one, or the generation config names something that is no id.
@@ -25,16 +23,23 @@ def stop_ids(tokenizer: Any, generation_eos: object, path: Path) -> tuple[int, .
     for other in others:
         if other is not None and not _is_id(other):
             raise ModelError(
-                f"{path / 'generation_config.json'}: eos_token_id {other!r} is no token's id",
+                f"{source.path / 'generation_config.json'}: eos_token_id {other!r} is no token's id",
                 hint="copy the model again",
             )
-    ids = {tokenizer.eos_token_id, *others} - {None}
+    ids = {end_id(tokenizer, source.family), tokenizer.eos_token_id, *others} - {None}
     if not ids:
-        raise ModelError(f"{path} names no end-of-response token", hint="set eos_token in the tokenizer")
+        raise ModelError(f"{source.path} names no end-of-response token", hint="set eos_token in the tokenizer")
     return tuple(sorted(ids - {tokenizer.pad_token_id} or ids))
 
 
-def banned_ids(tokenizer: Any, config: Any, stops: Sequence[int], num_logits: int) -> tuple[int, ...]:
+def end_id(tokenizer: Any, family: Family) -> int | None:
+    """The id that ends a response whose author stopped; None where there is none."""
+    own = None if family.end_token is None else tokenizer.convert_tokens_to_ids(family.end_token)
+    found: int | None = tokenizer.eos_token_id if own in (None, tokenizer.unk_token_id) else own
+    return found
+
+
+def banned_ids(tokenizer: Any, config: Any, stops: Sequence[int], num_logits: int, family: Family) -> tuple[int, ...]:
     """Special tokens and placeholders but the stop ids, and ids without a token.
 
     Args:
@@ -42,9 +47,10 @@ def banned_ids(tokenizer: Any, config: Any, stops: Sequence[int], num_logits: in
         config: the model's Hugging Face configuration.
         stops: what may be sampled all the same.
         num_logits: rows of the language-modelling head.
+        family: the model's.
     """
     special = {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    placeholders = {value for name in _PLACEHOLDERS if _is_id(value := getattr(config, name, None))}
+    placeholders = {value for name in family.placeholders if _is_id(value := getattr(config, name, None))}
     padding = range(len(tokenizer), num_logits)
     banned = (special | set(tokenizer.all_special_ids) | placeholders | set(padding)) - set(stops)
     return tuple(sorted(token_id for token_id in banned if token_id < num_logits))

@@ -10,6 +10,7 @@ from torch import Tensor
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.loaded.vocabulary import end_id
 
 
 def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
@@ -19,15 +20,17 @@ def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]
         RowError: `special-token` in the question, `image-unsupported` by a text model, `image-unprocessable`.
     """
     check_text(encoder, question)
-    if images and encoder.family == "text":
+    if images and not encoder.family.sees_pictures:
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
     return encode_text(encoder, chat_text(encoder, question, len(images)), images)
 
 
 def chat_text(encoder: Encoder, question: str, num_images: int) -> str:
     """A question in the model's chat template, one placeholder for each picture, up to where the answer begins."""
-    content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": question}]
-    message = {"role": "user", "content": content if encoder.family != "text" else question}
+    content: object = question
+    if encoder.family.sees_pictures:
+        content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": question}]
+    message = {"role": "user", "content": content}
     text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
     return text
 
@@ -36,7 +39,8 @@ def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> E
     """Tokenise text that is already in the chat template's form. Raises `RowError` as `encode_prompt` does."""
     try:
         if images:
-            encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt")
+            own = {"add_special_tokens": False} if encoder.family.template_begins else {}
+            encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt", **own)
         else:
             encoded = encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
@@ -46,13 +50,14 @@ def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> E
     type_ids_P = type_ids[0] if type_ids is not None else torch.zeros_like(ids_P)
     text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
     features = {name: value for name, value in encoded.items() if name not in text_keys}
-    return EncodedPrompt(ids_P, type_ids_P, features)
+    return EncodedPrompt(ids_P, type_ids_P, encoder.family.features(features))
 
 
 def encode_response(vlm: Vlm, text: str, *, stopped: bool) -> tuple[int, ...]:
     """Tokenise a response, markup taken literally; it ends in the stop token only if its author stopped by itself."""
     ids = vlm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return (*ids, vlm.tokenizer.eos_token_id) if stopped else tuple(ids)
+    end = end_id(vlm.tokenizer, vlm.family)
+    return (*ids, end) if stopped and end is not None else tuple(ids)
 
 
 def decode_response(encoder: Encoder, token_ids: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
+from rilctl.models.prompts.encode import chat_text
 
 _QUESTION = "QUESTION"
 
@@ -41,13 +42,11 @@ def image_tokens(encoder: Encoder, size_px: tuple[int, int]) -> int | None:
 
 
 def _template(encoder: Encoder, num_images: int) -> str:
-    """The text of a prompt before its pictures' tokens take the place of one placeholder each."""
-    if encoder.family == "text":
-        content: object = _QUESTION
-    else:
-        content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": _QUESTION}]
-    message = {"role": "user", "content": content}
-    text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    """The text of a prompt before its pictures' tokens take the place of one token each."""
+    text = chat_text(encoder, _QUESTION, num_images)
+    picture_text = encoder.family.picture_text
+    if num_images and picture_text is not None:
+        return text.replace(encoder.processor.image_token, picture_text(encoder.processor))
     return text
 
 

@@ -35,7 +35,7 @@ def start_decoding(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: in
         prompt_of_row_N: index of each row's prompt.
         budget: tokens that a row may get.
     """
-    if vlm.family == "other":
+    if not vlm.family.shares_prompts:
         return RepeatedDecoding(vlm, prefix.cache, len(prompt_of_row_N))
     if not can_share(vlm, prefix.cache):
         return CopiedDecoding(vlm, prefix, prompt_of_row_N)

@@ -60,7 +60,7 @@ def sample(
         For each prompt its responses, in the order of the seeds.
     """
     prompt_of_row = torch.tensor([i for i, group in enumerate(seeds) for _ in group], device=vlm.device)
-    if vlm.family == "other":  # see `repeated`
+    if not vlm.family.shares_prompts:  # see `repeated`
         if len(prompts) > 1:
             return [sample(vlm, [prompt], [group], sampling)[0] for prompt, group in zip(prompts, seeds, strict=True)]
         prompts = [prompts[0]] * len(prompt_of_row)

@@ -23,14 +23,16 @@ from rilctl.models.shared_prefix.flash import Padding, flash, flash_backward, fl
 
 NAME = "rilctl_shared_prompt"
 """Of our attention; without a mask function of that name, the library builds no mask."""
-LANGUAGE_MODELS = ("qwen2", "qwen3", "llama", "qwen2_5_vl_text", "qwen3_vl_text")
-"""Those whose attention is softmax(q k) v over all earlier tokens, and nothing else."""
+
+
+def is_plain(vlm: Vlm) -> bool:
+    """Whether the language model is one of its family's `plain_language_models`."""
+    return vlm.model.config.get_text_config().model_type in vlm.family.plain_language_models
 
 
 def can_share(vlm: Vlm, cache: Any) -> bool:
     """Whether the model's attention can be put together from parts."""
-    is_known = vlm.model.config.get_text_config().model_type in LANGUAGE_MODELS
-    return is_known and all(type(layer) is DynamicLayer for layer in cache.layers)
+    return is_plain(vlm) and all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 def can_learn_shared(vlm: Vlm, cache: Any) -> bool:

@@ -11,15 +11,15 @@ from typing import Any
 from torch import Tensor
 
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.shared_prefix.attention import LANGUAGE_MODELS
+from rilctl.models.shared_prefix.attention import is_plain
 
 
 @contextmanager
 def last_layer_at(vlm: Vlm, token_N: Tensor | None = None) -> Iterator[None]:
     """Forward passes in it give the right hidden state at one token of each row; at others, what it is nobody knows.
 
-    In the layers of `LANGUAGE_MODELS` two linear parts are added to the residual stream. Each gets the wanted token
-    alone, and what it gives is added to all of them. For other models this changes nothing.
+    In the layers of `plain_language_models` two linear parts are added to the residual stream. Each gets the wanted
+    token alone, and what it gives is added to all of them. For other models this changes nothing.
 
     Args:
         vlm: the model.
@@ -34,7 +34,7 @@ def last_layer_at(vlm: Vlm, token_N: Tensor | None = None) -> Iterator[None]:
         return (values_NTH.gather(1, index_N1H), *arguments[1:])
 
     parts = []
-    if vlm.model.config.get_text_config().model_type in LANGUAGE_MODELS:
+    if is_plain(vlm):
         layer = vlm.model.get_decoder().layers[-1]
         parts = [layer.self_attn.o_proj, layer.mlp]
     hooks = [part.register_forward_pre_hook(at) for part in parts]

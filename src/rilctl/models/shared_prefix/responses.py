@@ -92,7 +92,7 @@ def _every_hidden(
     mask_NR: Tensor,
     prefix: Prefix | None = None,
 ) -> Tensor:
-    if prefix is None and vlm.family == "other":
+    if prefix is None and not vlm.family.shares_prompts:
         return repeated_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
     if prefix is None and len(prompts) == len(token_ids_NR):
         with recomputing(vlm):
@@ -107,7 +107,7 @@ def _last_hidden(
     vlm: Vlm, prompts: Sequence[EncodedPrompt], prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor
 ) -> Tensor:
     num_N = mask_NR.sum(1)
-    is_whole = vlm.family == "other" or _is_one_sequence(vlm, prompts, prompt_of_row_N, token_ids_NR)
+    is_whole = not vlm.family.shares_prompts or _is_one_sequence(vlm, prompts, prompt_of_row_N, token_ids_NR)
     if is_whole or not bool(num_N.all()):
         hidden_NSH = _every_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
         return hidden_NSH[torch.arange(len(num_N), device=num_N.device), num_N]

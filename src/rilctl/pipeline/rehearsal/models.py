@@ -12,6 +12,7 @@ from rilctl.artifacts.model_files import read_texts, write_texts
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
 from rilctl.errors import RilctlError
+from rilctl.models.families.table import FAMILIES, family_of
 from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.source import find_local
 from rilctl.models.loaded.vlm import load_vlm
@@ -30,7 +31,8 @@ _VISION = {
 }
 _MAX_TOKENS = 8192
 """The pocket shapes are for short questions; a user's may be long."""
-_SHAPES: dict[str, ShapeName] = {"qwen2_5_vl": "pocket-teacher-qwen", "internvl": "pocket-teacher-internvl"}
+_SHAPE: ShapeName = "pocket-teacher-qwen"
+"""Of models whose family has no pocket shape, or isn't known."""
 
 
 def build_small(name: str, revision: str | None, directory: Path, *, base_dir: Path, seed: int) -> str:
@@ -83,7 +85,7 @@ def _from_family(name: str, directory: Path) -> str:
     """The pocket shape of the family, made for longer questions."""
     known = MODELS.get(name) or next((model for model in MODELS.values() if model.model == name), None)
     family = known.family if known else "qwen2_5_vl"
-    write_shape(_SHAPES.get(family, "pocket-teacher-qwen"), directory)
+    write_shape(FAMILIES[family].pocket or _SHAPE, directory)
     config = json.loads((directory / "config.json").read_text())
     for part in (config, config.get("text_config", {})):
         part["tie_word_embeddings"] = False
@@ -109,11 +111,7 @@ def shrink_config(config: dict[str, Any]) -> dict[str, Any]:
     vision = small.get("vision_config")
     if vision:
         vision |= {key: value for key, value in _VISION.items() if key in vision}
-        if "embed_dim" in vision:  # Qwen2-VL calls its own width that, and the language model's `hidden_size`
-            vision |= {"embed_dim": 64, "hidden_size": _HIDDEN}
-        for key, places in (("fullatt_block_indexes", [1]), ("deepstack_visual_indexes", [0])):
-            if vision.get(key):
-                vision[key] = places
+    family_of(small).shrink(small)
     return small
 
 
@@ -131,11 +129,6 @@ def _shrink_text(text: dict[str, Any]) -> None:
         text["max_window_layers"] = _LAYERS
     if text.get("layer_types"):
         text["layer_types"] = text["layer_types"][:_LAYERS]
-    rope = text.get("rope_parameters") or {}
-    if "mrope_section" in rope:
-        half = _HIDDEN // _HEADS // 2
-        side = 3 * half // 8  # as 16, 24, 24 of the Qwen models' 64
-        rope["mrope_section"] = [half - 2 * side, side, side]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

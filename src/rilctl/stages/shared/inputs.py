@@ -112,8 +112,8 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
         ArtifactError: an artifact of another kind, half-written or changed since it was written.
     """
     source = find_model(config.model, revision=config.revision, base_dir=context.base_dir)
-    context.reporter.say(f"{role.replace(':', ' ')}: {source.name} ({source.family})")
-    if source.family == "other":
+    context.reporter.say(f"{role.replace(':', ' ')}: {source.name} ({source.family.name})")
+    if not source.family.shares_prompts:
         context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
     if (source.path / MANIFEST).is_file():
         return weights_entry(role, resolve(source.path, "student"))

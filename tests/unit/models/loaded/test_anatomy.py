@@ -6,6 +6,7 @@ import pytest
 
 from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError
+from rilctl.models.families.table import FAMILIES
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.anatomy import read_anatomy
 
@@ -29,12 +30,12 @@ def test_parameters_are_those_of_the_model(load: LoadVlm, model_dirs: dict[str, 
 
 
 def test_a_picture_has_as_many_patches_for_each_token(model_dirs: dict[str, Path]) -> None:
-    assert read_anatomy(model_dirs["pocket-student"], "qwen2_5_vl").patches_per_token == 4
-    assert read_anatomy(model_dirs["pocket-teacher-internvl"], "internvl").patches_per_token == 4
-    assert read_anatomy(model_dirs["llava"], "llava").patches_per_token == 1
+    assert read_anatomy(model_dirs["pocket-student"], FAMILIES["qwen2_5_vl"]).patches_per_token == 4
+    assert read_anatomy(model_dirs["pocket-teacher-internvl"], FAMILIES["internvl"]).patches_per_token == 4
+    assert read_anatomy(model_dirs["llava"], FAMILIES["llava"]).patches_per_token == 1
 
 
 def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl", "text_config": {"hidden_size": -1}}')
     with pytest.raises(ModelError, match="describes no model"):
-        read_anatomy(tmp_path, "qwen2_5_vl")
+        read_anatomy(tmp_path, FAMILIES["qwen2_5_vl"])

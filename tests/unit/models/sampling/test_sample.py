@@ -1,6 +1,7 @@
 """Sampling: exact token ids, one seed per row, bans, early ends."""
 
 import math
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -9,7 +10,6 @@ import torch
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.prompts.encode import encode_prompt
 from rilctl.models.sampling.sample import keep_top, penalize, pick, sample
-from rilctl.models.shared_prefix import attention as shared_prompt
 from rilctl.testing.ragged import FAMILIES
 from rilctl.testing.sampler_contract import CHECKS, two_prompts
 
@@ -21,14 +21,15 @@ def test_the_contract(family, check, load):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
+def test_a_prompt_s_cache_may_be_shared_or_copied(family, load):
     vlm = load(family)
     prompts = two_prompts(vlm)
     seeds = [list(range(40)), list(range(40, 60))]
     vlm.stop_ids = tuple(range(300, 340))  # so that some rows leave early
     shared = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
     assert len({len(row.token_ids) for group in shared for row in group}) > 1
-    monkeypatch.setattr(shared_prompt, "LANGUAGE_MODELS", ())
+    unlike = replace(vlm.family, plain_language_models=())
+    vlm.source = replace(vlm.source, family=unlike)
     copied = sample(vlm, prompts, seeds, SamplingConfig(max_new_tokens=12))
     for ours, theirs in zip(chain(*shared), chain(*copied), strict=True):
         assert ours.token_ids == theirs.token_ids
@@ -39,7 +40,7 @@ def test_a_prompt_s_cache_may_be_shared_or_copied(family, load, monkeypatch):
 def test_special_tokens_can_t_be_sampled_even_where_the_model_wants_nothing_else(family, load):
     vlm = load(family)
     wanted = [vlm.tokenizer.convert_tokens_to_ids(t) for t in ("<|im_start|>", "<|endoftext|>")]
-    if vlm.family != "text":
+    if vlm.family.sees_pictures:
         wanted.append(vlm.model.config.image_token_id)
     assert set(wanted) <= set(vlm.banned_ids)
     with torch.no_grad():

@@ -96,7 +96,7 @@ def test_logprobs_equal_the_library_s_forward_of_each_row_alone(family, load):
         prompt, response = prompts[prompt_index], ids_NR[row][mask_NR[row]]
         ids = torch.cat([prompt.token_ids_P, response])[None]
         types = torch.cat([prompt.type_ids_P, torch.zeros_like(response)])[None]
-        extra = {"mm_token_type_ids": types} if vlm.family in ("qwen2_5_vl", "qwen3_vl") else {}
+        extra = {vlm.family.types_argument: types} if vlm.family.types_argument else {}
         logits = vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **extra, **prompt.features).logits[0]
         expected = logits[len(prompt.token_ids_P) - 1 : -1].log_softmax(-1).gather(-1, response[:, None])[:, 0]
         torch.testing.assert_close(ours[row][mask_NR[row]], expected, rtol=0, atol=1e-5)

@@ -46,7 +46,7 @@ def order(named: Sequence[tuple[str, nn.Parameter]], loss: Callable[[], Tensor])
 
 
 def stand_in(vlm: Vlm, *, sees_pictures: bool) -> Any:
-    return encode_prompt(vlm, "", [Image.new("RGB", (56, 56))] if sees_pictures and vlm.family != "text" else [])
+    return encode_prompt(vlm, "", [Image.new("RGB", (56, 56))] if sees_pictures and vlm.family.sees_pictures else [])
 
 
 def in_turn(vlm: Vlm, way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[bool, list[str]]]]:
@@ -68,10 +68,10 @@ WAYS = pytest.mark.parametrize("way", ["plain", "checkpointing"])
 def test_of_a_policy(family: str, way: str, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm = load(family)
     vlm.stand_in = stand_in(vlm, sees_pictures=True)
-    orders = []
+    orders, can_see = [], vlm.family.sees_pictures
     for groups in in_turn(vlm, way, monkeypatch):
         prompts = [
-            encode_prompt(vlm, f"what is it? {index}", [noise(index)] if has_picture and vlm.family != "text" else [])
+            encode_prompt(vlm, f"what is it? {index}", [noise(index)] if has_picture and can_see else [])
             for index, (has_picture, _) in enumerate(groups)
         ]
         rows = [[5 + len(text), 6, 7, 8][: max(1, len(text) % 5)] for _, texts in groups for text in texts]
@@ -89,10 +89,10 @@ def test_of_a_discriminator(family: str, sees: Any, way: str, load: Any, monkeyp
     vlm = load(family)
     disc = Discriminator(vlm, DiscriminatorCard(input=sees, loss="bce", base_digest=""))
     vlm.stand_in = stand_in(vlm, sees_pictures=disc.sees_pictures)
-    orders = []
+    orders, can_see = [], vlm.family.sees_pictures
     for groups in in_turn(vlm, way, monkeypatch):
         rows = [
-            DiscriminatorRow(f"what is it? {index}", (PICTURE,) if has_picture and vlm.family != "text" else (), text)
+            DiscriminatorRow(f"what is it? {index}", (PICTURE,) if has_picture and can_see else (), text)
             for index, (has_picture, texts) in enumerate(groups)
             for text in texts
         ]

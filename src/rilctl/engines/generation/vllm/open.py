@@ -156,8 +156,9 @@ def _reader(encoder: Encoder, prompts: PromptCache, engine: VllmConfig) -> Reade
     config = AutoConfig.from_pretrained(path)
     has_file = (path / "generation_config.json").is_file()
     generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
-    stops = stop_ids(encoder.tokenizer, generation.eos_token_id, path)
-    banned = banned_ids(encoder.tokenizer, config, stops, int(config.get_text_config().vocab_size))
+    stops = stop_ids(encoder.tokenizer, generation.eos_token_id, encoder.source)
+    num_logits = int(config.get_text_config().vocab_size)
+    banned = banned_ids(encoder.tokenizer, config, stops, num_logits, encoder.family)
     return Reader(encoder, prompts, stops, banned, engine.max_images if isinstance(engine, VllmEngineConfig) else None)
 
 

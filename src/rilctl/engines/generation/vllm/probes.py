@@ -49,7 +49,7 @@ def make_probes(reader: Reader, look: int, room_tokens: int) -> list[Probe]:
     Returns:
         As many as `NUM_PROBES`.
     """
-    picture = [] if reader.encoder.family == "text" else [_picture(reader, _side_px(reader), look)]
+    picture = [_picture(reader, _side_px(reader), look)] if reader.encoder.family.sees_pictures else []
     made = [
         _encoded(reader, f"What is in picture {look}?" + _SENTENCE * num, images)
         for num in _NUM_SENTENCES
@@ -73,7 +73,7 @@ def _encoded(
 
 def picture_probe(reader: Reader) -> Probe:
     """A question about a picture that is cut and resized, of a family whose pictures vLLM cuts and resizes."""
-    images = [] if reader.encoder.family == "text" else [_picture(reader, _RESIZED_PX, 0)]
+    images = [_picture(reader, _RESIZED_PX, 0)] if reader.encoder.family.sees_pictures else []
     prompt, token_ids, pictures = _encoded(reader, "What is in the picture?", images)
     return Probe(prompt, Ask(token_ids, pictures, seed=7))
 

@@ -14,8 +14,6 @@ from rilctl.models.loaded.processor import EncodedPrompt, Encoder
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import chat_text, decode_response
 
-_RESIZE_ONLY = ("qwen2_5_vl", "qwen3_vl")
-"""Families whose image processor makes one picture of another size, and nothing else before it cuts patches."""
 _NO_LOGPROB = -9999.0
 """What vLLM's server says instead of minus infinity and NaN."""
 
@@ -62,7 +60,8 @@ class Reader:
     def token_ids(self, question: str, num_images: int) -> tuple[int, ...]:
         """The prompt before placeholders are expanded."""
         text = chat_text(self.encoder, question, num_images)
-        return tuple(self.encoder.tokenizer(text, add_special_tokens=num_images > 0)["input_ids"])
+        begins = num_images > 0 and not self.encoder.family.template_begins  # as `encode_text` reads it
+        return tuple(self.encoder.tokenizer(text, add_special_tokens=begins)["input_ids"])
 
     def check_prompt(self, prompt: EncodedPrompt, answer: Answer) -> None:
         """Raise `EngineError` if vLLM read another prompt than ours."""
@@ -108,12 +107,7 @@ class Reader:
 
     def _final_sizes(self, num_images: int, prompt: EncodedPrompt) -> list[tuple[int, int] | None]:
         """Width and height of each picture's patches together; None where vLLM would resize that size again."""
-        if not num_images or self.encoder.family not in _RESIZE_ONLY:
+        sent_sizes = self.encoder.family.sent_sizes
+        if not num_images or sent_sizes is None:
             return [None] * num_images
-        processor = self.encoder.processor.image_processor
-        sizes: list[tuple[int, int] | None] = []
-        for _, rows, columns in prompt.features["image_grid_thw"].tolist():
-            height, width = rows * processor.patch_size, columns * processor.patch_size
-            is_final = processor.get_number_of_image_patches(height, width, {}) == rows * columns
-            sizes.append((width, height) if is_final else None)
-        return sizes
+        return sent_sizes(self.encoder.processor, prompt.features)

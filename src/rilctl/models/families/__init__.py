@@ -1,0 +1,1 @@
+"""What sets one family of models apart from another: a file for each."""

@@ -1,0 +1,33 @@
+"""Families that we know nothing of: their own files name the processor, and the prompt is repeated for each row."""
+
+from typing import Any
+
+from rilctl.models.families.qwen_vl import shrink_places, shrink_rope
+from rilctl.models.families.record import Family
+
+
+def _merged_patches(config: Any) -> int:
+    """By the names that configurations have for it."""
+    merge = getattr(getattr(config, "vision_config", None), "spatial_merge_size", None)
+    if merge is None:
+        merge = round(1 / getattr(config, "downsample_ratio", 1.0))
+    return int(merge) ** 2
+
+
+def _shrink(config: dict[str, Any]) -> None:
+    shrink_rope(config)
+    shrink_places(config, "fullatt_block_indexes", [1])
+    shrink_places(config, "deepstack_visual_indexes", [0])
+    vision = config.get("vision_config") or {}
+    if "embed_dim" in vision:  # Qwen2-VL calls its own width that, and the language model's `hidden_size`
+        vision |= {"embed_dim": 64, "hidden_size": config["text_config"]["hidden_size"]}
+
+
+FAMILY = Family(
+    name="other",
+    model_types=(),
+    shares_prompts=False,
+    plain_language_models=("qwen2", "qwen3", "llama", "qwen2_5_vl_text", "qwen3_vl_text"),
+    patches_per_token=_merged_patches,
+    shrink=_shrink,
+)

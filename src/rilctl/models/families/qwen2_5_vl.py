@@ -1,0 +1,26 @@
+"""Qwen2.5-VL."""
+
+from typing import Any
+
+from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_places, shrink_rope, sizes_of_grids
+from rilctl.models.families.record import Family
+
+
+def _shrink(config: dict[str, Any]) -> None:
+    shrink_rope(config)
+    shrink_places(config, "fullatt_block_indexes", [1])
+
+
+FAMILY = Family(
+    name="qwen2_5_vl",
+    model_types=("qwen2_5_vl",),
+    processor="Qwen2_5_VLProcessor",
+    positions=MRope(),
+    types_argument="mm_token_type_ids",
+    plain_language_models=("qwen2_5_vl_text",),
+    patches_per_token=merged_patches,
+    has_gated_vision=True,
+    sent_sizes=sizes_of_grids,
+    shrink=_shrink,
+    pocket="pocket-teacher-qwen",
+)

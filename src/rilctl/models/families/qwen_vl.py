@@ -1,0 +1,72 @@
+"""What Qwen's families with a vision tower have in common.
+
+Shapes: B prompts, P prompt tokens, N rows, R response tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from rilctl.models.families.record import InOrder
+
+
+@dataclass(frozen=True)
+class MRope(InOrder):
+    """An image's tokens are counted by height and width (M-RoPE): the next position isn't the number of tokens.
+
+    Positions have a first dimension of three: time, height and width.
+    """
+
+    def of_prompts(
+        self, backbone: Any, ids_BP: Tensor, mask_BP: Tensor, types_BP: Tensor, features: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """See `Positions`."""
+        in_order_BP, lengths_B = super().of_prompts(backbone, ids_BP, mask_BP, types_BP, features)
+        if "image_grid_thw" not in features:
+            return in_order_BP.expand(3, -1, -1), lengths_B
+        positions_3BP, deltas_B1 = backbone.get_rope_index(
+            ids_BP,
+            mm_token_type_ids=types_BP,
+            image_grid_thw=features["image_grid_thw"],
+            attention_mask=mask_BP,
+        )
+        return positions_3BP, lengths_B + deltas_B1.view(-1)
+
+    def of_responses(self, next_position_N: Tensor, num_tokens: int) -> Tensor:
+        """See `Positions`."""
+        return super().of_responses(next_position_N, num_tokens).expand(3, -1, -1)
+
+
+def merged_patches(config: Any) -> int:
+    """Patches that become one token: a square of `spatial_merge_size`."""
+    return int(config.vision_config.spatial_merge_size) ** 2
+
+
+def sizes_of_grids(processor: Any, features: Mapping[str, Tensor]) -> list[tuple[int, int] | None]:
+    """Width and height of each picture's patches together; None where that size would be changed again."""
+    pixels = processor.image_processor
+    sizes: list[tuple[int, int] | None] = []
+    for _, rows, columns in features["image_grid_thw"].tolist():
+        height, width = rows * pixels.patch_size, columns * pixels.patch_size
+        is_final = pixels.get_number_of_image_patches(height, width, {}) == rows * columns
+        sizes.append((width, height) if is_final else None)
+    return sizes
+
+
+def shrink_rope(config: dict[str, Any]) -> None:
+    """Let M-RoPE's sections fit the heads of a configuration that was made small."""
+    text = config.get("text_config") or config
+    rope = text.get("rope_parameters") or {}
+    if "mrope_section" in rope:
+        half = text["hidden_size"] // text["num_attention_heads"] // 2
+        side = 3 * half // 8  # as 16, 24, 24 of the large models' 64
+        rope["mrope_section"] = [half - 2 * side, side, side]
+
+
+def shrink_places(config: dict[str, Any], name: str, places: list[int]) -> None:
+    """Indexes of layers of the vision tower, where it has any."""
+    vision = config.get("vision_config") or {}
+    if vision.get(name):
+        vision[name] = places

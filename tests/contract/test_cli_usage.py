@@ -11,7 +11,9 @@ import pytest
 
 from rilctl.cli.app import app
 from rilctl.cli.reference import commands, help_text, render
+from rilctl.config.algorithms import ALGORITHMS
 
+ALGORITHM_NAMES = ", ".join(f"`{name}`" for name in ALGORITHMS)
 HEAVY = ("torch", "transformers", "datasets", "peft", "pydantic", "rich", "numpy", "pyarrow")
 
 
@@ -74,7 +76,7 @@ def test_the_reference_has_a_section_for_each_command() -> None:
         ("artifacts show", "error: missing argument `DIR`\nhint: `rilctl artifacts show --help`\n"),
         (
             "train --algorithm rill",
-            "error: invalid value for `--algorithm`: `rill` is not one of `ril`, `dr_grpo`, `grpo`, `gail`\n"
+            f"error: invalid value for `--algorithm`: `rill` is not one of {ALGORITHM_NAMES}\n"
             "hint: `rilctl train --help`\n",
         ),
         ("train nope.toml", "error: no recipe `nope.toml`\nhint: recipes are files that end in .toml\n"),

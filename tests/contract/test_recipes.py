@@ -109,7 +109,8 @@ def test_the_papers_values(published: Path) -> None:
     assert (train.num_student_rows, train.num_teacher_rows, train.questions_per_step) == (4, 4, 4 * 6 * 6)
     assert train.num_steps == 1000 and train.sampler_correction.enabled is False
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty) == (1.0, 0.95, 50, 1.05)
-    assert (algorithm.clip_eps, algorithm.kl_beta, algorithm.kl_rows) == (0.2, 0.01, "all")
+    assert (algorithm.clip_low, algorithm.clip_high) == (0.2, 0.2)
+    assert (algorithm.kl_beta, algorithm.kl_rows) == (0.01, "all")
     assert (algorithm.policy_updates, algorithm.disc_updates) == (1, 1)
     assert (train.optim.lr, train.discriminator.optim.lr, train.optim.lr_end) == (1e-6, 1e-6, None)
     assert plans["train"]["work"]["judge_calls"] > plans["train"]["work"]["rollouts"]

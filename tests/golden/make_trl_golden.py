@@ -34,8 +34,6 @@ CASES: dict[str, dict[str, Any]] = {
     "dr_grpo clipped": {"loss_type": "dr_grpo", "beta": 0.0, "frozen": True},
     "dr_grpo clipped, KL": {"loss_type": "dr_grpo", "beta": 0.04, "frozen": True},
     "dr_grpo clipped, sequence ratio": {"loss_type": "dr_grpo", "beta": 0.04, "frozen": True, "level": "sequence"},
-    "dr_grpo on policy, corrected KL": {"loss_type": "dr_grpo", "beta": 0.04, "frozen": False, "corrected": True},
-    "grpo clipped, corrected KL": {"loss_type": "grpo", "beta": 0.04, "frozen": True, "corrected": True},
     "grpo on policy": {"loss_type": "grpo", "beta": 0.0, "frozen": False},
     "grpo clipped, KL": {"loss_type": "grpo", "beta": 0.04, "frozen": True},
 }
@@ -56,9 +54,7 @@ class LogitsModel(torch.nn.Module):
         return SimpleNamespace(log_probs=logprobs_BR, entropy=entropy_BR)
 
 
-def make_trainer(
-    directory: str, loss_type: str, beta: float, level: str = "token", corrected: bool = False, **_: Any
-) -> trl.GRPOTrainer:
+def make_trainer(directory: str, loss_type: str, beta: float, level: str = "token", **_: Any) -> trl.GRPOTrainer:
     """A real trainer with a minute model; its rollouts and rewards are scripted through TRL's own hooks."""
     words = Tokenizer(models.WordLevel({f"w{i}": i for i in range(VOCABULARY)}, unk_token="w0"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -71,7 +67,7 @@ def make_trainer(
         output_dir=directory, use_cpu=True, bf16=False, report_to=[], loss_type=loss_type, beta=beta, epsilon=0.2,
         scale_rewards="group" if loss_type == "grpo" else "none", importance_sampling_level=level,
         num_generations=GROUP_SIZE, per_device_train_batch_size=GROUP_SIZE * NUM_GROUPS,
-        max_completion_length=MAX_TOKENS, temperature=TEMPERATURE, use_bias_correction_kl=corrected,
+        max_completion_length=MAX_TOKENS, temperature=TEMPERATURE, use_bias_correction_kl=False,
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(directory)  # the trainer loads its reference from the same place
     return trl.GRPOTrainer(

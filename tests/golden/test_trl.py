@@ -56,14 +56,14 @@ def test_loss_gradient_and_metrics(case):
         "teacher_mask_B": torch.zeros(num_rows, dtype=torch.bool),
         "rewarded_mask_B": torch.ones(num_rows, dtype=torch.bool),  # TRL's rows without a reward still pay KL
     }
-    options = {"clip_eps": GOLDEN["clip_eps"], "ratio_level": case.get("level", "token")}
+    clip = {"clip_low": GOLDEN["clip_eps"], "clip_high": GOLDEN["clip_eps"]}
+    options = {**clip, "ratio_level": case.get("level", "token")}
     loss = policy_loss(
         **batch,
         **options,
         kl_beta=case["beta"],
         denominator=num_rows * (GOLDEN["max_tokens"] if case["loss_type"] == "dr_grpo" else 1),
-        kl_bias_correction=case.get("corrected", False),
-        loss_weighting=case["loss_type"],
+        loss_weighting="token" if case["loss_type"] == "dr_grpo" else "row",
     )
     metrics = policy_means({name: value.item() for name, value in policy_sums(**batch, **options).items()})
     loss.backward()
@@ -74,7 +74,7 @@ def test_loss_gradient_and_metrics(case):
     # TRL averages what it logs in float32
     mean_entropy = distribution(logits_BRV)[1][RESPONSE_MASK_BR].mean().item()
     assert mean_entropy == pytest.approx(case["entropy"], rel=1e-6)
-    if case["beta"] and not case.get("corrected"):  # TRL logs the corrected KL, we log k3
+    if case["beta"]:
         assert metrics["student_kl"] == pytest.approx(case["kl"], rel=1e-6)
     if case["frozen"] and case.get("level") != "sequence":  # TRL counts responses there, we count tokens
         assert metrics["student_clip_fraction"] == pytest.approx(case["clip_fraction"], rel=1e-6)

@@ -19,14 +19,17 @@ from rilctl.algorithms.sampler_weights import sampler_metrics, sampler_weights
 from rilctl.algorithms.statistics import mean_interval, paired_difference, wilson_interval
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
+CLIP = {"clip_low": 0.2, "clip_high": 0.2}
 SEEDS = st.integers(0, 2**32)
 POLICY_OPTIONS = st.fixed_dictionaries(
     {
         "ratio_level": st.sampled_from(["token", "sequence"]),
         "teacher_rows": st.sampled_from(["plain", "shaped"]),
         "kl_rows": st.sampled_from(["student", "all"]),
-        "kl_bias_correction": st.booleans(),
-        "loss_weighting": st.sampled_from(["dr_grpo", "grpo"]),
+        "objective": st.sampled_from(["clipped_ratio", "clipped_weight"]),
+        "loss_weighting": st.sampled_from(["token", "row"]),
+        "clip_low": st.sampled_from([3e-4, 0.2, 1.0]),
+        "clip_high": st.sampled_from([4e-4, 0.28, 4.0]),
     }
 )
 
@@ -55,11 +58,11 @@ def loss_and_grad(batch, **options):
     """The loss, its gradient, and the sums that are logged."""
     policy_BR = batch["policy_logprobs_BR"].clone().requires_grad_()
     batch = {**batch, "policy_logprobs_BR": policy_BR}
-    loss = policy_loss(**batch, **{"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 13.0, **options})
+    loss = policy_loss(**batch, **{**CLIP, "kl_beta": 0.3, "denominator": 13.0, **options})
     loss.backward()
-    shared = ("ratio_level", "teacher_rows", "kl_rows", "weights_BR")
+    shared = (*CLIP, "ratio_level", "teacher_rows", "kl_rows", "objective", "weights_BR")
     own = {name: value for name, value in options.items() if name in shared}
-    return loss.detach(), policy_BR.grad, policy_sums(**batch, clip_eps=0.2, **own)
+    return loss.detach(), policy_BR.grad, policy_sums(**batch, **CLIP | own)
 
 
 @always(SEEDS, POLICY_OPTIONS, st.integers(1, 9))
@@ -110,10 +113,10 @@ def test_policy_padding_changes_nothing(seed, options, width, on_the_left):
     torch.testing.assert_close(padded[2], metrics, **EXACT)
 
 
-@always(SEEDS, st.sampled_from(["token", "sequence"]))
-def test_policy_first_update_is_advantage_times_gradient_for_every_row(seed, ratio_level):
+@always(SEEDS, st.sampled_from(["token", "sequence"]), st.sampled_from(["clipped_ratio", "clipped_weight"]))
+def test_policy_first_update_is_advantage_times_gradient_for_every_row(seed, ratio_level, objective):
     batch = policy_batch(seed) | {"frozen_logprobs_BR": None}
-    _, grad_BR, _ = loss_and_grad(batch, kl_beta=0.0, ratio_level=ratio_level)
+    _, grad_BR, _ = loss_and_grad(batch, kl_beta=0.0, ratio_level=ratio_level, objective=objective)
     counts_BR = batch["response_mask_BR"] & batch["rewarded_mask_B"][:, None]
     torch.testing.assert_close(grad_BR, -batch["advantages_B"][:, None] * counts_BR / 13.0, **EXACT)
 
@@ -130,7 +133,7 @@ def test_policy_frozen_at_the_policy_is_the_first_update(seed, options):
 def test_policy_kl_is_never_negative_and_zero_at_the_reference(seed, options):
     batch = policy_batch(seed)
     batch["advantages_B"].zero_()
-    assert loss_and_grad(batch, **options | {"kl_bias_correction": False})[0] >= 0
+    assert loss_and_grad(batch, **options)[0] >= 0
     loss, grad_BR, _ = loss_and_grad(batch | {"ref_logprobs_BR": batch["policy_logprobs_BR"]}, **options)
     assert loss == 0
     assert grad_BR.abs().max() <= 1e-15
@@ -255,9 +258,11 @@ def test_similarity_rewards(seed, disc_loss, shift):
 @always(SEEDS)
 def test_ril_is_the_sum_of_its_parts(seed):
     similarity, answer = (MaskedRewards((r > 1).double(), m) for r, m in (reward_batch(seed), reward_batch(seed + 1)))
-    total = combine_rewards(similarity, answer, "ril")
+    total = combine_rewards({"similarity": similarity, "answer": answer})
     assert total.rewarded_mask_BG.equal(similarity.rewarded_mask_BG & answer.rewarded_mask_BG)
-    alone = [combine_rewards(similarity, answer, name).rewards_BG for name in ("gail", "dr_grpo")]
+    alone = [
+        combine_rewards({name: part}).rewards_BG for name, part in (("similarity", similarity), ("answer", answer))
+    ]
     assert total.rewards_BG.equal((alone[0] + alone[1]) * total.rewarded_mask_BG)
 
 

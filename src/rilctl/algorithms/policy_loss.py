@@ -10,6 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rilctl.algorithms.objectives import OBJECTIVES
+from rilctl.algorithms.weighting import WEIGHTINGS
+
 LUFFY_GAMMA = 0.1
 """Of the shaping p / (p + gamma), LUFFY (2504.14945)."""
 
@@ -23,41 +26,42 @@ def policy_loss(
     teacher_mask_B: Tensor,
     rewarded_mask_B: Tensor,
     *,
-    clip_eps: float,
+    clip_low: float,
+    clip_high: float,
     kl_beta: float,
     denominator: float,
     ratio_level: Literal["token", "sequence"] = "token",
     teacher_rows: Literal["plain", "shaped"] = "plain",
     kl_rows: Literal["student", "all"] = "student",
-    kl_bias_correction: bool = False,
-    loss_weighting: Literal["dr_grpo", "grpo"] = "dr_grpo",
+    objective: str = "clipped_ratio",
+    loss_weighting: str = "token",
     weights_BR: Tensor | None = None,
 ) -> Tensor:
-    """`-sum over rows and tokens of [min(r A, clip(r, 1 - eps, 1 + eps) A) - beta KL] / denominator`, to be minimised.
+    """`-sum over rows and tokens of [objective - beta KL] / denominator`, to be minimised.
 
-    Sources: RIL (2510.19307), Dr.GRPO (2503.20783), GRPO (2402.03300); without teacher rows equal to TRL 1.16's
+    Sources: RIL (2510.19307), and those of the objectives and weightings; without teacher rows equal to TRL 1.16's
     `GRPOTrainer._compute_loss`. `r = exp(policy - frozen)`, the student's probabilities for teacher rows too. KL is k3,
     `exp(d) - d - 1` with `d = ref - policy` (Schulman, "Approximating KL Divergence").
 
     Args:
         policy_logprobs_BR: with gradient.
         frozen_logprobs_BR: of the policy before this batch's first update, same tokens. None: this is that update, so
-            r = 1 and a row's gradient is `-A grad policy`: imitation, weighted by advantage, in teacher rows.
+            r = 1 and a token's gradient is `-A grad policy`: imitation, weighted by advantage, in teacher rows.
         ref_logprobs_BR: of the reference; not read in rows that pay no KL. None: no KL, which needs `kl_beta` 0.
         advantages_B: higher is better.
         response_mask_BR: True for the response's tokens.
         teacher_mask_B: True for teacher rows.
         rewarded_mask_B: False for rows without a verdict and for skipped groups: they add neither objective nor KL.
-        clip_eps: range of the importance ratio.
+        clip_low: the objective bounds r below by 1 - clip_low.
+        clip_high: and above by 1 + clip_high.
         kl_beta: weight of the KL.
-        denominator: `dr_grpo`: all rows of the global batch (unrewarded ones too) times the token budget; `grpo`: all
-            rows of the global batch. Micro-batches that share it add up to the loss of one large batch.
+        denominator: what a function of `DENOMINATORS` makes of the global batch. Micro-batches that share it add up to
+            the loss of one large batch.
         ratio_level: `sequence`: r is the exponential of the response's mean log-ratio (GSPO, 2507.18071).
         teacher_rows: `shaped`: `p / (p + 0.1)`, p the policy's token probability, in place of r, unclipped (LUFFY).
         kl_rows: the rows that pay the KL.
-        kl_bias_correction: multiply the KL by r, which makes its gradient unbiased (DeepSeek-V3.2, 2512.02556; TRL
-            1.16's default; not in RIL).
-        loss_weighting: `grpo`: each row's sum is divided by its number of response tokens first.
+        objective: of `OBJECTIVES`.
+        loss_weighting: of `WEIGHTINGS`: what each row's sum is divided by first.
         weights_BR: of each token's objective, not of its KL, >= 0, as from `sampler_weights`. None: 1.
 
     Raises:
@@ -74,19 +78,16 @@ def policy_loss(
 
     frozen_BR = policy_BR.detach() if frozen_logprobs_BR is None else frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)
     ratio_BR = importance_ratios((policy_BR - frozen_BR).masked_fill(shaped_B1, 0.0), counts_BR, ratio_level)
-    clipped_BR = ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)
-    objective_BR = torch.minimum(ratio_BR * advantages_BR, clipped_BR * advantages_BR)
+    objective_BR, _ = OBJECTIVES[objective](ratio_BR, policy_BR, advantages_BR, 1 - clip_low, 1 + clip_high)
     probs_BR = policy_BR.exp()
     objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_BR, objective_BR)
 
     if ref_logprobs_BR is not None and kl_beta != 0:
         pays_BR = counts_BR if kl_rows == "all" else counts_BR & ~teacher_mask_B[:, None]
         kl_BR = k3(policy_BR.masked_fill(~pays_BR, 0.0), ref_logprobs_BR.masked_fill(~pays_BR, 0.0))
-        objective_BR = objective_BR - kl_beta * (ratio_BR if kl_bias_correction else 1.0) * kl_BR
+        objective_BR = objective_BR - kl_beta * kl_BR
 
-    row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1)
-    if loss_weighting == "grpo":
-        row_sums_B = row_sums_B / response_mask_BR.sum(dim=1).clamp(min=1)
+    row_sums_B = objective_BR.masked_fill(~counts_BR, 0.0).sum(dim=1) / WEIGHTINGS[loss_weighting](response_mask_BR)
     return -row_sums_B.sum() / denominator
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rilctl.algorithms.objectives import OBJECTIVES
 from rilctl.algorithms.policy_loss import importance_ratios, k3
 
 
@@ -23,10 +24,12 @@ def policy_sums(
     teacher_mask_B: Tensor,
     rewarded_mask_B: Tensor,
     *,
-    clip_eps: float,
+    clip_low: float,
+    clip_high: float,
     ratio_level: Literal["token", "sequence"] = "token",
     teacher_rows: Literal["plain", "shaped"] = "plain",
     kl_rows: Literal["student", "all"] = "student",
+    objective: str = "clipped_ratio",
     weights_BR: Tensor | None = None,
     of_students_BR: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
@@ -48,8 +51,8 @@ def policy_sums(
         log_ratio_BR = (policy_BR - frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)).masked_fill(shaped_B1, 0.0)
         ratio_BR = importance_ratios(log_ratio_BR, counts_BR, ratio_level)
         advantages_BR = advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)
-        outside_BR = (ratio_BR - ratio_BR.clamp(1 - clip_eps, 1 + clip_eps)) * advantages_BR > 0  # the clipped side
-        of_ratio_BR = {"importance_ratio": ratio_BR, "clip_fraction": outside_BR}
+        _, clipped_BR = OBJECTIVES[objective](ratio_BR, policy_BR, advantages_BR, 1 - clip_low, 1 + clip_high)
+        of_ratio_BR = {"importance_ratio": ratio_BR, "clip_fraction": clipped_BR}
         student_BR |= of_ratio_BR
         teacher_BR |= of_ratio_BR if teacher_rows == "plain" else {}
     if ref_logprobs_BR is not None:

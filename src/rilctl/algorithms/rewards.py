@@ -7,12 +7,11 @@ Shapes: B groups, G rows of the largest group (student and teacher rows in any o
 Sign: discriminator logits are high for students, so teacher-like means a low logit.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-
-RewardAlgorithm = Literal["ril", "dr_grpo", "grpo", "gail"]
 
 
 class MaskedRewards(NamedTuple):
@@ -55,29 +54,15 @@ def similarity_rewards(
     return MaskedRewards(((logits_BG < threshold_B1) & known_BG).to(logits_BG.dtype), known_BG)
 
 
-def combine_rewards(
-    similarity: MaskedRewards | None, answer: MaskedRewards | None, algorithm: RewardAlgorithm
-) -> MaskedRewards:
-    """The reward that an algorithm learns from; a row has one only if all parts of the sum exist.
+def combine_rewards(parts: Mapping[str, MaskedRewards]) -> MaskedRewards:
+    """The sum of an algorithm's rewards; a row has one only if all parts of the sum exist.
 
-    `ril`: similarity + answer, in {0, 1, 2} (RIL, 2510.19307); `dr_grpo`, `grpo`: answer only; `gail`: similarity
-    only. The part that an algorithm doesn't use may be None and never leaves a row without a reward.
+    RIL's (2510.19307) is similarity + answer, in {0, 1, 2}.
 
     Args:
-        similarity: what `similarity_rewards` returns.
-        answer: the judge's verdicts, 1 for right; no verdict is False in the mask, whatever the value there.
-        algorithm: which parts are summed.
-
-    Raises:
-        ValueError: a part that the algorithm needs is None.
+        parts: by name, at least one: what `similarity_rewards` returns; the judge's verdicts, 1 for right. No verdict
+            is False in the mask, whatever the value there.
     """
-    parts = {"similarity": similarity} if algorithm == "gail" else {"answer": answer}
-    if algorithm == "ril":
-        parts["similarity"] = similarity
-    missing = [name for name, part in parts.items() if part is None]
-    if missing:
-        raise ValueError(f"algorithm `{algorithm}` needs {' and '.join(missing)} rewards")
-    present = [part for part in parts.values() if part is not None]
-    mask_BG = torch.stack([part.rewarded_mask_BG for part in present]).all(dim=0)
-    total_BG = torch.stack([part.rewards_BG for part in present]).sum(dim=0)
+    mask_BG = torch.stack([part.rewarded_mask_BG for part in parts.values()]).all(dim=0)
+    total_BG = torch.stack([part.rewards_BG for part in parts.values()]).sum(dim=0)
     return MaskedRewards(torch.where(mask_BG, total_BG, 0.0), mask_BG)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes
+from rilctl.config.algorithms import AlgorithmName
 from rilctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def pretrain_disc(
 def train(
     recipes: Recipes = None,
     algorithm: Annotated[
-        Literal["ril", "dr_grpo", "grpo", "gail"] | None, typer.Option(help="RIL, or one of the paper's baselines.")
+        AlgorithmName | None, typer.Option(help="RIL, or another; `docs/recipe-reference.md` has the table.")
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
     overrides: Overrides = None,

@@ -62,8 +62,8 @@ def validate(layers: Layers) -> tuple[Recipe | None, tuple[Problem, ...]]:
 def _with_table_defaults(model: type[BaseModel], table: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Fill tables that a recipe gives in part: `[eval.engine]` with one key keeps `eval`'s own defaults for the others.
 
-    Pydantic alone would take the defaults of the engine's class there. A table of another `type` than the default's
-    is left alone.
+    Pydantic alone would take the defaults of the engine's class there. Only what such a default says itself is filled
+    in, since the class's own may depend on other keys. A table of another `type` than the default's is left alone.
     """
     filled = dict(table)
     for name, info in model.model_fields.items():
@@ -72,9 +72,10 @@ def _with_table_defaults(model: type[BaseModel], table: dict[str, JsonValue]) ->
         if not isinstance(value, dict):
             continue
         if isinstance(info.default, BaseModel):
-            default = info.default.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if value.get("type", default.get("type")) == default.get("type"):
-                value = _overlay(default, value)
+            said = info.default.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+            kind = getattr(info.default, "type", None)
+            if value.get("type", kind) == kind:
+                value = _overlay(said | ({"type": kind} if kind else {}), value)
         members = _models_in(info.annotation)
         filled[key] = _with_table_defaults(members[0], value) if len(members) == 1 else value
     return filled

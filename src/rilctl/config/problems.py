@@ -34,7 +34,12 @@ _BOUNDS = {
 def explain(error: ValidationError, layers: Layers) -> list[Problem]:
     """One problem for each complaint, in pydantic's order."""
     schema = Recipe.model_json_schema()
-    return [_problem(dict(details), layers, schema) for details in error.errors(include_url=False)]
+    complaints = error.errors(include_url=False)
+    return [
+        _problem(dict(details), layers, schema)
+        for details in complaints
+        if details["type"] != "default_factory_not_called"  # follows from another complaint
+    ]
 
 
 def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) -> Problem:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.layers import toml_key, toml_string
 from rilctl.config.recipe import Recipe
 
@@ -24,7 +25,7 @@ def render() -> str:
     schema = Recipe.model_json_schema()
     places: dict[str, list[str]] = {}
     _collect("", schema["properties"], schema["$defs"], places)
-    return "\n".join([_HEAD, *(_section(name, places, schema["$defs"]) for name in places)])
+    return "\n".join([_HEAD, *(_section(name, places, schema["$defs"]) for name in places), _algorithms()])
 
 
 def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, list[str]]) -> None:
@@ -52,6 +53,25 @@ def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:
     ]
     lines = [f"## {_title(name, places, tables)}", "", f"{text}{where}", ""]
     return "\n".join([*lines, "| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _algorithms() -> str:
+    """Each algorithm's record."""
+    lines = [
+        "## Algorithms",
+        "",
+        "What each `train.algorithm.name` is made of. [Method](method.md) has the equations.",
+        "",
+        "| name | about | rewards | advantage | objective | weighting | denominator | own keys |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    keys = ("teacher_rows", "ratio_level", "clip_low", "clip_high", "kl_beta")
+    for name, record in ALGORITHMS.items():
+        own = ", ".join(f"`{key} = {_toml(getattr(record, key))}`" for key in keys)
+        made_of = (record.advantage, record.objective, record.loss_weighting, record.denominator)
+        cells = (f"`{name}`", record.about, " + ".join(record.rewards), *(f"`{part}`" for part in made_of), own)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def _title(name: str, places: dict[str, list[str]], tables: Schema) -> str:
@@ -98,12 +118,19 @@ def _kind(node: Schema, places: dict[str, list[str]], tables: Schema) -> str:
 
 def _default(node: Schema, tables: Schema) -> str:
     value = node.get("default")
+    if "default_of" in node:
+        return f"that of `{node['default_of']}`"
     if value is None:
         return "absent"
     if isinstance(value, dict):  # only what differs from the table's own defaults
         own = tables[_tables_in(node)[0]]["properties"] if _tables_in(node) else {}
-        value = {k: v for k, v in value.items() if v is not None and own.get(k, {}).get("default") != v}
+        value = {k: v for k, v in value.items() if v is not None and not _is_own(own.get(k, {}), v)}
     return f"`{_toml(value)}`" if value or not isinstance(value, dict) else "its defaults"
+
+
+def _is_own(node: Schema, value: Any) -> bool:
+    """Whether a key has this value without being named."""
+    return "default_of" in node or node.get("default") == value
 
 
 def _meaning(node: Schema) -> str:

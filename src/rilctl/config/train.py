@@ -1,9 +1,10 @@
 """The `[train]` table: Algorithm 2 of the paper and its open choices."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rilctl.config.algorithms import ALGORITHMS, Algorithm, AlgorithmName, RatioLevel, TeacherRows
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -18,21 +19,28 @@ from rilctl.config.fields import (
 )
 from rilctl.schemas.base import StrictModel
 
-AlgorithmName = Literal["ril", "dr_grpo", "grpo", "gail"]
+
+def _own(key: str) -> Any:
+    """A field whose default is that of the algorithm's record; the recipe reference has a table of them."""
+    return Field(
+        default_factory=lambda found: getattr(ALGORITHMS[found["name"]], key), json_schema_extra={"default_of": "name"}
+    )
 
 
 class AlgorithmConfig(StrictModel):
     """Which rewards drive which loss."""
 
     name: AlgorithmName = "ril"
-    """`ril`: similarity + answer; `dr_grpo` and `grpo`: answer only; `gail`: similarity only."""
-    teacher_rows: Literal["plain", "shaped", "off"] = "plain"
+    """Rewards, advantage and loss: see the table of algorithms."""
+    teacher_rows: TeacherRows = _own("teacher_rows")
     """Teacher rows in the group: as the paper, with LUFFY's shaping p / (p + 0.1), or not at all."""
-    ratio_level: Literal["token", "sequence"] = "token"
+    ratio_level: RatioLevel = _own("ratio_level")
     """Importance ratio per token or per response."""
-    clip_eps: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Clipping range of the importance ratio."""
-    kl_beta: NonNegativeFloat = 0.01
+    clip_low: Annotated[float, Field(gt=0, le=1)] = _own("clip_low")
+    """The importance ratio is clipped below at 1 - `clip_low`; 1: not at all."""
+    clip_high: PositiveFloat = _own("clip_high")
+    """The importance ratio is clipped above at 1 + `clip_high`."""
+    kl_beta: NonNegativeFloat = _own("kl_beta")
     """Weight of the k3 KL to the reference; 0 loads no reference."""
     kl_rows: Literal["student", "all"] = "student"
     """k3 explodes on improbable teacher tokens; the paper takes all rows."""
@@ -44,14 +52,31 @@ class AlgorithmConfig(StrictModel):
     """Discriminator updates per batch (mu); 0 freezes it."""
 
     @property
+    def record(self) -> Algorithm:
+        """What the algorithm of this name is made of; where a key says otherwise, the key holds."""
+        return ALGORITHMS[self.name]
+
+    @property
     def uses_discriminator(self) -> bool:
         """Whether a similarity reward is part of the reward."""
-        return self.name in ("ril", "gail")
+        return "similarity" in self.record.rewards
 
     @property
     def uses_judge(self) -> bool:
         """Whether an answer reward is part of the reward."""
-        return self.name != "gail"
+        return "answer" in self.record.rewards
+
+    @property
+    def uses_teachers(self) -> bool:
+        """Whether cached teacher responses take part, for the policy or for the discriminator."""
+        return self.uses_discriminator or self.teacher_rows != "off"
+
+    @model_validator(mode="after")
+    def _no_teacher_rows(self) -> "AlgorithmConfig":
+        if self.record.teacher_rows == "off" and self.teacher_rows != "off":
+            able = ", ".join(f"`{name}`" for name, record in ALGORITHMS.items() if record.teacher_rows != "off")
+            raise ValueError(f"`{self.name}` has no teacher rows: leave `teacher_rows` out, or name one of {able}")
+        return self
 
 
 class SamplerCorrectionConfig(StrictModel):
@@ -148,6 +173,8 @@ class TrainConfig(StrictModel):
     def _groups(self) -> "TrainConfig":
         if self.algorithm.teacher_rows == "off" and self.algorithm.uses_discriminator and self.num_teacher_rows == 0:
             raise ValueError("the discriminator needs num_teacher_rows > 0, also where the policy learns from none")
+        if self.algorithm.uses_teachers and not self.algorithm.uses_discriminator and self.num_teacher_rows == 0:
+            raise ValueError(f"`{self.algorithm.name}` learns from teacher rows: num_teacher_rows must be > 0")
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature must be > 0: greedy rollouts of a group are all the same")
         return self

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.data.sample import ImageRef, Sample
 
 SEED = 14
@@ -18,10 +19,7 @@ OBJECTIVES = (
     "sft",
     "pretrain-disc bce",
     "pretrain-disc bradley-terry",
-    "train ril",
-    "train dr_grpo",
-    "train grpo",
-    "train gail",
+    *(f"train {name}" for name in ALGORITHMS),
 )
 STAGES = (0, 2, 3)
 NUM_RANKS = (1, 2, 3)
@@ -125,7 +123,7 @@ def _settings(dice: random.Random, objective: str) -> dict[str, Any]:
         return {"engine": engine, "loss": name, "input": sees}
     algorithm = {
         "name": name,
-        "teacher_rows": dice.choice(("plain", "shaped", "off")),
+        "teacher_rows": dice.choice(("plain", "shaped", "off")) if ALGORITHMS[name].teacher_rows != "off" else "off",
         "ratio_level": dice.choice(("token", "sequence")),
         "kl_beta": dice.choice((0.0, 0.05)),
         "kl_rows": dice.choice(("student", "all")),

@@ -167,7 +167,7 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
         logprobs = tuple(-0.1 * (1 + (token + index) % 5) for token in range(len(token_ids)))
         found.rows.append(Row("student", "student", text, token_ids, "stop", sampling_logprobs=logprobs))
     in_policy = config.algorithm.teacher_rows != "off"
-    for text in question.teachers if config.algorithm.uses_discriminator else ():
+    for text in question.teachers if config.algorithm.uses_teachers else ():
         token_ids = encode_response(policy, text, stopped=True)
         found.rows.append(Row("teacher", "teacher", text, token_ids, "stop", in_policy))
     return found

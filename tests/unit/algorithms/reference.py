@@ -55,13 +55,14 @@ class Row:
 def policy_loss(
     rows: Sequence[Row],
     *,
-    clip_eps: float,
+    clip_low: float,
+    clip_high: float,
     kl_beta: float,
     denominator: float,
     ratio_level: str,
     teacher_rows: str,
     kl_rows: str,
-    kl_bias_correction: bool,
+    objective: str,
     loss_weighting: str,
 ) -> float:
     total = 0.0
@@ -69,20 +70,20 @@ def policy_loss(
         if not row.is_rewarded or not row.policy:
             continue
         log_ratios = [p - f for p, f in zip(row.policy, row.frozen, strict=True)]
-        objective = 0.0
+        total_of_row = 0.0
         for token, (policy, ref) in enumerate(zip(row.policy, row.ref, strict=True)):
             log_ratio = log_ratios[token] if ratio_level == "token" else math.fsum(log_ratios) / len(log_ratios)
             ratio = math.exp(log_ratio)
-            clipped = min(max(ratio, 1 - clip_eps), 1 + clip_eps)
+            clipped = min(max(ratio, 1 - clip_low), 1 + clip_high)
             if row.is_teacher and teacher_rows == "shaped":
-                objective += math.exp(policy) / (math.exp(policy) + 0.1) * row.advantage
+                total_of_row += math.exp(policy) / (math.exp(policy) + 0.1) * row.advantage
+            elif objective == "clipped_weight":
+                total_of_row += clipped * row.advantage * policy
             else:
-                objective += min(ratio * row.advantage, clipped * row.advantage)
+                total_of_row += min(ratio * row.advantage, clipped * row.advantage)
             if not row.is_teacher or kl_rows == "all":
-                is_weighted = kl_bias_correction and not (row.is_teacher and teacher_rows == "shaped")
-                kl = math.exp(ref - policy) - (ref - policy) - 1
-                objective -= kl_beta * kl * (ratio if is_weighted else 1)
-        total += objective / (len(row.policy) if loss_weighting == "grpo" else 1)
+                total_of_row -= kl_beta * (math.exp(ref - policy) - (ref - policy) - 1)
+        total += total_of_row / (len(row.policy) if loss_weighting == "row" else 1)
     return -total / denominator
 
 

@@ -9,24 +9,31 @@ from rilctl.algorithms.policy_metrics import policy_means, policy_sums
 
 from . import reference
 
+CLIP = {"clip_low": 0.2, "clip_high": 0.2}
+ASYMMETRIC = {"clip_low": 0.2, "clip_high": 0.1}
 CHOICES = {
     "ratio_level": ("token", "sequence"),
     "teacher_rows": ("plain", "shaped"),
     "kl_rows": ("student", "all"),
-    "kl_bias_correction": (False, True),
-    "loss_weighting": ("dr_grpo", "grpo"),
+    "objective": ("clipped_ratio", "clipped_weight"),
+    "loss_weighting": ("token", "row"),
 }
-ALL_OPTIONS = pytest.mark.parametrize(
-    "options",
-    [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())],
-    ids=lambda options: "-".join(str(value) for value in options.values()),
-)
+OPTIONS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+
+
+def for_each(options: list[dict[str, str]]):
+    return pytest.mark.parametrize("options", options, ids=lambda options: "-".join(options.values()))
+
+
+ALL_OPTIONS = for_each(OPTIONS)
+DIFFERENTIATED = for_each([options for options in OPTIONS if options["objective"] != "clipped_weight"])
+"""Without the objective that has no gradient through its weight."""
 
 
 def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_rewarded=True, **options):
     as_row = lambda values: None if values is None else torch.tensor([values], dtype=torch.float64)  # noqa: E731
     policy_BR = as_row(policy).requires_grad_()
-    arguments = {"clip_eps": 0.2, "kl_beta": 0.0, "denominator": 1.0, **options}
+    arguments = {**CLIP, "kl_beta": 0.0, "denominator": 1.0, **options}
     batch = (
         policy_BR,
         as_row(frozen),
@@ -43,7 +50,7 @@ def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_r
 
 def means(*batch, **arguments):
     """The metrics of a batch, with the arguments of its loss."""
-    options = ("clip_eps", "ratio_level", "teacher_rows", "kl_rows", "weights_BR")
+    options = (*CLIP, "ratio_level", "teacher_rows", "kl_rows", "objective", "weights_BR")
     sums = policy_sums(*batch, **{name: value for name, value in arguments.items() if name in options})
     return policy_means({name: value.item() for name, value in sums.items()})
 
@@ -113,13 +120,6 @@ def test_kl_by_hand():
     assert metrics["student_kl"] == pytest.approx(k3, rel=1e-14)
 
 
-def test_bias_corrected_kl_by_hand_has_the_gradient_of_the_reverse_kl_on_policy():
-    policy, ref = math.log(0.5), math.log(0.25)
-    loss, grad, _ = one_row([policy], ref=[ref], advantage=0.0, kl_beta=0.1, kl_bias_correction=True)
-    assert loss == pytest.approx(0.1 * (0.5 - math.log(0.5) - 1), rel=1e-14)
-    assert grad == pytest.approx([0.1 * (policy - ref)], rel=1e-14)
-
-
 def test_luffy_shaping_by_hand_is_unclipped_and_ignores_the_frozen_policy():
     p = 0.3
     loss, grad, metrics = one_row([math.log(p)], [-50.0], None, -2.0, is_teacher=True, teacher_rows="shaped")
@@ -146,9 +146,44 @@ def test_the_reference_of_a_row_that_pays_no_kl_is_not_read():
 
 
 def test_grpo_weighting_by_hand():
-    loss, grad, _ = one_row([-1.0, -2.0, -3.0, -4.0], advantage=1.0, loss_weighting="grpo", denominator=2.0)
+    loss, grad, _ = one_row([-1.0, -2.0, -3.0, -4.0], advantage=1.0, loss_weighting="row", denominator=2.0)
     assert loss == pytest.approx(-0.5, rel=1e-15)
     assert grad == pytest.approx([-1 / 8] * 4, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "weight", "clipped"),
+    [(1.5, 1.0, 1.2, 1.0), (1.5, -1.0, 1.2, 1.0), (0.5, 1.0, 0.5, 0.0), (0.5, -1.0, 0.5, 0.0), (1.5, 0.0, 1.2, 0.0)],
+)
+def test_a_clipped_weight_by_hand_has_no_gradient_of_its_own(ratio, advantage, weight, clipped):
+    """CISPO without a lower bound: no token is without a gradient, and none has more than the upper bound's."""
+    frozen = [-3.0 - math.log(ratio)]
+    options = {"objective": "clipped_weight", "clip_low": 1.0, "clip_high": 0.2, "denominator": 4.0}
+    loss, grad, metrics = one_row([-3.0], frozen, advantage=advantage, **options)
+    assert loss == pytest.approx(weight * advantage * 3.0 / 4, rel=1e-14)
+    assert grad == pytest.approx([-weight * advantage / 4], rel=1e-14)
+    assert metrics["student_clip_fraction"] == clipped
+
+
+def test_a_sequence_of_gspo_by_hand():
+    """Log-ratios 0.2, -0.1 and 0.05: the sequence's ratio is exp(0.05), and each token has a third of its gradient."""
+    options = {"ratio_level": "sequence", "loss_weighting": "row", "denominator": 2.0}
+    policy, frozen = [-1.0, -2.0, -3.0], [-1.2, -1.9, -3.05]
+    loss, grad, metrics = one_row(policy, frozen, advantage=2.0, clip_low=3e-4, clip_high=0.06, **options)
+    ratio = math.exp(0.05)
+    assert loss == pytest.approx(-ratio * 2.0 / 2, rel=1e-13)
+    assert grad == pytest.approx([-ratio * 2.0 / 3 / 2] * 3, rel=1e-13)
+    assert metrics["student_clip_fraction"] == 0
+    loss, grad, metrics = one_row(policy, frozen, advantage=2.0, clip_low=3e-4, clip_high=4e-4, **options)
+    assert (loss, grad) == (pytest.approx(-1.0004, rel=1e-13), [0.0] * 3)
+    assert metrics["student_clip_fraction"] == 1
+
+
+@pytest.mark.parametrize(("ratio", "clipped"), [(1.25, 0.0), (1.3, 1.0), (0.75, 0.0)])
+def test_clip_higher_by_hand(ratio, clipped):
+    loss, _, metrics = one_row([-1.0], [-1.0 - math.log(ratio)], advantage=1.0, clip_high=0.28)
+    assert loss == pytest.approx(-min(ratio, 1.28), rel=1e-14)
+    assert metrics["student_clip_fraction"] == clipped
 
 
 def test_no_verdict_by_hand():
@@ -160,22 +195,23 @@ def test_no_verdict_by_hand():
 @ALL_OPTIONS
 def test_equals_the_reference(options):
     batch = random_batch()
-    arguments = {"clip_eps": 0.2, "kl_beta": 0.3, "denominator": 37.0, **options}
+    arguments = {**ASYMMETRIC, "kl_beta": 0.3, "denominator": 37.0, **options}
     loss = policy_loss(**batch, **arguments)
     assert loss.item() == pytest.approx(reference.policy_loss(reference_rows(batch), **arguments), rel=1e-12, abs=1e-12)
 
 
-@ALL_OPTIONS
+@DIFFERENTIATED
 def test_gradient(options):
     batch = random_batch()
     policy_BR = batch.pop("policy_logprobs_BR").requires_grad_()
-    function = lambda x: policy_loss(x, **batch, clip_eps=0.2, kl_beta=0.3, denominator=9.0, **options)  # noqa: E731
+    function = lambda x: policy_loss(x, **batch, **CLIP, kl_beta=0.3, denominator=9.0, **options)  # noqa: E731
     assert torch.autograd.gradcheck(function, policy_BR)
 
 
-def test_metrics_equal_the_reference():
+@pytest.mark.parametrize("objective", CHOICES["objective"])
+def test_metrics_equal_the_reference(objective):
     batch = random_batch()
-    metrics = means(*batch.values(), clip_eps=0.2, kl_rows="all")
+    metrics = means(*batch.values(), **ASYMMETRIC, kl_rows="all", objective=objective)
     rows = [row for row in reference_rows(batch) if row.is_rewarded]
     for side in ("student", "teacher"):
         tokens = [
@@ -184,7 +220,11 @@ def test_metrics_equal_the_reference():
             if row.is_teacher == (side == "teacher")
             for policy, frozen, ref in zip(row.policy, row.frozen, row.ref, strict=True)
         ]
-        clipped = [(r > 1.2 and a > 0) or (r < 0.8 and a < 0) for _, r, _, a in tokens]
+        cut = [(r > 1.1, r < 0.8, a) for _, r, _, a in tokens]
+        if objective == "clipped_weight":
+            clipped = [is_high or is_low for is_high, is_low, _ in cut]
+        else:
+            clipped = [is_high if a > 0 else is_low for is_high, is_low, a in cut]
         assert 0 < sum(clipped) < len(clipped)
         mean = lambda values: math.fsum(values) / len(values)  # noqa: E731
         assert metrics[f"num_{side}_tokens"] == len(tokens)
@@ -198,26 +238,26 @@ def test_every_row_stays_in_the_graph():
     batch = random_batch()
     batch["policy_logprobs_BR"].requires_grad_()
     batch["rewarded_mask_B"][:] = False
-    policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0).backward()
+    policy_loss(**batch, **CLIP, kl_beta=0.3, denominator=1.0).backward()
     assert batch["policy_logprobs_BR"].grad.eq(0).all()
-    assert not any(value.requires_grad for value in policy_sums(**batch, clip_eps=0.2).values())
+    assert not any(value.requires_grad for value in policy_sums(**batch, **CLIP).values())
 
 
 @ALL_OPTIONS
 def test_no_rows_are_a_loss_of_0_that_is_in_the_graph(options):
     batch = {name: values[:0] for name, values in random_batch().items()}
     batch["policy_logprobs_BR"].requires_grad_()
-    loss = policy_loss(**batch, clip_eps=0.2, kl_beta=0.3, denominator=1.0, **options)
+    loss = policy_loss(**batch, **CLIP, kl_beta=0.3, denominator=1.0, **options)
     loss.backward()
     assert loss.item() == 0 and batch["policy_logprobs_BR"].grad.shape == (0, 6)
-    assert means(*batch.values(), clip_eps=0.2) == {"num_student_tokens": 0, "num_teacher_tokens": 0}
+    assert means(*batch.values(), **CLIP) == {"num_student_tokens": 0, "num_teacher_tokens": 0}
 
 
 @ALL_OPTIONS
 def test_which_sums_there_are_does_not_depend_on_the_rows(options):
     batch, own = random_batch(), {name: options[name] for name in ("ratio_level", "teacher_rows", "kl_rows")}
     teachers = {name: values[1::2] for name, values in batch.items()}
-    assert policy_sums(**teachers, clip_eps=0.2, **own).keys() == policy_sums(**batch, clip_eps=0.2, **own).keys()
+    assert policy_sums(**teachers, **CLIP, **own).keys() == policy_sums(**batch, **CLIP, **own).keys()
 
 
 def test_bad_arguments():

@@ -59,36 +59,22 @@ def test_bradley_terry_equals_the_reference():
             assert rewards_BG[b, g].item() == (known and logits_BG[b, g].item() < reference.median(teachers))
 
 
-def parts() -> tuple[MaskedRewards, MaskedRewards]:
+def parts() -> dict[str, MaskedRewards]:
     similarity = MaskedRewards(torch.tensor([[1.0, 1.0, 0.0, 0.0]]), torch.tensor([[True, True, True, False]]))
     answer = MaskedRewards(torch.tensor([[1.0, math.nan, 0.0, 1.0]]), torch.tensor([[True, False, True, True]]))
-    return similarity, answer
+    return {"similarity": similarity, "answer": answer}
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "rewards", "mask"),
+    ("names", "rewards", "mask"),
     [
-        ("ril", [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
-        ("dr_grpo", [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
-        ("grpo", [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
-        ("gail", [1.0, 1.0, 0.0, 0.0], [True, True, True, False]),
+        (("similarity", "answer"), [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
+        (("answer", "similarity"), [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
+        (("answer",), [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
+        (("similarity",), [1.0, 1.0, 0.0, 0.0], [True, True, True, False]),
     ],
 )
-def test_combine_by_hand(algorithm, rewards, mask):
-    combined = combine_rewards(*parts(), algorithm)
+def test_combine_by_hand(names, rewards, mask):
+    combined = combine_rewards({name: parts()[name] for name in names})
     assert combined.rewards_BG.tolist() == [rewards]
     assert combined.rewarded_mask_BG.tolist() == [mask]
-
-
-def test_only_the_parts_in_use_are_needed():
-    similarity, answer = parts()
-    assert combine_rewards(None, answer, "grpo").rewarded_mask_BG.equal(answer.rewarded_mask_BG)
-    assert combine_rewards(similarity, None, "gail").rewarded_mask_BG.equal(similarity.rewarded_mask_BG)
-    for arguments in (
-        (None, answer, "ril"),
-        (similarity, None, "ril"),
-        (similarity, None, "dr_grpo"),
-        (None, answer, "gail"),
-    ):
-        with pytest.raises(ValueError, match=r"needs (similarity|answer) rewards"):
-            combine_rewards(*arguments)

@@ -2,12 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe, validate
 from rilctl.config.recipe import Recipe
 from rilctl.errors import ConfigError
+
+ALGORITHM_NAMES = ", ".join(f"`{name}`" for name in ALGORITHMS)
 
 
 def problems(*overrides: str) -> list[str]:
@@ -45,11 +48,11 @@ def test_lists_become_tuples_and_whole_numbers_floats() -> None:
         ("cache_teacher.seed=1", "`cache_teacher`: unknown key; did you mean `cache-teacher`?"),
         ("train.optim.lrr=1", "`train.optim.lrr`: unknown key; did you mean `lr`?"),
         ("train.lr=1", "`train.lr`: unknown key; did you mean `train.optim.lr`?"),
-        ("train.clip_eps=1", "`train.clip_eps`: unknown key; did you mean `train.algorithm.clip_eps`?"),
+        ("train.clip_low=1", "`train.clip_low`: unknown key; did you mean `train.algorithm.clip_low`?"),
         ("xyzzy=1", "`xyzzy`: unknown key"),
         (
             "train.algorithm.name=drgrpo",
-            "`train.algorithm.name`: expected one of `ril`, `dr_grpo`, `grpo`, `gail`; did you mean `dr_grpo`?",
+            f"`train.algorithm.name`: expected one of {ALGORITHM_NAMES}; did you mean `dr_grpo`?",
         ),
         ("judge.type=3", "`judge.type`: expected one of `rule`, `llm`"),
         ("sft={num_steps = 1, num_epochs = 1}", "`sft`: set num_steps or num_epochs, not both"),

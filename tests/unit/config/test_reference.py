@@ -2,6 +2,7 @@
 
 import re
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.recipe import Recipe
 from rilctl.config.reference import render
 
@@ -13,6 +14,7 @@ def section(title: str) -> str:
 def test_every_table_has_one_section_with_all_its_keys() -> None:
     tables = Recipe.model_json_schema()["$defs"]
     sections = render().split("\n## ")[1:]
+    assert sections.pop().startswith("Algorithms\n")
     assert len(sections) == len(tables) == len({text.splitlines()[0] for text in sections})
     assert sum(text.count("\n| `") for text in sections) == sum(len(table["properties"]) for table in tables.values())
 
@@ -24,7 +26,11 @@ def test_a_row_says_value_default_and_meaning() -> None:
     assert "| `lora` | table [`lora`](#lora-tables) | absent |" in train
     assert "*Execution.*" in next(line for line in train.splitlines() if line.startswith("| `checkpoint_every`"))
     assert "| `lr` | number > 0 | required |" in section("`optim` tables")
-    assert '| `name` | `"ril"`, `"dr_grpo"`, `"grpo"`, `"gail"` | `"ril"` |' in section("`[train.algorithm]`")
+    algorithm = section("`[train.algorithm]`")
+    names = ", ".join(f'`"{name}"`' for name in ALGORITHMS)
+    assert f'| `name` | {names} | `"ril"` |' in algorithm
+    assert "| `kl_beta` | number ≥ 0 | that of `name` |" in algorithm
+    assert "| table [`[train.algorithm]`](#trainalgorithm) | its defaults |" in train
 
 
 def test_tables_that_occur_in_several_places_name_them() -> None:

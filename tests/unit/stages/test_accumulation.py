@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscLoss
 from rilctl.config.sft import SftConfig
@@ -110,6 +111,7 @@ def groups(vlm: Vlm) -> list[Group]:
         {"name": "grpo"},
         {"ratio_level": "sequence"},
         {"policy_updates": 2},
+        *({"name": name, "policy_updates": 2} for name in ALGORITHMS if name not in ("ril", "grpo")),
         {"kl_beta": 0.5, "kl_rows": "all"},
     ],
     ids=str,

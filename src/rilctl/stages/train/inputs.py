@@ -42,12 +42,13 @@ def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
     student = name_student(context, config.student, after="train")
     data, validation = load_data(context), load_data(context, "validation")
     cache = disc = verdicts = None
-    if config.algorithm.uses_discriminator:
+    if config.algorithm.uses_teachers:
         cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-        if config.discriminator_artifact or context.recipe.pretrain_disc is not None:
-            disc = find_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
         if config.verdicts:
             verdicts = resolve(context.base_dir / config.verdicts, "verdicts")
+    has_pretrained = config.discriminator_artifact or context.recipe.pretrain_disc is not None
+    if config.algorithm.uses_discriminator and has_pretrained:
+        disc = find_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
     return TrainInputs(student, data, validation, cache, disc, verdicts)
 
 

@@ -59,7 +59,7 @@ class Loop:
         asker: asks it.
         ranks: this process among those that train.
         prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
-        teachers: cached teacher responses as rows, where the algorithm has a discriminator.
+        teachers: cached teacher responses as rows, where the algorithm has them.
         samples: the questions that can be asked.
         state: what a checkpoint remembers besides weights and optimizers.
     """

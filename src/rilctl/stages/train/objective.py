@@ -6,6 +6,7 @@ No chunk asks the device for a value: it would wait for each.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.policy_metrics import policy_sums
 from rilctl.algorithms.sampler_weights import sampler_metrics, sampler_weights
+from rilctl.config.algorithms import RatioLevel
 from rilctl.config.train import AlgorithmConfig, SamplerCorrectionConfig
 from rilctl.stages.train.rows import Group, Row
 
@@ -71,6 +73,17 @@ class Terms:
         return policy_NR, self.sampling_NR, self.mask_NR & self.rewarded_N[:, None], ~self.teacher_N
 
 
+class _Options(TypedDict):
+    """What loss and metrics both take."""
+
+    clip_low: float
+    clip_high: float
+    ratio_level: RatioLevel
+    teacher_rows: Literal["plain", "shaped"]
+    kl_rows: Literal["student", "all"]
+    objective: str
+
+
 @dataclass(frozen=True)
 class Objective:
     """`policy_loss` of a micro-batch, which has no row where another rank has more of them.
@@ -95,7 +108,7 @@ class Objective:
     def is_sum_over_tokens(self) -> bool:
         """Whether a token's share in the loss depends on no other token of its row."""
         by_token = self.correction is None or self.correction.level == "token"
-        return self.algorithm.ratio_level == "token" and self.algorithm.name != "grpo" and by_token
+        return self.algorithm.ratio_level == "token" and self.algorithm.record.loss_weighting == "token" and by_token
 
     def loss(self, logprobs_NR: Tensor) -> Tensor:
         """Of all rows."""
@@ -125,10 +138,7 @@ class Objective:
             measured = sampler_metrics(*terms.of_sampler, weights_NR, level=level, cap=cap)
         return policy_sums(
             *terms.of_policy,
-            clip_eps=self.algorithm.clip_eps,
-            ratio_level=self.algorithm.ratio_level,
-            teacher_rows="shaped" if self.algorithm.teacher_rows == "shaped" else "plain",
-            kl_rows=self.algorithm.kl_rows,
+            **self._options,
             weights_BR=weights_NR,
             of_students_BR=measured,
         )
@@ -136,15 +146,23 @@ class Objective:
     def _loss(self, terms: Terms) -> Tensor:
         return policy_loss(
             *terms.of_policy,
-            clip_eps=self.algorithm.clip_eps,
+            **self._options,
             kl_beta=self.algorithm.kl_beta,
             denominator=self.denominator,
-            ratio_level=self.algorithm.ratio_level,
-            teacher_rows="shaped" if self.algorithm.teacher_rows == "shaped" else "plain",
-            kl_rows=self.algorithm.kl_rows,
-            loss_weighting="grpo" if self.algorithm.name == "grpo" else "dr_grpo",
+            loss_weighting=self.algorithm.record.loss_weighting,
             weights_BR=self._weights_NR(terms),
         )
+
+    @property
+    def _options(self) -> _Options:
+        return {
+            "clip_low": self.algorithm.clip_low,
+            "clip_high": self.algorithm.clip_high,
+            "ratio_level": self.algorithm.ratio_level,
+            "teacher_rows": "shaped" if self.algorithm.teacher_rows == "shaped" else "plain",
+            "kl_rows": self.algorithm.kl_rows,
+            "objective": self.algorithm.record.objective,
+        }
 
     def _weights_NR(self, terms: Terms) -> Tensor | None:
         if self.correction is None or terms.of_sampler is None:

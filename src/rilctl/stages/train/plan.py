@@ -91,7 +91,7 @@ class _Work:
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         algorithm = config.algorithm
-        self.teacher_rows = config.num_teacher_rows if algorithm.uses_discriminator else 0
+        self.teacher_rows = config.num_teacher_rows if algorithm.uses_teachers else 0
         self.in_policy = config.num_student_rows + (self.teacher_rows if algorithm.teacher_rows != "off" else 0)
         self.groups = config.num_steps * config.questions_per_step
         self.rollouts = self.groups * config.num_student_rows
@@ -127,17 +127,18 @@ class _Work:
 
 def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -> tuple[Section, Path | None]:
     facts, disc = [student.fact()], None
-    if config.algorithm.uses_discriminator:
+    if config.algorithm.uses_teachers:
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
         facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
+    if config.algorithm.uses_discriminator:
         if config.discriminator_artifact or context.recipe.pretrain_disc is not None:
             disc = planned_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
             facts.append(artifact_fact("discriminator", disc, "pretrain-disc"))
         else:
             facts.append(Fact("discriminator", "new", note="untrained: there is no [pretrain-disc] table"))
-        if config.verdicts:
-            verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
-            facts.append(artifact_fact("verdicts", verdicts, "judge"))
+    if config.algorithm.uses_teachers and config.verdicts:
+        verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
+        facts.append(artifact_fact("verdicts", verdicts, "judge"))
     return Section("inputs", tuple(facts)), disc
 
 
@@ -232,7 +233,7 @@ def _disk(config: TrainConfig, student: PlannedModel, work: _Work) -> tuple[int 
     if anatomy is None:
         return None, ""
     policy = trained_parameters(anatomy, config.lora)
-    disc = trained_parameters(anatomy, config.discriminator.lora) if work.teacher_rows else 0
+    disc = trained_parameters(anatomy, config.discriminator.lora) if config.algorithm.uses_discriminator else 0
     students = 3 * anatomy.parameters * (student.dtype_bytes if config.lora else 4)
     tokens = work.rows * config.sampling.max_new_tokens
     total = students + 4 * disc + checkpoint_bytes(policy + disc) + rows_bytes(work.rows, tokens)

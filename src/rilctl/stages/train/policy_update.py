@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.policy_metrics import policy_means
+from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
 from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
@@ -61,8 +62,7 @@ class PolicyUpdate:
         algorithm = self.config.algorithm
         correction = self.config.sampler_correction if self.config.corrects_sampler else None
         parts = list(self._micro_batches(groups))
-        num_rows = self.ranks.total(sum(len(part.rows) for part in parts))
-        denominator = float(num_rows * (1 if algorithm.name == "grpo" else self.config.sampling.max_new_tokens))
+        denominator = DENOMINATORS[algorithm.record.denominator](self._size(groups))
         with timed("reference"):
             references = [self._reference_logprobs(part) for part in parts]
         frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
@@ -89,6 +89,13 @@ class PolicyUpdate:
         if reports[-1].grad_norm is None:  # the cause of a bad step is in one of them or another
             means = {name: value for name, value in means.items() if isfinite(value)}
         return {f"policy/{name}": value for name, value in (means | steps[-1]).items()}
+
+    def _size(self, groups: Sequence[Group]) -> BatchSize:
+        """Of all ranks' groups. Collective."""
+        rows = [row for group in groups for row in group.policy_rows]
+        num_rows = self.ranks.total(len(rows))
+        num_tokens = self.ranks.total(sum(len(row.token_ids) for row in rows))
+        return BatchSize(num_rows, num_tokens, self.config.sampling.max_new_tokens)
 
     def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """The loss with its gradient, logprobs_NR, entropy_T."""

@@ -71,18 +71,19 @@ def assign_rewards(groups: Sequence[Group], algorithm: AlgorithmConfig, disc_los
     """
     if not groups:
         return
-    similarity = answer = None
+    parts = dict[str, MaskedRewards]()
     row_mask_BG = _grid(groups, lambda row: 1.0)[1]
     if disc_loss is not None:
         teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()
         logits_BG = _grid(groups, lambda row: nan if row.disc_logit is None else row.disc_logit)[0]
-        similarity = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
+        parts["similarity"] = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
     if algorithm.uses_judge:
-        answer = MaskedRewards(*_grid(groups, lambda row: row.answer_reward))
-    rewards = combine_rewards(similarity, answer, algorithm.name)
+        parts["answer"] = MaskedRewards(*_grid(groups, lambda row: row.answer_reward))
+    rewards = combine_rewards(parts)
     in_policy_BG = _grid(groups, lambda row: float(row.in_policy))[0].bool()
-    advantage_of = ADVANTAGES["grpo" if algorithm.name == "grpo" else "dr_grpo"]
+    advantage_of = ADVANTAGES[algorithm.record.advantage]
     advantages_BG, skipped_B = advantage_of(rewards.rewards_BG, rewards.rewarded_mask_BG & in_policy_BG)
+    similarity = parts.get("similarity")
     for b, group in enumerate(groups):
         for g, row in enumerate(group.rows):
             if similarity is not None and similarity.rewarded_mask_BG[b, g]:

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rilctl.artifacts.check import check_file, check_files, check_log, refuse_unlisted
 from rilctl.artifacts.layout import MANIFEST, REBUILD_HINT, REJECTED, RUN, read_regular
 from rilctl.artifacts.manifests import did_you_mean, interrupted, read_manifest
 from rilctl.artifacts.roles import artifacts_in, missing_roles
 from rilctl.artifacts.sealed import unreadable
-from rilctl.artifacts.tables import Row, is_shard, read_shard
+from rilctl.artifacts.tables import Row, is_shard, read_shard, read_shard_table
 from rilctl.errors import ArtifactError
 from rilctl.schemas.manifest import ROW_TYPES, ArtifactKind, ArtifactSummary, FileEntry, InputEntry, Manifest
 from rilctl.schemas.records import RejectedRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "MADE_BY",
@@ -22,9 +25,11 @@ __all__ = [
     "read_manifest",
     "read_rejected",
     "read_rows",
+    "read_table",
     "resolve",
     "summarize",
     "summary_of",
+    "whole",
 ]
 
 MADE_BY: Final[dict[ArtifactKind, str]] = {
@@ -62,17 +67,17 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
             raise ArtifactError(
                 f"`{path}` is a {found}, not a {kind}", hint=f"name a {kind}; `rilctl {MADE_BY[kind]}` makes one"
             )
-        return _complete(path)
+        return whole(path)
     children = {child: read_manifest(child).kind for child in artifacts_in(path)}
     if children.get(path / kind) == kind:
-        return _complete(path / kind)
+        return whole(path / kind)
     if kind in missing_roles(path):
         raise ArtifactError(
             f"`{path / kind}` is not there, or has lost its {MANIFEST}: `{path}` is not whole", hint=REBUILD_HINT
         )
     fitting = [child for child, found in children.items() if found == kind]
     if len(fitting) == 1:
-        return _complete(fitting[0])
+        return whole(fitting[0])
     if fitting:
         names = ", ".join(f"`{child.name}`" for child in fitting)
         raise ArtifactError(f"`{path}` holds several of kind {kind}: {names}", hint="name one of them")
@@ -86,6 +91,16 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
     )
 
 
+def whole(path: Path) -> Path:
+    """The path itself, if a finished artifact stands there. Raises `ArtifactError`, also as `read_manifest` does."""
+    if read_manifest(path).status == "partial":
+        raise ArtifactError(
+            f"`{path}` is partial: the command that made it was interrupted",
+            hint="run the same command again; it goes on where it stopped",
+        )
+    return path
+
+
 def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
     """The rows of an artifact, in the order of writing; each shard is verified before its rows are used.
 
@@ -97,15 +112,37 @@ def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
         ArtifactError: at once: partial, of another kind, or a file stands there that isn't listed; while reading: a
             shard is missing, was changed, or a row doesn't fit the model.
     """
-    manifest = read_manifest(_complete(path))
+    manifest = read_manifest(whole(path))
     if ROW_TYPES.get(manifest.kind) is not row_type:
         raise ArtifactError(
             f"`{path}` is a {manifest.kind}, which has no rows of type {row_type.__name__}",
             hint="name an artifact that has",
         )
-    refuse_unlisted(path, manifest)
-    shards = sorted((e for e in manifest.files if is_shard(e.path)), key=lambda e: e.path)
-    return _rows(path, shards, row_type)
+    return _rows(path, _shards(path, manifest), row_type)
+
+
+def read_table(path: Path) -> "pa.Table":
+    """The rows of an artifact all at once, in the order of writing, with the columns that its files have.
+
+    Args:
+        path: the artifact's directory, as `resolve` gives it.
+
+    Raises:
+        ArtifactError: partial, of a kind without rows, a shard is missing or was changed, or a file stands there that
+            isn't listed.
+    """
+    import pyarrow as pa
+
+    manifest = read_manifest(whole(path))
+    if manifest.kind not in ROW_TYPES:
+        raise ArtifactError(
+            f"`{path}` is a {manifest.kind}, which has no rows", hint=f"name one of {', '.join(ROW_TYPES)}"
+        )
+    tables = []
+    for entry in _shards(path, manifest):
+        check_file(path, entry)
+        tables.append(read_shard_table(path / entry.path))
+    return pa.concat_tables(tables)
 
 
 def read_rejected(path: Path) -> list[RejectedRecord]:
@@ -140,6 +177,11 @@ def input_entry(role: str, path: Path) -> InputEntry:
     return InputEntry(role=role, kind="artifact", name=str(path), digest=read_manifest(path).content_digest)
 
 
+def _shards(path: Path, manifest: Manifest) -> list[FileEntry]:
+    refuse_unlisted(path, manifest)
+    return sorted((entry for entry in manifest.files if is_shard(entry.path)), key=lambda entry: entry.path)
+
+
 def _rows(path: Path, shards: list[FileEntry], row_type: type[Row]) -> Iterator[Row]:
     for entry in shards:
         check_file(path, entry)
@@ -154,12 +196,3 @@ def _check_directory(path: Path, kind: ArtifactKind) -> None:
         )
     if not path.is_dir():
         raise ArtifactError(f"no {kind} at `{path}`: it is a file", hint="name the artifact's directory")
-
-
-def _complete(path: Path) -> Path:
-    if read_manifest(path).status == "partial":
-        raise ArtifactError(
-            f"`{path}` is partial: the command that made it was interrupted",
-            hint="run the same command again; it goes on where it stopped",
-        )
-    return path

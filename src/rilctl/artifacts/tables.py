@@ -117,10 +117,22 @@ def read_shard(path: Path, row_type: type[Row]) -> Iterator[Row]:
                     number += 1
                     yield row_type.model_validate(values)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"`{path}` can't be read as Parquet: {_first_line(error)}", hint=REBUILD_HINT) from error
+        raise _no_parquet(path, error) from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise ArtifactError(f"`{path}`, row {number}: {problems}", hint=REBUILD_HINT) from error
+
+
+def read_shard_table(path: Path) -> "pa.Table":
+    """All rows of one shard at once. Raises `ArtifactError` where the file is no Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise _no_parquet(path, error) from error
 
 
 def count_tokens(record: StrictModel) -> int | None:
@@ -129,8 +141,9 @@ def count_tokens(record: StrictModel) -> int | None:
     return None if token_ids is None else len(token_ids)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _no_parquet(path: Path, error: Exception) -> ArtifactError:
+    first_line = str(error).partition("\n")[0]
+    return ArtifactError(f"`{path}` can't be read as Parquet: {first_line}", hint=REBUILD_HINT)
 
 
 def _split_optional(annotation: Any) -> tuple[Any, bool]:

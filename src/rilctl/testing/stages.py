@@ -4,11 +4,10 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from rilctl.config.load import load_recipe
+from rilctl import api
 from rilctl.config.recipe import Verb
-from rilctl.pipeline.run import load_stage
 from rilctl.reporting.progress import Reporter, SilentReporter
-from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
+from rilctl.stages.shared.context import StageResult, StopFlag
 from rilctl.testing.workspaces import write_workspace
 
 
@@ -48,11 +47,8 @@ def run_stage(
         reporter: who is told what happens; None: nobody.
         stop: asks for a clean end; None: nobody does.
     """
-    recipe = load_recipe([workspace / "recipe.toml"], overrides)
-    folder = out or workspace / "runs/recipe" / verb
-    told = reporter or SilentReporter()
-    context = StageContext(recipe, "recipe", workspace, folder, told, "rilctl …", stop or StopFlag())
-    return load_stage(verb).run(context)
+    recipe = api.load_recipe(workspace / "recipe.toml", overrides=overrides, base_dir=workspace)
+    return api.run_stage(recipe, verb, out=out, reporter=reporter, stop=stop)
 
 
 def write_trainable_workspace(directory: Path, *keys: str) -> Path:

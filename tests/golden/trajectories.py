@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any
 from unittest.mock import patch
 
 import torch
 import transformers
 from torch import Tensor, nn
 
-from rilctl.config.train import AlgorithmName
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.quickstart.world import Row, make_rows
@@ -96,7 +96,7 @@ def write_workspace(directory: Path) -> dict[str, tuple[str, ...]]:
     run_stage(directory, "cache-teacher")
     texts = ("data.path=texts.jsonl", "data.columns.images=")
     run_stage(directory, "cache-teacher", *texts, out=directory / "texts")
-    runs = {name: (f"train.algorithm.name={name}",) for name in get_args(AlgorithmName)}
+    runs = {name: (f"train.algorithm.name={name}",) for name in ALGORITHMS}
     for family, path in build_models(directory / "models").items():
         data = (*texts, "train.teacher_cache=texts") if family == "text" else ()
         runs[f"family-{family}"] = (f"student.model={path}", *data)

@@ -1,5 +1,6 @@
-"""Our Dr.GRPO and GRPO are TRL 1.16's: values that its own trainer computed (`make_trl_golden.py`)."""
+"""Our algorithms with answers alone are TRL 1.16's: values that its own trainer computed (`make_trl_golden.py`)."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -12,9 +13,13 @@ from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import token_logprobs
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.policy_metrics import policy_means, policy_sums
+from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
+from rilctl.config.algorithms import ALGORITHMS
 
-GOLDEN = json.loads(Path(__file__).with_name("trl_dr_grpo.json").read_text(encoding="utf-8"))
-CASES = pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"].keys())
+GOLDEN = json.loads(Path(__file__).with_name("trl.json").read_text(encoding="utf-8"))
+CASES = pytest.mark.parametrize(
+    "case", GOLDEN["cases"], ids=lambda case: f"{case['algorithm']} {case['is_later_update']} {case['ours']}"
+)
 TOKEN_IDS_BR = torch.tensor(GOLDEN["token_ids"])
 RESPONSE_MASK_BR = torch.tensor(GOLDEN["response_mask"]).bool()
 
@@ -37,7 +42,7 @@ def test_made_by_trl_1_16():
 @CASES
 def test_advantages(case):
     rewards_BG = torch.tensor([math.nan if r is None else r for r in GOLDEN["rewards"]]).view(-1, GOLDEN["group_size"])
-    advantages_BG, skipped_B = ADVANTAGES[case["loss_type"]](rewards_BG, ~rewards_BG.isnan())
+    advantages_BG, skipped_B = ADVANTAGES[ALGORITHMS[case["algorithm"]].advantage](rewards_BG, ~rewards_BG.isnan())
     assert not skipped_B.any()
     expected_BG = torch.tensor(case["advantages"]).view_as(rewards_BG)
     torch.testing.assert_close(advantages_BG, expected_BG, rtol=1e-6, atol=1e-7)  # both are float32
@@ -45,25 +50,26 @@ def test_advantages(case):
 
 @CASES
 def test_loss_gradient_and_metrics(case):
+    algorithm = dataclasses.replace(ALGORITHMS[case["algorithm"]], **case["ours"])
     logits_BRV = logits("logits").requires_grad_()
     num_rows = len(TOKEN_IDS_BR)
     batch = {
         "policy_logprobs_BR": distribution(logits_BRV)[0],
-        "frozen_logprobs_BR": distribution(logits("frozen_logits"))[0] if case["frozen"] else None,
-        "ref_logprobs_BR": distribution(logits("ref_logits"))[0] if case["beta"] else None,
+        "frozen_logprobs_BR": distribution(logits("frozen_logits"))[0] if case["is_later_update"] else None,
+        "ref_logprobs_BR": distribution(logits("ref_logits"))[0] if algorithm.kl_beta else None,
         "advantages_B": torch.tensor(case["advantages"], dtype=torch.float64),
         "response_mask_BR": RESPONSE_MASK_BR,
         "teacher_mask_B": torch.zeros(num_rows, dtype=torch.bool),
         "rewarded_mask_B": torch.ones(num_rows, dtype=torch.bool),  # TRL's rows without a reward still pay KL
     }
-    clip = {"clip_low": GOLDEN["clip_eps"], "clip_high": GOLDEN["clip_eps"]}
-    options = {**clip, "ratio_level": case.get("level", "token")}
+    options = {key: getattr(algorithm, key) for key in ("clip_low", "clip_high", "ratio_level", "objective")}
+    size = BatchSize(num_rows, int(RESPONSE_MASK_BR.sum()), GOLDEN["max_tokens"])
     loss = policy_loss(
         **batch,
         **options,
-        kl_beta=case["beta"],
-        denominator=num_rows * (GOLDEN["max_tokens"] if case["loss_type"] == "dr_grpo" else 1),
-        loss_weighting="token" if case["loss_type"] == "dr_grpo" else "row",
+        kl_beta=algorithm.kl_beta,
+        denominator=DENOMINATORS[algorithm.denominator](size),
+        loss_weighting=algorithm.loss_weighting,
     )
     metrics = policy_means({name: value.item() for name, value in policy_sums(**batch, **options).items()})
     loss.backward()
@@ -74,11 +80,17 @@ def test_loss_gradient_and_metrics(case):
     # TRL averages what it logs in float32
     mean_entropy = distribution(logits_BRV)[1][RESPONSE_MASK_BR].mean().item()
     assert mean_entropy == pytest.approx(case["entropy"], rel=1e-6)
-    if case["beta"]:
+    if algorithm.kl_beta:
         assert metrics["student_kl"] == pytest.approx(case["kl"], rel=1e-6)
-    if case["frozen"] and case.get("level") != "sequence":  # TRL counts responses there, we count tokens
+    if case["is_later_update"] and algorithm.ratio_level == "token" and case["clip_fraction"] is not None:
+        # TRL counts responses where a response has one ratio, and of CISPO's weights those with an advantage > 0
         assert metrics["student_clip_fraction"] == pytest.approx(case["clip_fraction"], rel=1e-6)
+    if (case["is_later_update"] and case["algorithm"] != "cispo") or "clip_high" in case["ours"]:
+        assert 0 < metrics["student_clip_fraction"] < 1, "a bound that never acts is not tested"
 
 
-def test_the_golden_has_clipped_tokens():
-    assert 0 < GOLDEN["cases"]["dr_grpo clipped"]["clip_fraction"] < 1
+def test_the_golden_has_each_algorithm_that_trl_has():
+    """TRL has no teacher rows and no discriminator."""
+    assert {case["algorithm"] for case in GOLDEN["cases"]} == {
+        name for name, record in ALGORITHMS.items() if record.teacher_rows == "off"
+    }

@@ -5,10 +5,15 @@ import dataclasses
 import pytest
 import torch
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.train import AlgorithmConfig, SamplerCorrectionConfig
 from rilctl.data.sample import Sample
 from rilctl.stages.train.objective import MicroBatch, Objective
 from rilctl.stages.train.rows import Group, Row
+
+ROWS = ("grpo", "gspo")
+"""Algorithms in which a token's share depends on the length of its row, or on its other tokens."""
+SUMS = tuple(name for name in ALGORITHMS if name not in ROWS)
 
 
 def micro_batch(lengths: list[int]) -> MicroBatch:
@@ -33,7 +38,10 @@ def micro_batch(lengths: list[int]) -> MicroBatch:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"kl_rows": "all"}, {"teacher_rows": "shaped"}, {"kl_beta": 0.0}, {"policy_updates": 2}, {"name": "gail"}],
+    [
+        *({"kl_rows": "all"}, {"teacher_rows": "shaped"}, {"kl_beta": 0.0}, {"policy_updates": 2}),
+        *({"name": name, "policy_updates": updates} for name in SUMS for updates in (1, 2)),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("correction", [None, SamplerCorrectionConfig(), SamplerCorrectionConfig(mode="mask", cap=0.8)])
@@ -65,7 +73,11 @@ def test_a_sum_over_tokens_is_the_same_sum(changes, correction, size):
     torch.testing.assert_close(grad_T, expected_NR[part.mask_NR], rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("changes", [{}, {"ratio_level": "sequence"}, {"name": "grpo"}, {"kl_rows": "all"}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"ratio_level": "sequence"}, {"kl_rows": "all"}, *({"name": name} for name in ALGORITHMS)],
+    ids=str,
+)
 @pytest.mark.parametrize("correction", [None, SamplerCorrectionConfig(), SamplerCorrectionConfig(level="sequence")])
 @pytest.mark.parametrize("updates", [1, 2])
 def test_no_rows_are_a_loss_of_0_with_a_gradient_and_nothing_to_log(changes, correction, updates):
@@ -91,7 +103,7 @@ def test_no_rows_are_a_loss_of_0_with_a_gradient_and_nothing_to_log(changes, cor
     assert sums.keys() == full.sums(token).keys(), "ranks must log the same things"
 
 
-@pytest.mark.parametrize("changes", [{"ratio_level": "sequence"}, {"name": "grpo"}], ids=str)
+@pytest.mark.parametrize("changes", [{"ratio_level": "sequence"}, *({"name": name} for name in ROWS)], ids=str)
 def test_rows_that_hang_together_are_no_sum_over_tokens(changes):
     objective = Objective(AlgorithmConfig(**changes), micro_batch([1, 2]), None, None, denominator=1.0)
     assert not objective.is_sum_over_tokens

@@ -8,9 +8,10 @@ from threading import Event, current_thread
 import pytest
 from safetensors.torch import load_file
 
+from rilctl import api
 from rilctl.artifacts.read import read_rows
 from rilctl.engines.judging.rule import RuleJudge
-from rilctl.errors import RilctlError, UsageError
+from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
@@ -54,8 +55,10 @@ def moved(before: dict, after: dict) -> bool:
     [
         (("train.algorithm.name=ril",), {0.0, 1.0, 2.0}, True),
         (("train.algorithm.name=gail",), {0.0, 1.0}, True),
-        (("train.algorithm.name=dr_grpo",), {0.0, 1.0}, False),
-        (("train.algorithm.name=grpo",), {0.0, 1.0}, False),
+        *(
+            ((f"train.algorithm.name={name}", "train.algorithm.policy_updates=2"), {0.0, 1.0}, False)
+            for name in ("dr_grpo", "grpo", "clip_higher", "gspo", "cispo")
+        ),
         (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True),
         (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True),
         (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True),
@@ -76,6 +79,32 @@ def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
     for row in rows:
         groups.setdefault((row.step, row.sample_id), []).append(row.advantage)
     assert all(abs(sum(advantages)) < 1e-5 for advantages in groups.values())
+
+
+def test_teacher_rows_without_a_discriminator(workspace, tmp_path):
+    """Answers alone, on groups with teacher rows: it takes a cache, and neither table nor output of `pretrain-disc`."""
+    recipe = (workspace / "recipe.toml").read_text()
+    head, _, rest = recipe.partition("[pretrain-disc]")
+    (workspace / "teachers.toml").write_text(head + rest[rest.index("[train]") :])
+    own = ("train.algorithm.name=dr_grpo_teachers", "train.student=runs/recipe/sft", *SHORT)
+    alone = api.load_recipe(workspace / "teachers.toml", overrides=own, base_dir=workspace)
+    with pytest.raises(ArtifactError, match="teacher-cache"):
+        api.run_stage(alone, "train", out=tmp_path / "out")
+    own = (*own, "train.teacher_cache=runs/recipe/cache-teacher", "train.verdicts=runs/recipe/judge")
+    given = api.load_recipe(workspace / "teachers.toml", overrides=own, base_dir=workspace)
+    plan = api.plan_stage(given, "train", out=tmp_path / "out")["plan"]
+    assert plan["inputs"].keys() == {"student", "teacher_cache", "verdicts"}
+    assert not any("discriminator" in key for section in plan.values() for key in section)
+    result = api.run_stage(given, "train", out=tmp_path / "out")
+    rows = rollouts(result)
+    assert result.outputs.keys() == {"student", "best-student", "rollouts"}
+    assert [row.side for row in rows] == ["student", "student", "teacher", "teacher"] * 6
+    assert all(row.in_policy and row.reward == row.answer_reward is not None for row in rows)
+    assert all(row.disc_logit is None for row in rows)
+    metrics = read_metrics(tmp_path / "out/metrics.jsonl")[-1]
+    assert metrics["policy/num_teacher_tokens"] > 0 and "reward/answer_teacher" in metrics
+    assert not any(name.startswith(("disc/", "reward/similarity")) for name in metrics)
+    assert api.run_stage(given, "train", out=tmp_path / "out").outputs.keys() == result.outputs.keys()
 
 
 def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_path):

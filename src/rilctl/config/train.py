@@ -163,6 +163,11 @@ class TrainConfig(StrictModel):
         return self.generation.type != "hf" if enabled is None else enabled
 
     @property
+    def num_policy_rows(self) -> int:
+        """Rows of each question that the policy learns from."""
+        return self.num_student_rows + (self.num_teacher_rows if self.algorithm.teacher_rows != "off" else 0)
+
+    @property
     def may_keep_prompts(self) -> bool:
         """Whether a step's prompts can stay as the rollouts computed them until the policy's update."""
         engine, generation = self.engine, self.generation

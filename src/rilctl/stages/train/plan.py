@@ -90,9 +90,8 @@ class _Work:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        algorithm = config.algorithm
-        self.teacher_rows = config.num_teacher_rows if algorithm.uses_teachers else 0
-        self.in_policy = config.num_student_rows + (self.teacher_rows if algorithm.teacher_rows != "off" else 0)
+        self.teacher_rows = config.num_teacher_rows if config.algorithm.uses_teachers else 0
+        self.in_policy = config.num_policy_rows
         self.groups = config.num_steps * config.questions_per_step
         self.rollouts = self.groups * config.num_student_rows
         self.rows_per_group = config.num_student_rows + self.teacher_rows

@@ -193,10 +193,9 @@ def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:
     """Means to keep the prompts from the rollouts to the update, where the policy stays on the device in between."""
     if not config.may_keep_prompts or roles.disc_waits or not roles.policy.family.shares_prompts:
         return None
-    num_rows = config.num_student_rows + (config.num_teacher_rows if config.algorithm.teacher_rows != "off" else 0)
     return KeptPrefix(
         roles.policy,
         budget_tokens=config.engine.tokens_per_micro_batch,
-        num_rows=num_rows,
+        num_rows=config.num_policy_rows,
         response_tokens=config.sampling.max_new_tokens,
     )

@@ -14,6 +14,7 @@ from rilctl.config.engines import HfEngineConfig, TorchEngineConfig
 from rilctl.config.fields import LoraConfig, OptimConfig, SamplingConfig
 from rilctl.config.train import AlgorithmConfig, DiscriminatorConfig, TrainConfig
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest, Verdict
@@ -26,7 +27,6 @@ from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
 from rilctl.models.shared_prefix import forward, responses
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
-from rilctl.stages.shared.inputs import row_seed
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rows import Group, Row, student_row
 from rilctl.stages.train.step import make_learner

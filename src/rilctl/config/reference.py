@@ -3,8 +3,8 @@
 from typing import Any
 
 from rilctl.config.algorithms import ALGORITHMS
-from rilctl.config.layers import toml_key, toml_string
 from rilctl.config.recipe import Recipe
+from rilctl.config.toml import toml_key, toml_value
 
 _HEAD = """\
 # Recipe reference
@@ -67,7 +67,7 @@ def _algorithms() -> str:
     ]
     keys = ("teacher_rows", "ratio_level", "clip_low", "clip_high", "kl_beta")
     for name, record in ALGORITHMS.items():
-        own = ", ".join(f"`{key} = {_toml(getattr(record, key))}`" for key in keys)
+        own = ", ".join(f"`{key} = {_literal(getattr(record, key))}`" for key in keys)
         made_of = (record.advantage, record.objective, record.loss_weighting, record.denominator)
         cells = (f"`{name}`", record.about, " + ".join(record.rewards), *(f"`{part}`" for part in made_of), own)
         lines.append(f"| {' | '.join(cells)} |")
@@ -105,7 +105,7 @@ def _kind(node: Schema, places: dict[str, list[str]], tables: Schema) -> str:
     if members:
         return ", or ".join(_kind(member, places, tables) for member in members)
     if "enum" in node or "const" in node:
-        return ", ".join(f"`{_toml(value)}`" for value in node.get("enum", [node.get("const")]))
+        return ", ".join(f"`{_literal(value)}`" for value in node.get("enum", [node.get("const")]))
     if node["type"] == "array":
         items = node.get("items")
         return f"list of {_kind(items, places, tables)}" if items else f"list of {len(node['prefixItems'])} numbers"
@@ -125,7 +125,7 @@ def _default(node: Schema, tables: Schema) -> str:
     if isinstance(value, dict):  # only what differs from the table's own defaults
         own = tables[_tables_in(node)[0]]["properties"] if _tables_in(node) else {}
         value = {k: v for k, v in value.items() if v is not None and not _is_own(own.get(k, {}), v)}
-    return f"`{_toml(value)}`" if value or not isinstance(value, dict) else "its defaults"
+    return f"`{_literal(value)}`" if value or not isinstance(value, dict) else "its defaults"
 
 
 def _is_own(node: Schema, value: Any) -> bool:
@@ -138,20 +138,11 @@ def _meaning(node: Schema) -> str:
     return f"{text} *Execution.*".strip() if node.get("execution") else text
 
 
-def _toml(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return toml_string(value)
-        case dict():
-            return f"{{ {', '.join(f'{toml_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case int() if value >= 10_000:
-            return f"{value:_}"
-        case _:
-            return str(value).replace("e-0", "e-")
+def _literal(value: Any) -> str:
+    """As a person would write it: `16_384`, `1e-6`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
+        return f"{value:_}"
+    return toml_value(value).replace("e-0", "e-")
 
 
 def _anchor(title: str) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from rilctl.config.layers import KeyPath, Layers, toml_key, toml_string
+from rilctl.config.layers import KeyPath, Layers
 from rilctl.config.recipe import Recipe
+from rilctl.config.toml import toml_key, toml_value
 
 
 def values(recipe: Recipe) -> dict[str, JsonValue]:
@@ -25,21 +26,7 @@ def _table(path: KeyPath, table: dict[str, Any], layers: Layers) -> Iterator[str
     if path and (scalars or path in layers.origins):
         yield f"\n[{'.'.join(toml_key(str(part)) for part in path)}]"
     for key, value in scalars.items():
-        yield f"{toml_key(key)} = {_value(value)}  # {layers.origins.get((*path, key), 'default')}"
+        yield f"{toml_key(key)} = {toml_value(value)}  # {layers.origins.get((*path, key), 'default')}"
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _table((*path, key), value, layers)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int():
-            return str(value)
-        case float():
-            return repr(value)
-        case str():
-            return toml_string(value)
-        case _:
-            return f"[{', '.join(_value(item) for item in value)}]"

@@ -47,8 +47,7 @@ class _Rows:
 
     def reject(self, sample: Sample, error: RowError) -> None:
         """Record a bad row."""
-        record = RejectedRecord(sample_id=sample.id, source=self.name, reason=error.reason, message=error.message)
-        self.rejected.append(record)
+        self.rejected.append(RejectedRecord.of(sample.id, self.name, error))
 
 
 def load_samples(

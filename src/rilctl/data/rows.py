@@ -41,7 +41,7 @@ def read_samples(table: Table, max_px: int) -> Iterator[Sample | RejectedRecord]
             sample = _to_sample(row.name, row.fields, sample_id, table, max_px)
         except RowError as error:
             message = error.message if error.message.startswith(row.name) else f"{row.name}: {error.message}"
-            yield RejectedRecord(sample_id=sample_id, source=table.name, reason=error.reason, message=message)
+            yield RejectedRecord.of(sample_id, table.name, RowError(error.reason, message))
         else:
             yield sample
     if not num_rows:

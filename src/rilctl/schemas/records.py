@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from rilctl.errors import printable
+from rilctl.errors import RowError, printable
 from rilctl.schemas.base import StrictModel
 
 FinishReason = Literal["stop", "length", "imported"]
@@ -139,6 +139,11 @@ class RejectedRecord(StrictModel):
     """A short stable code such as `image-truncated`."""
     message: Quoted
     """What is wrong, for a person."""
+
+    @classmethod
+    def of(cls, sample_id: str, source: str, error: RowError) -> "RejectedRecord":
+        """The record of a row that met this error."""
+        return cls(sample_id=sample_id, source=source, reason=error.reason, message=error.message)
 
 
 def response_digest(question: str, answer: str, text: str) -> str:

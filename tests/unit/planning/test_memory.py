@@ -29,7 +29,6 @@ ANATOMY = Anatomy(
     tower=None,
     patches_per_token=4,
     patch_values=0,
-    largest_layer=250,
     adapter_widths={"q_proj": 3 * 18, "k_proj": 3 * 14},
 )
 FLOAT32 = Precision(weights=4, products=4)

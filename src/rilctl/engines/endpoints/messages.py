@@ -21,7 +21,6 @@ def chat_body(
     *,
     seed: int,
     endpoint: EndpointConfig,
-    system: str | None = None,
 ) -> Body:
     """The request for one answer; pictures come before the question, as everywhere in rilctl.
 
@@ -32,7 +31,6 @@ def chat_body(
         sampling: temperature and top-p are always said, since servers have defaults of their own.
         seed: only its lower 31 bits are sent.
         endpoint: says which keys to leave out and which to add.
-        system: the system's turn, if there is one.
 
     Raises:
         RowError: a picture can't be decoded.
@@ -41,12 +39,9 @@ def chat_body(
     if images:
         pictures = [{"type": "image_url", "image_url": {"url": image.for_the_web().data_url}} for image in images]
         content = [*pictures, {"type": "text", "text": question}]
-    messages: list[Body] = [{"role": "user", "content": content}]
-    if system is not None:
-        messages.insert(0, {"role": "system", "content": system})
     body: Body = {
         "model": model,
-        "messages": messages,
+        "messages": [{"role": "user", "content": content}],
         endpoint.budget_key: sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

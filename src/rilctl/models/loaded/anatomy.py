@@ -51,7 +51,6 @@ class Anatomy:
         tower: the vision tower's layers; None for text models.
         patches_per_token: patches that the vision tower sees for one image token of the prompt.
         patch_values: numbers that a patch is made of.
-        largest_layer: parameters of the largest layer of the language model.
         adapter_widths: for each kind of linear layer in the language model, the sum of inputs and outputs over layers.
         adapter_weights: the same of the layers' weights.
     """
@@ -66,7 +65,6 @@ class Anatomy:
     tower: Tower | None
     patches_per_token: int
     patch_values: int
-    largest_layer: int
     adapter_widths: dict[str, int] = field(default_factory=dict)
     adapter_weights: dict[str, int] = field(default_factory=dict)
 
@@ -104,7 +102,6 @@ def _measure(model: Any, family: Family) -> Anatomy:
     config = model.config
     text = config.get_text_config()
     vision = getattr(config, "vision_config", None)
-    layers = list(decoder.layers)
     return Anatomy(
         parameters=total,
         embedding=embedding.weight.numel(),
@@ -116,7 +113,6 @@ def _measure(model: Any, family: Family) -> Anatomy:
         tower=_vision_tower(vision, gated=family.has_gated_vision) if vision is not None else None,
         patches_per_token=family.patches_per_token(config),
         patch_values=_patch_values(vision) if vision is not None else 0,
-        largest_layer=max(map(_count, layers)),
         adapter_widths=_by_kind(decoder, lambda layer: layer.in_features + layer.out_features),
         adapter_weights=_by_kind(decoder, lambda layer: layer.weight.numel()),
     )

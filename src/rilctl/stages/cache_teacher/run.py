@@ -165,9 +165,7 @@ class _Asking:
         )
         for sample, answer in zip(samples, answers, strict=True):
             if isinstance(answer, RowError):
-                self.rejected.append(
-                    RejectedRecord(sample_id=sample.id, source=name, reason=answer.reason, message=answer.message)
-                )
+                self.rejected.append(RejectedRecord.of(sample.id, name, answer))
                 continue
             imported = self.imports.get((name, sample.id), [])
             for index, text in enumerate(imported[: config.num_responses]):

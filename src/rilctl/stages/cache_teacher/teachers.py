@@ -7,6 +7,7 @@ from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.endpoints.secrets import read_key
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.open import open_generation
@@ -16,7 +17,7 @@ from rilctl.models.loaded.source import check_name
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.cache_teacher.imports import Imports
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import endpoint_entry, model_entry, row_seed
+from rilctl.stages.shared.inputs import endpoint_entry, model_entry
 
 
 def find_teachers(context: StageContext) -> dict[str, TeacherConfig]:

@@ -61,7 +61,8 @@ def answer_shard(
                     answers = list(zip(requests, generation.generate(requests, asked.sampling), strict=True))
                     context.reporter.end()
                     writer.write_rows(_response(r, a[0]) for r, a in answers if not isinstance(a, RowError))
-                    rejected = [_rejected(r, a) for r, a in answers if isinstance(a, RowError)]
+                    failed = [(r, a) for r, a in answers if isinstance(a, RowError)]
+                    rejected = [RejectedRecord.of(request.sample_id, "student", error) for request, error in failed]
                     writer.write_rejected(rejected)
                     num_rejected += len(rejected)
         summary = writer.commit()
@@ -81,7 +82,3 @@ def _response(request: GenerationRequest, response: Response) -> ResponseRecord:
         token_ids=response.recorded_token_ids,
         finish_reason=response.finish_reason,
     )
-
-
-def _rejected(request: GenerationRequest, error: RowError) -> RejectedRecord:
-    return RejectedRecord(sample_id=request.sample_id, source="student", reason=error.reason, message=error.message)

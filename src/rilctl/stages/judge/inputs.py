@@ -113,9 +113,8 @@ def _parse_line(number: int, line: bytes) -> JudgeRow | RejectedRecord:
     try:
         return _row_from(number, _loaded(line))
     except RowError as error:
-        return RejectedRecord(
-            sample_id=f"row {number}", source="stdin", reason=error.reason, message=f"line {number}: {error.message}"
-        )
+        located = RowError(error.reason, f"line {number}: {error.message}")
+        return RejectedRecord.of(f"row {number}", "stdin", located)
 
 
 def _loaded(line: bytes) -> dict[str, Any]:

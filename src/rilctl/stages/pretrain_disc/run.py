@@ -15,6 +15,7 @@ from rilctl.config.fields import ModelConfig, semantic_config
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, RowError
@@ -25,7 +26,7 @@ from rilctl.models.prompts.encode import encode_response
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
-from rilctl.stages.pretrain_disc.student_responses import reject, sample_student
+from rilctl.stages.pretrain_disc.student_responses import sample_student
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
@@ -36,7 +37,6 @@ from rilctl.stages.shared.inputs import (
     load_data,
     present,
     read_responses,
-    row_seed,
     up_to_date,
 )
 from rilctl.stages.shared.learning import load_learner, refuse_changed
@@ -46,10 +46,6 @@ from rilctl.stages.shared.run_log import RunLog
 
 SHOWN = ("disc/loss", "disc/auc")
 """Metrics beside the progress bar."""
-
-
-class DiscState(StrictModel):
-    """What a checkpoint remembers besides weights and optimizer: nothing."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def _readable(pairs: Sequence[Pair], rejected: list[RejectedRecord]) -> list[Pai
             for image in sample.images:
                 image.load()
         except RowError as error:
-            bad[sample.id] = reject(sample.id, error)
+            bad[sample.id] = RejectedRecord.of(sample.id, "student", error)
     rejected += bad.values()
     return [pair for pair in pairs if pair.sample.id not in bad]
 
@@ -193,7 +189,7 @@ def _train(
         engine = open_training(disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
     log, engines = RunLog(artifact_run, ranks), {"discriminator": engine}
     checkpoints = Checkpoints(
-        artifact_run.resume_dir, engines, DiscState, log.files, ranks=ranks, say=context.reporter.say
+        artifact_run.resume_dir, engines, StrictModel, log.files, ranks=ranks, say=context.reporter.say
     )
     budget_tokens = config.engine.tokens_per_micro_batch
     with prompts, ranks.training(), checkpoints, log.running():
@@ -218,7 +214,7 @@ def _train(
             signal_number = asked_to_stop(context, ranks)
             checkpoints.after_step(
                 step,
-                DiscState,
+                StrictModel,  # nothing else is remembered
                 is_due=step % config.checkpoint_every == 0,
                 is_last=step == num_steps or bool(signal_number),
             )

@@ -8,6 +8,7 @@ from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.training.ranks import Ranks
@@ -15,7 +16,6 @@ from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.cached_calls import answer_chunk
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import row_seed
 from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
 
 
@@ -57,7 +57,7 @@ def sample_student(
             rows, bad = list[ResponseRecord](), list[RejectedRecord]()
             for sample, answer in zip(part, answers, strict=True):
                 if isinstance(answer, RowError):
-                    bad.append(reject(sample.id, answer))
+                    bad.append(RejectedRecord.of(sample.id, "student", answer))
                 else:
                     rows += _records(sample, answer)
             for record in ranks.gather_lists([row.model_dump(mode="json") for row in rows]):
@@ -67,11 +67,6 @@ def sample_student(
             leave_if_asked(context, asked_to_stop(context, ranks))
         context.reporter.end()
     return {sample.id: found[sample.id] for sample in samples if sample.id in found}, rejected
-
-
-def reject(sample_id: str, error: RowError) -> RejectedRecord:
-    """The question as one that could not be asked."""
-    return RejectedRecord(sample_id=sample_id, source="student", reason=error.reason, message=error.message)
 
 
 def _request(config: PretrainDiscConfig, sample: Sample) -> GenerationRequest:

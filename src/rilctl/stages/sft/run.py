@@ -84,9 +84,7 @@ class SftRow:
     def reject(self, error: RowError) -> RejectedRecord:
         """The record of a row that can't be learned."""
         which = "" if self.response_index is None else f"response {self.response_index}: "
-        return RejectedRecord(
-            sample_id=self.sample_id, source=self.source, reason=error.reason, message=f"{which}{error.message}"
-        )
+        return RejectedRecord.of(self.sample_id, self.source, RowError(error.reason, f"{which}{error.message}"))
 
 
 class SftState(StrictModel):

@@ -1,6 +1,5 @@
 """What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -167,12 +166,6 @@ def read_responses(context: StageContext, path: Path, samples: Iterable[Sample])
             f"{path} has no response to any question of [data]", hint="were they made from this data set?"
         )
     return found
-
-
-def row_seed(*parts: object) -> int:
-    """A seed that depends on all parts and nothing else, in [0, 2^63)."""
-    payload = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(payload.encode()).digest()[:8], "big") >> 1
 
 
 def mean(values: Iterable[float]) -> float | None:

@@ -11,6 +11,7 @@ from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.training.base import TrainingEngine
@@ -24,7 +25,7 @@ from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import mean, present, row_seed
+from rilctl.stages.shared.inputs import mean, present
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.shared.run_log import RunLog
@@ -217,10 +218,10 @@ class Loop:
         with self.ranks.together():
             for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):
                 if isinstance(prompt, RowError):
-                    rejected.append(_rejected(sample, prompt))
+                    rejected.append(RejectedRecord.of(sample.id, "data", prompt))
                     continue
                 if isinstance(answer, RowError):
-                    rejected.append(_rejected(sample, answer))
+                    rejected.append(RejectedRecord.of(sample.id, "data", answer))
                     continue
                 group = Group(place, sample, prompt)
                 group.rows = [student_row(response) for response in answer]
@@ -303,7 +304,3 @@ class Loop:
     def summary(self) -> dict[str, float]:
         """The newest value of each metric."""
         return dict(self.state.metrics)
-
-
-def _rejected(sample: Sample, error: RowError) -> RejectedRecord:
-    return RejectedRecord(sample_id=sample.id, source="data", reason=error.reason, message=error.message)

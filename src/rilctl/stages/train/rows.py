@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import Response
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_response
 from rilctl.schemas.records import FinishReason, ResponseRecord, RolloutRecord, Side
-from rilctl.stages.shared.inputs import row_seed
 
 
 @dataclass

@@ -15,7 +15,6 @@ from rilctl.models.loaded.adapters import save_adapter, with_adapter
 from rilctl.models.loaded.identity import ModelIdentity, identify
 from rilctl.models.loaded.source import find_model
 from rilctl.models.loaded.vlm import Vlm, load_vlm, save_vlm
-from rilctl.testing.small_vlms import build_small_vlm
 
 TEXTS = (
     "chat_template.jinja",
@@ -28,16 +27,6 @@ TEXTS = (
     "special_tokens_map.json",
     "additional_chat_templates/default.jinja",
 )
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_small_vlm(tmp_path_factory.mktemp("model") / "student")
-
-
-@pytest.fixture
-def model(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "student"))
 
 
 def identity(model: Path, revision: str | None = None, **config: object) -> ModelIdentity:
@@ -53,41 +42,41 @@ def load(model: Path) -> Vlm:
 @pytest.mark.parametrize(
     "known_as", [{}, {"revision": "c0ffee"}, {"random_weights": True}], ids=["files", "hub", "random"]
 )
-def test_every_text_is_part_of_it(model: Path, name: str, known_as: dict) -> None:
-    before = identity(model, **known_as)
-    (model / name).parent.mkdir(exist_ok=True)
-    text = (model / name).read_text() if (model / name).exists() else "{}"
-    (model / name).write_text(text + " ")
-    after = identity(model, **known_as)
+def test_every_text_is_part_of_it(own_model: Path, name: str, known_as: dict) -> None:
+    before = identity(own_model, **known_as)
+    (own_model / name).parent.mkdir(exist_ok=True)
+    text = (own_model / name).read_text() if (own_model / name).exists() else "{}"
+    (own_model / name).write_text(text + " ")
+    after = identity(own_model, **known_as)
     assert after.digest != before.digest
     assert after.answering(ModelConfig(model="x")) != before.answering(ModelConfig(model="x"))
 
 
-def test_neither_its_place_nor_what_nobody_reads_is_part_of_it(model: Path, tmp_path: Path) -> None:
-    moved = Path(shutil.copytree(model, tmp_path / "elsewhere"))
+def test_neither_its_place_nor_what_nobody_reads_is_part_of_it(own_model: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(own_model, tmp_path / "elsewhere"))
     for name in ("README.md", "metrics.jsonl", ".lock.json", "model.safetensors.index.json", "manifest.bak"):
         (moved / name).write_text("{}")
-    assert identity(moved) == identity(model)
-    assert identity(moved).digest == model_files_digest(model)
+    assert identity(moved) == identity(own_model)
+    assert identity(moved).digest == model_files_digest(own_model)
 
 
-def test_a_commit_of_the_hub_can_be_read_from_it(model: Path) -> None:
-    assert identity(model, revision="c0ffee").digest.startswith("hub:c0ffee:")
+def test_a_commit_of_the_hub_can_be_read_from_it(own_model: Path) -> None:
+    assert identity(own_model, revision="c0ffee").digest.startswith("hub:c0ffee:")
 
 
-def test_what_is_written_is_what_was_loaded(model: Path, tmp_path: Path) -> None:
-    vlm = load(model)
-    before = (model / "chat_template.jinja").read_text()
-    (model / "chat_template.jinja").write_text(before + "edited")
+def test_what_is_written_is_what_was_loaded(own_model: Path, tmp_path: Path) -> None:
+    vlm = load(own_model)
+    before = (own_model / "chat_template.jinja").read_text()
+    (own_model / "chat_template.jinja").write_text(before + "edited")
     save_vlm(vlm, tmp_path / "saved")
     assert (tmp_path / "saved/chat_template.jinja").read_text() == before
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves these files open
-def test_templates_in_a_folder_of_their_own_are_written_as_well(model: Path, tmp_path: Path) -> None:
-    (model / "additional_chat_templates").mkdir()
-    (model / "chat_template.jinja").rename(model / "additional_chat_templates/default.jinja")
-    vlm = load(model)
+def test_templates_in_a_folder_of_their_own_are_written_as_well(own_model: Path, tmp_path: Path) -> None:
+    (own_model / "additional_chat_templates").mkdir()
+    (own_model / "chat_template.jinja").rename(own_model / "additional_chat_templates/default.jinja")
+    vlm = load(own_model)
     save_vlm(vlm, tmp_path / "saved")
     assert load(tmp_path / "saved").processor.chat_template == vlm.processor.chat_template
 
@@ -99,15 +88,15 @@ def adapter_digest(vlm: Vlm, directory: Path, **changes: object) -> str:
     return model_files_digest(directory)
 
 
-def test_an_adapters_scale_is_part_of_it_and_the_path_of_its_base_is_not(model: Path, tmp_path: Path) -> None:
-    vlm = with_adapter(load(model), LoraConfig(rank=2), adapter="student", seed=0)
+def test_an_adapters_scale_is_part_of_it_and_the_path_of_its_base_is_not(own_model: Path, tmp_path: Path) -> None:
+    vlm = with_adapter(load(own_model), LoraConfig(rank=2), adapter="student", seed=0)
     digest = adapter_digest(vlm, tmp_path / "one")
     assert adapter_digest(vlm, tmp_path / "two", base_model_name_or_path="/elsewhere", revision="c0ffee") == digest
     assert adapter_digest(vlm, tmp_path / "three", lora_alpha=1.0) != digest
 
 
-def test_an_adapter_beside_a_model_is_refused(model: Path) -> None:
-    save_adapter(with_adapter(load(model), LoraConfig(rank=2), adapter="student", seed=0), model)
+def test_an_adapter_beside_a_model_is_refused(own_model: Path) -> None:
+    save_adapter(with_adapter(load(own_model), LoraConfig(rank=2), adapter="student", seed=0), own_model)
     with pytest.raises(ModelError, match="holds an adapter") as caught:
-        load(model)
+        load(own_model)
     assert caught.value.hint and "merge" in caught.value.hint

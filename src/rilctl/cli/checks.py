@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rilctl.private.deepspeed import hush_log
+from rilctl.private.uses import LIBRARIES, Library, find_gaps, lacking_hint, uses_of
+
 if TYPE_CHECKING:
     from rilctl.config.endpoints import EndpointConfig
     from rilctl.config.recipe import Recipe
@@ -71,6 +74,25 @@ def find_misfits(distribution: str, installed: Mapping[str, str] | None = None) 
         version = _version(wanted.name) if installed is None else installed.get(wanted.name)
         if version is not None and not wanted.specifier.contains(version, prereleases=True):
             yield f"{wanted.name}{wanted.specifier}, {version} is here"
+
+
+def check_private(libraries: Iterable[Library] = LIBRARIES) -> Iterator[Check]:
+    """Whether what rilctl uses of each installed library without a promise is there; imports them."""
+    hush_log()
+    for library in libraries:
+        if importlib.util.find_spec(library) is None:
+            continue
+        name = f"inside {library.replace('_', '-')}"
+        try:
+            num_uses, gaps = len(uses_of(library)), find_gaps(library)
+        except Exception as error:  # an import can fail in any way
+            yield Check(name, "broken", f"can't be looked at: {type(error).__name__}: {error}", lacking_hint(library))
+            continue
+        if gaps:
+            missing = ", ".join(f"{gap.use.what} ({gap.found})" for gap in gaps)
+            yield Check(name, "broken", f"lacks {missing}", lacking_hint(library))
+        else:
+            yield Check(name, "ok", f"{num_uses} of {num_uses} uses of private API are as they were")
 
 
 def check_recipe(recipe: "Recipe", base_dir: Path) -> Iterator[Check]:

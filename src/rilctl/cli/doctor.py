@@ -15,7 +15,7 @@ import typer
 
 from rilctl import __version__
 from rilctl.cli import format, output
-from rilctl.cli.checks import Check, check_extras
+from rilctl.cli.checks import Check, check_extras, check_private
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import RilctlError
 
@@ -51,7 +51,16 @@ def doctor(
         _list_models(as_json=as_json)
         return
     output.own_stdout()
-    checks = [*_libraries(), _device(), *check_extras(), _memory(), _disk(), _hub_cache(), _call_cache()]
+    checks = [
+        *_libraries(),
+        _device(),
+        *check_extras(),
+        *check_private(),
+        _memory(),
+        _disk(),
+        _hub_cache(),
+        _call_cache(),
+    ]
     if recipes:
         checks += _recipe(recipes)
     broken = [check for check in checks if check.state == "broken"]

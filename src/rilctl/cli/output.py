@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import os
 import sys
 import time
@@ -167,11 +166,6 @@ def write_results_to(path: Path) -> None:
     """Results go to a file: another process writes them to its stdout."""
     global _result_descriptor
     _result_descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-
-
-def hush_deepspeed() -> None:
-    """Leave one warning out: transformers imports DeepSpeed wherever it is installed, which then misses a GPU."""
-    logging.getLogger("DeepSpeed").addFilter(lambda record: not record.getMessage().startswith("Setting accelerator"))
 
 
 def own_stdout() -> None:

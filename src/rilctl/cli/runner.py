@@ -27,6 +27,7 @@ from rilctl.engines.training.world import World, find_world
 from rilctl.errors import UsageError
 from rilctl.pipeline.run import load_stage
 from rilctl.planning.plan import plan_object
+from rilctl.private.deepspeed import hush_log
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})
@@ -139,7 +140,7 @@ def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
     """
     reporter, stop = output.ConsoleReporter(), StopFlag()
     output.own_stdout()
-    output.hush_deepspeed()
+    hush_log()
     watch_for_stop(stop, has_begun=lambda: reporter.has_begun)
     with stop_on_signals(stop, has_begun=lambda: reporter.has_begun, says_so=not is_launched()):
         try:

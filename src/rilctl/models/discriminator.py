@@ -26,11 +26,11 @@ from rilctl.errors import ModelError
 from rilctl.models.loaded.adapters import save_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.saving import saving
-from rilctl.models.loaded.sharding import whole_shape
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.shared_prefix.responses import response_last_hidden
+from rilctl.private.deepspeed import whole_shape
 from rilctl.schemas.base import StrictModel, first_problem
 
 HEAD_FILE = "head.safetensors"

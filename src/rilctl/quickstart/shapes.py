@@ -24,6 +24,10 @@ MAX_TOKENS = 512
 INITIALIZER_RANGE = 0.05
 """Standard deviation of random weights. The usual 0.02 is for models a hundred times wider, and slows these down."""
 
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen2's tokenizer cuts a text before it merges bytes."""
 _QWEN_SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -111,12 +115,11 @@ def _tokenizer(family: str) -> Any:
     """A byte-level BPE tokenizer of the Qwen2 class; digits stay single tokens."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
-    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated"),
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

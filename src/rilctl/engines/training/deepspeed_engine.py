@@ -17,7 +17,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.state import StateFiles, state_file, state_layouts
 from rilctl.engines.training.zero import initialize
 from rilctl.engines.training.zero_state import ZeroState
-from rilctl.models.loaded.sharding import whole_shape
+from rilctl.private.deepspeed import whole_shape
 
 
 class DeepspeedTraining:

@@ -14,6 +14,7 @@ from rilctl.engines.training.zero import initialize
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_prompt
+from rilctl.private.peft import is_of_adapters
 
 _PICTURE_PX = 56
 """Side of the picture in a stand-in; two patches of the largest that our families have, so none enlarges it."""
@@ -78,7 +79,7 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
     for roles in shared.values() if engine.zero_stage == 3 else ():
         model = roles[0].model
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(".lora_" in name)
+            parameter.requires_grad_(is_of_adapters(name))
         sharding = initialize(model, roles[0].lm_head.weight, engine)[1]
         for role in roles:
             role.sharding = sharding

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
-from rilctl.models.loaded.sharding import whole_shape
+from rilctl.private.deepspeed import whole_shape
 
 
 def make_adamw(parameters: Mapping[str, nn.Parameter], optim: OptimConfig) -> torch.optim.AdamW:

@@ -16,6 +16,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.zero import divide
 from rilctl.errors import RilctlError, UsageError
 from rilctl.models.loaded.vlm import DTYPES, Vlm, load_vlm
+from rilctl.private.deepspeed import is_divided
 
 HOST = torch.device("cpu")
 
@@ -76,7 +77,7 @@ def place_role(vlm: Vlm, engine: TrainingEngineConfig, *, device: torch.device, 
     _agree(vlm.model, ranks)
     if engine.zero_stage == 3:
         divide(vlm.model, engine)
-    whole = [parameter for parameter in vlm.model.parameters() if not hasattr(parameter, "ds_id")]
+    whole = [parameter for parameter in vlm.model.parameters() if not is_divided(parameter)]
     for tensor in (*whole, *vlm.model.buffers()):
         tensor.data = tensor.data.to(device)
         _spread([tensor], ranks)

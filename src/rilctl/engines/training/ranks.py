@@ -6,7 +6,6 @@ them, inside `together`, so that its failure ends all at once, and so that a per
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,13 +14,14 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed.distributed_c10d import Store
-from torch.distributed.rendezvous import rendezvous
+from torch.distributed import Store  # type: ignore[attr-defined]
 
 from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.watch import USUAL_PATIENCE, Leave, Patience, Watch, exit_code
 from rilctl.engines.training.world import World
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError
+from rilctl.private.deepspeed import end_group
+from rilctl.private.torch import meet
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
@@ -209,7 +209,8 @@ def _meet(world: World, check_stop: Callable[[], object]) -> Store:
     """The store that all ranks have, once all have come; meanwhile signals are heard, as they aren't in the backend."""
 
     def join() -> Store:
-        return next(rendezvous("env://", world.rank, world.size, timeout=_ARRIVAL))[0]  # type: ignore[no-any-return]
+        store: Store = meet(world.rank, world.size, _ARRIVAL)
+        return store
 
     with meanwhile(join, stop=lambda: None, name="rendezvous") as store:
         while not wait([store], timeout=0.2).done:
@@ -232,10 +233,7 @@ def _keeper(world: World) -> str | None:
 
 def _take_down() -> None:
     """End the group, and what DeepSpeed remembers of it: the next verb of a walk has a group of its own."""
-    deepspeed = sys.modules.get("deepspeed.comm")
-    if deepspeed is not None and deepspeed.is_initialized():
-        deepspeed.destroy_process_group()
-    else:
+    if not end_group():
         distributed.destroy_process_group()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from torch.distributed.distributed_c10d import Store
+from torch.distributed import Store  # type: ignore[attr-defined]
 
 from rilctl.engines.training.standstill import whereabouts
 from rilctl.errors import FailedElsewhereError

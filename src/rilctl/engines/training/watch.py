@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import Event, RLock, Thread
 
 import torch
-from torch.distributed.distributed_c10d import Store
+from torch.distributed import Store  # type: ignore[attr-defined]
 
 from rilctl.engines.training.signs import Signs
 from rilctl.engines.training.standstill import Standstill

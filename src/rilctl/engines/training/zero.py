@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,13 +11,14 @@ from torch import nn
 
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.errors import UsageError
-from rilctl.models.loaded.lora import is_lora
-from rilctl.models.loaded.sharding import whole_shape
+from rilctl.private.deepspeed import hush_warnings, is_divided, leave_out_shm_op, whole_shape
+from rilctl.private.peft import adapter_parts, is_lora
+from rilctl.private.torch import without_hooks
+from rilctl.private.uses import require
 
 T = TypeVar("T")
 _BUCKET = 500_000_000
 """Gradients that are on their way between ranks at a time, at most: DeepSpeed's own default."""
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 
 
 class ForwardPass(nn.Module):
@@ -69,22 +69,9 @@ class ZeroSharding:
         import deepspeed
 
         weights = dict.fromkeys((*self._module.parameters(), *self._beside))
-        own = [parameter for parameter in weights if hasattr(parameter, "ds_id")]
+        own = [parameter for parameter in weights if is_divided(parameter)]
         with deepspeed.zero.GatheredParameters(own), without_hooks(self._module):
             yield
-
-
-@contextmanager
-def without_hooks(module: nn.Module) -> Iterator[None]:
-    """No module calls its hooks inside: they would give the weights away again after each forward pass."""
-    kept = [(part, name, getattr(part, name)) for part in module.modules() for name in _HOOKS]
-    for part, name, _ in kept:
-        setattr(part, name, OrderedDict())
-    try:
-        yield
-    finally:
-        for part, name, hooks in kept:
-            setattr(part, name, hooks)
 
 
 def divide(model: nn.Module, config: DeepspeedEngineConfig) -> None:
@@ -146,7 +133,12 @@ def initialize(
 
 
 def import_deepspeed() -> Any:
-    """The library, joined to the process group. Raises `UsageError` where it isn't installed."""
+    """The library, joined to the process group.
+
+    Raises:
+        UsageError: it isn't installed.
+        EngineError: it isn't such as we know it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -156,8 +148,9 @@ def import_deepspeed() -> Any:
             "engine.type = `deepspeed` needs DeepSpeed, which isn't installed",
             hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`",
         ) from error
-    warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)  # DeepSpeed calls them
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # it would be compiled first, for two minutes
+    require("deepspeed")
+    hush_warnings()
+    leave_out_shm_op()
     if not deepspeed.comm.is_initialized():
         deepspeed.init_distributed(dist_init_required=True, verbose=False)
     return deepspeed
@@ -214,7 +207,7 @@ def _without_adapters(model: nn.Module) -> Iterator[None]:
     kept = []
     for layer in model.modules():
         if is_lora(layer):
-            kept += [(layer, name, child) for name, child in layer.named_children() if name.startswith("lora_")]
+            kept += [(layer, name, child) for name, child in adapter_parts(layer)]
     for layer, name, _ in kept:
         delattr(layer, name)
     try:

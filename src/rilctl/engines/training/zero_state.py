@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rilctl.engines.training.state import MOMENTS, STEP, WEIGHT, ParameterState, state_tensors
 from rilctl.engines.training.zero import import_deepspeed
+from rilctl.private.deepspeed import forget_gradients, link_moments, masters, own_part
 
 
 class ZeroState:
@@ -65,7 +66,7 @@ class ZeroState:
                 self._put(parameter, value, key)
         self._put(parameter, state.weight, None)
         if self._stage == 3:
-            parameter.ds_tensor.data.copy_(self._part(parameter, state.weight))  # type: ignore[attr-defined]
+            own_part(parameter).copy_(self._part(parameter, state.weight))
         if self._stage < 3 or parameter.numel():  # whole, or one that is on every rank
             parameter.data.copy_(state.weight)
 
@@ -73,7 +74,7 @@ class ZeroState:
         """Zero moments, where no step has been taken."""
         if self._stage == 0:
             return
-        for flat in self._partitions():
+        for flat in masters(self._engine.optimizer):
             if not self._adamw.state[flat]:
                 zeros = {key: torch.zeros_like(flat) for key in MOMENTS}
                 self._adamw.state[flat] = {"step": torch.zeros((), device=flat.device), **zeros}
@@ -81,9 +82,8 @@ class ZeroState:
 
     def forget_gradients(self) -> None:
         """Of a step that was left out."""
-        if self._stage in (1, 2) and not _is_bf16(self._engine.optimizer):
-            for group in self._engine.optimizer.averaged_gradients:
-                self._engine.optimizer.averaged_gradients[group] = None
+        if self._stage in (1, 2):
+            forget_gradients(self._engine.optimizer)
 
     def _put(self, parameter: nn.Parameter, value: Tensor, key: str | None) -> None:
         if self._stage == 3:
@@ -99,28 +99,13 @@ class ZeroState:
 
     def _part(self, parameter: nn.Parameter, value: Tensor) -> Tensor:
         """This rank's part of a value, zeros behind the end."""
-        size = parameter.ds_tensor.numel()  # type: ignore[attr-defined]
+        size = own_part(parameter).numel()
         part = value.flatten()[size * self._rank :][:size]
         return nn.functional.pad(part, (0, size - len(part)))
-
-    def _partitions(self) -> list[Tensor]:
-        """This rank's masters, one tensor for each group of the optimizer or part of it."""
-        zero = self._engine.optimizer
-        if self._stage == 3:
-            return list(zero.fp32_partitioned_groups_flat)
-        return list(zero.fp32_groups_flat_partition if _is_bf16(zero) else zero.single_partition_of_fp32_groups)
 
     def _steps(self) -> list[Tensor]:
         return [moments["step"] for moments in self._adamw.state.values() if moments]
 
     def _link(self) -> None:
         if self._stage < 3:
-            zero = self._engine.optimizer
-            groups = zero.bf16_groups if _is_bf16(zero) else zero.bit16_groups
-            for group, flat in zip(groups, self._partitions(), strict=True):
-                self._utils.lazy_init_hp_params_optimizer_state(group, flat, self._adamw.state)
-
-
-def _is_bf16(zero: Any) -> bool:
-    """Whether it is the optimizer of stage 1 in bfloat16 without offload, which has names of its own."""
-    return hasattr(zero, "bf16_groups")
+            link_moments(self._engine.optimizer, self._adamw.state)

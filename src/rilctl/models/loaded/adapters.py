@@ -2,7 +2,6 @@
 
 import copy
 import re
-import warnings
 from pathlib import Path
 
 import torch
@@ -12,9 +11,11 @@ from torch import nn
 
 from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError, UsageError
-from rilctl.models.loaded.lora import adapter_parameters, is_lora, merged_state_dict, use_adapter
+from rilctl.models.loaded.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.private.peft import base_layer, config_of, forget_configs, inject, is_lora, name_in_file
+from rilctl.private.uses import require
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 
@@ -30,9 +31,11 @@ def with_adapter(vlm: Vlm, config: LoraConfig, *, adapter: str, seed: int) -> Vl
 
     Raises:
         UsageError: no layer has one of the target names, or one is an embedding or the head.
+        EngineError: the installed PEFT isn't such as we know it.
     """
     import peft
 
+    require("peft")
     options = peft.LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,  # type: ignore[arg-type]
@@ -40,10 +43,9 @@ def with_adapter(vlm: Vlm, config: LoraConfig, *, adapter: str, seed: int) -> Vl
         base_model_name_or_path=vlm.source.name,
         revision=vlm.source.revision,
     )
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        peft.inject_adapter_in_model(options, vlm.model, adapter_name=adapter)
+        inject(vlm.model, options, adapter=adapter)
     for _, parameter in adapter_parameters(vlm.model, adapter):
         parameter.data = parameter.data.float()  # also where the frozen weights have a lower precision
     use_adapter(vlm.model, adapter)
@@ -54,9 +56,9 @@ def save_adapter(vlm: Vlm, directory: Path) -> None:
     """Write the model's adapter, without the weights it stands on; PEFT reads the directory."""
     assert vlm.adapter is not None
     weights = adapter_parameters(vlm.model, vlm.adapter)
-    tensors = {_peft_name(name, vlm.adapter): parameter.detach().contiguous() for name, parameter in weights}
+    tensors = {name_in_file(name, vlm.adapter): parameter.detach().contiguous() for name, parameter in weights}
     with saving(directory):
-        vlm.model.peft_config[vlm.adapter].save_pretrained(directory)
+        config_of(vlm.model, vlm.adapter).save_pretrained(directory)
         save_file(tensors, directory / WEIGHTS_FILE)
 
 
@@ -69,7 +71,7 @@ def load_adapter(vlm: Vlm, directory: Path) -> None:
         found = load_file(file)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{file} can't be read: {error}", hint=hint) from error
-    own = {_peft_name(name, vlm.adapter): parameter for name, parameter in adapter_parameters(vlm.model, vlm.adapter)}
+    own = {name_in_file(name, vlm.adapter): parameter for name, parameter in adapter_parameters(vlm.model, vlm.adapter)}
     if {name: tensor.shape for name, tensor in found.items()} != {name: p.shape for name, p in own.items()}:
         raise ModelError(f"{file} doesn't fit {vlm.source.name}: other layers or another rank", hint=hint)
     for name, parameter in own.items():
@@ -84,9 +86,9 @@ def merge_adapter(vlm: Vlm) -> Vlm:
     state = merged_state_dict(vlm.model, vlm.adapter)
     for name, module in list(vlm.model.named_modules()):
         if is_lora(module):
-            vlm.model.set_submodule(name, module.base_layer)
+            vlm.model.set_submodule(name, base_layer(module))
     vlm.model.load_state_dict(state)
-    del vlm.model.peft_config
+    forget_configs(vlm.model)
     vlm.model.requires_grad_(True)
     return _in_role(vlm, None)
 
@@ -116,8 +118,3 @@ def _pattern(vlm: Vlm, config: LoraConfig) -> str:
 def _takes_adapter(module: nn.Module, vlm: Vlm) -> bool:
     """Embeddings and head are left alone: they may be one tensor, and log-probabilities read the head's weights."""
     return (isinstance(module, nn.Linear) or is_lora(module)) and module is not vlm.lm_head
-
-
-def _peft_name(name: str, adapter: str) -> str:
-    """A weight's name in PEFT's files."""
-    return f"base_model.model.{name.replace(f'.{adapter}.', '.')}"

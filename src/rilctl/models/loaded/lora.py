@@ -14,6 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rilctl.private.peft import (
+    activate,
+    active_adapter,
+    added_weight,
+    base_layer,
+    factors,
+    has_adapter,
+    is_lora,
+    is_of,
+    is_of_adapters,
+    name_without_adapters,
+)
+
 
 def use_adapter(model: nn.Module, adapter: str | None) -> None:
     """From now on this adapter is at work; None: the frozen weights alone."""
@@ -21,11 +34,7 @@ def use_adapter(model: nn.Module, adapter: str | None) -> None:
     if adapter == adapter_at_work(model):
         return
     for layer in layers:
-        if adapter is None:
-            layer.enable_adapters(False)
-        else:
-            layer.set_adapter(adapter)
-            layer.enable_adapters(True)
+        activate(layer, adapter)
     for parameter in _lora_parameters(model).values():
         parameter.requires_grad_(True)
 
@@ -51,7 +60,7 @@ def rounded_adapter(model: nn.Module) -> Iterator[None]:
     weights that the adapter is merged into and that are rounded afterwards.
     """
     adapter = adapter_at_work(model)
-    layers = [layer for layer in _lora_layers(model) if adapter in layer.lora_A]
+    layers = [layer for layer in _lora_layers(model) if has_adapter(layer, adapter)]
     try:
         for layer in layers:
             layer.forward = _two_products(layer, str(adapter))
@@ -63,12 +72,12 @@ def rounded_adapter(model: nn.Module) -> Iterator[None]:
 
 def _two_products(layer: Any, adapter: str) -> Callable[[Tensor], Tensor]:
     """A layer's forward pass; the second product is added in place."""
-    weights = layer.base_layer
+    weights: Any = base_layer(layer)
     device, dtype = weights.weight.device.type, weights.weight.dtype
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-    down_RI = layer.lora_A[adapter].weight.to(dtype)
-    up_RO = (layer.lora_B[adapter].weight * layer.scaling[adapter]).to(dtype).t()
+    down, up, scale = factors(layer, adapter)
+    down_RI, up_RO = down.to(dtype), (up * scale).to(dtype).t()
 
     def forward(hidden_NTI: Tensor) -> Tensor:
         out_NTO: Tensor = weights(hidden_NTI)
@@ -82,12 +91,12 @@ def _two_products(layer: Any, adapter: str) -> Callable[[Tensor], Tensor]:
 def adapter_at_work(model: nn.Module) -> str | None:
     """Its name; None: the model has no adapter, or none is at work."""
     layer = next(_lora_layers(model), None)
-    return None if layer is None or layer.disable_adapters else str(layer.active_adapters[0])
+    return None if layer is None else active_adapter(layer)
 
 
 def adapter_parameters(model: nn.Module, adapter: str) -> list[tuple[str, nn.Parameter]]:
     """One adapter's weights under their names in the model."""
-    return [(name, parameter) for name, parameter in _lora_parameters(model).items() if f".{adapter}." in name]
+    return [(name, parameter) for name, parameter in model.named_parameters() if is_of(name, adapter)]
 
 
 @torch.no_grad()
@@ -97,23 +106,18 @@ def merged_state_dict(model: nn.Module, adapter: str | None) -> dict[str, Tensor
     The sum is taken in float32, then rounded to the weights' precision.
     """
     state = {
-        name.replace(".base_layer.", "."): tensor for name, tensor in model.state_dict().items() if ".lora_" not in name
+        name_without_adapters(name): tensor for name, tensor in model.state_dict().items() if not is_of_adapters(name)
     }
     for name, module in model.named_modules():
         if is_lora(module) and adapter is not None:
             weight = state[f"{name}.weight"]
-            state[f"{name}.weight"] = (weight.float() + module.get_delta_weight(adapter).float()).to(weight.dtype)
+            state[f"{name}.weight"] = (weight.float() + added_weight(module, adapter).float()).to(weight.dtype)
     return state
 
 
 def _lora_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
+    return {name: parameter for name, parameter in model.named_parameters() if is_of_adapters(name)}
 
 
 def _lora_layers(model: nn.Module) -> Iterator[Any]:
     return (module for module in model.modules() if is_lora(module))
-
-
-def is_lora(module: nn.Module) -> bool:
-    """Whether this is a layer with adapters."""
-    return hasattr(module, "lora_A") and hasattr(module, "enable_adapters")

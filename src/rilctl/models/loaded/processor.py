@@ -15,6 +15,8 @@ from rilctl.artifacts.model_files import read_texts
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.source import ModelSource
+from rilctl.private.transformers import image_only
+from rilctl.private.uses import require
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _TEMPLATE_HINT = "add chat_template.jinja from the base model"
@@ -81,9 +83,11 @@ def load_processor(path: Path, family: Family) -> Any:
 
     Raises:
         ModelError: the directory lacks a processor, tokenizer or chat template.
+        EngineError: the installed transformers isn't such as we know it.
     """
     import transformers
 
+    require("transformers")
     if not any((path / name).is_file() for name in TOKENIZER_FILES):  # the library would make an empty tokenizer
         raise ModelError(
             f"{path} has no tokenizer: none of {', '.join(TOKENIZER_FILES)}",
@@ -93,7 +97,7 @@ def load_processor(path: Path, family: Family) -> Any:
         raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
     try:
         if family.sees_pictures:
-            loaded: Any = _image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
+            loaded: Any = image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
         else:
             loaded = transformers.AutoTokenizer.from_pretrained(path)
     except Exception as error:  # on damaged files the library raises anything
@@ -141,12 +145,3 @@ def _processor_class(path: Path, family: Family) -> Any:
     if name is None:
         raise ValueError("no file names a `processor_class`")
     return getattr(transformers, name)
-
-
-def _image_only(base: Any) -> Any:
-    """The same processor class without its video processor, under the same name."""
-
-    def get_attributes(cls: type) -> list[str]:
-        return ["image_processor", "tokenizer"]
-
-    return type(base.__name__, (base,), {"get_attributes": classmethod(get_attributes)})

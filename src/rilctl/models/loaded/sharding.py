@@ -4,14 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
-from torch import nn
-
 T = TypeVar("T")
-
-
-def whole_shape(parameter: nn.Parameter) -> tuple[int, ...]:
-    """A parameter's shape, also where this process has only a part of it."""
-    return tuple(getattr(parameter, "ds_shape", parameter.shape))
 
 
 class Sharding(Protocol):

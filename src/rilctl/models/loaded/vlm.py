@@ -25,6 +25,7 @@ from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.sharding import Sharding, Unsharded
 from rilctl.models.loaded.source import ModelSource, find_model
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
+from rilctl.private.uses import require
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SHARD_BYTES = 4_000_000_000
@@ -116,7 +117,9 @@ def load_vlm(
 
     Raises:
         ModelError: no such model, no processor, a missing or misshapen weight, or somebody is changing it.
+        EngineError: the installed torch or transformers isn't such as we know it.
     """
+    require("torch")
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
     texts = read_texts(source.path)
     _check_json(source, texts)

@@ -7,6 +7,7 @@ from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
 from rilctl.models.prompts.encode import chat_text
+from rilctl.private.transformers import picture_tokens
 
 _QUESTION = "QUESTION"
 
@@ -34,11 +35,7 @@ def prompt_sizes(encoder: Encoder, samples: Sequence[Sample]) -> list[PromptSize
 
 def image_tokens(encoder: Encoder, size_px: tuple[int, int]) -> int | None:
     """Tokens that stand for a picture of (width, height) in a prompt; None where the processor has no such rule."""
-    rule = getattr(encoder.processor, "_get_num_multimodal_tokens", None)
-    if rule is None:
-        return None
-    width, height = size_px
-    return int(rule(image_sizes=[(height, width)])["num_image_tokens"][0])
+    return picture_tokens(encoder.processor, size_px)
 
 
 def _template(encoder: Encoder, num_images: int) -> str:

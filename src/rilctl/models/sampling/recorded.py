@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache
+from transformers import Cache
 
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.sampling.shared import RoomyLayer, newest_hidden

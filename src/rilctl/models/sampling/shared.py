@@ -7,12 +7,13 @@ H hidden.
 from typing import Any
 
 from torch import Tensor
-from transformers.cache_utils import Cache
+from transformers import Cache
 
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.attention import PromptLayer, SharedPrompt, shared_attention
 from rilctl.models.shared_prefix.inputs import response_positions
 from rilctl.models.shared_prefix.prefix import Prefix
+from rilctl.private.transformers import with_cache
 
 
 class SharedDecoding:
@@ -83,8 +84,8 @@ def newest_hidden(vlm: Vlm, cache: Any, tokens_N: Tensor, position_N: Tensor, **
     out = vlm.backbone(
         input_ids=tokens_N[:, None],
         position_ids=response_positions(vlm, position_N, 1),
-        past_key_values=cache,
         use_cache=True,
+        **with_cache(vlm.backbone, cache),
         **options,
     )
     hidden_NH: Tensor = out.last_hidden_state[:, -1]

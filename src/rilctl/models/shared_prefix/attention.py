@@ -15,11 +15,11 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers import AttentionInterface, DynamicLayer
 
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.flash import Padding, flash, flash_backward, flash_on_cpu, has_flash
+from rilctl.private.transformers import attention_named
 
 NAME = "rilctl_shared_prompt"
 """Of our attention; without a mask function of that name, the library builds no mask."""
@@ -133,14 +133,9 @@ class PromptLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def shared_attention(vlm: Vlm) -> Iterator[None]:
-    """The language model's attention is ours in it; its options are `shared_prompt` and `past_key_values`."""
-    config = vlm.model.config.get_text_config()
-    usual = config._attn_implementation
-    config._attn_implementation = NAME
-    try:
+    """The language model's attention is ours in it; its options are `shared_prompt` and `prompt_layers`."""
+    with attention_named(vlm.model.config.get_text_config(), NAME):
         yield
-    finally:
-        config._attn_implementation = usual
 
 
 class _BlockAttention(torch.autograd.Function):
@@ -225,4 +220,4 @@ def _attention(
     return attend(query, key, value, layer, scaling).transpose(1, 2).contiguous(), None
 
 
-ALL_ATTENTION_FUNCTIONS.register(NAME, _attention)
+AttentionInterface.register(NAME, _attention)

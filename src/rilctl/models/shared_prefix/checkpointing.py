@@ -7,6 +7,7 @@ import torch
 
 from rilctl.models.loaded.lora import adapter_at_work, using_adapter
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.private import transformers as checkpointing
 
 
 def enable_checkpointing(vlm: Vlm) -> None:
@@ -19,12 +20,12 @@ def enable_checkpointing(vlm: Vlm) -> None:
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), using_adapter(model, adapter_at_work(model))
 
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False, "context_fn": contexts})
+    checkpointing.enable_checkpointing(model, contexts)
 
 
 def is_recomputing(vlm: Vlm) -> bool:
     """Whether a forward pass would now be one to be computed again: a key/value cache would be thrown away."""
-    return bool(vlm.model.is_gradient_checkpointing) and torch.is_grad_enabled()
+    return torch.is_grad_enabled() and bool(checkpointing.checkpointed_layers(vlm.model))
 
 
 @contextmanager
@@ -33,8 +34,7 @@ def recomputing(vlm: Vlm) -> Iterator[None]:
 
     The library checkpoints layers in training mode. Only they are put into it, not what is in them: no dropout.
     """
-    layers = [module for module in vlm.model.modules() if getattr(module, "gradient_checkpointing", False)]
-    layers = layers if is_recomputing(vlm) else []
+    layers = checkpointing.checkpointed_layers(vlm.model) if torch.is_grad_enabled() else []
     for layer in layers:
         layer.training = True
     try:

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_CPU_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-_CUDA = torch.ops.aten._scaled_dot_product_flash_attention
-_CUDA_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_backward
+from rilctl.private.torch import (
+    check_cuda_attention,
+    cpu_attention,
+    cpu_attention_backward,
+    cuda_attention,
+    cuda_attention_backward,
+)
+
 _CUDA_DTYPES = (torch.float16, torch.bfloat16)
 _CUDA_LARGEST_HEAD = 256
 
@@ -33,11 +37,14 @@ class Padding:
 
 
 def has_flash(device: torch.device, dtype: torch.dtype, head_size: int) -> bool:
-    """Whether there is a kernel for tensors of this kind."""
+    """Whether there is a kernel for tensors of this kind. Raises `EngineError` where it isn't the one that we know."""
     if device.type == "cpu":
         return True
     fits = head_size % 8 == 0 and head_size <= _CUDA_LARGEST_HEAD
-    return device.type == "cuda" and torch.version.hip is None and dtype in _CUDA_DTYPES and fits
+    if device.type != "cuda" or torch.version.hip is not None or dtype not in _CUDA_DTYPES or not fits:
+        return False
+    check_cuda_attention(device, dtype)
+    return True
 
 
 def flash(
@@ -66,17 +73,15 @@ def flash(
         unseen = None if padding is None else padding.unseen_B11S
         return flash_on_cpu(query_BQTD, keys_BKSD, values_BKSD, scaling=scaling, causal=causal, unseen=unseen)
     if padding is None:
-        out, log, *_ = _CUDA(query_BQTD, keys_BKSD, values_BKSD, 0.0, causal, scale=scaling)
-        return out, log
+        return cuda_attention(query_BQTD, keys_BKSD, values_BKSD, causal=causal, scaling=scaling)
     parts = [
-        _CUDA(
+        cuda_attention(
             query_BQTD[b : b + 1],
             keys_BKSD[b : b + 1, :, num:],
             values_BKSD[b : b + 1, :, num:],
-            0.0,
-            causal,
-            scale=scaling,
-        )[:2]
+            causal=causal,
+            scaling=scaling,
+        )
         for b, num in enumerate(padding.num_B)
     ]
     return torch.cat([out for out, _ in parts]), torch.cat([log for _, log in parts])
@@ -93,8 +98,7 @@ def flash_on_cpu(
 ) -> tuple[Tensor, Tensor]:
     """`flash` on a CPU; `unseen`: True at keys that aren't seen, as large as the scores or to be stretched to it."""
     bias = None if unseen is None else _bias(unseen, query_BQTD.dtype)
-    out, log = _CPU(query_BQTD, keys_BKSD, values_BKSD, 0.0, causal, attn_mask=bias, scale=scaling)
-    return out, log
+    return cpu_attention(query_BQTD, keys_BKSD, values_BKSD, causal=causal, bias=bias, scaling=scaling)
 
 
 def flash_backward(
@@ -114,23 +118,22 @@ def flash_backward(
     Where these keys are part of all keys, `out` and `log` are those of the whole, and so are these gradients.
     """
     log_BQT = log_BQT.contiguous()
+    operands = (grad_BQTD, query_BQTD, keys_BKSD, values_BKSD, out_BQTD, log_BQT)
     if query_BQTD.device.type == "cpu":
         bias = None if padding is None else _bias(padding.unseen_B11S, query_BQTD.dtype)
-        operands = (grad_BQTD, query_BQTD, keys_BKSD, values_BKSD, out_BQTD, log_BQT)
-        query, keys, values = _CPU_BACKWARD(*operands, 0.0, causal, attn_mask=bias, scale=scaling)
-        return query, keys, values
+        return cpu_attention_backward(*operands, causal=causal, bias=bias, scaling=scaling)
     if padding is None:
-        return _cuda_backward(grad_BQTD, query_BQTD, keys_BKSD, values_BKSD, out_BQTD, log_BQT, scaling, causal)
+        return cuda_attention_backward(*operands, causal=causal, scaling=scaling)
     parts = [
-        _cuda_backward(
+        cuda_attention_backward(
             grad_BQTD[b : b + 1],
             query_BQTD[b : b + 1],
             keys_BKSD[b : b + 1, :, num:],
             values_BKSD[b : b + 1, :, num:],
             out_BQTD[b : b + 1],
             log_BQT[b : b + 1].contiguous(),
-            scaling,
-            causal,
+            causal=causal,
+            scaling=scaling,
         )
         for b, num in enumerate(padding.num_B)
     ]
@@ -140,18 +143,6 @@ def flash_backward(
         for own in (keys, values)
     ]
     return torch.cat(query), torch.cat(padded[0]), torch.cat(padded[1])
-
-
-def _cuda_backward(
-    grad: Tensor, query: Tensor, keys: Tensor, values: Tensor, out: Tensor, log: Tensor, scaling: float, causal: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    no_dropout = torch.zeros(2, dtype=torch.uint64, device=query.device)
-    lengths = (None, None, query.shape[2], keys.shape[2])
-    operands = (grad, query, keys, values, out, log)
-    grads: tuple[Tensor, Tensor, Tensor] = _CUDA_BACKWARD(
-        *operands, *lengths, 0.0, causal, no_dropout, no_dropout, scale=scaling
-    )
-    return grads
 
 
 def _bias(unseen: Tensor, dtype: torch.dtype) -> Tensor:

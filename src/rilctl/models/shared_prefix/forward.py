@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache
+from transformers import Cache
 
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
@@ -21,6 +21,7 @@ from rilctl.models.shared_prefix.attention import PromptLayer, SharedPrompt, can
 from rilctl.models.shared_prefix.inputs import image_inputs, places, response_positions
 from rilctl.models.shared_prefix.last_layer import last_layer_at
 from rilctl.models.shared_prefix.prefix import Prefix, expanded
+from rilctl.private.transformers import with_cache
 
 
 def group_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
@@ -87,9 +88,10 @@ def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR
         layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]
         options = {"shared_prompt": SharedPrompt(batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
         with shared_attention(vlm):
-            rest = vlm.backbone(past_key_values=Cache(layers=list(layers)), **inputs, **options)
+            rest = vlm.backbone(**with_cache(vlm.backbone, Cache(layers=list(layers))), **inputs, **options)
     else:
         mask_NS = torch.cat([batch.mask_BP.index_select(0, prompt_of_row_N), mask_NR.long()], 1)
-        rest = vlm.backbone(past_key_values=expanded(cache, prompt_of_row_N), attention_mask=mask_NS, **inputs)
+        copies = with_cache(vlm.backbone, expanded(cache, prompt_of_row_N))
+        rest = vlm.backbone(**copies, attention_mask=mask_NS, **inputs)
     hidden_NRH: Tensor = rest.last_hidden_state
     return hidden_NRH

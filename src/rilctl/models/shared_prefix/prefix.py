@@ -18,6 +18,8 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import PromptBatch, collate_prompts
 from rilctl.models.shared_prefix.inputs import image_inputs, places
 from rilctl.models.shared_prefix.last_layer import last_layer_at
+from rilctl.private.torch import num_writes
+from rilctl.private.transformers import cache_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def compute_prefix(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> Prefix:
             **where,
             **image_inputs(vlm, batch),
         )
-    return Prefix(batch, out.past_key_values, out.last_hidden_state[:, -1], next_position_B)
+    return Prefix(batch, cache_of(out), out.last_hidden_state[:, -1], next_position_B)
 
 
 def expanded(cache: Any, rows: Tensor) -> Any:
@@ -113,5 +115,4 @@ class KeptPrefix:
         return padded_tokens(sizes) <= self._budget_tokens
 
     def _versions(self) -> list[int]:
-        """Torch counts how often a tensor was written to."""
-        return [parameter._version for _, parameter in self._vlm.trained_parameters()]
+        return [num_writes(parameter) for _, parameter in self._vlm.trained_parameters()]

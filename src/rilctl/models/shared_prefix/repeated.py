@@ -17,6 +17,7 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import pad_token_id
 from rilctl.models.shared_prefix.checkpointing import recomputing
 from rilctl.models.shared_prefix.forward import sequence_hidden
+from rilctl.private.transformers import with_cache
 
 
 def repeated_hidden(
@@ -43,14 +44,14 @@ class RepeatedDecoding:
 
     def __init__(self, vlm: Vlm, cache: Any, num_rows: int) -> None:
         self._vlm = vlm
-        self._cache = cache
+        self._with_cache = with_cache(vlm.backbone, cache)
         self._tokens_N = torch.full((num_rows,), pad_token_id(vlm), device=vlm.device)
         self._alive = torch.arange(num_rows, device=vlm.device)
 
     def step(self, tokens_N: Tensor, position_N: Tensor) -> Tensor:
         """See `Decoding`."""
         self._tokens_N[self._alive] = tokens_N
-        out = self._vlm.backbone(input_ids=self._tokens_N[:, None], past_key_values=self._cache, use_cache=True)
+        out = self._vlm.backbone(input_ids=self._tokens_N[:, None], use_cache=True, **self._with_cache)
         hidden_NH: Tensor = out.last_hidden_state[self._alive, -1]
         return hidden_NH
 

@@ -8,6 +8,7 @@ import torch
 from rilctl.clock import Phase, timed
 from rilctl.config.recipe import Verb
 from rilctl.errors import OutOfMemoryError
+from rilctl.private.torch import is_out_of_host_memory
 
 _DIVIDE = "raise `{table}.engine.zero_stage`, or set `{table}.engine.offload`"
 _TRAIN = "lower `{table}.engine.tokens_per_micro_batch`, set `{table}.engine.gradient_checkpointing = true`, or "
@@ -44,7 +45,5 @@ def phase(verb: Verb, name: Phase) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether there was no more memory, on the device or on the host, for which torch has no exception of its own."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    )
+    """Whether there was no more memory, on the device or on the host."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or is_out_of_host_memory(error)

@@ -106,6 +106,8 @@ def test_a_graph_outlives_the_switch_to_another_role(checkpointing, load):
         torch.testing.assert_close(found[name], gradient)
 
 
+# PEFT 0.21 asks a model for a property whose name transformers 5.24 calls old.
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 def test_an_adapter_is_written_and_read_in_pefts_layout(load: Load, tmp_path: Path):
     from peft import PeftModel
 

@@ -16,7 +16,7 @@ from rilctl.testing.ragged import ragged_groups
     [("cpu", 10, False), ("cuda", 10, True), ("cuda", 730, True), ("cuda", 731, False)],
 )
 def test_a_gpu_packs_groups_that_keep_it_waiting(device, row_tokens, packs):
-    model = SimpleNamespace(is_gradient_checkpointing=False)
+    model = torch.nn.Module()
     vlm = SimpleNamespace(device=torch.device(device), model=model, sharding=Unsharded())
     prompts = [SimpleNamespace(token_ids_P=torch.zeros(num)) for num in (1100, 500)]
     rows_N, ids_NR = torch.tensor([0, 1, 1]), torch.zeros((3, row_tokens))

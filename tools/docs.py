@@ -1,6 +1,7 @@
 """Check the documentation, or bring its generated pages up to date with `--write`.
 
-- `docs/commands.md` is what every command's `--help` says, `docs/recipe-reference.md` what the recipe's models say.
+- `docs/commands.md` is what every command's `--help` says, `docs/recipe-reference.md` what the recipe's models say,
+  `docs/images/house.svg` what the import contracts say.
 - Every verb has a page, and the index names every page.
 - Every TOML block is a recipe that loads, or a suite.
 - The README's file tree names every room of `src/rilctl`, and nothing that isn't there.
@@ -13,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import house
+
 from rilctl.cli import reference as commands
 from rilctl.config import reference as recipes
 from rilctl.config.load import load_recipe
@@ -23,8 +26,12 @@ from rilctl.errors import UsageError
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-GENERATED: Mapping[str, Callable[[], str]] = {"commands.md": commands.render, "recipe-reference.md": recipes.render}
-"""Pages of docs/ that nobody writes by hand."""
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "commands.md": commands.render,
+    "recipe-reference.md": recipes.render,
+    "images/house.svg": house.render,
+}
+"""Files of docs/ that nobody writes by hand."""
 _LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TREE_ROOM = re.compile(r"^  (?P<name>[a-z_]+)(?P<ending>/|\.py)(?:\s|$)", re.MULTILINE)

@@ -24,7 +24,8 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.context import StageResult
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted((ROOT / "src" / "rilctl").rglob("*.py"))
+PACKAGE = ROOT / "src" / "rilctl"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 def page(name: str) -> str:
@@ -122,3 +123,13 @@ def test_every_exit_code_is_explained() -> None:
     explained = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", page("faq.md"), re.M) for code in row.split(", ")}
     errors = [RilctlError, *RilctlError.__subclasses__()]
     assert explained == {0, 3, 129, 130, 143} | {error.exit_code for error in errors}
+
+
+def test_every_file_and_class_that_the_design_names_is_there() -> None:
+    text = page("design.md")
+    paths = set(re.findall(r"`([a-z_]+/[\w./-]*)`", text))
+    assert len(paths) > 30
+    assert [path for path in sorted(paths) if not ((PACKAGE / path).exists() or (ROOT / path).exists())] == []
+    classes = {name for path in SOURCES for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE)}
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", text)) - {"None"}
+    assert "Row" in named and named <= classes

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import rilctl
 from rilctl.config.load import load_recipe
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "rilctl"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+NOX = (ROOT / "noxfile.py").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 DISTRIBUTIONS = {
@@ -41,11 +43,19 @@ def test_ci_runs_the_commands_of_the_readme_as_they_stand() -> None:
 
 
 def test_the_readme_says_what_every_nox_session_proves() -> None:
-    sessions = set(re.findall(r'@nox\.session(?:\(name="(\w+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
+    sessions = set(re.findall(r'@nox\.session(?:\(name="(\w+)"\))?\ndef (\w+)', NOX))
     names = {given or function for given, function in sessions}
     of_one_environment = {"check", "lint", "types", "imports", "docs", "tests"}
     described = set(re.findall(r"^\| `nox -s (\w+)` \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
     assert of_one_environment < names and described == names - of_one_environment
+
+
+def test_hooks_run_what_nox_runs_and_fetch_nothing() -> None:
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repo["repo"] == "local"
+    assert {hook["language"] for hook in repo["hooks"]} == {"system"}
+    commands = {" ".join(re.findall(r'"([^"]+)"', call)) for call in re.findall(r"session\.run\((.*)\)", NOX)}
+    assert {hook["entry"] for hook in repo["hooks"]} <= commands
 
 
 def test_ci_is_a_program_that_stops_at_the_first_failure() -> None:

@@ -21,6 +21,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe
+from rilctl.config.suite import find_suite
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.data.sources.open import open_source
@@ -70,6 +71,11 @@ def file_of(content: bytes, name: str) -> Iterator[Path]:
 def read_recipe(content: bytes) -> None:
     with file_of(content, "recipe.toml") as file:
         load_recipe([file])
+
+
+def read_suite(content: bytes) -> None:
+    with file_of(content, "suite.toml") as file:
+        find_suite(str(file), file.parent)
 
 
 def read_override(content: bytes) -> None:
@@ -233,6 +239,7 @@ OVERRIDES = [
 
 KINDS: dict[str, Kind] = {
     "recipe": Kind(read_recipe, seeds.recipes),
+    "suite": Kind(read_suite, seeds.suites),
     "override": Kind(read_override, lambda: OVERRIDES),
     "manifest": Kind(read_a_manifest, seeds.manifests),
     "run": Kind(read_a_run, seeds.runs),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rilctl.artifacts.sealed import sealed_json
 from rilctl.config.shipped import recipes_dir
+from rilctl.config.suite import find_suite, suite_names
 from rilctl.schemas.manifest import SCHEMA_VERSION, FileEntry, InputEntry, Manifest
 from rilctl.schemas.records import ResponseRecord
 from rilctl.schemas.run import RunFile
@@ -69,6 +70,11 @@ def lines(rows: Sequence[object]) -> bytes:
 def recipes() -> list[bytes]:
     """All that are shipped, and the tests'."""
     return [RECIPE.encode(), *(path.read_bytes() for path in sorted(recipes_dir().glob("*.toml")))]
+
+
+def suites() -> list[bytes]:
+    """All that are built in."""
+    return [find_suite(name, Path()).path.read_bytes() for name in suite_names()]
 
 
 def manifests() -> list[bytes]:

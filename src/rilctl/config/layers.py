@@ -3,7 +3,6 @@
 import datetime
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import JsonValue
 
 from rilctl.config.suggest import did_you_mean
 from rilctl.config.toml import toml_key
+from rilctl.config.toml_text import MOST_LEVELS, parse_toml, read_bounded
 from rilctl.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -23,7 +23,10 @@ DEFAULT_RECIPE = Path("recipe.toml")
 _TOML_POSITION = re.compile(
     r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|(?P<end>end of document))\)"
 )
-_MOST_LEVELS = 32
+_MOST_KEY = 1000
+"""Characters of a key after `--set`."""
+_MOST_SHOWN = 200
+"""Characters of a `--set` in a message."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Layers:
         """Who set the value at `path`, or the first value under it, or the table around it."""
         for length in range(len(path), 0, -1):
             head = path[:length]
+            if head in self.origins:
+                return self.origins[head]
             for known, origin in self.origins.items():
                 if known[:length] == head:
                     return origin
@@ -121,25 +126,9 @@ def read_layers(paths: Sequence[Path], overrides: Sequence[str], flags: Mapping[
     return Layers(cleaned, origins, tuple(Problem(p.path, layers.origin(p.path), p.text) for p in problems))
 
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """What a TOML text says. Raises `ValueError` where it is none, or nested deeper than anything we read."""
-    too_deep = ValueError(f"tables and lists are nested deeper than {_MOST_LEVELS} levels")
-    try:
-        tree = tomllib.loads(text)
-    except RecursionError:
-        raise too_deep from None
-    nodes: list[Any] = [tree]
-    for _ in range(_MOST_LEVELS):
-        parts = (node.values() if isinstance(node, dict) else node for node in nodes)
-        nodes = [child for part in parts for child in part if isinstance(child, dict | list)]
-    if nodes:
-        raise too_deep
-    return tree
-
-
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return parse_toml(path.read_bytes().decode("utf-8"))
+        return parse_toml(read_bounded(path, "recipe").decode("utf-8"))
     except FileNotFoundError:
         siblings = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise ConfigError(
@@ -163,14 +152,16 @@ def _syntax_message(path: Path, message: str) -> str:
 
 
 def _parse_override(override: str) -> tuple[tuple[str, ...], Any]:
-    parts = override.split("=")
-    if len(parts) == 1:
-        raise ConfigError(f"`--set {override}` has no `=`", hint="write `--set train.num_steps=100`")
+    shown = override if len(override) <= _MOST_SHOWN else f"{override[:_MOST_SHOWN]}…"
+    if "=" not in override:
+        raise ConfigError(f"`--set {shown}` has no `=`", hint="write `--set train.num_steps=100`")
     # A quoted key may hold a `=` itself, so the first part that is a key ends where the value starts.
-    splits = (("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts)))
+    ends = [match.start() for match in re.finditer("=", override[:_MOST_KEY])]
+    splits = ((override[:end], override[end + 1 :]) for end in ends)
     key_path, text = next(((path, text) for key, text in splits if (path := _parse_key(key))), (None, ""))
     if key_path is None:
-        raise ConfigError(f"`--set {override}` names no key", hint="write keys as TOML does: `train.optim.lr=1e-5`")
+        hint = f"write keys as TOML does, in at most {MOST_LEVELS} parts: `train.optim.lr=1e-5`"
+        raise ConfigError(f"`--set {shown}` names no key", hint=hint)
     try:
         parsed = parse_toml(f"v = {text}")
     except ValueError:
@@ -203,17 +194,14 @@ def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
 def _merge(into: dict[str, Any], new: dict[str, Any], at: KeyPath, origin: str, origins: dict[KeyPath, str]) -> None:
     """Tables are merged key by key; anything else is replaced."""
     for key, value in new.items():
-        path = (*at, key)
-        if isinstance(value, dict):
-            if not isinstance(into.get(key), dict):
-                into[key] = {}
+        path, is_table = (*at, key), isinstance(value, dict)
+        if not is_table or not isinstance(into.get(key), dict):
+            if key in into:
                 _forget(path, origins)
-                origins[path] = origin
-            _merge(into[key], value, path, origin, origins)
-        else:
-            into[key] = value
-            _forget(path, origins)
+            into[key] = {} if is_table else value
             origins[path] = origin
+        if is_table:
+            _merge(into[key], value, path, origin, origins)
 
 
 def _forget(path: KeyPath, origins: dict[KeyPath, str]) -> None:
@@ -224,9 +212,12 @@ def _forget(path: KeyPath, origins: dict[KeyPath, str]) -> None:
 def _json_values(value: Any, path: KeyPath, problems: list[Problem]) -> JsonValue:
     """`value` without what JSON can't hold; each of those becomes a problem."""
     if isinstance(value, dict):
-        found = {key: _json_values(item, (*path, key), problems) for key, item in value.items()}
-        bad = {p.path for p in problems}
-        return {key: item for key, item in found.items() if (*path, key) not in bad}
+        kept = {}
+        for key, item in value.items():
+            cleaned = _json_values(item, (*path, key), problems)
+            if not problems or problems[-1].path != (*path, key):
+                kept[key] = cleaned
+        return kept
     if isinstance(value, list | tuple):
         return [_json_values(item, (*path, index), problems) for index, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):

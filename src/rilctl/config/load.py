@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from rilctl.config.layers import Layers, Problem, read_layers
-from rilctl.config.problems import explain
+from rilctl.config.problems import MOST_PROBLEMS, explain
 from rilctl.config.recipe import Recipe
 from rilctl.errors import ConfigError
 
@@ -40,8 +40,9 @@ def recipe_from(layers: Layers) -> Recipe:
     """
     recipe, problems = validate(layers)
     if recipe is None:
-        lines = [str(problem) for problem in problems]
-        message = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} problems in the recipe", *lines])
+        lines = [str(problem) for problem in problems[:MOST_PROBLEMS]]
+        count = len(lines) if len(lines) == len(problems) else f"more than {MOST_PROBLEMS}"
+        message = lines[0] if len(lines) == 1 else "\n  ".join([f"{count} problems in the recipe", *lines])
         raise ConfigError(message, hint="`rilctl config schema` describes every key")
     return recipe
 

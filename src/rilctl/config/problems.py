@@ -10,6 +10,8 @@ from rilctl.config.layers import KeyPath, Layers, Problem, dotted
 from rilctl.config.recipe import Recipe
 from rilctl.config.suggest import did_you_mean
 
+MOST_PROBLEMS = 100
+"""That a person is shown at once."""
 _QUOTED = re.compile(r"'([^']*)'")
 _EXPECTED = {
     "int_type": "a whole number",
@@ -32,14 +34,11 @@ _BOUNDS = {
 
 
 def explain(error: ValidationError, layers: Layers) -> list[Problem]:
-    """One problem for each complaint, in pydantic's order."""
+    """One problem for each complaint, in pydantic's order; of very many some more than a person is shown."""
     schema = Recipe.model_json_schema()
-    complaints = error.errors(include_url=False)
-    return [
-        _problem(dict(details), layers, schema)
-        for details in complaints
-        if details["type"] != "default_factory_not_called"  # follows from another complaint
-    ]
+    follows = "default_factory_not_called"  # from another complaint
+    complaints = [details for details in error.errors(include_url=False) if details["type"] != follows]
+    return [_problem(dict(details), layers, schema) for details in complaints[: MOST_PROBLEMS + 1]]
 
 
 def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) -> Problem:

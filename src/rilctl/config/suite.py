@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from rilctl.config.fields import PositiveFloat, PositiveInt
-from rilctl.config.layers import parse_toml
 from rilctl.config.suggest import did_you_mean
+from rilctl.config.toml_text import parse_toml, read_bounded
 from rilctl.errors import ConfigError, UsageError
 from rilctl.schemas.base import StrictModel, first_problem
 
@@ -193,7 +193,7 @@ def select(suite: Suite, names: Sequence[str]) -> Suite:
 
 def _read(path: Path, *, is_built_in: bool) -> FoundSuite:
     try:
-        raw = path.read_bytes()
+        raw = read_bounded(path, "suite")
         suite = Suite.model_validate_json(json.dumps(parse_toml(raw.decode())))
     except ValidationError as error:
         raise ConfigError(f"suite `{path}`: {first_problem(error)}", hint="see the built-in suites") from None

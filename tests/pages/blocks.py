@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rilctl.cli.output import hush_deepspeed
+from rilctl.private.deepspeed import hush_log
 
 _BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (?P<path>[\w./-]+\.\w+)\n")
@@ -79,7 +79,7 @@ def write_files(page: Path, folder: Path) -> None:
 def run_blocks(page: Path) -> Iterator[tuple[str, str]]:
     """Run a page's Python; (section, what went wrong) of each block that fails."""
     names: dict[str, object] = {"__name__": "page"}
-    hush_deepspeed()
+    hush_log()
     for block in blocks_of(page):
         if block.language != "python" or block.path is not None:
             continue

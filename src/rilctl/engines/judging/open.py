@@ -1,7 +1,8 @@
 """From a recipe's `[judge]` table to the judge that it describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
@@ -14,6 +15,15 @@ from rilctl.engines.judging.prompt import VERDICT_SCHEMA
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.judging.rules_first import RulesFirst
 from rilctl.engines.judging.watch import WatchedJudge
+from rilctl.schemas.base import StrictModel
+
+BY_RULES: Mapping[type[StrictModel], Callable[[Any], JudgeEngine]] = {RuleJudgeConfig: RuleJudge}
+"""Judges that ask no model: the class of their table of the recipe, and what makes one of it."""
+
+
+def judge_by_rules(config: JudgeConfig) -> JudgeEngine:
+    """A judge that asks no model."""
+    return BY_RULES[type(config)](config)
 
 
 def open_judge_model(
@@ -67,12 +77,12 @@ def judge_model(config: LlmJudgeConfig) -> ModelConfig:
 
 def judge_identity(config: JudgeConfig) -> str:
     """What decides a verdict beside the recipe's own keys and the model: the version of rules, or of a rubric."""
-    return RuleJudge(config).name if isinstance(config, RuleJudgeConfig) else rubric_identity(config)
+    return rubric_identity(config) if isinstance(config, LlmJudgeConfig) else judge_by_rules(config).name
 
 
 def describe_judge(config: JudgeConfig) -> str:
     """Who judges, for a person; nothing is loaded."""
-    if isinstance(config, RuleJudgeConfig):
-        return RuleJudge(config).name
+    if not isinstance(config, LlmJudgeConfig):
+        return judge_by_rules(config).name
     where = f" at {config.endpoint.url}" if config.endpoint else ""
     return f"{config.model}{where}" + (", after exact matches by rules" if config.rules_first else "")

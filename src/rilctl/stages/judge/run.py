@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import semantic_config
-from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.open import judge_identity
@@ -131,7 +131,7 @@ def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Itera
 
 def _images(context: StageContext, config: JudgeConfig) -> Images:
     """The pictures of the questions, by sample id, for a judge that looks at them."""
-    if isinstance(config, RuleJudgeConfig) or not config.sees_images:
+    if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
         return {}
     if config.source == STDIN:
         raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")

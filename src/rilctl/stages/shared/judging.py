@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.base import JudgeEngine
-from rilctl.engines.judging.open import judge_model, llm_judge, open_judge_model
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.open import judge_by_rules, judge_model, llm_judge, open_judge_model
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
 from rilctl.stages.shared.context import StageContext
@@ -19,7 +18,7 @@ from rilctl.stages.shared.inputs import endpoint_entry, model_entry
 
 def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry]:
     """Lineage of the judge's model, where it has one."""
-    if isinstance(config, RuleJudgeConfig):
+    if not isinstance(config, LlmJudgeConfig):
         return []
     if config.endpoint is None:
         return [model_entry(context, "judge", judge_model(config))]
@@ -37,8 +36,8 @@ def opened_judge(
         config: the `[judge]` table.
         check_stop: called between the replies of an endpoint; may raise to stop.
     """
-    if isinstance(config, RuleJudgeConfig):
-        yield RuleJudge(config)
+    if not isinstance(config, LlmJudgeConfig):
+        yield judge_by_rules(config)
         return
     model = open_judge_model(config, context.base_dir, warn=context.reporter.warn, check_stop=context.check_stop)
     with closing(model), CallCache(context.root) as cache:

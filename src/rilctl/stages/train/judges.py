@@ -6,12 +6,11 @@ from dataclasses import astuple
 from pathlib import Path
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine, Usage
 from rilctl.engines.judging.base import JudgeEngine
-from rilctl.engines.judging.open import open_judge_model
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.open import judge_by_rules, open_judge_model
 from rilctl.engines.parts import part_of
 from rilctl.engines.training.ranks import Ranks
 from rilctl.stages.shared.context import StageContext
@@ -34,8 +33,8 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
         ranks: this process among the others.
         scratch: the run's scratch directory; what ranks paid for before a kill is there.
     """
-    if isinstance(config, RuleJudgeConfig):
-        yield JudgeAsker(RuleJudge(config), ranks, num_askers=ranks.size)
+    if not isinstance(config, LlmJudgeConfig):
+        yield JudgeAsker(judge_by_rules(config), ranks, num_askers=ranks.size)
         return
     with ranks.together():
         if ranks.is_main:

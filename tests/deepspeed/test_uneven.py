@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rilctl.config.algorithms import ALGORITHMS
 from rilctl.testing.ranks import run_ranks
 
 FOLDER = Path(__file__).with_name("uneven")
@@ -73,8 +74,10 @@ def test_uneven_ranks_are_one_process(case: Any, reports: dict[int, Report]) -> 
     assert not report["only_in_one"], "an optimizer has moments for weights that the other never moved"
     for name, (error, size) in report["gradients"].items():
         whole = math.hypot(*(n for other, (_, n) in report["gradients"].items() if kind(other) == kind(name)))
-        # some are 0 but for the rounding of what they are sums of; Adam's own epsilon is 1e-8
-        assert error <= 1e-4 * size + 1e-6 * whole + 1e-12, name
+        # some are 0 but for the rounding of what they are sums of; Adam's own epsilon is 1e-8; a square has twice the
+        # relative error of what is squared
+        share = 2e-4 if "/exp_avg_sq." in name else 1e-4
+        assert error <= share * size + 1e-6 * whole + 1e-12, name
     for name, error in report["weights"].items():
         assert error <= 0.05, name  # a gradient that is a hundredth of its tensor's largest has two digits less
 
@@ -86,6 +89,8 @@ def test_the_cases_hold_what_they_are_for() -> None:
     assert sum(any(all(q.is_bad for q in part) for part in parts) for parts in own) >= 20
     with_pictures = [{any(q.sample.images for q in part) for part in parts if part} for parts in own]
     assert sum(len(kinds) == 2 for kinds in with_pictures) >= 20
+    trained = {case.settings["algorithm"]["name"] for case in shared if case.objective.startswith("train")}
+    assert trained == set(ALGORITHMS)
     assert sum(case.verdicts == "none" and case.objective.startswith("train") for case in shared) >= 8
     assert sum(len(case.questions) % case.num_ranks != 0 for case in shared) >= 20
     assert sum(case.settings["engine"]["tokens_per_micro_batch"] <= 120 for case in shared) >= 20

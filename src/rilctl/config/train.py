@@ -75,7 +75,7 @@ class AlgorithmConfig(StrictModel):
     def _no_teacher_rows(self) -> "AlgorithmConfig":
         if self.record.teacher_rows == "off" and self.teacher_rows != "off":
             able = ", ".join(f"`{name}`" for name, record in ALGORITHMS.items() if record.teacher_rows != "off")
-            raise ValueError(f"`{self.name}` has no teacher rows: leave `teacher_rows` out, or name one of {able}")
+            raise ValueError(f"`{self.name}` has no teacher rows: leave `teacher_rows` out or `off`; {able} have them")
         return self
 
 

@@ -19,8 +19,13 @@ OBJECTIVES = (
     "sft",
     "pretrain-disc bce",
     "pretrain-disc bradley-terry",
-    *(f"train {name}" for name in ALGORITHMS),
+    "train ril",
+    "train gail",
+    "train answers",
+    "train answers twice",
 )
+ANSWERS = tuple(name for name, record in ALGORITHMS.items() if record.rewards == ("answer",))
+"""Algorithms that take turns as the objectives `answers`, and `answers twice`: with two updates, so that ratios act."""
 STAGES = (0, 2, 3)
 NUM_RANKS = (1, 2, 3)
 COMBINATIONS = list(product(NUM_RANKS, OBJECTIVES, STAGES, (False, True)))
@@ -87,7 +92,10 @@ def draw(number: int) -> Case:
     if all(question.is_bad for question in questions):  # a step without a row is no step
         questions.append(_question(dice, len(questions), has_picture=False, may_be_bad=False))
     verdicts = dice.choice(("all", "all", "some", "some", "some", "none"))
-    return Case(number, num_ranks, objective, stage, lora, _settings(dice, objective), tuple(questions), verdicts)
+    # another stage for each number of ranks
+    name = ANSWERS[(number + number // (len(COMBINATIONS) // len(NUM_RANKS))) % len(ANSWERS)]
+    settings = _settings(dice, objective, name)
+    return Case(number, num_ranks, objective, stage, lora, settings, tuple(questions), verdicts)
 
 
 def _has_picture(dice: random.Random, pictures: str, index: int, num_ranks: int) -> bool:
@@ -112,7 +120,7 @@ def _words(dice: random.Random, num: int) -> str:
     return "".join(dice.choice(_LETTERS) for _ in range(num)).strip()
 
 
-def _settings(dice: random.Random, objective: str) -> dict[str, Any]:
+def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, Any]:
     verb, _, name = objective.partition(" ")
     budget = dice.choice((30, 120, 400, 4000))
     engine = {"tokens_per_micro_batch": budget, "gradient_checkpointing": dice.random() < 0.25}
@@ -121,14 +129,17 @@ def _settings(dice: random.Random, objective: str) -> dict[str, Any]:
         return {"engine": engine, "max_response_tokens": dice.choice((20, 60))}
     if verb == "pretrain-disc":
         return {"engine": engine, "loss": name, "input": sees}
+    if name.startswith("answers"):
+        name = answers
+    has_teachers = ALGORITHMS[name].teacher_rows != "off"
     algorithm = {
         "name": name,
-        "teacher_rows": dice.choice(("plain", "shaped", "off")) if ALGORITHMS[name].teacher_rows != "off" else "off",
+        "teacher_rows": dice.choice(("plain", "shaped", "off")) if has_teachers else "off",
         "ratio_level": dice.choice(("token", "sequence")),
         "kl_beta": dice.choice((0.0, 0.05)),
         "kl_rows": dice.choice(("student", "all")),
         "scoring": dice.choice(("update-then-score", "score-then-update")),
-        "policy_updates": dice.choice((1, 2)),
+        "policy_updates": 2 if objective.endswith("twice") else dice.choice((1, 2)),
         "disc_updates": dice.choice((0, 1, 2)),
     }
     correction = {"enabled": dice.random() < 0.5, "level": dice.choice(("token", "sequence"))}

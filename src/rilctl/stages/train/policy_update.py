@@ -93,9 +93,8 @@ class PolicyUpdate:
     def _size(self, groups: Sequence[Group]) -> BatchSize:
         """Of all ranks' groups. Collective."""
         rows = [row for group in groups for row in group.policy_rows]
-        num_rows = self.ranks.total(len(rows))
-        num_tokens = self.ranks.total(sum(len(row.token_ids) for row in rows))
-        return BatchSize(num_rows, num_tokens, self.config.sampling.max_new_tokens)
+        total = self.ranks.add_up({"rows": len(rows), "tokens": sum(len(row.token_ids) for row in rows)})
+        return BatchSize(round(total["rows"]), round(total["tokens"]), self.config.sampling.max_new_tokens)
 
     def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
         """The loss with its gradient, logprobs_NR, entropy_T."""

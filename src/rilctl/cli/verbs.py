@@ -132,7 +132,7 @@ def pretrain_disc(
 def train(
     recipes: Recipes = None,
     algorithm: Annotated[
-        AlgorithmName | None, typer.Option(help="RIL, or another; `docs/recipe-reference.md` has the table.")
+        AlgorithmName | None, typer.Option(help="RIL, one of its baselines, or another algorithm.")
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
     overrides: Overrides = None,

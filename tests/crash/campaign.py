@@ -62,7 +62,8 @@ def _tried(folder: Path, wanted: dict[str, int], seed: int) -> Iterator[tuple[st
         commands = subjects(folder, processes)
         for name, num in wanted.items():
             for subject in commands if num else ():
-                yield name, TRIED[name](processes, subject, num, random.Random(f"{seed} {name} {subject.name}"))
+                chance = random.Random(f"{seed} {name} {subject.name}")
+                yield name, TRIED[name](processes, subject, -(-num // subject.every), chance)
 
 
 if __name__ == "__main__":

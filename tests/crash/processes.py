@@ -12,8 +12,8 @@ from typing import Self
 
 from .shim import Fault, Shim
 
-PATIENCE_S = 120.0
-"""A command takes seconds on a quiet machine: after that it waits for something that doesn't come."""
+PATIENCE_S = 300.0
+"""A command takes seconds on a quiet machine, `quickstart` half a minute: then it waits for what doesn't come."""
 
 
 @dataclass(frozen=True)

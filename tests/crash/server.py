@@ -21,8 +21,8 @@ from pathlib import Path
 from rilctl.cli.app import run
 
 _BE_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans of our children become ours
-_STRAY_S = 5.0
-"""How long what a process started may take to end after it."""
+_STRAY_S = 30.0
+"""How long what a process started may take to end after it: a job of `quickstart` puts its work away first."""
 
 
 def main() -> None:

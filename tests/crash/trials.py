@@ -14,6 +14,7 @@ from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import read_manifest
 from rilctl.artifacts.verify import verify
 from rilctl.config.recipe import VERBS
+from rilctl.config.shipped import recipes_dir
 from rilctl.testing.workspaces import write_workspace
 
 from .processes import Ended, Processes
@@ -21,6 +22,19 @@ from .shim import Operation, read_log
 
 TOGETHER = "{verb}.engine={{ type = 'deepspeed', zero_stage = 2 }}"
 """How several processes train."""
+SHORTER = {
+    "num_questions = 384": "num_questions = 16",
+    "num_samples = 200": "num_samples = 4",
+    "num_responses = 4": "num_responses = 2",
+    "num_steps = 100": "num_steps = 3",
+    "num_steps = 30": "num_steps = 3",
+    "num_steps = 60": "num_steps = 3",
+    "questions_per_step = 20": "questions_per_step = 2",
+    "validate_every = 10": "validate_every = 2\ncheckpoint_every = 2",
+    "num_validation_questions = 200": "num_validation_questions = 4",
+    "[eval]": "[eval]\nlimit = 4",
+}
+"""What is changed in the quickstart's recipe."""
 _LARGE_BYTES = 1 << 16
 """Files of this size are weights, which nobody changes in place: copies of a workspace share them."""
 Contents = dict[str, object]
@@ -37,6 +51,7 @@ class Subject:
         before: a workspace in which it is the next command.
         expected: what it leaves there.
         operations: what it does to files, in order, as its processes were scheduled.
+        every: of so many trials with another command it gets one, as it takes longer.
     """
 
     command: tuple[str, ...]
@@ -44,6 +59,7 @@ class Subject:
     before: Path
     expected: Contents
     operations: Sequence[Operation]
+    every: int = 1
 
     @property
     def name(self) -> str:
@@ -72,8 +88,20 @@ def small_workspace(folder: Path) -> Path:
     return folder
 
 
+def small_quickstart(folder: Path) -> Path:
+    """The quickstart's own recipe, in which every job takes a second, imports aside."""
+    text = (recipes_dir() / "quickstart.toml").read_text()
+    for longer, shorter in SHORTER.items():
+        assert longer in text, longer
+        text = text.replace(longer, shorter)
+    own = folder / "runs/quickstart/quickstart.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(text)
+    return folder
+
+
 def subjects(folder: Path, processes: Processes, *, is_short: bool = False) -> list[Subject]:
-    """Every verb; unless it is to be short also `run`, and what two processes do, where DeepSpeed is installed."""
+    """Every verb; unless it is to be short also `run`, `quickstart`, and what two processes do on DeepSpeed."""
     start = small_workspace(folder / "start")
     before, found = start, []
     for verb in VERBS:
@@ -83,11 +111,20 @@ def subjects(folder: Path, processes: Processes, *, is_short: bool = False) -> l
         after = folder / f"after-{verb}"
         found.append(_subject(processes, before, after, (verb, "recipe.toml")))
         before = after
-    return found if is_short else [*found, _subject(processes, start, folder / "after-run", ("run", "recipe.toml"))]
+    if is_short:
+        return found
+    found.append(_subject(processes, start, folder / "after-run", ("run", "recipe.toml")))
+    return [*found, quickstart(folder, processes)]
+
+
+def quickstart(folder: Path, processes: Processes) -> Subject:
+    """All its jobs, two at a time: a fault may meet any of its processes."""
+    before = small_quickstart(folder / "before-quickstart")
+    return _subject(processes, before, folder / "after-quickstart", ("quickstart",), every=8)
 
 
 def _subject(
-    processes: Processes, before: Path, after: Path, command: tuple[str, ...], *, num_ranks: int = 1
+    processes: Processes, before: Path, after: Path, command: tuple[str, ...], *, num_ranks: int = 1, every: int = 1
 ) -> Subject:
     """Run the command, undisturbed, in `after`, a copy of `before`."""
     copy(before, after)
@@ -96,7 +133,7 @@ def _subject(
     assert {*ended.codes} == {0} and not [*left_behind(ended), *problems_of(after)], ended
     operations = [*read_log(log, after / "runs")]
     log.unlink()
-    return Subject(command, num_ranks, before, contents(after), operations)
+    return Subject(command, num_ranks, before, contents(after), operations, every)
 
 
 def copy(workspace: Path, to: Path, *, but: str = "") -> Path:
@@ -115,7 +152,10 @@ def put_copy(source: str | Path, target: str | Path) -> None:
 def contents(workspace: Path) -> Contents:
     """Names of all files; digests of all artifacts; metrics; steps that were timed; the call cache's answers."""
     runs, log = workspace / "runs", "calls.sqlite3-"  # SQLite's own, which may hold answers until the next who asks
-    names = (_name(path, runs) for path in runs.rglob("*") if not path.name.startswith(log))
+    # Each start of a job has a log of its own.
+    names = (
+        _name(path, runs) for path in runs.rglob("*") if not path.name.startswith(log) and path.parent.name != "logs"
+    )
     found: Contents = {"files": sorted(names)}
     for manifest in runs.rglob(MANIFEST):
         read = read_manifest(manifest.parent)
@@ -123,6 +163,8 @@ def contents(workspace: Path) -> Contents:
     for log in runs.rglob("*.jsonl"):
         rows = [json.loads(line) for line in log.read_bytes().splitlines()]
         found[_name(log, runs)] = [row.get("step") for row in rows] if log.name == "timings.jsonl" else rows
+    for report in runs.glob("*/report.json"):
+        found["report"] = json.loads(report.read_text())["rows"], report.with_suffix(".md").read_text()
     calls = runs / ".cache/calls.sqlite3"
     if calls.exists():
         with closing(sqlite3.connect(calls)) as database:

@@ -20,6 +20,7 @@ from rilctl.engines.judging.rule import judge_answer
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import RolloutRecord, VerdictRecord
+from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
 from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
 
@@ -230,7 +231,7 @@ def test_training_with_a_judge_that_can_be_fooled_fails(done: Path) -> None:
 
 
 def test_a_step_without_verdicts_stops_the_run_or_waits_for_them(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.stages.train.verdicts._PAUSE_S", 0.1)
+    monkeypatch.setattr(JudgeAsker, "pause_s", 0.1)
     num_refused = 0
 
     def sulks(asked: Call) -> str | Wire:

@@ -7,12 +7,12 @@ from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
-_LEAVE_S = 3.0
-"""How long work that was told to stop may take to do so, before it is left behind."""
 
 
 @contextmanager
-def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -> Iterator[Future[T]]:
+def meanwhile(
+    work: Callable[[], T], *, stop: Callable[[], object], name: str, leave_s: float = 3.0
+) -> Iterator[Future[T]]:
     """Do `work` in a thread while the block runs; yields its value to be, which raises what it raised.
 
     If the block fails, nobody waits for the work, which may hang.
@@ -21,6 +21,7 @@ def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -
         work: what is done.
         stop: tells it to stop, if the block fails.
         name: of the thread.
+        leave_s: how long work that was told to stop may take to do so, before it is left behind.
     """
     done: Future[T] = Future()
 
@@ -36,6 +37,6 @@ def meanwhile(work: Callable[[], T], *, stop: Callable[[], object], name: str) -
         yield done
     except BaseException:
         stop()
-        thread.join(_LEAVE_S)
+        thread.join(leave_s)
         raise
     thread.join()

@@ -18,8 +18,6 @@ from rilctl.reporting.progress import Reporter
 from rilctl.stages.shared.context import StopFlag
 
 _POLL_S = 0.05
-_RELAY_S = 15.0
-"""Time between two lines of one job's progress."""
 _GRACE_S = 120.0
 """How long a job may take to put its progress on disk after SIGTERM."""
 _TAIL_LINES = 12
@@ -72,6 +70,7 @@ class JobSettings:
         cwd: where they run.
         environment: all of their environment variables.
         program: what `rilctl` stands for.
+        relay_s: time between two lines of one job's progress.
     """
 
     workers: int
@@ -79,6 +78,7 @@ class JobSettings:
     cwd: Path
     environment: Mapping[str, str]
     program: tuple[str, ...] = (sys.executable, "-m", "rilctl")
+    relay_s: float = 15.0
 
 
 @dataclass
@@ -134,7 +134,7 @@ def run_jobs(
             time.sleep(_POLL_S)
             for name, active in list(running.items()):
                 if active.process.poll() is None:
-                    _relay(name, active, reporter)
+                    _relay(name, active, settings.relay_s, reporter)
                 else:
                     results[name] = _finish(name, running.pop(name), reporter)
     finally:
@@ -169,9 +169,9 @@ def _start(name: str, job: Job, settings: JobSettings, reporter: Reporter) -> _R
     return _Running(job, process, log, output)
 
 
-def _relay(name: str, active: _Running, reporter: Reporter) -> None:
+def _relay(name: str, active: _Running, every_s: float, reporter: Reporter) -> None:
     """Show a job's newest line now and then."""
-    if time.monotonic() - active.relayed < _RELAY_S:
+    if time.monotonic() - active.relayed < every_s:
         return
     active.relayed = time.monotonic()
     lines = tail(active.log)

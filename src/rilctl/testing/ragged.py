@@ -7,6 +7,7 @@ from torch import Tensor
 from rilctl.config.fields import LoraConfig
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
@@ -15,6 +16,12 @@ FAMILIES = ("pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "t
 """Small models of the families that share a prompt; see `build_models`."""
 QUESTIONS = ("what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?")
 RESPONSES = (("answer 8", "i see 4 + 4 = 8. answer 8", "no"), ("7", "the largest is 9"), ("yes",))
+
+
+class EachModuleOnce(Unsharded):
+    """Asks for what ZeRO-3 needs, on weights that are all here: rows packed with their prompts in one sequence."""
+
+    each_module_once = True
 
 
 def noise(seed: int) -> Image.Image:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.replies import Reply
+from rilctl.engines.endpoints.waiting import Waiting
 from rilctl.engines.generation.base import Usage
 from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
 from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
@@ -254,12 +255,13 @@ def test_a_host_of_no_such_name_is_named_at_once(capsys: pytest.CaptureFixture[s
     assert "waiting for the judge at http://no-such-host.invalid/v1 (" in capsys.readouterr().out
 
 
-def test_a_long_wait_is_said_again(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.engines.endpoints.waiting._SAY_EVERY_S", 0.2)
-    with opened(f"http://127.0.0.1:{dead_port()}/v1", start_timeout_s=1.0) as client, pytest.raises(EndpointError):
-        ask_with(client, 1)
-    said = capsys.readouterr().out.splitlines()
-    assert 1 < len(said) <= 6 and all("still waiting for the judge at" in line for line in said[1:])
+def test_a_long_wait_is_said_again() -> None:
+    said: list[str] = []
+    waiting = Waiting("the judge", 1.0, said.append, lambda: None, say_every_s=0.2)
+    while waiting.once_more("connection refused"):
+        pass
+    assert said[0] == "waiting for the judge (connection refused), up to 1 s; Ctrl-C stops"
+    assert 1 < len(said) <= 6 and all(line.startswith("still waiting for the judge (") for line in said[1:])
 
 
 def test_a_signal_ends_the_wait() -> None:

@@ -16,10 +16,9 @@ def test_what_it_raises_is_raised_where_its_value_is_asked_for() -> None:
         value.result()
 
 
-def test_a_block_that_fails_tells_it_to_stop_and_doesn_t_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rilctl.engines.meanwhile._LEAVE_S", 0.2)
+def test_a_block_that_fails_tells_it_to_stop_and_doesn_t_wait_long() -> None:
     told, hangs, began = threading.Event(), threading.Event(), time.monotonic()
-    with pytest.raises(KeyError), meanwhile(lambda: hangs.wait(60), stop=told.set, name="work"):
+    with pytest.raises(KeyError), meanwhile(lambda: hangs.wait(60), stop=told.set, name="work", leave_s=0.2):
         raise KeyError
     assert told.is_set() and time.monotonic() - began < 5
     hangs.set()

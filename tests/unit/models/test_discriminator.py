@@ -11,7 +11,7 @@ from rilctl.data.sample import ImageRef
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, read_card
 from rilctl.models.loaded.vlm import load_vlm
 from rilctl.models.prompts.encode import encode_prompt
-from rilctl.models.shared_prefix import responses
+from rilctl.testing.ragged import EachModuleOnce
 
 PICTURES = [ImageRef(lambda n=n: Image.new("RGB", (56, 56), (n, 0, 200)), f"picture {n}") for n in (10, 240)]
 
@@ -46,12 +46,12 @@ def test_a_row_doesn_t_depend_on_its_neighbours(load):
 
 @pytest.mark.parametrize("sees", ["response", "image+question+response"])
 @pytest.mark.parametrize("one_sequence", [False, True])
-def test_no_rows_are_no_logits_and_a_gradient_of_0_for_every_weight(sees, one_sequence, load, monkeypatch):
+def test_no_rows_are_no_logits_and_a_gradient_of_0_for_every_weight(sees, one_sequence, load):
     """What a rank computes while another one has a micro-batch more."""
     disc = build(load, sees)
     disc.vlm.stand_in = encode_prompt(disc.vlm, "", [PICTURES[0].load()] if disc.sees_pictures else [])
     if one_sequence:
-        monkeypatch.setattr(responses, "_is_one_sequence", lambda *_: True)
+        disc.vlm.sharding = EachModuleOnce()
     logits_N = disc([])
     assert logits_N.shape == (0,)
     logits_N.sum().backward()

@@ -7,6 +7,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,11 +148,8 @@ def test_a_signal_ends_the_children_cleanly_and_says_how_to_go_on(
     assert not (tmp_path / "c.began").exists()
 
 
-def test_the_newest_line_of_a_job_is_shown_once(
-    settings: Callable[[int], JobSettings], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rilctl.pipeline.jobs._RELAY_S", 0.0)
-    _, reporter = _run({"a": _job("a", "nap")}, settings(1))
+def test_the_newest_line_of_a_job_is_shown_once(settings: Callable[[int], JobSettings]) -> None:
+    _, reporter = _run({"a": _job("a", "nap")}, replace(settings(1), relay_s=0.0))
     assert reporter.said.count("  a: working") == 1
 
 

@@ -29,6 +29,7 @@ from rilctl.stages.sft.run import SftRow, _Trainer
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.ragged import EachModuleOnce
 from rilctl.testing.small_vlms import build_small_vlm
 
 NUM_GROUPS = 6
@@ -180,15 +181,13 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
 
 
 @pytest.mark.parametrize("one_sequence", [False, True])
-def test_rows_of_a_micro_batch_are_laid_out_at_once(
-    vlm: Vlm, one_sequence: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_of_a_micro_batch_are_laid_out_at_once(vlm: Vlm, one_sequence: bool) -> None:
     found = []
+    vlm.sharding = EachModuleOnce()
     for num_rows in (4, 12):
         responses = [[5, 6, 7][: 1 + index % 3] for index in range(num_rows)]
         prompts = [encode_prompt(vlm, "how many?", [])] * (2 if one_sequence else num_rows)
         rows_N = torch.arange(num_rows) % len(prompts)
-        monkeypatch.setattr("rilctl.models.shared_prefix.responses._is_one_sequence", lambda *_: True)
         with Waits() as waits:
             response_logprobs(vlm, prompts, rows_N, *collate_responses(vlm, responses))
         found.append(len(waits.places))

@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 
-_SAY_EVERY_S = 30.0
-"""Time between two lines about one wait."""
 _LONGEST_PAUSE_S = 5.0
 _TICK_S = 0.1
 """How soon a signal is noticed."""
@@ -21,12 +19,20 @@ class Waiting:
         limit_s: longest wait; the count begins anew when it has been up.
         warn: told what is waited for, why and how long.
         check_stop: called often; what it raises ends the wait.
+        say_every_s: time between two lines about one wait.
     """
 
     def __init__(
-        self, what: str, limit_s: float, warn: Callable[[str], object], check_stop: Callable[[], object]
+        self,
+        what: str,
+        limit_s: float,
+        warn: Callable[[str], object],
+        check_stop: Callable[[], object],
+        *,
+        say_every_s: float = 30.0,
     ) -> None:
         self._what, self._limit_s, self._warn, self._check_stop = what, limit_s, warn, check_stop
+        self._say_every_s = say_every_s
         self._lock = threading.Lock()
         self._since: float | None = None
         self._said = 0.0
@@ -63,7 +69,7 @@ class Waiting:
             if self._since is None:
                 self._since = self._said = now
                 self._warn(f"waiting for {self._what} ({why}), up to {_duration(self._limit_s)}; Ctrl-C stops")
-            elif now - self._said >= _SAY_EVERY_S:
+            elif now - self._said >= self._say_every_s:
                 self._said = now
                 waited = f"{_duration(now - self._since)} of {_duration(self._limit_s)}"
                 self._warn(f"still waiting for {self._what} ({why}), {waited}")

@@ -13,9 +13,6 @@ from rilctl.errors import EndpointError
 from rilctl.stages.train.paid import PaidCalls
 from rilctl.stages.train.rewarding import are_enough
 
-_PAUSE_S = 15.0
-"""Between two attempts to get the verdicts that a step lacks."""
-
 
 @dataclass
 class Asked:
@@ -74,6 +71,9 @@ class JudgeAsker:
         is_watched: whether canaries are put to it.
         calls: what the judge's model has answered to this rank, where several ranks share its answers.
     """
+
+    pause_s = 15.0
+    """Between two attempts to get the verdicts that a step lacks."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class JudgeAsker:
                     if is_last and said.failure is not None:
                         raise said.failure
                     if not is_last:
-                        _pause(min(_PAUSE_S, max(0.0, deadline - time.monotonic())), check_stop)
+                        _pause(min(self.pause_s, max(0.0, deadline - time.monotonic())), check_stop)
                 if is_last:
                     return
                 is_last = self._ranks.gather(time.monotonic() >= deadline)[0]

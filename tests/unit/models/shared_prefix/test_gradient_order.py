@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from rilctl.data.sample import ImageRef
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
+from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts.encode import collate_responses, encode_prompt
-from rilctl.models.shared_prefix import responses
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
-from rilctl.testing.ragged import FAMILIES, noise
+from rilctl.testing.ragged import FAMILIES, EachModuleOnce, noise
 
 PICTURE = ImageRef(lambda: noise(3), "noise")
 SHARES: dict[str, list[tuple[bool, list[str]]]] = {
@@ -49,14 +49,14 @@ def stand_in(vlm: Vlm, *, sees_pictures: bool) -> Any:
     return encode_prompt(vlm, "", [Image.new("RGB", (56, 56))] if sees_pictures and vlm.family.sees_pictures else [])
 
 
-def in_turn(vlm: Vlm, way: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[bool, list[str]]]]:
+def in_turn(vlm: Vlm, way: str) -> Iterator[list[tuple[bool, list[str]]]]:
     """Every share; where nothing is computed again, first from the prompt's cache, then as one sequence."""
     if way == "checkpointing":
         enable_checkpointing(vlm)
         yield from SHARES.values()
         return
-    for is_one_sequence in (False, True):
-        monkeypatch.setattr(responses, "_is_one_sequence", lambda *_, answer=is_one_sequence: answer)
+    for sharding in (Unsharded(), EachModuleOnce()):
+        vlm.sharding = sharding
         yield from SHARES.values()
 
 
@@ -65,11 +65,11 @@ WAYS = pytest.mark.parametrize("way", ["plain", "checkpointing"])
 
 @WAYS
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_a_policy(family: str, way: str, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_policy(family: str, way: str, load: Any) -> None:
     vlm = load(family)
     vlm.stand_in = stand_in(vlm, sees_pictures=True)
     orders, can_see = [], vlm.family.sees_pictures
-    for groups in in_turn(vlm, way, monkeypatch):
+    for groups in in_turn(vlm, way):
         prompts = [
             encode_prompt(vlm, f"what is it? {index}", [noise(index)] if has_picture and can_see else [])
             for index, (has_picture, _) in enumerate(groups)
@@ -85,12 +85,12 @@ def test_of_a_policy(family: str, way: str, load: Any, monkeypatch: pytest.Monke
 @WAYS
 @pytest.mark.parametrize("sees", ["response", "image+question+response"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_a_discriminator(family: str, sees: Any, way: str, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_discriminator(family: str, sees: Any, way: str, load: Any) -> None:
     vlm = load(family)
     disc = Discriminator(vlm, DiscriminatorCard(input=sees, loss="bce", base_digest=""))
     vlm.stand_in = stand_in(vlm, sees_pictures=disc.sees_pictures)
     orders, can_see = [], vlm.family.sees_pictures
-    for groups in in_turn(vlm, way, monkeypatch):
+    for groups in in_turn(vlm, way):
         rows = [
             DiscriminatorRow(f"what is it? {index}", (PICTURE,) if has_picture and can_see else (), text)
             for index, (has_picture, texts) in enumerate(groups)

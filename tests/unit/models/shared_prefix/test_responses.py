@@ -8,7 +8,7 @@ import torch
 from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.shared_prefix import responses
 from rilctl.models.shared_prefix.responses import response_hidden, response_last_hidden
-from rilctl.testing.ragged import ragged_groups
+from rilctl.testing.ragged import EachModuleOnce, ragged_groups
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ def test_a_gpu_packs_groups_that_keep_it_waiting(device, row_tokens, packs):
 
 
 @pytest.mark.parametrize("hidden", [response_hidden, response_last_hidden])
-def test_both_forms_agree(hidden, load, monkeypatch):
+def test_both_forms_agree(hidden, load):
     vlm = load("pocket-student")
     group = hidden(vlm, *ragged_groups(vlm))
-    monkeypatch.setattr(responses, "_is_one_sequence", lambda *_: True)
+    vlm.sharding = EachModuleOnce()
     packed = hidden(vlm, *ragged_groups(vlm))
     mask_NR = ragged_groups(vlm)[-1]
     real_NS = torch.nn.functional.pad(mask_NR, (1, 0), value=True) if group.ndim == 3 else slice(None)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from threading import Event, current_thread
 
 import pytest
@@ -10,6 +12,7 @@ from safetensors.torch import load_file
 
 from rilctl import api
 from rilctl.artifacts.read import read_rows
+from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
@@ -50,22 +53,36 @@ def moved(before: dict, after: dict) -> bool:
     return any((before[name] != after[name]).any() for name in before)
 
 
+def some_are_right(judge: RuleJudge, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    return [Verdict(sum(request.response.encode()) % 2 == 0, request.response, "drawn") for request in requests]
+
+
+def centred(rewards: list[float]) -> list[float]:
+    return [reward - mean(rewards) for reward in rewards]
+
+
+def standard(rewards: list[float]) -> list[float]:
+    return [deviation / (stdev(rewards) + 1e-4) for deviation in centred(rewards)]
+
+
 @pytest.mark.parametrize(
-    ("sets", "rewards", "teacher_rows"),
+    ("sets", "rewards", "teacher_rows", "advantage"),
     [
-        (("train.algorithm.name=ril",), {0.0, 1.0, 2.0}, True),
-        (("train.algorithm.name=gail",), {0.0, 1.0}, True),
+        (("train.algorithm.name=ril",), {0.0, 1.0, 2.0}, True, centred),
+        (("train.algorithm.name=gail",), {0.0, 1.0}, True, centred),
         *(
-            ((f"train.algorithm.name={name}", "train.algorithm.policy_updates=2"), {0.0, 1.0}, False)
-            for name in ("dr_grpo", "grpo", "clip_higher", "gspo", "cispo")
+            ((f"train.algorithm.name={name}", "train.algorithm.policy_updates=2"), {0.0, 1.0}, False, advantage)
+            for advantage, names in ((centred, ("dr_grpo",)), (standard, ("grpo", "clip_higher", "gspo", "cispo")))
+            for name in names
         ),
-        (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True),
-        (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True),
-        (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True),
-        (("train.algorithm.ratio_level=sequence", "train.algorithm.kl_rows=all"), {0.0, 1.0, 2.0}, True),
+        (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True, centred),
+        (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True, centred),
+        (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True, centred),
+        (("train.algorithm.ratio_level=sequence", "train.algorithm.kl_rows=all"), {0.0, 1.0, 2.0}, True, centred),
     ],
 )
-def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
+def test_algorithms(sets, rewards, teacher_rows, advantage, workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(RuleJudge, "judge", some_are_right)  # of random weights no answer is
     result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
     rows = rollouts(result)
     assert {row.reward for row in rows} <= rewards
@@ -75,10 +92,13 @@ def test_algorithms(sets, rewards, teacher_rows, workspace, tmp_path):
     last = read_metrics(tmp_path / "out/metrics.jsonl")[-1]
     assert ("reward/similarity_student" in last) == teacher_rows
     assert ("reward/answer_student" in last) == ("gail" not in "".join(sets))
-    groups: dict[tuple[int, str], list[float]] = {}
+    groups: dict[tuple[int, str], list[RolloutRecord]] = {}
     for row in rows:
-        groups.setdefault((row.step, row.sample_id), []).append(row.advantage)
-    assert all(abs(sum(advantages)) < 1e-5 for advantages in groups.values())
+        groups.setdefault((row.step, row.sample_id), []).append(row)
+    assert len({row.advantage for row in rows}) > 1
+    for group in groups.values():
+        expected = advantage([row.reward for row in group])
+        assert [row.advantage for row in group] == pytest.approx(expected, rel=1e-6, abs=1e-6)  # float32
 
 
 def test_teacher_rows_without_a_discriminator(workspace, tmp_path):

@@ -14,6 +14,7 @@ from rilctl.reporting.metrics import MetricsLog, read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.stages.shared.context import StageResult, StopFlag
 from rilctl.stages.train.best import BestStudent
+from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
 
@@ -75,7 +76,7 @@ def test_one_lucky_verdict_makes_no_best_student(workspace, tmp_path, monkeypatc
 
 
 def test_validation_waits_for_the_judge_as_a_step_does(workspace, tmp_path, monkeypatch):
-    monkeypatch.setattr("rilctl.stages.train.verdicts._PAUSE_S", 0.01)
+    monkeypatch.setattr(JudgeAsker, "pause_s", 0.01)
     asked: list[int] = []
 
     def judge(requests: Sequence[JudgeRequest]) -> list[Verdict]:

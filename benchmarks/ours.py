@@ -80,7 +80,7 @@ class OurSide:
         self.vlm = roles.policy
         self.prompts = PromptCache(self.vlm)
         judge = JudgeAsker(TextJudge(), Ranks())
-        self.learner = make_learner(self.config, roles, judge, {}, Ranks())
+        self.learner = make_learner(self.config, roles, judge, {}, {}, Ranks())
         kept = self.learner.policy.kept
         self.generation = shared_engine(self.vlm, self.prompts, self.config.generation, kept)
         self.metrics: dict[str, float] = {}

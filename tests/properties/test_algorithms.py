@@ -258,12 +258,21 @@ def test_similarity_rewards(seed, disc_loss, shift):
 @always(SEEDS)
 def test_ril_is_the_sum_of_its_parts(seed):
     similarity, answer = (MaskedRewards((r > 1).double(), m) for r, m in (reward_batch(seed), reward_batch(seed + 1)))
-    total = combine_rewards({"similarity": similarity, "answer": answer})
+    parts = {"similarity": similarity, "answer": answer}
+    total = combine_rewards(parts, {"similarity": 1.0, "answer": 1.0})
     assert total.rewarded_mask_BG.equal(similarity.rewarded_mask_BG & answer.rewarded_mask_BG)
-    alone = [
-        combine_rewards({name: part}).rewards_BG for name, part in (("similarity", similarity), ("answer", answer))
-    ]
+    alone = [combine_rewards({name: part}, {name: 1.0}).rewards_BG for name, part in parts.items()]
     assert total.rewards_BG.equal((alone[0] + alone[1]) * total.rewarded_mask_BG)
+
+
+@always(SEEDS, st.floats(0.01, 100.0))
+def test_scaling_all_weights_scales_dr_grpo_and_leaves_grpo_alone(seed, factor):
+    parts = {name: MaskedRewards(*reward_batch(seed + at)) for at, name in enumerate(("similarity", "answer", "length"))}
+    weights = {"similarity": 0.25, "answer": 1.0, "length": 0.5}
+    one = combine_rewards(parts, weights)
+    scaled = combine_rewards(parts, {name: factor * weight for name, weight in weights.items()})
+    assert scaled.rewarded_mask_BG.equal(one.rewarded_mask_BG)
+    torch.testing.assert_close(dr_grpo_advantages(*scaled)[0], factor * dr_grpo_advantages(*one)[0], **EXACT)
 
 
 def disc_batch(seed, num_rows=16):

@@ -39,6 +39,7 @@ rollouts = st.builds(
     disc_logit=st.none() | numbers,
     similarity_reward=st.none() | numbers,
     answer_reward=st.none() | numbers,
+    rewards=st.none() | st.dictionaries(texts, numbers, max_size=3),
     reward=st.none() | numbers,
     advantage=numbers,
 )

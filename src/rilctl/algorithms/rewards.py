@@ -54,15 +54,23 @@ def similarity_rewards(
     return MaskedRewards(((logits_BG < threshold_B1) & known_BG).to(logits_BG.dtype), known_BG)
 
 
-def combine_rewards(parts: Mapping[str, MaskedRewards]) -> MaskedRewards:
-    """The sum of an algorithm's rewards; a row has one only if all parts of the sum exist.
+def combine_rewards(parts: Mapping[str, MaskedRewards], weights: Mapping[str, float]) -> MaskedRewards:
+    """The weighted sum of named rewards: what an algorithm learns from.
 
-    RIL's (2510.19307) is similarity + answer, in {0, 1, 2}.
+    RIL's (2510.19307) is similarity + answer, in {0, 1, 2}. A row has a sum only if all parts that weigh more than 0
+    exist; one that weighs 0 is measured, and never leaves a row without a reward.
 
     Args:
-        parts: by name, at least one: what `similarity_rewards` returns; the judge's verdicts, 1 for right. No verdict
-            is False in the mask, whatever the value there.
+        parts: by name: what `similarity_rewards` returns; the judge's verdicts, 1 for right; the recipe's own. No
+            verdict is False in the mask, whatever the value there.
+        weights: of each part, >= 0; at least one is more.
+
+    Raises:
+        ValueError: there is no part with a weight.
     """
-    mask_BG = torch.stack([part.rewarded_mask_BG for part in parts.values()]).all(dim=0)
-    total_BG = torch.stack([part.rewards_BG for part in parts.values()]).sum(dim=0)
+    weighty = [(part, weights[name]) for name, part in parts.items() if weights[name]]
+    if not weighty:
+        raise ValueError("a sum of rewards needs one that weighs more than 0")
+    mask_BG = torch.stack([part.rewarded_mask_BG for part, _ in weighty]).all(dim=0)
+    total_BG = torch.stack([part.rewards_BG * weight for part, weight in weighty]).sum(dim=0)
     return MaskedRewards(torch.where(mask_BG, total_BG, 0.0), mask_BG)

@@ -18,7 +18,7 @@ class LineageNode(StrictModel):
 
     role: str
     """What it was used as; for the root, its artifact kind."""
-    kind: Literal["artifact", "model", "data"]
+    kind: Literal["artifact", "model", "data", "code"]
     """What it is."""
     name: str
     """As the manifest that used it says."""
@@ -27,7 +27,7 @@ class LineageNode(StrictModel):
     found: str | None
     """Where it is now; null where it isn't, or where only its name is known."""
     state: Literal["ok", "missing", "changed", "unchecked"]
-    """`changed`: there, with another digest. `unchecked`: a model or data set; that would need all its bytes."""
+    """`changed`: there, with another digest. `unchecked`: a model, data set or code; that would need all its bytes."""
     children: list["LineageNode"]
     """What it was made from."""
 

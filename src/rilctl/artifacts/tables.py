@@ -27,7 +27,7 @@ ROWS_PER_SHARD: Final = 65_536
 
 
 def arrow_schema(row_type: type[StrictModel]) -> "pa.Schema":
-    """The Arrow schema of a row model: str, int, float, bool, literals of str, lists of these, each optional or not.
+    """The Arrow schema of a row model: its columns hold what `_arrow_type` knows, each optional or not.
 
     Raises:
         TypeError: the model has a field of another type.
@@ -113,7 +113,7 @@ def read_shard(path: Path, row_type: type[Row]) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-                for values in batch.to_pylist():
+                for values in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield row_type.model_validate(values)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -156,6 +156,7 @@ def _split_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _arrow_type(annotation: Any) -> "pa.DataType":
+    """Of str, int, float, bool, literals of str, lists of these, and dicts from str to these."""
     import pyarrow as pa
 
     if get_origin(annotation) is Literal and all(isinstance(value, str) for value in get_args(annotation)):
@@ -163,6 +164,9 @@ def _arrow_type(annotation: Any) -> "pa.DataType":
     if get_origin(annotation) is list:
         inner, nullable = _split_optional(get_args(annotation)[0])
         return pa.list_(pa.field("element", _arrow_type(inner), nullable=nullable))
+    if get_origin(annotation) is dict and get_args(annotation)[0] is str:
+        inner, nullable = _split_optional(get_args(annotation)[1])
+        return pa.map_(pa.string(), pa.field("value", _arrow_type(inner), nullable=nullable))
     plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     if annotation not in plain:
         raise TypeError(f"a row can't hold a column of type {annotation}")

@@ -138,7 +138,8 @@ def _prune(model: BaseModel, dumped: dict[str, JsonValue]) -> dict[str, JsonValu
         if isinstance(extra, dict) and extra.get("execution"):
             continue
         kept[key] = _prune_value(getattr(model, name), dumped[key])
-    return kept
+    extra_keys = model.model_extra or {}
+    return kept | {key: _prune_value(value, dumped[key]) for key, value in extra_keys.items()}
 
 
 def _prune_value(value: Any, dumped: JsonValue) -> JsonValue:

@@ -17,6 +17,7 @@ from rilctl.config.fields import (
     SamplingConfig,
     Share,
 )
+from rilctl.config.rewards import RewardsConfig
 from rilctl.schemas.base import StrictModel
 
 
@@ -117,6 +118,8 @@ class TrainConfig(StrictModel):
     """A `verdicts` artifact of the teacher cache, optional: prepays the teachers' answer rewards."""
     algorithm: AlgorithmConfig = AlgorithmConfig()
     """Rewards and loss."""
+    rewards: RewardsConfig = RewardsConfig()
+    """What each reward weighs, and rewards of your own."""
     num_steps: PositiveInt = 1000
     """Training steps."""
     questions_per_step: PositiveInt = 24
@@ -157,6 +160,13 @@ class TrainConfig(StrictModel):
     """What trains."""
 
     @property
+    def reward_weights(self) -> dict[str, float]:
+        """What is summed to a row's reward: the algorithm's rewards and the recipe's own, by name."""
+        given = {"similarity": self.algorithm.uses_discriminator, "answer": self.algorithm.uses_judge}
+        weights = {name: getattr(self.rewards, name) for name, is_used in given.items() if is_used}
+        return weights | {name: reward.weight for name, reward in sorted(self.rewards.own.items())}
+
+    @property
     def corrects_sampler(self) -> bool:
         """Whether student tokens are weighted by how the trainer sees what the engine sampled."""
         enabled = self.sampler_correction.enabled
@@ -182,4 +192,16 @@ class TrainConfig(StrictModel):
             raise ValueError(f"`{self.algorithm.name}` learns from teacher rows: num_teacher_rows must be > 0")
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature must be > 0: greedy rollouts of a group are all the same")
+        return self
+
+    @model_validator(mode="after")
+    def _rewards(self) -> "TrainConfig":
+        for name, reward in self.rewards.own.items():
+            try:
+                reward.check(self.sampling.max_new_tokens)
+            except ValueError as error:
+                raise ValueError(f"rewards.{name}: {error}") from error
+        if not any(self.reward_weights.values()):
+            named = ", ".join(f"`{name}`" for name in self.reward_weights)
+            raise ValueError(f"of the rewards that are summed ({named}), one must weigh more than 0")
         return self

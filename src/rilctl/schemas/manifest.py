@@ -26,9 +26,10 @@ ROW_TYPES: dict[ArtifactKind, type[StrictModel]] = {
 WEIGHT_KINDS: frozenset[ArtifactKind] = frozenset({"student", "discriminator"})
 """Kinds whose content is a model: weights, and the texts beside them."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a manifest or row changes shape or meaning; a reader refuses a newer one.
 
+Up to version 3, `rollouts` had no column `rewards`, and no input was code.
 Up to version 2, content digests of models were over their weights alone. Version 1 had no `roles`, `logs` and
 `file_digest`: it can be read, and nothing finds an edit of it.
 """
@@ -49,13 +50,13 @@ class InputEntry(StrictModel):
     """One thing that an artifact was made from."""
 
     role: str
-    """What it was used as: `student`, `teacher-cache`, `data`, `teacher:NAME`, …"""
-    kind: Literal["artifact", "model", "data"]
-    """An artifact of ours, a model (directory or hub id), or a data set."""
+    """What it was used as: `student`, `teacher-cache`, `data`, `teacher:NAME`, `reward:NAME`, …"""
+    kind: Literal["artifact", "model", "data", "code"]
+    """An artifact of ours, a model (directory or hub id), a data set, or a file of the user's own code."""
     name: str
     """Path, hub id or data set location, as a person would find it again."""
     digest: str
-    """The artifact's content digest, the model's (with its hub commit, where it has one), the data set's."""
+    """The artifact's content digest, the model's (with its hub commit, where it has one), the data set's, file's."""
 
 
 class Manifest(StrictModel):

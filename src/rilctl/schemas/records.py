@@ -82,10 +82,18 @@ class RolloutRecord(StrictModel):
     """1 if the discriminator takes the row for a teacher's, else 0; absent without a discriminator."""
     answer_reward: float | None = None
     """1 if the judge says right, 0 if wrong; absent without a judge or a verdict."""
+    rewards: dict[str, float] | None = None
+    """What the recipe's own rewards gave, by name, before they are weighted; absent where none gave anything."""
     reward: float | None = None
-    """The sum that drives the advantage; absent where there was no verdict."""
+    """The weighted sum that drives the advantage; absent where there was no verdict."""
     advantage: float = 0.0
     """Group advantage; 0 for a row without a verdict."""
+
+    @property
+    def named_rewards(self) -> dict[str, float]:
+        """Every reward that the row got, by name, before they are weighted."""
+        given = {"similarity": self.similarity_reward, "answer": self.answer_reward, **(self.rewards or {})}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class VerdictRecord(StrictModel):

@@ -146,7 +146,7 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         )
     roles = Roles(policy, reference if config.algorithm.kl_beta > 0 else None, disc, disc_waits=False)
     judge = JudgeAsker(ByText(case.verdicts), ranks, num_askers=ranks.size)
-    learner = make_learner(config, roles, judge, {}, ranks)
+    learner = make_learner(config, roles, judge, {}, {}, ranks)
     samples = [question.sample for question in case.questions]
     places = [place for place in ranks.share(range(len(samples))) if not case.questions[place].is_bad]
     groups = [group(case, place, policy, config) for place in places]

@@ -66,15 +66,42 @@ def parts() -> dict[str, MaskedRewards]:
 
 
 @pytest.mark.parametrize(
-    ("names", "rewards", "mask"),
+    ("weights", "rewards", "mask"),
     [
-        (("similarity", "answer"), [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
-        (("answer", "similarity"), [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
-        (("answer",), [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
-        (("similarity",), [1.0, 1.0, 0.0, 0.0], [True, True, True, False]),
+        ({"similarity": 1.0, "answer": 1.0}, [2.0, 0.0, 0.0, 0.0], [True, False, True, False]),
+        ({"answer": 1.0}, [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),
+        ({"similarity": 1.0}, [1.0, 1.0, 0.0, 0.0], [True, True, True, False]),
+        ({"similarity": 0.25, "answer": 1.5}, [1.75, 0.0, 0.0, 0.0], [True, False, True, False]),
+        ({"similarity": 0.0, "answer": 1.0}, [1.0, 0.0, 0.0, 1.0], [True, False, True, True]),  # measured alone
     ],
 )
-def test_combine_by_hand(names, rewards, mask):
-    combined = combine_rewards({name: parts()[name] for name in names})
+def test_combine_by_hand(weights, rewards, mask):
+    combined = combine_rewards({name: part for name, part in parts().items() if name in weights}, weights)
     assert combined.rewards_BG.tolist() == [rewards]
     assert combined.rewarded_mask_BG.tolist() == [mask]
+
+
+def test_combine_equals_plain_python():
+    generator = torch.Generator().manual_seed(5)
+    weights = {"similarity": 0.25, "answer": 1.0, "length": 0.5, "format": 0.0}
+    given = {
+        name: MaskedRewards(
+            torch.randn(20, 6, generator=generator, dtype=torch.float64), torch.rand(20, 6, generator=generator) < 0.8
+        )
+        for name in weights
+    }
+    rewards_BG, mask_BG = combine_rewards(given, weights)
+    for b in range(20):
+        for g in range(6):
+            values = {
+                name: part.rewards_BG[b, g].item() if part.rewarded_mask_BG[b, g] else None for name, part in given.items()
+            }
+            known = all(values[name] is not None for name, weight in weights.items() if weight > 0)
+            total = sum(weight * (values[name] or 0.0) for name, weight in weights.items()) if known else 0.0
+            assert bool(mask_BG[b, g]) == known
+            assert rewards_BG[b, g].item() == pytest.approx(total, rel=1e-12)
+
+
+def test_a_sum_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="weighs more than 0"):
+        combine_rewards(parts(), {"similarity": 0.0, "answer": 0.0})

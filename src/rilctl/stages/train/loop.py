@@ -34,16 +34,14 @@ from rilctl.stages.train.best import BestStudent
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.roles import load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
-from rilctl.stages.train.row_metrics import gather_groups, row_metrics
+from rilctl.stages.train.row_metrics import gather_groups, reward_metrics, row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
+from rilctl.stages.train.scoring import open_rewards
 from rilctl.stages.train.state import TrainState
 from rilctl.stages.train.step import Learner, make_learner
 from rilctl.stages.train.validation import validate
 from rilctl.stages.train.verdicts import JudgeAsker
-
-SHOWN = ("reward/answer_student", "reward/similarity_student", "validation/accuracy")
-"""Metrics beside the progress bar."""
 
 
 @dataclass
@@ -93,12 +91,14 @@ class Loop:
         ranks: Ranks,
     ) -> "Loop":
         """Load everything that a run needs. Collective."""
+        with ranks.together():
+            scores = open_rewards(config.rewards, context.base_dir)
         with phase("train", "loading"):
             roles = load_roles(context, config, inputs, ranks)
             with ranks.together():
                 prepaid = prepaid_verdicts(context, inputs.verdicts)
                 teachers, samples = teacher_rows(context, config, inputs, roles.policy)
-            learner = make_learner(config, roles, judge, prepaid, ranks)
+            learner = make_learner(config, roles, judge, prepaid, scores, ranks)
         learner.check_stop = context.check_stop
         num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
         prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
@@ -160,6 +160,7 @@ class Loop:
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
+        shown = (*reward_metrics(config), "validation/accuracy")
         for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
             if step == config.num_steps:
                 break
@@ -172,7 +173,7 @@ class Loop:
             if ranks.total(len(groups)):  # all of the step's pictures may be bad
                 metrics |= self.learner.learn(groups, samples)
             learned = gather_groups(ranks, step, groups)
-            metrics |= present(row_metrics(learned, config.algorithm))
+            metrics |= present(row_metrics(learned, config))
             if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
                 metrics |= self._validate(step)
             with ranks.together():
@@ -180,7 +181,7 @@ class Loop:
                     self.rollouts.append([row for group in learned for row in group.rows])
             log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
-            reporter.advance(metrics={name: self.state.metrics[name] for name in SHOWN if name in self.state.metrics})
+            reporter.advance(metrics={name: self.state.metrics[name] for name in shown if name in self.state.metrics})
             signal_number = asked_to_stop(self.context, ranks)
             checkpoints.after_step(
                 step,

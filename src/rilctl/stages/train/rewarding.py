@@ -12,7 +12,7 @@ from torch import Tensor
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
 from rilctl.config.pretrain_disc import DiscLoss
-from rilctl.config.train import AlgorithmConfig, TrainConfig
+from rilctl.config.train import TrainConfig
 from rilctl.errors import RilctlError
 from rilctl.schemas.records import response_digest
 from rilctl.stages.train.rows import Group, Row
@@ -33,7 +33,7 @@ def not_judged(groups: Sequence[Group], prepaid: Mapping[str, bool]) -> list[tup
         for row in group.rows:
             known = prepaid.get(response_digest(sample.question, sample.answer, row.text))
             if row.side == "teacher" and known is not None:
-                row.answer_reward = float(known)
+                row.rewards["answer"] = float(known)
             else:
                 asked.append((group, row))
     return asked
@@ -61,36 +61,58 @@ def refuse_missing(verdicts: Sequence[bool | None], num_rows: int, config: Train
         )
 
 
-def assign_rewards(groups: Sequence[Group], algorithm: AlgorithmConfig, disc_loss: DiscLoss | None) -> None:
-    """Similarity and answer rewards, their sum, and the group's advantages.
+def assign_rewards(groups: Sequence[Group], config: TrainConfig, disc_loss: DiscLoss | None) -> None:
+    """Similarity rewards, the weighted sum of all rewards, and the group's advantages.
 
     Args:
-        groups: rows, filled in here.
-        algorithm: which rewards count, and how advantages are made.
+        groups: rows with the rewards that others give; filled in here.
+        config: which rewards count for how much, and how advantages are made.
         disc_loss: how the discriminator's logits are read; None: there is no discriminator.
+
+    Raises:
+        RilctlError: a row's sum isn't finite.
     """
     if not groups:
         return
-    parts = dict[str, MaskedRewards]()
-    row_mask_BG = _grid(groups, lambda row: 1.0)[1]
     if disc_loss is not None:
-        teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()
-        logits_BG = _grid(groups, lambda row: nan if row.disc_logit is None else row.disc_logit)[0]
-        parts["similarity"] = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
-    if algorithm.uses_judge:
-        parts["answer"] = MaskedRewards(*_grid(groups, lambda row: row.answer_reward))
-    rewards = combine_rewards(parts)
+        _assign_similarity(groups, disc_loss)
+    parts = {name: MaskedRewards(*_grid(groups, _reward_named(name))) for name in config.reward_weights}
+    rewards = combine_rewards(parts, config.reward_weights)
+    _refuse_infinite(groups, rewards)
     in_policy_BG = _grid(groups, lambda row: float(row.in_policy))[0].bool()
-    advantage_of = ADVANTAGES[algorithm.record.advantage]
+    advantage_of = ADVANTAGES[config.algorithm.record.advantage]
     advantages_BG, skipped_B = advantage_of(rewards.rewards_BG, rewards.rewarded_mask_BG & in_policy_BG)
-    similarity = parts.get("similarity")
     for b, group in enumerate(groups):
         for g, row in enumerate(group.rows):
-            if similarity is not None and similarity.rewarded_mask_BG[b, g]:
-                row.similarity_reward = float(similarity.rewards_BG[b, g])
             if rewards.rewarded_mask_BG[b, g] and not (row.in_policy and skipped_B[b]):
                 row.reward = float(rewards.rewards_BG[b, g])
             row.advantage = float(advantages_BG[b, g])
+
+
+def _assign_similarity(groups: Sequence[Group], disc_loss: DiscLoss) -> None:
+    """From the rows' logits."""
+    row_mask_BG = _grid(groups, lambda row: 1.0)[1]
+    teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()
+    logits_BG = _grid(groups, lambda row: nan if row.disc_logit is None else row.disc_logit)[0]
+    similarity = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
+    for b, group in enumerate(groups):
+        for g, row in enumerate(group.rows):
+            if similarity.rewarded_mask_BG[b, g]:
+                row.rewards["similarity"] = float(similarity.rewards_BG[b, g])
+
+
+def _reward_named(name: str) -> Value:
+    return lambda row: row.rewards.get(name)
+
+
+def _refuse_infinite(groups: Sequence[Group], rewards: MaskedRewards) -> None:
+    """Large rewards, each finite in Python's numbers, may have a sum that isn't in the tensor's."""
+    for b, g in (~rewards.rewards_BG.isfinite()).nonzero().tolist():
+        raise RilctlError(
+            f"the rewards of a {groups[b].rows[g].side} row of question `{groups[b].sample.id}` sum to "
+            f"{float(rewards.rewards_BG[b, g])}",
+            hint="smaller rewards, or smaller weights in `[train.rewards]`",
+        )
 
 
 def _grid(groups: Sequence[Group], value: Value) -> tuple[Tensor, Tensor]:

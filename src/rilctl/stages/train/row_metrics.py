@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.disc_metrics import length_only_accuracy
-from rilctl.config.train import AlgorithmConfig
+from rilctl.config.train import TrainConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RolloutRecord
@@ -40,13 +40,19 @@ def gather_groups(ranks: Ranks, step: int, groups: Sequence[Group]) -> list[Lear
     return sorted(own, key=lambda group: group.place)
 
 
-def row_metrics(groups: Sequence[LearnedGroup], algorithm: AlgorithmConfig) -> dict[str, float | None]:
+def reward_metrics(config: TrainConfig) -> list[str]:
+    """Names of the students' mean rewards: what a person reads of a step first."""
+    return [f"reward/{name}_student" for name in sorted(config.reward_weights)]
+
+
+def row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float | None]:
     """Metrics of the rows; what could not be computed is None.
 
     Args:
         groups: of all ranks.
-        algorithm: which rewards there are.
+        config: which rewards there are.
     """
+    algorithm = config.algorithm
     rows = [row for group in groups for row in group.rows]
     by_side = {side: [row for row in rows if row.side == side] for side in ("student", "teacher")}
     metrics: dict[str, float | None] = {
@@ -58,10 +64,8 @@ def row_metrics(groups: Sequence[LearnedGroup], algorithm: AlgorithmConfig) -> d
         "response/truncated_mass": mean(group.truncated_mass for group in groups if group.truncated_mass is not None),
     }
     for side, own in by_side.items():
-        similarity = [row.similarity_reward for row in own if row.similarity_reward is not None]
-        answers = [row.answer_reward for row in own if row.answer_reward is not None]
-        metrics[f"reward/similarity_{side}"] = mean(similarity)
-        metrics[f"reward/answer_{side}"] = mean(answers)
+        for name in config.reward_weights:
+            metrics[f"reward/{name}_{side}"] = mean(row.named_rewards[name] for row in own if name in row.named_rewards)
         metrics[f"reward/advantage_{side}"] = mean(row.advantage for row in own if row.in_policy)
         if algorithm.uses_judge:
             metrics[f"judge/missing_share_{side}"] = mean(float(row.answer_reward is None) for row in own)

@@ -11,6 +11,9 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_response
 from rilctl.schemas.records import FinishReason, ResponseRecord, RolloutRecord, Side
 
+LEARNED = ("similarity", "answer")
+"""Rewards that the discriminator and the judge give; the others are the recipe's own."""
+
 
 @dataclass
 class Row:
@@ -24,6 +27,8 @@ class Row:
         finish_reason: why it ended.
         in_policy: whether it belongs to the policy's group; a teacher row may serve the discriminator alone.
         sampling_logprobs: of each token as the engine sampled it; None for a teacher's.
+        rewards: by name, before they are weighted; None: no verdict.
+        reward: their weighted sum.
     """
 
     side: Side
@@ -34,8 +39,7 @@ class Row:
     in_policy: bool = True
     sampling_logprobs: tuple[float, ...] | None = None
     disc_logit: float | None = None
-    similarity_reward: float | None = None
-    answer_reward: float | None = None
+    rewards: dict[str, float | None] = field(default_factory=dict)
     reward: float | None = None
     advantage: float = 0.0
 
@@ -148,11 +152,18 @@ def rollout_records(step: int, groups: Sequence[Group]) -> list[RolloutRecord]:
             finish_reason=row.finish_reason,
             in_policy=row.in_policy,
             disc_logit=row.disc_logit,
-            similarity_reward=row.similarity_reward,
-            answer_reward=row.answer_reward,
+            similarity_reward=row.rewards.get("similarity"),
+            answer_reward=row.rewards.get("answer"),
+            rewards=_own_rewards(row),
             reward=row.reward,
             advantage=row.advantage,
         )
         for group in groups
         for index, row in enumerate(group.rows)
     ]
+
+
+def _own_rewards(row: Row) -> dict[str, float] | None:
+    """Those without a column of their own, where there are any."""
+    own = {name: value for name, value in row.rewards.items() if value is not None and name not in LEARNED}
+    return own or None

@@ -20,10 +20,10 @@ from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 from rilctl.stages.train.inputs import find_inputs, input_entries
 from rilctl.stages.train.judges import opened_asker
 from rilctl.stages.train.loop import Loop
+from rilctl.stages.train.row_metrics import reward_metrics
+from rilctl.stages.train.scoring import reward_entries
 
 HEADLINE = (
-    "reward/answer_student",
-    "reward/similarity_student",
     "disc/auc",
     "disc/length_only_accuracy",
     "policy/student_kl",
@@ -31,7 +31,7 @@ HEADLINE = (
     "validation/low",
     "validation/high",
 )
-"""Metrics in the closing summary; metrics.jsonl has all of every step."""
+"""Metrics in the closing summary, beside each reward; metrics.jsonl has all of every step."""
 
 
 def run(context: StageContext) -> StageResult:
@@ -56,7 +56,8 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
     if config.algorithm.uses_discriminator:
         roles["discriminator"] = "discriminator"
     roles["rollouts"] = "rollouts"
-    entries = [*input_entries(context, inputs), *judge_entries(context, judge)]
+    own_code = reward_entries(config.rewards, context.base_dir)
+    entries = [*input_entries(context, inputs), *judge_entries(context, judge), *own_code]
     with open_ranked_run(
         context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student"}
     ) as artifact_run:
@@ -77,8 +78,9 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
             if ranks.is_main:
                 artifact_run.clear_resume()
         num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)
-        headline = {name: value for name, value in loop.summary().items() if name in HEADLINE}
-        return StageResult(outputs, num_rejected=num_rejected, summary=dict(headline))
+        read_first = (*reward_metrics(config), *HEADLINE)
+        headline: dict[str, float | str] = {n: value for n, value in loop.summary().items() if n in read_first}
+        return StageResult(outputs, num_rejected=num_rejected, summary=headline)
 
 
 def _config(context: StageContext) -> TrainConfig:

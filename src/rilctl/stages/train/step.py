@@ -19,6 +19,7 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.shared_prefix.prefix import KeptPrefix
+from rilctl.rewards.base import Score
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
@@ -27,6 +28,7 @@ from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rewarding import assign_rewards, not_judged, refuse_missing
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rows import Group
+from rilctl.stages.train.scoring import score_groups
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -46,6 +48,7 @@ class Learner:
         disc_engine: its optimizer.
         judge: is asked what is right, where the algorithm wants to know.
         prepaid: verdicts on teachers' responses, by response digest.
+        scores: the recipe's own rewards.
         ranks: whose groups together are a step.
         turns: gives the device to the discriminator and back; None: both are there.
         check_stop: called while a step waits for verdicts; may raise to stop.
@@ -57,6 +60,7 @@ class Learner:
     disc_engine: TrainingEngine | None
     judge: JudgeAsker
     prepaid: Mapping[str, bool]
+    scores: Mapping[str, Score]
     ranks: Ranks
     turns: Turns | None = None
     check_stop: Callable[[], object] = lambda: None
@@ -64,7 +68,8 @@ class Learner:
     def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, float]:
         """Discriminator, rewards, advantages, policy. Collective.
 
-        The judge is asked while the discriminator learns and scores; if that fails, nobody waits for the judge.
+        The judge is asked while the recipe's own rewards are computed, and the discriminator learns and scores; if
+        one of them fails, nobody waits for the judge.
 
         Args:
             groups: of this rank, which may have none as long as another has some; rows are filled in here.
@@ -74,7 +79,8 @@ class Learner:
             Metrics of all ranks' rows.
 
         Raises:
-            RilctlError: too many rows without a verdict, or too many bad steps in a row.
+            RilctlError: too many rows without a verdict, a reward of the recipe's own that fails, or too many bad
+                steps in a row.
         """
         metrics: dict[str, float | None] = {}
         after = None
@@ -83,6 +89,8 @@ class Learner:
         part = self.judge.deal(to_judge)
         num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
         with meanwhile(lambda: self.judge.ask(to_judge, part), stop=self.judge.close, name="judge") as answers:
+            with self.ranks.together():
+                score_groups(groups, self.scores, max_tokens=self.config.sampling.max_new_tokens)
             if self.disc is not None:
                 with self._discriminators_turn():
                     disc_metrics, after = self._score(groups)
@@ -95,10 +103,10 @@ class Learner:
         with self.ranks.together():
             refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, self.config)
         for (_, row), correct in zip(asked, to_judge.verdicts(to_judge.own), strict=True):
-            row.answer_reward = None if correct is None else float(correct)
+            row.rewards["answer"] = None if correct is None else float(correct)
         metrics |= {f"judge/{name}": value for name, value in self.judge.metrics().items()}
         with self.ranks.together():
-            assign_rewards(groups, self.config.algorithm, self.disc.card.loss if self.disc else None)
+            assign_rewards(groups, self.config, self.disc.card.loss if self.disc else None)
         if after is not None:
             with self._discriminators_turn():
                 metrics |= after()
@@ -160,7 +168,12 @@ class Learner:
 
 
 def make_learner(
-    config: TrainConfig, roles: Roles, judge: JudgeAsker, prepaid: Mapping[str, bool], ranks: Ranks
+    config: TrainConfig,
+    roles: Roles,
+    judge: JudgeAsker,
+    prepaid: Mapping[str, bool],
+    scores: Mapping[str, Score],
+    ranks: Ranks,
 ) -> Learner:
     """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
 
@@ -169,6 +182,7 @@ def make_learner(
         roles: the models.
         judge: says what is right.
         prepaid: verdicts on teachers' responses, by response digest.
+        scores: the recipe's own rewards.
         ranks: this process among those that train.
     """
     policy, disc = roles.policy, roles.disc
@@ -177,7 +191,7 @@ def make_learner(
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
     update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
     if disc is None:
-        return Learner(config, update, None, None, judge, prepaid, ranks)
+        return Learner(config, update, None, None, judge, prepaid, scores, ranks)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
     disc_optim = config.discriminator.optim
     disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
@@ -186,7 +200,7 @@ def make_learner(
         assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
         waits = Trained(disc, disc_engine.optimizer)
         turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
-    return Learner(config, update, disc, disc_engine, judge, prepaid, ranks, turns)
+    return Learner(config, update, disc, disc_engine, judge, prepaid, scores, ranks, turns)
 
 
 def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:

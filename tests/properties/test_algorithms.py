@@ -266,13 +266,16 @@ def test_ril_is_the_sum_of_its_parts(seed):
 
 
 @always(SEEDS, st.floats(0.01, 100.0))
-def test_scaling_all_weights_scales_dr_grpo_and_leaves_grpo_alone(seed, factor):
-    parts = {name: MaskedRewards(*reward_batch(seed + at)) for at, name in enumerate(("similarity", "answer", "length"))}
+def test_scaling_all_weights_scales_dr_grpos_advantages(seed, factor):
+    parts = {
+        name: MaskedRewards(*reward_batch(seed + at)) for at, name in enumerate(("similarity", "answer", "length"))
+    }
     weights = {"similarity": 0.25, "answer": 1.0, "length": 0.5}
     one = combine_rewards(parts, weights)
     scaled = combine_rewards(parts, {name: factor * weight for name, weight in weights.items()})
     assert scaled.rewarded_mask_BG.equal(one.rewarded_mask_BG)
-    torch.testing.assert_close(dr_grpo_advantages(*scaled)[0], factor * dr_grpo_advantages(*one)[0], **EXACT)
+    advantages_BG, scaled_BG = (ADVANTAGES["dr_grpo"](*rewards)[0] for rewards in (one, scaled))
+    torch.testing.assert_close(scaled_BG, factor * advantages_BG, **EXACT)
 
 
 def disc_batch(seed, num_rows=16):

@@ -37,7 +37,13 @@ def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, li
             if place not in places.setdefault(name, []):
                 places[name].append(place)
         for name in _tables_in(node):
-            _collect(places[name][-1], tables[name]["properties"], tables, places)
+            _collect(places[name][-1], _keys(tables[name]), tables, places)
+
+
+def _keys(table: Schema) -> Schema:
+    """What stands in a table; `NAME` where a person chooses names."""
+    more = table.get("additionalProperties")
+    return table["properties"] | ({"NAME": more} if isinstance(more, dict) else {})
 
 
 def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:
@@ -49,7 +55,7 @@ def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:
     rows = [
         f"| `{key}` | {_kind(node, places, tables)} | {'required' if key in required else _default(node, tables)} "
         f"| {_meaning(node)} |"
-        for key, node in table["properties"].items()
+        for key, node in _keys(table).items()
     ]
     lines = [f"## {_title(name, places, tables)}", "", f"{text}{where}", ""]
     return "\n".join([*lines, "| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])

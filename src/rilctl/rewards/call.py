@@ -8,9 +8,7 @@ from rilctl.errors import RilctlError
 from rilctl.rewards.base import RewardRow, Score
 from rilctl.rewards.source import describe
 
-_HINT = (
-    "the same command goes on from the last checkpoint; with another file it is another run, for another `--out`"
-)
+_HINT = "the same command goes on from the last checkpoint; with another file it is another run, for another `--out`"
 _MAX_CHARS = 60
 
 

@@ -1,4 +1,4 @@
-"""The rewards that a recipe can add to those of its algorithm. A new kind is a file beside this one, and a name here."""
+"""The rewards that a recipe can add to its algorithm's. A new kind is a file beside this one, and a name here."""
 
 from typing import Annotated, get_args
 

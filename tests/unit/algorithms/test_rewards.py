@@ -93,11 +93,9 @@ def test_combine_equals_plain_python():
     rewards_BG, mask_BG = combine_rewards(given, weights)
     for b in range(20):
         for g in range(6):
-            values = {
-                name: part.rewards_BG[b, g].item() if part.rewarded_mask_BG[b, g] else None for name, part in given.items()
-            }
-            known = all(values[name] is not None for name, weight in weights.items() if weight > 0)
-            total = sum(weight * (values[name] or 0.0) for name, weight in weights.items()) if known else 0.0
+            row = {name: (part.rewards_BG[b, g].item(), part.rewarded_mask_BG[b, g]) for name, part in given.items()}
+            known = all(row[name][1] for name, weight in weights.items() if weight > 0)
+            total = sum(weight * row[name][0] for name, weight in weights.items()) if known else 0.0
             assert bool(mask_BG[b, g]) == known
             assert rewards_BG[b, g].item() == pytest.approx(total, rel=1e-12)
 

@@ -18,6 +18,7 @@ class Everything(StrictModel):
     right: bool | None
     ids: list[int] | None = None
     names: list[str]
+    values: dict[str, float] | None = None
 
 
 def test_types_and_nullability_by_hand():
@@ -33,13 +34,14 @@ def test_types_and_nullability_by_hand():
             pa.field("right", pa.bool_()),
             pa.field("ids", items(pa.int64())),
             pa.field("names", items(pa.string()), nullable=False),
+            pa.field("values", pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False))),
         ]
     )
 
 
 def test_a_model_that_has_no_columns_for_it_is_refused():
     class Nested(StrictModel):
-        inner: dict[str, int]
+        inner: dict[int, str]
 
     with pytest.raises(TypeError, match="column"):
         arrow_schema(Nested)

@@ -42,8 +42,8 @@ def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, li
 
 def _keys(table: Schema) -> Schema:
     """What stands in a table; `NAME` where a person chooses names."""
-    more = table.get("additionalProperties")
-    return table["properties"] | ({"NAME": more} if isinstance(more, dict) else {})
+    keys, more = table["properties"], table.get("additionalProperties")
+    return {**keys, "NAME": more} if isinstance(more, dict) else dict(keys)
 
 
 def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:

@@ -162,8 +162,7 @@ class TrainConfig(StrictModel):
     @property
     def reward_weights(self) -> dict[str, float]:
         """What is summed to a row's reward: the algorithm's rewards and the recipe's own, by name."""
-        given = {"similarity": self.algorithm.uses_discriminator, "answer": self.algorithm.uses_judge}
-        weights = {name: getattr(self.rewards, name) for name, is_used in given.items() if is_used}
+        weights: dict[str, float] = {name: getattr(self.rewards, name) for name in self.algorithm.record.rewards}
         return weights | {name: reward.weight for name, reward in sorted(self.rewards.own.items())}
 
     @property

@@ -19,6 +19,7 @@ from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.rule import judge_answer
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.registry import find_metric
 from rilctl.schemas.records import RolloutRecord, VerdictRecord
 from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
@@ -200,6 +201,7 @@ def test_training_takes_its_rewards_from_the_judge(done: Path) -> None:
     assert rows and all(row.answer_reward == float(len(row.text) % 2 == 0) for row in rows)
     metrics = read_manifest(done / "trained/student").metrics
     assert metrics["judge/canary/false_positive_rate"] == 0
+    assert [name for name in metrics if find_metric(name) is None] == []
 
 
 def test_training_with_a_server_that_fails_a_third_of_all_calls_takes_no_failure_for_a_wrong_answer(done: Path) -> None:

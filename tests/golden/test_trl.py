@@ -15,6 +15,7 @@ from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.policy_metrics import policy_means, policy_sums
 from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
 from rilctl.config.algorithms import ALGORITHMS
+from rilctl.reporting.registry import counts_of
 
 GOLDEN = json.loads(Path(__file__).with_name("trl.json").read_text(encoding="utf-8"))
 CASES = pytest.mark.parametrize(
@@ -71,7 +72,8 @@ def test_loss_gradient_and_metrics(case):
         denominator=DENOMINATORS[algorithm.denominator](size),
         loss_weighting=algorithm.loss_weighting,
     )
-    metrics = policy_means({name: value.item() for name, value in policy_sums(**batch, **options).items()})
+    sums = {name: value.item() for name, value in policy_sums(**batch, **options).items()}
+    metrics = policy_means(sums, counts_of("policy", sums))
     loss.backward()
     assert loss.item() == pytest.approx(case["loss"], rel=1e-12, abs=1e-12)
     torch.testing.assert_close(

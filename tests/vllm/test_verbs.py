@@ -9,6 +9,7 @@ import pytest
 
 from rilctl.artifacts.read import read_rows
 from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.registry import find_metric
 from rilctl.schemas.records import ResponseRecord, RolloutRecord
 
 from .conftest import MODEL, Server
@@ -93,6 +94,7 @@ def test_20_ril_steps_each_from_proven_weights(
     assert all(0 <= line["policy/student_mismatch_kl"] < 1e-6 for line in metrics)
     assert all(line["policy/student_effective_sample_size"] > 0.9999 for line in metrics)
     assert all(line["policy/student_cut_share"] == 0 for line in metrics)
+    assert {name for line in metrics for name in line if find_metric(name) is None} == {"step"}
     rollouts = list(read_rows(out / "rollouts", RolloutRecord))
     assert {row.step for row in rollouts} == set(range(1, 21))
     assert any(row.advantage for row in rollouts)

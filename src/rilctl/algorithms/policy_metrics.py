@@ -71,15 +71,16 @@ def policy_sums(
     return sums
 
 
-def policy_means(sums: Mapping[str, float]) -> dict[str, float]:
-    """The metrics of a whole batch: its token counts, and means over the tokens; absent where a side has none.
+def policy_means(sums: Mapping[str, float], counts: Mapping[str, str | None]) -> dict[str, float]:
+    """The metrics of a whole batch: its sums, and means over tokens; a mean over none is absent.
 
     Args:
-        sums: of `policy_sums`, added up over micro-batches and ranks.
+        sums: of `policy_sums` and others, added up over micro-batches and ranks.
+        counts: for each name that is wanted, which of the sums counts what it is a mean over; None: it is no mean.
     """
     found = {}
-    for name, value in sums.items():
-        num = 1.0 if name.startswith("num_") else sums[f"num_{name.partition('_')[0]}_tokens"]
+    for name, count in counts.items():
+        num = 1.0 if count is None else sums[count]
         if num:
-            found[name] = value / num
+            found[name] = sums[name] / num
     return found

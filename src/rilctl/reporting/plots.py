@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rilctl.artifacts.layout import naming
+from rilctl.reporting.known_metrics import METRICS
+from rilctl.reporting.metric import Panel
 from rilctl.reporting.metrics import MetricsRow, read_metrics
 from rilctl.reporting.tables import ARM_TITLES, AccuracyRow
 
@@ -15,13 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = (
-    ("similarity reward", "students taken for a teacher", "reward/similarity_student"),
-    ("answer reward", "rollouts judged right", "reward/answer_student"),
-    ("accuracy", "held-out questions answered right", "validation/accuracy"),
+_PANELS = sorted(
+    ((metric.panel, metric.name) for metric in METRICS if metric.panel is not None), key=lambda panel: panel[0].place
 )
-"""Title, what it counts, metric."""
-
 _COLOURS = {"ril": "#D55E00", "dr_grpo": "#0072B2", "sft_teacher": "#009E73", "sft": "#E69F00", "base": "#7F7F7F"}
 _SPARE_COLOURS = ("#CC79A7", "#56B4E9", "#8C6D31", "#4D4D4D")
 """Okabe and Ito's palette: told apart with any colour vision, and in grey."""
@@ -49,10 +47,9 @@ _SMOOTHING = 0.05
 
 
 def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) -> None:
-    """Draw similarity reward, answer reward and held-out accuracy against the step, one colour for each run.
+    """Draw the metrics that the registry gives a panel against the step, one colour for each run.
 
-    Rewards are noisy: each step is drawn faintly, their running mean boldly. A run without a metric is absent from
-    its panel.
+    What is noisy is drawn faintly, its running mean boldly. A run without a metric is absent from its panel.
 
     Args:
         runs: name -> `metrics.jsonl`, or its rows.
@@ -60,14 +57,14 @@ def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) ->
     """
     rows = {name: read_metrics(run) if isinstance(run, Path) else run for name, run in runs.items()}
     colours = _colours(list(rows))
-    with _figure(out, width=9.6, height=3.4, columns=len(PANELS)) as (figure, axes):
-        for axis, (title, about, metric) in zip(axes, PANELS, strict=True):
-            _title(axis, title, about)
+    with _figure(out, width=9.6, height=3.4, columns=len(_PANELS)) as (figure, axes):
+        for axis, (panel, metric) in zip(axes, _PANELS, strict=True):
+            _title(axis, panel.title, panel.about)
             _percent(axis.yaxis)
             axis.set_ylim(0, 1.02)
             axis.set_xlabel("step")
             for name, run in rows.items():
-                _draw_run(axis, run, metric, colours[name])
+                _draw_run(axis, run, metric, panel, colours[name])
         handles = [axes[0].plot([], [], color=colours[name], lw=2.2)[0] for name in rows]
         labels = [ARM_TITLES.get(name, name) for name in rows]
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -112,13 +109,14 @@ def _figure(out: Path, *, width: float, height: float, columns: int) -> Iterator
             figure.savefig(out)
 
 
-def _draw_run(axis: Axes, run: Sequence[MetricsRow], metric: str, colour: str) -> None:
+def _draw_run(axis: Axes, run: Sequence[MetricsRow], metric: str, panel: Panel, colour: str) -> None:
     points = [(row["step"], row[metric]) for row in run if metric in row]
     if not points:
         return
     steps, values = zip(*points, strict=True)
-    bounds = [(row["step"], row["validation/low"], row["validation/high"]) for row in run if "validation/low" in row]
-    if metric == "validation/accuracy":
+    if panel.bounds is not None:
+        low_name, high_name = panel.bounds
+        bounds = [(row["step"], row[low_name], row[high_name]) for row in run if low_name in row]
         axis.plot(steps, values, color=colour, lw=2.2, marker="o", ms=4.5)
         if bounds:
             at, low, high = zip(*bounds, strict=True)

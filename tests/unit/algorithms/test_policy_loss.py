@@ -6,6 +6,7 @@ import torch
 
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.policy_metrics import policy_means, policy_sums
+from rilctl.reporting.registry import counts_of
 
 from . import reference
 
@@ -52,7 +53,7 @@ def means(*batch, **arguments):
     """The metrics of a batch, with the arguments of its loss."""
     options = (*CLIP, "ratio_level", "teacher_rows", "kl_rows", "objective", "weights_BR")
     sums = policy_sums(*batch, **{name: value for name, value in arguments.items() if name in options})
-    return policy_means({name: value.item() for name, value in sums.items()})
+    return policy_means({name: value.item() for name, value in sums.items()}, counts_of("policy", sums))
 
 
 def random_batch(num_rows=12, num_tokens=6, seed=3):

@@ -23,6 +23,7 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard, Discri
 from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_response
+from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
@@ -43,9 +44,6 @@ from rilctl.stages.shared.learning import load_learner, refuse_changed
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run
 from rilctl.stages.shared.run_log import RunLog
-
-SHOWN = ("disc/loss", "disc/auc")
-"""Metrics beside the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def _train(
             report |= health(disc, logits_N, batch.is_student, ranks=ranks)
             metrics = {f"disc/{name}": value for name, value in report.items()}
             log.write(step, metrics)
-            context.reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
+            context.reporter.advance(metrics=shown("pretrain-disc", metrics))
             signal_number = asked_to_stop(context, ranks)
             checkpoints.after_step(
                 step,

@@ -31,6 +31,7 @@ from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
+from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
@@ -50,9 +51,6 @@ from rilctl.stages.shared.learning import load_learner, refuse_changed
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, join_ranks, leave_if_asked, open_ranked_run, share_rejected
 from rilctl.stages.shared.run_log import RunLog
-
-SHOWN = ("sft/loss", "sft/lr", "validation/loss")
-"""Metrics beside the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ class _Trainer:
                         metrics |= self._validate()
             log.write(step, metrics)
             last |= metrics
-            reporter.advance(metrics={name: metrics[name] for name in SHOWN if name in metrics})
+            reporter.advance(metrics=shown("sft", metrics))
             signal_number = asked_to_stop(self.context, ranks)
             checkpoints.after_step(
                 step,

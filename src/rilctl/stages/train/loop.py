@@ -21,6 +21,7 @@ from rilctl.models.loaded.devices import pick_num_workers
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.prompts.cache import PromptCache
+from rilctl.reporting.registry import shown
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
@@ -34,7 +35,7 @@ from rilctl.stages.train.best import BestStudent
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.roles import load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
-from rilctl.stages.train.row_metrics import gather_groups, reward_metrics, row_metrics
+from rilctl.stages.train.row_metrics import gather_groups, row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.scoring import open_rewards
@@ -160,7 +161,6 @@ class Loop:
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
-        shown = (*reward_metrics(config), "validation/accuracy")
         for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
             if step == config.num_steps:
                 break
@@ -181,7 +181,7 @@ class Loop:
                     self.rollouts.append([row for group in learned for row in group.rows])
             log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
-            reporter.advance(metrics={name: self.state.metrics[name] for name in shown if name in self.state.metrics})
+            reporter.advance(metrics=shown("train", self.state.metrics))
             signal_number = asked_to_stop(self.context, ranks)
             checkpoints.after_step(
                 step,

@@ -24,9 +24,13 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
+from rilctl.reporting.registry import counts_of
 from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.train.objective import MicroBatch, Objective
 from rilctl.stages.train.rows import Group
+
+_NUM_TOKENS = "num_policy_tokens"
+"""The sum that `policy tokens` of the registry are; it is no metric."""
 
 
 @dataclass
@@ -71,21 +75,19 @@ class PolicyUpdate:
             sums = DeviceSums()
             for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
                 objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator, correction)
-                loss, logprobs_NR, entropy_T = self._loss(objective)
-                self.engine.backward(loss)
+                part_loss, logprobs_NR, entropy_T = self._loss(objective)
+                self.engine.backward(part_loss)
                 if update == algorithm.policy_updates:  # the one that is reported
-                    own = {"loss": loss, "entropy": entropy_T.sum(), "tokens": part.mask_NR.sum()}
+                    own = {"loss": part_loss, "entropy": entropy_T.sum(), _NUM_TOKENS: part.mask_NR.sum()}
                     sums.add(own | objective.sums(logprobs_NR))
             reports.append(self.engine.step())
         total = self.ranks.add_up(sums.read())
-        loss_sum, entropy_sum, num_tokens = (total.pop(name) for name in ("loss", "entropy", "tokens"))
-        steps = [step_metrics("policy", loss_sum, report, self.config.optim) for report in reports]
-        means = policy_means(total)
+        loss = total.pop("loss")
+        steps = [step_metrics("policy", loss, report, self.config.optim) for report in reports]
+        means = policy_means(total, counts_of("policy", (name for name in total if name != _NUM_TOKENS)))
         mean_weight, mean_square = means.pop("student_weight", None), means.pop("student_squared_weight", None)
         if mean_weight is not None and mean_square:
             means["student_effective_sample_size"] = min(1.0, mean_weight**2 / mean_square)  # above 1 by rounding only
-        if num_tokens:
-            means["entropy"] = entropy_sum / num_tokens
         if reports[-1].grad_norm is None:  # the cause of a bad step is in one of them or another
             means = {name: value for name, value in means.items() if isfinite(value)}
         return {f"policy/{name}": value for name, value in (means | steps[-1]).items()}

@@ -40,11 +40,6 @@ def gather_groups(ranks: Ranks, step: int, groups: Sequence[Group]) -> list[Lear
     return sorted(own, key=lambda group: group.place)
 
 
-def reward_metrics(config: TrainConfig) -> list[str]:
-    """Names of the students' mean rewards: what a person reads of a step first."""
-    return [f"reward/{name}_student" for name in sorted(config.reward_weights)]
-
-
 def row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float | None]:
     """Metrics of the rows; what could not be computed is None.
 

@@ -10,6 +10,7 @@ from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.train import TrainConfig
 from rilctl.engines.judging.open import judge_identity
 from rilctl.engines.training.ranks import Ranks
+from rilctl.reporting.registry import headline
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.shared.checkpoints import has_checkpoint
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -20,18 +21,7 @@ from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 from rilctl.stages.train.inputs import find_inputs, input_entries
 from rilctl.stages.train.judges import opened_asker
 from rilctl.stages.train.loop import Loop
-from rilctl.stages.train.row_metrics import reward_metrics
 from rilctl.stages.train.scoring import reward_entries
-
-HEADLINE = (
-    "disc/auc",
-    "disc/length_only_accuracy",
-    "policy/student_kl",
-    "validation/accuracy",
-    "validation/low",
-    "validation/high",
-)
-"""Metrics in the closing summary, beside each reward; metrics.jsonl has all of every step."""
 
 
 def run(context: StageContext) -> StageResult:
@@ -78,9 +68,7 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
             if ranks.is_main:
                 artifact_run.clear_resume()
         num_rejected = len(inputs.data.rejected) + len(loop.state.rejected)
-        read_first = (*reward_metrics(config), *HEADLINE)
-        headline: dict[str, float | str] = {n: value for n, value in loop.summary().items() if n in read_first}
-        return StageResult(outputs, num_rejected=num_rejected, summary=headline)
+        return StageResult(outputs, num_rejected=num_rejected, summary=dict(headline(loop.summary())))
 
 
 def _config(context: StageContext) -> TrainConfig:

@@ -11,9 +11,10 @@ from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.testing.families import SHARING
 
-FAMILIES = ("pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text")
-"""Small models of the families that share a prompt; see `build_models`."""
+FAMILIES = SHARING
+"""What is compared on them; see `build_models`."""
 QUESTIONS = ("what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?")
 RESPONSES = (("answer 8", "i see 4 + 4 = 8. answer 8", "no"), ("7", "the largest is 9"), ("yes",))
 

@@ -51,6 +51,7 @@ class Anatomy:
         tower: the vision tower's layers; None for text models.
         patches_per_token: patches that the vision tower sees for one image token of the prompt.
         patch_values: numbers that a patch is made of.
+        shares_keys: whether rows read one copy of their prompt's keys and values; else each has its own.
         adapter_widths: for each kind of linear layer in the language model, the sum of inputs and outputs over layers.
         adapter_weights: the same of the layers' weights.
     """
@@ -65,6 +66,7 @@ class Anatomy:
     tower: Tower | None
     patches_per_token: int
     patch_values: int
+    shares_keys: bool = True
     adapter_widths: dict[str, int] = field(default_factory=dict)
     adapter_weights: dict[str, int] = field(default_factory=dict)
 
@@ -113,6 +115,7 @@ def _measure(model: Any, family: Family) -> Anatomy:
         tower=_vision_tower(vision, gated=family.has_gated_vision) if vision is not None else None,
         patches_per_token=family.patches_per_token(config),
         patch_values=_patch_values(vision) if vision is not None else 0,
+        shares_keys=text.model_type in family.plain_language_models,
         adapter_widths=_by_kind(decoder, lambda layer: layer.in_features + layer.out_features),
         adapter_weights=_by_kind(decoder, lambda layer: layer.weight.numel()),
     )

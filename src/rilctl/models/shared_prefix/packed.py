@@ -47,7 +47,7 @@ def packed_hidden(
     packed = pack(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
     out = vlm.backbone(
         input_ids=packed.batch.token_ids_BP,
-        attention_mask=block_mask(packed.segment_BL, next(vlm.model.parameters()).dtype)[:, None],
+        attention_mask=_attention_mask(vlm, packed),
         position_ids=packed.positions,
         use_cache=False,
         **image_inputs(vlm, packed.batch),
@@ -102,11 +102,24 @@ def pack(
     )
 
 
-def block_mask(segment_BL: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to attention scores, mask_BLL: 0 where a token sees the prompt and its own row up to itself."""
+def sees(segment_BL: Tensor) -> Tensor:
+    """Which tokens see which, sees_BLL: the prompt, and a token's own row up to itself."""
     earlier_LL = torch.ones(segment_BL.shape[1:] * 2, dtype=torch.bool, device=segment_BL.device).tril()
     query_BL1, key_B1L = segment_BL[:, :, None], segment_BL[:, None, :]
-    sees_BLL = earlier_LL & ((key_B1L == PROMPT) | (key_B1L == query_BL1))  # padding sees padding: no row is empty
-    return torch.zeros(sees_BLL.shape, dtype=dtype, device=segment_BL.device).masked_fill(
-        ~sees_BLL, torch.finfo(dtype).min
-    )
+    return earlier_LL & ((key_B1L == PROMPT) | (key_B1L == query_BL1))  # padding sees padding: no row is empty
+
+
+def _attention_mask(vlm: Vlm, packed: Packed) -> Tensor | dict[str, Tensor]:
+    """What is added to the attention's scores; for each kind of layer, where the family's layers aren't alike."""
+    sees_BLL, dtype = sees(packed.segment_BL), next(vlm.model.parameters()).dtype
+    if vlm.family.sees is None:
+        return _added(sees_BLL, dtype)
+    text = vlm.model.config.get_text_config()
+    kinds = vlm.family.sees(sees_BLL, packed.batch.type_ids_BP, packed.positions, text)
+    return {kind: _added(each_BLL, dtype) for kind, each_BLL in kinds.items()}
+
+
+def _added(sees_BLL: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a token is seen, mask_B1LL."""
+    mask_BLL = torch.zeros(sees_BLL.shape, dtype=dtype, device=sees_BLL.device)
+    return mask_BLL.masked_fill(~sees_BLL, torch.finfo(dtype).min)[:, None]

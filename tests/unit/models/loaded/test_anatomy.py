@@ -9,16 +9,14 @@ from rilctl.errors import ModelError
 from rilctl.models.families.table import FAMILIES
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.anatomy import read_anatomy
+from rilctl.testing.families import SHARING
 
 from ..conftest import LoadVlm
 
 LORA = LoraConfig(rank=4)
-NAMES = ("pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text", "llava_next")
 
 
-@pytest.mark.parametrize(
-    "name", ["pocket-student", "pocket-teacher-internvl", "qwen3_vl", "llava", "text", "llava_next"]
-)
+@pytest.mark.parametrize("name", [*SHARING, "llava_next"])
 def test_parameters_are_those_of_the_model(load: LoadVlm, model_dirs: dict[str, Path], name: str) -> None:
     vlm = load(name)
     anatomy = read_anatomy(model_dirs[name], vlm.family)
@@ -33,6 +31,8 @@ def test_a_picture_has_as_many_patches_for_each_token(model_dirs: dict[str, Path
     assert read_anatomy(model_dirs["pocket-student"], FAMILIES["qwen2_5_vl"]).patches_per_token == 4
     assert read_anatomy(model_dirs["pocket-teacher-internvl"], FAMILIES["internvl"]).patches_per_token == 4
     assert read_anatomy(model_dirs["llava"], FAMILIES["llava"]).patches_per_token == 1
+    assert read_anatomy(model_dirs["smolvlm"], FAMILIES["smolvlm"]).patches_per_token == 4
+    assert read_anatomy(model_dirs["gemma3"], FAMILIES["gemma3"]).patches_per_token == 4
 
 
 def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.models.sampling import decoding
 from rilctl.models.sampling import recorded as graphed_decoding
 from rilctl.models.sampling.sample import sample
-from rilctl.testing.ragged import FAMILIES, ragged_groups
+from rilctl.testing.families import PLAIN
+from rilctl.testing.ragged import ragged_groups
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PLAIN)
 def test_replayed_steps_sample_the_same(family, load, monkeypatch):
     vlm, sampling = load(family), SamplingConfig(max_new_tokens=24, temperature=1.3)
     vlm.stop_ids = (*vlm.stop_ids, *range(0, len(vlm.tokenizer), 16))  # so that rows end, one by one

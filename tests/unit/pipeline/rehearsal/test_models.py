@@ -11,6 +11,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.models.loaded.vlm import load_vlm
 from rilctl.models.prompts.encode import encode_text
 from rilctl.pipeline.rehearsal.models import build_small, shrink_config
+from rilctl.testing.builders.table import BUILDERS
 from rilctl.testing.families import build_family
 from rilctl.testing.published import write_published
 
@@ -27,9 +28,9 @@ def test_a_published_configuration_becomes_a_small_model_of_its_architecture(nam
     assert loaded.tokenizer.get_vocab() == loaded.tokenizer.get_vocab() and len(loaded.tokenizer) < 5000
 
 
-@pytest.mark.parametrize("family", ["qwen3_vl", "llava", "qwen2_vl", "llava_next", "text"])
+@pytest.mark.parametrize("family", list(BUILDERS))
 def test_other_families_too(family: str, tmp_path: Path) -> None:
-    build_family(tmp_path / "real", family)  # type: ignore[arg-type]
+    build_family(tmp_path / "real", family)
     about = build_small(str(tmp_path / "real"), None, tmp_path / "small", base_dir=tmp_path, seed=0)
     assert "its own tokenizer" in about
     small = load_vlm(ModelConfig(model=str(tmp_path / "small")), base_dir=Path(), device=torch.device("cpu"))
@@ -38,8 +39,9 @@ def test_other_families_too(family: str, tmp_path: Path) -> None:
     text = small.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     prompt = encode_text(small, text, images)
     inputs = {"input_ids": prompt.token_ids_P[None], **prompt.features}
-    if family in ("qwen3_vl", "qwen2_vl"):
-        inputs["mm_token_type_ids"] = prompt.type_ids_P[None]
+    types = "mm_token_type_ids" if family == "qwen2_vl" else small.family.types_argument
+    if types is not None:
+        inputs[types] = prompt.type_ids_P[None]
     with torch.no_grad():
         assert torch.isfinite(small.model(**inputs).logits).all()
 

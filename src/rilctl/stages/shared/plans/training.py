@@ -123,7 +123,9 @@ class PlannedEngine:
         """
         if (with_gradient and self.config.gradient_checkpointing) or (self.zero and self.zero.divides_weights):
             return "packed"
-        return "shared" if device == "cpu" or model.dtype_bytes < FLOAT32 else "expanded"
+        has_kernel = device == "cpu" or model.dtype_bytes < FLOAT32
+        shares_keys = model.anatomy is None or model.anatomy.shares_keys
+        return "shared" if has_kernel and shares_keys else "expanded"
 
 
 def planned_engine(context: StageContext, config: TrainingEngineConfig) -> PlannedEngine:

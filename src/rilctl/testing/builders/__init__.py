@@ -1,0 +1,1 @@
+"""A small model of each family, with random weights: a file for each."""

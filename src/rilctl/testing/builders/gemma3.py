@@ -9,6 +9,7 @@ _TOKENS_PER_IMAGE = 4
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
 _MARKS = ("<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")
 _ROLES = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+_WORDS = ("\n\n\n", "answer", "see", "sum", "the", "largest", "is", *"0123456789+=")
 _TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message.role }}\n"
     "{% for part in message.content %}{% if part.type == 'image' %}<start_of_image>"
@@ -21,10 +22,11 @@ def write(directory: Path) -> None:
     """Make the pocket student's directory one."""
     from transformers import Gemma3Config, GemmaTokenizer
 
-    letters = ("▁", "\n", "\n\n", "\n\n\n", *(chr(code) for code in range(33, 127)))
+    letters = ("▁", "\n", *(chr(code) for code in range(33, 127)))
+    joins: Any = [pair for word in _WORDS for pair in _joins(word)]
+    joined = ("".join(pair) for pair in joins)
     bytes_ = (f"<0x{byte:02X}>" for byte in range(256))
-    vocabulary = {token: index for index, token in enumerate((*_SPECIAL, *bytes_, *letters))}
-    joins: Any = [("\n", "\n"), ("\n\n", "\n")]
+    vocabulary = {token: index for index, token in enumerate((*_SPECIAL, *bytes_, *letters, *joined))}
     options: dict[str, Any] = {"extra_special_tokens": _ROLES, "model_max_length": 512, "add_bos_token": True}
     tokenizer = GemmaTokenizer(vocab=vocabulary, merges=joins, **options)
     tokenizer.add_tokens(list(_MARKS), special_tokens=True)
@@ -59,3 +61,8 @@ def write(directory: Path) -> None:
         eos_token_id=[tokenizer.eos_token_id, end],
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def _joins(word: str) -> list[tuple[str, str]]:
+    """Letter after letter, then the space before it."""
+    return [*((word[:num], word[num]) for num in range(1, len(word))), ("▁", word)]

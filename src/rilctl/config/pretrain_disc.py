@@ -18,6 +18,11 @@ DiscInput = Literal["response", "question+response", "image+question+response"]
 DiscLoss = Literal["bce", "bradley-terry"]
 
 
+def sees_pictures(disc_input: DiscInput) -> bool:
+    """Whether pictures are part of a discriminator's prompts."""
+    return disc_input == "image+question+response"
+
+
 class PretrainDiscConfig(DurationMixin):
     """Teach the discriminator who said what, before the loop."""
 
@@ -51,3 +56,8 @@ class PretrainDiscConfig(DurationMixin):
     """What generates."""
     engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
+
+    @property
+    def pairs_per_step(self) -> int:
+        """A student's and a teacher's row are a pair."""
+        return max(1, self.rows_per_step // 2)

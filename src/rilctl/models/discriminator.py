@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rilctl.config.fields import LoraConfig
-from rilctl.config.pretrain_disc import DiscInput, DiscLoss
+from rilctl.config.pretrain_disc import DiscInput, DiscLoss, sees_pictures
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
 from rilctl.models.loaded.adapters import save_adapter
@@ -109,7 +109,7 @@ class Discriminator(nn.Module):
     @property
     def sees_pictures(self) -> bool:
         """Whether pictures are part of its prompts."""
-        return self.card.input == "image+question+response"
+        return sees_pictures(self.card.input)
 
     def encode(self, row: DiscriminatorRow) -> EncodedPrompt:
         """What it sees before the response. Raises `RowError` where a picture can't be read."""

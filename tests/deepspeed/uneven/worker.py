@@ -36,8 +36,10 @@ from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_prompt, encode_response
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
-from rilctl.stages.pretrain_disc.run import Pair, _held_out_report, _labelled
-from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.pretrain_disc.loop import held_out_report
+from rilctl.stages.pretrain_disc.pairs import Pair, labelled
+from rilctl.stages.sft.loop import Trainer
+from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import health, update_discriminator
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.row_metrics import gather_groups, row_metrics
@@ -103,7 +105,7 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for question in case.questions
         for index, text in enumerate(question.teachers)
     ]
-    trainer = _Trainer(None, config, vlm, [*rows, rows[0]], rows[::2], None, PromptCache(vlm), ranks)  # type: ignore[arg-type]
+    trainer = Trainer(None, config, vlm, [*rows, rows[0]], rows[::2], None, PromptCache(vlm), ranks)  # type: ignore[arg-type]
     if case.lora:
         open_frozen([vlm], config.engine, ranks=ranks)
     engine = open_training(vlm, config.optim, config.engine, num_steps=10, ranks=ranks)
@@ -123,10 +125,10 @@ def tell_apart(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for question in case.questions
         for student, teacher in zip(question.students, question.teachers, strict=False)
     ]
-    budget, batch = config.engine.tokens_per_micro_batch, _labelled(ranks.share(pairs))
+    budget, batch = config.engine.tokens_per_micro_batch, labelled(ranks.share(pairs))
     logits_N, report = update_discriminator(disc, engine, batch, optim=config.optim, budget_tokens=budget, ranks=ranks)
     report |= health(disc, logits_N, batch.is_student, ranks=ranks)
-    return report | _held_out_report(disc, pairs, pairs, 2, budget, ranks), {"discriminator": engine}
+    return report | held_out_report(disc, pairs, pairs, 2, budget, ranks), {"discriminator": engine}
 
 
 def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:

@@ -21,7 +21,8 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard, Discri
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_prompt, encode_response
-from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.sft.loop import Trainer
+from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
@@ -177,7 +178,7 @@ def test_sft(vlm: Vlm) -> None:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = _Trainer(None, config, vlm, rows, [], None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
+        trainer = Trainer(None, config, vlm, rows, [], None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
         return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

@@ -25,7 +25,8 @@ from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
-from rilctl.stages.sft.run import SftRow, _Trainer
+from rilctl.stages.sft.loop import Trainer
+from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
@@ -172,7 +173,7 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
     found = []
     for budget in (WHOLE, SMALL):
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = _Trainer(None, config, vlm, rows, rows, None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
+        trainer = Trainer(None, config, vlm, rows, rows, None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
         with Waits() as waits:
             trainer._step(engine(vlm), rows)
             trainer._validate()

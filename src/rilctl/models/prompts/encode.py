@@ -53,10 +53,10 @@ def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> E
     return EncodedPrompt(ids_P, type_ids_P, encoder.family.features(features))
 
 
-def encode_response(vlm: Vlm, text: str, *, stopped: bool) -> tuple[int, ...]:
+def encode_response(encoder: Encoder, text: str, *, stopped: bool) -> tuple[int, ...]:
     """Tokenise a response, markup taken literally; it ends in the stop token only if its author stopped by itself."""
-    ids = vlm.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    end = end_id(vlm.tokenizer, vlm.family)
+    ids = encoder.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    end = end_id(encoder.tokenizer, encoder.family)
     return (*ids, end) if stopped and end is not None else tuple(ids)
 
 

@@ -1,6 +1,6 @@
 """The plan of `pretrain-disc`."""
 
-from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.config.pretrain_disc import PretrainDiscConfig, sees_pictures
 from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
 from rilctl.planning.memory import Phase, update_phase
@@ -31,7 +31,7 @@ def plan(context: StageContext) -> Plan:
     data = planned_data(load_data(context).samples, student)
     sampled = 0 if config.responses else data.num_questions * config.num_responses
     pairs = round(data.num_questions * config.num_responses * (1 - config.held_out_share))
-    steps = config.steps_for(pairs, max(1, config.rows_per_step // 2))
+    steps = config.steps_for(pairs, config.pairs_per_step)
     budget = config.sampling.max_new_tokens
     sections: list[Section | Table] = [
         Section("inputs", (student.fact(), artifact_fact("teacher cache", cache, "cache-teacher"))),
@@ -84,13 +84,12 @@ def _phases(
         facts = sampling.facts
         if sampling.phase is not None:
             phases["sampling"] = sampling.phase
-    sees_pictures = config.input == "image+question+response"
-    pictures = prompts.most_image_tokens if sees_pictures else 0
+    pictures = prompts.most_image_tokens if sees_pictures(config.input) else 0
     engine = planned_engine(context, config.engine)
     held = engine.learner(student, anatomy, config.lora, disc=config.input)
     precision = engine.precision(student, config.lora)
     cut = cut_step(
-        groups=engine.groups_of_a_rank(max(1, config.rows_per_step // 2)),
+        groups=engine.groups_of_a_rank(config.pairs_per_step),
         rows=2,
         row_tokens=budget,
         prompt_tokens=prompts.longest - prompts.most_image_tokens + pictures,

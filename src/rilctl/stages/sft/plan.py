@@ -7,10 +7,12 @@ from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
 from rilctl.models.loaded.anatomy import Anatomy
+from rilctl.models.prompts.encode import encode_response
 from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.memory import Phase, logits_bytes, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
+from rilctl.stages.sft.rows import SftRow, data_rows, fits, teacher_rows
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data, read_responses
 from rilctl.stages.shared.plans.closing import output_section, time_section
@@ -37,9 +39,9 @@ def plan(context: StageContext) -> Plan:
     if config.responses == "teacher-cache":
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
         facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
-    num_rows, texts = _responses(context, config, samples, cache)
+    num_rows, rows = _responses(context, config, samples, cache)
     steps = config.steps_for(num_rows, config.rows_per_step)
-    response_tokens = _lengths(student, texts, config.max_response_tokens)
+    response_tokens = _lengths(student, rows, config.max_response_tokens)
     sections: list[Section | Table] = [
         Section("inputs", tuple(facts)),
         data_section(data, held_out=len(load_data(context, "validation").samples)),
@@ -98,26 +100,26 @@ def _phases(
 
 def _responses(
     context: StageContext, config: SftConfig, samples: Sequence[Sample], cache: Path | None
-) -> tuple[int, list[str]]:
-    """How many rows there will be, and the responses that are known already."""
+) -> tuple[int, list[SftRow]]:
+    """How many rows there will be, and those that are known already."""
     if config.responses == "data":
-        return len(samples), [sample.response for sample in samples]
+        return len(samples), data_rows(samples)
     if cache is None:
         asked = context.recipe.cache_teacher or CacheTeacherConfig()
         num_teachers = len(asked.teachers or context.recipe.teachers)
         return len(samples) * num_teachers * asked.num_responses, []
-    texts = [row.text for rows in read_responses(context, cache, samples).values() for row in rows if row.text]
-    return len(texts), texts
+    rows = teacher_rows(samples, read_responses(context, cache, samples))
+    return len(rows), rows
 
 
-def _lengths(student: PlannedModel, texts: Sequence[str], budget: int) -> list[int]:
-    """Tokens of each response with its end; where none is known yet, the longest that is allowed."""
-    if not texts:
+def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int) -> list[int]:
+    """Tokens of each response that is learned; where none is known yet, the longest that is allowed."""
+    if not rows:
         return [budget]
     if student.encoder is None:
         return []
-    encoded = student.encoder.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-    return [len(ids) + 1 for ids in encoded if len(ids) < budget]
+    lengths = [len(encode_response(student.encoder, row.text, stopped=row.stopped)) for row in rows]
+    return [length for length in lengths if fits(length, budget)]
 
 
 def _work(config: SftConfig, num_rows: int, steps: int, response_tokens: Sequence[int]) -> Section:

@@ -1,57 +1,90 @@
-"""The one model that `sft` or `pretrain-disc` trains."""
+"""How a verb that trains begins: its model on its device, its encoded prompts, its optimizer."""
 
 from collections.abc import Sequence
 
-import torch
-
 from rilctl.config.engines import TrainingEngineConfig
-from rilctl.config.fields import LoraConfig, ModelConfig
+from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
+from rilctl.config.recipe import Verb
+from rilctl.engines.training.base import TrainingEngine
+from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks
+from rilctl.models.discriminator import Discriminator
 from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.loaded.identity import changed
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.phases import phase
 
 
-def load_learner(
+def open_learner(
     context: StageContext,
+    verb: Verb,
     student: ModelConfig,
     engine: TrainingEngineConfig,
     lora: LoraConfig | None,
+    inputs: Sequence[InputEntry],
+    ranks: Ranks,
     *,
     adapter: str,
     seed: int,
-    device: torch.device,
-    ranks: Ranks,
-) -> Vlm:
-    """The model on its device. Collective.
+) -> tuple[Vlm, PromptCache]:
+    """The one model that `sft` or `pretrain-disc` trains, on its device, and its encoded prompts. Collective.
 
     Args:
         context: the stage's surroundings.
+        verb: whose model it is.
         student: which model.
         engine: which engine trains.
         lora: the adapter that it gets; None: all weights train.
+        inputs: what the run is pinned to.
+        ranks: this process among those that train.
         adapter: its name.
         seed: of its random weights.
-        device: of this process.
-        ranks: this process among those that train.
 
     Raises:
-        ModelError, UsageError: as `load_role` and `with_adapter` do.
+        ModelError, UsageError: as `load_role`, `with_adapter` and `refuse_changed` do.
     """
-    with ranks.together():
-        vlm = load_role(
-            student, engine=engine, base_dir=context.base_dir, device=device, all_train=lora is None, ranks=ranks
-        )
-        if engine.gradient_checkpointing:
-            enable_checkpointing(vlm)
-        if lora is not None:
-            vlm = with_adapter(vlm, lora, adapter=adapter, seed=seed)
-    place_role(vlm, engine, device=device, ranks=ranks)
-    return vlm
+    device = pick_device(engine.device)
+    with phase(verb, "loading"):
+        with ranks.together():
+            vlm = load_role(
+                student, engine=engine, base_dir=context.base_dir, device=device, all_train=lora is None, ranks=ranks
+            )
+            if engine.gradient_checkpointing:
+                enable_checkpointing(vlm)
+            if lora is not None:
+                vlm = with_adapter(vlm, lora, adapter=adapter, seed=seed)
+        place_role(vlm, engine, device=device, ranks=ranks)
+        refuse_changed(vlm, inputs, ranks)
+    return vlm, open_prompts(context, vlm, engine)
+
+
+def open_prompts(context: StageContext, vlm: Vlm, engine: TrainingEngineConfig) -> PromptCache:
+    """The encoded prompts of a model that trains."""
+    num_workers = pick_num_workers(engine.num_workers, vlm.device)
+    return PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
+
+
+def open_optimizer(
+    verb: Verb,
+    trained: Vlm | Discriminator,
+    optim: OptimConfig,
+    engine: TrainingEngineConfig,
+    *,
+    num_steps: int,
+    ranks: Ranks,
+) -> TrainingEngine:
+    """What trains the one model of a verb; see `open_training` for the arguments. Collective."""
+    vlm = trained if isinstance(trained, Vlm) else trained.vlm
+    with phase(verb, "loading"):
+        if vlm.adapter is not None:
+            open_frozen([vlm], engine, ranks=ranks)
+        return open_training(trained, optim, engine, num_steps=num_steps, ranks=ranks)
 
 
 def refuse_changed(vlm: Vlm, inputs: Sequence[InputEntry], ranks: Ranks) -> None:

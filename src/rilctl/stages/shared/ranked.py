@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 
+import torch
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
@@ -19,7 +20,7 @@ from rilctl.stages.shared.context import StageContext
 
 @contextmanager
 def join_ranks(context: StageContext, engine: TrainingEngineConfig, *, waits_s: float = 0.0) -> Iterator[Ranks]:
-    """This process among those that train; alone where it was started alone.
+    """This process among those that train; alone where it was started alone. It has the threads that the recipe says.
 
     Args:
         context: the stage's surroundings.
@@ -34,6 +35,8 @@ def join_ranks(context: StageContext, engine: TrainingEngineConfig, *, waits_s: 
             f"{context.world.size} processes train together on DeepSpeed only, and engine.type is `torch`",
             hint='set `engine.type = "deepspeed"`; `zero_stage = 0` divides nothing',
         )
+    if engine.num_threads:
+        torch.set_num_threads(engine.num_threads)
     grouped, leave = engine.type == "deepspeed", context.leave or end_process
     with open_ranks(
         context.world, grouped=grouped, leave=leave, check_stop=context.check_stop, waits_s=waits_s

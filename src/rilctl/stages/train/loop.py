@@ -17,7 +17,6 @@ from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import DataError, RowError
-from rilctl.models.loaded.devices import pick_num_workers
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.prompts.cache import PromptCache
@@ -27,6 +26,7 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import mean, present
+from rilctl.stages.shared.learning import open_prompts
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.shared.run_log import RunLog
@@ -101,8 +101,7 @@ class Loop:
                 teachers, samples = teacher_rows(context, config, inputs, roles.policy)
             learner = make_learner(config, roles, judge, prepaid, scores, ranks)
         learner.check_stop = context.check_stop
-        num_workers = pick_num_workers(config.engine.num_workers, roles.policy.device)
-        prompts = PromptCache(roles.policy, num_workers=num_workers, warn=context.reporter.warn)
+        prompts = open_prompts(context, roles.policy, config.engine)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
         generation = open_rollouts(

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import LoraConfig
 from rilctl.config.judge import RuleJudgeConfig
-from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig
+from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig, sees_pictures
 from rilctl.config.train import TrainConfig
 from rilctl.models.discriminator import read_card
 from rilctl.models.loaded.anatomy import Anatomy
@@ -32,6 +33,7 @@ from rilctl.stages.shared.plans.models import (
 )
 from rilctl.stages.shared.plans.sampling import planned_sampling
 from rilctl.stages.shared.plans.training import planned_engine
+from rilctl.stages.train.sharing import shares_weights, take_turns
 
 
 def plan(context: StageContext) -> Plan:
@@ -162,7 +164,8 @@ def _setup(
     """Who is where, as `load_roles` places them."""
     algorithm, engine, work = config.algorithm, planned_engine(context, config.engine), _Work(config)
     disc_lora = config.discriminator.lora
-    shared = config.lora is not None and disc_lora is not None
+    is_new, pretrained = _pretrained(context, config, disc_path)
+    shared = shares_weights(config, is_new=is_new, pretrained=pretrained)
 
     def cut(rows: int, prompt_tokens: int, image_tokens: int, *, shared_by_all: bool = False) -> MicroBatches:
         return cut_step(
@@ -185,7 +188,7 @@ def _setup(
     if algorithm.uses_discriminator:
         seen = _seen(context, disc_path)
         longest, pictures = prompts.longest, prompts.most_image_tokens
-        if seen != "image+question+response":
+        if not sees_pictures(seen):
             longest, pictures = longest - pictures, 0
         disc = Learner(
             engine.learner(student, anatomy, disc_lora, disc=seen, on_shared=shared),
@@ -198,7 +201,7 @@ def _setup(
     reads = [policy.precision.weights]
     reads += [disc.precision.weights] if disc is not None and not shared else []
     reads += [student.dtype_bytes] if algorithm.kl_beta > 0 and not config.lora else []
-    takes_turns = config.take_turns and not shared and device.kind == "cuda" and engine.zero is None
+    takes_turns = take_turns(config, device.kind, shared=shared)
     return RilSetup(
         anatomy=anatomy,
         device=device.kind,
@@ -224,6 +227,14 @@ def _seen(context: StageContext, disc_path: Path | None) -> DiscInput:
     if disc_path is not None:
         return read_card(disc_path).input
     return (context.recipe.pretrain_disc or PretrainDiscConfig()).input
+
+
+def _pretrained(context: StageContext, config: TrainConfig, disc_path: Path | None) -> tuple[bool, LoraConfig | None]:
+    """Whether the discriminator will be new, and the adapter that it has, or that `[pretrain-disc]` will write."""
+    if disc_path is not None:
+        return False, read_card(disc_path).lora
+    table = context.recipe.pretrain_disc
+    return config.discriminator_artifact is None and table is None, table.lora if table is not None else None
 
 
 def _disk(config: TrainConfig, student: PlannedModel, work: _Work) -> tuple[int | None, str]:

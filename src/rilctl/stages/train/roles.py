@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.train import TrainConfig
 from rilctl.engines.training.placing import load_role, place_role
@@ -20,6 +18,7 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import refuse_other_base
 from rilctl.stages.train.inputs import TrainInputs
 from rilctl.stages.train.placement import HOST
+from rilctl.stages.train.sharing import shares_weights, take_turns
 
 
 @dataclass(frozen=True)
@@ -103,17 +102,18 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
         policy = student = read(inputs.student, device=device, all_train=lora is None)
         if config.algorithm.uses_discriminator:
             start = _disc_start(context, config, inputs, student)
-            if lora and start.lora and start.is_on_student:
+            if shares_weights(config, is_new=start.path is None, pretrained=start.card.lora):
                 disc_vlm = start.equip(student)
         if lora is not None:
             policy = with_adapter(student, lora, adapter="policy", seed=config.seed)
     place_role(policy, config.engine, device=device, ranks=ranks)
     if start is not None and disc_vlm is None:
+        where = HOST if take_turns(config, device.type, shared=False) else device
         with ranks.together():
             source = inputs.student
             if not start.is_on_student:
                 source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
-            disc_vlm = start.equip(read(source, device=_disc_device(config, device), all_train=start.lora is None))
+            disc_vlm = start.equip(read(source, device=where, all_train=start.lora is None))
         place_role(disc_vlm, config.engine, device=device, ranks=ranks)
     reference = None
     if config.algorithm.kl_beta > 0:
@@ -128,11 +128,6 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
     with ranks.together():
         disc = start.finish(disc_vlm) if start is not None and disc_vlm is not None else None
     return Roles(policy, reference, disc, disc_waits=disc is not None and disc.vlm.device != policy.device)
-
-
-def _disc_device(config: TrainConfig, device: torch.device) -> torch.device:
-    """Where a discriminator on weights of its own is at first; DeepSpeed has `offload` in the place of turns."""
-    return HOST if config.take_turns and config.engine.type == "torch" else device
 
 
 def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> _DiscStart:

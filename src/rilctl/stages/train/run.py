@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 
-import torch
 from pydantic import JsonValue
 
 from rilctl.config.fields import semantic_config
@@ -56,8 +55,6 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
             return up_to_date(done)
         with ranks.together():
             artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
-        if config.engine.num_threads:
-            torch.set_num_threads(config.engine.num_threads)
         with ExitStack() as held:
             asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
             loop = Loop.build(context, config, inputs, asker, artifact_run, ranks)

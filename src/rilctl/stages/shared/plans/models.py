@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rilctl.config.fields import LoraConfig, ModelConfig
-from rilctl.config.pretrain_disc import DiscInput
+from rilctl.config.pretrain_disc import DiscInput, sees_pictures
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import MODELS, default_dtype
 from rilctl.errors import ArtifactError, ModelError
@@ -101,7 +101,7 @@ def trained_parameters(anatomy: Anatomy, lora: LoraConfig | None, *, disc: DiscI
     unused = 0
     if disc is not None:
         unused = 0 if anatomy.tied else anatomy.head
-        unused += 0 if disc == "image+question+response" else anatomy.vision
+        unused += 0 if sees_pictures(disc) else anatomy.vision
     return anatomy.parameters - unused
 
 

@@ -1,0 +1,71 @@
+"""What `sft` learns by heart, row by row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rilctl.data.sample import ImageRef, Sample
+from rilctl.errors import RowError
+from rilctl.schemas.records import RejectedRecord, ResponseRecord
+
+
+@dataclass(frozen=True)
+class SftRow:
+    """A question and the response to learn.
+
+    Args:
+        sample_id: the question's id.
+        stopped: whether the response's author ended it, so that the stop token is learned too.
+        source: the teacher who answered, or `data`.
+        response_index: which of its answers to this question; None: the data set has one.
+        held_out: whether it is validated on, and not learned.
+    """
+
+    sample_id: str
+    question: str
+    images: tuple[ImageRef, ...]
+    text: str
+    stopped: bool
+    source: str = "data"
+    response_index: int | None = None
+    held_out: bool = False
+
+    @property
+    def key(self) -> str:
+        """Tells it from every other row: a question may have many."""
+        return f"{'validation' if self.held_out else 'data'}/{self.sample_id}/{self.source}/{self.response_index}"
+
+    def reject(self, error: RowError) -> RejectedRecord:
+        """The record of a row that can't be learned."""
+        which = "" if self.response_index is None else f"response {self.response_index}: "
+        return RejectedRecord.of(self.sample_id, self.source, RowError(error.reason, f"{which}{error.message}"))
+
+
+def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftRow]:
+    """The data set's own responses."""
+    return [
+        SftRow(sample.id, sample.question, sample.images, sample.response, True, held_out=held_out)
+        for sample in samples
+    ]
+
+
+def teacher_rows(samples: Sequence[Sample], responses: Mapping[str, Sequence[ResponseRecord]]) -> list[SftRow]:
+    """The teachers' responses, by sample id, which a plan counts as well; empty ones teach nothing."""
+    return [
+        SftRow(
+            sample.id,
+            sample.question,
+            sample.images,
+            response.text,
+            stopped=response.finish_reason != "length",
+            source=response.source,
+            response_index=response.response_index,
+        )
+        for sample in samples
+        for response in responses.get(sample.id, ())
+        if response.text
+    ]
+
+
+def fits(num_tokens: int, max_response_tokens: int) -> bool:
+    """Whether a response of so many tokens, its end included, is learned."""
+    return num_tokens <= max_response_tokens

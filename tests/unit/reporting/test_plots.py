@@ -44,6 +44,16 @@ def test_each_run_is_in_the_panels_that_it_has_metrics_for(tmp_path: Path) -> No
         assert [_num_pixels(picture, BLUE, third) > 100 for third in thirds] == [False, True, True]
 
 
+def test_a_reward_of_the_recipe_s_own_has_a_panel_in_its_own_units(tmp_path: Path) -> None:
+    run = [
+        row | {"reward/length_student": -3.0, "reward/advantage_student": 0.1} for row in _run(20, 0.6, similarity=True)
+    ]
+    plot_training({"ril": run}, tmp_path / "training.png")
+    with Image.open(tmp_path / "training.png") as picture:
+        quarters = [(0.0, 0.24), (0.26, 0.49), (0.51, 0.74), (0.76, 1.0)]
+        assert all(_num_pixels(picture, ORANGE, quarter) > 100 for quarter in quarters)
+
+
 def test_a_damaged_log_draws_nothing(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("no metrics\n")
     with pytest.raises(ArtifactError):

@@ -62,6 +62,7 @@ def derive(recipe: Recipe, name: str, folder: Path, base_dir: Path, machine: Mac
         )
     num_ranks = _num_ranks(draft, recipe.plan.num_gpus, machine, gpus) if ranked else 1
     shrink(draft, num_ranks)
+    _rewards(draft, recipe)
     draft.put("workspace.root", "runs")
     for verb in VERB_INPUTS:  # artifacts of the real runs are too large, and not this recipe's
         draft.drop(verb)
@@ -101,6 +102,16 @@ def _num_ranks(draft: Draft, wanted: int, machine: Machine, gpus: int | None) ->
         draft.says_replaced(f"{wanted} training processes by {num}")
     draft.says_replaced("GPUs by CPU processes, NCCL between them by gloo")
     return num
+
+
+def _rewards(draft: Draft, recipe: Recipe) -> None:
+    """Leave out rewards that make no sense with responses as short as a rehearsal's."""
+    for name, reward in recipe.train.rewards.own.items() if recipe.train else ():
+        try:
+            reward.check(draft.get("train.sampling.max_new_tokens"))
+        except ValueError:
+            draft.drop(f"train.rewards.{name}")
+            draft.says_not_proven(f"the reward `{name}`, which asks for longer responses")
 
 
 def _models(draft: Draft, recipe: Recipe, folder: Path, base_dir: Path) -> None:

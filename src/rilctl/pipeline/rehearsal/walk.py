@@ -69,6 +69,8 @@ def rehearse(
     with own_folder(folder, Waiting(reporter.say, lambda: check_stop(stop, resume_command))):
         began = time.monotonic()
         environment = {**os.environ, **ENVIRONMENT}
+        if recipe.train is not None and recipe.train.rewards.own:  # whose code may be where the recipe's paths start
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(base_dir))))
         machine = Machine(
             has_vllm=_has_vllm(environment),
             num_ranks=max(_MAX_RANKS, os.cpu_count() or 1),

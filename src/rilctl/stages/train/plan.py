@@ -47,11 +47,13 @@ def plan(context: StageContext) -> Plan:
     if config.algorithm.uses_judge:
         judged = judge_facts(judge, work.rows, config.sampling.max_new_tokens, student.encoder, data)
     inputs, disc_path = _inputs(context, config, student)
+    rewards = _rewards(config, context.base_dir)
     num_held_out = len(load_data(context, "validation").samples)
     sections: list[Section | Table] = [
         inputs,
         data_section(data, held_out=num_held_out),
         work.section(judged),
+        rewards,
         _parameters(config, student, _seen(context, disc_path)),
     ]
     trained = None
@@ -141,6 +143,16 @@ def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -
         verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
         facts.append(artifact_fact("verdicts", verdicts, "judge"))
     return Section("inputs", tuple(facts)), disc
+
+
+def _rewards(config: TrainConfig, base_dir: Path) -> Section:
+    """The weight of each; where code computes it, that the file is there, which isn't executed."""
+    sources = {name: reward.source(base_dir) for name, reward in config.rewards.own.items()}
+    notes = {name: f"computed by {path}" for name, path in sources.items() if path is not None}
+    return Section(
+        "weights of rewards",
+        tuple(Fact(name, weight, note=notes.get(name, "")) for name, weight in config.reward_weights.items()),
+    )
 
 
 def _parameters(config: TrainConfig, student: PlannedModel, seen: DiscInput) -> Section:

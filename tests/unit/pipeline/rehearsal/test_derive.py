@@ -158,3 +158,11 @@ def test_made_rows_are_read_in_the_recipes_own_form(data: dict[str, Any], tmp_pa
     assert made is not None and "that the data can be read" in plan.draft.not_proven
     loaded = load_samples(made, base_dir=tmp_path)
     assert loaded.samples and not loaded.rejected and all(sample.images for sample in loaded.samples)
+
+
+def test_a_reward_that_needs_longer_responses_is_left_out(tmp_path: Path) -> None:
+    own = ("train.rewards.length={ budget_tokens = 200 }", "train.rewards.format={ pattern = 'a' }")
+    plan = rehearsal("qwen3b-lora-1gpu", tmp_path, *own)
+    train = plan.draft.recipe().train
+    assert train is not None and list(train.rewards.own) == ["format"]
+    assert any("the reward `length`" in line for line in plan.draft.not_proven)

@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 _PANELS = sorted(
     ((metric.panel, metric.name) for metric in METRICS if metric.panel is not None), key=lambda panel: panel[0].place
 )
-<<<<<<< HEAD
-=======
-"""Title, what it counts, metric; each share. A run's other rewards have panels between them, in units of their own."""
 _REWARD = re.compile(r"reward/(.*)_student")
-
->>>>>>> 2cae8e3 (Rewards in plans, pictures and rehearsals; their page; the command line with a function's faults)
 _COLOURS = {"ril": "#D55E00", "dr_grpo": "#0072B2", "sft_teacher": "#009E73", "sft": "#E69F00", "base": "#7F7F7F"}
 _SPARE_COLOURS = ("#CC79A7", "#56B4E9", "#8C6D31", "#4D4D4D")
 """Okabe and Ito's palette: told apart with any colour vision, and in grey."""
@@ -54,11 +49,9 @@ _SMOOTHING = 0.05
 
 
 def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) -> None:
-<<<<<<< HEAD
-    """Draw the metrics that the registry gives a panel against the step, one colour for each run.
-=======
-    """Draw the rewards and held-out accuracy against the step, one colour for each run.
->>>>>>> 2cae8e3 (Rewards in plans, pictures and rehearsals; their page; the command line with a function's faults)
+    """Draw the metrics that have a panel in the registry against the step, one colour for each run.
+
+    The rewards that recipes added follow, each in its own units.
 
     What is noisy is drawn faintly, its running mean boldly. A run without a metric is absent from its panel.
 
@@ -68,22 +61,14 @@ def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) ->
     """
     rows = {name: read_metrics(run) if isinstance(run, Path) else run for name, run in runs.items()}
     colours = _colours(list(rows))
-<<<<<<< HEAD
-    with _figure(out, width=9.6, height=3.4, columns=len(_PANELS)) as (figure, axes):
-        for axis, (panel, metric) in zip(axes, _PANELS, strict=True):
-            _title(axis, panel.title, panel.about)
-            _percent(axis.yaxis)
-            axis.set_ylim(0, 1.02)
-=======
-    panels = [*PANELS[:-1], *_own_rewards(rows.values()), PANELS[-1]]
+    own = _own_rewards(rows.values())
+    panels = [*_PANELS, *own]
     with _figure(out, width=3.2 * len(panels), height=3.4, columns=len(panels)) as (figure, axes):
-        for axis, panel in zip(axes, panels, strict=True):
-            title, about, metric = panel
-            _title(axis, title, about)
-            if panel in PANELS:
+        for axis, (panel, metric) in zip(axes, panels, strict=True):
+            _title(axis, panel.title, panel.about)
+            if (panel, metric) not in own:
                 _percent(axis.yaxis)
                 axis.set_ylim(0, 1.02)
->>>>>>> 2cae8e3 (Rewards in plans, pictures and rehearsals; their page; the command line with a function's faults)
             axis.set_xlabel("step")
             for name, run in rows.items():
                 _draw_run(axis, run, metric, panel, colours[name])
@@ -114,11 +99,12 @@ def plot_accuracy(rows: Sequence[AccuracyRow], out: Path) -> None:
         _title(axis, f"accuracy on {rows[0].questions:,} held-out questions", "points, and their 95 % intervals")
 
 
-def _own_rewards(runs: Iterable[Sequence[MetricsRow]]) -> list[tuple[str, str, str]]:
+def _own_rewards(runs: Iterable[Sequence[MetricsRow]]) -> list[tuple[Panel, str]]:
     """Panels of the rewards that the runs' recipes added."""
-    known = {metric for _, _, metric in PANELS} | {"reward/advantage_student"}
-    metrics = sorted({name for run in runs for row in run for name in row} - known)
-    return [(f"{m[1]} reward", "mean over the rollouts", m[0]) for name in metrics if (m := _REWARD.fullmatch(name))]
+    listed = {metric.name for metric in METRICS}
+    metrics = sorted({name for run in runs for row in run for name in row} - listed)
+    found = [(match[1], name) for name in metrics if (match := _REWARD.fullmatch(name))]
+    return [(Panel(len(_PANELS) + at, f"{own} reward", "mean over rollouts"), n) for at, (own, n) in enumerate(found, 1)]
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from rilctl.artifacts.tables import arrow_schema
+from rilctl.artifacts.tables import ShardWriter, arrow_schema, read_shard
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ROW_TYPES
+from rilctl.schemas.records import RolloutRecord
 
 
 class Everything(StrictModel):
@@ -53,3 +55,32 @@ def test_every_row_model_has_a_schema_without_volatile_columns(kind):
     assert names == list(ROW_TYPES[kind].model_fields)
     # The content digest takes every column: one that differs from run to run would break "up to date".
     assert not [n for n in names if {"time", "created", "host", "path", "seconds"} & set(n.split("_"))]
+
+
+def test_rollouts_of_version_3_have_no_column_of_rewards_and_are_read(tmp_path):
+    row = RolloutRecord(
+        step=1,
+        sample_id="q",
+        source="student",
+        side="student",
+        response_index=0,
+        question="",
+        answer="",
+        image_digests=[],
+        text="",
+        token_ids=[1],
+        finish_reason="stop",
+        answer_reward=1.0,
+    )
+    writer = ShardWriter(tmp_path, RolloutRecord)
+    writer.add(row)
+    writer.add(row.model_copy(update={"rewards": {"mine": 0.5, "length": -0.25}}))
+    writer.close()
+    (path,) = writer.paths
+    assert [found.named_rewards for found in read_shard(path, RolloutRecord)] == [
+        {"answer": 1.0},
+        {"answer": 1.0, "mine": 0.5, "length": -0.25},
+    ]
+    older = tmp_path / "older.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["rewards"]), older)
+    assert list(read_shard(older, RolloutRecord)) == [row, row]

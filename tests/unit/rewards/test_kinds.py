@@ -1,5 +1,8 @@
 """Length and format by hand; what a recipe can write of them."""
 
+import dataclasses
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,19 @@ def test_what_is_refused_says_where_and_why(text, message, tmp_path):
     with pytest.raises(ConfigError) as error:
         load(tmp_path, f"[train.rewards]\n{text}\n")
     assert message in error.value.message
+
+
+def test_the_page_s_recipe_and_function_are_as_it_says(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs/train.md").read_text()
+    blocks = {kind: re.findall(rf"```{kind}\n(.*?)```", page, re.S) for kind in ("toml", "python")}
+    (recipe,) = (text for text in blocks["toml"] if "[train.rewards]" in text)
+    config = load(tmp_path, recipe)
+    assert config.reward_weights == {"similarity": 0.25, "answer": 1.0, "format": 1.0, "length": 0.5, "units": 0.2}
+    (code,) = blocks["python"]
+    (tmp_path / "my_rewards.py").write_text(code)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
+    score = config.rewards.own["units"].open(tmp_path)
+    row = dataclasses.replace(rows("it is 3 cm")[0], answer="3 cm")
+    assert list(score([row, dataclasses.replace(row, response="3"), *rows("3")])) == [1.0, 0.0, None]
+    monkeypatch.delitem(sys.modules, "my_rewards")

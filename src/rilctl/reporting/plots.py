@@ -63,7 +63,7 @@ def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) ->
     colours = _colours(list(rows))
     own = _own_rewards(rows.values())
     panels = [*_PANELS, *own]
-    with _figure(out, width=3.2 * len(panels), height=3.4, columns=len(panels)) as (figure, axes):
+    with _figure(out, width=9.6 * len(panels) / len(_PANELS), height=3.4, columns=len(panels)) as (figure, axes):
         for axis, (panel, metric) in zip(axes, panels, strict=True):
             _title(axis, panel.title, panel.about)
             if (panel, metric) not in own:
@@ -104,7 +104,9 @@ def _own_rewards(runs: Iterable[Sequence[MetricsRow]]) -> list[tuple[Panel, str]
     listed = {metric.name for metric in METRICS}
     metrics = sorted({name for run in runs for row in run for name in row} - listed)
     found = [(match[1], name) for name in metrics if (match := _REWARD.fullmatch(name))]
-    return [(Panel(len(_PANELS) + at, f"{own} reward", "mean over rollouts"), n) for at, (own, n) in enumerate(found, 1)]
+    return [
+        (Panel(len(_PANELS) + at, f"{own} reward", "mean over rollouts"), n) for at, (own, n) in enumerate(found, 1)
+    ]
 
 
 @contextmanager

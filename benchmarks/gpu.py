@@ -209,7 +209,7 @@ def _trl(directory: Path, shape: Shape, samples: Sequence[Sample]) -> Report:
 
 def _turn(side: OurSide) -> Report:
     learner = side.learner
-    policy_engine, disc_engine = learner.policy.engine, learner.disc_engine
+    policy_engine, disc_engine = learner.policy_update.engine, learner.disc_engine
     assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
     assert learner.disc is not None
     policy = Trained(side.vlm.model, policy_engine.optimizer)

@@ -81,7 +81,7 @@ class OurSide:
         self.prompts = PromptCache(self.vlm)
         judge = JudgeAsker(TextJudge(), Ranks())
         self.learner = make_learner(self.config, roles, judge, {}, {}, Ranks())
-        kept = self.learner.policy.kept
+        kept = self.learner.policy_update.kept
         self.generation = shared_engine(self.vlm, self.prompts, self.config.generation, kept)
         self.metrics: dict[str, float] = {}
         self._steps_done = 0
@@ -90,7 +90,7 @@ class OurSide:
     def step(self, samples: Sequence[Sample], teachers: dict[str, list[str]]) -> dict[str, Seconds]:
         """One training step; what each phase took. Raises `AssertionError` where it didn't do the work."""
         with self.clock.phase("other"):
-            with self.learner.policy.rolling_out(len(samples)):
+            with self.learner.policy_update.rolling_out(len(samples)):
                 rollouts = self.roll_out(samples)
             groups = [
                 Group(place, sample, self.prompts.get(sample.question, sample.images), [*map(student_row, responses)])
@@ -142,8 +142,8 @@ class OurSide:
     def _watch(self) -> None:
         """A clock around each phase."""
         self.clock.watch(self.generation, "generate", "rollout")
-        self.clock.watch(self.learner.policy, "update", "policy update")
-        self.clock.watch(self.learner.policy, "_reference_logprobs", "reference")
+        self.clock.watch(self.learner.policy_update, "update", "policy update")
+        self.clock.watch(self.learner.policy_update, "_reference_logprobs", "reference")
         if self.learner.disc is not None:
             self.clock.watch(self.learner.disc, "forward", _disc_phase)
             for method in ("backward", "step"):

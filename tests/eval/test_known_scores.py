@@ -9,8 +9,8 @@ from lmms_eval.tasks import TaskManager
 from pyarrow import parquet
 
 from rilctl.config.suite import Benchmark, find_suite
+from rilctl.engines.evaluation.availability import missing_data
 from rilctl.engines.evaluation.base import BenchmarkResult
-from rilctl.engines.evaluation.data import missing_data
 from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.loading import _defining

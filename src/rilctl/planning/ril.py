@@ -18,7 +18,7 @@ from rilctl.planning.zero import Zero, loading_phase, saving_phase
 
 
 @dataclass(frozen=True)
-class Learner:
+class PlannedLearner:
     """Policy or discriminator.
 
     Args:
@@ -57,8 +57,8 @@ class RilSetup:
 
     anatomy: Anatomy
     device: Device
-    policy: Learner
-    disc: Learner | None
+    policy: PlannedLearner
+    disc: PlannedLearner | None
     reference: Held | None
     answering: Precision
     paying_rows: float
@@ -78,7 +78,7 @@ def beside_sampling(setup: RilSetup) -> Held:
     return _turn_of(setup, setup.policy, setup.disc)
 
 
-def _turn_of(setup: RilSetup, learner: Learner, other: Learner | None) -> Held:
+def _turn_of(setup: RilSetup, learner: PlannedLearner, other: PlannedLearner | None) -> Held:
     """What is there while one of policy and discriminator is on the device; the other may wait on the host."""
     there = learner.held.idle + (setup.reference or Held())
     if other is None:
@@ -130,7 +130,7 @@ def _kept_prompts(setup: RilSetup) -> int:
     return kept_bytes(setup.anatomy, prompts, setup.policy.precision, setup.update)
 
 
-def _update(setup: RilSetup, learner: Learner, present: Held, *, has_head: bool) -> Phase:
+def _update(setup: RilSetup, learner: PlannedLearner, present: Held, *, has_head: bool) -> Phase:
     rows = learner.cut.largest
     logits = 0
     if has_head:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.config.suite import Benchmark, DataNeed, find_suite, select, suite_names
-from rilctl.engines.evaluation.digits import NUM_QUESTIONS, digits_files
+from rilctl.engines.evaluation.pocket_task import NUM_QUESTIONS, digits_files
 from rilctl.errors import ConfigError, UsageError
 
 

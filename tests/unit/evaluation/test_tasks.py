@@ -6,9 +6,9 @@ import yaml  # type: ignore[import-untyped]
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.suite import find_suite
-from rilctl.engines.evaluation.digits import digits_files
 from rilctl.engines.evaluation.own import OwnEvaluation
-from rilctl.engines.evaluation.task_files import load_task
+from rilctl.engines.evaluation.own_tasks import load_task
+from rilctl.engines.evaluation.pocket_task import digits_files
 from rilctl.errors import ConfigError, DataError
 from rilctl.quickstart.world import make_rows
 from rilctl.testing.scripted import ScriptedGeneration

@@ -1,6 +1,5 @@
 """Our own runner: tasks in lmms-eval's form, on any generation engine."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +9,11 @@ from typing import Any
 
 from rilctl.config.suite import Benchmark
 from rilctl.data.sample import ImageRef
+from rilctl.engines.evaluation.asked import Question, questions_digest
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
-from rilctl.engines.evaluation.task_files import Doc, Task, load_task
+from rilctl.engines.evaluation.own_tasks import Doc, Task, load_task
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
+from rilctl.engines.generation.records import student_record
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
 
@@ -21,14 +22,10 @@ _DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSEr
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
-    """One document of a task, as it is asked."""
+class _Asked(Question):
+    """A question and the document that it is scored with."""
 
-    sample_id: str
     doc: Doc
-    text: str
-    answer: str
-    images: tuple[ImageRef, ...]
 
 
 class OwnEvaluation:
@@ -40,18 +37,18 @@ class OwnEvaluation:
 
     def __init__(self, tasks_folder: Path) -> None:
         self._folder = tasks_folder
-        self._read: dict[str, tuple[Task, list[_Question | RejectedRecord]]] = {}
+        self._read: dict[str, tuple[Task, list[_Asked | RejectedRecord]]] = {}
 
     def settings(self, benchmark: Benchmark, *, limit: int | None) -> dict[str, str]:
         """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
         settings: dict[str, str] = {}
         for task, questions in self._tasks(benchmark, limit):
-            asked = [question for question in questions if isinstance(question, _Question)]
+            asked = [question for question in questions if isinstance(question, _Asked)]
             settings |= {
                 f"{task.name}.task": task.digest,
-                f"{task.name}.questions": _digest(asked),
+                f"{task.name}.questions": questions_digest(asked),
                 f"{task.name}.num_questions": str(len(asked)),
-                f"{task.name}.first_prompt": asked[0].text if asked else "",
+                f"{task.name}.first_prompt": asked[0].request.question if asked else "",
                 f"{task.name}.sampling": task.sampling.model_dump_json(),
             }
         return settings
@@ -78,15 +75,13 @@ class OwnEvaluation:
                 try:
                     record, response = _score(task, question, answer)
                 except RowError as error:
-                    rejected.append(_rejected(task, question.sample_id, error))
+                    rejected.append(RejectedRecord.of(question.request.sample_id, task.name, error))
                 else:
                     records.append(record)
                     responses.append(response)
         return BenchmarkResult(tuple(records), tuple(responses), tuple(rejected))
 
-    def _tasks(
-        self, benchmark: Benchmark, limit: int | None
-    ) -> Iterator[tuple[Task, list[_Question | RejectedRecord]]]:
+    def _tasks(self, benchmark: Benchmark, limit: int | None) -> Iterator[tuple[Task, list[_Asked | RejectedRecord]]]:
         for name in benchmark.tasks:
             if name not in self._read:
                 task = load_task(name, self._folder, benchmark.max_new_tokens)
@@ -95,14 +90,14 @@ class OwnEvaluation:
             yield task, questions[:limit]
 
 
-def _requests(questions: Sequence[_Question | RejectedRecord], seed: int) -> dict[_Question, GenerationRequest]:
+def _requests(questions: Sequence[_Asked | RejectedRecord], seed: int) -> dict[_Asked, GenerationRequest]:
     """The questions that can be asked, each with its request."""
-    asked = [question for question in questions if isinstance(question, _Question)]
-    return {q: GenerationRequest(q.sample_id, q.text, q.images, (_seed(seed, q.sample_id),)) for q in asked}
+    asked = [question for question in questions if isinstance(question, _Asked)]
+    return {question: question.seeded(seed) for question in asked}
 
 
 def _score(
-    task: Task, question: _Question, answer: tuple[Response, ...] | RowError
+    task: Task, question: _Asked, answer: tuple[Response, ...] | RowError
 ) -> tuple[EvaluationRecord, ResponseRecord]:
     """Raises `RowError` where the question was not answered, or the task can't score the response."""
     if isinstance(answer, RowError):
@@ -116,25 +111,13 @@ def _score(
         raise RowError("task-function", f"process_results: the score is {score}")
     record = EvaluationRecord(
         benchmark=task.name,
-        sample_id=question.sample_id,
-        question=question.text,
+        sample_id=question.request.sample_id,
+        question=question.request.question,
         answer=question.answer,
         text=text,
         score=score,
     )
-    response = ResponseRecord(
-        sample_id=question.sample_id,
-        source="student",
-        side="student",
-        response_index=0,
-        question=question.text,
-        answer=question.answer,
-        image_digests=[image.digest for image in question.images],
-        text=answer[0].text,
-        token_ids=answer[0].recorded_token_ids,
-        finish_reason=answer[0].finish_reason,
-    )
-    return record, response
+    return record, student_record(question.request, question.answer, answer[0])
 
 
 def _read_docs(task: Task) -> Iterator[Doc]:
@@ -163,34 +146,18 @@ def _beside(folder: Path, files: Any) -> Any:
     return files if "://" in files else str(folder / files)
 
 
-def _question(task: Task, index: int, doc: Doc) -> _Question | RejectedRecord:
+def _question(task: Task, index: int, doc: Doc) -> _Asked | RejectedRecord:
     sample_id = str(doc.get("id", index))
     try:
         images = tuple(
             ImageRef(partial(_itself, picture), f"{task.name} {sample_id} image {number}")
             for number, picture in enumerate(task.visuals(doc))
         )
-        return _Question(sample_id, doc, task.text(doc), task.target(doc), images)
+        request = GenerationRequest(sample_id, task.text(doc), images, ())
+        return _Asked(request, task.target(doc), doc)
     except _DOC_ERRORS as error:
-        return _rejected(task, sample_id, RowError("task-function", f"{type(error).__name__}: {error}"))
+        return RejectedRecord.of(sample_id, task.name, RowError("task-function", f"{type(error).__name__}: {error}"))
 
 
 def _itself(picture: Any) -> Any:
     return picture
-
-
-def _rejected(task: Task, sample_id: str, error: RowError) -> RejectedRecord:
-    return RejectedRecord(sample_id=sample_id, source=task.name, reason=error.reason, message=error.message)
-
-
-def _digest(questions: Sequence[_Question]) -> str:
-    """Over ids, texts and pixels, so that neither paths nor the files' encoding count."""
-    digest = hashlib.sha256()
-    for question in questions:
-        parts = (question.sample_id, question.text, question.answer, *(image.digest for image in question.images))
-        digest.update(hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).digest())
-    return digest.hexdigest()
-
-
-def _seed(seed: int, sample_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{sample_id}".encode()).digest()[:8], "big") >> 1

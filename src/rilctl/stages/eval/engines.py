@@ -7,10 +7,10 @@ from pathlib import Path
 from rilctl.artifacts.layout import write_atomic
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.suite import FoundSuite, Suite
+from rilctl.engines.evaluation.availability import missing_data
 from rilctl.engines.evaluation.base import EvaluationEngine
-from rilctl.engines.evaluation.data import missing_data
-from rilctl.engines.evaluation.digits import digits_files
 from rilctl.engines.evaluation.own import OwnEvaluation
+from rilctl.engines.evaluation.pocket_task import digits_files
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.errors import DataError, UsageError
 from rilctl.stages.shared.context import StageContext

@@ -10,10 +10,11 @@ from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import semantic_config
 from rilctl.config.suite import Suite
 from rilctl.engines.evaluation.base import EvaluationEngine
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.records import student_record
 from rilctl.errors import RowError
 from rilctl.schemas.manifest import InputEntry
-from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
 
@@ -60,25 +61,10 @@ def answer_shard(
                     requests = asked.requests[index::num_shards]
                     answers = list(zip(requests, generation.generate(requests, asked.sampling), strict=True))
                     context.reporter.end()
-                    writer.write_rows(_response(r, a[0]) for r, a in answers if not isinstance(a, RowError))
+                    writer.write_rows(student_record(r, "", a[0]) for r, a in answers if not isinstance(a, RowError))
                     failed = [(r, a) for r, a in answers if isinstance(a, RowError)]
                     rejected = [RejectedRecord.of(request.sample_id, "student", error) for request, error in failed]
                     writer.write_rejected(rejected)
                     num_rejected += len(rejected)
         summary = writer.commit()
     return StageResult({"responses": summary}, num_rejected=num_rejected)
-
-
-def _response(request: GenerationRequest, response: Response) -> ResponseRecord:
-    return ResponseRecord(
-        sample_id=request.sample_id,
-        source="student",
-        side="student",
-        response_index=0,
-        question=request.question,
-        answer="",
-        image_digests=[image.digest for image in request.images],
-        text=response.text,
-        token_ids=response.recorded_token_ids,
-        finish_reason=response.finish_reason,
-    )

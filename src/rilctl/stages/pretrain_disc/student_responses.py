@@ -9,8 +9,9 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation
+from rilctl.engines.generation.records import student_record
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
@@ -59,7 +60,10 @@ def sample_student(
                 if isinstance(answer, RowError):
                     bad.append(RejectedRecord.of(sample.id, "student", answer))
                 else:
-                    rows += _records(sample, answer)
+                    rows += [
+                        student_record(_request(config, sample), sample.answer, response, index)
+                        for index, response in enumerate(answer)
+                    ]
             for record in ranks.gather_lists([row.model_dump(mode="json") for row in rows]):
                 found.setdefault(record["sample_id"], []).append(ResponseRecord.model_validate(record))
             rejected += share_rejected(ranks, bad)
@@ -72,21 +76,3 @@ def sample_student(
 def _request(config: PretrainDiscConfig, sample: Sample) -> GenerationRequest:
     seeds = tuple(row_seed(config.seed, "student", sample.id, index) for index in range(config.num_responses))
     return GenerationRequest(sample.id, sample.question, sample.images, seeds)
-
-
-def _records(sample: Sample, responses: Sequence[Response]) -> list[ResponseRecord]:
-    return [
-        ResponseRecord(
-            sample_id=sample.id,
-            source="student",
-            side="student",
-            response_index=index,
-            question=sample.question,
-            answer=sample.answer,
-            image_digests=[image.digest for image in sample.images],
-            text=response.text,
-            token_ids=response.recorded_token_ids,
-            finish_reason=response.finish_reason,
-        )
-        for index, response in enumerate(responses)
-    ]

@@ -99,8 +99,7 @@ class Loop:
             with ranks.together():
                 prepaid = prepaid_verdicts(context, inputs.verdicts)
                 teachers, samples = teacher_rows(context, config, inputs, roles.policy)
-            learner = make_learner(config, roles, judge, prepaid, scores, ranks)
-        learner.check_stop = context.check_stop
+            learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
         prompts = open_prompts(context, roles.policy, config.engine)
         if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
             roles.disc.prompts = prompts
@@ -109,7 +108,7 @@ class Loop:
             prompts,
             config.generation,
             context.base_dir,
-            kept=learner.policy.kept,
+            kept=learner.policy_update.kept,
             warn=context.reporter.warn,
             check_stop=context.check_stop,
             rank=ranks.rank,
@@ -122,12 +121,12 @@ class Loop:
     @property
     def vlm(self) -> Vlm:
         """The student that is trained."""
-        return self.learner.policy.policy
+        return self.learner.policy_update.policy
 
     @property
     def engines(self) -> dict[str, TrainingEngine]:
         """What a checkpoint holds."""
-        engines = {"policy": self.learner.policy.engine}
+        engines = {"policy": self.learner.policy_update.engine}
         return engines | ({"discriminator": self.learner.disc_engine} if self.learner.disc_engine else {})
 
     def run(self) -> None:
@@ -212,7 +211,7 @@ class Loop:
         own = self.ranks.share(list(enumerate(samples)))
         with timed("pictures"), self.ranks.together():
             prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
-        with phase("train", "rollouts"), self.learner.policy.rolling_out(len(own)):
+        with phase("train", "rollouts"), self.learner.policy_update.rolling_out(len(own)):
             answers, metrics = self.asker.rollouts(step, requests, config.sampling)
         groups, rejected = list[Group](), list[RejectedRecord]()
         with self.ranks.together():
@@ -223,13 +222,11 @@ class Loop:
                 if isinstance(answer, RowError):
                     rejected.append(RejectedRecord.of(sample.id, "data", answer))
                     continue
-                group = Group(place, sample, prompt)
-                group.rows = [student_row(response) for response in answer]
-                masses = [response.truncated_mass for response in answer]
-                group.truncated_mass = mean(mass for mass in masses if mass is not None)
+                rows = [student_row(response) for response in answer]
                 if self.teachers is not None:
-                    group.rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
-                groups.append(group)
+                    rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
+                groups.append(Group(place, sample, prompt, rows, mean(masses)))
         self._reject(share_rejected(self.ranks, rejected))
         known = {row.sample_id for row in self.state.rejected}
         if not self.ranks.total(len(groups)) and known >= {sample.id for sample in self.samples}:

@@ -44,7 +44,7 @@ class Row:
     advantage: float = 0.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Group:
     """All rows share the prompt.
 

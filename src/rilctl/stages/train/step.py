@@ -43,7 +43,7 @@ class Learner:
 
     Args:
         config: the `[train]` table.
-        policy: the student that is trained.
+        policy_update: trains the student.
         disc: the discriminator, where the algorithm has one.
         disc_engine: its optimizer.
         judge: is asked what is right, where the algorithm wants to know.
@@ -55,7 +55,7 @@ class Learner:
     """
 
     config: TrainConfig
-    policy: PolicyUpdate
+    policy_update: PolicyUpdate
     disc: Discriminator | None
     disc_engine: TrainingEngine | None
     judge: JudgeAsker
@@ -111,7 +111,7 @@ class Learner:
             with self._discriminators_turn():
                 metrics |= after()
         with phase("train", "policy update"):
-            return present(metrics | self.policy.update(groups))
+            return present(metrics | self.policy_update.update(groups))
 
     @contextmanager
     def _discriminators_turn(self) -> Iterator[None]:
@@ -174,6 +174,8 @@ def make_learner(
     prepaid: Mapping[str, bool],
     scores: Mapping[str, Score],
     ranks: Ranks,
+    *,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> Learner:
     """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
 
@@ -184,6 +186,7 @@ def make_learner(
         prepaid: verdicts on teachers' responses, by response digest.
         scores: the recipe's own rewards.
         ranks: this process among those that train.
+        check_stop: called while a step waits for verdicts; may raise to stop.
     """
     policy, disc = roles.policy, roles.disc
     open_frozen(roles.frozen(), config.engine, ranks=ranks)
@@ -191,7 +194,7 @@ def make_learner(
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
     update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
     if disc is None:
-        return Learner(config, update, None, None, judge, prepaid, scores, ranks)
+        return Learner(config, update, None, None, judge, prepaid, scores, ranks, check_stop=check_stop)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
     disc_optim = config.discriminator.optim
     disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
@@ -200,7 +203,7 @@ def make_learner(
         assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
         waits = Trained(disc, disc_engine.optimizer)
         turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
-    return Learner(config, update, disc, disc_engine, judge, prepaid, scores, ranks, turns)
+    return Learner(config, update, disc, disc_engine, judge, prepaid, scores, ranks, turns, check_stop)
 
 
 def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:

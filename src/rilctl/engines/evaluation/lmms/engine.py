@@ -15,6 +15,7 @@ from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 
 from rilctl.config.suite import Benchmark
+from rilctl.engines.evaluation.asked import questions_digest
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, judge_access
 from rilctl.engines.evaluation.lmms.loading import TaskLoader
@@ -22,9 +23,10 @@ from rilctl.engines.evaluation.lmms.model import EngineModel
 from rilctl.engines.evaluation.lmms.questions import TaskQuestions, read_questions, revision_of
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.lmms.scoring import TaskScoring
-from rilctl.engines.generation.base import GenerationEngine, Response
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.records import student_record
 from rilctl.errors import RilctlError, RowError
-from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
+from rilctl.schemas.records import EvaluationRecord, RejectedRecord
 
 _SEEDS: Final = {"numpy_random_seed": 1234, "torch_random_seed": 1234, "fewshot_random_seed": 1234}
 """lmms-eval's own defaults; its parsers guess with Python's `random`, which gets the recipe's seed."""
@@ -65,7 +67,7 @@ class LmmsEvaluation:
             first = next(iter(questions.asked.values()), None)
             settings |= {
                 f"{questions.name}.task": _task_digest(questions.task),
-                f"{questions.name}.questions": questions.digest(),
+                f"{questions.name}.questions": questions_digest(questions.asked.values()),
                 f"{questions.name}.num_questions": str(len(questions.asked)),
                 f"{questions.name}.first_prompt": first.request.question if first is not None else "",
                 f"{questions.name}.sampling": questions.sampling.model_dump_json(),
@@ -133,8 +135,10 @@ def _evaluate_task(
         records=tuple(
             _record(questions, i, texts[i], value, i in scored.guessed) for i, value in scored.scores.items()
         ),
-        responses=tuple(_response(questions, i, response) for i, response in given.items()),
-        rejected=tuple(_rejected(questions, i, error) for i, error in sorted(scored.errors.items())),
+        responses=tuple(student_record(questions.asked[i].request, questions.asked[i].answer, given[i]) for i in given),
+        rejected=tuple(
+            RejectedRecord.of(f"{questions.name}/{i}", questions.name, scored.errors[i]) for i in sorted(scored.errors)
+        ),
         score=score if scored.scores else None,
         resampled=resampled,
     )
@@ -204,28 +208,6 @@ def _record(questions: TaskQuestions, doc_id: int, text: str, score: float, gues
         text=text,
         score=score,
         guessed=guessed,
-    )
-
-
-def _response(questions: TaskQuestions, doc_id: int, response: Response) -> ResponseRecord:
-    question = questions.asked[doc_id]
-    return ResponseRecord(
-        sample_id=question.request.sample_id,
-        source="student",
-        side="student",
-        response_index=0,
-        question=question.request.question,
-        answer=question.answer,
-        image_digests=[image.digest for image in question.request.images],
-        text=response.text,
-        token_ids=response.recorded_token_ids,
-        finish_reason=response.finish_reason,
-    )
-
-
-def _rejected(questions: TaskQuestions, doc_id: int, error: RowError) -> RejectedRecord:
-    return RejectedRecord(
-        sample_id=f"{questions.name}/{doc_id}", source=questions.name, reason=error.reason, message=error.message
     )
 
 

@@ -1,8 +1,7 @@
 """What a task asks, as requests to our engines."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +10,9 @@ from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
+from rilctl.engines.evaluation.asked import Question, cut_at
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.engines.evaluation.task_files import read_sampling
+from rilctl.engines.evaluation.own_tasks import read_sampling
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
 
@@ -24,19 +24,6 @@ _FEWSHOT_DELIMITER: Final = "\n\n"
 """What lmms-eval fills in where a task names no stop text; its wrappers leave it out, and so do we."""
 _IGNORED: Final = frozenset({"image_aspect_ratio"})
 """Settings of other models' wrappers."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One document of a task.
-
-    Args:
-        request: as it is asked, but for its seed.
-        answer: the ground truth.
-    """
-
-    request: GenerationRequest
-    answer: str
 
 
 @dataclass(frozen=True)
@@ -61,24 +48,11 @@ class TaskQuestions:
 
     def cut(self, text: str) -> str:
         """The response up to the first stop text."""
-        for stop in self.until:
-            text = text.split(stop, 1)[0]
-        return text
+        return cut_at(text, self.until)
 
     def requests(self, seed: int) -> tuple[GenerationRequest, ...]:
         """What is asked, with a seed for each question."""
-        requests = [question.request for question in self.asked.values()]
-        return tuple(replace(request, seeds=(_seed(seed, request.sample_id),)) for request in requests)
-
-    def digest(self) -> str:
-        """Over ids, texts, ground truths and pixels, so that neither paths nor the files' encoding count."""
-        digest = hashlib.sha256()
-        for question in self.asked.values():
-            request = question.request
-            images = (image.digest for image in request.images)
-            parts = (request.sample_id, request.question, question.answer, *images)
-            digest.update(hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).digest())
-        return digest.hexdigest()
+        return tuple(question.seeded(seed) for question in self.asked.values())
 
 
 def read_questions(task: Any, *, max_new_tokens: int | None, limit: int | None) -> TaskQuestions:
@@ -144,10 +118,6 @@ def _pictures_of(task: Any) -> Any:
 def _picture(pictures: Any, doc_id: int, number: int) -> Image.Image:
     picture: Image.Image = pictures(doc_id)[number]
     return picture
-
-
-def _seed(seed: int, sample_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{sample_id}".encode()).digest()[:8], "big") >> 1
 
 
 def revision_of(task: Any) -> str:

@@ -4,7 +4,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from rilctl.config.suite import DataNeed
-from rilctl.engines.evaluation.data import missing_data
+from rilctl.engines.evaluation.availability import missing_data
 
 CARD = "---\nconfigs:\n- config_name: en\n  data_files:\n  - split: dev\n    path: en/dev.parquet\n---\n"
 

@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.engines.evaluation.asked import cut_at
 from rilctl.errors import ConfigError
 from rilctl.schemas.base import first_problem
 
@@ -85,9 +86,7 @@ class Task:
 
     def cut(self, text: str) -> str:
         """The response up to the first stop text."""
-        for stop in self.until:
-            text = text.split(stop, 1)[0]
-        return text
+        return cut_at(text, self.until)
 
 
 def load_task(name: str, folder: Path, max_new_tokens: int | None = None) -> Task:

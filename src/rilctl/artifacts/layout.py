@@ -5,6 +5,7 @@
       .lock, .lock.json   the one writer, and who that is
       resume/             private scratch of the run; never passed on
       metrics.jsonl …     the run's log
+      trackers/, profile/ mirrors of the log, and traces of some steps; nobody reads them but people
       manifest.json       written last: from here on the directory is an artifact
       rows-00000-of-00002.parquet, rejected.jsonl, model.safetensors, …
       .tmp-staging/       files on their way in
@@ -31,6 +32,8 @@ LOCK: Final = ".lock"
 LOCK_HOLDER: Final = ".lock.json"
 METRICS: Final = "metrics.jsonl"
 TIMINGS: Final = "timings.jsonl"
+TRACKERS: Final = "trackers"
+PROFILE: Final = "profile"
 TEMPORARY_PREFIX: Final = ".tmp-"
 STAGING: Final = ".tmp-staging"
 PENDING_MANIFEST: Final = ".tmp-manifest.json"
@@ -42,7 +45,10 @@ REBUILD_HINT: Final = "copy it again from where it is intact, or delete the dire
 LOGS: Final = (METRICS, TIMINGS)
 """What a run notes step by step."""
 
-NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, *LOGS})
+FOR_PEOPLE: Final = frozenset({TRACKERS, PROFILE})
+"""Folders of a run that may hold anything: no verb reads them, and no manifest lists them."""
+
+NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, *LOGS, *FOR_PEOPLE})
 """Top-level names that belong to the run, not to the artifact: never listed in a manifest's `files`."""
 
 

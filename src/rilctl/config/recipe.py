@@ -12,6 +12,7 @@ from rilctl.config.judge import JudgeConfig
 from rilctl.config.plan import PlanConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig
+from rilctl.config.tracking import TrackingConfig
 from rilctl.config.train import TrainConfig
 from rilctl.schemas.base import StrictModel
 
@@ -36,6 +37,8 @@ class Recipe(StrictModel):
     """Where artifacts go."""
     plan: PlanConfig = PlanConfig()
     """Figures for `--dry-run`."""
+    tracking: TrackingConfig = TrackingConfig()
+    """Mirrors of the metrics."""
     data: DataConfig | None = None
     """Where questions come from."""
     student: ModelConfig | None = None

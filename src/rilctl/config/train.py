@@ -105,6 +105,13 @@ class DiscriminatorConfig(StrictModel):
     """Train an adapter, with `train.lora` on the policy's frozen weights; absent: all weights, of its own."""
 
 
+class ProfileConfig(StrictModel):
+    """`[train.profile]`: look into some steps with torch's profiler."""
+
+    steps: Annotated[tuple[PositiveInt, ...], EXECUTION, Field(min_length=1)]
+    """Steps of which each process writes a trace into `profile/`, and on a GPU what lay in memory."""
+
+
 class TrainConfig(StrictModel):
     """The RIL loop and its baselines."""
 
@@ -150,6 +157,8 @@ class TrainConfig(StrictModel):
     """Held-out questions of a validation, greedy decoding."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 50
     """Steps between checkpoints."""
+    profile: Annotated[ProfileConfig | None, EXECUTION] = None
+    """Traces of some steps; absent: none."""
     seed: NonNegativeInt = 0
     """Seed of sampling and order."""
     take_turns: Annotated[bool, EXECUTION] = True
@@ -189,6 +198,8 @@ class TrainConfig(StrictModel):
             raise ValueError("the discriminator needs num_teacher_rows > 0, also where the policy learns from none")
         if self.algorithm.uses_teachers and not self.algorithm.uses_discriminator and self.num_teacher_rows == 0:
             raise ValueError(f"`{self.algorithm.name}` learns from teacher rows: num_teacher_rows must be > 0")
+        if self.profile is not None and max(self.profile.steps) > self.num_steps:
+            raise ValueError(f"profile.steps names step {max(self.profile.steps)}, and num_steps is {self.num_steps}")
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature must be > 0: greedy rollouts of a group are all the same")
         return self

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -124,6 +125,19 @@ def _plain_attention(query: Tensor, keys: Tensor, values: Tensor, *, scaling: fl
     return scores.softmax(-1) @ values, scores.logsumexp(-1)
 
 
+def record_cuda_memory(max_events: int | None) -> None:
+    """Note who allocates and frees memory on the device, the newest so many times; None: no longer."""
+    if max_events is None:
+        torch.cuda.memory._record_memory_history(enabled=None)
+    else:
+        torch.cuda.memory._record_memory_history(max_entries=max_events)
+
+
+def save_cuda_memory(path: Path) -> None:
+    """Write what is in the device's memory and what was noted, in the form that torch's viewer reads."""
+    torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]
+
+
 def _check_cpu_attention() -> None:
     generator = torch.Generator().manual_seed(0)
     query, keys, values = (torch.randn(1, 2, 3, 8, generator=generator, requires_grad=True) for _ in range(3))
@@ -184,6 +198,12 @@ def _check_hooks() -> None:
         raise ValueError("hooks are gone afterwards")
 
 
+def _check_cuda_memory() -> None:
+    inspect.signature(torch.cuda.memory._record_memory_history).bind(enabled=None)
+    inspect.signature(torch.cuda.memory._record_memory_history).bind(max_entries=1)
+    inspect.signature(torch.cuda.memory._dump_snapshot).bind("file")
+
+
 USES = (
     Use("aten._scaled_dot_product_flash_attention_for_cpu", _ATTENTION_WHY, _check_cpu_attention),
     Use("aten._scaled_dot_product_flash_attention", _ATTENTION_WHY, _check_cuda_attention),
@@ -201,6 +221,11 @@ USES = (
         "DefaultCPUAllocator: in a message",
         "to say what to do where the host's memory runs out: torch has an exception for devices only",
         _check_host_memory,
+    ),
+    Use(
+        "cuda.memory._dump_snapshot",
+        "for a profile's memory: torch's pages describe it as the way to do that, under these names",
+        _check_cuda_memory,
     ),
     Use(
         "nn.Module._forward_hooks",

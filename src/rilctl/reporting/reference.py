@@ -16,6 +16,8 @@ never zero. A name in capitals stands for any.
 
 A mean is over all ranks' tokens or rows of a step. `sum`: added up over them; `step`: as it is after the step; `run`:
 counted since the run began. A share is from 0 to 1.
+
+A recipe's [trackers](train.md#trackers) mirror them.
 """
 _ABOUT: dict[Verb, str] = {
     "train": "`disc/…` is measured on the step's rows *before* they are learned.",
@@ -26,7 +28,7 @@ _TIMINGS = """
 
 Seconds since the line before, of `train`, `sft` and `pretrain-disc`, as rank 0 sees them. Every second is counted once,
 in the innermost phase, so the sum of a line is the time that passed. The device isn't waited for: on a GPU, what was
-launched in one phase may be waited for in a later one.
+launched in one phase may be waited for in a later one, unless the step is [profiled](performance.md#profile-a-step).
 
 | key | what it is |
 | --- | --- |

@@ -28,6 +28,7 @@ def test_each_line_says_who_set_the_value(tmp_path: Path) -> None:
     layers = read_layers([tmp_path / "r.toml"], ["judge.max_rejected_share=0.5"], {"judge.source": "-"})
     assert to_toml(recipe_from(layers), layers) == (
         '[workspace]\nroot = "runs"  # default\n\n[plan]\nnum_gpus = 1  # default\n\n'
+        "[tracking]\nto = []  # default\n\n"
         '[judge]\ntype = "rule"  # default\nsource = "-"  # command line\n'
         f"numeric_tolerance = 0.1  # {tmp_path}/r.toml\nmax_rejected_share = 0.5  # --set\n"
     )

@@ -33,6 +33,7 @@ TAKEN = {
     ("torch", "Tensor._version"): ("torch:Tensor._version", 0),
     ("torch", "distributed.rendezvous"): ("torch.distributed:rendezvous", lambda: None),
     ("torch", "DefaultCPUAllocator: in a message"): ("torch:empty", _says_otherwise),
+    ("torch", "cuda.memory._dump_snapshot"): ("torch:cuda.memory._dump_snapshot", lambda: None),
     ("torch", "nn.Module._forward_hooks"): ("torch.nn:Module.register_forward_hook", lambda *_: None),
     ("transformers", "PreTrainedConfig._attn_implementation"): (
         "transformers:Qwen2Config._attn_implementation",

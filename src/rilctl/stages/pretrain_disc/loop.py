@@ -38,7 +38,7 @@ def train(
     pairs_per_step = config.pairs_per_step
     num_steps = config.steps_for(len(learned), pairs_per_step)
     engine = open_optimizer("pretrain-disc", disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
-    log, engines = RunLog(artifact_run, ranks), {"discriminator": engine}
+    log, engines = RunLog(context, artifact_run, ranks), {"discriminator": engine}
     checkpoints = Checkpoints(
         artifact_run.resume_dir, engines, StrictModel, log.files, ranks=ranks, say=context.reporter.say
     )

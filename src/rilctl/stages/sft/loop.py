@@ -62,7 +62,7 @@ class Trainer:
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
         num_steps = self._num_steps()
         engine = open_optimizer("sft", self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
-        log = RunLog(artifact_run, ranks)
+        log = RunLog(self.context, artifact_run, ranks)
         checkpoints = Checkpoints(
             artifact_run.resume_dir, {"student": engine}, SftState, log.files, ranks=ranks, say=reporter.say
         )

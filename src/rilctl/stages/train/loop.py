@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rilctl.artifacts.layout import copy_files
+from rilctl.artifacts.layout import PROFILE, copy_files
 from rilctl.artifacts.runs import Run
 from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
@@ -33,9 +33,10 @@ from rilctl.stages.shared.run_log import RunLog
 from rilctl.stages.train.asking import RolloutAsker, open_asker
 from rilctl.stages.train.best import BestStudent
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
+from rilctl.stages.train.profile import StepProfile
 from rilctl.stages.train.roles import load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
-from rilctl.stages.train.row_metrics import gather_groups, row_metrics
+from rilctl.stages.train.row_metrics import LearnedGroup, gather_groups, row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.scoring import open_rewards
@@ -131,7 +132,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        log = RunLog(self.artifact_run, self.ranks)
+        log = RunLog(self.context, self.artifact_run, self.ranks)
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,
@@ -146,6 +147,7 @@ class Loop:
 
     def _run(self, log: RunLog, checkpoints: Checkpoints[TrainState]) -> None:
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
+        profile = StepProfile(config.profile, self.artifact_run.path / PROFILE, self.vlm.device, ranks)
         checkpoint = checkpoints.load(config.num_steps)
         step = 0
         if checkpoint is not None:
@@ -167,13 +169,8 @@ class Loop:
             soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
             self.prompts.expect((sample.question, sample.images) for sample in soon)
             samples = [self.samples[pick] for pick in picks]
-            groups, metrics = self._collect(step, samples)
-            if ranks.total(len(groups)):  # all of the step's pictures may be bad
-                metrics |= self.learner.learn(groups, samples)
-            learned = gather_groups(ranks, step, groups)
-            metrics |= present(row_metrics(learned, config))
-            if self.inputs.validation.samples and (step % config.validate_every == 0 or last):
-                metrics |= self._validate(step)
+            with profile.step(step, log.clock):
+                learned, metrics = self._step(step, samples, validates=step % config.validate_every == 0 or last)
             with ranks.together():
                 if ranks.is_main:
                     self.rollouts.append([row for group in learned for row in group.rows])
@@ -189,6 +186,21 @@ class Loop:
             )
             leave_if_asked(self.context, signal_number)
         reporter.end()
+        if (how_to_open := profile.how_to_open()) is not None:
+            reporter.say(how_to_open)
+
+    def _step(
+        self, step: int, samples: Sequence[Sample], *, validates: bool
+    ) -> tuple[list[LearnedGroup], dict[str, float]]:
+        """All ranks' groups of a step, and its metrics. Collective."""
+        groups, metrics = self._collect(step, samples)
+        if self.ranks.total(len(groups)):  # all of the step's pictures may be bad
+            metrics |= self.learner.learn(groups, samples)
+        learned = gather_groups(self.ranks, step, groups)
+        metrics |= present(row_metrics(learned, self.config))
+        if self.inputs.validation.samples and validates:
+            metrics |= self._validate(step)
+        return learned, metrics
 
     def _forget(self, step: int, state: TrainState) -> None:
         """What a checkpoint makes superfluous."""

@@ -11,24 +11,15 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response, RolloutEngine
 from rilctl.errors import RowError
 from rilctl.schemas.base import StrictModel
-from rilctl.schemas.records import FinishReason
 
 Answers = list[tuple[Response, ...] | RowError]
-
-
-class _Row(StrictModel):
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: FinishReason
-    sampling_logprobs: tuple[float, ...]
-    truncated_mass: float | None
 
 
 class _Answer(StrictModel):
     """An engine's answer as it is kept."""
 
-    rows: tuple[_Row, ...] = ()
-    """Its responses."""
+    responses: tuple[Response, ...] = ()
+    """As the engine gave them."""
     reason: str | None = None
     """Why there are none."""
     message: str = ""
@@ -110,23 +101,10 @@ def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -
 def _keep(answer: tuple[Response, ...] | RowError) -> _Answer:
     if isinstance(answer, RowError):
         return _Answer(reason=answer.reason, message=answer.message)
-    rows = (
-        _Row(
-            text=response.text,
-            token_ids=response.token_ids or (),
-            finish_reason=response.finish_reason,
-            sampling_logprobs=response.sampling_logprobs or (),
-            truncated_mass=response.truncated_mass,
-        )
-        for response in answer
-    )
-    return _Answer(rows=tuple(rows))
+    return _Answer(responses=answer)
 
 
 def _restore(answer: _Answer) -> tuple[Response, ...] | RowError:
     if answer.reason is not None:
         return RowError(answer.reason, answer.message)
-    return tuple(
-        Response(row.text, row.token_ids, row.finish_reason, row.sampling_logprobs, row.truncated_mass)
-        for row in answer.rows
-    )
+    return answer.responses

@@ -99,6 +99,65 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     assert base - imported == NOT_IMPORTED
 
 
+OTHERS = ("torch", "transformers", "peft", "deepspeed", "vllm", "lmms_eval")
+PUBLIC_MODULES = {
+    *OTHERS,
+    *("torch.distributed", "torch.nn", "torch.nn.functional", "torch.optim"),
+    *("lmms_eval.api.model", "lmms_eval.llm_judge", "lmms_eval.tasks"),
+}
+"""What their documentation tells people to import from."""
+NOT_A_LIBRARYS = {"os._exit", "sys._current_frames", "counts._asdict"}
+"""Python's own, documented, with an underscore."""
+
+
+def test_private_api_of_libraries_is_used_in_one_room() -> None:
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}: {use}"
+        for path in SOURCES
+        if path.parent.name != "private"
+        for use in _private_uses(ast.parse(path.read_text()))
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "parameter._version",
+        "self.engine._state",
+        "getattr(processor, '_get_num_multimodal_tokens', None)",
+        "from transformers.core_model_loading import revert_weight_conversion",
+        "import torch.distributed.rendezvous",
+        "torch.ops.aten._softmax",
+    ],
+)
+def test_a_private_use_is_seen(source: str) -> None:
+    assert list(_private_uses(ast.parse(source)))
+
+
+def _private_uses(tree: ast.AST) -> Iterator[str]:
+    """Attributes with an underscore that aren't an object's own, and imports from within a library."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                continue
+            case ast.Attribute(attr=attr) if attr.startswith("_") and not attr.startswith("__"):
+                names = [ast.unparse(node)]
+            case ast.Call(
+                func=ast.Name(id="getattr" | "setattr" | "hasattr" | "delattr"), args=[_, ast.Constant(), *_]
+            ):
+                names = [f"{node.args[1].value}"] if str(node.args[1].value).startswith("_") else []
+                names = [name for name in names if not name.startswith("__")]
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in OTHERS:
+                names = [] if module in PUBLIC_MODULES else [module]
+            case ast.Import():
+                modules = [alias.name for alias in node.names if alias.name.partition(".")[0] in OTHERS]
+                names = [module for module in modules if module not in PUBLIC_MODULES]
+            case _:
+                continue
+        yield from (name for name in names if name not in NOT_A_LIBRARYS)
+
+
 def _imports(path: Path) -> Iterator[str]:
     """Top-level names of other people's packages that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text())):

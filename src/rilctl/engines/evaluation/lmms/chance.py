@@ -1,16 +1,11 @@
 """What lmms-eval draws at random where it can't read a response: seen, and the same as in its own command."""
 
-import importlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
-_GUESSERS: Final = {
-    "lmms_eval.tasks._task_utils.mmmu_mcq_utils": "random",
-    "lmms_eval.tasks.mmbench.mmbench_evals": "rd",
-}
-"""Modules that draw an option, and their name for `random`."""
+from rilctl.private.lmms_eval import guessing_with
 
 
 @contextmanager
@@ -30,14 +25,8 @@ def undrawn() -> Iterator[None]:
 def watched() -> Iterator[list[str]]:
     """Gives a list that grows whenever one of lmms-eval's parsers guesses."""
     drawn: list[str] = []
-    modules = {importlib.import_module(name): attribute for name, attribute in _GUESSERS.items()}
-    for module, attribute in modules.items():
-        setattr(module, attribute, _Watching(drawn))
-    try:
+    with guessing_with(_Watching(drawn)):
         yield drawn
-    finally:
-        for module, attribute in modules.items():
-            setattr(module, attribute, random)
 
 
 class _Watching:

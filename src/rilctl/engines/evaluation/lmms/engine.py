@@ -26,6 +26,8 @@ from rilctl.engines.evaluation.lmms.scoring import TaskScoring
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.records import student_record
 from rilctl.errors import RilctlError, RowError
+from rilctl.private.lmms_eval import scored_by
+from rilctl.private.uses import require
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord
 
 _SEEDS: Final = {"numpy_random_seed": 1234, "torch_random_seed": 1234, "fewshot_random_seed": 1234}
@@ -54,6 +56,7 @@ class LmmsEvaluation:
         judge: GenerationEngine | None,
         on_scored: Callable[[], None] = lambda: None,
     ) -> None:
+        require("lmms_eval")
         self._loader = TaskLoader(folder, data_dir)
         self._judge, self._on_scored = judge, on_scored
         self._read: dict[tuple[str, int | None], list[TaskQuestions]] = {}
@@ -156,15 +159,12 @@ def _run(
     """The task's score by lmms-eval, 0 to 1; 0 where nothing has a score."""
     task = questions.task
     metric = benchmark.metric
-    task.process_results = scoring.process_results
-    aggregations = task._aggregation_list
-    task._aggregation_list = {metric: aggregations[metric]}  # others write files, or aren't reported
 
     def answer(instances: Sequence[Any]) -> list[str]:
         return [texts.get(int(instance.doc_id), "") for instance in instances]
 
     try:
-        with quiet():
+        with quiet(), scored_by(task, metric, scoring.process_results):
             results = evaluator.simple_evaluate(
                 model=EngineModel(answer),
                 tasks=[task],
@@ -184,9 +184,6 @@ def _run(
             f"lmms-eval fails on task `{questions.name}`: {type(error).__name__}: {error}",
             hint="leave it out with `--tasks`; `--debug` shows where it fails",
         ) from error
-    finally:
-        del task.process_results
-        task._aggregation_list = aggregations
     if not scoring.scored.values:
         return 0.0
     found = [value for key, value in results.items() if key.split(",")[0] == metric]

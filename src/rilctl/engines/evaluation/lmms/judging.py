@@ -11,7 +11,6 @@ aggregates, the few calls that are new (MMBench guesses differently then) are as
 """
 
 import contextlib
-import importlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.engines.evaluation.lmms.chance import undrawn
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.errors import RowError
+from rilctl.private.lmms_eval import mmbench_asking
 
 API_TYPE: Final = "rilctl"
 """The name of our provider."""
@@ -129,15 +129,12 @@ _current: JudgeCalls | None = None
 def judge_access(calls: JudgeCalls) -> Iterator[None]:
     """Inside, the tasks' judge calls go to `calls`; one benchmark at a time in a process."""
     global _current
-    evaluator = importlib.import_module("lmms_eval.tasks.mmbench.mmbench_evals").MMBench_Evaluator
     before, _current = _current, calls
-    own = evaluator.get_chat_response
-    evaluator.get_chat_response = _mmbench_reply
     try:
-        yield
+        with mmbench_asking(_mmbench_reply):
+            yield
     finally:
         _current = before
-        evaluator.get_chat_response = own
 
 
 def _mmbench_reply(_: Any, prompt: str, temperature: float = 0, max_tokens: int = 256, **_more: object) -> str:

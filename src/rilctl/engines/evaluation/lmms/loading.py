@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import lmms_eval.tasks
 from lmms_eval.tasks import TaskManager
 
 from rilctl.config.suite import Benchmark
@@ -16,10 +15,10 @@ from rilctl.data.folders import folder_cache
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.errors import ConfigError, DataError
+from rilctl.private.lmms_eval import task_folder
 
 MODEL_NAME: Final = "rilctl"
 """What tasks with settings for a certain model see; none has settings for ours, so the default ones apply."""
-_BUILT_IN: Final = Path(lmms_eval.tasks.__file__).parent
 _ENVIRONMENT: Final = {"API_TYPE": API_TYPE}
 """Tasks choose their judge's client when they are imported; this names ours, and no key is ever in there."""
 
@@ -85,7 +84,7 @@ class TaskLoader:
 def _defining(names: Sequence[str]) -> Iterator[Path]:
     """lmms-eval's files that define a task or group of one of these names."""
     pattern = re.compile(rf"^(?:task|group):\s*[\"']?(?:{'|'.join(map(re.escape, names))})[\"']?\s*$", re.MULTILINE)
-    for path in sorted(_BUILT_IN.rglob("*.yaml")):
+    for path in sorted(task_folder().rglob("*.yaml")):
         if pattern.search(path.read_text(encoding="utf-8")):
             yield path
 

@@ -15,6 +15,7 @@ from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.own_tasks import read_sampling
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
+from rilctl.private.lmms_eval import documents
 
 DOC_ERRORS: Final = (LookupError, AttributeError, TypeError, ValueError, OSError, AssertionError)
 """What a task's functions raise for a document that they can't handle."""
@@ -84,11 +85,6 @@ def read_questions(task: Any, *, max_new_tokens: int | None, limit: int | None) 
         except DOC_ERRORS as error:
             rejected[doc_id] = RowError("task-function", f"{type(error).__name__}: {error}")
     return TaskQuestions(task, name, asked, rejected, sampling, tuple(s for s in until if s != _FEWSHOT_DELIMITER))
-
-
-def documents(task: Any) -> Any:
-    """The documents as they are scored: without pictures, unless the task's scoring looks at them."""
-    return task.eval_docs_no_media
 
 
 def _question(task: Any, name: str, doc_id: int, text: str, pictures: Any) -> Question:

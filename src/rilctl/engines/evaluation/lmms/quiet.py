@@ -6,26 +6,20 @@ import warnings
 from collections.abc import Iterator
 
 import datasets
-from lmms_eval import evaluator
-from lmms_eval.api import task as task_module
+
+from rilctl.private.lmms_eval import without_bars
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Inside, neither stdout nor bars, log lines or warnings come through; errors are raised as ever."""
-    evaluator.eval_logger.remove()
-    bars = {module: module.tqdm for module in (evaluator, task_module)}
-    for module in bars:
-        module.tqdm = _NoBar
     shows_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with without_bars(_NoBar), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for module, bar in bars.items():
-            module.tqdm = bar
         if shows_bars:
             datasets.enable_progress_bars()
 

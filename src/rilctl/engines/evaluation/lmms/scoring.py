@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from rilctl.engines.evaluation.lmms.chance import undrawn, watched
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, NotYet
-from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS, documents
+from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS
 from rilctl.errors import ConfigError, RowError
+from rilctl.private.lmms_eval import documents, own_process_results
 
 _ROTATION: Final = 1_000_000
 """MMBench numbers the rotations of question i as i + k * 1,000,000."""
@@ -69,7 +70,7 @@ class TaskScoring:
         self.scored = Scored(errors=dict(errors))
         self._task, self._metric, self._scale, self._rotations = task, metric, scale, rotations
         self._calls, self._on_scored = calls, on_scored
-        self._process = inspect.unwrap(type(task).process_results).__get__(task)  # without five tries at two seconds
+        self._process = own_process_results(task)
         self._order: Iterator[int] | None = None
 
     def process_results(self, doc: Any, results: Any, **_: Any) -> dict[str, Any]:

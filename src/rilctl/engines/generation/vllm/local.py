@@ -16,6 +16,8 @@ from rilctl.engines.generation.vllm.plugin import PARENT
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.errors import RilctlError, RowError, UsageError
 from rilctl.models.loaded.weights import Weights
+from rilctl.private.uses import require
+from rilctl.private.vllm import clean_up_groups, forget_all, shut_down
 
 _CPU_CACHE_BYTES = 1 << 30
 
@@ -34,6 +36,7 @@ class LocalVllm:
 
     Raises:
         UsageError: this process trains with others.
+        EngineError: the installed vLLM isn't such as we know it.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class LocalVllm:
         with _undisturbed():
             from vllm import LLM
 
+            require("vllm")
             self._llm = LLM(model=str(directory), dtype=dtype, **_engine_arguments(engine, updates=updates))
         self._sleeps = updates and engine.sleep and torch.cuda.is_available()
         self._is_asleep = False
@@ -84,9 +88,7 @@ class LocalVllm:
         if self._is_asleep:
             self._llm.wake_up(tags=["kv_cache"])
             self._is_asleep = False
-        self._llm.reset_prefix_cache()
-        self._llm.reset_mm_cache()
-        self._llm.llm_engine.reset_encoder_cache()
+        forget_all(self._llm)
 
     def name(self, version: str) -> None:
         """See `Backend`."""
@@ -109,12 +111,10 @@ class LocalVllm:
 
     def close(self) -> None:
         """See `Backend`."""
-        self._llm.llm_engine.engine_core.shutdown()
+        shut_down(self._llm)
         del self._llm
         if not self._updates:  # in `train`, process groups may be the trainer's
-            from vllm.distributed import cleanup_dist_env_and_memory
-
-            cleanup_dist_env_and_memory()
+            clean_up_groups()
         self._on_close()
 
 

@@ -1,25 +1,26 @@
 """vLLM's side of the trainer in a weight transfer; needs vLLM beside the trainer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-from torch import Tensor
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.generation.vllm.watched import WatchedClient
 from rilctl.errors import EngineError
 from rilctl.models.loaded.weights import Weights
+from rilctl.private.uses import require
+from rilctl.private.vllm import transfer_client, transfer_sender
 
 
 def open_client(engine: VllmServerEngineConfig) -> WatchedClient:
-    """Asks for the four phases: init, start, update and finish. Raises `EngineError` where vLLM isn't installed."""
+    """Asks for the four phases: init, start, update and finish. Raises `EngineError` without a vLLM that we know."""
     try:
-        from vllm.distributed.weight_transfer import HTTPVLLMWeightSyncClient
+        client = transfer_client(engine.url, engine.timeout_s)
     except ImportError as error:
         raise EngineError(
             f"transfer = `{engine.transfer}` needs vLLM beside the trainer", hint="pip install 'rilctl[vllm]'"
         ) from error
-    return WatchedClient(HTTPVLLMWeightSyncClient(engine.url, timeout=engine.timeout_s))
+    require("vllm")
+    return WatchedClient(client)
 
 
 def open_sender(
@@ -38,19 +39,12 @@ def open_sender(
         weights: what an update sends.
         shapes: their names, dtypes and shapes.
     """
-    from vllm.distributed.weight_transfer import ParamMeta, WeightSource, WeightTransferTrainerFactory
-    from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
-    from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
-
-    class PolicySource(WeightSource):  # type: ignore[misc]
-        def metadata(self) -> list[Any]:
-            return [ParamMeta(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in shapes()]
-
-        def __iter__(self) -> Iterator[tuple[str, Tensor]]:
-            return weights()
-
-    if engine.transfer == "nccl":
-        info: Any = NCCLTrainerInitInfo(engine.nccl_address, engine.nccl_port, num_workers + 1, rank=0)
-    else:
-        info = IPCTrainerInitInfo(rank=0)
-    return WeightTransferTrainerFactory.trainer_init(info, client=client, source=PolicySource())
+    return transfer_sender(
+        engine.transfer,
+        client,
+        address=engine.nccl_address,
+        port=engine.nccl_port,
+        num_workers=num_workers,
+        weights=weights,
+        shapes=shapes,
+    )

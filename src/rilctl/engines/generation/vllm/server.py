@@ -20,6 +20,7 @@ from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.engines.generation.vllm.transfer import Transfer
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.weights import Weights
+from rilctl.private.vllm import lacks_method
 
 _ROW_IS_TO_BLAME = (400, 413, 422)
 """HTTP statuses of a question that the server can't take; others are about the server."""
@@ -108,7 +109,7 @@ class VllmServer:
         try:
             reply = self._http.post("/collective_rpc", {"method": method}, timeout_s=timeout_s)
         except ConnectionError as error:
-            if f"'{method}'" in str(error):  # no attribute of that name, or not implemented
+            if lacks_method(str(error), method):
                 raise EngineError(
                     f"the vLLM server at {self._http.url} can't say which weights it holds",
                     hint=f"start it with `--worker-extension-cls {WITNESS}`, see docs/vllm.md; "

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from rilctl.models.loaded.weights import checksum
+from rilctl.private.uses import require
+from rilctl.private.vllm import fused_sizes, real_rows, renew_tied_heads, watch_model
 
 
 class Witness:
@@ -27,6 +29,7 @@ class Witness:
         """Which worker this is, as long as it lives, and what it was started with: see `Boot`."""
         config, transfer = self.vllm_config.model_config, self.vllm_config.weight_transfer_config
         if not hasattr(self, "rilctl_boot_id"):  # not at import: workers may be forked from one process
+            require("vllm")
             self.rilctl_boot_id = uuid.uuid4().hex
             self.rilctl_started_with = config.model, config.revision, config.model_weights
         return {
@@ -40,10 +43,7 @@ class Witness:
         """Begin to watch loader and vision tower, and forget what was seen."""
         model = self.model_runner.get_model()
         if not hasattr(model, "seen_tensors"):
-            load_weights, embed = model.load_weights, getattr(model, "embed_multimodal", None)
-            model.load_weights = lambda weights, *rest, **named: load_weights(self._hear(weights), *rest, **named)
-            if embed is not None:
-                model.embed_multimodal = lambda **pictures: embed(**self._see(pictures))
+            watch_model(model, self._hear, self._see)
         model.seen_tensors, model.seen_pixels = {}, None
         return {}
 
@@ -54,11 +54,7 @@ class Witness:
         config.model, config.revision, config.model_weights = self.rilctl_started_with  # an update names its own files
         self.reload_weights()
         if self.device.type == "cpu":  # a tied head has a copy there, which vLLM doesn't make anew
-            from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
-
-            for module in self.model_runner.get_model().modules():
-                if isinstance(module, ParallelLMHead):
-                    module.quant_method.process_weights_after_loading(module)
+            renew_tied_heads(self.model_runner.get_model())
         return {}
 
     def rilctl_received(self) -> dict[str, Any]:
@@ -95,9 +91,7 @@ class Witness:
 
 def _resident(module: Any, parameter: Tensor, received: set[str]) -> list[str]:
     """See `rilctl_resident`; padding of the vocabulary is left out."""
-    rows = getattr(module, "org_vocab_size", None)
-    whole = parameter[:rows] if rows else parameter
-    sizes = list(getattr(module, "output_partition_sizes", None) or ())
+    whole, sizes = parameter[: real_rows(module)], fused_sizes(module)
     if len(sizes) > 1 and sum(sizes) == len(whole):
         parts = [checksum(part) for part in torch.split(whole, sizes)]
         if received.issuperset(parts):

@@ -1,0 +1,41 @@
+"""What is used of DeepSpeed's private API is found, and missed where it isn't there."""
+
+import pytest
+
+from rilctl.errors import EngineError
+from rilctl.private.uses import find_gaps, require, uses_of
+from rilctl.testing.taken_away import taken_away
+
+
+class Other:
+    """A class of another version."""
+
+
+TAKEN = {
+    "ops.__compatible_ops__": ("deepspeed.ops:__compatible_ops__", {}),
+    "comm.destroy_process_group": ("deepspeed.comm:destroy_process_group", None),
+    "utils.lazy_init_hp_params_optimizer_state": (
+        "deepspeed.utils:lazy_init_hp_params_optimizer_state",
+        lambda _: None,
+    ),
+    "Parameter.ds_id, ds_shape and ds_tensor": ("deepspeed.runtime.zero.partition_parameters:Init", Other),
+    "DeepSpeedZeroOptimizer.averaged_gradients": ("deepspeed.runtime.zero.stage_1_and_2:DeepSpeedZeroOptimizer", Other),
+    "DeepSpeedZeroOptimizer_Stage3.fp32_partitioned_groups_flat": (
+        "deepspeed.runtime.zero.stage3:DeepSpeedZeroOptimizer_Stage3",
+        Other,
+    ),
+    "BF16_Optimizer.bf16_groups": ("deepspeed.runtime.bf16_optimizer:BF16_Optimizer", Other),
+}
+
+
+def test_the_installed_version_has_all():
+    assert find_gaps("deepspeed") == []
+    assert set(TAKEN) == {use.what for use in uses_of("deepspeed")}
+
+
+@pytest.mark.parametrize("what", TAKEN)
+def test_what_is_gone_is_named(what):
+    with taken_away(*TAKEN[what]):
+        assert [gap.use.what for gap in find_gaps("deepspeed")] == [what]
+        with pytest.raises(EngineError, match="deepspeed .*lacks"):
+            require("deepspeed")

@@ -1,6 +1,7 @@
 """Everything that CI checks. `nox` runs all of it in one environment; `nox -s tests` and so on run a part."""
 
 import os
+from pathlib import Path
 
 import nox
 
@@ -12,6 +13,10 @@ if "PIP_FIND_LINKS" in os.environ:  # uv doesn't look where pip looks
     os.environ.setdefault("UV_FIND_LINKS", ",".join(os.environ["PIP_FIND_LINKS"].split()))
 os.environ.setdefault("UV_COMPILE_BYTECODE", "1")  # torch takes half a minute to import from source, 2 s from bytecode
 
+HELD = str(Path(__file__).parent / "requirements" / "held.txt")
+os.environ |= {"PIP_CONSTRAINT": HELD, "UV_CONSTRAINT": HELD}
+FREE = {"PIP_CONSTRAINT": "", "UV_CONSTRAINT": ""}
+CORE = ("tests/unit", "tests/properties", "tests/golden", "tests/contract", "tests/security", "tests/test_project.py")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # small models lose by a second thread, and two workers share the machine
 
 
@@ -56,6 +61,18 @@ def tests(session: nox.Session) -> None:
     """Tests; arguments after `--` go to pytest."""
     session.install("-e", ".[dev]")
     run_tests(session, *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The newest release of everything that may be installed: its private API, and the tests of the core."""
+    run_window(session, "highest")
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The lowest version of everything that is named in pyproject.toml: its private API, and the tests of the core."""
+    run_window(session, "lowest-direct")
 
 
 @nox.session
@@ -163,3 +180,12 @@ def run_docs(session: nox.Session, *arguments: str) -> None:
 def run_tests(session: nox.Session, *arguments: str) -> None:
     """Pytest on two workers."""
     session.run("pytest", "-n", "2", "--dist", "worksteal", *arguments, env=ONE_THREAD)
+
+
+def run_window(session: nox.Session, resolution: str) -> None:
+    """Versions and private API as `doctor` shows them, then the tests that need no engine's own environment."""
+    if session.venv_backend != "uv":
+        session.error("needs uv: `pip install uv`")
+    session.install("--resolution", resolution, "--upgrade", "-e", ".[dev]", env=FREE)
+    session.run("rilctl", "doctor")
+    run_tests(session, *(session.posargs or CORE))

@@ -43,7 +43,7 @@ class Witness:
         """Begin to watch loader and vision tower, and forget what was seen."""
         model = self.model_runner.get_model()
         if not hasattr(model, "seen_tensors"):
-            watch_model(model, self._hear, self._see)
+            watch_model(model, lambda weights: self._hear(weights), lambda pictures: self._see(pictures))
         model.seen_tensors, model.seen_pixels = {}, None
         return {}
 

@@ -90,6 +90,13 @@ def test_policy_and_discriminator_learn_in_one_process_group(
 ) -> None:
     expected, _ = read(results, 1, "torch")
     found, _ = read(results, num_ranks, name)
-    for disc_input, reports in expected["disc"].items():
-        for own, report in zip(found["disc"][disc_input], reports, strict=True):
+    for disc_input, reports in expected["disc"]["reports"].items():
+        for own, report in zip(found["disc"]["reports"][disc_input], reports, strict=True):
             assert own == pytest.approx(report, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["zero-2", "zero-3"])
+def test_two_ranks_are_uneven(results: dict[int, Path], name: str) -> None:
+    found, _ = read(results, 2, name)
+    assert found["num_parts"] == [2, 3]
+    assert found["disc"]["num_parts"] == {"response": [2, 1], "image+question+response": [2, 1]}

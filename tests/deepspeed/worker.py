@@ -18,6 +18,7 @@ from torch import Tensor
 from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscInput
+from rilctl.data.sample import ImageRef
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks, open_ranks
@@ -35,6 +36,9 @@ from rilctl.testing.saved import save_now
 DEVICE = torch.device(os.environ["DS_ACCELERATOR"])
 NUM_STEPS = 20
 NUM_PROMPTS, NUM_ROWS = 7, 3
+BUDGET_TOKENS = 25
+"""Of a discriminator's micro-batch, which thus has one group."""
+PICTURE = ImageRef(lambda: Image.new("RGB", (56, 56), (200, 80, 20)), "drawn")
 OPTIM = OptimConfig(lr=1e-4, lr_end=1e-5, weight_decay=0.1, warmup_steps=2)
 
 
@@ -150,12 +154,13 @@ def train(case: Case, ranks: Ranks, scratch: Path) -> tuple[dict[str, object], d
             tensors = {"logprobs": logprobs, "shared": shared, "in_engine": in_engine}
         else:
             tensors["logprobs_resumed"] = logprobs
-    return {"run": runs[0], "resumed": runs[1]}, tensors
+    return {"run": runs[0], "resumed": runs[1], "num_parts": ranks.gather(len(parts))}, tensors
 
 
 def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
-    """Two updates of a policy and of two discriminators in one process group; losses."""
+    """Two updates of a policy and of two discriminators in one process group; losses, and each rank's micro-batches."""
     found: dict[str, object] = {}
+    num_parts: dict[str, list[int]] = {}
     policy = read(ModelConfig(model="pocket-student"), case, ranks)
     place_role(policy, case.engine, device=DEVICE, ranks=ranks)
     rows = Rows(policy)
@@ -166,20 +171,26 @@ def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
         place_role(vlm, case.engine, device=DEVICE, ranks=ranks)
         disc = Discriminator(vlm, DiscriminatorCard(input=disc_input, loss="bce", base_digest=vlm.digest))
         disc_engine = open_training(disc, OPTIM, case.engine, num_steps=2, ranks=ranks)
-        own = ranks.share(range(3))  # the second of two has one of the three groups
-        texts = [DiscriminatorRow(f"question {i}", (), f"{side} {i}") for i in own for side in ("i see", "answer")]
+        own = ranks.share(range(3))  # the second of two has one of the three groups, and the only picture
+        texts = [
+            DiscriminatorRow(f"question {i}", (PICTURE,) if i == 1 else (), f"{side} {i}")
+            for i in own
+            for side in ("i see", "answer")
+        ]
         batch = LabelledRows(texts, [True, False] * len(own), [i for i in own for _ in range(2)])
+        parts = batch.parts(disc, [disc.encode(row) for row in texts], BUDGET_TOKENS)
+        num_parts[disc_input] = ranks.gather(len(list(parts)))
         reports = []
         for _ in range(2):
             reports.append(
-                update_discriminator(disc, disc_engine, batch, optim=OPTIM, budget_tokens=60, ranks=ranks)[1]
+                update_discriminator(disc, disc_engine, batch, optim=OPTIM, budget_tokens=BUDGET_TOKENS, ranks=ranks)[1]
             )
-            for part in ranks.padded([own], []):
+            for part in ranks.padded([[pick] for pick in own], []):
                 loss, _, _ = response_loss(policy, *rows.batch(part), rows.loss)
                 engine.backward(loss)
             reports.append({"policy": engine.step().grad_norm})
         found[disc_input] = reports
-    return found
+    return {"reports": found, "num_parts": num_parts}
 
 
 def main() -> None:

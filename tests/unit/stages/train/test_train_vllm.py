@@ -61,6 +61,7 @@ def test_a_run_that_dies_after_sampling_asks_nothing_twice(workspace: Path, tmp_
         expected = rollout_seeds(server)
     assert len(expected) == 4 * 3 * 2
     metrics = [line for line in read_metrics(tmp_path / "whole/metrics.jsonl") if "policy/loss" in line]
+    assert len(metrics) == 4
     assert all(line["sync/logprob_error"] < 1e-4 for line in metrics)
     assert all(0 <= line["policy/student_mismatch_kl"] < 1e-6 for line in metrics)
 

@@ -102,7 +102,14 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
 OTHERS = ("torch", "transformers", "peft", "deepspeed", "vllm", "lmms_eval")
 PUBLIC_MODULES = {
     *OTHERS,
-    *("torch.distributed", "torch.nn", "torch.nn.functional", "torch.optim"),
+    *(
+        "torch.distributed",
+        "torch.nn",
+        "torch.nn.functional",
+        "torch.optim",
+        "torch.profiler",
+        "torch.utils.tensorboard",
+    ),
     *("lmms_eval.api.model", "lmms_eval.llm_judge", "lmms_eval.tasks"),
 }
 """What their documentation tells people to import from."""

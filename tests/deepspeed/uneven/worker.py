@@ -153,7 +153,7 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     places = [place for place in ranks.share(range(len(samples))) if not case.questions[place].is_bad]
     groups = [group(case, place, policy, config) for place in places]
     metrics: dict[str, float | None] = dict(learner.learn(groups, samples))
-    metrics |= row_metrics(gather_groups(ranks, 1, groups), config.algorithm)
+    metrics |= row_metrics(gather_groups(ranks, 1, groups), config)
     engines = {"policy": learner.policy_update.engine}
     return metrics, engines | ({"discriminator": learner.disc_engine} if learner.disc_engine else {})
 

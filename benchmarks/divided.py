@@ -25,10 +25,10 @@ from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import HOST, load_role, place_role
 from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
-from rilctl.models.loaded.sharding import whole_shape
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.private.deepspeed import whole_shape
 from rilctl.testing.peaks import give_back_freed, peak_bytes, write_sized_workspace
 from rilctl.testing.ranks import run_ranks
 from rilctl.testing.saved import save_now

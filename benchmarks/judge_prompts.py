@@ -68,7 +68,7 @@ def report(name: str, cases: Sequence[Canary], judge: LlmJudge, engine: Generati
     requests = [case.request for case in cases]
     table: dict[str, Sequence[bool | None]] = {
         "naive prompt": naive(engine, requests),
-        "our rubric": [verdict.correct for verdict in judge.judge(requests)],
+        "our rubric": [verdict.correct for verdict in judge.verdicts(requests)],
         "rules": [judge_answer(r.answer, r.response, question=r.question).correct for r in requests],
     }
     num_wrong = sum(not case.is_right for case in cases)

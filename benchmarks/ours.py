@@ -25,7 +25,8 @@ from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
-from rilctl.models.shared_prefix import forward, responses
+from rilctl.models.shared_prefix import form as form_of
+from rilctl.models.shared_prefix import forward
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rows import Group, Row, student_row
@@ -45,7 +46,7 @@ class TextJudge:
     name = "text"
     rows_at_once = 1024
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
         return [Verdict(is_right(request.response), None, "") for request in requests]
 
@@ -206,7 +207,7 @@ def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "
 
     def update() -> None:
         copies = patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext()
-        with copies, patch.object(responses, "_is_one_sequence", lambda *_: form == "packed"):
+        with copies, patch.object(form_of, "_is_one_sequence", lambda *_: form == "packed"):
             logprobs_NR, _ = response_logprobs(
                 vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids
             )

@@ -37,7 +37,7 @@ from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses, encode_prompt
 from rilctl.models.sampling.sample import sample
-from rilctl.models.shared_prefix.responses import response_hidden
+from rilctl.models.shared_prefix.form import response_hidden
 
 TEMPERATURES = {1.5: (1.54, 1.9), 0.7: (0.72, 0.9)}
 """Of the proof, and wrong ones. What comes from before the temperature is told without a bound."""
@@ -46,7 +46,7 @@ CPU_SIZE = replace(small_size(256, layers=6), vocabulary=16_384, tied=False)
 CPU_SHAPE = Shape(CPU_SIZE, image_tokens=16, new_tokens=NUM_TOKENS, dtype="bfloat16")
 GPU_SHAPE = replace(GPU_SHAPES["qwen7b"], image_tokens=64, new_tokens=NUM_TOKENS)
 WORDS = " kib zat" * 20
-Answer = tuple[Sequence[int], Sequence[float]]
+Generated = tuple[Sequence[int], Sequence[float]]
 Change = Callable[[str, Tensor], Tensor]
 """From a weight and its name to another of its shape, in float32."""
 
@@ -110,7 +110,7 @@ class Bench:
         weight_VH.copy_(weight_VH.float() * (largest / self._largest))
         self._largest = largest
 
-    def sampled(self, seed: int) -> list[Answer]:
+    def sampled(self, seed: int) -> list[Generated]:
         """One token after another, with the log-probabilities as the sampler saw them."""
         sampling = SamplingConfig(max_new_tokens=NUM_TOKENS, temperature=self.temperature)
         seeds = [[seed * len(self.prompts) + index] for index in range(len(self.prompts))]
@@ -147,15 +147,15 @@ class Bench:
     def _round(self, seed: int) -> list[Compared]:
         return self._compared(self.sampled(seed))
 
-    def _judged(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def _judged(self, answers: Sequence[Generated]) -> dict[str, Any]:
         return judged(self._compared(answers), self.bound)
 
-    def _compared(self, answers: Sequence[Answer], temperature: float | None = None) -> list[Compared]:
+    def _compared(self, answers: Sequence[Generated], temperature: float | None = None) -> list[Compared]:
         banned_ids = self.policy.banned_ids
         temperature = temperature or self.temperature
         return compare(self.policy, self.prompts, answers, temperature=temperature, banned_ids=banned_ids)
 
-    def _faults(self, answers: Sequence[Answer]) -> dict[str, Change]:
+    def _faults(self, answers: Sequence[Generated]) -> dict[str, Change]:
         signs = self._gradient_signs(answers[::8], self.prompts[::8])
         head = self._name_of(self.policy.lm_head.weight)
         layers = f"layers.{len(self.policy.backbone.language_model.layers) // 2}."
@@ -279,7 +279,7 @@ class Bench:
                 if name in kept:
                     parameter.copy_(kept[name])
 
-    def _gradient_signs(self, answers: Sequence[Answer], prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
+    def _gradient_signs(self, answers: Sequence[Generated], prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
         """Of the answers' log-probability: where Adam's first step goes."""
         ids_NR, mask_NR = collate_responses(self.policy, [ids for ids, _ in answers])
         rows_N = torch.arange(len(answers), device=self.policy.device)
@@ -302,7 +302,7 @@ class Bench:
         return signs
 
     @torch.no_grad()
-    def _hidden(self, answers: Sequence[Answer]) -> Tensor:
+    def _hidden(self, answers: Sequence[Generated]) -> Tensor:
         ids_NR, mask_NR = collate_responses(self.policy, [ids for ids, _ in answers])
         rows_N = torch.arange(len(answers), device=self.policy.device)
         hidden = response_hidden(self.policy, self.prompts, rows_N, ids_NR[:, :-1], mask_NR[:, :-1])

@@ -171,7 +171,7 @@ def read_reply_body(content: bytes) -> None:
 def read_verdict(content: bytes) -> None:
     """Question, ground truth and response, which a rule judges."""
     question, answer, response = [*content.decode(errors="replace").split("\0"), "", ""][:3]
-    (verdict,) = RuleJudge(RuleJudgeConfig()).judge([JudgeRequest(question, answer, response)])
+    (verdict,) = RuleJudge(RuleJudgeConfig()).verdicts([JudgeRequest(question, answer, response)])
     verdict.reason.encode()
 
 

@@ -15,11 +15,11 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.sampling import sample as decode
 from rilctl.models.sampling.sample import sample
-from rilctl.models.shared_prefix import responses
+from rilctl.models.shared_prefix import form
 from rilctl.models.shared_prefix.attention import SharedPrompt
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.models.shared_prefix.flash import has_flash
-from rilctl.models.shared_prefix.responses import PACKED_TOKENS
+from rilctl.models.shared_prefix.form import PACKED_TOKENS
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, repeated_prompt, with_random_adapter
 from rilctl.testing.sampler_contract import CHECKS, SEEDS, two_prompts
 
@@ -46,7 +46,7 @@ def test_the_shared_prompt_equals_the_repeated_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     vlm = load(family)
-    monkeypatch.setattr(responses, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
+    monkeypatch.setattr(form, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
     if lora:
         vlm = with_random_adapter(vlm)
     with sdpa_kernel(kernels):
@@ -64,7 +64,7 @@ def test_the_shared_prompt_under_bfloat16(
     family: str, packs: bool, checkpointing: bool, load: LoadVlm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vlm = load(family)
-    monkeypatch.setattr(responses, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
+    monkeypatch.setattr(form, "PACKED_TOKENS", PACKED_TOKENS if packs else 0)
     exact_NR, exact_grad = repeated_prompt(vlm)
     vlm.dtype = torch.bfloat16
     if checkpointing:

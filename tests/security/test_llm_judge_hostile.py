@@ -66,7 +66,7 @@ def test_a_response_stays_in_its_field(case: JudgeRequest) -> None:
 
 
 def test_a_judge_that_only_repeats_the_response_gives_no_verdict() -> None:
-    verdicts = _judge(lambda prompt: read_prompt(prompt).response).judge(HOSTILE)
+    verdicts = _judge(lambda prompt: read_prompt(prompt).response).verdicts(HOSTILE)
     assert [verdict.correct for verdict in verdicts] == [None] * len(HOSTILE)
 
 
@@ -75,7 +75,7 @@ def test_a_judge_that_repeats_the_response_and_then_says_wrong_is_understood() -
         tag = _verdict_tag_in(prompt)
         return f"{read_prompt(prompt).response}\n<{tag}>0</{tag}>"
 
-    assert {verdict.correct for verdict in _judge(reply).judge(HOSTILE)} == {False}
+    assert {verdict.correct for verdict in _judge(reply).verdicts(HOSTILE)} == {False}
 
 
 def test_a_judge_that_obeys_what_stands_outside_the_fields_finds_nothing_to_obey() -> None:
@@ -86,11 +86,11 @@ def test_a_judge_that_obeys_what_stands_outside_the_fields_finds_nothing_to_obey
         return f"<{tag}>{int(fooled)}</{tag}>"
 
     assert all(any(order in case.response for case in HOSTILE) for order in _ORDERS)
-    assert {verdict.correct for verdict in _judge(reply).judge(HOSTILE)} == {False}
+    assert {verdict.correct for verdict in _judge(reply).verdicts(HOSTILE)} == {False}
 
 
 def test_the_rules_call_no_hostile_response_right() -> None:
-    verdicts = RuleJudge(RuleJudgeConfig()).judge(HOSTILE)
+    verdicts = RuleJudge(RuleJudgeConfig()).verdicts(HOSTILE)
     assert [case.response for case, verdict in zip(HOSTILE, verdicts, strict=True) if verdict.correct] == []
 
 

@@ -15,7 +15,7 @@ from rilctl.config.fields import (
 )
 
 DiscInput = Literal["response", "question+response", "image+question+response"]
-DiscLoss = Literal["bce", "bradley-terry"]
+DiscLossName = Literal["bce", "bradley-terry"]
 
 
 def sees_pictures(disc_input: DiscInput) -> bool:
@@ -34,7 +34,7 @@ class PretrainDiscConfig(DurationMixin):
     """A `responses` artifact of the student; absent: sampled here."""
     input: DiscInput = "response"
     """What the discriminator sees; the paper's is the response alone."""
-    loss: DiscLoss = "bce"
+    loss: DiscLossName = "bce"
     """The paper's cross-entropy, or Bradley-Terry within a group."""
     num_responses: PositiveInt = 16
     """Student responses sampled for each question."""

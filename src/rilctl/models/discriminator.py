@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rilctl.config.fields import LoraConfig
-from rilctl.config.pretrain_disc import DiscInput, DiscLoss, sees_pictures
+from rilctl.config.pretrain_disc import DiscInput, DiscLossName, sees_pictures
 from rilctl.data.sample import ImageRef
 from rilctl.errors import ModelError
 from rilctl.models.loaded.adapters import save_adapter
@@ -29,7 +29,7 @@ from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
-from rilctl.models.shared_prefix.responses import response_last_hidden
+from rilctl.models.shared_prefix.form import response_last_hidden
 from rilctl.private.deepspeed import whole_shape
 from rilctl.schemas.base import StrictModel, first_problem
 
@@ -44,7 +44,7 @@ class DiscriminatorCard(StrictModel):
 
     input: DiscInput
     """What it sees."""
-    loss: DiscLoss
+    loss: DiscLossName
     """What it was trained with, hence how its logits are read."""
     base_digest: str
     """Digest of the student that it started from; see `ModelIdentity`."""

@@ -9,8 +9,8 @@ from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import LossOf, token_logprobs, token_loss
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.shared_prefix.form import response_hidden
 from rilctl.models.shared_prefix.prefix import Prefix
-from rilctl.models.shared_prefix.responses import response_hidden
 
 
 def response_logprobs(

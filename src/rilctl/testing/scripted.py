@@ -72,7 +72,7 @@ class ScriptedJudge:
         self._script = script
         self._failures = frozenset(failures)
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
         return [self._verdict(request) for request in requests]
 

@@ -58,7 +58,7 @@ class VllmDouble:
         self._pictures: dict[str, Image.Image] = {}
 
     def __call__(self, call: Call) -> Wire:
-        """Answer one call."""
+        """Generated one call."""
         wire = self.trouble(call)
         if wire is not None:
             return wire

@@ -66,7 +66,7 @@ class ByText:
     def __init__(self, verdicts: str) -> None:
         self._verdicts = verdicts
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """Right is about every other response."""
         return [Verdict(self._verdict(request.response), None, "") for request in requests]
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rilctl.config.fields import ModelConfig, SamplingConfig
-from rilctl.engines.generation.vllm.backend import Answer, Ask
+from rilctl.engines.generation.vllm.backend import Ask, Generated
 from rilctl.engines.generation.vllm.compared import Compared, compare
 from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, make_probes
 from rilctl.engines.generation.vllm.proof import CALIBRATION_LOOKS, SECOND_LOOKS, Proof
@@ -22,7 +22,7 @@ from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import chat_text, encode_text
 from rilctl.models.sampling.sample import sample
-from rilctl.models.shared_prefix.responses import response_hidden
+from rilctl.models.shared_prefix.form import response_hidden
 from rilctl.quickstart.shapes import ShapeName
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -38,7 +38,7 @@ class Sampler:
         self.vlm = copy.copy(policy)
         self.load(policy)
         self.asked: list[Ask] = []
-        self.spoil: Callable[[list[Answer]], list[Answer]] = lambda answers: answers
+        self.spoil: Callable[[list[Generated]], list[Generated]] = lambda answers: answers
         self.temperature: float | None = None
 
     def load(self, policy: Vlm) -> None:
@@ -50,7 +50,7 @@ class Sampler:
     def workers(self, method: str) -> list[dict[str, Any]]:
         return [{}]
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated]:
         self.asked += asks
         asked = copy.copy(self.vlm)
         asked.banned_ids, asked.stop_ids = tuple(params["logit_bias"]), (self.vlm.stop_ids[0],)
@@ -62,7 +62,7 @@ class Sampler:
         sampling = SamplingConfig(max_new_tokens=params["max_tokens"], temperature=temperature)
         rows = sample(asked, prompts, [[ask.seed] for ask in asks], sampling)
         answers = [
-            Answer(prompt.token_ids_P.tolist(), row.token_ids, row.logprobs, row.stopped, frozenset({"step"}))
+            Generated(prompt.token_ids_P.tolist(), row.token_ids, row.logprobs, row.stopped, frozenset({"step"}))
             for prompt, (row,) in zip(prompts, rows, strict=True)
         ]
         return self.spoil(answers)
@@ -199,7 +199,7 @@ def test_log_probabilities_from_before_the_temperature_are_found_at_the_first_pr
     sampler = Sampler(policy)
     answer = sampler.sample
 
-    def raw(asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer]:
+    def raw(asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated]:
         answers = answer(asks, params)
         prompts = [
             encode_text(policy, policy.tokenizer.decode(a.token_ids), [p.pixels for p in a.pictures]) for a in asks
@@ -233,7 +233,7 @@ def test_a_suspicion_is_looked_at_again(policy: Vlm):
     proof = proof_of(policy, sampler)
     expected = check(proof)
 
-    def once(answers: list[Answer]) -> list[Answer]:
+    def once(answers: list[Generated]) -> list[Generated]:
         sampler.spoil = lambda answers: answers
         return [replace(each, logprobs=tuple(value - 1 for value in each.logprobs)) for each in answers]
 

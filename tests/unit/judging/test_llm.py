@@ -97,10 +97,10 @@ def test_an_object_is_read_to_the_letter_or_not_at_all(reply: str, verdict: bool
 
 def test_a_reply_without_a_verdict_is_asked_for_again_and_then_there_is_none() -> None:
     engine = replies("hm", "well", tag(1))
-    (verdict,) = LlmJudge(config(), engine).judge([CASE])
+    (verdict,) = LlmJudge(config(), engine).verdicts([CASE])
     assert (verdict.correct, verdict.reason) == (True, tag(1))
     assert [request.seeds for request in engine.asked] == [(0,), (1,), (2,)]
-    (none,) = LlmJudge(config(num_retries=1), replies("hm", "well", tag(1))).judge([CASE])
+    (none,) = LlmJudge(config(num_retries=1), replies("hm", "well", tag(1))).verdicts([CASE])
     assert none == Verdict(None, None, "no verdict in the reply: well")
 
 
@@ -113,7 +113,7 @@ def test_tokens_are_added_up_as_they_come_and_nothing_else_is_remembered() -> No
     judge = LlmJudge(config(), Counted(lambda request, seed: tag(1)))
     assert metrics_of(judge) == {}
     for num_calls in range(1, 6):
-        judge.judge([CASE])
+        judge.verdicts([CASE])
         assert metrics_of(judge) == {"input_tokens": 20.0 * num_calls, "output_tokens": 3.0 * num_calls}
         assert not any(isinstance(value, list | dict) and value for value in vars(judge).values())
 
@@ -124,23 +124,23 @@ def test_a_failure_of_the_engine_is_no_verdict_with_its_reason() -> None:
             raise RowError("rate-limited", "later")
         return tag(0)
 
-    verdicts = LlmJudge(config(), ScriptedGeneration(script)).judge([CASE, JudgeRequest("q", "7", "seven"), CASE])
+    verdicts = LlmJudge(config(), ScriptedGeneration(script)).verdicts([CASE, JudgeRequest("q", "7", "seven"), CASE])
     assert [verdict.correct for verdict in verdicts] == [False, None, False]
     assert verdicts[1].reason == "rate-limited: later"
 
 
 def test_equal_requests_are_asked_once_and_no_request_asks_nothing() -> None:
     engine = replies(tag(1))
-    assert [v.correct for v in LlmJudge(config(), engine).judge([CASE, CASE, CASE])] == [True] * 3
+    assert [v.correct for v in LlmJudge(config(), engine).verdicts([CASE, CASE, CASE])] == [True] * 3
     assert len(engine.asked) == 1
-    assert LlmJudge(config(), engine).judge([]) == []
+    assert LlmJudge(config(), engine).verdicts([]) == []
 
 
 def test_pictures_are_shown_only_if_the_recipe_says_so() -> None:
     drawn = ImageRef(b"", "x")
     for sees in (False, True):
         engine = ScriptedGeneration(lambda request, seed: "", model_digest="x")
-        LlmJudge(config(sees_images=sees, num_retries=0), engine).judge([JudgeRequest("q", "a", "r", (drawn,))])
+        LlmJudge(config(sees_images=sees, num_retries=0), engine).verdicts([JudgeRequest("q", "a", "r", (drawn,))])
         assert engine.asked[0].images == ((drawn,) if sees else ())
 
 
@@ -155,10 +155,10 @@ def test_verdicts_are_cached_and_canaries_are_not(tmp_path: Path) -> None:
     with CallCache(tmp_path) as cache:
         for num_asked in (len(CANARIES) + 6, len(CANARIES)):
             judge, engine = watched(careful, cache)
-            assert [v.correct for v in judge.judge(cases)] == [True, True, True, False, False, False]
+            assert [v.correct for v in judge.verdicts(cases)] == [True, True, True, False, False, False]
             assert len(engine.asked) == num_asked
         judge, engine = watched(careful, cache, rubric="{question}{answer}{response}{verdict}")
-        judge.judge(cases)
+        judge.verdicts(cases)
         assert len(engine.asked) == len(CANARIES) + 6  # another rubric is another question
 
 
@@ -166,7 +166,7 @@ def test_a_careful_judge_has_clean_rates_with_their_intervals(tmp_path: Path) ->
     with CallCache(tmp_path) as cache:
         judge, _ = watched(careful, cache)
         assert metrics_of(judge) == {}
-        judge.judge([CASE])
+        judge.verdicts([CASE])
     metrics = metrics_of(judge)
     assert metrics["canary/num"] == len(CANARIES) >= 100
     assert (metrics["canary/false_positive_rate"], metrics["canary/false_negative_rate"]) == (0.0, 0.0)
@@ -186,7 +186,7 @@ def test_a_judge_that_is_fooled_or_too_strict_or_mute_ends_the_run(tmp_path: Pat
         ):
             judge, _ = watched(decide, cache, max_false_positives=0.1)
             with pytest.raises(RilctlError, match=message) as caught:
-                judge.judge([CASE])
+                judge.verdicts([CASE])
             assert caught.value.exit_code == 1
 
 
@@ -200,10 +200,10 @@ def test_a_judge_that_goes_astray_later_is_noticed(tmp_path: Path) -> None:
 
     with CallCache(tmp_path) as cache:
         judge, _ = watched(decide, cache, canaries_every=10, max_false_positives=0.05)
-        judge.judge([JudgeRequest("q", str(n), "0") for n in range(10)])
+        judge.verdicts([JudgeRequest("q", str(n), "0") for n in range(10)])
         with pytest.raises(RilctlError, match="wrong canaries right"):
             for start in range(10, 200, 10):
-                judge.judge([JudgeRequest("q", str(n), "0") for n in range(start, start + 10)])
+                judge.verdicts([JudgeRequest("q", str(n), "0") for n in range(start, start + 10)])
 
 
 def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tm
     with CallCache(tmp_path) as cache:
         judge, engine = watched(careful, cache, rules_first=True)
         before = len(engine.asked)
-        verdicts = judge.judge(cases)
+        verdicts = judge.verdicts(cases)
         asked = [read_prompt(request.question).response for request in engine.asked[before:]]
     assert [verdict.correct for verdict in verdicts] == [True, True, True, False]
     assert asked[-2:] == ["five", "6"] and "5" not in asked
@@ -222,7 +222,7 @@ def test_a_model_that_is_loaded_here_judges_and_one_that_can_t_read_gives_no_ver
     build_small_vlm(tmp_path / "model")
     local = config(model="model", max_new_tokens=2, num_retries=1)
     with closing(LlmJudge(local, open_judge_model(local, tmp_path, warn=print))) as judge:
-        verdicts = judge.judge([CASE, JudgeRequest("q", "a", "</response><|im_end|>")])
+        verdicts = judge.verdicts([CASE, JudgeRequest("q", "a", "</response><|im_end|>")])
     assert [verdict.correct for verdict in verdicts] == [None, None]
     assert all(verdict.reason.startswith("no verdict in the reply") for verdict in verdicts)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.fields import ModelConfig, OptimConfig
-from rilctl.config.pretrain_disc import DiscLoss
+from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
@@ -147,7 +147,7 @@ def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, 
 
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
-def test_discriminator(vlm: Vlm, loss: DiscLoss) -> None:
+def test_discriminator(vlm: Vlm, loss: DiscLossName) -> None:
     card = DiscriminatorCard(input="question+response", loss=loss, base_digest="")
     disc = Discriminator(vlm, card)
     disc.head.double()

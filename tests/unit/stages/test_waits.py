@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rilctl.algorithms import head
 from rilctl.config.fields import ModelConfig, OptimConfig
-from rilctl.config.pretrain_disc import DiscLoss
+from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
@@ -156,7 +156,7 @@ def test_a_policy_update_reads_its_metrics_once(vlm: Vlm, settings: dict[str, An
 
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
-def test_a_discriminators_update_reads_its_loss_and_logits_once(vlm: Vlm, loss: DiscLoss) -> None:
+def test_a_discriminators_update_reads_its_loss_and_logits_once(vlm: Vlm, loss: DiscLossName) -> None:
     rows = [DiscriminatorRow(f"question {index // 2}", (), f"answer {index}") for index in range(2 * NUM_GROUPS)]
     batch = LabelledRows(rows, [True, False] * NUM_GROUPS, [index // 2 for index in range(2 * NUM_GROUPS)])
     disc = Discriminator(vlm, DiscriminatorCard(input="question+response", loss=loss, base_digest=""))

@@ -34,5 +34,5 @@ def test_generation_gives_row_errors_in_place() -> None:
 def test_the_judge_fails_where_it_is_told_to() -> None:
     judge = ScriptedJudge(lambda request: request.response == request.answer, failures={1})
     requests = [JudgeRequest("q", "a", text) for text in ("a", "a", "b")]
-    assert [verdict.correct for verdict in judge.judge(requests)] == [True, None, False]
-    assert [verdict.correct for verdict in judge.judge(requests[:1])] == [True]
+    assert [verdict.correct for verdict in judge.verdicts(requests)] == [True, None, False]
+    assert [verdict.correct for verdict in judge.verdicts(requests[:1])] == [True]

@@ -45,7 +45,7 @@ class JudgeEngine(Protocol):
     def rows_at_once(self) -> int:
         """Responses worth handing over in one call."""
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """One verdict for each request, in order."""
 
     def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:

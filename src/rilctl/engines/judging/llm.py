@@ -43,7 +43,7 @@ class LlmJudge:
         """See `JudgeEngine`."""
         return self._engine.rows_at_once
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """One verdict for each request, in order; of equal requests one is asked."""
         known: dict[JudgeRequest, Verdict] = {}
         for attempt in range(1 + self._config.num_retries):

@@ -60,7 +60,7 @@ class RuleJudge:
         """Identity of the rules and their settings."""
         return f"rule-{_VERSION}(numeric_tolerance={self._tolerance:g})"
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """One verdict for each request, in order."""
         return [judge_answer(r.answer, r.response, question=r.question, tolerance=self._tolerance) for r in requests]
 

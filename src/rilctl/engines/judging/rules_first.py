@@ -32,11 +32,11 @@ class RulesFirst:
         """See `JudgeEngine`."""
         return self._judge.rows_at_once
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
-        verdicts = self._rules.judge(requests)
+        verdicts = self._rules.verdicts(requests)
         rest = [i for i, verdict in enumerate(verdicts) if not _is_exact(verdict)]
-        for index, verdict in zip(rest, self._judge.judge([requests[i] for i in rest]), strict=True):
+        for index, verdict in zip(rest, self._judge.verdicts([requests[i] for i in rest]), strict=True):
             verdicts[index] = verdict
         self._num_judged += len(requests)
         self._num_exact += len(requests) - len(rest)
@@ -44,7 +44,7 @@ class RulesFirst:
 
     def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
         """See `JudgeEngine`."""
-        verdicts = self._rules.judge(requests)
+        verdicts = self._rules.verdicts(requests)
         return self._judge.calls([request for request, v in zip(requests, verdicts, strict=True) if not _is_exact(v)])
 
     def counts(self) -> dict[str, float]:

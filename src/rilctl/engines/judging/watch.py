@@ -41,12 +41,12 @@ class WatchedJudge:
         """See `JudgeEngine`."""
         return self.unwatched.rows_at_once
 
-    def judge(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`. Raises `RilctlError` where canaries fooled the judge more often than the recipe allows."""
         if not requests:
             return []
         self.watch(len(requests))
-        return self.unwatched.judge(requests)
+        return self.unwatched.verdicts(requests)
 
     def watch(self, num_requests: int) -> None:
         """Put canaries to the judge where they are due before so many requests; raises as `judge` does."""
@@ -82,7 +82,7 @@ class WatchedJudge:
 
     def _check(self, canaries: Sequence[Canary]) -> None:
         self._num_since = 0
-        verdicts = self._afresh.judge([canary.request for canary in canaries])
+        verdicts = self._afresh.verdicts([canary.request for canary in canaries])
         self._newest |= dict(zip(canaries, verdicts, strict=True))
         limits = (
             (False, self._config.max_false_positives, "wrong", "right", "max_false_positives"),

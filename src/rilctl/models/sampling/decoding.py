@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.sampling.recorded import GraphedDecoding
+from rilctl.models.sampling.recorded import RecordedDecoding
 from rilctl.models.sampling.shared import SharedDecoding, newest_hidden
 from rilctl.models.shared_prefix.attention import can_share
 from rilctl.models.shared_prefix.prefix import Prefix, expanded
@@ -39,7 +39,7 @@ def start_decoding(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, budget: in
         return RepeatedDecoding(vlm, prefix.cache, len(prompt_of_row_N))
     if not can_share(vlm, prefix.cache):
         return CopiedDecoding(vlm, prefix, prompt_of_row_N)
-    form = GraphedDecoding if vlm.device.type == "cuda" else SharedDecoding
+    form = RecordedDecoding if vlm.device.type == "cuda" else SharedDecoding
     return form(vlm, prefix, prompt_of_row_N, budget)
 
 

@@ -47,7 +47,7 @@ class ColumnLayer(RoomyLayer):  # type: ignore[no-untyped-call]
         return self._keys_NKRD, self._values_NKRD
 
 
-class GraphedDecoding:
+class RecordedDecoding:
     """A `Decoding` over one copy of the prompts, see `SharedDecoding`, that replays its steps.
 
     Args:

@@ -80,7 +80,9 @@ def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR
     """hidden_NRH at every response token."""
     batch, cache = prefix.batch, prefix.cache
     if cache is None or cache.get_seq_length() != batch.token_ids_BP.shape[1]:
-        raise RuntimeError("the prompt's cache is gone, as under gradient checkpointing: use `response_hidden`")
+        raise RuntimeError(
+            "the prefix's keys and values are gone, as under gradient checkpointing: use `response_hidden`"
+        )
     next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
     positions = response_positions(vlm, next_position_N, token_ids_NR.shape[1])
     inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}

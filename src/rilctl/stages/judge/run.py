@@ -113,7 +113,7 @@ def _judge_all(
 
 
 def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Iterator[VerdictRecord]:
-    verdicts = judge.judge(
+    verdicts = judge.verdicts(
         [JudgeRequest(row.question, row.answer, row.text, images.get(row.sample_id, ())) for row in rows]
     )
     for row, verdict in zip(rows, verdicts, strict=True):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
-from rilctl.config.pretrain_disc import DiscLoss
+from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.train import TrainConfig
 from rilctl.errors import RilctlError
 from rilctl.schemas.records import response_digest
@@ -61,7 +61,7 @@ def refuse_missing(verdicts: Sequence[bool | None], num_rows: int, config: Train
         )
 
 
-def assign_rewards(groups: Sequence[Group], config: TrainConfig, disc_loss: DiscLoss | None) -> None:
+def assign_rewards(groups: Sequence[Group], config: TrainConfig, disc_loss: DiscLossName | None) -> None:
     """Similarity rewards, the weighted sum of all rewards, and the group's advantages.
 
     Args:
@@ -89,7 +89,7 @@ def assign_rewards(groups: Sequence[Group], config: TrainConfig, disc_loss: Disc
             row.advantage = float(advantages_BG[b, g])
 
 
-def _assign_similarity(groups: Sequence[Group], disc_loss: DiscLoss) -> None:
+def _assign_similarity(groups: Sequence[Group], disc_loss: DiscLossName) -> None:
     """From the rows' logits."""
     row_mask_BG = _grid(groups, lambda row: 1.0)[1]
     teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()

@@ -128,7 +128,7 @@ class JudgeAsker:
                 if self._ranks.is_main:
                     judge.watch(num_missing if part.is_whole else 0)
                 judge = judge.unwatched
-            verdicts = judge.judge([asked.requests[place] for place in part.places])
+            verdicts = judge.verdicts([asked.requests[place] for place in part.places])
         except EndpointError as failure:
             return Said({}, failure)
         correct = {place: verdict.correct for place, verdict in zip(part.places, verdicts, strict=True)}

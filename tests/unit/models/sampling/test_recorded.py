@@ -5,7 +5,7 @@ import torch
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.sampling import decoding
-from rilctl.models.sampling import recorded as graphed_decoding
+from rilctl.models.sampling import recorded as decoding_recorded
 from rilctl.models.sampling.sample import sample
 from rilctl.testing.families import PLAIN
 from rilctl.testing.ragged import ragged_groups
@@ -20,8 +20,8 @@ def test_replayed_steps_sample_the_same(family, load, monkeypatch):
     numbers = sorted(len(row.token_ids) for group in expected for row in group)
     assert numbers[0] < numbers[6] < numbers[-1]
     recorded = []
-    monkeypatch.setattr(graphed_decoding, "Recorded", lambda step: recorded.append(step()) or step)
-    monkeypatch.setattr(decoding, "SharedDecoding", graphed_decoding.GraphedDecoding)
+    monkeypatch.setattr(decoding_recorded, "Recorded", lambda step: recorded.append(step()) or step)
+    monkeypatch.setattr(decoding, "SharedDecoding", decoding_recorded.RecordedDecoding)
     found = sample(vlm, prompts, seeds, sampling)
     assert len(recorded) == 1
     for ours, theirs in zip(found, expected, strict=True):

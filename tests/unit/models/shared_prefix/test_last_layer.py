@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rilctl.models.shared_prefix.responses import response_hidden, response_last_hidden
+from rilctl.models.shared_prefix.form import response_hidden, response_last_hidden
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, with_random_adapter
 
 

@@ -84,7 +84,7 @@ def standard(rewards: list[float]) -> list[float]:
     ],
 )
 def test_algorithms(sets, rewards, teacher_rows, advantage, workspace, tmp_path, monkeypatch):
-    monkeypatch.setattr(RuleJudge, "judge", some_are_right)  # of random weights no answer is
+    monkeypatch.setattr(RuleJudge, "verdicts", some_are_right)  # of random weights no answer is
     result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
     rows = rollouts(result)
     assert {row.reward for row in rows} <= rewards
@@ -140,7 +140,7 @@ def test_ril_moves_student_and_discriminator_and_keeps_the_best(workspace, tmp_p
 
 
 def test_teacher_rows_off_serve_the_discriminator_alone(workspace, tmp_path, monkeypatch):
-    monkeypatch.setattr(RuleJudge, "judge", some_are_right)
+    monkeypatch.setattr(RuleJudge, "verdicts", some_are_right)
     result = run_stage(workspace, "train", *SHORT, "train.algorithm.teacher_rows=off", out=tmp_path / "out")
     rows = rollouts(result)
     assert {(row.side, row.in_policy) for row in rows} == {("student", True), ("teacher", False)}
@@ -286,7 +286,7 @@ def test_too_many_missing_verdicts_end_the_run(workspace, tmp_path, monkeypatch)
     from rilctl.engines.judging.base import Verdict
     from rilctl.engines.judging.rule import RuleJudge
 
-    monkeypatch.setattr(RuleJudge, "judge", lambda self, requests: [Verdict(None, None, "silent") for _ in requests])
+    monkeypatch.setattr(RuleJudge, "verdicts", lambda self, requests: [Verdict(None, None, "silent") for _ in requests])
     with pytest.raises(RilctlError, match="no verdict on 100%"):
         run_stage(workspace, "train", *SHORT, out=tmp_path / "out")
 
@@ -323,7 +323,7 @@ def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
 
 
 def test_the_judge_is_asked_while_the_discriminator_learns(workspace, tmp_path, monkeypatch):
-    learns, answers = Event(), RuleJudge.judge
+    learns, answers = Event(), RuleJudge.verdicts
     forward = Discriminator.forward
 
     def patient_judge(self, requests):
@@ -335,6 +335,6 @@ def test_the_judge_is_asked_while_the_discriminator_learns(workspace, tmp_path, 
         learns.set()
         return forward(self, rows)
 
-    monkeypatch.setattr(RuleJudge, "judge", patient_judge)
+    monkeypatch.setattr(RuleJudge, "verdicts", patient_judge)
     monkeypatch.setattr(Discriminator, "forward", noted_forward)
     assert rollouts(run_stage(workspace, "train", *SHORT, out=tmp_path / "out"))

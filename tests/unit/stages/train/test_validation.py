@@ -31,12 +31,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def in_validation(patch: pytest.MonkeyPatch, judge: Judge) -> None:
     """Another judge of validations; a step asks in a thread of its own."""
-    usual = RuleJudge.judge
+    usual = RuleJudge.verdicts
 
     def either(self: RuleJudge, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         return usual(self, requests) if threading.current_thread().name == "judge" else judge(requests)
 
-    patch.setattr(RuleJudge, "judge", either)
+    patch.setattr(RuleJudge, "verdicts", either)
 
 
 def say(right: Sequence[bool | None]) -> list[Verdict]:

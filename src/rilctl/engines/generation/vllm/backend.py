@@ -51,7 +51,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Generated:
     """One sampled response, as vLLM gives it.
 
     Args:
@@ -79,7 +79,7 @@ class Backend(Protocol):
     def wait(self) -> None:
         """Return when it answers. Raises `EngineError` where it doesn't in time."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
         """One answer for each ask, or why vLLM won't give one; None where it went away before it had one."""
 
     def boot(self) -> Boot:

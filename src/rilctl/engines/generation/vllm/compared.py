@@ -12,7 +12,7 @@ from torch import Tensor
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import collate_responses
-from rilctl.models.shared_prefix.responses import response_hidden
+from rilctl.models.shared_prefix.form import response_hidden
 
 _CHUNK_ELEMENTS = 2**24
 """Logits that are computed at a time: 64 MiB of float32."""

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import Answer, Ask, AskKey, Backend, sampling_params
+from rilctl.engines.generation.vllm.backend import Ask, AskKey, Backend, Generated, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.processor import EncodedPrompt
@@ -40,7 +40,7 @@ class VllmGeneration(Generic[AnyBackend]):
         self.model_name, self.model_digest, self.rows_at_once = model_name, model_digest, rows_at_once
         self._start = start
         self._started: tuple[AnyBackend, Reader] | None = None
-        self._keeps, self._kept = False, dict[AskKey, Answer | RowError]()
+        self._keeps, self._kept = False, dict[AskKey, Generated | RowError]()
         """What came in a call of `generate`, where another may have to ask for the rest."""
 
     def started(self) -> tuple[AnyBackend, Reader]:
@@ -99,7 +99,7 @@ class VllmGeneration(Generic[AnyBackend]):
 
     def _sample(
         self, backend: Backend, asks: Sequence[Ask], sampling: SamplingConfig, reader: Reader
-    ) -> list[Answer | RowError]:
+    ) -> list[Generated | RowError]:
         """An answer for every ask; what a server still owes when it goes away is asked for when it is back.
 
         Raises:
@@ -146,7 +146,7 @@ class VllmGeneration(Generic[AnyBackend]):
             hint="its log says more; workers that don't answer may wait for a trainer that is gone: restart them",
         )
 
-    def _is_current(self, answer: Answer) -> bool:
+    def _is_current(self, answer: Generated) -> bool:
         """Whether the right weights sampled it."""
         return True
 
@@ -154,7 +154,9 @@ class VllmGeneration(Generic[AnyBackend]):
         """Called when vLLM is back."""
 
 
-def _response(reader: Reader, prompt: EncodedPrompt, answer: Answer | RowError, sampling: SamplingConfig) -> Response:
+def _response(
+    reader: Reader, prompt: EncodedPrompt, answer: Generated | RowError, sampling: SamplingConfig
+) -> Response:
     if isinstance(answer, RowError):
         raise answer
     return reader.response(prompt, answer, sampling)

@@ -11,7 +11,7 @@ import torch
 
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
-from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
+from rilctl.engines.generation.vllm.backend import WITNESS, Ask, Generated
 from rilctl.engines.generation.vllm.plugin import PARENT
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.errors import RilctlError, RowError, UsageError
@@ -67,7 +67,7 @@ class LocalVllm:
     def wait(self) -> None:
         """See `Backend`: it is there as long as this process is."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
         """See `Backend`."""
         from vllm import SamplingParams
 
@@ -171,12 +171,12 @@ def _prompt(ask: Ask) -> dict[str, Any]:
     return prompt
 
 
-def _answer(output: Any) -> Answer:
+def _answer(output: Any) -> Generated:
     sampled = output.outputs[0]
     if sampled.finish_reason not in ("stop", "length"):
         raise RilctlError(f"vLLM ended a response with `{sampled.finish_reason}`", hint="look at its log")
     token_ids = tuple(sampled.token_ids)
-    return Answer(
+    return Generated(
         list(output.prompt_token_ids),
         token_ids,
         tuple(at[token_id].logprob for at, token_id in zip(sampled.logprobs, token_ids, strict=True)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from rilctl.config.fields import Dtype, SamplingConfig
-from rilctl.engines.generation.vllm.backend import Answer, Backend, sampling_params
+from rilctl.engines.generation.vllm.backend import Backend, Generated, sampling_params
 from rilctl.engines.generation.vllm.compared import Compared, compare
 from rilctl.engines.generation.vllm.pixels import check_pixels
 from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, Probe, make_probes, picture_probe
@@ -144,7 +144,7 @@ class Proof:
             banned_ids=self._banned_ids,
         )
 
-    def _ask(self, probes: Sequence[Probe]) -> list[Answer]:
+    def _ask(self, probes: Sequence[Probe]) -> list[Generated]:
         """Raises `_WentAwayError`; `EngineError` where vLLM refuses, or reads other prompts than ours."""
         sampling = SamplingConfig(max_new_tokens=NUM_TOKENS, temperature=TEMPERATURE)
         params = sampling_params(sampling, (), self._banned_ids)

@@ -8,7 +8,7 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.data.pictures import Picture
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import Answer, Ask
+from rilctl.engines.generation.vllm.backend import Ask, Generated
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
 from rilctl.models.prompts.cache import PromptCache
@@ -63,7 +63,7 @@ class Reader:
         begins = num_images > 0 and not self.encoder.family.template_begins  # as `encode_text` reads it
         return tuple(self.encoder.tokenizer(text, add_special_tokens=begins)["input_ids"])
 
-    def check_prompt(self, prompt: EncodedPrompt, answer: Answer) -> None:
+    def check_prompt(self, prompt: EncodedPrompt, answer: Generated) -> None:
         """Raise `EngineError` if vLLM read another prompt than ours."""
         if answer.prompt_token_ids != prompt.token_ids_P.tolist():
             raise EngineError(
@@ -72,7 +72,7 @@ class Reader:
                 hint="give it the same model directory; image sizes stand in preprocessor_config.json",
             )
 
-    def response(self, prompt: EncodedPrompt, answer: Answer, sampling: SamplingConfig) -> Response:
+    def response(self, prompt: EncodedPrompt, answer: Generated, sampling: SamplingConfig) -> Response:
         """The answer as a response.
 
         Raises:

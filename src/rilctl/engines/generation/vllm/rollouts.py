@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rilctl.clock import timed
 from rilctl.config.fields import Dtype, SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import LOADING, Answer, Backend
+from rilctl.engines.generation.vllm.backend import LOADING, Backend, Generated
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.proof import Proof
 from rilctl.engines.generation.vllm.reader import Reader
@@ -104,7 +104,7 @@ class VllmRollouts(VllmGeneration[Backend]):
         backend.name(self._state.version)
         return self._proof.check(self._state.version, sent)
 
-    def _is_current(self, answer: Answer) -> bool:
+    def _is_current(self, answer: Generated) -> bool:
         return self._state is not None and answer.versions == {self._state.version}
 
     def _lost(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import LOADING, Answer, sampling_params
+from rilctl.engines.generation.vllm.backend import LOADING, Generated, sampling_params
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.pixels import check_pixels
 from rilctl.engines.generation.vllm.probes import picture_probe
@@ -59,7 +59,7 @@ class ServedModel(VllmGeneration[VllmServer]):
             self._state = self._insist(self._prove)
         return super().generate(requests, sampling)
 
-    def _is_current(self, answer: Answer) -> bool:
+    def _is_current(self, answer: Generated) -> bool:
         return self._state is not None and answer.versions == {self._state.version}
 
     def _revive(self) -> None:

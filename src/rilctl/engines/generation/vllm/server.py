@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from rilctl.config.engines import VllmServerEngineConfig
-from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
+from rilctl.engines.generation.vllm.backend import WITNESS, Ask, Generated
 from rilctl.engines.generation.vllm.http import RefusedError, ServerHttp
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.engines.generation.vllm.transfer import Transfer
@@ -53,7 +53,7 @@ class VllmServer:
         """See `Backend`."""
         self._http.wait()
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer | RowError | None]:
+    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
         """See `Backend`."""
         asked = Counter(ask.key[1] for ask in asks if ask.pictures)
         first = {ask.key[1]: ask for ask in reversed(asks)}
@@ -121,16 +121,20 @@ class VllmServer:
 
     def _bring(self, ask: Ask) -> bool:
         """Send the pictures of a question for the responses that will name them; whether they arrived."""
-        return isinstance(self._generate(ask, {"max_tokens": 1, "temperature": 0.0, "logprobs": 0}), Answer)
+        return isinstance(self._generate(ask, {"max_tokens": 1, "temperature": 0.0, "logprobs": 0}), Generated)
 
-    def _answer(self, ask: Ask, params: Mapping[str, Any], brought: "Future[bool] | None") -> Answer | RowError | None:
+    def _answer(
+        self, ask: Ask, params: Mapping[str, Any], brought: "Future[bool] | None"
+    ) -> Generated | RowError | None:
         if brought is not None and brought.result():
             answer = self._generate(ask, params, names_only=True)
-            if isinstance(answer, Answer):
+            if isinstance(answer, Generated):
                 return answer  # else the pictures may be lost: the cache is full, or another front end's
         return self._generate(ask, params)
 
-    def _generate(self, ask: Ask, params: Mapping[str, Any], *, names_only: bool = False) -> Answer | RowError | None:
+    def _generate(
+        self, ask: Ask, params: Mapping[str, Any], *, names_only: bool = False
+    ) -> Generated | RowError | None:
         body = {
             "token_ids": list(ask.token_ids),
             "content_parts": _content_parts(ask, names_only=names_only),
@@ -162,11 +166,11 @@ def _content_parts(ask: Ask, *, names_only: bool) -> list[dict[str, str | None]]
     ] or None
 
 
-def _read(reply: Any) -> Answer | None:
+def _read(reply: Any) -> Generated | None:
     (choice,) = reply["choices"]
     if choice["finish_reason"] not in ("stop", "length"):
         return None  # aborted: the server is going down
-    return Answer(
+    return Generated(
         reply["prompt_token_ids"],
         tuple(choice["token_ids"]),
         tuple(float(token["logprob"]) for token in choice["logprobs"]["content"]),

@@ -117,7 +117,7 @@ class PlannedEngine:
         return Precision(low if has_masters else FLOAT32, low, "all", recomputes=recomputes)
 
     def layout(self, model: PlannedModel, device: Device, *, with_gradient: bool) -> Layout:
-        """How a group's rows meet their prompt: `models/shared_prefix/responses.py`.
+        """How a group's rows meet their prompt: `models/shared_prefix/form.py`.
 
         A GPU packs short groups too; their masks are too small to count.
         """

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rilctl.models.loaded.sharding import Unsharded
-from rilctl.models.shared_prefix import responses
-from rilctl.models.shared_prefix.responses import response_hidden, response_last_hidden
+from rilctl.models.shared_prefix import form
+from rilctl.models.shared_prefix.form import response_hidden, response_last_hidden
 from rilctl.testing.ragged import EachModuleOnce, ragged_groups
 
 
@@ -20,7 +20,7 @@ def test_a_gpu_packs_groups_that_keep_it_waiting(device, row_tokens, packs):
     vlm = SimpleNamespace(device=torch.device(device), model=model, sharding=Unsharded())
     prompts = [SimpleNamespace(token_ids_P=torch.zeros(num)) for num in (1100, 500)]
     rows_N, ids_NR = torch.tensor([0, 1, 1]), torch.zeros((3, row_tokens))
-    assert responses._is_one_sequence(vlm, prompts, rows_N, ids_NR) == packs
+    assert form._is_one_sequence(vlm, prompts, rows_N, ids_NR) == packs
 
 
 @pytest.mark.parametrize("hidden", [response_hidden, response_last_hidden])

@@ -36,7 +36,7 @@ def response_hidden(
 ) -> Tensor:
     """Hidden states hidden_NSH at the prompt's last token and at every response token; see `group_hidden`.
 
-    A prompt with one response has nothing to share. Otherwise the prompt's cache is shared, or the group is one
+    A prompt with one response has nothing to share. Otherwise the prefix is shared, or the group is one
     sequence: where activations are computed again in backward, which throws a cache away, where no module may run
     twice, and where a GPU would wait for the second pass (`PACKED_TOKENS`). Unknown families share nothing.
 

@@ -93,13 +93,12 @@ class OurSide:
         with self.clock.phase("other"):
             with self.learner.policy_update.rolling_out(len(samples)):
                 rollouts = self.roll_out(samples)
-            groups = [
-                Group(place, sample, self.prompts.get(sample.question, sample.images), [*map(student_row, responses)])
-                for place, (sample, responses) in enumerate(zip(samples, rollouts, strict=True))
-            ]
-            if self.learner.disc is not None:
-                for group in groups:
-                    group.rows += [self._teacher_row(text) for text in teachers[group.sample.id]]
+            groups = []
+            for place, (sample, responses) in enumerate(zip(samples, rollouts, strict=True)):
+                rows = [student_row(response) for response in responses]
+                if self.learner.disc is not None:
+                    rows += [self._teacher_row(text) for text in teachers[sample.id]]
+                groups.append(Group(place, sample, self.prompts.get(sample.question, sample.images), rows))
             self.metrics = self.learner.learn(groups, samples)
         rows = [row for group in groups for row in group.policy_rows]
         num_sides = 1 if self.learner.disc is None else 2

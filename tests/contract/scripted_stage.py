@@ -96,9 +96,10 @@ def plan(context: StageContext) -> Plan:
 
 
 for verb in ("train", "eval", "judge"):
-    stage = types.ModuleType(f"rilctl.stages.{verb}")
-    vars(stage).update(run=run, plan=plan)
-    sys.modules[stage.__name__] = stage
+    for name, scripted in (("run", run), ("plan", plan)):
+        module = types.ModuleType(f"rilctl.stages.{verb}.{name}")
+        setattr(module, name, scripted)
+        sys.modules[module.__name__] = module
 
 
 class QuickstartReport(StrictModel):

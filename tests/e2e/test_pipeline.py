@@ -40,7 +40,7 @@ def test_every_verb_of_a_recipe_with_a_student_of_either_family(student, tmp_pat
     }  # fmt: skip
     for artifact in listed["artifacts"]:
         assert json.loads(rilctl(tmp_path, "artifacts", "verify", artifact["path"], "--json").stdout)["ok"]
-    documented = (Path(__file__).parents[2] / "docs" / "train.md").read_text()
+    documented = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
     for line in (tmp_path / "runs" / "recipe" / "train" / "metrics.jsonl").read_text().splitlines():
         assert [name for name in json.loads(line) if name != "step" and f"`{name}`" not in documented] == []
     rollouts = first["stages"]["train"]["outputs"]["rollouts"]

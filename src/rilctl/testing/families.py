@@ -41,5 +41,15 @@ def build_family(directory: Path, family: str, *, seed: int = 0) -> Path:
     write_shape("pocket-student", directory)
     BUILDERS[family](directory)
     model = ModelConfig(model=str(directory), random_weights=True, seed=seed)
-    load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True).model.save_pretrained(directory)
+    made = load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True).model
+    _fill_empty(made, torch.Generator().manual_seed(seed))
+    made.save_pretrained(directory)
     return directory
+
+
+@torch.no_grad()
+def _fill_empty(model: torch.nn.Module, generator: torch.Generator) -> None:
+    """Matrices that begin as zeros, as Gemma 3's from pictures to text, would hide all that comes before them."""
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            parameter.normal_(std=0.05, generator=generator)

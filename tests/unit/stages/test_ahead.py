@@ -16,6 +16,7 @@ from rilctl.reporting.progress import SilentReporter
 from rilctl.stages.cache_teacher import run as cache_teacher
 from rilctl.stages.pretrain_disc import run as pretrain_disc
 from rilctl.stages.sft import run as sft
+from rilctl.stages.shared import learning
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.train import run as train
 from rilctl.testing.workspaces import write_workspace
@@ -76,8 +77,7 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
     monkeypatch.setattr(prompt_cache, "encode_prompt", counted_encode)
     monkeypatch.setattr(PromptsAhead, "_submit", counted_submit)
-    for module in ("sft.run", "pretrain_disc.run", "train.loop"):
-        monkeypatch.setattr(f"rilctl.stages.{module}.PromptCache", functools.partial(PromptCache, max_bytes=1))
+    monkeypatch.setattr(learning, "PromptCache", functools.partial(PromptCache, max_bytes=1))
     yield counts
 
 

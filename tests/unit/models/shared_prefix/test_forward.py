@@ -10,6 +10,7 @@ from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.shared_prefix.forward import group_hidden
 from rilctl.models.shared_prefix.prefix import compute_prefix
+from rilctl.testing.families import SEEING
 from rilctl.testing.ragged import (
     FAMILIES,
     QUESTIONS,
@@ -36,6 +37,16 @@ def test_shared_prefix_equals_one_sequence_per_row(family, checkpointing, lora, 
     shared_grad = gradients(vlm, shared)
     torch.testing.assert_close(shared, repeated, rtol=0, atol=1e-5)
     assert (shared_grad - repeated_grad).norm() / repeated_grad.norm() < 1e-5
+
+
+@pytest.mark.parametrize("family", SEEING)
+def test_every_part_of_the_vision_tower_learns(family, load):
+    """Else the tests above would say nothing of pictures."""
+    vlm = load(family)
+    gradients(vlm, response_logprobs(vlm, *ragged_groups(vlm))[0])
+    tower = [(name, p.grad) for name, p in vlm.model.named_parameters() if "vis" in name or "projector" in name]
+    idle = {name for name, grad in tower if grad is None or not grad.any()}
+    assert tower and all("post_layernorm" in name or "k_proj.bias" in name for name in idle), idle
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -71,7 +82,7 @@ def test_a_cache_that_checkpointing_threw_away_is_noticed(family, load):
     vlm = load(family)
     enable_checkpointing(vlm)
     prompts, *rows = ragged_groups(vlm)
-    with recomputing(vlm), pytest.raises(RuntimeError, match="cache is gone"):
+    with recomputing(vlm), pytest.raises(RuntimeError, match="values are gone"):
         group_hidden(vlm, compute_prefix(vlm, prompts), *rows)
 
 

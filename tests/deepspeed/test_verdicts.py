@@ -27,11 +27,11 @@ from rilctl.engines.training.ranks import open_ranks
 from rilctl.engines.training.world import find_world
 from rilctl.reporting.progress import SilentReporter
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.train.run import verdicts
+from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.stages.train.judges import opened_asker
 
 root, told = Path(sys.argv[1]), json.loads(sys.argv[2])
-verdicts._PAUSE_S = 0.2
+JudgeAsker.pause_s = 0.2
 judge = {"type": "llm", "model": "judge", "endpoint": {"max_retries": 0, **told["endpoint"]}, **told.get("judge", {})}
 recipe = Recipe.model_validate_json(json.dumps({"judge": judge, "train": told.get("train", {})}))
 context = StageContext(recipe, "recipe", root, root / "out", SilentReporter(), "rilctl train")

@@ -262,6 +262,18 @@ def test_parquet_file_folder_and_glob(tmp_path: Path) -> None:
         load(table(type="parquet", path=str(tmp_path / "set")))
 
 
+def test_a_parquet_text_that_is_not_utf_8_rejects_its_row_alone(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    question = pa.array([b"one?", b"\xf7?", b"three?"]).cast(pa.string(), safe=False)
+    rows = pa.table({"id": ["a", "b", "c"], "question": question, "answer": ["1", "2", "3"]})
+    pq.write_table(rows, tmp_path / "r.parquet")
+    loaded = load(table(type="parquet", path=str(tmp_path / "r.parquet"), columns={"images": ""}))
+    assert [sample.id for sample in loaded.samples] == ["a", "c"]
+    assert reasons(loaded) == {"b": "field-type"}
+
+
 def test_parquet_of_plain_types(tmp_path: Path, pictures: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

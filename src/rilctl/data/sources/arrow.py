@@ -33,13 +33,29 @@ def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -
     start = 0
     for batch in view.iter(batch_size=_ROWS_PER_BATCH):
         texts = [column for column in batch.column_names if column != columns.images]
-        rows: list[dict[str, Any]] = batch.select(texts).to_pylist() if texts else [{} for _ in range(len(batch))]
+        values = zip(*(_values(batch.column(text)) for text in texts), strict=True) if texts else [()] * len(batch)
+        rows: list[dict[str, Any]] = [dict(zip(texts, cells, strict=True)) for cells in values]
         if columns.images:
             cells = _image_cells(batch.column(columns.images), view, columns.images, start, name)
             for fields, cell in zip(rows, cells, strict=True):
                 fields[columns.images] = cell
         yield from (RawRow(f"row {start + place}", fields) for place, fields in enumerate(rows))
         start += len(rows)
+
+
+def _values(column: "pa.ChunkedArray") -> list[Any]:
+    """As Python has them; a text that isn't UTF-8 as bytes, which rejects its row and no other."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        return scalar.as_buffer().to_pybytes() if hasattr(scalar, "as_buffer") else b""
 
 
 def _image_cells(
@@ -52,15 +68,15 @@ def _image_cells(
     kind = column.type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     items = pc.list_flatten(column) if is_list else column
-    paths: list[str | None] = [None] * len(items)
+    paths: list[Any] = [None] * len(items)
     if pa.types.is_struct(items.type) and "bytes" in items.type.names:
         holds_bytes = pc.is_valid(pc.struct_field(items, "bytes")).to_pylist()
         if "path" in items.type.names:
-            paths = pc.struct_field(items, "path").to_pylist()
+            paths = _values(pc.struct_field(items, "path"))
     elif pa.types.is_binary(items.type) or pa.types.is_large_binary(items.type):
         holds_bytes = pc.is_valid(items).to_pylist()
     elif pa.types.is_string(items.type) or pa.types.is_large_string(items.type) or pa.types.is_null(items.type):
-        holds_bytes, paths = [False] * len(items), items.to_pylist()
+        holds_bytes, paths = [False] * len(items), _values(items)
     else:
         raise DataError(
             f"{name}: column `{column_name}` holds {kind}, not images",

@@ -23,7 +23,7 @@ def open_parquet(config: ParquetData, base_dir: Path) -> Table:
     for path in paths:
         try:
             check_columns(config.columns, pq.read_schema(path).names, str(path))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{path}: not a Parquet file: {error}", hint="it may be half-written or truncated"
             ) from error

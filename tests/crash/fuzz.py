@@ -233,6 +233,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"))
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.kinds if name not in KINDS]:
+        parser.error(f"no kind `{unknown[0]}`; there are {', '.join(KINDS)}")
     arguments.keep.mkdir(parents=True, exist_ok=True)
     kinds = arguments.kinds or list(KINDS)
     print("| kind | inputs | read | refused | wrong |\n| --- | ---: | ---: | ---: | ---: |")

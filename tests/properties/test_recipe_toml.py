@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rilctl.config.layers import dotted, read_layers
-from rilctl.config.toml import toml_string, toml_value
+from rilctl.config.toml_writing import toml_string, toml_value
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 KEYS = st.lists(TEXT.filter(bool), min_size=1, max_size=4)

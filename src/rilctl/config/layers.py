@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from rilctl.config.suggest import did_you_mean
-from rilctl.config.toml import toml_key
-from rilctl.config.toml_text import MOST_LEVELS, parse_toml, read_bounded
+from rilctl.config.toml_reading import MOST_LEVELS, parse_toml, read_bounded
+from rilctl.config.toml_writing import toml_key
 from rilctl.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]

@@ -4,7 +4,7 @@ from typing import Any
 
 from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.recipe import Recipe
-from rilctl.config.toml import toml_key, toml_value
+from rilctl.config.toml_writing import toml_key, toml_value
 
 _HEAD = """\
 # Recipe reference

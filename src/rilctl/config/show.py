@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from rilctl.config.layers import KeyPath, Layers
 from rilctl.config.recipe import Recipe
-from rilctl.config.toml import toml_key, toml_value
+from rilctl.config.toml_writing import toml_key, toml_value
 
 
 def values(recipe: Recipe) -> dict[str, JsonValue]:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rilctl.config.fields import PositiveFloat, PositiveInt
 from rilctl.config.suggest import did_you_mean
-from rilctl.config.toml_text import parse_toml, read_bounded
+from rilctl.config.toml_reading import parse_toml, read_bounded
 from rilctl.errors import ConfigError, UsageError
 from rilctl.schemas.base import StrictModel, first_problem
 

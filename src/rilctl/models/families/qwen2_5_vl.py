@@ -1,15 +1,7 @@
 """Qwen2.5-VL."""
 
-from typing import Any
-
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_places, shrink_rope, sizes_of_grids
+from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_with, sizes_of_grids
 from rilctl.models.families.record import Family
-
-
-def _shrink(config: dict[str, Any]) -> None:
-    shrink_rope(config)
-    shrink_places(config, "fullatt_block_indexes", [1])
-
 
 FAMILY = Family(
     name="qwen2_5_vl",
@@ -21,6 +13,6 @@ FAMILY = Family(
     patches_per_token=merged_patches,
     has_gated_vision=True,
     sent_sizes=sizes_of_grids,
-    shrink=_shrink,
+    shrink=shrink_with(fullatt_block_indexes=[1]),
     pocket="pocket-teacher-qwen",
 )

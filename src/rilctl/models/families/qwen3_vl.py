@@ -1,15 +1,7 @@
 """Qwen3-VL, whose vision tower also feeds the language model's first layers (deepstack)."""
 
-from typing import Any
-
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_places, shrink_rope, sizes_of_grids
+from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_with, sizes_of_grids
 from rilctl.models.families.record import Family
-
-
-def _shrink(config: dict[str, Any]) -> None:
-    shrink_rope(config)
-    shrink_places(config, "deepstack_visual_indexes", [0])
-
 
 FAMILY = Family(
     name="qwen3_vl",
@@ -20,5 +12,5 @@ FAMILY = Family(
     plain_language_models=("qwen3_vl_text",),
     patches_per_token=merged_patches,
     sent_sizes=sizes_of_grids,
-    shrink=_shrink,
+    shrink=shrink_with(deepstack_visual_indexes=[0]),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.config.load import load_recipe
-from rilctl.config.toml_text import MOST_BYTES, MOST_LEVELS, parse_toml
+from rilctl.config.toml_reading import MOST_BYTES, MOST_LEVELS, parse_toml
 from rilctl.errors import ConfigError
 
 DEEP = ".".join(["a"] * (MOST_LEVELS + 1))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rilctl.models.families.qwen_vl import shrink_with
+from rilctl.models.families.qwen_vl import shrink_towers
 from rilctl.models.families.record import Family
 
 
@@ -14,11 +14,8 @@ def _merged_patches(config: Any) -> int:
     return int(merge) ** 2
 
 
-_shrink_qwen = shrink_with(fullatt_block_indexes=[1], deepstack_visual_indexes=[0])
-
-
 def _shrink(config: dict[str, Any]) -> None:
-    _shrink_qwen(config)
+    shrink_towers(config, fullatt_block_indexes=[1], deepstack_visual_indexes=[0])
     vision = config.get("vision_config") or {}
     if "embed_dim" in vision:  # Qwen2-VL calls its own width that, and the language model's `hidden_size`
         vision |= {"embed_dim": 64, "hidden_size": config["text_config"]["hidden_size"]}

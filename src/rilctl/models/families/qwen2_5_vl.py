@@ -1,6 +1,8 @@
 """Qwen2.5-VL."""
 
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_with, sizes_of_grids
+from functools import partial
+
+from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_towers, sizes_of_grids
 from rilctl.models.families.record import Family
 
 FAMILY = Family(
@@ -13,6 +15,6 @@ FAMILY = Family(
     patches_per_token=merged_patches,
     has_gated_vision=True,
     sent_sizes=sizes_of_grids,
-    shrink=shrink_with(fullatt_block_indexes=[1]),
+    shrink=partial(shrink_towers, fullatt_block_indexes=[1]),
     pocket="pocket-teacher-qwen",
 )

@@ -1,6 +1,8 @@
 """Qwen3-VL, whose vision tower also feeds the language model's first layers (deepstack)."""
 
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_with, sizes_of_grids
+from functools import partial
+
+from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_towers, sizes_of_grids
 from rilctl.models.families.record import Family
 
 FAMILY = Family(
@@ -12,5 +14,5 @@ FAMILY = Family(
     plain_language_models=("qwen3_vl_text",),
     patches_per_token=merged_patches,
     sent_sizes=sizes_of_grids,
-    shrink=shrink_with(deepstack_visual_indexes=[0]),
+    shrink=partial(shrink_towers, deepstack_visual_indexes=[0]),
 )

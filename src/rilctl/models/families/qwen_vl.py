@@ -3,7 +3,7 @@
 Shapes: B prompts, P prompt tokens, N rows, R response tokens.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,21 +55,18 @@ def sizes_of_grids(processor: Any, features: Mapping[str, Tensor]) -> list[tuple
     return sizes
 
 
-def shrink_with(**places: list[int]) -> Callable[[dict[str, Any]], None]:
-    """For configurations that were made small: M-RoPE's sections fit the heads, layers of the vision tower are there.
+def shrink_towers(config: dict[str, Any], **places: list[int]) -> None:
+    """For a configuration that was made small: M-RoPE's sections fit the heads, layers of the vision tower are there.
 
     Args:
+        config: of the whole model; changed in place.
         places: by the name of a list of layers' indexes, what stands there instead, where a tower has such a list.
     """
-
-    def shrink(config: dict[str, Any]) -> None:
-        text = config.get("text_config") or config
-        rope = text.get("rope_parameters") or {}
-        if "mrope_section" in rope:
-            half = text["hidden_size"] // text["num_attention_heads"] // 2
-            side = 3 * half // 8  # as 16, 24, 24 of the large models' 64
-            rope["mrope_section"] = [half - 2 * side, side, side]
-        vision = config.get("vision_config") or {}
-        vision |= {name: own for name, own in places.items() if vision.get(name)}
-
-    return shrink
+    text = config.get("text_config") or config
+    rope = text.get("rope_parameters") or {}
+    if "mrope_section" in rope:
+        half = text["hidden_size"] // text["num_attention_heads"] // 2
+        side = 3 * half // 8  # as 16, 24, 24 of the large models' 64
+        rope["mrope_section"] = [half - 2 * side, side, side]
+    vision = config.get("vision_config") or {}
+    vision |= {name: own for name, own in places.items() if vision.get(name)}

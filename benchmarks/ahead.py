@@ -26,7 +26,7 @@ from shapes import QUESTION, SHAPES, write_model
 from rilctl.data.sample import ImageRef
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_model
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 NUM_STEPS, PER_STEP = 8, 4
 SIZE_PX = (1024, 768)
@@ -49,7 +49,7 @@ def make_steps(directory: Path) -> list[list[Request]]:
 
 def step_seconds(encoder: Encoder, steps: list[list[Request]], num_workers: int, step_s: float) -> Iterator[float]:
     """Wall seconds of each step but the first, in which the processes start."""
-    with PromptCache(encoder, num_workers=num_workers, max_bytes=2**29) as prompts:
+    with KeptPrompts(encoder, num_workers=num_workers, max_bytes=2**29) as prompts:
         for index, requests in enumerate(steps):
             start_s = time.perf_counter()
             prompts.expect([*requests, *(steps[index + 1] if index + 1 < len(steps) else ())])

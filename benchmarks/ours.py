@@ -23,8 +23,8 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix import form as form_of
 from rilctl.models.shared_prefix import forward
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
@@ -79,7 +79,7 @@ class OurSide:
         self.config = _config(shape, algorithm)
         roles = _roles(directory, shape, self.config, device)
         self.vlm = roles.policy
-        self.prompts = PromptCache(self.vlm)
+        self.prompts = KeptPrompts(self.vlm)
         judge = JudgeAsker(TextJudge(), Ranks())
         self.learner = make_learner(self.config, roles, judge, {}, {}, Ranks())
         kept = self.learner.policy_update.kept

@@ -27,7 +27,7 @@ from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_model
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.quickstart.shapes import write_shape
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire
 
@@ -64,7 +64,7 @@ def make_reader(directory: Path, patch_px: int) -> Reader:
     source = find_model(str(directory), revision=None, base_dir=Path())
     encoder = Encoder(load_processor(source.path, source.family), source)
     encoder.tokenizer.model_max_length = 4096
-    return Reader(encoder, PromptCache(encoder), (1,), (2, 3), None)
+    return Reader(encoder, KeptPrompts(encoder), (1,), (2, 3), None)
 
 
 def answer(call: Call) -> Wire:

@@ -21,8 +21,8 @@ from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses
+from rilctl.models.prompts.kept import KeptPrompts
 
 MODEL = "pocket-teacher-qwen"
 LOCAL = VllmEngineConfig(kv_cache_bytes=1 << 28, max_length_tokens=256)
@@ -50,7 +50,7 @@ def nudge(policy: Vlm, seed: int, size: float = 0.02) -> None:
 def trainer_logprobs(
     policy: Vlm, request: GenerationRequest, answer: tuple[Response, ...], temperature: float, banned: tuple[int, ...]
 ) -> list[list[float]]:
-    prompt = PromptCache(policy).get(request.question, request.images)
+    prompt = KeptPrompts(policy).get(request.question, request.images)
     ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in answer])
     with torch.no_grad():
         logprobs_NR, _ = response_logprobs(
@@ -145,7 +145,7 @@ def local_policy() -> Vlm:
 
 @pytest.fixture(scope="session")
 def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
-    engine = open_rollouts(local_policy, PromptCache(local_policy), LOCAL, Path())
+    engine = open_rollouts(local_policy, KeptPrompts(local_policy), LOCAL, Path())
     assert isinstance(engine, VllmRollouts)
     yield engine
     engine.close()
@@ -155,7 +155,7 @@ def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
 def served(server: Server) -> Iterator[VllmRollouts]:
     server.wait()
     policy = load_policy()
-    engine = open_rollouts(policy, PromptCache(policy), server.engine(), Path(), warn=print)
+    engine = open_rollouts(policy, KeptPrompts(policy), server.engine(), Path(), warn=print)
     assert isinstance(engine, VllmRollouts)
     yield engine
     engine.close()

@@ -11,7 +11,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 
 def nudge(policy: Vlm, seed: int, size: float) -> None:
@@ -24,7 +24,7 @@ def nudge(policy: Vlm, seed: int, size: float) -> None:
 def main(model: str, dtype: str) -> None:
     config = ModelConfig(model=model, dtype=dtype)
     policy = load_vlm(config, base_dir=Path(), device=torch.device("cpu"), trainable=True)
-    engine = open_rollouts(policy, PromptCache(policy), VllmEngineConfig(kv_cache_bytes=1 << 28), Path())
+    engine = open_rollouts(policy, KeptPrompts(policy), VllmEngineConfig(kv_cache_bytes=1 << 28), Path())
     sent, found = [], {}
     for seed in range(12):
         nudge(policy, seed, 0.05)

@@ -16,7 +16,7 @@ from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.errors import EngineError
 from rilctl.models.loaded.source import find_model
 from rilctl.models.loaded.weights import export_untied
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.reporting.metrics import read_metrics
 from rilctl.schemas.records import ResponseRecord
 from rilctl.testing.generation_contract import EngineUnderTest
@@ -95,7 +95,7 @@ def test_a_tied_head_is_the_models_own_again(tied: Server):
         (expected,) = engine.generate([request], SAMPLING)
     policy = load_policy()
     nudge(policy, seed=1, size=0.5)
-    with closing(open_rollouts(policy, PromptCache(policy), tied.engine(), Path(), warn=print)) as rollouts:
+    with closing(open_rollouts(policy, KeptPrompts(policy), tied.engine(), Path(), warn=print)) as rollouts:
         rollouts.update(1)
         (trained,) = rollouts.generate([request], SAMPLING)
     with closing(open_generation(ModelConfig(model=MODEL), tied.engine(), Path(), warn=print)) as engine:

@@ -15,7 +15,7 @@ from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.state import Boot
 from rilctl.errors import EngineError
 from rilctl.models.loaded.weights import export_untied
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 from .conftest import Server, load_policy
 
@@ -40,7 +40,7 @@ def test_a_restarted_server_is_another_and_says_what_it_was_started_with(with_nc
     assert (first.dtype, first.quantization, first.transfer) == ("float32", None, "nccl")
     assert boot_of(with_nccl.engine()) == first
     policy = load_policy()
-    with closing(open_rollouts(policy, PromptCache(policy), with_nccl.engine(), Path(), warn=print)) as rollouts:
+    with closing(open_rollouts(policy, KeptPrompts(policy), with_nccl.engine(), Path(), warn=print)) as rollouts:
         assert isinstance(rollouts, VllmRollouts)
         rollouts.update(0)
         assert rollouts.state is not None and rollouts.state.identity == first.identity
@@ -56,7 +56,7 @@ def test_a_server_without_weight_transfer_is_refused_before_anything_is_sent(ser
     policy = load_policy()
     config = server.engine(transfer="nccl", nccl_address="127.0.0.1")
     with (
-        closing(open_rollouts(policy, PromptCache(policy), config, Path(), warn=print)) as rollouts,
+        closing(open_rollouts(policy, KeptPrompts(policy), config, Path(), warn=print)) as rollouts,
         pytest.raises(EngineError, match="was started without weight transfer over nccl"),
     ):
         rollouts.update(0)

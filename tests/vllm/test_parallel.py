@@ -11,7 +11,7 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.models.loaded.weights import export_untied
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.generation_contract import EngineUnderTest
 
 from .conftest import Server, load_policy, nudge, trainer_logprobs
@@ -32,7 +32,7 @@ def server_of_two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Se
 def test_each_update_reaches_all_that_sample(server_of_two: Server):
     policy = load_policy()
     requests = [EngineUnderTest(None).request(number, range(4)) for number in range(8)]  # type: ignore[arg-type]
-    with closing(open_rollouts(policy, PromptCache(policy), server_of_two.engine(), Path(), warn=print)) as engine:
+    with closing(open_rollouts(policy, KeptPrompts(policy), server_of_two.engine(), Path(), warn=print)) as engine:
         for step in range(2):
             nudge(policy, seed=step, size=0.3)
             assert engine.update(step)["sync/logprob_error"] <= STRICT_NATS

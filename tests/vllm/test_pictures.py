@@ -14,7 +14,7 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 from .conftest import Server, load_policy
 
@@ -103,7 +103,7 @@ def test_without_its_cache_of_pictures_a_server_answers_the_same(tmp_path: Path,
     try:
         bare.wait()
         policy = load_policy()
-        engine = open_rollouts(policy, PromptCache(policy), bare.engine(), Path(), warn=print)
+        engine = open_rollouts(policy, KeptPrompts(policy), bare.engine(), Path(), warn=print)
         engine.update(0)
         served.update(0)
         assert tokens(engine.generate(asked(50), SAMPLING)) == tokens(served.generate(asked(50), SAMPLING))

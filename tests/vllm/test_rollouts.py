@@ -16,7 +16,7 @@ from rilctl.engines.generation.vllm.witness import Witness
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.weights import policy_weights
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.generation_contract import EngineUnderTest
 
 from .conftest import Server, load_policy, nudge, trainer_logprobs
@@ -74,7 +74,7 @@ def test_what_is_banned_cannot_be_sampled_however_much_the_model_wants_it(engine
     hidden = []
     handle = policy.lm_head.register_forward_pre_hook(lambda _, inputs: hidden.append(inputs[0].detach()))
     with torch.no_grad():
-        prompt = PromptCache(policy).get(asked(1)[0].question, ())
+        prompt = KeptPrompts(policy).get(asked(1)[0].question, ())
         policy.model(input_ids=prompt.token_ids_P[None])
         handle.remove()
         last = hidden[0][0, -1]
@@ -274,6 +274,6 @@ def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server:
 def test_a_server_that_stays_away_ends_the_run(server: Server):
     policy = load_policy()
     nowhere = server.engine(start_timeout_s=1.0).model_copy(update={"url": "http://127.0.0.1:9"})
-    engine = open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=print)
+    engine = open_rollouts(policy, KeptPrompts(policy), nowhere, Path(), warn=print)
     with pytest.raises(EngineError, match="no vLLM server is healthy at http://127.0.0.1:9 within 1 s"):
         engine.update(0)

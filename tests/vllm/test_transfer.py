@@ -20,7 +20,7 @@ from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.errors import EngineError
 from rilctl.models.loaded.weights import export_untied
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import dead_port
 from rilctl.testing.generation_contract import EngineUnderTest
 
@@ -60,7 +60,7 @@ def rollouts(with_transfer: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator
     with_transfer.wait()
     policy = load_policy()
     config = with_transfer.engine(transfer="nccl", nccl_address="127.0.0.1", nccl_port=dead_port(), timeout_s=20)
-    with closing(open_rollouts(policy, PromptCache(policy), config, Path(), warn=print)) as engine:
+    with closing(open_rollouts(policy, KeptPrompts(policy), config, Path(), warn=print)) as engine:
         assert isinstance(engine, VllmRollouts)
         yield engine
 

@@ -27,8 +27,8 @@ from rilctl.models.loaded.adapters import save_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.vlm import Vlm, save_vlm
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.form import response_last_hidden
 from rilctl.private.deepspeed import whole_shape
 from rilctl.schemas.base import StrictModel, first_problem
@@ -77,13 +77,13 @@ class Discriminator(nn.Module):
         prompts: shared with another model that reads text and pictures alike; None: its own.
     """
 
-    def __init__(self, vlm: Vlm, card: DiscriminatorCard, *, seed: int = 0, prompts: PromptCache | None = None) -> None:
+    def __init__(self, vlm: Vlm, card: DiscriminatorCard, *, seed: int = 0, prompts: KeptPrompts | None = None) -> None:
         super().__init__()
         self.vlm = vlm
         self.card = card
         self.backbone = vlm.backbone
         self._response_ids = lru_cache(_REMEMBERED)(lambda text: encode_response(vlm, normalise(text), stopped=True))
-        self.prompts = prompts or PromptCache(vlm)
+        self.prompts = prompts or KeptPrompts(vlm)
         num_hidden = whole_shape(vlm.lm_head.weight)[1]
         self.head = _Head(num_hidden, 1, device=vlm.device)
         with torch.random.fork_rng(devices=[]):

@@ -33,8 +33,8 @@ from rilctl.engines.training.world import find_world
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.pretrain_disc.loop import held_out_report
 from rilctl.stages.pretrain_disc.pairs import Pair, labelled
@@ -105,7 +105,7 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for question in case.questions
         for index, text in enumerate(question.teachers)
     ]
-    trainer = Trainer(None, config, vlm, [*rows, rows[0]], rows[::2], None, PromptCache(vlm), ranks)  # type: ignore[arg-type]
+    trainer = Trainer(None, config, vlm, [*rows, rows[0]], rows[::2], None, KeptPrompts(vlm), ranks)  # type: ignore[arg-type]
     if case.lora:
         open_frozen([vlm], config.engine, ranks=ranks)
     engine = open_training(vlm, config.optim, config.engine, num_steps=10, ranks=ranks)

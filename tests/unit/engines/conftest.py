@@ -12,7 +12,7 @@ from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.loaded.weights import export_untied
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import Call, ScriptedEndpoint
 from rilctl.testing.generation_contract import EngineUnderTest
 from rilctl.testing.small_vlms import build_small_vlm
@@ -51,7 +51,7 @@ def table(server: ScriptedEndpoint, **keys: object) -> VllmServerEngineConfig:
 
 @pytest.fixture
 def rollouts(policy: Vlm, server: ScriptedEndpoint) -> Iterator[VllmRollouts]:
-    engine = open_rollouts(policy, PromptCache(policy), table(server), Path())
+    engine = open_rollouts(policy, KeptPrompts(policy), table(server), Path())
     assert isinstance(engine, VllmRollouts)
     yield engine
     engine.close()

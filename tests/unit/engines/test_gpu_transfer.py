@@ -31,7 +31,7 @@ from rilctl.errors import EngineError
 from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.loaded.weights import Weights, export_untied, policy_weights, weight_shapes, write_shards
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 from rilctl.testing.generation_contract import EngineUnderTest
 from rilctl.testing.small_vlms import build_small_vlm
@@ -174,7 +174,7 @@ def server(model: Path, policy: Vlm, tmp_path: Path, lets_go: list[bool]) -> Ite
 def rollouts(policy: Vlm, server: ScriptedEndpoint) -> Iterator[VllmRollouts]:
     url = f"http://127.0.0.1:{server.port}"
     config = VllmServerEngineConfig(url=url, transfer="nccl", nccl_address="127.0.0.1", timeout_s=8, start_timeout_s=10)
-    with closing(open_rollouts(policy, PromptCache(policy), config, Path())) as engine:
+    with closing(open_rollouts(policy, KeptPrompts(policy), config, Path())) as engine:
         assert isinstance(engine, VllmRollouts)
         yield engine
 

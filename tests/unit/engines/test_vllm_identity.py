@@ -12,7 +12,7 @@ from rilctl.engines.generation.vllm.backend import WITNESS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts, WeightsLostError
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 
 from .conftest import SAMPLING, double, is_sampling, nudge, num_loads, requests, table, tokens
@@ -37,7 +37,7 @@ def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmR
     rollouts.update(3)
     expected = tokens(rollouts.generate(requests(), SAMPLING))
     assert rollouts.state is not None
-    shared = open_rollouts(policy, PromptCache(policy), table(server), Path(), rank=1, num_ranks=2)
+    shared = open_rollouts(policy, KeptPrompts(policy), table(server), Path(), rank=1, num_ranks=2)
     with closing(shared) as follower:
         assert isinstance(follower, VllmRollouts)
         assert follower.rows_at_once == 2
@@ -129,7 +129,7 @@ def test_a_server_without_the_recipes_weight_transfer_is_refused_at_once(
     double(server).transfer = started_with
     config = table(server, transfer=wanted, nccl_address="127.0.0.1")
     with (
-        closing(open_rollouts(policy, PromptCache(policy), config, Path())) as engine,
+        closing(open_rollouts(policy, KeptPrompts(policy), config, Path())) as engine,
         pytest.raises(EngineError, match=f"was started without weight transfer over {wanted}") as error,
     ):
         engine.update(0)

@@ -19,8 +19,8 @@ from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import MAX_UNITS, MIN_UNITS, Bound, calibrated
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import chat_text, encode_text
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.form import response_hidden
 from rilctl.quickstart.shapes import ShapeName
@@ -106,7 +106,7 @@ def scale_head(policy: Vlm, largest: float) -> None:
 
 
 def proof_of(policy: Vlm, sampler: Sampler, **options: Any) -> Proof:
-    reader = Reader(policy, PromptCache(policy), policy.stop_ids, policy.banned_ids, 4)
+    reader = Reader(policy, KeptPrompts(policy), policy.stop_ids, policy.banned_ids, 4)
     return Proof(sampler, policy, reader, str(policy.dtype).removeprefix("torch."), **options)  # type: ignore[arg-type]
 
 
@@ -320,7 +320,7 @@ def test_nothing_is_left_to_resize_of_the_probes_pictures(shape: ShapeName, tmp_
     vlm = load_vlm(
         ModelConfig(model=str(build_small_vlm(tmp_path / "model", shape))), base_dir=Path(), device=torch.device("cpu")
     )
-    reader = Reader(vlm, PromptCache(vlm), vlm.stop_ids, vlm.banned_ids, 4)
+    reader = Reader(vlm, KeptPrompts(vlm), vlm.stop_ids, vlm.banned_ids, 4)
     pictures = [picture for probe in make_probes(reader, 5, 1000) for picture in probe.ask.pictures]
     assert len(pictures) == NUM_PROBES / 2
     for picture in pictures:

@@ -18,7 +18,7 @@ from rilctl.engines.generation.vllm.backend import WITNESS
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.loaded.weights import checksum, export_untied, file_checksums
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.shared.cached_calls import answer_chunk
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 from rilctl.testing.generation_contract import EngineUnderTest
@@ -89,7 +89,7 @@ def train_on(server: ScriptedEndpoint, student: Path, step: int = 1) -> list:
             parameter += 0.5 * parameter.std(correction=0) * torch.randn(parameter.shape)
     url = f"http://127.0.0.1:{server.port}"
     config = VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4)
-    with closing(open_rollouts(policy, PromptCache(policy), config, Path())) as rollouts:
+    with closing(open_rollouts(policy, KeptPrompts(policy), config, Path())) as rollouts:
         rollouts.update(step)
         return tokens(rollouts.generate(requests(), SAMPLING))
 

@@ -21,7 +21,7 @@ from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
 
@@ -49,13 +49,13 @@ def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, po
 
 
 def test_the_folder_of_weights_goes_with_the_engine(policy: Vlm, server: ScriptedEndpoint, tmp_path: Path):
-    engine = open_rollouts(policy, PromptCache(policy), table(server), Path())
+    engine = open_rollouts(policy, KeptPrompts(policy), table(server), Path())
     engine.update(0)
     (path,) = (c.body["kwargs"]["weights_path"] for c in server.calls if c.body.get("method") == "reload_weights")
     assert Path(path).is_dir()
     engine.close()
     assert not Path(path).exists()
-    kept = open_rollouts(policy, PromptCache(policy), table(server, transfer_dir="shared"), tmp_path)
+    kept = open_rollouts(policy, KeptPrompts(policy), table(server, transfer_dir="shared"), tmp_path)
     kept.update(0)
     kept.close()
     assert (tmp_path / "shared/model-00000.safetensors").is_file()
@@ -235,7 +235,7 @@ def test_a_slow_reply_is_given_up_and_asked_for_again(policy: Vlm, server: Scrip
             return Wire(b"{}", delay_s=12)
         return None
 
-    with closing(open_rollouts(policy, PromptCache(policy), table(server, timeout_s=8), Path())) as engine:
+    with closing(open_rollouts(policy, KeptPrompts(policy), table(server, timeout_s=8), Path())) as engine:
         engine.update(0)
         expected = tokens(engine.generate(requests(1), SAMPLING))
         double(server).trouble = trouble
@@ -324,7 +324,7 @@ def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
     said: list[str] = []
     nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", start_timeout_s=0.3)
     with (
-        closing(open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=said.append)) as engine,
+        closing(open_rollouts(policy, KeptPrompts(policy), nowhere, Path(), warn=said.append)) as engine,
         pytest.raises(EngineError, match=r"no vLLM server is healthy at http://127\.0\.0\.1:\d+ within 0\.3 s"),
     ):
         engine.update(0)
@@ -334,7 +334,7 @@ def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
 @pytest.mark.parametrize("status", [401, 404])
 def test_another_server_at_the_address_is_not_waited_for(status: int, policy: Vlm):
     with ScriptedEndpoint(lambda call: failure(status)) as other:
-        engine = open_rollouts(policy, PromptCache(policy), table(other), Path(), warn=print)
+        engine = open_rollouts(policy, KeptPrompts(policy), table(other), Path(), warn=print)
         with closing(engine), pytest.raises(EngineError, match=f"is no vLLM server: /health answers HTTP {status}"):
             engine.update(0)
 
@@ -344,7 +344,7 @@ def test_a_signal_ends_the_wait_for_a_server(policy: Vlm):
         raise InterruptedByUser(2, "rilctl …")
 
     nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}")
-    engine = open_rollouts(policy, PromptCache(policy), nowhere, Path(), warn=print, check_stop=check_stop)
+    engine = open_rollouts(policy, KeptPrompts(policy), nowhere, Path(), warn=print, check_stop=check_stop)
     with closing(engine), pytest.raises(InterruptedByUser):
         engine.update(0)
 
@@ -354,13 +354,13 @@ def test_vllm_that_is_not_installed_is_a_usage_error(model: Path, policy: Vlm, m
     with pytest.raises(UsageError, match="vLLM is not installed"):
         open_generation(ModelConfig(model=str(model)), VllmEngineConfig(), Path())
     with pytest.raises(UsageError, match="vLLM is not installed"):
-        open_rollouts(policy, PromptCache(policy), VllmEngineConfig(), Path())
+        open_rollouts(policy, KeptPrompts(policy), VllmEngineConfig(), Path())
 
 
 def test_several_gpus_in_training_are_a_servers(policy: Vlm, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     with pytest.raises(UsageError, match="runs on one GPU"):
-        open_rollouts(policy, PromptCache(policy), VllmEngineConfig(num_gpus=2), Path())
+        open_rollouts(policy, KeptPrompts(policy), VllmEngineConfig(num_gpus=2), Path())
 
 
 def test_vllm_does_not_start_in_one_of_several_processes_that_train(model: Path, monkeypatch: pytest.MonkeyPatch):

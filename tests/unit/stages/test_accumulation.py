@@ -19,8 +19,8 @@ from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
@@ -178,7 +178,7 @@ def test_sft(vlm: Vlm) -> None:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = Trainer(None, config, vlm, rows, [], None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
+        trainer = Trainer(None, config, vlm, rows, [], None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
         return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

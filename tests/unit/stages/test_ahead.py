@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rilctl.config.load import load_recipe
-from rilctl.models.prompts import cache as prompt_cache
+from rilctl.models.prompts import kept as kept_prompts
 from rilctl.models.prompts.ahead import PromptsAhead
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.reporting.progress import SilentReporter
 from rilctl.stages.cache_teacher import run as cache_teacher
 from rilctl.stages.pretrain_disc import run as pretrain_disc
@@ -62,7 +62,7 @@ def run(workspace: Path, verb: str, out: Path, num_workers: int = 0, *sets: str)
 def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each prompt with a picture is encoded, here or in a worker; nothing is kept that needn't be."""
     counts: Counter[str] = Counter()
-    encode, submit = prompt_cache.encode_prompt, PromptsAhead._submit
+    encode, submit = kept_prompts.encode_prompt, PromptsAhead._submit
 
     def counted_encode(encoder, question, images):
         counts[question] += bool(images)
@@ -75,9 +75,9 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         future.cancel = lambda: bool(cancel() and (counts.subtract([question]) or True))  # then it's encoded here
         return future
 
-    monkeypatch.setattr(prompt_cache, "encode_prompt", counted_encode)
+    monkeypatch.setattr(kept_prompts, "encode_prompt", counted_encode)
     monkeypatch.setattr(PromptsAhead, "_submit", counted_submit)
-    monkeypatch.setattr(learning, "PromptCache", functools.partial(PromptCache, max_bytes=1))
+    monkeypatch.setattr(learning, "KeptPrompts", functools.partial(KeptPrompts, max_bytes=1))
     yield counts
 
 

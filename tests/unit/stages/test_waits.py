@@ -23,8 +23,8 @@ from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
@@ -173,7 +173,7 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
     found = []
     for budget in (WHOLE, SMALL):
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = Trainer(None, config, vlm, rows, rows, None, PromptCache(vlm), Ranks())  # type: ignore[arg-type]
+        trainer = Trainer(None, config, vlm, rows, rows, None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
         with Waits() as waits:
             trainer._step(engine(vlm), rows)
             trainer._validate()

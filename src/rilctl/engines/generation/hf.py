@@ -14,8 +14,8 @@ from rilctl.models.loaded.identity import identify
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.source import find_model
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import decode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.sampling.sample import Sampled, sample
 from rilctl.models.shared_prefix.prefix import KeptPrefix
 
@@ -30,7 +30,7 @@ class HfGeneration:
         model_name: hub id or directory.
         model_digest: identity of the model, in the call cache's key.
         rows_per_batch: responses decoded at once; the responses of one question are kept together.
-        cache: gives the encoded prompts of the model, which are closed with the engine.
+        prompts: gives the encoded prompts of the model, which are closed with the engine.
         kept: may keep prompts for an update of the model.
     """
 
@@ -41,14 +41,14 @@ class HfGeneration:
         model_name: str,
         model_digest: str,
         rows_per_batch: int,
-        cache: Callable[[Vlm], PromptCache],
+        prompts: Callable[[Vlm], KeptPrompts],
         kept: KeptPrefix | None = None,
     ) -> None:
         self.model_name = model_name
         self.model_digest = model_digest
         self.rows_at_once = rows_per_batch
-        self._load, self._cache, self._kept = load, cache, kept
-        self._loaded: tuple[Vlm, PromptCache] | None = None
+        self._load, self._prompts, self._kept = load, prompts, kept
+        self._loaded: tuple[Vlm, KeptPrompts] | None = None
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
@@ -56,7 +56,7 @@ class HfGeneration:
         """See `GenerationEngine`."""
         if self._loaded is None:
             vlm = self._load()
-            self._loaded = vlm, self._cache(vlm)
+            self._loaded = vlm, self._prompts(vlm)
         vlm, prompts = self._loaded
         prompts.expect((request.question, request.images) for request in requests)
         results: dict[int, tuple[Response, ...] | RowError] = {}
@@ -84,7 +84,7 @@ class HfGeneration:
     def _batches(
         self,
         requests: Sequence[GenerationRequest],
-        prompts: PromptCache,
+        prompts: KeptPrompts,
         results: dict[int, tuple[Response, ...] | RowError],
     ) -> Iterator[dict[int, EncodedPrompt]]:
         """The prompts of each batch by their place among the requests; a bad request's result is its error."""
@@ -114,7 +114,7 @@ def load_engine(
         config: the model.
         engine: how it runs.
         base_dir: folder that relative paths start from.
-        warn: see `PromptCache`.
+        warn: see `KeptPrompts`.
     """
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
     device = pick_device(engine.device)
@@ -131,12 +131,12 @@ def load_engine(
         model_name=source.name,
         model_digest=identity.answering(config),
         rows_per_batch=engine.rows_per_batch,
-        cache=lambda vlm: PromptCache(vlm, num_workers=num_workers, warn=warn),
+        prompts=lambda vlm: KeptPrompts(vlm, num_workers=num_workers, warn=warn),
     )
 
 
 def shared_engine(
-    vlm: Vlm, prompts: PromptCache, engine: HfEngineConfig, kept: KeptPrefix | None = None
+    vlm: Vlm, prompts: KeptPrompts, engine: HfEngineConfig, kept: KeptPrefix | None = None
 ) -> HfGeneration:
     """An engine over a model that someone else trains, with its encoded prompts, which it may keep for that."""
     return HfGeneration(
@@ -144,7 +144,7 @@ def shared_engine(
         model_name=vlm.source.name,
         model_digest=vlm.digest,
         rows_per_batch=engine.rows_per_batch,
-        cache=lambda _: prompts,
+        prompts=lambda _: prompts,
         kept=kept,
     )
 

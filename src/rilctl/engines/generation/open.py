@@ -10,7 +10,7 @@ from rilctl.engines.generation.base import GenerationEngine, RolloutEngine
 from rilctl.engines.generation.hf import load_engine, shared_engine
 from rilctl.engines.generation.vllm.open import open_vllm, open_vllm_rollouts
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.prefix import KeptPrefix
 
 
@@ -38,7 +38,7 @@ def open_generation(
 
 def open_rollouts(
     policy: Vlm,
-    prompts: PromptCache,
+    prompts: KeptPrompts,
     engine: GenerationEngineConfig,
     base_dir: Path,
     *,

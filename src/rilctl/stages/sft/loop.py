@@ -19,8 +19,8 @@ from rilctl.errors import DataError, RowError
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_loss
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import collate_responses, encode_response
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
@@ -53,7 +53,7 @@ class Trainer:
     rows: Sequence[SftRow]
     validation: Sequence[SftRow]
     budget_tokens: int | None
-    prompts: PromptCache
+    prompts: KeptPrompts
     ranks: Ranks
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.loaded.identity import changed
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
@@ -32,7 +32,7 @@ def open_learner(
     *,
     adapter: str,
     seed: int,
-) -> tuple[Vlm, PromptCache]:
+) -> tuple[Vlm, KeptPrompts]:
     """The one model that `sft` or `pretrain-disc` trains, on its device, and its encoded prompts. Collective.
 
     Args:
@@ -64,10 +64,10 @@ def open_learner(
     return vlm, open_prompts(context, vlm, engine)
 
 
-def open_prompts(context: StageContext, vlm: Vlm, engine: TrainingEngineConfig) -> PromptCache:
+def open_prompts(context: StageContext, vlm: Vlm, engine: TrainingEngineConfig) -> KeptPrompts:
     """The encoded prompts of a model that trains."""
     num_workers = pick_num_workers(engine.num_workers, vlm.device)
-    return PromptCache(vlm, num_workers=num_workers, warn=context.reporter.warn)
+    return KeptPrompts(vlm, num_workers=num_workers, warn=context.reporter.warn)
 
 
 def open_optimizer(

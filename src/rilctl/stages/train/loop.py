@@ -19,7 +19,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import DataError, RowError
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm, save_vlm
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.reporting.registry import shown
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord
@@ -73,7 +73,7 @@ class Loop:
     generation: RolloutEngine
     asker: RolloutAsker
     ranks: Ranks
-    prompts: PromptCache
+    prompts: KeptPrompts
     teachers: TeacherRows | None
     samples: Sequence[Sample]
     state: TrainState = field(default_factory=TrainState)

@@ -21,7 +21,7 @@ def test_the_contract(family, check, load):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_prompt_s_cache_may_be_shared_or_copied(family, load):
+def test_a_prompt_s_keys_and_values_may_be_shared_or_copied(family, load):
     vlm = load(family)
     prompts = two_prompts(vlm)
     seeds = [list(range(40)), list(range(40, 60))]

@@ -50,7 +50,7 @@ def stand_in(vlm: Vlm, *, sees_pictures: bool) -> Any:
 
 
 def in_turn(vlm: Vlm, way: str) -> Iterator[list[tuple[bool, list[str]]]]:
-    """Every share; where nothing is computed again, first from the prompt's cache, then as one sequence."""
+    """Every share; where nothing is computed again, first from the prompt's keys and values, then as one sequence."""
     if way == "checkpointing":
         enable_checkpointing(vlm)
         yield from SHARES.values()

@@ -29,7 +29,7 @@ from rilctl.models.loaded.source import find_model
 from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
 from rilctl.models.loaded.weights import export_untied, file_checksums
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 VllmConfig = VllmEngineConfig | VllmServerEngineConfig
 
@@ -59,7 +59,7 @@ def open_vllm(
     def reader() -> Reader:
         identity.refuse_other_texts(source)  # the call cache would keep its answers as this one's
         encoder = Encoder(load_processor(source.path, source.family), source)
-        return _reader(encoder, PromptCache(encoder, warn=warn), engine)
+        return _reader(encoder, KeptPrompts(encoder, warn=warn), engine)
 
     if isinstance(engine, VllmServerEngineConfig):
         return ServedModel(
@@ -82,7 +82,7 @@ def open_vllm(
 
 def open_vllm_rollouts(
     policy: Vlm,
-    prompts: PromptCache,
+    prompts: KeptPrompts,
     engine: VllmConfig,
     base_dir: Path,
     *,
@@ -149,7 +149,7 @@ def _server_start(
     return start
 
 
-def _reader(encoder: Encoder, prompts: PromptCache, engine: VllmConfig) -> Reader:
+def _reader(encoder: Encoder, prompts: KeptPrompts, engine: VllmConfig) -> Reader:
     from transformers import AutoConfig, GenerationConfig
 
     path = encoder.source.path

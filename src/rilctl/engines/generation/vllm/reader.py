@@ -11,8 +11,8 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.vllm.backend import Ask, Generated
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
-from rilctl.models.prompts.cache import PromptCache
 from rilctl.models.prompts.encode import chat_text, decode_response
+from rilctl.models.prompts.kept import KeptPrompts
 
 _NO_LOGPROB = -9999.0
 """What vLLM's server says instead of minus infinity and NaN."""
@@ -31,7 +31,7 @@ class Reader:
     """
 
     encoder: Encoder
-    prompts: PromptCache
+    prompts: KeptPrompts
     stop_ids: tuple[int, ...]
     banned_ids: tuple[int, ...]
     max_images: int | None

@@ -12,7 +12,7 @@ from rilctl.models.prompts.ahead import PromptKey, PromptsAhead
 from rilctl.models.prompts.encode import encode_prompt
 
 
-class PromptCache:
+class KeptPrompts:
     """Encoded prompts: a picture that is used again soon isn't processed again.
 
     Kept are prompts that somebody holds, prompts that are expected, and of others the most recent `max_bytes`.
@@ -42,7 +42,7 @@ class PromptCache:
         if num_workers:
             self._ahead = PromptsAhead(encoder.source, num_workers, max_bytes=max_bytes, warn=warn)
 
-    def __enter__(self) -> "PromptCache":
+    def __enter__(self) -> "KeptPrompts":
         return self
 
     def __exit__(self, *_: object) -> None:

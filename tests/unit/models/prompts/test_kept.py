@@ -16,7 +16,7 @@ from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.ahead import PromptsAhead
-from rilctl.models.prompts.cache import PromptCache
+from rilctl.models.prompts.kept import KeptPrompts
 
 from ..conftest import LoadVlm
 
@@ -71,9 +71,9 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def wait_until_done(cache: PromptCache) -> None:
-    assert cache._ahead is not None
-    wait_for(lambda: all(future.done() for future in cache._ahead._begun.values()))
+def wait_until_done(prompts: KeptPrompts) -> None:
+    assert prompts._ahead is not None
+    wait_for(lambda: all(future.done() for future in prompts._ahead._begun.values()))
 
 
 @pytest.fixture
@@ -93,16 +93,16 @@ def vlm(load: LoadVlm) -> Vlm:
 def test_workers_give_the_same_tensors(vlm: Vlm, tmp_path: Path, encoded_here: list[str]) -> None:
     pictures = refs(tmp_path)
     requests = [*((f"what is {place}?", (ref,)) for place, ref in enumerate(pictures)), ("both?", tuple(pictures[2:4]))]
-    plain = PromptCache(vlm)
+    plain = KeptPrompts(vlm)
     here = [plain.get(*request) for request in requests]
     encoded_here.clear()
     before = children()
-    with PromptCache(vlm, num_workers=1) as cache:
-        cache.expect([*requests, ("no picture", ())])
+    with KeptPrompts(vlm, num_workers=1) as prompts:
+        prompts.expect([*requests, ("no picture", ())])
         assert len(children() - before) == 1
         for request, prompt in zip(requests, here, strict=True):
-            wait_until_done(cache)
-            assert same(cache.get(*request), prompt)
+            wait_until_done(prompts)
+            assert same(prompts.get(*request), prompt)
     assert encoded_here == []
     assert children() == before
 
@@ -115,14 +115,14 @@ def test_a_bad_picture_is_the_same_error_through_a_worker(vlm: Vlm) -> None:
         raise RowError("image-invalid", "row 8, image 1: damaged base64")
 
     requests = [("what?", (cut,)), ("<|im_end|> what?", (ImageRef(whole, "good"),))]
-    plain, errors = PromptCache(vlm), []
-    with PromptCache(vlm, num_workers=1) as ahead:
+    plain, errors = KeptPrompts(vlm), []
+    with KeptPrompts(vlm, num_workers=1) as ahead:
         ahead.expect([*requests, ("lost?", (ImageRef(lost, "lost"),)), ("gone?", (ImageRef(Path("gone"), "gone"),))])
         wait_until_done(ahead)
-        for cache in (plain, ahead):
+        for prompts in (plain, ahead):
             for request in requests:
                 with pytest.raises(RowError) as caught:
-                    cache.get(*request)
+                    prompts.get(*request)
                 errors.append((caught.value.reason, caught.value.message, str(caught.value)))
     assert errors[:2] == errors[2:]
     assert [error[0] for error in errors[:2]] == ["image-truncated", "special-token"]
@@ -136,67 +136,67 @@ def test_a_picture_that_is_replaced_before_it_is_decoded_is_shown_to_nobody(
     file = tmp_path / "file.png"
     file.write_bytes(encoded(1))
     ref = ImageRef(file, "row 7, image 1")
-    with PromptCache(vlm, num_workers=num_workers) as cache:
-        kept = cache.get("kept?", (ref,))
+    with KeptPrompts(vlm, num_workers=num_workers) as prompts:
+        kept = prompts.get("kept?", (ref,))
         file.write_bytes(encoded(2))
-        cache.expect([("new?", (ref,))])
+        prompts.expect([("new?", (ref,))])
         if num_workers:
-            wait_until_done(cache)
+            wait_until_done(prompts)
         with pytest.raises(RowError, match="row 7, image 1: replaced") as caught:
-            cache.get("new?", (ref,))
+            prompts.get("new?", (ref,))
         assert caught.value.reason == "image-changed"
-        assert cache.get("kept?", (ref,)) is kept  # made of the picture that the digest names
+        assert prompts.get("kept?", (ref,)) is kept  # made of the picture that the digest names
 
 
 @pytest.mark.parametrize("when", ["while it starts", "at work"])
 def test_a_killed_worker_is_no_loss(when: str, vlm: Vlm, tmp_path: Path) -> None:
     warnings: list[str] = []
     before, pictures = children(), refs(tmp_path)
-    with PromptCache(vlm, num_workers=2, warn=warnings.append) as cache:
-        cache.expect([("first?", (ref,)) for ref in pictures])
+    with KeptPrompts(vlm, num_workers=2, warn=warnings.append) as prompts:
+        prompts.expect([("first?", (ref,)) for ref in pictures])
         wait_for(lambda: len(children() - before) == 2)
-        prompts = [cache.get("first?", (ref,)) for ref in pictures[:1] if when == "at work"]
+        got = [prompts.get("first?", (ref,)) for ref in pictures[:1] if when == "at work"]
         os.kill(min(children() - before), signal.SIGKILL)
-        prompts += [cache.get("first?", (ref,)) for ref in pictures[len(prompts) :]]
-        cache.expect([("second?", (ref,)) for ref in pictures])
-        wait_until_done(cache)
-        prompts += [cache.get("second?", (ref,)) for ref in pictures]
+        got += [prompts.get("first?", (ref,)) for ref in pictures[len(got) :]]
+        prompts.expect([("second?", (ref,)) for ref in pictures])
+        wait_until_done(prompts)
+        got += [prompts.get("second?", (ref,)) for ref in pictures]
         assert children() == before
-    plain = PromptCache(vlm)
+    plain = KeptPrompts(vlm)
     expected = [plain.get(question, (ref,)) for question in ("first?", "second?") for ref in pictures]
-    assert all(same(a, b) for a, b in zip(prompts, expected, strict=True))
+    assert all(same(a, b) for a, b in zip(got, expected, strict=True))
     assert len(warnings) == 1 and "going on alone" in warnings[0]
 
 
 def test_workers_leave_ctrl_c_to_this_process(vlm: Vlm, tmp_path: Path) -> None:
     before, pictures = children(), refs(tmp_path)
-    with PromptCache(vlm, num_workers=1) as cache:
-        cache.expect([("what?", (ref,)) for ref in pictures[:2]])
+    with KeptPrompts(vlm, num_workers=1) as prompts:
+        prompts.expect([("what?", (ref,)) for ref in pictures[:2]])
         wait_for(lambda: len(children() - before) == 1)
         (worker,) = children() - before
         os.kill(worker, signal.SIGINT)  # while it starts
-        wait_until_done(cache)
+        wait_until_done(prompts)
         os.kill(worker, signal.SIGINT)
-        cache.expect([("what?", (ref,)) for ref in pictures[2:]])
+        prompts.expect([("what?", (ref,)) for ref in pictures[2:]])
         for ref in pictures:
-            cache.get("what?", (ref,))
+            prompts.get("what?", (ref,))
         assert children() - before == {worker}
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
 
 
 def test_what_is_held_or_expected_is_not_made_again(vlm: Vlm, encoded_here: list[str]) -> None:
     one, two, three = (ImageRef(encoded(number), str(number)) for number in (1, 2, 3))
-    cache = PromptCache(vlm, max_bytes=1)
-    held = cache.get("?", (one,))
-    cache.get("?", (two,))
-    assert cache.get("?", (one,)) is held
-    cache.expect([("?", (one,))])
+    prompts = KeptPrompts(vlm, max_bytes=1)
+    held = prompts.get("?", (one,))
+    prompts.get("?", (two,))
+    assert prompts.get("?", (one,)) is held
+    prompts.expect([("?", (one,))])
     del held
-    cache.get("?", (three,))
-    cache.get("?", (one,))
+    prompts.get("?", (three,))
+    prompts.get("?", (one,))
     assert encoded_here == ["1", "2", "3"]
-    cache.get("?", (two,))
-    cache.get("?", (one,))
+    prompts.get("?", (two,))
+    prompts.get("?", (one,))
     assert encoded_here == ["1", "2", "3", "2", "1"]
 
 
@@ -209,18 +209,18 @@ def test_no_more_is_begun_than_there_is_room_for(vlm: Vlm, monkeypatch: pytest.M
         begun.append(question)
         future: Future = Future()
         future.set_running_or_notify_cancel()
-        future.set_result(PromptCache(vlm).get(question, images))
+        future.set_result(KeptPrompts(vlm).get(question, images))
         return future
 
     monkeypatch.setattr(PromptsAhead, "_submit", submit)
     ref = ImageRef(encoded(1), "picture")
     names = [f"what is {number:02}?" for number in range(20)]
-    size = PromptCache(vlm).get(names[0], (ref,)).num_bytes
-    cache = PromptCache(vlm, num_workers=1, max_bytes=5 * size)
-    cache.expect([(name, (ref,)) for name in names])
+    size = KeptPrompts(vlm).get(names[0], (ref,)).num_bytes
+    prompts = KeptPrompts(vlm, num_workers=1, max_bytes=5 * size)
+    prompts.expect([(name, (ref,)) for name in names])
     assert begun == names[:2]
-    cache.get(names[0], (ref,))
+    prompts.get(names[0], (ref,))
     assert begun == names[:3]
     for number, name in enumerate(names[1:], start=1):
-        cache.get(name, (ref,))
+        prompts.get(name, (ref,))
         assert begun == names[: min(number + 1 + 5, 20)]

@@ -44,6 +44,11 @@ class EvalConfig(StrictModel):
     engine: GenerationEngineConfig = HfEngineConfig(rows_per_batch=64)
     """What generates."""
 
+    @property
+    def asks_a_part(self) -> bool:
+        """Whether questions of the suite are left out, so that its mean is another number than the suite's."""
+        return self.limit is not None or bool(self.tasks)
+
     @model_validator(mode="after")
     def _named_there(self) -> "EvalConfig":
         if self.endpoint is not None and self.student is None:

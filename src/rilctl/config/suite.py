@@ -84,6 +84,11 @@ class Benchmark(StrictModel):
         configs = self.configs or (None,)
         return tuple(DataNeed(self.dataset, config, self.split, self.revision) for config in configs)
 
+    def most_questions(self, limit: int | None) -> int | None:
+        """How many are asked at most where each task's first so many are; None: nobody knows."""
+        limited = None if limit is None else limit * len(self.tasks)
+        return min((num for num in (self.num_questions, limited) if num is not None), default=None)
+
     def describe(self) -> str:
         """One line for a plan."""
         tasks = self.tasks if len(self.tasks) <= 4 else (*self.tasks[:2], f"and {len(self.tasks) - 2} more")

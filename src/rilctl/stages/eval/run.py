@@ -26,7 +26,7 @@ from rilctl.stages.eval.judging import open_judge_calls
 from rilctl.stages.eval.reference import read_reference
 from rilctl.stages.eval.scores import suite_scores
 from rilctl.stages.eval.settings import describe_settings, image_size
-from rilctl.stages.eval.shards import answer_shard
+from rilctl.stages.eval.shards import answer_shard, find_shard
 from rilctl.stages.eval.subject import chosen, eval_config, find_evaluated
 from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -48,8 +48,10 @@ def run(context: StageContext) -> StageResult:
         }
         for benchmark in suite.benchmarks:
             settings |= evaluation.settings(benchmark, limit=config.limit)
-        if config.shard is not None:
-            return answer_shard(context, config, suite, evaluation, partial(_asking, context, config, student), entry)
+        shard = find_shard(config)
+        if shard is not None:
+            asking = partial(_asking, context, config, student)
+            return answer_shard(context, config, shard, suite, evaluation, asking, entry)
         with _open(context, config, found, student, entry, settings) as this_run:
             done = this_run.finished()
             if done is not None:
@@ -99,8 +101,7 @@ def _write(
     settings: dict[str, str],
 ) -> StageResult:
     """Both artifacts, and the table."""
-    is_part = config.limit is not None or bool(config.tasks)
-    scores = suite_scores(suite.benchmarks, results, config.confidence, is_part=is_part)
+    scores = suite_scores(suite.benchmarks, results, config.confidence, is_part=config.asks_a_part)
     metrics = to_metrics(scores)
     rejected = [row for result in results for row in result.rejected]
     responses = this_run.writer("responses", role="responses")
@@ -133,7 +134,7 @@ def _show(
 ) -> None:
     """The table, the reference beside it, and what changes scores under it."""
     names = [benchmark.name for benchmark in suite.benchmarks]
-    scores = from_metrics(metrics, names, is_part=config.limit is not None or bool(config.tasks))
+    scores = from_metrics(metrics, names, is_part=config.asks_a_part)
     reference = None
     if config.reference is not None:
         scored_with: dict[str, Any] = {**settings}

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -19,9 +21,32 @@ from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
 
 
+@dataclass(frozen=True)
+class Shard:
+    """Every `num`-th question of each task, from the `index`-th on."""
+
+    index: int
+    num: int
+
+    @property
+    def part(self) -> slice:
+        """Of a task's questions, its own."""
+        return slice(self.index, None, self.num)
+
+    def folder(self, out: Path) -> Path:
+        """Where its answers are written: beside the verb's own output."""
+        return out.with_name(f"{out.name}-shard-{self.index}-of-{self.num}")
+
+
+def find_shard(config: EvalConfig) -> Shard | None:
+    """The shard that the recipe names."""
+    return Shard(*map(int, config.shard.split("/"))) if config.shard is not None else None
+
+
 def answer_shard(
     context: StageContext,
     config: EvalConfig,
+    shard: Shard,
     suite: Suite,
     evaluation: EvaluationEngine,
     asking: Callable[[], AbstractContextManager[GenerationEngine]],
@@ -31,18 +56,17 @@ def answer_shard(
 
     Args:
         context: the stage's surroundings.
-        config: the `[eval]` table, with a shard.
+        config: the `[eval]` table.
+        shard: its shard.
         suite: what is asked.
         evaluation: knows the questions.
         asking: opens the student behind the call cache.
         student: its lineage.
     """
-    index, num_shards = map(int, (config.shard or "0/1").split("/"))
     semantic: dict[str, JsonValue] = {"eval": semantic_config(config), "shard": config.shard}
-    out = context.out.with_name(f"{context.out.name}-shard-{index}-of-{num_shards}")
     resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
     with open_run(
-        out,
+        shard.folder(context.out),
         verb="eval",
         config=resolved,
         semantic=semantic,
@@ -58,7 +82,7 @@ def answer_shard(
         with asking() as generation:
             for benchmark in suite.benchmarks:
                 for asked in evaluation.questions(benchmark, limit=config.limit, seed=config.seed):
-                    requests = asked.requests[index::num_shards]
+                    requests = asked.requests[shard.part]
                     answers = list(zip(requests, generation.generate(requests, asked.sampling), strict=True))
                     context.reporter.end()
                     writer.write_rows(student_record(r, "", a[0]) for r, a in answers if not isinstance(a, RowError))

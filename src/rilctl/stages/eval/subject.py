@@ -7,6 +7,7 @@ from rilctl.artifacts.read import resolve
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.suite import FoundSuite, Suite, select
+from rilctl.planning.plan import Fact
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, find_student
@@ -41,13 +42,15 @@ def _last_trained(context: StageContext) -> TrainingVerb | None:
     return next((verb for verb in verbs if (context.upstream(verb) / RUN).exists()), None)
 
 
-def planned_student(context: StageContext, config: EvalConfig) -> str:
+def planned_student(context: StageContext, config: EvalConfig) -> Fact:
     """Which student `run` would take; nothing is downloaded to find out."""
     if config.student is not None:
-        return f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student
+        return Fact("student", f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student)
     if (verb := _last_trained(context)) is not None:
-        return f"{context.upstream(verb)} ({verb})"
+        return Fact("student", f"{context.upstream(verb)} ({verb})")
     recipe = context.recipe
+    base = recipe.student.model if recipe.student is not None else None
     if (verb := "train" if recipe.train is not None else "sft" if recipe.sft is not None else None) is not None:
-        return f"{context.upstream(verb)} ({verb}, not there yet)"
-    return context.recipe.student.model if context.recipe.student is not None else "none is named yet"
+        alone = f"until then `eval` takes {base}" if recipe.sft is None and base is not None else ""
+        return Fact("student", f"{context.upstream(verb)} ({verb}, not there yet)", note=alone)
+    return Fact("student", base or "none is named yet")

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import ArtifactError, DataError, InterruptedByUser, RowError, UsageError
-from rilctl.planning.plan import plan_object
+from rilctl.planning.plan import Section, plan_object
 from rilctl.quickstart.world import make_rows
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.manifest import ArtifactKind
@@ -134,9 +135,13 @@ def test_shards_fill_the_call_cache_and_the_whole_finds_it_full(
     tmp_path: Path, model: Path, engine: ScriptedGeneration
 ) -> None:
     for shard in ("0/3", "1/3", "2/3"):
+        plan = planned(context(tmp_path, model, shard=shard))
+        before = len(engine.asked)
         result = eval_stage.run(context(tmp_path, model, shard=shard))
         assert list(result.outputs) == ["responses"]
         assert Path(result.outputs["responses"].path).parent.name == f"out-shard-{shard[0]}-of-3"
+        assert plan["output"]["directory"] == str(Path(result.outputs["responses"].path).parent)
+        assert plan["questions"]["Digits"] == len(engine.asked) - before == (14 if shard == "0/3" else 13)
     assert eval_stage.run(context(tmp_path, model, shard="2/3")).up_to_date
     assert len({request.sample_id for request in engine.asked}) == len(engine.asked) == 40
     assert eval_stage.run(context(tmp_path, model)).outputs["evaluation"].rows == 40
@@ -171,7 +176,7 @@ def test_a_question_that_cannot_be_asked_is_rejected(
 
 def test_a_real_model_answers_through_the_same_code(tmp_path: Path, model: Path) -> None:
     result = eval_stage.run(context(tmp_path, model, limit=4))
-    assert result.outputs["evaluation"].rows == 4
+    assert result.outputs["evaluation"].rows == 4 == planned(context(tmp_path, model, limit=4))["questions"]["Digits"]
     assert eval_stage.run(context(tmp_path, model, limit=4)).up_to_date
 
 
@@ -185,6 +190,13 @@ def test_the_most_trained_student_of_the_recipe_is_taken(
 ) -> None:
     tables: dict[str, object] = {"student": {"model": str(model)}}
     assert planned(context(tmp_path, None, tables=tables))["work"]["student"] == str(model)
+    (work, *_) = plan(context(tmp_path, None, tables=tables | {"train": {}})).sections
+    assert isinstance(work, Section)
+    assert "train, not there yet" in str(work.facts[0].value)
+    assert work.facts[0].note == f"until then `eval` takes {model}"
+    eval_stage.run(replace(context(tmp_path, None, tables=tables | {"train": {}}), out=tmp_path / "untrained"))
+    student = read_manifest(tmp_path / "untrained" / "evaluation").inputs[0]
+    assert student.name == str(model)
     for verb, seed in (("sft", 1), ("train", 2)):
         write_student(tmp_path / "runs" / "demo" / verb, seed)
         assert f"({verb})" in planned(context(tmp_path, None, tables=tables))["work"]["student"]
@@ -209,6 +221,10 @@ def test_a_plan_of_14bench_lists_the_papers_benchmarks_without_a_student_or_extr
         "BLINK", "SEED-Bench", "SEED-Bench-2-Plus", "RealWorldQA",
     ]  # fmt: skip
     assert list(plan["questions"]) == [name.replace("-", "_") for name in names]
+    known = {name: num for name, num in plan["questions"].items() if num is not None}
+    limited = planned(context(tmp_path, None, suite="14bench", limit=10))["questions"]
+    assert limited["AI2D"] == 10 and limited["BLINK"] == 14 * 10  # of each task
+    assert all(limited[name] <= num for name, num in known.items())
     assert "rilctl[eval]" in plan["work"]["needs"]
     assert list(tmp_path.iterdir()) == []
 

@@ -120,11 +120,22 @@ def test_a_missing_key_ends_it_before_anything_is_asked(workspace: Path, named: 
     assert not endpoint.calls
 
 
-def test_a_key_in_the_recipe_is_refused_and_not_repeated(workspace: Path) -> None:
-    recipe(workspace, f"http://user:{KEY}@localhost/v1")
+@pytest.mark.parametrize(
+    ("url", "fields", "key"),
+    [
+        (f"http://user:{KEY}@localhost/v1", {}, "url"),
+        ("http://localhost/v1", {"key_env": KEY}, "key_env"),
+        ("http://localhost/v1", {"key_env": KEY.replace("-", "_")}, "key_env"),
+    ],
+)
+def test_a_key_in_the_recipe_is_refused_and_not_repeated(
+    workspace: Path, url: str, fields: dict[str, Any], key: str
+) -> None:
+    recipe(workspace, url, **fields)
     outcome = call(workspace, "cache-teacher", "recipe.toml")
-    outcome.refused(2, "teachers.gpt.endpoint.url", "never written here")
-    assert KEY not in outcome.stderr
+    outcome.refused(2, f"teachers.gpt.endpoint.{key}", "never written here")
+    assert KEY[-12:] not in outcome.stderr
+    assert not (workspace / "runs").exists()
 
 
 @pytest.mark.parametrize(
@@ -182,6 +193,27 @@ def test_a_question_without_an_answer_is_recorded_with_its_reason_and_the_others
     (rejected,) = read_rejected(workspace / OUT)
     assert (rejected.sample_id, rejected.source, rejected.reason) == ("q4", "gpt", reason)
     assert len(rows(workspace)) == 22
+
+
+def test_after_an_outage_one_flag_asks_what_was_rejected_again(workspace: Path) -> None:
+    down = lambda asked: failure(400) if asked.text < "what is 2" else sums(asked)  # noqa: E731
+    with ScriptedEndpoint(down) as endpoint:
+        recipe(workspace, endpoint.url)
+        assert "`--retry-rejected` asks them again" in call(workspace, "cache-teacher", "recipe.toml").stderr
+        assert len(rows(workspace)) == 16
+        endpoint.script = sums
+        outcome = call(workspace, "cache-teacher", "recipe.toml")
+        assert "up to date" in outcome.stderr and "`--retry-rejected` asks them again" in outcome.stderr
+        judged = call(workspace, "judge", "recipe.toml")
+        judged.refused(5, "4 of 12 questions have a rejected row", "cache-teacher.max_rejected_share")
+
+        num_before = len(endpoint.calls)
+        again = call(workspace, "cache-teacher", "recipe.toml", "--retry-rejected")
+        assert again.code == 0, again.stderr
+        assert len(endpoint.calls) - num_before == 8
+        assert len(rows(workspace)) == 24 and not read_rejected(workspace / OUT)
+        assert "up to date" in call(workspace, "cache-teacher", "recipe.toml", "--retry-rejected").stderr
+    assert call(workspace, "artifacts", "verify", OUT).code == 0
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])

@@ -99,6 +99,18 @@ class Run:
             raise self._gone(self.path / lost[0])
         return found
 
+    def reopen(self) -> None:
+        """Make a finished run that lacks rows unfinished, so that what was rejected is asked again.
+
+        What it has stays until the same run is complete again; before that, it is partial to whoever reads it.
+        """
+        done = self.finished() or {}
+        manifests = {Path(summary.path): read_manifest(Path(summary.path)) for summary in done.values()}
+        if not any(manifest.lacks_rows for manifest in manifests.values()):
+            return
+        for path, manifest in manifests.items():
+            write_atomic(path / MANIFEST, sealed_json(manifest.model_copy(update={"status": "partial"})))
+
     def refuse_mixture(self, *, resumes: bool) -> None:
         """Refuse to make a part of the artifacts anew beside parts of an earlier start.
 
@@ -178,6 +190,7 @@ def open_run(
     roles: Mapping[str, ArtifactKind],
     optional: Set[str] = frozenset(),
     waiting: Waiting | None = None,
+    retry_rejected: bool = False,
 ) -> Iterator[Run]:
     """Be the one writer of an output directory; the same call again goes on with the same run.
 
@@ -192,6 +205,7 @@ def open_run(
         roles: see `Run`.
         optional: see `Run`.
         waiting: see `writer_lock`.
+        retry_rejected: see `Run.reopen`.
 
     Raises:
         LockedError: another process is writing there.
@@ -227,6 +241,8 @@ def open_run(
         if not _is_pinned(out, wanted):
             write_atomic(out / RUN, sealed_json(wanted))
         _recover_all(out)
+        if retry_rejected:
+            run.reopen()
         if run.finished() is not None:
             run.clear_resume()  # left behind by a kill after the last manifest
         yield run

@@ -25,5 +25,8 @@ Gpus = Annotated[
 HostFile = Annotated[
     Path | None, typer.Option("--hostfile", metavar="FILE", help="Train on several hosts: lines of `host slots=N`.")
 ]
+RetryRejected = Annotated[
+    bool, typer.Option("--retry-rejected", help="If all is done but for rejected rows, ask those again.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 """Read from the arguments by `cli.app`, which also serves errors that come before any command runs."""

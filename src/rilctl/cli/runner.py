@@ -32,6 +32,8 @@ from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})
 """Verbs that several processes can do together."""
+RETRIED = frozenset({"cache-teacher", "judge", "eval"})
+"""Verbs that ask somebody, who may have had an outage."""
 REJECTED_EXIT_CODE = 3
 """The work is done, and some rows could not be used."""
 
@@ -47,6 +49,7 @@ def run_verb(
     dry_run: bool,
     gpus: int | None = None,
     hostfile: Path | None = None,
+    retry_rejected: bool = False,
 ) -> int:
     """Run or plan one verb and write its result to stdout; with `gpus` or `hostfile`, on several processes.
 
@@ -71,7 +74,8 @@ def run_verb(
     # The stage's imports may print as well.
     with stage_surroundings() as (reporter, stop):
         stage = load_stage(verb)
-        context = replace(context_maker(paths, recipe, reporter, stop, out=out)(verb), world=world, leave=fail_now)
+        plain = context_maker(paths, recipe, reporter, stop, out=out)(verb)
+        context = replace(plain, world=world, leave=fail_now, retry_rejected=retry_rejected)
         if dry_run:
             plan = stage.plan(context)
         else:
@@ -159,7 +163,8 @@ def show_summary(verb: str, result: StageResult, seconds: float | None = None) -
         output.say(f"  {role}: {artifact.path}")
     if result.num_rejected:
         rows = "1 row was" if result.num_rejected == 1 else f"{result.num_rejected} rows were"
-        output.warn(f"{rows} rejected; each is in rejected.jsonl with its reason")
+        again = "; `--retry-rejected` asks them again" if verb in RETRIED else ""
+        output.warn(f"{rows} rejected; each is in rejected.jsonl with its reason{again}")
 
 
 def result_object(verb: str, result: StageResult, seconds: float | None = None) -> dict[str, Any]:

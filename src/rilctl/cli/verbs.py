@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes
+from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes, RetryRejected
 from rilctl.config.algorithms import AlgorithmName
 from rilctl.errors import UsageError
 
@@ -38,6 +38,7 @@ def cache_teacher(
     overrides: Overrides = None,
     out: Out = None,
     as_json: Json = False,
+    retry_rejected: RetryRejected = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
@@ -54,7 +55,7 @@ def cache_teacher(
         "cache-teacher.write_batch": None if write_batch is None else str(write_batch),
         "cache-teacher.read_batches": [str(path) for path in read_batches] if read_batches else None,
     }
-    _run("cache-teacher", recipes, overrides, flags, out, as_json, dry_run)
+    _run("cache-teacher", recipes, overrides, flags, out, as_json, dry_run, retry_rejected=retry_rejected)
 
 
 def judge(
@@ -69,6 +70,7 @@ def judge(
     overrides: Overrides = None,
     out: Out = None,
     as_json: Json = False,
+    retry_rejected: RetryRejected = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
@@ -86,7 +88,7 @@ def judge(
         show_comparison(*compare, as_json=as_json)
         return
     source, recipes = _split_inputs(inputs, "SOURCE")
-    _run("judge", recipes, overrides, {"judge.source": source}, out, as_json, dry_run)
+    _run("judge", recipes, overrides, {"judge.source": source}, out, as_json, dry_run, retry_rejected=retry_rejected)
 
 
 def sft(
@@ -178,6 +180,7 @@ def evaluate(
     overrides: Overrides = None,
     out: Out = None,
     as_json: Json = False,
+    retry_rejected: RetryRejected = False,
     dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
@@ -200,7 +203,7 @@ def evaluate(
 
         show_datasets(recipes, overrides, flags, as_json=as_json)
         return
-    _run("eval", recipes, overrides, flags, out, as_json, dry_run)
+    _run("eval", recipes, overrides, flags, out, as_json, dry_run, retry_rejected=retry_rejected)
 
 
 def _run(
@@ -213,6 +216,8 @@ def _run(
     dry_run: bool,
     gpus: int | None = None,
     hostfile: Path | None = None,
+    *,
+    retry_rejected: bool = False,
 ) -> None:
     # Late: pydantic and the recipe's models take longer to import than `--help` may.
     from rilctl.cli.runner import run_verb
@@ -227,6 +232,7 @@ def _run(
         dry_run=dry_run,
         gpus=gpus,
         hostfile=hostfile,
+        retry_rejected=retry_rejected,
     )
     raise typer.Exit(code)
 

@@ -1,5 +1,6 @@
 """`endpoint = { … }`: a model that answers over HTTP, in the form of OpenAI's chat completions."""
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -7,6 +8,10 @@ from pydantic import Field, field_validator, model_validator
 
 from rilctl.config.fields import EXECUTION, Address, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from rilctl.schemas.base import StrictModel
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_KEY = re.compile(r"[\w-]{20,}(\.[\w-]{10,})*")
+"""What keys look like, the three parts of a token included; nobody names a file so."""
 
 
 class EndpointConfig(StrictModel):
@@ -53,6 +58,23 @@ class EndpointConfig(StrictModel):
         if url.endswith("/chat/completions"):
             raise ValueError("expected the base address; `/chat/completions` is added")
         return url
+
+    @field_validator("key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and not _VARIABLE.fullmatch(name):  # not repeated: it may be the key
+            raise ValueError(
+                "expected the name of an environment variable, in capitals such as `OPENAI_API_KEY`; "
+                "the key itself is never written here"
+            )
+        return name
+
+    @field_validator("key_file")
+    @classmethod
+    def _names_a_file(cls, path: str | None) -> str | None:
+        if path is not None and _KEY.fullmatch(path) and any(character.isdigit() for character in path):
+            raise ValueError("expected the path of a file; this looks like a key itself (write `./…` if it is a path)")
+        return path
 
     @model_validator(mode="after")
     def _one_key(self) -> "EndpointConfig":

@@ -99,6 +99,11 @@ class Manifest(StrictModel):
     file_digest: str | None = None
     """sha256 of this file with these 64 digits left out; absent in version 1."""
 
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether rows were rejected, or a judge gave no verdict on some."""
+        return self.num_rejected > 0 or self.metrics.get("num_no_verdict", 0) > 0
+
 
 class ArtifactSummary(StrictModel):
     """What a verb's `--json` says of each output."""

@@ -1,6 +1,7 @@
 """`open_run` pins a directory to one run and never touches what is not ours."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rilctl.artifacts.runs import open_run
 from rilctl.errors import ArtifactError, LockedError, UsageError
 from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import RejectedRecord
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -193,3 +195,34 @@ def test_a_run_may_lack_an_optional_role_but_not_lose_it(start, make_rows):
     shutil.rmtree(other / "maybe")
     with pytest.raises(ArtifactError, match="maybe` is gone"):
         start(other, roles=roles, optional={"maybe"}).__enter__()
+
+
+@pytest.fixture
+def lacking(start, make_rows):
+    """A finished run of two artifacts, one of which lacks a row."""
+    with start(roles={"asked": "teacher-cache", "more": "teacher-cache"}) as run:
+        for role, rejected in (
+            ("asked", [RejectedRecord(sample_id="q9", source="x", reason="r", message="m")]),
+            ("more", []),
+        ):
+            writer = run.writer("teacher-cache", role)
+            writer.write_rows(make_rows(5))
+            writer.write_rejected(rejected)
+            writer.commit()
+    return partial(start, roles={"asked": "teacher-cache", "more": "teacher-cache"})
+
+
+def test_a_run_that_lacks_rows_is_opened_again_and_stays_open_until_it_is_complete(lacking, make_rows):
+    with lacking(retry_rejected=True) as run:
+        assert run.finished() is None
+    with lacking() as run:  # as after a kill: without the flag
+        assert run.finished() is None
+        for role in ("asked", "more"):
+            writer = run.writer("teacher-cache", role)
+            writer.write_rows(make_rows(6))
+            writer.commit()
+    before = snapshot(run.path)
+    with lacking(retry_rejected=True) as run:
+        found = run.finished()
+    assert found is not None and {summary.rows for summary in found.values()} == {6}
+    assert snapshot(run.path) == before

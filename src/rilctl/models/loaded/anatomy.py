@@ -12,6 +12,7 @@ from torch import nn
 from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
+from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
 from rilctl.models.loaded.vlm import auto_class
 
 
@@ -88,12 +89,13 @@ def read_anatomy(path: Path, family: Family) -> Anatomy:
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(path)
+        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False)
         with torch.device("meta"):
             model = auto_class(family).from_config(config)
     except Exception as error:  # the library raises anything on a damaged configuration
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{path}/config.json describes no model: {reason}", hint="copy the model again") from error
+        hint = OWN_CODE_HINT if brings_code(path) else "copy the model again"
+        raise ModelError(f"{path}/config.json describes no model: {reason}", hint=hint) from error
     return _measure(model, family)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from rilctl.artifacts.model_files import read_texts
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
+from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
 from rilctl.models.loaded.source import ModelSource
 from rilctl.private.transformers import image_only
 from rilctl.private.uses import require
@@ -97,11 +98,17 @@ def load_processor(path: Path, family: Family) -> Any:
         raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
     try:
         if family.sees_pictures:
-            loaded: Any = image_only(_processor_class(path, family)).from_pretrained(path, backend="pil")
+            loaded: Any = image_only(_processor_class(path, family)).from_pretrained(
+                path, backend="pil", trust_remote_code=False
+            )
         else:
-            loaded = transformers.AutoTokenizer.from_pretrained(path)
+            loaded = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except Exception as error:  # on damaged files the library raises anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if brings_code(path):
+            raise ModelError(
+                f"{path} has no processor that can be loaded without its own code (`auto_map`)", hint=OWN_CODE_HINT
+            ) from error
         raise ModelError(
             f"{path} has no complete processor for the family {family.name}: {reason}",
             hint="a model directory needs tokenizer, processor and chat template files; copy them from the base model",

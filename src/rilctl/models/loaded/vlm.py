@@ -1,6 +1,5 @@
 """A vision-language model with all that belongs to it: weights, processor, identity."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -18,6 +17,7 @@ from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.identity import ModelIdentity, changed, identify
+from rilctl.models.loaded.loadable import check_head, check_json, not_loadable, refuse_quantized
 from rilctl.models.loaded.lora import adapter_parameters, merged_state_dict, use_adapter
 from rilctl.models.loaded.patch_embedding import multiply_patches
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder, load_processor
@@ -122,7 +122,8 @@ def load_vlm(
     require("torch")
     source = find_model(config.model, revision=config.revision, base_dir=base_dir)
     texts = read_texts(source.path)
-    _check_json(source, texts)
+    check_json(source, texts)
+    refuse_quantized(source, texts)
     processor = load_processor(source.path, source.family)
     dtype = DTYPES[config.dtype or default_dtype(config.model)]
     weights_dtype = torch.float32 if trainable else dtype
@@ -134,7 +135,7 @@ def load_vlm(
             parameter.data = parameter.data.to(weights_dtype)
     else:
         model = _load_weights(source, weights_dtype)
-    _check_head(model, source)
+    check_head(model, source)
     multiply_patches(model)
     identity = identify(config, source)
     if read_texts(source.path) != texts:
@@ -152,16 +153,6 @@ def save_vlm(vlm: Vlm, directory: Path) -> None:
         vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
         own = ("config.json", "generation_config.json")  # the library wrote these
         write_texts({name: text for name, text in vlm.texts.items() if name not in own}, directory)
-
-
-def _check_json(source: ModelSource, texts: Mapping[str, bytes]) -> None:
-    """The library goes on without a damaged generation_config.json, say. Raises `ModelError`."""
-    for name, text in texts.items():
-        try:
-            if name.endswith(".json"):
-                json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{source.path / name} is no valid JSON: {error}", hint="copy the model again") from error
 
 
 def auto_class(family: Family) -> Any:
@@ -198,11 +189,11 @@ def _from_configuration(source: ModelSource) -> Any:
     from transformers import AutoConfig, GenerationConfig
 
     try:
-        model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path))
+        model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path, trust_remote_code=False))
         if (source.path / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(source.path)
     except Exception as error:
-        raise _not_loadable(source, error) from error
+        raise not_loadable(source, error) from error
     return model
 
 
@@ -219,9 +210,10 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
             dtype=dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, by name
+            trust_remote_code=False,
         )
     except Exception as error:
-        raise _not_loadable(source, error) from error
+        raise not_loadable(source, error) from error
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys", "error_msgs"):
         keys = sorted(str(key[0] if isinstance(key, tuple) else key) for key in info.get(what) or ())
         if keys:
@@ -253,25 +245,3 @@ def _refuse_larger(source: ModelSource) -> None:
             f"{source.path / 'config.json'} describes {num_described:,} weights, the files hold {num_there:,}",
             hint="a model that doesn't load whole is never trained; copy or convert the weights again",
         )
-
-
-def _check_head(model: Any, source: ModelSource) -> None:
-    """Log-probabilities are computed from hidden states and the head's weights alone. Raises `ModelError`."""
-    config = model.config.get_text_config()
-    scales = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-    found = [name for name in scales if getattr(config, name, None) not in (None, 1, 1.0)]
-    if getattr(model.get_output_embeddings(), "bias", None) is not None:
-        found.append("a bias in the output embeddings")
-    if not hasattr(model, "model"):
-        found.append("no backbone named `model`")
-    if found:
-        hint = "use another model: its log-probabilities would be wrong"
-        raise ModelError(f"{source.path} has {', '.join(found)}, which isn't supported", hint=hint)
-
-
-def _not_loadable(source: ModelSource, error: Exception) -> ModelError:
-    """The library raises anything on a damaged configuration: TypeError, KeyError, classes of its own."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    is_too_large = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    hint = "take a smaller model or dtype, or more memory" if is_too_large else "copy the model again"
-    return ModelError(f"{source.path} can't be loaded: {' '.join(lines[:2])}", hint=hint)

@@ -66,7 +66,7 @@ def _from_files(name: str, revision: str | None, directory: Path, base_dir: Path
             return None
         directory.mkdir(parents=True)
         write_texts(read_texts(source.path), directory)
-        config = AutoConfig.from_pretrained(source.path)
+        config = AutoConfig.from_pretrained(source.path, trust_remote_code=False)
         small = shrink_config(config.to_dict())
         _write(directory / "config.json", small)
         load_vlm(

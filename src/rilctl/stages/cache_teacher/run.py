@@ -56,6 +56,7 @@ def run(context: StageContext) -> StageResult:
         inputs=inputs,
         roles={"teacher-cache": "teacher-cache"},
         waiting=context.waiting,
+        retry_rejected=context.retry_rejected,
     ) as artifact_run:
         done = artifact_run.finished()
         if done is not None:

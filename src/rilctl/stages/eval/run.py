@@ -88,6 +88,7 @@ def _open(
         inputs=[entry, suite_entry],
         roles={"evaluation": "evaluation", "responses": "responses"},
         waiting=context.waiting,
+        retry_rejected=context.retry_rejected,
     ) as this_run:
         yield this_run
 

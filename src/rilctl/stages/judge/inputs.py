@@ -15,6 +15,7 @@ from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, RolloutRecord
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import refuse_rejected
 
 STDIN = "-"
 _ROW_TYPES: dict[ArtifactKind, type[ResponseRecord] | type[RolloutRecord]] = {
@@ -48,7 +49,11 @@ class JudgeInput:
 
 
 def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:
-    """The artifact to judge: what the recipe names, else its own teacher cache. Raises `ArtifactError`."""
+    """The artifact to judge: what the recipe names, else its own teacher cache.
+
+    Raises:
+        ArtifactError: there is none, or it is a teacher cache with more rejected questions than the recipe allows.
+    """
     kind: ArtifactKind = "teacher-cache"
     if config.source is None:
         path = resolve(context.upstream("cache-teacher"), kind)
@@ -57,6 +62,8 @@ def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, Artif
         kind = _kind_at(named)
         path = resolve(named, kind)
     context.reporter.say(f"{kind}: {path}")
+    if kind == "teacher-cache" and read_manifest(path).num_rejected:
+        refuse_rejected(context, path, {row.sample_id for row in read_rows(path, ResponseRecord)})
     return path, kind
 
 

@@ -67,6 +67,7 @@ def run(context: StageContext) -> StageResult:
         inputs=inputs,
         roles={"verdicts": "verdicts"},
         waiting=context.waiting,
+        retry_rejected=context.retry_rejected,
     ) as this_run:
         done = this_run.finished()
         if done is not None:

@@ -32,6 +32,7 @@ class StageContext:
         resume_command: the shell command that goes on after an interruption.
         stop: set when a signal asks for a clean end.
         world: which of how many processes this one is.
+        retry_rejected: whether a finished run asks again for what it lacks.
         leave: says why, and ends this process at once, where another one of them failed and the main thread waits.
     """
 
@@ -43,6 +44,7 @@ class StageContext:
     resume_command: str
     stop: StopFlag = field(default_factory=StopFlag)
     world: World = field(default_factory=World)
+    retry_rejected: bool = False
     leave: Callable[[Exception], object] | None = None
 
     @property

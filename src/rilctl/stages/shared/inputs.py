@@ -1,7 +1,7 @@
 """What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Literal
 
@@ -157,15 +157,26 @@ def read_responses(context: StageContext, path: Path, samples: Iterable[Sample])
         if row.sample_id not in found:
             _check_same(path, sample, row)
         found.setdefault(row.sample_id, []).append(row)
-    rejected = {row.sample_id for row in read_rejected(path)}
-    limit = (context.recipe.cache_teacher or CacheTeacherConfig()).max_rejected_share
-    num_questions = len(rejected | answered)
-    _refuse_share(path, "questions have a rejected row", len(rejected), num_questions, limit, "cache-teacher")
+    refuse_rejected(context, path, answered)
     if not found:
         raise ArtifactError(
             f"{path} has no response to any question of [data]", hint="were they made from this data set?"
         )
     return found
+
+
+def refuse_rejected(context: StageContext, path: Path, answered: Set[str]) -> None:
+    """Raise `ArtifactError` where a cache has more rejected questions than `cache-teacher.max_rejected_share` allows.
+
+    Args:
+        context: its recipe has the limit.
+        path: the artifact.
+        answered: ids of the questions that it has responses to.
+    """
+    rejected = {row.sample_id for row in read_rejected(path)}
+    limit = (context.recipe.cache_teacher or CacheTeacherConfig()).max_rejected_share
+    what = "questions have a rejected row"
+    _refuse_share(path, what, len(rejected), len(rejected | answered), limit, "cache-teacher")
 
 
 def mean(values: Iterable[float]) -> float | None:

@@ -153,7 +153,7 @@ def _reader(encoder: Encoder, prompts: KeptPrompts, engine: VllmConfig) -> Reade
     from transformers import AutoConfig, GenerationConfig
 
     path = encoder.source.path
-    config = AutoConfig.from_pretrained(path)
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     has_file = (path / "generation_config.json").is_file()
     generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
     stops = stop_ids(encoder.tokenizer, generation.eos_token_id, encoder.source)

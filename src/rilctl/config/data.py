@@ -16,7 +16,7 @@ class ColumnsConfig(StrictModel):
     id: str = "id"
     """Unique id; rows are numbered where it is empty, or `id` and not in the table."""
     images: str = "images"
-    """One image or a list of images (bytes, path, data URL or hub image); empty: text only."""
+    """One image or a list of images (bytes, path, base64 or hub image); empty: text only."""
     question: str = "question"
     """What is asked."""
     answer: str = "answer"
@@ -148,7 +148,7 @@ class ParquetData(_Table):
 
 
 class JsonlData(_Table):
-    """JSON Lines, image paths relative to the file (or to `image_root`)."""
+    """JSON Lines or a JSON list, image paths relative to the file (or to `image_root`)."""
 
     type: Literal["jsonl"]
     path: str

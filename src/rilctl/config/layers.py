@@ -128,7 +128,7 @@ def read_layers(paths: Sequence[Path], overrides: Sequence[str], flags: Mapping[
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return parse_toml(read_bounded(path, "recipe").decode("utf-8"))
+        return parse_toml(read_bounded(path, "recipe").decode("utf-8-sig"))
     except FileNotFoundError:
         siblings = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise ConfigError(

@@ -199,7 +199,7 @@ def select(suite: Suite, names: Sequence[str]) -> Suite:
 def _read(path: Path, *, is_built_in: bool) -> FoundSuite:
     try:
         raw = read_bounded(path, "suite")
-        suite = Suite.model_validate_json(json.dumps(parse_toml(raw.decode())))
+        suite = Suite.model_validate_json(json.dumps(parse_toml(raw.decode("utf-8-sig"))))
     except ValidationError as error:
         raise ConfigError(f"suite `{path}`: {first_problem(error)}", hint="see the built-in suites") from None
     except (OSError, ValueError, TypeError) as error:

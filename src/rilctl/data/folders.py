@@ -1,8 +1,13 @@
-"""Local folders that `datasets` reads through a copy in its cache."""
+"""What `datasets` keeps in its cache: copies of local folders and files."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
+
+from rilctl.errors import DataError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def folder_cache(folder: Path) -> str:
@@ -27,3 +32,18 @@ def folder_cache(folder: Path) -> str:
             line = f"{file.relative_to(folder)}\0{found.st_size}\0{found.st_mtime_ns}\0"
             digest.update(line.encode(errors="surrogateescape"))
     return str(Path(datasets.config.HF_DATASETS_CACHE) / "rilctl-folders" / digest.hexdigest()[:16])
+
+
+def refuse_full_cache(error: BaseException) -> None:
+    """Raise `DataError` where the reason for an error of `datasets` is that its cache has no room."""
+    import datasets
+
+    cause: BaseException | None = error
+    while cause is not None:
+        # datasets looks for room before it writes, and then has no errno
+        if isinstance(cause, OSError) and (cause.errno in _FULL or "Not enough disk space" in str(cause)):
+            raise DataError(
+                f"no room to copy the data set into the cache of `datasets`: {(cause.strerror or str(cause)).lower()}",
+                hint=f"free space in {datasets.config.HF_DATASETS_CACHE}, or set HF_DATASETS_CACHE to another disk",
+            ) from error
+        cause = cause.__cause__ or cause.__context__

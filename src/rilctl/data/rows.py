@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from rilctl.config.data import ColumnsConfig
 from rilctl.data.images import as_cells, to_image_ref
 from rilctl.data.sample import ImageRef, Sample
-from rilctl.data.sources.base import RawRow, Table, check_columns
+from rilctl.data.sources.base import Table, check_columns
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
 
@@ -18,45 +18,58 @@ _CONTROL = re.compile(r"<\|[\w-]{1,64}\|>|<image>|<IMG_CONTEXT>", re.IGNORECASE)
 """What chat templates are made of: in a question it would end the turn, or ask for a picture that isn't there."""
 
 
-def read_samples(table: Table, max_px: int) -> Iterator[Sample | RejectedRecord]:
+def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
     """Samples and bad rows, in the source's order. Images are not looked at yet.
 
     Raises:
         DataError: the source has no rows, or a column that all its rows lack.
     """
+    read: list[Sample | RejectedRecord] = []
     first_named: dict[str, str] = {}
+    numbered: list[tuple[int, str]] = []
     columns_seen: set[str] = set()
-    num_rows = 0
     for index, row in enumerate(table.rows):
-        num_rows += 1
         sample_id = row.name
         try:
             if isinstance(row.fields, RowError):
                 raise row.fields
             columns_seen.update(row.fields)
-            sample_id = _id(row, table.columns, index)
-            if sample_id in first_named:
-                raise RowError("id-duplicate", f"id {sample_id!r} is that of {first_named[sample_id]}")
-            first_named[sample_id] = row.name
-            sample = _to_sample(row.name, row.fields, sample_id, table, max_px)
+            own_id = _own_id(row.fields, table.columns)
+            if own_id is None:
+                sample_id = str(index)
+                numbered.append((index, row.name))
+            elif own_id in first_named:
+                sample_id = own_id
+                raise RowError("id-duplicate", f"id {own_id!r} is that of {first_named[own_id]}")
+            else:
+                sample_id = own_id
+                first_named[own_id] = row.name
+            read.append(_to_sample(row.name, row.fields, sample_id, table, max_px))
         except RowError as error:
-            message = error.message if error.message.startswith(row.name) else f"{row.name}: {error.message}"
-            yield RejectedRecord.of(sample_id, table.name, RowError(error.reason, message))
-        else:
-            yield sample
-    if not num_rows:
+            read.append(_rejected(table, row.name, sample_id, error))
+    if not read:
         raise DataError(f"{table.name}: no rows", hint="is it the right file, and was it copied whole?")
     if columns_seen:
         check_columns(table.columns, sorted(columns_seen), table.name)
+    for index, name in numbered:  # a row never takes another's own id, wherever that one stands
+        if (owner := first_named.get(str(index))) and isinstance(read[index], Sample):
+            taken = RowError("id-duplicate", f"it has no id, and its number {index} is the id of {owner}")
+            read[index] = _rejected(table, name, name, taken)
+    return read
 
 
-def _id(row: RawRow, columns: ColumnsConfig, index: int) -> str:
-    assert not isinstance(row.fields, RowError)
-    value = row.fields.get(columns.id) if columns.id else None
+def _rejected(table: Table, name: str, sample_id: str, error: RowError) -> RejectedRecord:
+    message = error.message if error.message.startswith(name) else f"{name}: {error.message}"
+    return RejectedRecord.of(sample_id, table.name, RowError(error.reason, message))
+
+
+def _own_id(fields: Mapping[str, object], columns: ColumnsConfig) -> str | None:
+    """The id that a row has itself; None where the table leaves that to us."""
+    value = fields.get(columns.id) if columns.id else None
     if value is None or value == "":
         if columns.id not in ("", "id"):
             raise RowError("field-missing", f"no `{columns.id}`")
-        return str(index)
+        return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("field-type", f"`{columns.id}` must be text or a whole number, found {type(value).__name__}")
     return _encodable(str(value), columns.id)

@@ -3,26 +3,19 @@
 import hashlib
 import io
 import stat
-import threading
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from rilctl.data.decoding.open import decode, is_exact, is_turned, open_picture, shown_size
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import RejectedRecord
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO")
-"""What is decoded. Pillow knows more, and some of it runs other programs (EPS starts Ghostscript)."""
-
 _WEB_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_EXACT_MODES = ("1", "L", "P", "RGB")
-"""Pillow's modes that have one meaning in RGB; of alpha and CMYK, readers have views of their own."""
-_OPENING = threading.Lock()
 _DIGEST = "_digest"
 """Where a reference keeps the digest of its first reading; it travels with it to other processes."""
 
@@ -94,19 +87,15 @@ class ImageRef:
         content = self._content()
         if isinstance(content, Image.Image):
             return content.convert("RGB"), None
-        image = self._open(content)
+        image = open_picture(content, self.name, self.max_px)
         mime = _WEB_FORMATS.get(image.format or "")
         try:
-            if mime is not None and not _is_exact(image):
+            if mime is not None and not is_exact(image):
                 mime = None
-            image.load()
-        except Exception as error:  # decoders raise anything on hostile bytes: struct.error, IndexError, MemoryError
+        except Exception as error:  # what counts frames raises anything on hostile bytes
             raise RowError("image-truncated", f"{self.name}: can't be decoded: {error}") from error
-        try:
-            pixels = _to_rgb(ImageOps.exif_transpose(image))
-        except Exception as error:  # so does the EXIF reader, and so do conversions of rare modes
-            raise RowError("image-invalid", f"{self.name}: can't be made RGB: {error}") from error
-        is_own = mime is not None and not _is_turned(image) and not image.has_transparency_data
+        pixels = decode(content, image, self.name)
+        is_own = mime is not None and not is_turned(image) and not image.has_transparency_data
         return pixels, Encoded(mime, content) if mime and is_own else None
 
     def for_the_web(self) -> Encoded:
@@ -132,12 +121,8 @@ class ImageRef:
         return kept
 
     def _size(self, content: bytes) -> tuple[int, int]:
-        with self._open(content) as image:
-            try:
-                is_turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-            except Exception:  # readers of EXIF raise anything on hostile bytes; `load` says so
-                is_turned = False
-            return (image.height, image.width) if is_turned else (image.width, image.height)
+        with open_picture(content, self.name, self.max_px) as image:
+            return shown_size(image)
 
     def _content(self) -> bytes | Image.Image:
         """What every use of the picture begins with: the same as at the first reading, or `image-changed`."""
@@ -183,54 +168,12 @@ class ImageRef:
                 "image-too-large", f"{self.name}: {size_bytes:,} bytes can't be an image of {self.max_px:,} px"
             )
 
-    def _open(self, content: bytes) -> ImageFile.ImageFile:
-        with _OPENING:  # Pillow's limit is global; ours below has the row's name in it
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(io.BytesIO(content), formats=FORMATS)
-            except UnidentifiedImageError as error:
-                raise RowError("image-invalid", f"{self.name}: not an image of a known format") from error
-            except Exception as error:  # see `load`
-                raise RowError("image-invalid", f"{self.name}: header can't be read: {error}") from error
-            finally:
-                Image.MAX_IMAGE_PIXELS = limit
-        if image.width * image.height > self.max_px:
-            size = f"{image.width} x {image.height}"
-            raise RowError("image-too-large", f"{self.name}: {size} px is over max_image_px = {self.max_px}")
-        if image.mode in ("I", "F"):
-            raise RowError("image-invalid", f"{self.name}: 32-bit grey has no agreed white; save it with 8 or 16 bits")
-        return image
-
 
 def _digest(content: bytes | Image.Image) -> str:
     if isinstance(content, Image.Image):
         palette = bytes(content.getpalette() or ())
         content = f"{content.mode}{content.size}".encode() + content.tobytes() + palette
     return hashlib.sha256(content).hexdigest()
-
-
-def _is_exact(image: ImageFile.ImageFile) -> bool:
-    """Whether a picture that isn't decoded yet has one frame and 8 bits or fewer, in a mode of one meaning."""
-    is_deep = any("16" in str(tile.args) for tile in image.tile)  # of a PNG's 16 bits readers keep 8, rounded or cut
-    return image.mode in _EXACT_MODES and not is_deep and getattr(image, "n_frames", 1) == 1
-
-
-def _is_turned(image: Image.Image) -> bool:
-    """Whether EXIF says to show it otherwise than it is stored, or says nothing that can be read."""
-    try:
-        return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
-    except Exception:  # hostile EXIF raises anything
-        return True
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip it to white
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:  # dropping alpha would show black ink on black
-        opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
-        image = opaque
-    return image.convert("RGB")
 
 
 @dataclass(frozen=True)

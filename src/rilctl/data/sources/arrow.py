@@ -1,11 +1,14 @@
 """Rows of the memory-mapped Arrow tables of `datasets`: texts are read at once, images when they are needed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rilctl.config.data import ColumnsConfig
+from rilctl.data.images import decode_inline, is_inline
 from rilctl.data.sources.base import RawRow, check_columns
 from rilctl.errors import DataError
 
@@ -33,7 +36,8 @@ def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -
     start = 0
     for batch in view.iter(batch_size=_ROWS_PER_BATCH):
         texts = [column for column in batch.column_names if column != columns.images]
-        values = zip(*(_values(batch.column(text)) for text in texts), strict=True) if texts else [()] * len(batch)
+        meant = [_meant(batch.column(text), dataset.features[text]) for text in texts]
+        values = zip(*meant, strict=True) if texts else [()] * len(batch)
         rows: list[dict[str, Any]] = [dict(zip(texts, cells, strict=True)) for cells in values]
         if columns.images:
             cells = _image_cells(batch.column(columns.images), view, columns.images, start, name)
@@ -41,6 +45,35 @@ def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -
                 fields[columns.images] = cell
         yield from (RawRow(f"row {start + place}", fields) for place, fields in enumerate(rows))
         start += len(rows)
+
+
+def _meant(column: "pa.ChunkedArray", feature: object) -> list[Any]:
+    """A column's values as a person means them: a class by its name, and 0.1 of 32 bits as 0.1."""
+    import datasets
+    import pyarrow as pa
+
+    values, kind = _values(column), column.type
+    if isinstance(feature, datasets.List | datasets.LargeList):
+        feature = feature.feature
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    if isinstance(feature, datasets.ClassLabel):
+        return [_each(value, partial(_class_name, feature)) for value in values]
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        narrow = np.float32 if pa.types.is_float32(kind) else np.float16
+        return [_each(value, lambda number: float(str(narrow(number)))) for value in values]
+    return values
+
+
+def _each(value: Any, function: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list):
+        return [_each(item, function) for item in value]
+    return None if value is None else function(value)
+
+
+def _class_name(feature: "datasets.ClassLabel", number: int) -> str | None:
+    """None for -1, which says that nobody knows."""
+    return None if number < 0 else feature.int2str(number)
 
 
 def _values(column: "pa.ChunkedArray") -> list[Any]:
@@ -86,7 +119,7 @@ def _image_cells(
     counts = pc.list_value_length(column).to_pylist() if is_list else [1] * len(column)
     return [
         [
-            partial(_read_cell, view, column_name, start + place, index) if has_bytes else path
+            partial(_read_cell, view, column_name, start + place, index) if has_bytes or is_inline(path) else path
             for index, (has_bytes, path) in enumerate(islice(flat, count or 0))
         ]
         for place, count in enumerate(counts)
@@ -96,5 +129,6 @@ def _image_cells(
 def _read_cell(view: "datasets.Dataset", column: str, row: int, index: int) -> bytes:
     value = view.select_columns([column])[row].column(column)[0].as_py()
     cell = value[index] if isinstance(value, list) else value
-    encoded: bytes = cell["bytes"] if isinstance(cell, dict) else cell
-    return encoded
+    if isinstance(cell, dict):
+        cell = cell["path"] if cell["bytes"] is None else cell["bytes"]
+    return decode_inline(cell, f"row {row}") if isinstance(cell, str) else cell

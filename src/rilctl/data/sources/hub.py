@@ -1,10 +1,11 @@
 """Data sets on the Hugging Face hub, and local folders that `datasets.load_dataset` understands."""
 
+import glob
 import os
 from pathlib import Path
 
 from rilctl.config.data import HubData
-from rilctl.data.folders import folder_cache
+from rilctl.data.folders import folder_cache, refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute
 from rilctl.errors import CredentialError, DataError
@@ -24,6 +25,9 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
     path, cache = config.path, None
     roots: tuple[Path, ...] = (Path(datasets.config.HF_DATASETS_CACHE), Path(constants.HF_HUB_CACHE))
     if os.path.isdir(local):
+        if glob.has_magic(str(local.resolve())):
+            hint = "`datasets` takes `[`, `]`, `*` and `?` for a pattern; rename it, or read its files with `parquet`"
+            raise DataError(f"the path of the folder {local} can't be read by `datasets`", hint=hint)
         local = local.resolve()  # as `datasets` does: paths inside it are compared with it
         path, cache, roots = str(local), folder_cache(local), (local, *roots)
     name = f"hub:{config.path}@{config.revision or 'main'}:{config.name or 'default'}/{config.split}"
@@ -32,6 +36,7 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
             path, config.name, split=config.split, revision=config.revision, cache_dir=cache
         )
     except Exception as error:  # ours, the hub's, fsspec's, pyarrow's: no common base
+        refuse_full_cache(error)
         # datasets drops the cause (`raise … from None`), so the words are all there is
         if isinstance(error, datasets.exceptions.DatasetNotFoundError) and "gated" in str(error):
             hint = "accept its terms on the hub, then set HF_TOKEN or run `hf auth login`"

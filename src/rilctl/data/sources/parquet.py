@@ -4,6 +4,7 @@ import glob
 from pathlib import Path
 
 from rilctl.config.data import ParquetData
+from rilctl.data.folders import refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute, check_columns, existing
 from rilctl.errors import DataError
@@ -17,19 +18,16 @@ def open_parquet(config: ParquetData, base_dir: Path) -> Table:
     """
     import datasets
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     paths = _find(config.path, base_dir)
-    for path in paths:
-        try:
-            check_columns(config.columns, pq.read_schema(path).names, str(path))
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path}: not a Parquet file: {error}", hint="it may be half-written or truncated"
-            ) from error
+    filled = [path for path in paths if _num_rows(path, config) > 0]
+    if not filled:
+        raise DataError(f"{paths[0] if len(paths) == 1 else config.path}: no rows", hint="was it written to its end?")
     try:
-        dataset = datasets.load_dataset("parquet", data_files=[str(path) for path in paths], split="train")
+        files = [glob.escape(str(path)) for path in filled]  # `datasets` takes each for a pattern
+        dataset = datasets.load_dataset("parquet", data_files=files, split="train")
     except (datasets.exceptions.DatasetGenerationError, pa.ArrowException, OSError, ValueError) as error:
+        refuse_full_cache(error)
         raise DataError(
             f"{config.path}: can't be read: {error.__cause__ or error}", hint="all files must have the same columns"
         ) from error
@@ -37,13 +35,30 @@ def open_parquet(config: ParquetData, base_dir: Path) -> Table:
     return Table(name, read_arrow(dataset, config.columns, name), config.columns, (paths[0].parent,))
 
 
+def _num_rows(path: Path, config: ParquetData) -> int:
+    """Rows of a file that has the columns. Raises `DataError`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path)
+        names = found.schema.to_arrow_schema().names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        hint = "it may be half-written or truncated" if path.stat().st_size else "it is empty"
+        raise DataError(f"{path}: not a Parquet file: {error}", hint=hint) from error
+    check_columns(config.columns, names, str(path))
+    return int(found.num_rows)
+
+
 def _find(path: str, base_dir: Path) -> list[Path]:
     pattern = absolute(path, base_dir)
     if pattern.is_dir():
-        pattern = pattern / "*.parquet"
-    elif not glob.has_magic(path):
+        paths = sorted(pattern.glob("*.parquet"))
+    elif pattern.exists() or not glob.has_magic(path):
         return [existing(path, base_dir)]
-    paths = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))
+    else:
+        paths = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))
     if not paths:
-        raise DataError(f"no Parquet file at {pattern}", hint="a relative path starts from the current directory")
+        where = f"in {pattern}" if pattern.is_dir() else f"at {pattern}"
+        raise DataError(f"no Parquet file {where}", hint="a relative path starts from the current directory")
     return paths

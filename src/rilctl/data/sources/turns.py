@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from rilctl.config.data import ColumnsConfig
-from rilctl.data.images import as_cells, decode_data_url, is_data_url
+from rilctl.data.images import as_cells, decode_inline, is_inline
 from rilctl.data.sources.base import RawRow
 from rilctl.data.sources.lines import Line, read_list_or_lines
 from rilctl.errors import RowError
@@ -74,7 +74,7 @@ def _rows(line: Line, conversation_id: object, turns_of: Callable[[Conversation]
         if turn.role == "user":
             asked.append(turn.text)
             images += [
-                partial(_inline_image, line, turns_of, place, index) if is_data_url(cell) else cell
+                partial(_inline_image, line, turns_of, place, index) if is_inline(cell) else cell
                 for index, cell in enumerate(turn.images)
             ]
         elif turn.role == "assistant":
@@ -100,7 +100,7 @@ def _row(
 
 
 def _inline_image(line: Line, turns_of: Callable[[Conversation], list[Turn]], place: int, index: int) -> bytes:
-    return decode_data_url(str(turns_of(line.fetch())[place].images[index]), line.name)
+    return decode_inline(str(turns_of(line.fetch())[place].images[index]), line.name)
 
 
 def _with_images(turns: list[Turn], listed: list[object]) -> list[Turn]:

@@ -1,0 +1,1 @@
+"""From the bytes of a file to a picture in RGB, or to what the file is instead."""

@@ -96,6 +96,11 @@ class GenerationEngine(Protocol):
         """Free what the engine holds."""
 
 
+def questions_at_once(rows_at_once: int, num_responses: int) -> int:
+    """Questions that are asked together, one at least: all responses of a question are."""
+    return max(1, rows_at_once // num_responses)
+
+
 Keep = Callable[[int, int, Response], object]
 """(index of the request, index of its seed, answer)"""
 

@@ -23,7 +23,7 @@ from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import DataError, RilctlError, RowError, UsageError
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.cache_teacher.imports import Imports
-from rilctl.stages.cache_teacher.teachers import teacher_requests
+from rilctl.stages.cache_teacher.teachers import teacher_requests, teacher_sampling
 from rilctl.stages.shared.cached_calls import missing_calls, response_key
 from rilctl.stages.shared.context import StageContext
 
@@ -39,7 +39,6 @@ def write_batches(
     teachers: dict[str, TeacherConfig],
     data: SampleSet,
     imports: Imports,
-    folder: Path,
 ) -> list[Path]:
     """Write what the call cache lacks of every teacher at an endpoint, as `NAME-00001.jsonl` and so on.
 
@@ -47,11 +46,9 @@ def write_batches(
         The files; none where nothing is missing.
 
     Raises:
-        UsageError: no teacher is at an endpoint, or the folder has such files already.
+        UsageError: as `batched` does, or the folder has such files already.
     """
-    remote = {name: teacher for name, teacher in teachers.items() if teacher.endpoint is not None}
-    if not remote:
-        raise UsageError("no teacher answers at an endpoint", hint="batches are for `[teachers.NAME].endpoint`")
+    remote, folder = batched(teachers), batch_folder(context, config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,10 +57,24 @@ def write_batches(
     with CallCache(context.root) as cache:
         for name, teacher in remote.items():
             requests = teacher_requests(config, name, data.samples, imports)
-            lines = _lines(context, cache, name, teacher, requests, teacher.sampling or config.sampling)
+            lines = _lines(context, cache, name, teacher, requests, teacher_sampling(config, teacher))
             with naming(folder):
                 files += _write_files(folder, name, lines)
     return files
+
+
+def batched(teachers: dict[str, TeacherConfig]) -> dict[str, TeacherConfig]:
+    """The teachers that batch files are for. Raises `UsageError` where there are none."""
+    remote = {name: teacher for name, teacher in teachers.items() if teacher.endpoint is not None}
+    if not remote:
+        raise UsageError("no teacher answers at an endpoint", hint="batches are for `[teachers.NAME].endpoint`")
+    return remote
+
+
+def batch_folder(context: StageContext, config: CacheTeacherConfig) -> Path:
+    """Where batch files go."""
+    assert config.write_batch is not None
+    return context.base_dir / config.write_batch
 
 
 def read_results(context: StageContext, names: Sequence[str]) -> dict[str, dict[str, Any]]:

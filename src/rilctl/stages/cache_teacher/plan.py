@@ -1,17 +1,27 @@
 """The plan of `cache-teacher`."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
+from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import Usage
 from rilctl.planning.disk import rows_bytes
 from rilctl.planning.memory import Phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.stages.cache_teacher.teachers import find_teachers
+from rilctl.stages.cache_teacher.batch_files import batch_folder, batched
+from rilctl.stages.cache_teacher.imports import Imports, read_imports
+from rilctl.stages.cache_teacher.teachers import (
+    cache_teacher_config,
+    find_teachers,
+    teacher_model,
+    teacher_requests,
+    teacher_sampling,
+)
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
@@ -21,24 +31,58 @@ from rilctl.stages.shared.plans.models import PlannedModel, planned_model, plann
 from rilctl.stages.shared.plans.sampling import planned_sampling
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What one teacher is asked.
+
+    Args:
+        numbers: responses to each question: those that aren't imported.
+        budget: tokens of a response, at most.
+        note: how the number of all of them came about.
+    """
+
+    numbers: tuple[int, ...]
+    budget: int
+    note: str
+
+    @property
+    def responses(self) -> int:
+        """To all questions."""
+        return sum(self.numbers)
+
+    @property
+    def tokens(self) -> int:
+        """Of all responses, at most."""
+        return self.responses * self.budget
+
+    def facts(self, name: str, prompt_tokens: Fact) -> tuple[Fact, ...]:
+        """How many responses, and their tokens, beside those of the prompts."""
+        budget = Fact("response tokens", self.tokens, "tokens", f"at most, {self.budget} each")
+        return Fact(name, self.responses, note=self.note), prompt_tokens, budget
+
+
 def plan(context: StageContext) -> Plan:
-    """What asking the teachers takes."""
-    config, teachers = context.recipe.cache_teacher or CacheTeacherConfig(), find_teachers(context)
+    """What asking the teachers takes, or writing files of what they would be asked."""
+    config, teachers = cache_teacher_config(context), find_teachers(context)
     samples = load_data(context).samples
+    imports = read_imports(context, config, set(teachers), {sample.id for sample in samples})
     as_student = planned_data(samples, _reader(context))
-    num_responses = len(samples) * config.num_responses
+    num_rows = len(samples) * config.num_responses * len(teachers)
+    if config.write_batch is not None:
+        teachers = batched(teachers)
     sections: list[Section | Table] = [data_section(as_student)]
     device, phases, facts = planned_device(context, config.engine), dict[str, Phase](), list[Fact]()
     total_tokens = 0
     for name, teacher in teachers.items():
-        budget = (teacher.sampling or config.sampling).max_new_tokens
-        total_tokens += num_responses * budget
+        asked = _asked(config, name, teacher, samples, imports)
+        total_tokens += asked.tokens
         if teacher.endpoint is not None:
-            sections.append(_remote(name, teacher, teacher.endpoint, as_student, config.num_responses, budget))
+            sections.append(_remote(name, teacher, teacher.endpoint, as_student, asked))
             continue
-        model = planned_model(context, _model_config(teacher))
-        data = planned_data(samples, model)
-        sections.append(_local(name, teacher, model, data, config.num_responses, budget))
+        questions = [sample for sample, number in zip(samples, asked.numbers, strict=True) if number]
+        model = planned_model(context, teacher_model(teacher))
+        data = planned_data(questions, model)
+        sections.append(_local(name, teacher, model, data, asked))
         if model.anatomy is not None and data.prompts is not None:
             sampling = planned_sampling(
                 config.engine,
@@ -47,59 +91,64 @@ def plan(context: StageContext) -> Plan:
                 device,
                 answering=model.frozen,
                 beside=None,
-                rows=config.engine.rows_per_batch,
+                rows=len(questions) * config.num_responses,
                 num_responses=config.num_responses,
-                budget=budget,
+                budget=asked.budget,
             )
             facts += [replace(fact, name=f"{fact.name}, {name}") for fact in sampling.facts]
             if sampling.phase is not None:
                 phases[f"teacher {name}"] = sampling.phase
+    if config.write_batch is not None:
+        return Plan("cache-teacher", (*sections, output_section(replace(context, out=batch_folder(context, config)))))
     if phases:
         sections += memory_sections(device, phases, tuple(facts))
     sections.append(time_section(context, generated=total_tokens))
-    disk = rows_bytes(num_responses * len(teachers), total_tokens)
+    imported = sum(len(text.encode()) for texts in imports.values() for text in texts[: config.num_responses])
+    disk = rows_bytes(num_rows, total_tokens) + imported
     sections.append(output_section(context, disk, "at most, before compression"))
     return Plan("cache-teacher", tuple(sections))
 
 
-def _local(
-    name: str, teacher: TeacherConfig, model: PlannedModel, data: PlannedData, num_responses: int, budget: int
-) -> Section:
+def _asked(
+    config: CacheTeacherConfig, name: str, teacher: TeacherConfig, samples: Sequence[Sample], imports: Imports
+) -> _Asked:
+    numbers = tuple(len(request.seeds) for request in teacher_requests(config, name, samples, imports))
+    budget = teacher_sampling(config, teacher).max_new_tokens
+    if config.read_batches and teacher.endpoint is not None:
+        return _Asked((0,) * len(numbers), budget, "none: batch files have the answers")
+    imported = len(samples) * config.num_responses - sum(numbers)
+    note = f"{config.num_responses} to each question" + (f", but for {imported:,} imported ones" if imported else "")
+    if teacher.endpoint is not None:
+        note = f"at most, {note}: known answers aren't asked for again"
+    return _Asked(numbers, budget, note)
+
+
+def _local(name: str, teacher: TeacherConfig, model: PlannedModel, data: PlannedData, asked: _Asked) -> Section:
     """A teacher that is loaded here: a question's responses share its prompt."""
     registered = MODELS.get(teacher.model)
     about = f"{registered.model}, {registered.about}" if registered else ""
     parameters = Fact("parameters", model.anatomy.parameters if model.anatomy else None, note=model.unknown)
-    tokens = sum(data.prompts.tokens) if data.prompts else None
-    responses = data.num_questions * num_responses
+    tokens = sum(data.prompts.tokens) if data.prompts else None if data.num_questions else 0
+    why = data.unknown if tokens is None else "each question once, for all of its responses"
+    prompts = Fact("prompt tokens", tokens, "tokens", why)
     return Section(
-        f"teacher {name}",
-        (
-            Fact("model", teacher.model, note=about),
-            parameters,
-            Fact("responses", responses, note=f"{num_responses} to each question"),
-            Fact("prompt tokens", tokens, "tokens", data.unknown or "each question once, for all of its responses"),
-            Fact("response tokens", responses * budget, "tokens", f"at most, {budget} each"),
-        ),
+        f"teacher {name}", (Fact("model", teacher.model, note=about), parameters, *asked.facts("responses", prompts))
     )
 
 
-def _remote(
-    name: str, teacher: TeacherConfig, endpoint: EndpointConfig, data: PlannedData, num_responses: int, budget: int
-) -> Section:
+def _remote(name: str, teacher: TeacherConfig, endpoint: EndpointConfig, data: PlannedData, asked: _Asked) -> Section:
     """A teacher at an endpoint: every response is a call of its own, its prompt included."""
-    calls = data.num_questions * num_responses
     sent, why, cost = None, data.unknown, None
-    if data.prompts is not None:
-        sent, why = sum(data.prompts.tokens) * num_responses, "as the student counts; the endpoint has its own way"
-        cost = cost_of(endpoint, Usage(sent, calls * budget))
+    if data.sizes:
+        sent = sum(size.tokens * num for size, num in zip(data.sizes, asked.numbers, strict=True) if size is not None)
+        why = "as the student counts; the endpoint has its own way"
+        cost = cost_of(endpoint, Usage(sent, asked.tokens))
     stated = "at most, in the currency of the prices" if cost is not None else "the endpoint's table states no prices"
     return Section(
         f"teacher {name}",
         (
             Fact("model", teacher.model, note=f"at {endpoint.url}"),
-            Fact("calls", calls, note="at most: known answers aren't asked for again"),
-            Fact("input tokens", sent, "tokens", why),
-            Fact("response tokens", calls * budget, "tokens", f"at most, {budget} each"),
+            *asked.facts("calls", Fact("input tokens", sent, "tokens", why)),
             Fact("cost", cost, "cost", stated),
         ),
     )
@@ -110,7 +159,3 @@ def _reader(context: StageContext) -> PlannedModel:
     if context.recipe.student is None:
         return PlannedModel(ModelConfig(model=""), unknown="the recipe has no [student] that reads them")
     return planned_student(context, None, after="sft")
-
-
-def _model_config(teacher: TeacherConfig) -> ModelConfig:
-    return ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)

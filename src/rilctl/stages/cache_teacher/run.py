@@ -11,22 +11,24 @@ from pydantic import JsonValue
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
-from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
+from rilctl.config.cache_teacher import TeacherConfig
 from rilctl.config.fields import semantic_config
 from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
-from rilctl.engines.generation.base import GenerationEngine, Response, Usage
+from rilctl.engines.generation.base import GenerationEngine, Response, Usage, questions_at_once
 from rilctl.errors import InterruptedByUser, RowError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import FinishReason, RejectedRecord, ResponseRecord
 from rilctl.stages.cache_teacher.batch_files import BatchAnswers, read_results, refuse_missing, write_batches
 from rilctl.stages.cache_teacher.imports import Imports, read_imports
 from rilctl.stages.cache_teacher.teachers import (
+    cache_teacher_config,
     check_keys,
     find_teachers,
     opened_teacher,
     teacher_entry,
     teacher_requests,
+    teacher_sampling,
 )
 from rilctl.stages.shared.cached_calls import cached_responses
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -35,11 +37,11 @@ from rilctl.stages.shared.inputs import data_entry, load_data, mean, present, up
 
 def run(context: StageContext) -> StageResult:
     """Answer what the call cache doesn't hold, then write the artifact."""
-    config, teachers = _config(context), find_teachers(context)
+    config, teachers = cache_teacher_config(context), find_teachers(context)
     data = load_data(context)
     imports = read_imports(context, config, set(teachers), {sample.id for sample in data.samples})
     if config.write_batch is not None:
-        files = write_batches(context, config, teachers, data, imports, context.base_dir / config.write_batch)
+        files = write_batches(context, config, teachers, data, imports)
         return StageResult({}, files=tuple(map(str, files)))
     inputs = [data_entry(data), *(teacher_entry(context, name, teacher) for name, teacher in teachers.items())]
     semantic: dict[str, JsonValue] = {
@@ -147,7 +149,7 @@ class _Asking:
 
     def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
         """Responses, question by question; imported ones come first and count toward N."""
-        context, name, config = self.context, self.name, _config(self.context)
+        context, name, config = self.context, self.name, cache_teacher_config(self.context)
         requests = teacher_requests(config, name, samples, self.imports)
         context.reporter.begin(f"teacher {name}", total=len(requests), unit="questions")
 
@@ -159,8 +161,8 @@ class _Asking:
             engine,
             self.cache,
             requests,
-            self.teacher.sampling or config.sampling,
-            chunk=max(1, engine.rows_at_once // config.num_responses),
+            teacher_sampling(config, self.teacher),
+            chunk=questions_at_once(engine.rows_at_once, config.num_responses),
             on_chunk=on_chunk,
             check_stop=context.check_stop,
         )
@@ -192,7 +194,3 @@ def _record(
         token_ids=token_ids,
         finish_reason=finish_reason,
     )
-
-
-def _config(context: StageContext) -> CacheTeacherConfig:
-    return context.recipe.cache_teacher or CacheTeacherConfig()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
-from rilctl.config.fields import ModelConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.config.registry import default_dtype
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
@@ -20,10 +20,15 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
 
 
+def cache_teacher_config(context: StageContext) -> CacheTeacherConfig:
+    """The recipe's `[cache-teacher]` table, or its defaults."""
+    return context.recipe.cache_teacher or CacheTeacherConfig()
+
+
 def find_teachers(context: StageContext) -> dict[str, TeacherConfig]:
     """The teachers to ask: `[teachers.NAME]` tables, else built-in names, directories and hub ids as they stand."""
     tables = context.recipe.teachers
-    names = (context.recipe.cache_teacher or CacheTeacherConfig()).teachers or tuple(tables)
+    names = cache_teacher_config(context).teachers or tuple(tables)
     if not names:
         raise ConfigError(
             "no teacher is named", hint="use `--teachers qwen72b,internvl78b`, or a [teachers.NAME] table in the recipe"
@@ -42,8 +47,18 @@ def find_teachers(context: StageContext) -> dict[str, TeacherConfig]:
 def teacher_entry(context: StageContext, name: str, teacher: TeacherConfig) -> InputEntry:
     """Lineage of a teacher."""
     if teacher.endpoint is None:
-        return model_entry(context, f"teacher:{name}", _model(teacher))
+        return model_entry(context, f"teacher:{name}", teacher_model(teacher))
     return endpoint_entry(context, f"teacher:{name}", teacher.model, teacher.endpoint)
+
+
+def teacher_model(teacher: TeacherConfig) -> ModelConfig:
+    """The model of a teacher that is loaded here."""
+    return ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)
+
+
+def teacher_sampling(config: CacheTeacherConfig, teacher: TeacherConfig) -> SamplingConfig:
+    """How a teacher is sampled: as its own table says, else as all are."""
+    return teacher.sampling or config.sampling
 
 
 def teacher_requests(
@@ -76,8 +91,8 @@ def opened_teacher(context: StageContext, name: str, teacher: TeacherConfig) -> 
     """What answers for a teacher, closed afterwards; what an endpoint was asked is said, also if it ends early."""
     warn, check_stop = context.reporter.warn, context.check_stop
     if teacher.endpoint is None:
-        engine = (context.recipe.cache_teacher or CacheTeacherConfig()).engine
-        local = open_generation(_model(teacher), engine, context.base_dir, warn=warn, check_stop=check_stop)
+        engine = cache_teacher_config(context).engine
+        local = open_generation(teacher_model(teacher), engine, context.base_dir, warn=warn, check_stop=check_stop)
         with closing(local):
             yield local
         return
@@ -91,7 +106,3 @@ def opened_teacher(context: StageContext, name: str, teacher: TeacherConfig) -> 
         finally:
             if remote.ledger.num_calls:
                 context.reporter.say(f"teacher {name}, this time: {remote.ledger.line(teacher.endpoint)}")
-
-
-def _model(teacher: TeacherConfig) -> ModelConfig:
-    return ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)

@@ -69,6 +69,7 @@ def _phases(
     """The student answers, and leaves; then the discriminator learns."""
     phases, facts = dict[str, Phase](), tuple[Fact, ...]()
     budget = config.sampling.max_new_tokens
+    engine = planned_engine(context, config.engine)
     if not config.responses:
         sampling = planned_sampling(
             config.generation,
@@ -77,7 +78,7 @@ def _phases(
             device,
             answering=student.frozen,
             beside=None,
-            rows=config.generation.rows_per_batch,
+            rows=engine.groups_of_a_rank(len(prompts.tokens)) * config.num_responses,
             num_responses=config.num_responses,
             budget=budget,
         )
@@ -85,7 +86,6 @@ def _phases(
         if sampling.phase is not None:
             phases["sampling"] = sampling.phase
     pictures = prompts.most_image_tokens if sees_pictures(config.input) else 0
-    engine = planned_engine(context, config.engine)
     held = engine.learner(student, anatomy, config.lora, disc=config.input)
     precision = engine.precision(student, config.lora)
     cut = cut_step(

@@ -9,7 +9,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.generation.base import GenerationRequest, questions_at_once
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.records import student_record
 from rilctl.engines.training.ranks import Ranks
@@ -51,7 +51,7 @@ def sample_student(
             cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None
         held.enter_context(ranks.noted())
         calls = RankedCalls(cache, ranks)
-        chunk = max(1, engine.rows_at_once // config.num_responses)
+        chunk = questions_at_once(engine.rows_at_once, config.num_responses)
         context.reporter.begin("student responses", total=len(samples), unit="questions")
         for part in ranks.padded([own[start : start + chunk] for start in range(0, len(own), chunk)], []):
             answers = answer_chunk(engine, calls, [_request(config, sample) for sample in part], config.sampling)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilctl.data.sample import Sample
-from rilctl.models.prompts.sizes import prompt_sizes
+from rilctl.models.prompts.sizes import PromptSize, prompt_sizes
 from rilctl.planning.plan import Fact, Section
 from rilctl.planning.steps import Prompts
 from rilctl.stages.shared.plans.models import PlannedModel
@@ -19,12 +19,14 @@ class PlannedData:
         num_images: their pictures.
         prompts: lengths, as the model reads them; None: it isn't here, or its processor has no rule for sizes.
         unknown: why.
+        sizes: of each question; None where it can't be asked. Empty where no lengths are known.
     """
 
     num_questions: int
     num_images: int
     prompts: Prompts | None
     unknown: str = ""
+    sizes: Sequence[PromptSize | None] = ()
 
 
 def planned_data(samples: Sequence[Sample], model: PlannedModel) -> PlannedData:
@@ -32,11 +34,12 @@ def planned_data(samples: Sequence[Sample], model: PlannedModel) -> PlannedData:
     num_images = sum(len(sample.images) for sample in samples)
     if model.encoder is None:
         return PlannedData(len(samples), num_images, None, model.unknown)
-    sizes = [size for size in prompt_sizes(model.encoder, samples) if size is not None]
-    if not sizes:
+    sizes = prompt_sizes(model.encoder, samples)
+    known = [size for size in sizes if size is not None]
+    if not known:
         return PlannedData(len(samples), num_images, None, "the processor has no rule for the size of a picture")
-    prompts = Prompts([size.tokens for size in sizes], [size.image_tokens for size in sizes])
-    return PlannedData(len(samples), num_images, prompts)
+    prompts = Prompts([size.tokens for size in known], [size.image_tokens for size in known])
+    return PlannedData(len(samples), num_images, prompts, sizes=sizes)
 
 
 def data_section(data: PlannedData, *, held_out: int | None = None) -> Section:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from rilctl.config.engines import GenerationEngineConfig, VllmEngineConfig, VllmServerEngineConfig
+from rilctl.engines.generation.base import questions_at_once
 from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.activations import Batch, Precision
 from rilctl.planning.memory import Held, Phase, cached_tokens, decoding_phase, pool_phase
@@ -50,7 +51,7 @@ def planned_sampling(
         device: where.
         answering: precision of the model.
         beside: what is on the device when it samples; None: nothing but the model itself.
-        rows: responses that are asked for at a time.
+        rows: responses that are asked for at a time, or in all; the engine may take fewer at once.
         num_responses: to each question.
         budget: tokens of a response, at most.
     """
@@ -58,8 +59,7 @@ def planned_sampling(
         return PlannedSampling(None)
     if isinstance(engine, VllmEngineConfig):
         return _pool(engine, anatomy, prompts, device, answering.products, beside or Held(), budget)
-    rows = min(rows, max(engine.rows_per_batch, num_responses))
-    groups = max(1, rows // num_responses)
+    groups = questions_at_once(min(rows, engine.rows_per_batch), num_responses)
     patches = groups * prompts.most_image_tokens * anatomy.patches_per_token
     batch = Batch(groups, prompts.longest, groups * num_responses, budget, patches)
     held = Held(weights=anatomy.parameters * answering.weights) if beside is None else beside

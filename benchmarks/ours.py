@@ -98,8 +98,8 @@ class OurSide:
                 rows = [student_row(response) for response in responses]
                 if self.learner.disc is not None:
                     rows += [self._teacher_row(text) for text in teachers[sample.id]]
-                groups.append(Group(place, sample, self.prompts.get(sample.question, sample.images), rows))
-            self.metrics = self.learner.learn(groups, samples)
+                groups.append(Group(place, sample, self.prompts.get(sample.question, sample.images), tuple(rows)))
+            groups, self.metrics = self.learner.learn(groups, samples)
         rows = [row for group in groups for row in group.policy_rows]
         num_sides = 1 if self.learner.disc is None else 2
         assert len(rows) == num_sides * self.shape.num_rows * len(samples)

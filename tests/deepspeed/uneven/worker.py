@@ -152,7 +152,8 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     samples = [question.sample for question in case.questions]
     places = [place for place in ranks.share(range(len(samples))) if not case.questions[place].is_bad]
     groups = [group(case, place, policy, config) for place in places]
-    metrics: dict[str, float | None] = dict(learner.learn(groups, samples))
+    groups, learned = learner.learn(groups, samples)
+    metrics: dict[str, float | None] = dict(learned)
     metrics |= row_metrics(gather_groups(ranks, 1, groups), config)
     engines = {"policy": learner.policy_update.engine}
     return metrics, engines | ({"discriminator": learner.disc_engine} if learner.disc_engine else {})
@@ -163,16 +164,16 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
     question = case.questions[place]
     sample = question.sample
     prompt = encode_prompt(policy, sample.question, [image.load() for image in sample.images])
-    found = Group(place, sample, prompt)
+    rows = []
     for index, text in enumerate(question.students):
         token_ids = encode_response(policy, text, stopped=index % 2 == 0)
         logprobs = tuple(-0.1 * (1 + (token + index) % 5) for token in range(len(token_ids)))
-        found.rows.append(Row("student", "student", text, token_ids, "stop", sampling_logprobs=logprobs))
+        rows.append(Row("student", "student", text, token_ids, "stop", sampling_logprobs=logprobs))
     in_policy = config.algorithm.teacher_rows != "off"
     for text in question.teachers if config.algorithm.uses_teachers else ():
         token_ids = encode_response(policy, text, stopped=True)
-        found.rows.append(Row("teacher", "teacher", text, token_ids, "stop", in_policy))
-    return found
+        rows.append(Row("teacher", "teacher", text, token_ids, "stop", in_policy))
+    return Group(place, sample, prompt, tuple(rows))
 
 
 @cache

@@ -96,12 +96,12 @@ def groups(vlm: Vlm) -> list[Group]:
     picture = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
     found = []
     for question, num_rows in QUESTIONS.items():
-        group = Group(len(found), sample(question), encode_prompt(vlm, question, [picture]))
+        rows = []
         for index in range(num_rows):
             token_ids = encode_response(vlm, TEXTS[index], stopped=True)
             side = "teacher" if index % 2 else "student"
-            group.rows.append(Row(side, side, "", token_ids, "stop", reward=1.0, advantage=index - num_rows / 2))
-        found.append(group)
+            rows.append(Row(side, side, "", token_ids, "stop", reward=1.0, advantage=index - num_rows / 2))
+        found.append(Group(len(found), sample(question), encode_prompt(vlm, question, [picture]), tuple(rows)))
     return found
 
 

@@ -113,13 +113,13 @@ def groups(vlm: Vlm) -> list[Group]:
     for index in range(NUM_GROUPS):
         question = f"question {index}"
         sample = Sample(id=question, images=(), question=question, answer="8", response="8")
-        group = Group(index, sample, encode_prompt(vlm, question, [picture]))
+        rows = []
         for side, advantage in (("student", 0.75), ("teacher", -0.5)):
             token_ids = encode_response(vlm, f"{side} {index} says {index}", stopped=True)
             sampled = (-0.5,) * len(token_ids) if side == "student" else None
             row = Row(side, side, "", token_ids, "stop", sampling_logprobs=sampled, reward=1.0, advantage=advantage)  # type: ignore[arg-type]
-            group.rows.append(row)
-        found.append(group)
+            rows.append(row)
+        found.append(Group(index, sample, encode_prompt(vlm, question, [picture]), tuple(rows)))
     return found
 
 

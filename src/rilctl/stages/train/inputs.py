@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rilctl.artifacts.digests import sha256_file
 from rilctl.artifacts.read import input_entry, resolve
 from rilctl.config.fields import ModelConfig
+from rilctl.config.rewards import RewardsConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.errors import ArtifactError
@@ -64,6 +66,16 @@ def input_entries(context: StageContext, inputs: TrainInputs) -> list[InputEntry
     if inputs.verdicts:
         entries.append(input_entry("verdicts", inputs.verdicts))
     return entries
+
+
+def reward_entries(config: RewardsConfig, base_dir: Path) -> list[InputEntry]:
+    """Lineage of the files that rewards are written in; none is executed. Raises `ConfigError` where one is missing."""
+    sources = {name: reward.source(base_dir) for name, reward in config.own.items()}
+    return [
+        InputEntry(role=f"reward:{name}", kind="code", name=str(path), digest=sha256_file(path))
+        for name, path in sources.items()
+        if path is not None
+    ]
 
 
 def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool]:

@@ -39,7 +39,6 @@ from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.row_metrics import LearnedGroup, gather_groups, row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
-from rilctl.stages.train.scoring import open_rewards
 from rilctl.stages.train.state import TrainState
 from rilctl.stages.train.step import Learner, make_learner
 from rilctl.stages.train.validation import validate
@@ -94,7 +93,7 @@ class Loop:
     ) -> "Loop":
         """Load everything that a run needs. Collective."""
         with ranks.together():
-            scores = open_rewards(config.rewards, context.base_dir)
+            scores = {name: reward.open(context.base_dir) for name, reward in config.rewards.own.items()}
         with phase("train", "loading"):
             roles = load_roles(context, config, inputs, ranks)
             with ranks.together():
@@ -195,7 +194,8 @@ class Loop:
         """All ranks' groups of a step, and its metrics. Collective."""
         groups, metrics = self._collect(step, samples)
         if self.ranks.total(len(groups)):  # all of the step's pictures may be bad
-            metrics |= self.learner.learn(groups, samples)
+            groups, learned_metrics = self.learner.learn(groups, samples)
+            metrics |= learned_metrics
         learned = gather_groups(self.ranks, step, groups)
         metrics |= present(row_metrics(learned, self.config))
         if self.inputs.validation.samples and validates:
@@ -238,7 +238,7 @@ class Loop:
                 if self.teachers is not None:
                     rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
-                groups.append(Group(place, sample, prompt, rows, mean(masses)))
+                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses)))
         self._reject(share_rejected(self.ranks, rejected))
         known = {row.sample_id for row in self.state.rejected}
         if not self.ranks.total(len(groups)) and known >= {sample.id for sample in self.samples}:

@@ -1,9 +1,12 @@
 """Rewards and advantages of a step's rows.
 
-Shapes: B groups, G rows of the largest group.
+What is known of the rows comes as lists, one value for each row of all groups in order; `rewarded` gives the groups
+anew, with all of it. Shapes: B groups, G rows of the largest group.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from math import nan
 
 import torch
@@ -14,29 +17,54 @@ from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity
 from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.train import TrainConfig
 from rilctl.errors import RilctlError
+from rilctl.rewards.base import RewardRow, Score
+from rilctl.rewards.call import score_rows
 from rilctl.schemas.records import response_digest
-from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.rows import Group, Row, rows_of
 
-Value = Callable[[Row], float | None]
+Values = Sequence[float | None]
+"""One for each row of all groups, in order; None: there is none."""
 
 
-def not_judged(groups: Sequence[Group], prepaid: Mapping[str, bool]) -> list[tuple[Group, Row]]:
-    """The rows that the judge is to be asked about; of the others, the answer reward is filled in.
+def own_rewards(groups: Sequence[Group], scores: Mapping[str, Score], *, max_tokens: int) -> dict[str, Values]:
+    """The recipe's own rewards by name; None: no verdict.
+
+    Args:
+        groups: those of this rank.
+        scores: what scores rows, by the reward's name.
+        max_tokens: the longest response that can be sampled.
+
+    Raises:
+        RilctlError: as `score_rows`.
+    """
+    asked = [
+        RewardRow(
+            group.sample.id,
+            group.sample.question,
+            group.sample.answer,
+            row.text,
+            group.sample.images,
+            num_tokens=len(row.token_ids),
+            max_tokens=max_tokens,
+        )
+        for group, row in rows_of(groups)
+    ]
+    return {name: score_rows(name, score, asked) for name, score in scores.items()} if asked else {}
+
+
+def known_answers(groups: Sequence[Group], prepaid: Mapping[str, bool]) -> list[bool | None]:
+    """Verdicts on rows that were judged before this run; None: the judge is to be asked.
 
     Args:
         groups: their rows.
         prepaid: verdicts on teachers' responses, by response digest.
     """
-    asked = []
-    for group in groups:
-        sample = group.sample
-        for row in group.rows:
-            known = prepaid.get(response_digest(sample.question, sample.answer, row.text))
-            if row.side == "teacher" and known is not None:
-                row.rewards["answer"] = float(known)
-            else:
-                asked.append((group, row))
-    return asked
+    return [
+        prepaid.get(response_digest(group.sample.question, group.sample.answer, row.text))
+        if row.side == "teacher"
+        else None
+        for group, row in rows_of(groups)
+    ]
 
 
 def are_enough(num_verdicts: int, num_rows: int, config: TrainConfig) -> bool:
@@ -61,48 +89,62 @@ def refuse_missing(verdicts: Sequence[bool | None], num_rows: int, config: Train
         )
 
 
-def assign_rewards(groups: Sequence[Group], config: TrainConfig, disc_loss: DiscLossName | None) -> None:
-    """Similarity rewards, the weighted sum of all rewards, and the group's advantages.
+def rewarded(
+    groups: Sequence[Group],
+    given: Mapping[str, Values],
+    disc_logits: Values | None,
+    config: TrainConfig,
+    disc_loss: DiscLossName | None,
+) -> list[Group]:
+    """The groups with their rows' rewards, the weighted sums of them, and the advantages.
 
     Args:
-        groups: rows with the rewards that others give; filled in here.
+        groups: those of this rank.
+        given: the rewards that the judge and the recipe's own functions give, by name.
+        disc_logits: of the rows; None: there is no discriminator.
         config: which rewards count for how much, and how advantages are made.
-        disc_loss: how the discriminator's logits are read; None: there is no discriminator.
+        disc_loss: how the logits are read.
 
     Raises:
         RilctlError: a row's sum isn't finite.
     """
     if not groups:
-        return
-    if disc_loss is not None:
-        _assign_similarity(groups, disc_loss)
-    parts = {name: MaskedRewards(*_grid(groups, _reward_named(name))) for name in config.reward_weights}
+        return []
+    values = dict(given)
+    if disc_logits is not None and disc_loss is not None:
+        values["similarity"] = _similarity(groups, disc_logits, disc_loss)
+    parts = {name: MaskedRewards(*_grid(groups, values[name])) for name in config.reward_weights}
     rewards = combine_rewards(parts, config.reward_weights)
     _refuse_infinite(groups, rewards)
-    in_policy_BG = _grid(groups, lambda row: float(row.in_policy))[0].bool()
+    in_policy_BG = _grid(groups, [float(row.in_policy) for _, row in rows_of(groups)])[0].bool()
     advantage_of = ADVANTAGES[config.algorithm.record.advantage]
     advantages_BG, skipped_B = advantage_of(rewards.rewards_BG, rewards.rewarded_mask_BG & in_policy_BG)
+    found, place = list[Group](), 0
     for b, group in enumerate(groups):
+        rows = list[Row]()
         for g, row in enumerate(group.rows):
-            if rewards.rewarded_mask_BG[b, g] and not (row.in_policy and skipped_B[b]):
-                row.reward = float(rewards.rewards_BG[b, g])
-            row.advantage = float(advantages_BG[b, g])
+            is_learned = bool(rewards.rewarded_mask_BG[b, g]) and not (row.in_policy and bool(skipped_B[b]))
+            known = replace(
+                row,
+                disc_logit=None if disc_logits is None else disc_logits[place],
+                rewards={name: each[place] for name, each in values.items()},
+                reward=float(rewards.rewards_BG[b, g]) if is_learned else None,
+                advantage=float(advantages_BG[b, g]),
+            )
+            rows.append(known)
+            place += 1
+        found.append(replace(group, rows=tuple(rows)))
+    return found
 
 
-def _assign_similarity(groups: Sequence[Group], disc_loss: DiscLossName) -> None:
-    """From the rows' logits."""
-    row_mask_BG = _grid(groups, lambda row: 1.0)[1]
-    teacher_BG = _grid(groups, lambda row: float(row.side == "teacher"))[0].bool()
-    logits_BG = _grid(groups, lambda row: nan if row.disc_logit is None else row.disc_logit)[0]
-    similarity = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
-    for b, group in enumerate(groups):
-        for g, row in enumerate(group.rows):
-            if similarity.rewarded_mask_BG[b, g]:
-                row.rewards["similarity"] = float(similarity.rewards_BG[b, g])
-
-
-def _reward_named(name: str) -> Value:
-    return lambda row: row.rewards.get(name)
+def _similarity(groups: Sequence[Group], disc_logits: Values, disc_loss: DiscLossName) -> Values:
+    """Similarity rewards of the rows."""
+    row_mask_BG = _grid(groups, [1.0] * len(disc_logits))[1]
+    teacher_BG = _grid(groups, [float(row.side == "teacher") for _, row in rows_of(groups)])[0].bool()
+    logits_BG = _grid(groups, [nan if logit is None else logit for logit in disc_logits])[0]
+    rewards_BG, rewarded_mask_BG = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
+    values = rewards_BG[row_mask_BG].tolist()
+    return [value if known else None for value, known in zip(values, rewarded_mask_BG[row_mask_BG], strict=True)]
 
 
 def _refuse_infinite(groups: Sequence[Group], rewards: MaskedRewards) -> None:
@@ -115,9 +157,9 @@ def _refuse_infinite(groups: Sequence[Group], rewards: MaskedRewards) -> None:
         )
 
 
-def _grid(groups: Sequence[Group], value: Value) -> tuple[Tensor, Tensor]:
-    """A value of every row as (values_BG, mask_BG): False where there is no row or no value."""
-    width = max(len(group.rows) for group in groups)
-    values = [[value(row) for row in group.rows] + [None] * (width - len(group.rows)) for group in groups]
-    mask_BG = torch.tensor([[v is not None for v in line] for line in values])
-    return torch.tensor([[0.0 if v is None else v for v in line] for line in values]), mask_BG
+def _grid(groups: Sequence[Group], values: Values) -> tuple[Tensor, Tensor]:
+    """The rows' values as (values_BG, mask_BG): False where there is no row or no value."""
+    width, left = max(len(group.rows) for group in groups), iter(values)
+    lines = [[*islice(left, len(group.rows)), *[None] * (width - len(group.rows))] for group in groups]
+    mask_BG = torch.tensor([[value is not None for value in line] for line in lines])
+    return torch.tensor([[0.0 if value is None else value for value in line] for line in lines]), mask_BG

@@ -15,9 +15,9 @@ LEARNED = ("similarity", "answer")
 """Rewards that the discriminator and the judge give; the others are the recipe's own."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Row:
-    """One response of a group; the rewards are filled in as the step goes on.
+    """One response of a group: as it was sampled or cached, and what `rewarded` says of it once it is known.
 
     Args:
         side: student rollout or cached teacher response.
@@ -27,8 +27,10 @@ class Row:
         finish_reason: why it ended.
         in_policy: whether it belongs to the policy's group; a teacher row may serve the discriminator alone.
         sampling_logprobs: of each token as the engine sampled it; None for a teacher's.
+        disc_logit: high for a student's; None: there is no discriminator, or the logit isn't finite.
         rewards: by name, before they are weighted; None: no verdict.
-        reward: their weighted sum.
+        reward: their weighted sum; None: nothing is learned from the row.
+        advantage: how much more than its group's mean that is.
     """
 
     side: Side
@@ -39,7 +41,7 @@ class Row:
     in_policy: bool = True
     sampling_logprobs: tuple[float, ...] | None = None
     disc_logit: float | None = None
-    rewards: dict[str, float | None] = field(default_factory=dict)
+    rewards: Mapping[str, float | None] = field(default_factory=dict)
     reward: float | None = None
     advantage: float = 0.0
 
@@ -59,13 +61,18 @@ class Group:
     place: int
     sample: Sample
     prompt: EncodedPrompt
-    rows: list[Row] = field(default_factory=list)
+    rows: tuple[Row, ...]
     truncated_mass: float | None = 0.0
 
     @property
     def policy_rows(self) -> list[Row]:
         """The rows that the policy learns from."""
         return [row for row in self.rows if row.in_policy]
+
+
+def rows_of(groups: Sequence[Group]) -> list[tuple[Group, Row]]:
+    """All rows in order, each with its group."""
+    return [(group, row) for group in groups for row in group.rows]
 
 
 class TeacherRows:
@@ -104,17 +111,14 @@ class TeacherRows:
         return sample_id in self._rows
 
     def pick(self, sample_id: str, num: int, *, step: int) -> list[Row]:
-        """`num` fresh rows for a question: round robin over teachers, from a place that depends on seed and step."""
+        """`num` rows for a question: round robin over teachers, from a place that depends on seed and step."""
         by_teacher = self._rows.get(sample_id, {})
         start = row_seed(self._seed, "teacher", sample_id, step)
         teachers = sorted(by_teacher)
         picked = []
         for turn in range(num if teachers else 0):
             rows = by_teacher[teachers[(start + turn) % len(teachers)]]
-            chosen = rows[(start // 97 + turn // len(teachers)) % len(rows)]
-            picked.append(
-                Row("teacher", chosen.source, chosen.text, chosen.token_ids, chosen.finish_reason, self._in_policy)
-            )
+            picked.append(rows[(start // 97 + turn // len(teachers)) % len(rows)])
         return picked
 
     def _row(self, vlm: Vlm, record: ResponseRecord) -> Row:

@@ -17,10 +17,9 @@ from rilctl.stages.shared.inputs import up_to_date
 from rilctl.stages.shared.judging import judge_entries
 from rilctl.stages.shared.learning import refuse_changed
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
-from rilctl.stages.train.inputs import find_inputs, input_entries
+from rilctl.stages.train.inputs import find_inputs, input_entries, reward_entries
 from rilctl.stages.train.judges import opened_asker
 from rilctl.stages.train.loop import Loop
-from rilctl.stages.train.scoring import reward_entries
 
 
 def run(context: StageContext) -> StageResult:

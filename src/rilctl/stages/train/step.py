@@ -25,10 +25,9 @@ from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.train.placement import Trained, Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
-from rilctl.stages.train.rewarding import assign_rewards, not_judged, refuse_missing
+from rilctl.stages.train.rewarding import Values, known_answers, own_rewards, refuse_missing, rewarded
 from rilctl.stages.train.roles import Roles
-from rilctl.stages.train.rows import Group
-from rilctl.stages.train.scoring import score_groups
+from rilctl.stages.train.rows import Group, rows_of
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -65,71 +64,77 @@ class Learner:
     turns: Turns | None = None
     check_stop: Callable[[], object] = lambda: None
 
-    def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> dict[str, float]:
+    def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
         """Discriminator, rewards, advantages, policy. Collective.
 
         The judge is asked while the recipe's own rewards are computed, and the discriminator learns and scores; if
         one of them fails, nobody waits for the judge.
 
         Args:
-            groups: of this rank, which may have none as long as another has some; rows are filled in here.
+            groups: of this rank, which may have none as long as another has some.
             samples: the step's questions, of all ranks.
 
         Returns:
-            Metrics of all ranks' rows.
+            The groups with what their rows earned, and metrics of all ranks' rows.
 
         Raises:
             RilctlError: too many rows without a verdict, a reward of the recipe's own that fails, or too many bad
                 steps in a row.
         """
+        config, judge = self.config, self.judge
         metrics: dict[str, float | None] = {}
-        after = None
-        asked = not_judged(groups, self.prepaid) if self.config.algorithm.uses_judge else []
-        to_judge = self.judge.prepare(samples, [(group.place, row.text) for group, row in asked])
-        part = self.judge.deal(to_judge)
-        num_rows = self.ranks.total(sum(len(group.rows) for group in groups))
-        with meanwhile(lambda: self.judge.ask(to_judge, part), stop=self.judge.close, name="judge") as answers:
+        disc_logits, after = None, None
+        rows = rows_of(groups)
+        answers = known_answers(groups, self.prepaid)
+        to_ask = [at for at, known in enumerate(answers) if known is None] if config.algorithm.uses_judge else []
+        to_judge = judge.prepare(samples, [(rows[at][0].place, rows[at][1].text) for at in to_ask])
+        part = judge.deal(to_judge)
+        num_rows = self.ranks.total(len(rows))
+        with meanwhile(lambda: judge.ask(to_judge, part), stop=judge.close, name="judge") as replies:
             with self.ranks.together():
-                score_groups(groups, self.scores, max_tokens=self.config.sampling.max_new_tokens)
+                given = own_rewards(groups, self.scores, max_tokens=config.sampling.max_new_tokens)
             if self.disc is not None:
                 with self._discriminators_turn():
-                    disc_metrics, after = self._score(groups)
+                    disc_logits, disc_metrics, after = self._score(groups)
                 metrics |= disc_metrics
             with timed("judge wait"), self.ranks.together():
-                said = answers.result()
-        self.judge.collect(to_judge, said)
+                said = replies.result()
+        judge.collect(to_judge, said)
         with timed("judge wait"):
-            self.judge.wait_for_more(to_judge, part, said, self.config, num_rows=num_rows, check_stop=self.check_stop)
+            judge.wait_for_more(to_judge, part, said, config, num_rows=num_rows, check_stop=self.check_stop)
         with self.ranks.together():
-            refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, self.config)
-        for (_, row), correct in zip(asked, to_judge.verdicts(to_judge.own), strict=True):
-            row.rewards["answer"] = None if correct is None else float(correct)
-        metrics |= {f"judge/{name}": value for name, value in self.judge.metrics().items()}
+            refuse_missing(to_judge.verdicts(to_judge.rows), num_rows, config)
+        if config.algorithm.uses_judge:
+            told = dict(zip(to_ask, to_judge.verdicts(to_judge.own), strict=True))
+            verdicts = [told.get(at, known) for at, known in enumerate(answers)]
+            given["answer"] = [None if correct is None else float(correct) for correct in verdicts]
+        metrics |= {f"judge/{name}": value for name, value in judge.metrics().items()}
         with self.ranks.together():
-            assign_rewards(groups, self.config, self.disc.card.loss if self.disc else None)
+            groups = rewarded(groups, given, disc_logits, config, self.disc.card.loss if self.disc else None)
         if after is not None:
             with self._discriminators_turn():
                 metrics |= after()
         with phase("train", "policy update"):
-            return present(metrics | self.policy_update.update(groups))
+            return groups, present(metrics | self.policy_update.update(groups))
 
     @contextmanager
     def _discriminators_turn(self) -> Iterator[None]:
         with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
             yield
 
-    def _score(self, groups: Sequence[Group]) -> tuple[dict[str, float], Callable[[], dict[str, float]] | None]:
+    def _score(self, groups: Sequence[Group]) -> tuple[Values, dict[str, float], Callable[[], dict[str, float]] | None]:
         """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.
 
         Returns:
-            Metrics, and the updates that are still to be done once the rewards are assigned.
+            The rows' logits, None where one isn't finite; metrics; and the updates that are still to be done once the
+            rewards are known.
         """
         assert self.disc is not None
         disc, algorithm = self.disc, self.config.algorithm
-        rows = [row for group in groups for row in group.rows]
+        rows = rows_of(groups)
         batch = LabelledRows(
-            [DiscriminatorRow(g.sample.question, g.sample.images, row.text) for g in groups for row in g.rows],
-            [row.side == "student" for row in rows],
+            [DiscriminatorRow(group.sample.question, group.sample.images, row.text) for group, row in rows],
+            [row.side == "student" for _, row in rows],
             [index for index, group in enumerate(groups) for _ in group.rows],
         )
         options: _Options = {"budget_tokens": self.config.engine.tokens_per_micro_batch, "ranks": self.ranks}
@@ -161,10 +166,9 @@ class Learner:
                 "the discriminator computes no finite logit for any row of a step, and `disc_updates` = 0",
                 hint="use dtype = `float32`, or run `rilctl pretrain-disc` again in a new directory",
             )
-        for row, logit in zip(rows, logits_N.tolist(), strict=True):
-            row.disc_logit = logit if isfinite(logit) else None
         fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student, ranks=self.ranks)
-        return metrics | {f"disc/{name}": value for name, value in fresh.items()}, after
+        metrics |= {f"disc/{name}": value for name, value in fresh.items()}
+        return [logit if isfinite(logit) else None for logit in logits_N.tolist()], metrics, after
 
 
 def make_learner(

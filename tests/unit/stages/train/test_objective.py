@@ -33,7 +33,7 @@ def micro_batch(lengths: list[int]) -> MicroBatch:
     ]
     sample = Sample(id="a", question="", images=(), answer="", response="")
     mask_NR = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
-    return MicroBatch([Group(0, sample, None, rows)], torch.zeros(len(rows)), mask_NR.long(), mask_NR)  # type: ignore[arg-type]
+    return MicroBatch([Group(0, sample, None, tuple(rows))], torch.zeros(len(rows)), mask_NR.long(), mask_NR)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """All campaigns of docs/reliability.md; prints counts, and on stderr what went wrong.
 
-`python -m tests.crash.campaign` from the repository's root; the options say how much of each, 0 leaves one out.
+`python -m tests.crash.campaign [COMMAND ...]` from the repository's root; the options say how much of each, 0 leaves one
+out, and the commands which of them meet kills, failing operations and power cuts.
 `--seed` draws others, and another tree's `src` on PYTHONPATH measures that one.
 """
 
@@ -8,7 +9,7 @@ import argparse
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from .changed_files import change_files, make_workspace, table
@@ -17,7 +18,7 @@ from .power_cuts import power_cuts
 from .processes import Processes
 from .races import run_races
 from .shim import why_not
-from .trials import Count, subjects
+from .trials import COMMANDS, Count, subjects
 
 TRIED = {each.__name__.replace("_", "-"): each for each in (kills, failures, chains, power_cuts)}
 USUAL = {"changes": 1200, "races": 30, "kills": 24, "failures": 24, "chains": 6, "power-cuts": 16}
@@ -27,11 +28,14 @@ USUAL = {"changes": 1200, "races": 30, "kills": 24, "failures": 24, "chains": 6,
 def main() -> int:
     """See the top of this file; exit code 1 if anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commands", nargs="*", help=f"of {', '.join(COMMANDS)}; none: all")
     for name, num in USUAL.items():
         parser.add_argument(f"--{name}", type=int, default=num, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     wanted = {name.replace("_", "-"): num for name, num in vars(parser.parse_args()).items()}
-    seed, problems = wanted.pop("seed"), list[str]()
+    commands, seed, problems = wanted.pop("commands") or COMMANDS, wanted.pop("seed"), list[str]()
+    if unknown := [name for name in commands if name not in COMMANDS]:
+        parser.error(f"no command `{unknown[0]}`; there are {', '.join(COMMANDS)}")
     with tempfile.TemporaryDirectory() as folder:
         if num := wanted.pop("changes"):
             workspace = Path(folder) / "workspace"
@@ -49,7 +53,7 @@ def main() -> int:
             print(f"no kills, failures and power cuts: {reason}", file=sys.stderr)
         elif any(wanted.values()):
             print("\n| campaign | command | operations | trials | faults | wrong |\n| --- | --- |" + " ---: |" * 4)
-            for name, count in _tried(Path(folder), wanted, seed):
+            for name, count in _tried(Path(folder), commands, wanted, seed):
                 numbers = count.num_operations, count.num_trials, count.num_faults, len(count.problems)
                 print(f"| {name} | {count.subject} | {' | '.join(map(str, numbers))} |", flush=True)
                 problems += count.problems
@@ -57,11 +61,13 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def _tried(folder: Path, wanted: dict[str, int], seed: int) -> Iterator[tuple[str, Count]]:
+def _tried(
+    folder: Path, commands: Collection[str], wanted: dict[str, int], seed: int
+) -> Iterator[tuple[str, Count]]:
     with Processes(folder) as processes:
-        commands = subjects(folder, processes)
+        found = subjects(folder, processes, commands)
         for name, num in wanted.items():
-            for subject in commands if num else ():
+            for subject in found if num else ():
                 chance = random.Random(f"{seed} {name} {subject.name}")
                 yield name, TRIED[name](processes, subject, -(-num // subject.every), chance)
 

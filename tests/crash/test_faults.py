@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.config.recipe import VERBS
+
 from .disk import Disk
 from .kills import chains, failures, kills, tried
 from .power_cuts import power_cuts
@@ -97,7 +99,7 @@ def test_a_power_cut_spares_what_was_synced(tmp_path: Path, has_journal: bool) -
 @pytest.mark.timeout(1200)  # a minute of work, on a machine that may have much else to do
 def test_nothing_comes_of_kills_failures_and_power_cuts(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
-        for subject in subjects(tmp_path, processes, is_short=True):
+        for subject in subjects(tmp_path, processes, VERBS, most_ranks=1):
             for campaign, num in ((kills, 1), (failures, 2), (chains, 1), (power_cuts, 2)):
                 count = campaign(processes, subject, num, random.Random(f"{campaign.__name__} {subject.name}"))
                 assert count.problems == []

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from rilctl.testing.workspaces import write_workspace
 from .processes import Ended, Processes
 from .shim import Operation, read_log
 
+COMMANDS = (*VERBS, "run", "quickstart")
 TOGETHER = "{verb}.engine={{ type = 'deepspeed', zero_stage = 2 }}"
 """How several processes train."""
 SHORTER = {
@@ -100,21 +101,24 @@ def small_quickstart(folder: Path) -> Path:
     return folder
 
 
-def subjects(folder: Path, processes: Processes, *, is_short: bool = False) -> list[Subject]:
-    """Every verb; unless it is to be short also `run`, `quickstart`, and what two processes do on DeepSpeed."""
+def subjects(
+    folder: Path, processes: Processes, commands: Collection[str] = COMMANDS, *, most_ranks: int = 2
+) -> list[Subject]:
+    """Those commands; `sft` and `train` also as two processes do them on DeepSpeed."""
     start = small_workspace(folder / "start")
     before, found = start, []
     for verb in VERBS:
-        if verb in ("sft", "train") and not is_short and find_spec("deepspeed"):
+        if verb in ("sft", "train") and verb in commands and most_ranks > 1 and find_spec("deepspeed"):
             command = (verb, "recipe.toml", "--set", TOGETHER.format(verb=verb))
             found.append(_subject(processes, before, folder / f"{verb}-together", command, num_ranks=2))
         after = folder / f"after-{verb}"
         found.append(_subject(processes, before, after, (verb, "recipe.toml")))
         before = after
-    if is_short:
-        return found
-    found.append(_subject(processes, start, folder / "after-run", ("run", "recipe.toml")))
-    return [*found, quickstart(folder, processes)]
+    if "run" in commands:
+        found.append(_subject(processes, start, folder / "after-run", ("run", "recipe.toml")))
+    if "quickstart" in commands:
+        found.append(quickstart(folder, processes))
+    return [subject for subject in found if subject.command[0] in commands]
 
 
 def quickstart(folder: Path, processes: Processes) -> Subject:

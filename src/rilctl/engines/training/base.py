@@ -18,7 +18,7 @@ class StepReport:
         lr: learning rate of this step.
         number: of the step, from 1; bad ones count.
         num_bad: bad steps of the run so far.
-        num_bad_in_a_row: those that end with this one, in this process.
+        num_bad_in_a_row: those that end with this one.
     """
 
     grad_norm: float | None

@@ -85,7 +85,7 @@ class DeepspeedTraining:
         own = dict(list(self._shapes.items())[self._ranks.rank :: self._ranks.size])
         layouts = state_layouts(own, [name for name in own if self._state.has_moments(self.parameters[name])])
         with self._ranks.together():
-            file = state_file(directory, layouts, self.schedule.steps_done, disk, rank=self._ranks.rank)
+            file = state_file(directory, layouts, self.schedule.counts, disk, rank=self._ranks.rank)
         for name, parameter in self.parameters.items():
             for key, tensor in self._state.read(parameter):
                 if name in own:
@@ -96,7 +96,7 @@ class DeepspeedTraining:
     def load(self, directory: Path) -> None:
         """See `TrainingEngine`."""
         files = StateFiles(directory, self._shapes)
-        self.schedule.steps_done = files.steps_done
+        self.schedule.go_on(files.counts)
         self._state.make_moments()
         for name, parameter in self.parameters.items():
             self._state.write(parameter, files.read(name))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import StepReport
+from rilctl.engines.training.state import COUNTS
 from rilctl.private.deepspeed import whole_shape
 
 
@@ -33,8 +34,8 @@ class Schedule:
         self._optim = optim
         self._num_steps = num_steps
         self._num_bad: int | None = None
-        self._num_bad_in_a_row = 0
         self.steps_done = 0
+        self.num_bad_in_a_row = 0
 
     def prepare(self) -> float:
         """Set and return the learning rate of the step that comes."""
@@ -51,8 +52,17 @@ class Schedule:
         self.steps_done += 1
         is_bad = not math.isfinite(grad_norm)
         self._num_bad = (self._num_bad or 0) + is_bad
-        self._num_bad_in_a_row = self._num_bad_in_a_row + 1 if is_bad else 0
-        return StepReport(None if is_bad else grad_norm, lr, self.steps_done, self._num_bad, self._num_bad_in_a_row)
+        self.num_bad_in_a_row = self.num_bad_in_a_row + 1 if is_bad else 0
+        return StepReport(None if is_bad else grad_norm, lr, self.steps_done, self._num_bad, self.num_bad_in_a_row)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What a checkpoint remembers, by the names of `COUNTS`."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+    def go_on(self, counts: Mapping[str, int]) -> None:
+        """From a checkpoint's `counts`."""
+        self.steps_done, self.num_bad_in_a_row = (counts[name] for name in COUNTS)
 
 
 def told(loss: Tensor) -> Tensor:

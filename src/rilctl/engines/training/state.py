@@ -19,6 +19,8 @@ from rilctl.models.loaded.saving import saving
 
 WEIGHT, STEP = "weight", "step"
 """Names of a parameter itself, and of the number of its steps, among what belongs to it."""
+COUNTS = ("steps_done", "num_bad_in_a_row")
+"""Of optimizer steps: all, and the bad ones at the end."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """Of AdamW."""
 _HINT = "delete the `resume` directory to start over"
@@ -48,7 +50,7 @@ def state_layouts(shapes: Mapping[str, Sequence[int]], stepped: Container[str]) 
         shapes: by the parameter's name.
         stepped: those that AdamW has moments of.
     """
-    layouts: dict[str, Layout] = {"steps_done": (torch.int64, ())}
+    layouts: dict[str, Layout] = {name: (torch.int64, ()) for name in COUNTS}
     for name, shape in shapes.items():
         layouts[f"{WEIGHT}.{name}"] = (torch.float32, shape)
         if name in stepped:
@@ -69,14 +71,14 @@ def state_tensors(parameter: Tensor, moments: Mapping[str, Tensor]) -> Iterator[
 
 
 def state_file(
-    directory: Path, layouts: Mapping[str, Layout], steps_done: int, disk: Disk, *, rank: int = 0
+    directory: Path, layouts: Mapping[str, Layout], counts: Mapping[str, int], disk: Disk, *, rank: int = 0
 ) -> TensorFile:
     """One rank's file, begun.
 
     Args:
         directory: made if need be; holds nothing else.
         layouts: see `state_layouts`.
-        steps_done: optimizer steps.
+        counts: of `COUNTS`.
         disk: writes.
         rank: names the file.
 
@@ -86,7 +88,8 @@ def state_file(
     with saving(directory):
         directory.mkdir(parents=True, exist_ok=True)
     file = TensorFile(directory / f"training-{rank:05d}.safetensors", layouts, disk)
-    file.put("steps_done", torch.tensor(steps_done))
+    for name in COUNTS:
+        file.put(name, torch.tensor(counts[name]))
     return file
 
 
@@ -103,13 +106,15 @@ class StateFiles:
 
     def __init__(self, directory: Path, shapes: Mapping[str, Iterable[int]]) -> None:
         self._places: dict[str, Path] = {}
+        counts = dict.fromkeys(COUNTS, 0)  # what was written before a row of bad steps was counted across starts: 0
         steps_done: set[int] = set()
         found: dict[str, tuple[int, ...]] = {}
         for file in sorted(directory.glob("training-*.safetensors")):
             try:
                 with safe_open(file, framework="pt") as tensors:
-                    steps_done.add(int(tensors.get_tensor("steps_done")))
                     self._places |= dict.fromkeys(tensors.keys(), file)
+                    counts |= {name: int(tensors.get_tensor(name)) for name in COUNTS if name in self._places}
+                    steps_done.add(counts["steps_done"])
                     for key in tensors.keys():  # noqa: SIM118 (it is no mapping)
                         if key.startswith("weight."):
                             found[key.removeprefix("weight.")] = tuple(tensors.get_slice(key).get_shape())
@@ -119,7 +124,7 @@ class StateFiles:
             raise ArtifactError(f"{directory} belongs to another model", hint=_HINT)
         if len(steps_done) != 1:
             raise ArtifactError(f"{directory} holds files of different steps", hint=_HINT)
-        self.steps_done = steps_done.pop()
+        self.counts = counts
 
     def read(self, name: str) -> ParameterState:
         """A parameter's state, in this process's memory. Raises `ArtifactError`."""

@@ -65,7 +65,7 @@ class TorchTraining:
     def load(self, directory: Path) -> None:
         """See `TrainingEngine`."""
         files = StateFiles(directory, {name: parameter.shape for name, parameter in self.parameters.items()})
-        self.schedule.steps_done = files.steps_done
+        self.schedule.go_on(files.counts)
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 state = files.read(name)
@@ -81,7 +81,7 @@ class TorchTraining:
         moments = {name: self.optimizer.state.get(parameter) or {} for name, parameter in self.parameters.items()}
         shapes = {name: parameter.shape for name, parameter in self.parameters.items()}
         layouts = state_layouts(shapes, [name for name in shapes if moments[name]])
-        file = state_file(directory, layouts, self.schedule.steps_done, disk)
+        file = state_file(directory, layouts, self.schedule.counts, disk)
         for name, parameter in self.parameters.items():
             for key, tensor in state_tensors(parameter, moments[name]):
                 file.put(f"{key}.{name}", tensor)

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -18,7 +17,7 @@ from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.hosts import read_hostfile
 from rilctl.cli.interrupts import HANGUP_S, work_is_over
-from rilctl.cli.launched import RESULT, SAID, STOP, alive
+from rilctl.cli.launched import RESULT, SAID, STOP, alive, new_directory
 from rilctl.cli.signals import handled_by, leave_within
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.engines.child import as_child
@@ -52,7 +51,7 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
     root = Path(recipe.workspace.root) if hostfile else None
     if root:
         root.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=".launch-", dir=root)).absolute()
+    directory = new_directory(root)
     try:
         with alive(directory):
             code = _run([*launcher_command(os.environ, gpus, hostfile), str(directory), *sys.argv[1:]], directory)

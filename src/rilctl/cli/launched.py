@@ -4,10 +4,13 @@ Rank 0 leaves its result there, and all find a note when a person asked for a cl
 went wrong leaves a note as well.
 """
 
+import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,10 +27,25 @@ if TYPE_CHECKING:
     from rilctl.stages.shared.context import StopFlag
 
 RESULT, STOP, SAID, ALIVE, HOST = "result", "stop", "said", "alive", "host"
+_PREFIX = ".launch-"
 _POLL_S = 0.5
 _SAID_WITHIN_S = 5.0
 
 _directory: Path | None = None
+
+
+def new_directory(root: Path | None) -> Path:
+    """Theirs, with what launches that were killed left beside it swept.
+
+    Args:
+        root: where it is made; None: where temporary files are.
+    """
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root)).absolute()
+    for other in directory.parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's
+            if other != directory and _is_alone(other):
+                shutil.rmtree(other)
+    return directory
 
 
 def be_launched(directory: Path) -> None:
@@ -46,7 +64,8 @@ def is_launched() -> bool:
 def note_what_was_said() -> None:
     """Tell the process that started this one that a person has been told what went wrong."""
     if _directory is not None:
-        (_directory / SAID).touch()
+        with contextlib.suppress(FileNotFoundError):  # who would read it is gone
+            (_directory / SAID).touch()
 
 
 def wait_for_what_is_said() -> None:
@@ -95,6 +114,8 @@ def _asked(directory: Path) -> int | None:
     """The signal that asks for an end, if one does."""
     if (directory / STOP).exists():
         return int((directory / STOP).read_text())
+    if not directory.exists():  # swept, as they were alone
+        return signal.SIGHUP
     return signal.SIGHUP if _is_alone(directory) else None
 
 

@@ -1,8 +1,11 @@
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from rilctl.cli.launch import launch, launcher_command
+from rilctl.cli.launched import ALIVE, HOST, alive, new_directory
 from rilctl.config.load import load_recipe
 from rilctl.errors import UsageError
 
@@ -36,3 +39,23 @@ def test_torch_is_one_process(tmp_path: Path, table: str) -> None:
     with pytest.raises(UsageError, match="need DeepSpeed") as caught:
         launch("train", recipe, gpus=2, hostfile=None)
     assert caught.value.hint == "add `--set train.engine.type=deepspeed`"
+
+
+def test_a_killed_launch_is_swept_by_the_next(tmp_path: Path) -> None:
+    pid = os.fork()
+    if not pid:  # ends as if killed: nothing is put away
+        with alive(new_directory(tmp_path)):
+            os._exit(0)
+    os.waitpid(pid, 0)
+    (killed,) = tmp_path.iterdir()
+    assert (killed / HOST).read_text() == socket.gethostname()
+    elsewhere, just_made = tmp_path / ".launch-elsewhere", tmp_path / ".launch-new"
+    for directory in (elsewhere, just_made):
+        directory.mkdir()
+        (directory / ALIVE).touch()
+    (elsewhere / HOST).write_text("another host")
+    first = new_directory(tmp_path)
+    assert not killed.exists()
+    with alive(first):
+        second = new_directory(tmp_path)
+    assert {*tmp_path.iterdir()} == {elsewhere, just_made, first, second}

@@ -22,6 +22,10 @@ from rilctl.schemas.manifest import WEIGHT_KINDS
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 """No pickled weights are ever downloaded."""
+_LAYERS = re.compile(r"(num|n)_(\w+_)?layers?|depth")
+"""How configurations name the number of their layers."""
+_MOST_LAYERS = 1000
+"""The library makes layer by layer all that a configuration says, before anybody compares it with the weights."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,22 @@ def read_family(path: Path) -> Family:
     if config.get("is_encoder_decoder") and model_type not in BY_MODEL_TYPE:
         hint = f"use a model of another family: {', '.join(BY_MODEL_TYPE)}"
         raise ModelError(f"{config_file}: `{model_type}` has an encoder, which isn't supported", hint=hint)
+    _refuse_endless(config, config_file)
     return family_of(config)
+
+
+def _refuse_endless(config: dict[str, object], config_file: Path) -> None:
+    """Raise `ModelError` where any part of a configuration has more layers than a model can have."""
+    parts: list[dict[str, object]] = [config]
+    while parts:
+        part = parts.pop()
+        parts += [child for child in part.values() if isinstance(child, dict)]
+        for key, num in part.items():
+            if isinstance(num, int) and num > _MOST_LAYERS and _LAYERS.fullmatch(key):
+                raise ModelError(
+                    f"{config_file}: `{key}` is larger than {_MOST_LAYERS}, the most layers that a model may have",
+                    hint="copy the model again",
+                )
 
 
 def _local(name: str, path: Path) -> ModelSource:

@@ -73,3 +73,15 @@ def test_code_in_a_model_directory_is_not_run_though_somebody_says_yes(file, is_
     with pytest.raises(ModelError) if is_needed else nullcontext():
         load(model_dir)
     assert not list(model_dir.parent.rglob(_MARKER))
+
+
+@pytest.mark.parametrize("part", ["text_config", "vision_config"])
+def test_more_layers_than_a_model_can_have_are_not_made(model_dir: Path, part: str) -> None:
+    """The library would go on making them until the memory is full."""
+    config = json.loads((model_dir / "config.json").read_text())
+    name = {"text_config": "num_hidden_layers", "vision_config": "depth"}[part]
+    assert isinstance(config[part][name], int)
+    config[part][name] = 10**400
+    (model_dir / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=f"config.json: `{name}` is larger than 1000"):
+        read_family(model_dir)

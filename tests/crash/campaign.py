@@ -1,7 +1,7 @@
 """All campaigns of docs/reliability.md; prints counts, and on stderr what went wrong.
 
-`python -m tests.crash.campaign [COMMAND ...]` from the repository's root; the options say how much of each, 0 leaves one
-out, and the commands which of them meet kills, failing operations and power cuts.
+`python -m tests.crash.campaign [COMMAND ...]` from the repository's root; the options say how much of each, 0 leaves
+one out, and the commands which of them meet kills, failing operations and power cuts.
 `--seed` draws others, and another tree's `src` on PYTHONPATH measures that one.
 """
 
@@ -61,9 +61,7 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def _tried(
-    folder: Path, commands: Collection[str], wanted: dict[str, int], seed: int
-) -> Iterator[tuple[str, Count]]:
+def _tried(folder: Path, commands: Collection[str], wanted: dict[str, int], seed: int) -> Iterator[tuple[str, Count]]:
     with Processes(folder) as processes:
         found = subjects(folder, processes, commands)
         for name, num in wanted.items():

@@ -50,7 +50,7 @@ def state_layouts(shapes: Mapping[str, Sequence[int]], stepped: Container[str]) 
         shapes: by the parameter's name.
         stepped: those that AdamW has moments of.
     """
-    layouts: dict[str, Layout] = {name: (torch.int64, ()) for name in COUNTS}
+    layouts: dict[str, Layout] = dict.fromkeys(COUNTS, (torch.int64, ()))
     for name, shape in shapes.items():
         layouts[f"{WEIGHT}.{name}"] = (torch.float32, shape)
         if name in stepped:

@@ -1,6 +1,7 @@
 """The LLM judge behind a real local server: in `judge` and in `train`."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -165,6 +166,24 @@ def test_ctrl_c_ends_the_wait_for_a_judge(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130 and "resume with `rilctl judge - judge.toml --out judged`" in said
+
+
+def test_canaries_are_seen_and_may_be_stopped(tmp_path: Path) -> None:
+    """A model that is slow takes minutes for them."""
+
+    def interrupted(asked: Call) -> str:
+        if asked.number == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return reply_to(asked.text, careful)
+
+    with ScriptedEndpoint(interrupted) as endpoint:
+        recipe(tmp_path, endpoint.url)
+        outcome = judge(tmp_path, "--set", "judge.endpoint.max_concurrency=1")
+        assert outcome.code == 143, outcome.stderr
+        assert 3 < len(endpoint.calls) < len(CANARIES) / 2
+        assert f"canaries: {len(CANARIES)} canaries" in outcome.stderr
+        endpoint.script = script(careful)
+        assert f"canaries: {len(CANARIES)}/{len(CANARIES)} canaries" in judge(tmp_path).stderr
 
 
 def test_the_pictures_come_from_the_data_set(fresh: Path) -> None:

@@ -54,20 +54,26 @@ def open_judge_model(
     return open_endpoint(config.model, endpoint, base_dir, role="the judge", warn=warn, check_stop=check_stop)
 
 
-def llm_judge(config: LlmJudgeConfig, model: GenerationEngine, cached: GenerationEngine) -> JudgeEngine:
+def llm_judge(
+    config: LlmJudgeConfig,
+    model: GenerationEngine,
+    cached: GenerationEngine,
+    on_canaries: Callable[[int], object] = lambda num: None,
+) -> WatchedJudge:
     """An LLM judge under watch.
 
     Args:
         config: the `[judge]` table.
         model: answers canaries, afresh.
         cached: the same model with a cache in front, which answers everything else.
+        on_canaries: see `WatchedJudge`.
     """
 
     def over(engine: GenerationEngine) -> JudgeEngine:
         judge = LlmJudge(config, engine)
         return RulesFirst(judge) if config.rules_first else judge
 
-    return WatchedJudge(over(cached), over(model), config)
+    return WatchedJudge(over(cached), over(model), config, on_canaries)
 
 
 def judge_model(config: LlmJudgeConfig) -> ModelConfig:

@@ -1,7 +1,7 @@
 """A judge under watch: canaries first, a sample of them as it goes on, and an end to the run if it is fooled."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rilctl.algorithms.statistics import Interval, wilson_interval
 from rilctl.config.fields import SamplingConfig
@@ -23,10 +23,17 @@ class WatchedJudge:
         judge: answers requests.
         afresh: the same judge without a cache; answers canaries.
         config: the limits.
+        on_canaries: told, now and then, how many more canaries are answered; may raise to stop.
     """
 
-    def __init__(self, judge: JudgeEngine, afresh: JudgeEngine, config: LlmJudgeConfig) -> None:
-        self.unwatched, self._afresh, self._config = judge, afresh, config
+    def __init__(
+        self,
+        judge: JudgeEngine,
+        afresh: JudgeEngine,
+        config: LlmJudgeConfig,
+        on_canaries: Callable[[int], object] = lambda num: None,
+    ) -> None:
+        self.unwatched, self._afresh, self._config, self._on_canaries = judge, afresh, config, on_canaries
         self._newest: dict[Canary, Verdict] = {}
         self._num_since = 0
         self._dice = random.Random(0)
@@ -82,8 +89,12 @@ class WatchedJudge:
 
     def _check(self, canaries: Sequence[Canary]) -> None:
         self._num_since = 0
-        verdicts = self._afresh.verdicts([canary.request for canary in canaries])
-        self._newest |= dict(zip(canaries, verdicts, strict=True))
+        at_once = self._afresh.rows_at_once
+        for start in range(0, len(canaries), at_once):
+            some = canaries[start : start + at_once]
+            verdicts = self._afresh.verdicts([canary.request for canary in some])
+            self._newest |= dict(zip(some, verdicts, strict=True))
+            self._on_canaries(len(some))
         limits = (
             (False, self._config.max_false_positives, "wrong", "right", "max_false_positives"),
             (True, self._config.max_false_negatives, "right", "wrong", "max_false_negatives"),

@@ -74,7 +74,7 @@ def run(context: StageContext) -> StageResult:
             return up_to_date(done)
         images = _images(context, config)
         writer, tally = this_run.writer("verdicts"), _Tally()
-        with opened_judge(context, config, check_stop=context.check_stop) as judge:
+        with opened_judge(context, config, alone=responses.num_rows > 0) as judge:
             context.reporter.begin("judge", total=responses.num_rows, unit="responses")
             try:
                 _judge_all(context, judge, responses.rows, images, writer, tally)

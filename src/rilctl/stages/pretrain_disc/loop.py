@@ -1,6 +1,6 @@
 """The discriminator's own training, before it meets the policy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -23,6 +23,9 @@ from rilctl.stages.shared.learning import open_optimizer
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked
 from rilctl.stages.shared.run_log import RunLog
+
+_TELLING, _NEAR = 0.9, 0.02
+"""From which accuracy on a rule is called telling, and how much better than it a discriminator must be."""
 
 
 def train(
@@ -72,6 +75,18 @@ def train(
             leave_if_asked(context, signal_number)
         context.reporter.end()
         return held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks)
+
+
+def length_warning(metrics: Mapping[str, float]) -> str | None:
+    """What to say where a rule that sees only the number of tokens tells the sides apart as well; None: nothing."""
+    by_length, balanced = (metrics.get(f"held_out/{name}") for name in ("length_only_accuracy", "balanced_accuracy"))
+    if by_length is None or balanced is None or by_length < _TELLING or by_length < balanced - _NEAR:
+        return None
+    return (
+        f"length alone tells student from teacher ({by_length:.1%} of held-out responses; the discriminator: "
+        f"{balanced:.1%}): the similarity reward would teach length. Let the student answer like the teachers first "
+        '(`sft.responses = "teacher-cache"`), or give both the same `sampling.max_new_tokens`'
+    )
 
 
 def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:

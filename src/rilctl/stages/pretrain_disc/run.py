@@ -9,7 +9,7 @@ from rilctl.config.pretrain_disc import PretrainDiscConfig, sees_pictures
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
-from rilctl.stages.pretrain_disc.loop import train
+from rilctl.stages.pretrain_disc.loop import length_warning, train
 from rilctl.stages.pretrain_disc.pairs import pair_up, readable, split
 from rilctl.stages.pretrain_disc.student_responses import sample_student
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -86,6 +86,8 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
         disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
         metrics = train(context, config, disc, *split(pairs, config), artifact_run, ranks)
+        if warning := length_warning(metrics):
+            context.reporter.warn(warning)
         with disc.vlm.sharding.whole(), ranks.together():
             if ranks.is_main:
                 writer = artifact_run.writer("discriminator", role="discriminator")

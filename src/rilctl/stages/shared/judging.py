@@ -9,7 +9,9 @@ from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.base import JudgeEngine
+from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.open import judge_by_rules, judge_model, llm_judge, open_judge_model
+from rilctl.engines.judging.watch import WatchedJudge
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
 from rilctl.stages.shared.context import StageContext
@@ -26,15 +28,13 @@ def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry
 
 
 @contextmanager
-def opened_judge(
-    context: StageContext, config: JudgeConfig, *, check_stop: Callable[[], object] = lambda: None
-) -> Iterator[JudgeEngine]:
+def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = False) -> Iterator[JudgeEngine]:
     """The judge; an LLM's verdicts come from the call cache where it holds them.
 
     Args:
         context: the stage's surroundings.
         config: the `[judge]` table.
-        check_stop: called between the replies of an endpoint; may raise to stop.
+        alone: nothing else is done meanwhile, so canaries come first, with a bar, and it stops between two replies.
     """
     if not isinstance(config, LlmJudgeConfig):
         yield judge_by_rules(config)
@@ -42,15 +42,27 @@ def opened_judge(
     model = open_judge_model(config, context.base_dir, warn=context.reporter.warn, check_stop=context.check_stop)
     with closing(model), CallCache(context.root) as cache:
         try:
-            yield judge_over(config, model, cache, check_stop)
+            yield _after_canaries(context, config, model, cache) if alone else judge_over(config, model, cache)
         finally:
             say_costs(context, config, ledger_of(model))
 
 
 def judge_over(
-    config: LlmJudgeConfig, model: GenerationEngine, calls: Calls, check_stop: Callable[[], object] = lambda: None
-) -> JudgeEngine:
-    """An LLM judge whose verdicts come from the calls where they hold them; its canaries don't."""
+    config: LlmJudgeConfig,
+    model: GenerationEngine,
+    calls: Calls,
+    check_stop: Callable[[], object] = lambda: None,
+    on_canaries: Callable[[int], object] = lambda num: None,
+) -> WatchedJudge:
+    """An LLM judge whose verdicts come from the calls where they hold them; its canaries don't.
+
+    Args:
+        config: the `[judge]` table.
+        model: who is asked.
+        calls: verdicts that are known.
+        check_stop: called between the replies of an endpoint; may raise to stop.
+        on_canaries: see `WatchedJudge`.
+    """
     cached = CachedGeneration(
         model,
         calls,
@@ -59,7 +71,26 @@ def judge_over(
         on_chunk=lambda num: None,
         check_stop=check_stop,
     )
-    return llm_judge(config, model, cached)
+    return llm_judge(config, model, cached, on_canaries)
+
+
+def _after_canaries(
+    context: StageContext, config: LlmJudgeConfig, model: GenerationEngine, calls: Calls
+) -> WatchedJudge:
+    """The judge, once it has been through all canaries; of later ones only an interruption is heard."""
+    is_first = True
+
+    def on_canaries(num: int) -> None:
+        if is_first:
+            context.reporter.advance(num)
+        context.check_stop()
+
+    judge = judge_over(config, model, calls, context.check_stop, on_canaries)
+    context.reporter.begin("canaries", total=len(CANARIES), unit="canaries")
+    judge.watch(0)
+    context.reporter.end()
+    is_first = False
+    return judge
 
 
 def ledger_of(model: GenerationEngine | None) -> Ledger:

@@ -70,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = write_model(Path(name) / "model", replace(SHAPES["small"], image_tokens=1024))
         source = find_model(str(directory), revision=None, base_dir=Path())
-        encoder = Encoder(load_processor(source.path, source.family), source)
+        encoder = Encoder(load_processor(source), source)
         steps = make_steps(Path(name))
         seconds = {
             num_workers: median(step_seconds(encoder, steps, num_workers, arguments.step_s))

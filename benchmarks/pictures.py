@@ -62,7 +62,7 @@ def make_reader(directory: Path, patch_px: int) -> Reader:
     pixels = {"patch_size": patch_px, "size": {"shortest_edge": 56 * 56, "longest_edge": 12_845_056}}
     file.write_text(json.dumps(json.loads(file.read_text()) | pixels))
     source = find_model(str(directory), revision=None, base_dir=Path())
-    encoder = Encoder(load_processor(source.path, source.family), source)
+    encoder = Encoder(load_processor(source), source)
     encoder.tokenizer.model_max_length = 4096
     return Reader(encoder, KeptPrompts(encoder), (1,), (2, 3), None)
 

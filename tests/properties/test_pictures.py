@@ -137,7 +137,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     size = {"shortest_edge": 2 * 28 * 28, "longest_edge": 64 * 28 * 28}
     file.write_text(json.dumps(json.loads(file.read_text()) | {"size": size}))
     source = find_model(str(directory), revision=None, base_dir=Path())
-    encoder = Encoder(load_processor(source.path, source.family), source)
+    encoder = Encoder(load_processor(source), source)
     return Reader(encoder, None, (), (), None)  # type: ignore[arg-type]
 
 

@@ -6,11 +6,20 @@ from pydantic import model_validator
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
-from rilctl.config.fields import EXECUTION, Dtype, NonNegativeInt, PositiveInt, SamplingConfig, Share
+from rilctl.config.fields import (
+    EXECUTION,
+    Dtype,
+    ModelConfig,
+    NonNegativeInt,
+    PictureSizeMixin,
+    PositiveInt,
+    SamplingConfig,
+    Share,
+)
 from rilctl.schemas.base import StrictModel
 
 
-class TeacherConfig(StrictModel):
+class TeacherConfig(PictureSizeMixin):
     """One `[teachers.NAME]` table: a model that is loaded here, or one that answers at an endpoint."""
 
     model: Annotated[str, EXECUTION]
@@ -28,7 +37,20 @@ class TeacherConfig(StrictModel):
     def _here_or_there(self) -> "TeacherConfig":
         if self.endpoint is not None and (self.revision or self.dtype):
             raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
+        if self.endpoint is not None and self.picture_bounds is not None:
+            raise ValueError("an endpoint sizes pictures by its own rule; max_image_tokens is for a model loaded here")
         return self
+
+    @property
+    def loaded_here(self) -> ModelConfig:
+        """The model of a teacher without an endpoint."""
+        return ModelConfig(
+            model=self.model,
+            revision=self.revision,
+            dtype=self.dtype,
+            max_image_tokens=self.max_image_tokens,
+            min_image_tokens=self.min_image_tokens,
+        )
 
 
 class CacheTeacherConfig(StrictModel):

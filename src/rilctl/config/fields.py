@@ -4,6 +4,7 @@ A field is *semantic* unless it is marked with `EXECUTION`: changing a semantic 
 means, changing an execution field (batch per device, workers, placement) only how it is made.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ from rilctl.schemas.base import StrictModel
 
 EXECUTION = Field(json_schema_extra={"execution": True})
 """Marks a field that doesn't change what an artifact means: `x: Annotated[int, EXECUTION] = 8`."""
+
+IF_SET = Field(exclude_if=lambda value: value is None)
+"""Marks a semantic field that came later: where it is absent, digests are those of recipes that can't say it."""
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -85,7 +89,39 @@ class LoraConfig(StrictModel):
     """Names of the language model's linear layers that get an adapter."""
 
 
-class ModelConfig(StrictModel):
+@dataclass(frozen=True)
+class PictureBounds:
+    """How many tokens a picture may take, marks around them not counted; None: as the model's own files say."""
+
+    min_tokens: int | None
+    max_tokens: int | None
+
+
+class PictureSizeMixin(StrictModel):
+    """The size of pictures that a model is shown. Absent keys are no part of what an artifact means."""
+
+    max_image_tokens: Annotated[PositiveInt | None, IF_SET] = None
+    """A larger picture is made smaller, by the rule of the model's own image processor: fewer pixels or fewer tiles.
+    Absent: as large as its files allow. Written into the files of a student that is trained."""
+    min_image_tokens: Annotated[PositiveInt | None, IF_SET] = None
+    """A smaller picture is made larger, likewise."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "PictureSizeMixin":
+        low, high = self.min_image_tokens, self.max_image_tokens
+        if low is not None and high is not None and low > high:
+            raise ValueError("min_image_tokens is over max_image_tokens")
+        return self
+
+    @property
+    def picture_bounds(self) -> PictureBounds | None:
+        """Both bounds; None where neither is set."""
+        if self.max_image_tokens is None and self.min_image_tokens is None:
+            return None
+        return PictureBounds(self.min_image_tokens, self.max_image_tokens)
+
+
+class ModelConfig(PictureSizeMixin):
     """A model to load: hub id, directory, built-in name such as `qwen3b`, or a `student` artifact.
 
     Its name and revision are execution fields: which weights they stand for is recorded by digest.
@@ -137,7 +173,8 @@ def _prune(model: BaseModel, dumped: dict[str, JsonValue]) -> dict[str, JsonValu
         extra = info.json_schema_extra
         if isinstance(extra, dict) and extra.get("execution"):
             continue
-        kept[key] = _prune_value(getattr(model, name), dumped[key])
+        if key in dumped:
+            kept[key] = _prune_value(getattr(model, name), dumped[key])
     extra_keys = model.model_extra or {}
     return kept | {key: _prune_value(value, dumped[key]) for key, value in extra_keys.items()}
 

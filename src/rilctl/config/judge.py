@@ -7,7 +7,16 @@ from pydantic import Field, field_validator, model_validator
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
-from rilctl.config.fields import EXECUTION, Dtype, NonNegativeFloat, NonNegativeInt, PositiveInt, Share, default_type
+from rilctl.config.fields import (
+    EXECUTION,
+    Dtype,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PictureSizeMixin,
+    PositiveInt,
+    Share,
+    default_type,
+)
 from rilctl.schemas.base import StrictModel
 
 RUBRIC_FIELDS = ("question", "answer", "response", "verdict")
@@ -27,7 +36,7 @@ class RuleJudgeConfig(StrictModel):
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 
 
-class LlmJudgeConfig(StrictModel):
+class LlmJudgeConfig(PictureSizeMixin):
     """A language model that compares a response with the ground truth; it is watched by canaries."""
 
     type: Literal["llm"]
@@ -76,6 +85,8 @@ class LlmJudgeConfig(StrictModel):
     def _here_or_there(self) -> "LlmJudgeConfig":
         if self.endpoint is not None and (self.revision or self.dtype):
             raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
+        if self.picture_bounds is not None and (self.endpoint is not None or not self.sees_images):
+            raise ValueError("max_image_tokens is for a judge that is loaded here and sees_images")
         if self.endpoint is None and self.verdict_form == "json":
             raise ValueError("verdict_form = `json` needs an endpoint; a model that is loaded here gives a tag")
         return self

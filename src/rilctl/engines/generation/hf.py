@@ -12,7 +12,7 @@ from rilctl.errors import RowError
 from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.loaded.identity import identify
 from rilctl.models.loaded.processor import EncodedPrompt
-from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.source import find_source
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.encode import decode_response
 from rilctl.models.prompts.kept import KeptPrompts
@@ -108,7 +108,7 @@ class HfGeneration:
 def load_engine(
     config: ModelConfig, engine: HfEngineConfig, base_dir: Path, *, warn: Callable[[str], object] = warnings.warn
 ) -> HfGeneration:
-    """An engine over a model that `config` names; raises what `find_model` raises now, what `load_vlm` raises later.
+    """An engine over a model that `config` names; raises what `find_source` raises now, what `load_vlm` raises later.
 
     Args:
         config: the model.
@@ -116,7 +116,7 @@ def load_engine(
         base_dir: folder that relative paths start from.
         warn: see `KeptPrompts`.
     """
-    source = find_model(config.model, revision=config.revision, base_dir=base_dir)
+    source = find_source(config, base_dir=base_dir)
     device = pick_device(engine.device)
     num_workers = pick_num_workers(engine.num_workers, device)
     identity = identify(config, source)

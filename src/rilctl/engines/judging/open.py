@@ -78,7 +78,13 @@ def llm_judge(
 
 def judge_model(config: LlmJudgeConfig) -> ModelConfig:
     """The model of a judge that is loaded here."""
-    return ModelConfig(model=config.model, revision=config.revision, dtype=config.dtype)
+    return ModelConfig(
+        model=config.model,
+        revision=config.revision,
+        dtype=config.dtype,
+        max_image_tokens=config.max_image_tokens,
+        min_image_tokens=config.min_image_tokens,
+    )
 
 
 def judge_identity(config: JudgeConfig) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from rilctl.models.families.record import PLACEHOLDERS, Family
+from rilctl.config.fields import PictureBounds
+from rilctl.models.families.record import PLACEHOLDERS, Family, fixed_size
 
 
 def _sees(sees_BLL: Tensor, types_BL: Tensor, positions_BL: Tensor, text: Any) -> dict[str, Tensor]:
@@ -41,6 +42,11 @@ def _sent_sizes(processor: Any, features: Mapping[str, Tensor]) -> list[tuple[in
     return [(size["width"], size["height"])] * len(features["pixel_values"])
 
 
+def _bound_pictures(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: PictureBounds) -> dict[str, Any]:
+    """The processor never pans over a picture, whatever its files say, unless it is asked to in the call."""
+    return fixed_size(int(own.get("image_seq_length", 256)), bounds)
+
+
 def _shrink(config: dict[str, Any]) -> None:
     """One layer of each kind."""
     config["text_config"]["layer_types"] = ["sliding_attention", "full_attention"]
@@ -60,5 +66,6 @@ FAMILY = Family(
     plain_language_models=(),
     patches_per_token=_pooled_patches,
     sent_sizes=_sent_sizes,
+    bound_pictures=_bound_pictures,
     shrink=_shrink,
 )

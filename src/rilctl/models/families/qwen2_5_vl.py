@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_towers, sizes_of_grids
+from rilctl.models.families.qwen_vl import MRope, bound_pixels, merged_patches, shrink_towers, sizes_of_grids
 from rilctl.models.families.record import Family
 
 FAMILY = Family(
@@ -15,6 +15,7 @@ FAMILY = Family(
     patches_per_token=merged_patches,
     has_gated_vision=True,
     sent_sizes=sizes_of_grids,
+    bound_pictures=bound_pixels,
     shrink=partial(shrink_towers, fullatt_block_indexes=[1]),
     pocket="pocket-teacher-qwen",
 )

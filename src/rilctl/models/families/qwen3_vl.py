@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from rilctl.models.families.qwen_vl import MRope, merged_patches, shrink_towers, sizes_of_grids
+from rilctl.models.families.qwen_vl import MRope, bound_pixels, merged_patches, shrink_towers, sizes_of_grids
 from rilctl.models.families.record import Family
 
 FAMILY = Family(
@@ -14,5 +14,6 @@ FAMILY = Family(
     plain_language_models=("qwen3_vl_text",),
     patches_per_token=merged_patches,
     sent_sizes=sizes_of_grids,
+    bound_pictures=bound_pixels,
     shrink=partial(shrink_towers, deepstack_visual_indexes=[0]),
 )

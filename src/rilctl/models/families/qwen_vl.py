@@ -9,7 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
+from rilctl.config.fields import PictureBounds
 from rilctl.models.families.record import InOrder
+
+_MIN_PX, _MAX_PX = 56 * 56, 28 * 28 * 1280
+"""The library's own, where the files name none."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,24 @@ def sizes_of_grids(processor: Any, features: Mapping[str, Tensor]) -> list[tuple
         is_final = pixels.get_number_of_image_patches(height, width, {}) == rows * columns
         sizes.append((width, height) if is_final else None)
     return sizes
+
+
+def bound_pixels(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: PictureBounds) -> dict[str, Any]:
+    """Bounds are in pixels, a token's being a square of merged patches; see `Family.bound_pictures`.
+
+    It is the library's rule that keeps them: of a picture a hundred times wider than high, one row of tokens remains.
+    """
+    token_px = (int(pixels.get("patch_size", 14)) * int(pixels.get("merge_size", 2))) ** 2
+    size = pixels.get("size") or {}
+    low = pixels.get("min_pixels") or size.get("shortest_edge") or _MIN_PX
+    high = pixels.get("max_pixels") or size.get("longest_edge") or _MAX_PX
+    low = low if bounds.min_tokens is None else bounds.min_tokens * token_px
+    high = high if bounds.max_tokens is None else bounds.max_tokens * token_px
+    if low > high:
+        low, high = low // token_px, high // token_px
+        raise ValueError(f"its smallest picture would take {low:,} tokens, its largest {high:,}; set both bounds")
+    older = {name: value for name, value in (("min_pixels", low), ("max_pixels", high)) if name in pixels}
+    return {"size": {"shortest_edge": low, "longest_edge": high}, **older}
 
 
 def shrink_towers(config: dict[str, Any], **places: list[int]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from rilctl.config.fields import PictureBounds
 from rilctl.quickstart.shapes import ShapeName
 
 PLACEHOLDERS = (
@@ -59,6 +60,17 @@ def _one(config: Any) -> int:
     return 1
 
 
+def fixed_size(num_tokens: int, bounds: PictureBounds) -> dict[str, Any]:
+    """No change, where every picture takes as many tokens; see `Family.bound_pictures`."""
+    if not (bounds.min_tokens or 0) <= num_tokens <= (bounds.max_tokens or num_tokens):
+        raise ValueError(f"every picture takes {num_tokens:,} tokens, whatever its size")
+    return {}
+
+
+def _no_rule(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: PictureBounds) -> dict[str, Any]:
+    raise ValueError("nothing is known of how its processor sizes pictures")
+
+
 def _nothing_more(config: dict[str, Any]) -> None:
     pass
 
@@ -93,6 +105,9 @@ class Family:
         has_gated_vision: whether the vision tower's feed-forward layer multiplies two projections.
         sent_sizes: from processor and features to (width, height) of each picture as it is when patches are cut; None
             where the processor would change that size again. None: more than resizing happens to a picture.
+        bound_pictures: from the settings of the image processor, those of the processor itself, as its files have them,
+            and the tokens that a picture may take, to settings of the image processor that replace its own. It raises
+            `ValueError`, saying what is possible, where its rule can't keep the bounds.
         shrink: what is particular about a configuration that was made small, in place.
         pocket: shape of the pocket world that stands in for its models.
     """
@@ -115,5 +130,6 @@ class Family:
     patches_per_token: Callable[[Any], int] = _one
     has_gated_vision: bool = False
     sent_sizes: Callable[[Any, Mapping[str, Tensor]], list[tuple[int, int] | None]] | None = None
+    bound_pictures: Callable[[Mapping[str, Any], Mapping[str, Any], PictureBounds], dict[str, Any]] = _no_rule
     shrink: Callable[[dict[str, Any]], None] = _nothing_more
     pocket: ShapeName | None = None

@@ -20,10 +20,12 @@ class ModelIdentity:
     Args:
         weights: content digest of a directory's weights, `hub:COMMIT`, or `random:SEED:SHAPE`.
         texts: sha256 of its configuration, tokenizer, processor and templates, by name.
+        read: the same as they are read, with the recipe's bounds of pictures in them.
     """
 
     weights: str
     texts: Mapping[str, str]
+    read: Mapping[str, str]
 
     @property
     def digest(self) -> str:
@@ -37,7 +39,7 @@ class ModelIdentity:
         identity = {
             "weights": self.weights,
             "dtype": config.dtype or default_dtype(config.model),
-            "texts": dict(self.texts),
+            "texts": dict(self.read),
             **({} if engine == "hf" else {"engine": engine}),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -60,7 +62,7 @@ def identify(config: ModelConfig, source: ModelSource) -> ModelIdentity:
         weights = f"random:{config.seed}:{hashlib.sha256(texts['config.json']).hexdigest()}"
     else:
         weights = f"hub:{source.revision}" if source.revision else weights_digest(source.path)
-    return ModelIdentity(weights, text_digests(texts))
+    return ModelIdentity(weights, text_digests(texts), text_digests(source.read_texts()))
 
 
 def changed(source: ModelSource) -> ModelError:

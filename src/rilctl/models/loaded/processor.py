@@ -5,14 +5,16 @@ classes with that attribute left out, and always decode with Pillow, so that pix
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import Tensor
 
-from rilctl.artifacts.model_files import read_texts
-from rilctl.errors import ModelError
+from rilctl.artifacts.model_files import write_texts
+from rilctl.errors import ConfigError, ModelError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
 from rilctl.models.loaded.source import ModelSource
@@ -70,25 +72,25 @@ class Encoder:
 
     def reads_like(self, other: "Encoder") -> bool:
         """Whether both make the same tensors: tokenizer, template and image processor have the same files."""
-        if self.source.path == other.source.path:
+        if (self.source.path, self.source.bounds) == (other.source.path, other.source.bounds):
             return True
         mine, others = (
-            {name: text for name, text in read_texts(source.path).items() if name not in _NOT_READ}
+            {name: text for name, text in source.read_texts().items() if name not in _NOT_READ}
             for source in (self.source, other.source)
         )
         return self.family == other.family and mine == others
 
 
-def load_processor(path: Path, family: Family) -> Any:
-    """The processor of a model directory; for text models its tokenizer.
+def load_processor(source: ModelSource) -> Any:
+    """The processor of a model; for text models its tokenizer.
 
     Raises:
         ModelError: the directory lacks a processor, tokenizer or chat template.
+        ConfigError: the family can't keep the source's bounds.
         EngineError: the installed transformers isn't such as we know it.
     """
-    import transformers
-
     require("transformers")
+    path, family = source.path, source.family
     if not any((path / name).is_file() for name in TOKENIZER_FILES):  # the library would make an empty tokenizer
         raise ModelError(
             f"{path} has no tokenizer: none of {', '.join(TOKENIZER_FILES)}",
@@ -97,12 +99,9 @@ def load_processor(path: Path, family: Family) -> Any:
     if not (path / "tokenizer_config.json").is_file():  # the library would guess, and cut texts differently
         raise ModelError(f"{path} has no tokenizer_config.json", hint="copy the tokenizer files from the base model")
     try:
-        if family.sees_pictures:
-            loaded: Any = image_only(_processor_class(path, family)).from_pretrained(
-                path, backend="pil", trust_remote_code=False
-            )
-        else:
-            loaded = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        loaded = _from_files(source)
+    except (ConfigError, ModelError):
+        raise
     except Exception as error:  # on damaged files the library raises anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if brings_code(path):
@@ -117,6 +116,21 @@ def load_processor(path: Path, family: Family) -> Any:
         raise ModelError(f"{path} has no chat template", hint=_TEMPLATE_HINT)
     _check_template(path, loaded, family)
     return loaded
+
+
+def _from_files(source: ModelSource) -> Any:
+    """The library reads a directory: with bounds, one that is made for it."""
+    import transformers
+
+    with nullcontext(source.path) if source.bounds is None else TemporaryDirectory() as directory:
+        path = Path(directory)
+        if source.bounds is not None:
+            write_texts(source.read_texts(), path)
+        if not source.family.sees_pictures:
+            return transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        return image_only(_processor_class(path, source.family)).from_pretrained(
+            path, backend="pil", trust_remote_code=False
+        )
 
 
 def _check_template(path: Path, processor: Any, family: Family) -> None:

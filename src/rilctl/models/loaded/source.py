@@ -3,20 +3,22 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
 from rilctl.artifacts.manifests import is_part_of_run, read_manifest
-from rilctl.artifacts.model_files import ADAPTER_CONFIG
+from rilctl.artifacts.model_files import ADAPTER_CONFIG, read_texts, write_texts
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
+from rilctl.config.fields import ModelConfig, PictureBounds
 from rilctl.config.registry import MODELS
 from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
 from rilctl.models.families.record import Family
 from rilctl.models.families.table import BY_MODEL_TYPE, family_of
+from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -37,12 +39,30 @@ class ModelSource:
         path: a local directory with config, tokenizer, processor and (but for random weights) safetensors.
         revision: the hub commit, or None for a directory.
         family: its architecture family.
+        bounds: tokens of a picture, where they aren't those of its files.
     """
 
     name: str
     path: Path
     revision: str | None
     family: Family
+    bounds: PictureBounds | None = None
+
+    def read_texts(self) -> dict[str, bytes]:
+        """Its texts, with the bounds in them.
+
+        Raises:
+            ArtifactError, ModelError: a file can't be read.
+            ConfigError: the family can't keep the bounds.
+        """
+        texts = read_texts(self.path)
+        return texts if self.bounds is None else with_bounds(texts, self.family, self.bounds, self.name)
+
+
+def find_source(config: ModelConfig, *, base_dir: Path) -> ModelSource:
+    """The model of a table, with its bounds. Raises as `find_model` does."""
+    found = find_model(config.model, revision=config.revision, base_dir=base_dir)
+    return replace(found, bounds=config.picture_bounds)
 
 
 def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:
@@ -65,6 +85,15 @@ def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSourc
     if registered is not None and registered.model.startswith("package:"):
         return _packaged(name)
     return _from_hub(registered.model if registered else name, revision)
+
+
+def link_files(source: ModelSource, directory: Path) -> None:
+    """Make a directory one of this model with its bounds, for a library that reads files; weights are links."""
+    texts = source.read_texts()
+    for file in source.path.iterdir():
+        if file.is_file() and file.name not in texts:
+            (directory / file.name).symlink_to(file.resolve())
+    write_texts(texts, directory)
 
 
 def find_local(name: str, *, revision: str | None, base_dir: Path) -> ModelSource | None:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from rilctl.artifacts.model_files import read_texts, write_texts
+from rilctl.artifacts.model_files import write_texts
 from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
@@ -23,7 +23,7 @@ from rilctl.models.loaded.patch_embedding import multiply_patches
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.sharding import Sharding, Unsharded
-from rilctl.models.loaded.source import ModelSource, find_model
+from rilctl.models.loaded.source import ModelSource, find_source
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
 from rilctl.private.uses import require
 
@@ -120,11 +120,11 @@ def load_vlm(
         EngineError: the installed torch or transformers isn't such as we know it.
     """
     require("torch")
-    source = find_model(config.model, revision=config.revision, base_dir=base_dir)
-    texts = read_texts(source.path)
+    source = find_source(config, base_dir=base_dir)
+    texts = source.read_texts()
     check_json(source, texts)
     refuse_quantized(source, texts)
-    processor = load_processor(source.path, source.family)
+    processor = load_processor(source)
     dtype = DTYPES[config.dtype or default_dtype(config.model)]
     weights_dtype = torch.float32 if trainable else dtype
     if not reads_weights:
@@ -138,7 +138,7 @@ def load_vlm(
     check_head(model, source)
     multiply_patches(model)
     identity = identify(config, source)
-    if read_texts(source.path) != texts:
+    if source.read_texts() != texts:
         raise changed(source)
     return Vlm(processor, source, model.to(device).eval(), dtype, identity, texts)
 
@@ -146,7 +146,7 @@ def load_vlm(
 def save_vlm(vlm: Vlm, directory: Path) -> None:
     """Write a directory that `from_pretrained`, vLLM and lmms-eval read, its adapter merged into the weights.
 
-    Tokenizer and processor files are written as they were when the model was loaded.
+    Tokenizer and processor files are written as they were when the model was loaded, with the bounds that it had.
     """
     state = merged_state_dict(vlm.model, vlm.adapter)
     with saving(directory):

@@ -183,4 +183,4 @@ def _answer(source: ModelSource, question: str, images: Sequence[ImageRef]) -> A
 
 @cache
 def _encoder(source: ModelSource) -> Encoder:
-    return Encoder(load_processor(source.path, source.family), source)
+    return Encoder(load_processor(source), source)

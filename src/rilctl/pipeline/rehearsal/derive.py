@@ -118,7 +118,7 @@ def _models(draft: Draft, recipe: Recipe, folder: Path, base_dir: Path) -> None:
     named: dict[str, ModelConfig] = {"student": recipe.student or ModelConfig(model="")}
     for name, teacher in recipe.teachers.items():
         if teacher.endpoint is None:
-            named[f"teachers.{name}"] = ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)
+            named[f"teachers.{name}"] = teacher.loaded_here
     for seed, (key, model) in enumerate(named.items()):
         place = f"models/{key.replace('teachers.', 'teacher-')}"
         about = build_small(model.model, model.revision, folder / place, base_dir=base_dir, seed=seed)
@@ -126,6 +126,8 @@ def _models(draft: Draft, recipe: Recipe, folder: Path, base_dir: Path) -> None:
         draft.put(f"{key}.dtype", model.dtype or default_dtype(model.model))
         draft.drop(f"{key}.revision")
         draft.drop(f"{key}.random_weights")
+        for bound in ("max_image_tokens", "min_image_tokens"):  # of a large model's pictures
+            draft.drop(f"{key}.{bound}")
         draft.says_replaced(f"{model.model} by {about}")
     if names := (recipe.cache_teacher.teachers if recipe.cache_teacher else ()):
         draft.put("cache-teacher.teachers", [name for name in names if name in recipe.teachers])

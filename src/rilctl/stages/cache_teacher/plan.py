@@ -18,7 +18,6 @@ from rilctl.stages.cache_teacher.imports import Imports, read_imports
 from rilctl.stages.cache_teacher.teachers import (
     cache_teacher_config,
     find_teachers,
-    teacher_model,
     teacher_requests,
     teacher_sampling,
 )
@@ -80,7 +79,7 @@ def plan(context: StageContext) -> Plan:
             sections.append(_remote(name, teacher, teacher.endpoint, as_student, asked))
             continue
         questions = [sample for sample, number in zip(samples, asked.numbers, strict=True) if number]
-        model = planned_model(context, teacher_model(teacher))
+        model = planned_model(context, teacher.loaded_here)
         data = planned_data(questions, model)
         sections.append(_local(name, teacher, model, data, asked))
         if model.anatomy is not None and data.prompts is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
-from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.config.fields import SamplingConfig
 from rilctl.config.registry import default_dtype
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
@@ -47,13 +47,8 @@ def find_teachers(context: StageContext) -> dict[str, TeacherConfig]:
 def teacher_entry(context: StageContext, name: str, teacher: TeacherConfig) -> InputEntry:
     """Lineage of a teacher."""
     if teacher.endpoint is None:
-        return model_entry(context, f"teacher:{name}", teacher_model(teacher))
+        return model_entry(context, f"teacher:{name}", teacher.loaded_here)
     return endpoint_entry(context, f"teacher:{name}", teacher.model, teacher.endpoint)
-
-
-def teacher_model(teacher: TeacherConfig) -> ModelConfig:
-    """The model of a teacher that is loaded here."""
-    return ModelConfig(model=teacher.model, revision=teacher.revision, dtype=teacher.dtype)
 
 
 def teacher_sampling(config: CacheTeacherConfig, teacher: TeacherConfig) -> SamplingConfig:
@@ -92,7 +87,7 @@ def opened_teacher(context: StageContext, name: str, teacher: TeacherConfig) -> 
     warn, check_stop = context.reporter.warn, context.check_stop
     if teacher.endpoint is None:
         engine = cache_teacher_config(context).engine
-        local = open_generation(teacher_model(teacher), engine, context.base_dir, warn=warn, check_stop=check_stop)
+        local = open_generation(teacher.loaded_here, engine, context.base_dir, warn=warn, check_stop=check_stop)
         with closing(local):
             yield local
         return

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rilctl.config.fields import ModelConfig
 from rilctl.config.suite import Benchmark
-from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.source import find_source
 from rilctl.stages.shared.context import StageContext
 
 _SIZE_KEYS = ("size", "min_pixels", "max_pixels", "crop_size", "max_patches")
@@ -14,11 +14,11 @@ _PROMPT_CHARS = 60
 
 def image_size(context: StageContext, student: ModelConfig) -> str:
     """How the student's processor sizes pictures, as its file says; empty for a text model."""
-    source = find_model(student.model, revision=student.revision, base_dir=context.base_dir)
+    source = find_source(student, base_dir=context.base_dir)
+    texts = source.read_texts()
     for name in ("preprocessor_config.json", "processor_config.json"):
-        file = source.path / name
-        if file.is_file():
-            content = json.loads(file.read_bytes())
+        if name in texts:
+            content = json.loads(texts[name])
             content = content.get("image_processor", content)
             return json.dumps({key: content[key] for key in _SIZE_KEYS if content.get(key) is not None})
     return ""

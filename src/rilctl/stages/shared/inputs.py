@@ -18,7 +18,7 @@ from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, UsageError
 from rilctl.models.loaded.identity import ModelIdentity, identify
-from rilctl.models.loaded.source import check_name, find_model
+from rilctl.models.loaded.source import check_name, find_source
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import ResponseRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -87,7 +87,13 @@ def name_student(context: StageContext, explicit: str | None, *, after: Verb) ->
         explicit = str(resolve(context.upstream("sft"), "student"))
     if explicit is not None:
         dtype = base.dtype or default_dtype(base.model) if base is not None else default_dtype(explicit)
-        config = ModelConfig(model=explicit, dtype=dtype)
+        sizes = base or ModelConfig(model=explicit)
+        config = ModelConfig(
+            model=explicit,
+            dtype=dtype,
+            max_image_tokens=sizes.max_image_tokens,
+            min_image_tokens=sizes.min_image_tokens,
+        )
     elif base is not None:
         config = base.model_copy(update={"dtype": base.dtype or default_dtype(base.model)})
     else:
@@ -110,10 +116,11 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
         ModelError: a directory that is no model, or the hub has none.
         ArtifactError: an artifact of another kind, half-written or changed since it was written.
     """
-    source = find_model(config.model, revision=config.revision, base_dir=context.base_dir)
+    source = find_source(config, base_dir=context.base_dir)
     context.reporter.say(f"{role.replace(':', ' ')}: {source.name} ({source.family.name})")
     if not source.family.shares_prompts:
         context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
+    source.read_texts()  # a family that can't keep the recipe's bounds says so before anything is loaded
     if (source.path / MANIFEST).is_file():
         return weights_entry(role, resolve(source.path, "student"))
     return InputEntry(role=role, kind="model", name=source.name, digest=identify(config, source).digest)

@@ -25,7 +25,7 @@ from rilctl.errors import UsageError
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.identity import identify
 from rilctl.models.loaded.processor import Encoder, load_processor
-from rilctl.models.loaded.source import find_model
+from rilctl.models.loaded.source import ModelSource, find_source, link_files
 from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
 from rilctl.models.loaded.weights import export_untied, file_checksums
@@ -51,14 +51,14 @@ def open_vllm(
     _check_installed(engine)
     if model.random_weights:
         raise UsageError("vLLM loads weights from files, not random ones", hint='use an engine with type = "hf"')
-    source = find_model(model.model, revision=model.revision, base_dir=base_dir)
+    source = find_source(model, base_dir=base_dir)
     dtype = model.dtype or default_dtype(model.model)
     identity = identify(model, source)
     digest = identity.answering(model, "vllm")
 
     def reader() -> Reader:
         identity.refuse_other_texts(source)  # the call cache would keep its answers as this one's
-        encoder = Encoder(load_processor(source.path, source.family), source)
+        encoder = Encoder(load_processor(source), source)
         return _reader(encoder, KeptPrompts(encoder, warn=warn), engine)
 
     if isinstance(engine, VllmServerEngineConfig):
@@ -73,7 +73,7 @@ def open_vllm(
             warn=warn,
         )
     return VllmGeneration(
-        lambda: (LocalVllm(source.path, dtype, engine), reader()),
+        lambda: (_local(source, dtype, engine), reader()),
         model_name=source.name,
         model_digest=digest,
         rows_at_once=engine.rows_per_batch,
@@ -119,6 +119,14 @@ def open_vllm_rollouts(
         max_logprob_error=engine.max_logprob_error,
         is_shared=num_ranks > 1,
     )
+
+
+def _local(source: ModelSource, dtype: Dtype, engine: VllmEngineConfig) -> LocalVllm:
+    if source.bounds is None:
+        return LocalVllm(source.path, dtype, engine)
+    folder = tempfile.TemporaryDirectory(prefix="rilctl-model-")
+    link_files(source, Path(folder.name))
+    return LocalVllm(Path(folder.name), dtype, engine, on_close=folder.cleanup)
 
 
 def _local_start(

@@ -1,6 +1,6 @@
 """A plan's models: found without a download, measured without weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.pretrain_disc import DiscInput, sees_pictures
@@ -59,9 +59,10 @@ def planned_model(context: StageContext, config: ModelConfig, note: str = "") ->
     if source is None:
         fetch = f"`hf download {_repo(config)} --include '*.json' '*.jinja'`"
         return PlannedModel(config, note, unknown=f"not on this machine: {fetch}")
+    source = replace(source, bounds=config.picture_bounds)
     anatomy = read_anatomy(source.path, source.family)
     try:
-        encoder, unknown = Encoder(load_processor(source.path, source.family), source), ""
+        encoder, unknown = Encoder(load_processor(source), source), ""
     except ModelError as error:
         encoder, unknown = None, str(error)
     return PlannedModel(config, note, anatomy, encoder, unknown)

@@ -177,6 +177,7 @@ def result_object(verb: str, result: StageResult, seconds: float | None = None) 
         "num_rejected": result.num_rejected,
         "summary": result.summary,
         **({"files": list(result.files)} if result.files else {}),
+        **({"figures": result.figures} if result.figures else {}),
     }
 
 

@@ -186,7 +186,7 @@ def evaluate(
 ) -> None:
     """Measure a student on a suite of benchmarks.
 
-    The default is the most trained student of the recipe.
+    The default is the best student of the recipe's last training.
     """
     student, recipes = _split_inputs(inputs, "MODEL")
     flags: dict[str, JsonValue] = {

@@ -22,7 +22,7 @@ class EvalConfig(StrictModel):
     """Measure a student on a suite of benchmarks."""
 
     student: Annotated[str | None, EXECUTION] = None
-    """A `student` artifact, directory or hub id; absent: the most trained student of this recipe."""
+    """A `student` artifact, directory or hub id; absent: the best student of this recipe's last training."""
     endpoint: EndpointConfig | None = None
     """Where the model answers, if it isn't loaded here; `student` is then its name there."""
     suite: str = "digits"

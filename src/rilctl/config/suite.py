@@ -51,12 +51,14 @@ class Benchmark(StrictModel):
     """Which split is asked."""
     revision: str = "main"
     """The repository's commit, tag or branch."""
-    only: dict[str, str] = {}
-    """Ask only rows with these values, by column."""
+    only: dict[str, str | int | bool] = {}
+    """Ask only rows with these values, by column; a number and its text are one value."""
     whole: tuple[str, ...] = ()
     """Columns of whole numbers that the repository stores with a decimal point, which the task's code can't take."""
     rotations: bool = False
     """Rows whose `index` differs by a multiple of a million are one question, right if all of them are."""
+    by: str | None = None
+    """Column that says of which kind a question is: each kind gets a score of its own beside the benchmark's."""
     metric: str
     """The metric that is reported."""
     scale: PositiveFloat = 1.0
@@ -116,6 +118,30 @@ class Suite(StrictModel):
     """`eval`: lmms-eval runs it, which `rilctl[eval]` brings; absent: our own runner."""
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     """In the order of reports."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Suite":
+        names = [benchmark.name for benchmark in self.benchmarks]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two benchmarks are called `{twice[0]}`; a score is found by its benchmark's name")
+        judged = [benchmark for benchmark in self.benchmarks if benchmark.judge != "none"]
+        if self.extra is None and judged:
+            raise ValueError(
+                f'benchmark `{judged[0].name}`: `judge` is for tasks of lmms-eval (extra = "eval"); our own runner '
+                "scores by the task's `process_results` alone"
+            )
+        return self
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The benchmarks' names, each with the column that breaks its score down."""
+        return {benchmark.name: benchmark.by for benchmark in self.benchmarks}
+
+    @property
+    def shared_tasks(self) -> frozenset[str]:
+        """Tasks that several benchmarks ask, each its own rows of them."""
+        tasks = [task for benchmark in self.benchmarks for task in benchmark.tasks]
+        return frozenset(task for task in tasks if tasks.count(task) > 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""A student's scores on the benchmarks of a suite: as numbers, beside a reference, and as a paper's row."""
+"""A student's scores on the benchmarks of a suite, and what they are compared with, as numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 
@@ -17,6 +17,7 @@ class BenchmarkScore:
         num_questions: questions that have a score.
         num_rejected: questions that have none.
         guessed_share: of the questions, those whose answer the benchmark's code drew at random.
+        parts: its kinds of question, `COLUMN=VALUE`, where the suite breaks the score down.
     """
 
     name: str
@@ -26,6 +27,7 @@ class BenchmarkScore:
     num_questions: int = 0
     num_rejected: int = 0
     guessed_share: float = 0.0
+    parts: tuple["BenchmarkScore", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,23 @@ class SuiteScores:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Ours minus theirs on the questions that both answered, in points of 0 to 100.
+
+    Args:
+        estimate: the mean of the questions' differences.
+        low: lower end of its interval, where there is one.
+        high: its upper end.
+        num_questions: questions that both have a score for.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    num_questions: int
+
+
+@dataclass(frozen=True)
 class ReferenceScores:
     """What somebody else reached.
 
@@ -67,18 +86,29 @@ class ReferenceScores:
         scores: by benchmark; empty where only the mean is known.
         mean: over the whole suite, where it is known.
         notes: what a reader should know.
+        differences: by benchmark, where its questions are known.
     """
 
     name: str
     scores: Mapping[str, float]
     mean: float | None
     notes: tuple[str, ...] = ()
+    differences: Mapping[str, Difference] = field(default_factory=dict)
 
 
 def to_metrics(scores: SuiteScores) -> dict[str, float]:
-    """As an artifact stores them."""
-    metrics: dict[str, float] = {}
+    """As an artifact stores them; those of a kind of question under `BENCHMARK/COLUMN=VALUE`."""
+    metrics = _to_metrics(scores.scores)
     for each in scores.scores:
+        metrics |= {f"{each.name}/{key}": value for key, value in _to_metrics(each.parts).items()}
+    if scores.is_whole and scores.mean is not None:
+        metrics["score"] = scores.mean
+    return metrics
+
+
+def _to_metrics(scores: Iterable[BenchmarkScore]) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for each in scores:
         metrics[f"{each.name}/num_questions"] = float(each.num_questions)
         metrics[f"{each.name}/num_rejected"] = float(each.num_rejected)
         if each.score is None:
@@ -86,19 +116,35 @@ def to_metrics(scores: SuiteScores) -> dict[str, float]:
         metrics |= {f"{each.name}/score": each.score, f"{each.name}/guessed_share": each.guessed_share}
         if each.low is not None and each.high is not None:
             metrics |= {f"{each.name}/score_low": each.low, f"{each.name}/score_high": each.high}
-    if scores.is_whole and scores.mean is not None:
-        metrics["score"] = scores.mean
     return metrics
 
 
-def from_metrics(metrics: Mapping[str, float], names: Iterable[str], *, is_part: bool = False) -> SuiteScores:
-    """Back from `to_metrics`."""
-    return SuiteScores(tuple(_from_metrics(metrics, name) for name in names), is_part)
+def from_metrics(
+    metrics: Mapping[str, float], columns: Mapping[str, str | None], *, is_part: bool = False
+) -> SuiteScores:
+    """Back from `to_metrics`.
+
+    Args:
+        metrics: of an artifact.
+        columns: the benchmarks, each with the column that breaks it down, or None.
+        is_part: see `SuiteScores`.
+    """
+    return SuiteScores(tuple(_whole(metrics, name, column) for name, column in columns.items()), is_part)
 
 
-def _from_metrics(metrics: Mapping[str, float], name: str) -> BenchmarkScore:
+def _whole(metrics: Mapping[str, float], name: str, column: str | None) -> BenchmarkScore:
+    whole = _from_metrics(metrics, name, name)
+    if column is None:
+        return whole
+    begin, end = f"{name}/{column}=", "/num_questions"
+    parts = [key.removesuffix(end) for key in metrics if key.startswith(begin) and key.endswith(end)]
+    found = (_from_metrics(metrics, part, part.removeprefix(f"{name}/")) for part in parts)
+    return replace(whole, parts=tuple(found))
+
+
+def _from_metrics(metrics: Mapping[str, float], name: str, shown: str) -> BenchmarkScore:
     return BenchmarkScore(
-        name,
+        shown,
         score=metrics.get(f"{name}/score"),
         low=metrics.get(f"{name}/score_low"),
         high=metrics.get(f"{name}/score_high"),
@@ -108,61 +154,11 @@ def _from_metrics(metrics: Mapping[str, float], name: str) -> BenchmarkScore:
     )
 
 
-def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: float) -> str:
-    """One line for each benchmark, and the mean; a reference's mean stands only beside a whole one."""
-    header = ["benchmark", "score", f"{confidence:.0%} interval", "questions", "rejected", "guessed"]
-    lines = [header + ([reference.name, "difference"] if reference is not None else [])]
-    for each in scores.scores:
-        lines.append(
-            _cells(each) + _beside(each.score, reference.scores.get(each.name) if reference else None, reference)
-        )
-    total = BenchmarkScore(scores.mean_name, scores.mean)
-    of_reference = reference.mean if reference is not None and scores.is_whole else None
-    lines.append([*_cells(total)[:2], "", "", "", "", *_beside(total.score, of_reference, reference)])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _cells(each: BenchmarkScore) -> list[str]:
-    return [
-        each.name,
-        _shown(each.score),
-        f"{each.low:.1f} to {each.high:.1f}" if each.low is not None and each.high is not None else "-",
-        f"{each.num_questions:,}",
-        f"{each.num_rejected:,}" if each.num_rejected else "-",
-        f"{each.guessed_share:.1%}" if each.guessed_share else "-",
-    ]
-
-
-def _beside(score: float | None, other: float | None, reference: ReferenceScores | None) -> list[str]:
-    if reference is None:
-        return []
-    difference = f"{score - other:+.1f}" if score is not None and other is not None else "-"
-    return [_shown(other), difference]
-
-
-def _shown(score: float | None) -> str:
-    return "-" if score is None else f"{score:.1f}"
-
-
-def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str:
-    """The benchmarks as columns, as papers print them, with what changes the scores under it."""
-    mean = BenchmarkScore(scores.mean_name, scores.mean)
-    columns = [*scores.scores, mean]
-    lines = [
-        ["student", *(each.name for each in columns)],
-        ["---", *("---:" for _ in columns)],
-        [name, *(_shown(each.score) for each in columns)],
-        [
-            "interval",
-            *(f"{e.low:.1f} to {e.high:.1f}" if e.low is not None and e.high is not None else "" for e in columns),
-        ],
-    ]
-    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return rows + "\n" + "".join(f"- {line}\n" for line in settings)
+def difference_figures(reference: ReferenceScores) -> dict[str, float]:
+    """Paired differences by `BENCHMARK/difference`, with the ends of their intervals."""
+    figures: dict[str, float] = {}
+    for name, paired in reference.differences.items():
+        figures |= {f"{name}/difference": paired.estimate, f"{name}/num_in_both": float(paired.num_questions)}
+        if paired.low is not None and paired.high is not None:
+            figures |= {f"{name}/difference_low": paired.low, f"{name}/difference_high": paired.high}
+    return figures

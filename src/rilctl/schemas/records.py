@@ -121,7 +121,7 @@ class EvaluationRecord(StrictModel):
     """One benchmark question answered and scored; the row of `evaluation`."""
 
     benchmark: str
-    """The benchmark's task name."""
+    """The benchmark's task name; `BENCHMARK/TASK` where several benchmarks of a suite ask rows of one task."""
     sample_id: str
     """The question's id within the benchmark."""
     question: str
@@ -134,6 +134,8 @@ class EvaluationRecord(StrictModel):
     """This question's score on the benchmark's own scale, 0 to 1."""
     guessed: bool = False
     """The answer could not be read, and the benchmark's own code drew one at random."""
+    part: str | None = None
+    """What stands in the column that the suite breaks the score down by."""
 
 
 class RejectedRecord(StrictModel):

@@ -60,7 +60,7 @@ def test_digits_asks_what_the_world_made(digits_folder: Path) -> None:
 
 
 def test_the_suite_and_the_task_file_name_the_same_budget(digits_folder: Path) -> None:
-    assert load_task("digits", digits_folder).sampling.max_new_tokens == DIGITS.max_new_tokens
+    assert load_task("digits", digits_folder, "accuracy").sampling.max_new_tokens == DIGITS.max_new_tokens
 
 
 def test_settings_change_with_the_questions_and_with_nothing_else(digits_folder: Path) -> None:
@@ -71,17 +71,17 @@ def test_settings_change_with_the_questions_and_with_nothing_else(digits_folder:
 
 def test_generation_settings_are_read(tmp_path: Path) -> None:
     greedy = {"max_new_tokens": 8, "temperature": 0.7, "do_sample": False, "top_p": 0.9, "until": ["\n", "stop"]}
-    task = load_task("mine", write_task(tmp_path, generation_kwargs=greedy))
+    task = load_task("mine", write_task(tmp_path, generation_kwargs=greedy), "hit")
     assert task.sampling == SamplingConfig(max_new_tokens=8, temperature=0.0)
     assert task.cut("one stop two\nthree") == "one "
-    sampled = load_task("mine", write_task(tmp_path, generation_kwargs={"temperature": 0.7, "top_p": 0.9}), 5)
+    sampled = load_task("mine", write_task(tmp_path, generation_kwargs={"temperature": 0.7, "top_p": 0.9}), "hit", 5)
     assert sampled.sampling == SamplingConfig(max_new_tokens=5, temperature=0.7, top_p=0.9)
 
 
 def test_a_task_lies_in_the_folder_or_in_one_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write_task(tmp_path / "mine")
-    assert load_task("mine", tmp_path).folder == tmp_path / "mine"
+    assert load_task("mine", tmp_path, "hit").folder == tmp_path / "mine"
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,13 @@ def test_a_task_lies_in_the_folder_or_in_one_of_its_name(tmp_path: Path) -> None
         ({"generation_kwargs": {"num_beams": 4}}, "beam search"),
         ({"generation_kwargs": {"repetition_penalty": 2}}, "repetition_penalty"),
         ({"metric_list": [{"metric": "hit", "aggregation": "median"}]}, "metric_list"),
-        ({"metric_list": []}, "metric_list"),
+        ({"metric_list": []}, "has no metric `hit`"),
+        ({"metric_list": [{"metric": "hits", "aggregation": "mean"}]}, "did you mean `hits`"),
     ],
 )
 def test_what_our_runner_does_not_know_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_task("mine", write_task(tmp_path, **changes))
+        load_task("mine", write_task(tmp_path, **changes), "hit")
 
 
 @pytest.mark.parametrize(
@@ -115,15 +116,15 @@ def test_a_broken_task_file_is_a_config_error(tmp_path: Path, content: str, mess
     write_task(tmp_path)
     (tmp_path / "mine.yaml").write_text(content)
     with pytest.raises(ConfigError, match=message):
-        load_task("mine", tmp_path)
+        load_task("mine", tmp_path, "hit")
 
 
 def test_a_missing_task_is_a_config_error_and_missing_data_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no task file"):
-        load_task("mine", tmp_path)
+        load_task("mine", tmp_path, "hit")
     write_task(tmp_path)
     (tmp_path / "mine.jsonl").unlink()
-    benchmark = DIGITS.model_copy(update={"tasks": ("mine",)})
+    benchmark = DIGITS.model_copy(update={"tasks": ("mine",), "metric": "hit"})
     with pytest.raises(DataError, match="mine"):
         OwnEvaluation(tmp_path).settings(benchmark, limit=None)
 
@@ -134,7 +135,7 @@ def test_a_document_that_a_task_cannot_handle_is_rejected(tmp_path: Path) -> Non
     (tmp_path / "utils.py").write_text(
         FUNCTIONS.replace("return []", "return [] if doc['answer'] == 'a' else doc['x']")
     )
-    benchmark = DIGITS.model_copy(update={"tasks": ("mine",)})
+    benchmark = DIGITS.model_copy(update={"tasks": ("mine",), "metric": "hit"})
     result = OwnEvaluation(tmp_path).evaluate(benchmark, ScriptedGeneration({"q": " x "}), limit=None, seed=0)
     assert [(r.text, r.score) for r in result.records] == [(" x ", 1.0)]
     assert [(r.sample_id, r.reason) for r in result.rejected] == [("1", "task-function")]

@@ -1,12 +1,13 @@
 import pytest
 
+from rilctl.reporting.benchmark_tables import markdown_row, table
 from rilctl.reporting.benchmarks import (
     BenchmarkScore,
+    Difference,
     ReferenceScores,
     SuiteScores,
+    difference_figures,
     from_metrics,
-    markdown_row,
-    table,
     to_metrics,
 )
 
@@ -21,7 +22,7 @@ TWO = SuiteScores(
 def test_scores_come_back_from_an_artifacts_metrics() -> None:
     metrics = to_metrics(TWO)
     assert metrics["score"] == pytest.approx(65.125)
-    assert from_metrics(metrics, ["AI2D", "MMMU"]) == TWO
+    assert from_metrics(metrics, {"AI2D": None, "MMMU": None}) == TWO
 
 
 def test_a_mean_that_is_not_of_everything_says_so_and_is_no_metric() -> None:
@@ -29,7 +30,7 @@ def test_a_mean_that_is_not_of_everything_says_so_and_is_no_metric() -> None:
     part = SuiteScores(TWO.scores, is_part=True)
     assert (TWO.mean_name, gap.mean_name, part.mean_name) == ("mean", "mean of 2", "mean of 2")
     assert "score" not in to_metrics(gap) and "score" not in to_metrics(part)
-    assert from_metrics(to_metrics(gap), ["AI2D", "MMMU", "BLINK"]) == gap
+    assert from_metrics(to_metrics(gap), {"AI2D": None, "MMMU": None, "BLINK": None}) == gap
 
 
 def test_the_table() -> None:
@@ -58,3 +59,50 @@ def test_a_papers_row() -> None:
         "",
         "- lmms-eval 0.7.3",
     ]
+
+
+KINDS = SuiteScores(
+    (
+        BenchmarkScore(
+            "Pets",
+            62.5,
+            38.6,
+            81.5,
+            num_questions=16,
+            parts=(
+                BenchmarkScore("kind=colour", 75.0, 40.9, 92.9, num_questions=8),
+                BenchmarkScore("kind=number/size", 50.0, 21.5, 78.5, num_questions=8),
+            ),
+        ),
+    )
+)
+
+
+def test_kinds_of_question_come_back_from_metrics_and_stand_under_their_benchmark() -> None:
+    metrics = to_metrics(KINDS)
+    assert metrics["Pets/kind=number/size/score"] == 50.0
+    assert from_metrics(metrics, {"Pets": "kind"}) == KINDS
+    assert from_metrics(metrics, {"Pets": None}).scores[0].parts == ()
+    assert table(KINDS, None, 0.95).splitlines() == [
+        "benchmark           score  95% interval  questions  rejected  guessed",
+        "Pets                 62.5  38.6 to 81.5         16         -        -",
+        "  kind=colour        75.0  40.9 to 92.9          8         -        -",
+        "  kind=number/size   50.0  21.5 to 78.5          8         -        -",
+        "mean                 62.5",
+    ]
+    assert "| kind=colour | 75.0 | 40.9 to 92.9 | 8 |" in markdown_row("student", KINDS, [])
+
+
+def test_a_paired_difference_has_its_interval_and_what_was_paired() -> None:
+    paired = Difference(6.25, -3.1, 15.2, 14)
+    reference = ReferenceScores("reference", {"Pets": 56.25}, 56.25, differences={"Pets": paired})
+    lines = table(KINDS, reference, 0.95).splitlines()
+    assert lines[0].endswith("reference  difference   95% interval  in both")
+    assert lines[1].endswith("56.2        +6.2  -3.1 to +15.2       14")
+    assert lines[-1].endswith("56.2        +6.2")
+    assert difference_figures(reference) == {
+        "Pets/difference": 6.25,
+        "Pets/num_in_both": 14.0,
+        "Pets/difference_low": -3.1,
+        "Pets/difference_high": 15.2,
+    }

@@ -1,6 +1,6 @@
 """Our own runner: tasks in lmms-eval's form, on any generation engine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -9,12 +9,13 @@ from typing import Any
 
 from rilctl.config.suite import Benchmark
 from rilctl.data.sample import ImageRef
-from rilctl.engines.evaluation.asked import Question, questions_digest
+from rilctl.engines.evaluation.asked import Question, label, questions_digest
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
-from rilctl.engines.evaluation.own_tasks import Doc, Task, load_task
+from rilctl.engines.evaluation.own_rows import DocRow, read_docs, rotation_of
+from rilctl.engines.evaluation.own_tasks import Task, load_task
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
 from rilctl.engines.generation.records import student_record
-from rilctl.errors import DataError, RowError
+from rilctl.errors import RowError
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
 
 _DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSError)
@@ -25,7 +26,7 @@ _DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSEr
 class _Asked(Question):
     """A question and the document that it is scored with."""
 
-    doc: Doc
+    row: DocRow
 
 
 class OwnEvaluation:
@@ -33,23 +34,25 @@ class OwnEvaluation:
 
     Args:
         tasks_folder: where the tasks' YAML files or their folders are.
+        shared_tasks: those that several benchmarks of the suite ask.
     """
 
-    def __init__(self, tasks_folder: Path) -> None:
-        self._folder = tasks_folder
-        self._read: dict[str, tuple[Task, list[_Asked | RejectedRecord]]] = {}
+    def __init__(self, tasks_folder: Path, shared_tasks: Collection[str] = ()) -> None:
+        self._folder, self._shared = tasks_folder, shared_tasks
+        self._read: dict[tuple[str, str], tuple[Task, list[_Asked | RejectedRecord]]] = {}
 
     def settings(self, benchmark: Benchmark, *, limit: int | None) -> dict[str, str]:
         """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
         settings: dict[str, str] = {}
         for task, questions in self._tasks(benchmark, limit):
             asked = [question for question in questions if isinstance(question, _Asked)]
+            name = label(benchmark.name, task.name, self._shared)
             settings |= {
-                f"{task.name}.task": task.digest,
-                f"{task.name}.questions": questions_digest(asked),
-                f"{task.name}.num_questions": str(len(asked)),
-                f"{task.name}.first_prompt": asked[0].request.question if asked else "",
-                f"{task.name}.sampling": task.sampling.model_dump_json(),
+                f"{name}.task": task.digest,
+                f"{name}.questions": questions_digest(asked),
+                f"{name}.num_questions": str(len(asked)),
+                f"{name}.first_prompt": asked[0].request.question if asked else "",
+                f"{name}.sampling": task.sampling.model_dump_json(),
             }
         return settings
 
@@ -64,29 +67,26 @@ class OwnEvaluation:
         self, benchmark: Benchmark, generation: GenerationEngine, *, limit: int | None, seed: int
     ) -> BenchmarkResult:
         """See `EvaluationEngine`."""
-        records: list[EvaluationRecord] = []
-        responses: list[ResponseRecord] = []
-        rejected: list[RejectedRecord] = []
+        parts = []
         for task, questions in self._tasks(benchmark, limit):
-            rejected += [question for question in questions if isinstance(question, RejectedRecord)]
             requests = _requests(questions, seed)
             answers = generation.generate(list(requests.values()), task.sampling)
-            for question, answer in zip(requests, answers, strict=True):
-                try:
-                    record, response = _score(task, question, answer)
-                except RowError as error:
-                    rejected.append(RejectedRecord.of(question.request.sample_id, task.name, error))
-                else:
-                    records.append(record)
-                    responses.append(response)
-        return BenchmarkResult(tuple(records), tuple(responses), tuple(rejected))
+            pairs = list(zip(requests, answers, strict=True))
+            unasked = tuple(question for question in questions if isinstance(question, RejectedRecord))
+            parts.append(_scored(benchmark, task, label(benchmark.name, task.name, self._shared), pairs, unasked))
+        return BenchmarkResult(
+            records=tuple(record for part in parts for record in part.records),
+            responses=tuple(response for part in parts for response in part.responses),
+            rejected=tuple(row for part in parts for row in part.rejected),
+        )
 
     def _tasks(self, benchmark: Benchmark, limit: int | None) -> Iterator[tuple[Task, list[_Asked | RejectedRecord]]]:
         for name in benchmark.tasks:
-            if name not in self._read:
-                task = load_task(name, self._folder, benchmark.max_new_tokens)
-                self._read[name] = task, [_question(task, index, doc) for index, doc in enumerate(_read_docs(task))]
-            task, questions = self._read[name]
+            key = benchmark.name, name
+            if key not in self._read:
+                task = load_task(name, self._folder, benchmark.metric, benchmark.max_new_tokens)
+                self._read[key] = task, [_question(task, row) for row in read_docs(task, benchmark)]
+            task, questions = self._read[key]
             yield task, questions[:limit]
 
 
@@ -96,65 +96,81 @@ def _requests(questions: Sequence[_Asked | RejectedRecord], seed: int) -> dict[_
     return {question: question.seeded(seed) for question in asked}
 
 
+def _scored(
+    benchmark: Benchmark,
+    task: Task,
+    name: str,
+    pairs: Sequence[tuple[_Asked, tuple[Response, ...] | RowError]],
+    unasked: tuple[RejectedRecord, ...],
+) -> BenchmarkResult:
+    """One task's answers; documents that make one question together count once, if all of them have a score."""
+    groups: dict[object, list[EvaluationRecord | RejectedRecord]] = {}
+    responses: list[ResponseRecord] = []
+    for question, answer in pairs:
+        key = rotation_of(question.row.doc) if benchmark.rotations else question
+        try:
+            record, response = _score(benchmark, task, name, question, answer)
+        except RowError as error:
+            groups.setdefault(key, []).append(RejectedRecord.of(question.request.sample_id, task.name, error))
+        else:
+            groups.setdefault(key, []).append(record)
+            responses.append(response)
+    records: list[EvaluationRecord] = []
+    rejected = list(unasked)
+    for group in groups.values():
+        scored = [row for row in group if isinstance(row, EvaluationRecord)]
+        if len(scored) == len(group):
+            records.append(scored[0].model_copy(update={"score": min(row.score for row in scored)}))
+        else:
+            rejected += [row if isinstance(row, RejectedRecord) else _without_others(row, task) for row in group]
+    return BenchmarkResult(tuple(records), tuple(responses), tuple(rejected))
+
+
+def _without_others(record: EvaluationRecord, task: Task) -> RejectedRecord:
+    error = RowError("rotation-missing", "another rotation of the question has no score")
+    return RejectedRecord.of(record.sample_id, task.name, error)
+
+
 def _score(
-    task: Task, question: _Asked, answer: tuple[Response, ...] | RowError
+    benchmark: Benchmark, task: Task, name: str, question: _Asked, answer: tuple[Response, ...] | RowError
 ) -> tuple[EvaluationRecord, ResponseRecord]:
     """Raises `RowError` where the question was not answered, or the task can't score the response."""
     if isinstance(answer, RowError):
         raise answer
     text = task.cut(answer[0].text)
     try:
-        score = task.score(question.doc, text)
+        score = task.score(question.row.doc, text)
     except _DOC_ERRORS as error:
         raise RowError("task-function", f"process_results: {type(error).__name__}: {error}") from error
     if not isfinite(score):
         raise RowError("task-function", f"process_results: the score is {score}")
+    if not 0 <= score <= benchmark.scale:
+        raise RowError(
+            "score-out-of-scale", f"`{task.metric}` is {score:g}, and the suite's `scale` is {benchmark.scale:g}"
+        )
     record = EvaluationRecord(
-        benchmark=task.name,
+        benchmark=name,
         sample_id=question.request.sample_id,
         question=question.request.question,
         answer=question.answer,
         text=text,
-        score=score,
+        score=score / benchmark.scale,
+        part=question.row.part,
     )
     return record, student_record(question.request, question.answer, answer[0])
 
 
-def _read_docs(task: Task) -> Iterator[Doc]:
-    """The task's documents, through `datasets`, in their order. Raises `DataError`."""
-    from datasets import load_dataset
-
-    options: dict[str, Any] = dict(task.config.get("dataset_kwargs") or {})
-    if "data_files" in options:
-        options["data_files"] = _beside(task.folder, options["data_files"])
-    name, split = task.config.get("dataset_name"), task.config["test_split"]
-    try:
-        yield from load_dataset(task.config["dataset_path"], name, split=split, streaming=True, **options)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"task `{task.name}`: its data can't be read: {reason}", hint=f"check dataset_path in `{task.folder}`"
-        ) from error
-
-
-def _beside(folder: Path, files: Any) -> Any:
-    """Relative data files start at the task's folder, whatever the working directory is."""
-    if isinstance(files, dict):
-        return {split: _beside(folder, some) for split, some in files.items()}
-    if isinstance(files, list):
-        return [_beside(folder, file) for file in files]
-    return files if "://" in files else str(folder / files)
-
-
-def _question(task: Task, index: int, doc: Doc) -> _Asked | RejectedRecord:
-    sample_id = str(doc.get("id", index))
+def _question(task: Task, row: DocRow) -> _Asked | RejectedRecord:
+    sample_id = str(row.doc.get("id", row.index))
+    if row.error is not None:
+        return RejectedRecord.of(sample_id, task.name, row.error)
     try:
         images = tuple(
             ImageRef(partial(_itself, picture), f"{task.name} {sample_id} image {number}")
-            for number, picture in enumerate(task.visuals(doc))
+            for number, picture in enumerate(task.visuals(row.doc))
         )
-        request = GenerationRequest(sample_id, task.text(doc), images, ())
-        return _Asked(request, task.target(doc), doc)
+        request = GenerationRequest(sample_id, task.text(row.doc), images, ())
+        return _Asked(request, task.target(row.doc), row)
     except _DOC_ERRORS as error:
         return RejectedRecord.of(sample_id, task.name, RowError("task-function", f"{type(error).__name__}: {error}"))
 

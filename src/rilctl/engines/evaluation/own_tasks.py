@@ -1,8 +1,8 @@
 """Tasks as lmms-eval defines them: a YAML file, and Python functions beside it.
 
 Our runner reads a subset: `task`, `dataset_path`, `dataset_name`, `dataset_kwargs`, `test_split`, `doc_to_visual`,
-`doc_to_text`, `doc_to_target`, `output_type: generate_until`, `generation_kwargs`, `process_results`, `metric_list` of
-one mean, `lmms_eval_specific_kwargs.default`. Anything else is refused, so that equal files give equal scores.
+`doc_to_text`, `doc_to_target`, `output_type: generate_until`, `generation_kwargs`, `process_results`, a mean in
+`metric_list`, `lmms_eval_specific_kwargs.default`. Anything else is refused, so that equal files give equal scores.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.config.suggest import did_you_mean
 from rilctl.engines.evaluation.asked import cut_at
 from rilctl.errors import ConfigError
 from rilctl.schemas.base import first_problem
@@ -51,7 +52,7 @@ class Task:
         config: the YAML file, functions resolved.
         sampling: how responses are sampled.
         until: a response ends before the first of these.
-        metric: the score's name in what `process_results` gives.
+        metric: of what `process_results` gives, the value that counts.
         digest: sha256 over the YAML file and the Python files beside it.
     """
 
@@ -81,7 +82,7 @@ class Task:
         return str(to_target(doc) if callable(to_target) else doc[to_target])
 
     def score(self, doc: Doc, text: str) -> float:
-        """A response's score, 0 to 1; lmms-eval strips responses before it scores them, so we do."""
+        """What the metric says of a response; lmms-eval strips responses before it scores them, so we do."""
         return float(self.config["process_results"](doc, [text.strip()])[self.metric])
 
     def cut(self, text: str) -> str:
@@ -89,12 +90,13 @@ class Task:
         return cut_at(text, self.until)
 
 
-def load_task(name: str, folder: Path, max_new_tokens: int | None = None) -> Task:
+def load_task(name: str, folder: Path, metric: str, max_new_tokens: int | None = None) -> Task:
     """Read `<name>.yaml` in `folder` or in its subfolder of that name, and the functions it refers to.
 
     Args:
         name: the task.
         folder: where to look.
+        metric: one of its `metric_list`.
         max_new_tokens: instead of the task's own.
 
     Raises:
@@ -110,12 +112,22 @@ def load_task(name: str, folder: Path, max_new_tokens: int | None = None) -> Tas
         raise ConfigError(f"`{path}`: `{min(unknown)}` is not supported here", hint=_HINT)
     if config["output_type"] != "generate_until":
         raise ConfigError(f"`{path}`: output_type `{config['output_type']}` is not supported here", hint=_HINT)
-    metrics = config["metric_list"]
-    first = metrics[0] if isinstance(metrics, list) and len(metrics) == 1 else None
-    if not (isinstance(first, dict) and isinstance(first.get("metric"), str) and first.get("aggregation") == "mean"):
-        raise ConfigError(f"`{path}`: metric_list must hold one metric with `aggregation: mean`", hint=_HINT)
+    _check_metric(path, config["metric_list"], metric)
     sampling, until = read_sampling(str(path), config.get("generation_kwargs") or {}, max_new_tokens=max_new_tokens)
-    return Task(name, path.parent, config, sampling, until, first["metric"], _digest(path))
+    return Task(name, path.parent, config, sampling, until, metric, _digest(path))
+
+
+def _check_metric(path: Path, listed: object, metric: str) -> None:
+    """Raise `ConfigError` unless the task has this metric, and takes its mean."""
+    metrics = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    names = [str(each.get("metric")) for each in metrics]
+    if metric not in names:
+        guess = did_you_mean(metric, names)
+        raise ConfigError(
+            f"`{path}` has no metric `{metric}`{guess}", hint=f"its metric_list has {', '.join(names) or 'none'}"
+        )
+    if metrics[names.index(metric)].get("aggregation") != "mean":
+        raise ConfigError(f"`{path}`: metric_list: `{metric}` must have `aggregation: mean`", hint=_HINT)
 
 
 def read_sampling(

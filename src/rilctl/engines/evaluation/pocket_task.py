@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 NUM_QUESTIONS: Final = 1000
 _TEXT: Final = {"dtype": "string", "_type": "Value"}
 _FEATURES: Final = {
-    "info": {"features": {"id": _TEXT, "question": _TEXT, "answer": _TEXT, "image": {"_type": "Image"}}}
+    "info": {"features": {"id": _TEXT, "question": _TEXT, "answer": _TEXT, "kind": _TEXT, "image": {"_type": "Image"}}}
 }
+_COLUMNS: Final = ("id", "question", "answer", "kind")
 _TASK_FOLDER = Path(__file__).parent / "tasks" / "digits"
 
 
@@ -30,7 +31,7 @@ def _questions() -> bytes:
     from pyarrow import parquet
 
     rows = list(make_rows("test", 0, NUM_QUESTIONS))
-    texts = {name: pa.array([getattr(row, name) for row in rows]) for name in ("id", "question", "answer")}
+    texts = {name: pa.array([getattr(row, name) for row in rows]) for name in _COLUMNS}
     picture = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     pictures = pa.array([{"bytes": _png(row.image), "path": None} for row in rows], picture)
     table = pa.table({**texts, "image": pictures}).replace_schema_metadata({"huggingface": json.dumps(_FEATURES)})

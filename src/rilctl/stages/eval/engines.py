@@ -24,6 +24,8 @@ def check_needs(context: StageContext, config: EvalConfig, found: FoundSuite, su
         DataError: data sets are missing.
     """
     if suite.extra is None:
+        if config.data_dir is not None:
+            context.reporter.warn(f"the tasks of suite `{suite.name}` say where their data is, not `eval.data_dir`")
         return
     if importlib.util.find_spec("lmms_eval") is None:
         raise UsageError(
@@ -66,11 +68,17 @@ def open_evaluation(
         on_scored: called after each scored document; may raise to stop.
     """
     if found.suite.extra is None:
-        return OwnEvaluation(_own_tasks(context, found))
+        return OwnEvaluation(_own_tasks(context, found), found.suite.shared_tasks)
     from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation  # lmms-eval takes ten seconds to import
 
     folder = None if found.is_built_in and found.suite.tasks is None else found.tasks_folder
-    return LmmsEvaluation(folder, data_dir=_data_dir(context, config), judge=judge, on_scored=on_scored)
+    return LmmsEvaluation(
+        folder,
+        data_dir=_data_dir(context, config),
+        judge=judge,
+        on_scored=on_scored,
+        shared_tasks=found.suite.shared_tasks,
+    )
 
 
 def _data_dir(context: StageContext, config: EvalConfig) -> Path | None:

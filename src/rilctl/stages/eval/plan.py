@@ -5,6 +5,7 @@ from dataclasses import replace
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.suite import Benchmark, find_suite
 from rilctl.planning.plan import Fact, Plan, Section
+from rilctl.stages.eval.reference import Reference, read_reference
 from rilctl.stages.eval.shards import Shard, find_shard
 from rilctl.stages.eval.subject import chosen, eval_config, planned_student
 from rilctl.stages.shared.context import StageContext
@@ -17,6 +18,8 @@ def plan(context: StageContext) -> Plan:
     suite = chosen(find_suite(config.suite, context.base_dir), config)
     shard = find_shard(config)
     facts = [planned_student(context, config), Fact("suite", suite.name, note=suite.about)]
+    if (reference := read_reference(context, config, suite)) is not None:
+        facts.append(Fact("reference", config.reference, note=_described(reference)))
     if config.limit is not None:
         facts.append(Fact("limit", config.limit, note="questions of each task, the first ones"))
     if shard is not None:
@@ -39,3 +42,7 @@ def _num_asked(benchmark: Benchmark, config: EvalConfig, shard: Shard | None) ->
     if num is None or shard is None:
         return num
     return min(num, len(range(num)[shard.part]) + len(benchmark.tasks) - 1)
+
+
+def _described(reference: Reference) -> str:
+    return f"{len(reference.records):,} questions" if reference.records else "means alone"

@@ -1,14 +1,19 @@
 """What a table stands beside: another evaluation, or a row of the paper."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
-from rilctl.artifacts.read import check_files, read_manifest, resolve
+from rilctl.artifacts.read import check_files, read_manifest, read_rows, resolve
+from rilctl.config.evaluation import EvalConfig
 from rilctl.config.suggest import did_you_mean
+from rilctl.config.suite import Suite
 from rilctl.errors import UsageError
-from rilctl.reporting.benchmarks import ReferenceScores, from_metrics
+from rilctl.reporting.benchmarks import ReferenceScores, SuiteScores, from_metrics
+from rilctl.schemas.records import EvaluationRecord
+from rilctl.stages.eval.pairing import differences
 from rilctl.stages.shared.context import StageContext
 
 PAPER = "paper:"
@@ -18,37 +23,82 @@ PAPER_SUITE = "14bench"
 _SHOWN_DIFFERENCES = 3
 
 
-def read_reference(
-    context: StageContext, name: str, suite: str, benchmarks: Sequence[str], scored_with: dict[str, Any]
-) -> ReferenceScores:
-    """What `--reference` names.
+@dataclass(frozen=True)
+class Reference:
+    """What `--reference` names, read whole.
 
     Args:
-        context: the stage's surroundings.
-        name: an `evaluation` artifact, or `paper:STUDENT:METHOD`.
-        suite: the suite that is evaluated.
-        benchmarks: its benchmarks.
-        scored_with: the settings of this evaluation, to say where the other's differ.
+        scores: as the table shows them.
+        records: its questions; none of the paper's.
+        scored_with: the settings that it was scored with.
+    """
+
+    scores: ReferenceScores
+    records: tuple[EvaluationRecord, ...] = ()
+    scored_with: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_reference(context: StageContext, config: EvalConfig, suite: Suite) -> Reference | None:
+    """What `--reference` names; None where it names nothing. Read before anything is asked.
 
     Raises:
         UsageError: the paper has no such row, or the suite is another one.
         ArtifactError: no evaluation is there, or it was changed since it was written.
     """
+    if (name := config.reference) is None:
+        return None
     if name.startswith(PAPER):
-        return _from_paper(name, suite)
+        return Reference(_from_paper(name, suite.name))
     path = resolve(context.base_dir / name, "evaluation")
     check_files(path)
     manifest = read_manifest(path)
-    scores = from_metrics(manifest.metrics, benchmarks)
+    scores = from_metrics(manifest.metrics, suite.columns)
     known = {each.name: each.score for each in scores.scores if each.score is not None}
-    other = manifest.config.get("scored_with")
-    differing = _differing(other if isinstance(other, dict) else {}, scored_with)
-    notes = [f"reference: {path}"]
-    if differing:
+    if not known:
+        raise UsageError(
+            f"the reference `{path}` has no score of {', '.join(suite.columns)}",
+            hint=f"`rilctl artifacts show {path}` lists what it has; name an evaluation of suite `{suite.name}`",
+        )
+    records = tuple(read_rows(path, EvaluationRecord))
+    scored_with = manifest.config.get("scored_with")
+    notes = (f"reference: {path}",)
+    return Reference(
+        ReferenceScores("reference", known, manifest.metrics.get("score"), notes),
+        records,
+        scored_with if isinstance(scored_with, dict) else {},
+    )
+
+
+def compared(
+    reference: Reference,
+    suite: Suite,
+    scores: SuiteScores,
+    records: Iterable[EvaluationRecord],
+    settings: Mapping[str, str],
+    confidence: float,
+) -> ReferenceScores:
+    """The reference beside an evaluation, question by question where both sides' are known.
+
+    Args:
+        reference: what was read.
+        suite: what was evaluated.
+        scores: of this evaluation.
+        records: its questions.
+        settings: what it was scored with, to say where the reference's differs.
+        confidence: of the intervals.
+    """
+    known = {each.name: each.score for each in scores.scores if each.score is not None}
+    both_scores = known, reference.scores.scores
+    paired = differences(suite, records, reference.records, both_scores, confidence) if reference.records else {}
+    notes = list(reference.scores.notes)
+    if differing := _differing(reference.scored_with, settings):
         more = len(differing) - _SHOWN_DIFFERENCES
         shown = ", ".join(differing[:_SHOWN_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
         notes.append(f"the reference was scored with another {shown}: its scores don't compare")
-    return ReferenceScores("reference", known, manifest.metrics.get("score"), tuple(notes))
+    unpaired = [name for name in known if name in reference.scores.scores and name not in paired]
+    if reference.records and unpaired:
+        notes.append(f"no question of {', '.join(unpaired)} can be paired with the reference's: no interval")
+    return replace(reference.scores, notes=tuple(notes), differences=paired)
 
 
 def _from_paper(name: str, suite: str) -> ReferenceScores:
@@ -65,6 +115,6 @@ def _from_paper(name: str, suite: str) -> ReferenceScores:
     return ReferenceScores("paper", {}, float(known[name]), (note,))
 
 
-def _differing(other: dict[str, Any], own: dict[str, Any]) -> list[str]:
+def _differing(other: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     """Settings of benchmarks that both have; where the data lay doesn't count."""
     return [key for key in own if key in other and other[key] != own[key] and not key.endswith(".data")]

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.layout import MANIFEST, naming
-from rilctl.artifacts.read import read_manifest
+from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import ModelConfig, semantic_config
@@ -19,11 +19,13 @@ from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
-from rilctl.reporting.benchmarks import SuiteScores, from_metrics, markdown_row, table, to_metrics
+from rilctl.reporting.benchmark_tables import markdown_row, table
+from rilctl.reporting.benchmarks import SuiteScores, difference_figures, from_metrics, to_metrics
 from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import EvaluationRecord
 from rilctl.stages.eval.engines import check_needs, open_evaluation
 from rilctl.stages.eval.judging import open_judge_calls
-from rilctl.stages.eval.reference import read_reference
+from rilctl.stages.eval.reference import Reference, compared, read_reference
 from rilctl.stages.eval.scores import suite_scores
 from rilctl.stages.eval.settings import describe_settings, image_size
 from rilctl.stages.eval.shards import answer_shard, find_shard
@@ -38,6 +40,7 @@ def run(context: StageContext) -> StageResult:
     config = eval_config(context)
     found = find_suite(config.suite, context.base_dir)
     suite = chosen(found, config)
+    reference = read_reference(context, config, suite)
     with open_judge_calls(context, suite) as judge:
         check_needs(context, config, found, suite, has_judge=judge is not None)
         student, entry = find_evaluated(context, config)
@@ -55,12 +58,11 @@ def run(context: StageContext) -> StageResult:
         with _open(context, config, found, student, entry, settings) as this_run:
             done = this_run.finished()
             if done is not None:
-                metrics = read_manifest(Path(done["evaluation"].path)).metrics
-                _show(context, config, suite, settings, metrics)
-                return up_to_date(done)
+                figures = _show(context, config, suite, settings, Path(done["evaluation"].path), reference)
+                return replace(up_to_date(done), figures=figures)
             this_run.refuse_mixture(resumes=not (this_run.path / "evaluation" / MANIFEST).exists())
             results = _evaluate(context, config, student, evaluation, suite.benchmarks)
-            return _write(context, config, suite, this_run, results, settings)
+            return _write(context, config, suite, this_run, results, settings, reference)
 
 
 @contextmanager
@@ -100,6 +102,7 @@ def _write(
     this_run: Run,
     results: Sequence[BenchmarkResult],
     settings: dict[str, str],
+    reference: Reference | None,
 ) -> StageResult:
     """Both artifacts, and the table."""
     scores = suite_scores(suite.benchmarks, results, config.confidence, is_part=config.asks_a_part)
@@ -119,8 +122,8 @@ def _write(
     outputs = {"evaluation": writer.commit(metrics=metrics), "responses": responses_summary}
     for row in rejected[:5]:
         context.reporter.warn(f"question `{row.sample_id}` of {row.source} has no score: {row.message}")
-    _show(context, config, suite, settings, metrics)
-    return StageResult(outputs, num_rejected=len(rejected), summary=_summary(scores))
+    figures = _show(context, config, suite, settings, Path(outputs["evaluation"].path), reference)
+    return StageResult(outputs, num_rejected=len(rejected), summary=_summary(scores), figures=figures)
 
 
 def _summary(scores: SuiteScores) -> dict[str, float | str]:
@@ -131,18 +134,27 @@ def _summary(scores: SuiteScores) -> dict[str, float | str]:
 
 
 def _show(
-    context: StageContext, config: EvalConfig, suite: Suite, settings: dict[str, str], metrics: dict[str, float]
-) -> None:
-    """The table, the reference beside it, and what changes scores under it."""
-    names = [benchmark.name for benchmark in suite.benchmarks]
-    scores = from_metrics(metrics, names, is_part=config.asks_a_part)
-    reference = None
-    if config.reference is not None:
-        scored_with: dict[str, Any] = {**settings}
-        reference = read_reference(context, config.reference, suite.name, names, scored_with)
-    context.reporter.say(table(scores, reference, config.confidence))
-    for line in [*(reference.notes if reference is not None else ()), *describe_settings(suite.benchmarks, settings)]:
+    context: StageContext,
+    config: EvalConfig,
+    suite: Suite,
+    settings: dict[str, str],
+    evaluation: Path,
+    reference: Reference | None,
+) -> dict[str, float]:
+    """The table, the reference beside it, and what changes scores under it.
+
+    Returns:
+        The differences from the reference, by name.
+    """
+    scores = from_metrics(read_manifest(evaluation).metrics, suite.columns, is_part=config.asks_a_part)
+    beside = None
+    if reference is not None:
+        records = read_rows(evaluation, EvaluationRecord)
+        beside = compared(reference, suite, scores, records, settings, config.confidence)
+    context.reporter.say(table(scores, beside, config.confidence))
+    for line in [*(beside.notes if beside is not None else ()), *describe_settings(suite.benchmarks, settings)]:
         context.reporter.say(f"  {line}")
+    return difference_figures(beside) if beside is not None else {}
 
 
 def _evaluate(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rilctl.config.fields import ModelConfig
 from rilctl.config.suite import Benchmark
+from rilctl.engines.evaluation.asked import label
 from rilctl.models.loaded.source import find_source
 from rilctl.stages.shared.context import StageContext
 
@@ -32,12 +33,13 @@ def describe_settings(benchmarks: Sequence[Benchmark], settings: Mapping[str, st
 
 
 def _describe(benchmark: Benchmark, settings: Mapping[str, str]) -> str:
-    first = benchmark.tasks[0]
+    names = [_label(benchmark, task, settings) for task in benchmark.tasks]
+    first = names[0]
     sampling = json.loads(settings[f"{first}.sampling"])
-    num_questions = sum(int(settings[f"{task}.num_questions"]) for task in benchmark.tasks)
+    num_questions = sum(int(settings[f"{name}.num_questions"]) for name in names)
     prompt = settings[f"{first}.first_prompt"]
     parts = [
-        f"{len(benchmark.tasks)} tasks" if len(benchmark.tasks) > 1 else first,
+        f"{len(names)} tasks" if len(names) > 1 else benchmark.tasks[0],
         f"{num_questions:,} questions",
         f"at most {sampling['max_new_tokens']:,} tokens",
         "greedy" if sampling["temperature"] == 0 else f"temperature {sampling['temperature']}",
@@ -46,3 +48,9 @@ def _describe(benchmark: Benchmark, settings: Mapping[str, str]) -> str:
         f"prompt ends {json.dumps(prompt[-_PROMPT_CHARS:], ensure_ascii=False)}",
     ]
     return f"{benchmark.name}: {', '.join(parts)}"
+
+
+def _label(benchmark: Benchmark, task: str, settings: Mapping[str, str]) -> str:
+    """What the settings call a task; see `label`."""
+    own = label(benchmark.name, task, {task})
+    return own if f"{own}.sampling" in settings else task

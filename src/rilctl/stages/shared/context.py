@@ -77,6 +77,7 @@ class StageResult:
         up_to_date: nothing had to be done.
         summary: what a person reads at the end, name -> value.
         files: what was written beside artifacts, or instead of them.
+        figures: numbers that a person has read in a table, for programs.
     """
 
     outputs: dict[str, ArtifactSummary]
@@ -84,3 +85,4 @@ class StageResult:
     up_to_date: bool = False
     summary: dict[str, float | str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)

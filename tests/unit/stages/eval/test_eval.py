@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rilctl.algorithms.statistics import wilson_interval
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import open_run
 from rilctl.config.engines import HfEngineConfig
@@ -156,8 +158,25 @@ def test_a_reference_stands_beside_the_table_also_when_nothing_is_left_to_do(
     use(monkeypatch, right_on_even_rows)
     eval_stage.run(context(tmp_path, model))
     said.clear()
-    assert eval_stage.run(context(tmp_path, model, reference="out")).up_to_date
-    assert any("Digits" in line and line.endswith("50.0        +0.0") for text in said for line in text.splitlines())
+    again = eval_stage.run(context(tmp_path, model, reference="out"))
+    assert again.up_to_date
+    assert any(
+        "Digits" in line and line.endswith("-4.7 to +4.7       40") for text in said for line in text.splitlines()
+    )
+    assert (again.figures["Digits/difference"], again.figures["Digits/num_in_both"]) == (0.0, 40.0)
+
+
+def test_a_reference_is_checked_before_anything_is_asked(
+    tmp_path: Path, model: Path, engine: ScriptedGeneration
+) -> None:
+    with pytest.raises(ArtifactError, match="no evaluation at"):
+        eval_stage.run(context(tmp_path, model, reference="elsewhere"))
+    with pytest.raises(UsageError, match="of suite `14bench`"):
+        eval_stage.run(context(tmp_path, model, reference="paper:qwen7b:ril"))
+    with pytest.raises(ArtifactError, match="no evaluation at"):
+        plan(context(tmp_path, model, reference="elsewhere"))
+    assert engine.asked == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_question_that_cannot_be_asked_is_rejected(
@@ -204,6 +223,24 @@ def test_the_most_trained_student_of_the_recipe_is_taken(
     student = read_manifest(tmp_path / "out" / "evaluation").inputs[0]
     assert student.kind == "artifact"
     assert student.name == str(tmp_path / "runs" / "demo" / "train" / "student")
+
+
+def test_of_a_training_the_student_of_the_best_validation_is_taken(
+    tmp_path: Path, model: Path, engine: ScriptedGeneration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(SilentReporter, "say", lambda self, message: said.append(message))
+    tables: dict[str, object] = {"student": {"model": str(model)}}
+    train = tmp_path / "runs" / "demo" / "train"
+    write_student(train, 2, best={"validation/accuracy": 0.75, "step": 20.0})
+    assert planned(context(tmp_path, None, tables=tables))["work"]["student"] == f"{train / 'best-student'} (train)"
+    eval_stage.run(context(tmp_path, None, tables=tables))
+    assert read_manifest(tmp_path / "out" / "evaluation").inputs[0].name == str(train / "best-student")
+    which = f"evaluating the student of the best validation (validation 75.0% at step 20): {train / 'best-student'}"
+    assert f"{which}; the last one is {train / 'student'}" in said
+    shutil.rmtree(train / "best-student")
+    with pytest.raises(ArtifactError, match="best-student"):
+        eval_stage.run(context(tmp_path, None, tables=tables))
 
 
 def test_an_unfinished_training_is_not_passed_over(tmp_path: Path, model: Path) -> None:
@@ -264,6 +301,22 @@ def test_a_suite_of_ones_own(tmp_path: Path, model: Path, monkeypatch: pytest.Mo
     assert result.summary == {"mean of 2": 75.0}
 
 
+def test_kinds_of_question_in_the_artifact(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda request, seed: request.question)
+    write_echo_task(tmp_path, "pets", num_right=1)
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\n[[benchmarks]]\nname = "Pets"\ntasks = ["pets"]\ndataset = "own"\nsplit = "test"\n'
+        'metric = "match"\nby = "answer"\n'
+    )
+    eval_stage.run(context(tmp_path, model, suite="mine.toml"))
+    metrics = read_manifest(tmp_path / "out" / "evaluation").metrics
+    scores = [metrics[f"Pets/{name}"] for name in ("score", "answer=q0/score", "answer=other/score")]
+    assert scores == [50.0, 100.0, 0.0]
+    assert metrics["Pets/answer=q0/score_low"] == pytest.approx(100 * wilson_interval(1, 1).low)
+    assert [row.part for row in read_rows(tmp_path / "out" / "evaluation", EvaluationRecord)] == ["q0", "other"]
+    assert "answer=other" in (tmp_path / "out" / "evaluation" / "table.md").read_text()
+
+
 def write_echo_task(folder: Path, name: str, num_right: int) -> None:
     """A task whose questions are their own right answers, as many as asked for."""
     rows = [{"question": f"q{row}", "answer": f"q{row}" if row < num_right else "other"} for row in range(2)]
@@ -280,8 +333,18 @@ def write_echo_task(folder: Path, name: str, num_right: int) -> None:
     )
 
 
-def write_student(path: Path, seed: int) -> None:
-    with open_run(path, verb=path.name, config={}, semantic={"seed": seed}, inputs=[], roles=STUDENT) as run:
-        writer = run.writer("student", role="student")
-        build_small_vlm(writer.staging(), seed=seed)
-        writer.commit()
+def write_student(path: Path, seed: int, *, best: dict[str, float] | None = None) -> None:
+    roles: dict[str, ArtifactKind] = {**STUDENT, **({} if best is None else {"best-student": "student"})}
+    with open_run(
+        path,
+        verb=path.name,
+        config={},
+        semantic={"seed": seed},
+        inputs=[],
+        roles=roles,
+        optional=roles.keys() - STUDENT.keys(),
+    ) as run:
+        for role in reversed(roles):
+            writer = run.writer("student", role=role)
+            build_small_vlm(writer.staging(), seed=seed)
+            writer.commit(metrics=best if role == "best-student" and best else {})

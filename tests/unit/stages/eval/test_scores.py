@@ -55,3 +55,14 @@ def test_several_prompts_for_one_question_are_one_observation() -> None:
 
 def test_nothing_scored_is_no_score() -> None:
     assert benchmark_score(benchmark(), BenchmarkResult((), (), ()), 0.95).score is None
+
+
+def test_each_kind_of_question_has_a_score_and_an_interval_of_its_own() -> None:
+    kinds = ("size", "colour", "size", "size")
+    rows = tuple(row.model_copy(update={"part": kind}) for row, kind in zip(records(1, 0, 1, 0), kinds, strict=True))
+    by_kind = benchmark().model_copy(update={"by": "kind"})
+    colour, size = benchmark_score(by_kind, BenchmarkResult(rows, (), ()), 0.95).parts
+    wilson = wilson_interval(2, 3)
+    assert (colour.name, colour.score, colour.num_questions) == ("kind=colour", 0.0, 1)
+    assert (size.name, size.score) == ("kind=size", pytest.approx(200 / 3))
+    assert (size.low, size.high) == (100 * wilson.low, 100 * wilson.high)

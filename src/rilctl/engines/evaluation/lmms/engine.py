@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
@@ -15,12 +15,12 @@ from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 
 from rilctl.config.suite import Benchmark
-from rilctl.engines.evaluation.asked import questions_digest
+from rilctl.engines.evaluation.asked import label, questions_digest
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, judge_access
 from rilctl.engines.evaluation.lmms.loading import TaskLoader
 from rilctl.engines.evaluation.lmms.model import EngineModel
-from rilctl.engines.evaluation.lmms.questions import TaskQuestions, read_questions, revision_of
+from rilctl.engines.evaluation.lmms.questions import TaskQuestions, part_of, read_questions, revision_of
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.lmms.scoring import TaskScoring
 from rilctl.engines.generation.base import GenerationEngine
@@ -46,6 +46,7 @@ class LmmsEvaluation:
         data_dir: a mirror of the data sets; None: the hub, or its local cache.
         judge: scores and reads answers where a benchmark needs that; None: those questions have no score.
         on_scored: called after each scored document; may raise to stop.
+        shared_tasks: those that several benchmarks of the suite ask.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class LmmsEvaluation:
         data_dir: Path | None,
         judge: GenerationEngine | None,
         on_scored: Callable[[], None] = lambda: None,
+        shared_tasks: Collection[str] = (),
     ) -> None:
         require("lmms_eval")
+        self._shared = shared_tasks
         self._loader = TaskLoader(folder, data_dir)
         self._judge, self._on_scored = judge, on_scored
         self._read: dict[tuple[str, int | None], list[TaskQuestions]] = {}
@@ -68,13 +71,15 @@ class LmmsEvaluation:
             settings |= {"judge": self._judge.model_name, "judge_digest": self._judge.model_digest[:16]}
         for questions in self._tasks(benchmark, limit):
             first = next(iter(questions.asked.values()), None)
+            part_of(questions, benchmark)  # says before anything is asked that there is no such column
+            name = label(benchmark.name, questions.name, self._shared)
             settings |= {
-                f"{questions.name}.task": _task_digest(questions.task),
-                f"{questions.name}.questions": questions_digest(questions.asked.values()),
-                f"{questions.name}.num_questions": str(len(questions.asked)),
-                f"{questions.name}.first_prompt": first.request.question if first is not None else "",
-                f"{questions.name}.sampling": questions.sampling.model_dump_json(),
-                f"{questions.name}.data": revision_of(questions.task),
+                f"{name}.task": _task_digest(questions.task),
+                f"{name}.questions": questions_digest(questions.asked.values()),
+                f"{name}.num_questions": str(len(questions.asked)),
+                f"{name}.first_prompt": first.request.question if first is not None else "",
+                f"{name}.sampling": questions.sampling.model_dump_json(),
+                f"{name}.data": revision_of(questions.task),
             }
         return settings
 
@@ -89,7 +94,7 @@ class LmmsEvaluation:
         calls = JudgeCalls(self._judge if benchmark.judge != "none" else None, is_score=benchmark.judge == "always")
         with judge_access(calls):
             parts = [
-                _evaluate_task(questions, benchmark, generation, calls, limit, seed, self._on_scored)
+                _evaluate_task(questions, benchmark, generation, calls, limit, seed, self._on_scored, self._shared)
                 for questions in self._tasks(benchmark, limit)
             ]
         return _joined(parts)
@@ -112,6 +117,7 @@ def _evaluate_task(
     limit: int | None,
     seed: int,
     on_scored: Callable[[], None],
+    shared_tasks: Collection[str],
 ) -> BenchmarkResult:
     """One task through lmms-eval's evaluator."""
     answered = generation.generate(questions.requests(seed), questions.sampling)
@@ -134,9 +140,14 @@ def _evaluate_task(
         with quiet():
             resampled = () if is_mean or benchmark.rotations else scoring.resampled()
     scored = scoring.scored
+    parts = part_of(questions, benchmark)
+    name = label(benchmark.name, questions.name, shared_tasks)
     return BenchmarkResult(
         records=tuple(
-            _record(questions, i, texts[i], value, i in scored.guessed) for i, value in scored.scores.items()
+            _record(questions, i, texts[i], value).model_copy(
+                update={"benchmark": name, "guessed": i in scored.guessed, "part": parts(i)}
+            )
+            for i, value in scored.scores.items()
         ),
         responses=tuple(student_record(questions.asked[i].request, questions.asked[i].answer, given[i]) for i in given),
         rejected=tuple(
@@ -195,7 +206,7 @@ def _run(
     return 0.0 if found[0] is None else float(found[0]) / benchmark.scale
 
 
-def _record(questions: TaskQuestions, doc_id: int, text: str, score: float, guessed: bool) -> EvaluationRecord:
+def _record(questions: TaskQuestions, doc_id: int, text: str, score: float) -> EvaluationRecord:
     question = questions.asked[doc_id]
     return EvaluationRecord(
         benchmark=questions.name,
@@ -204,7 +215,6 @@ def _record(questions: TaskQuestions, doc_id: int, text: str, score: float, gues
         answer=question.answer,
         text=text,
         score=score,
-        guessed=guessed,
     )
 
 

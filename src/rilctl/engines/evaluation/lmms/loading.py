@@ -12,6 +12,7 @@ from lmms_eval.tasks import TaskManager
 
 from rilctl.config.suite import Benchmark
 from rilctl.data.folders import folder_cache
+from rilctl.engines.evaluation.asked import column_text
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.errors import ConfigError, DataError
@@ -19,6 +20,7 @@ from rilctl.private.lmms_eval import task_folder
 
 MODEL_NAME: Final = "rilctl"
 """What tasks with settings for a certain model see; none has settings for ours, so the default ones apply."""
+_DEFAULT_REVISION: Final = Benchmark.model_fields["revision"].default
 _ENVIRONMENT: Final = {"API_TYPE": API_TYPE}
 """Tasks choose their judge's client when they are imported; this names ours, and no key is ever in there."""
 
@@ -53,27 +55,44 @@ class TaskLoader:
     def _manager(self, names: Sequence[str]) -> TaskManager:
         """Over the few folders that hold these tasks; an index of all of lmms-eval's takes six seconds."""
         folders = [str(self._folder)] if self._folder is not None else []
-        found = sorted({str(path.parent) for path in _defining(names)})
+        found = sorted({str(path.parent) for path in _defining(names, task_folder())})
         return TaskManager("ERROR", include_path=folders + found, include_defaults=False, model_name=MODEL_NAME)
 
     def _load(self, manager: TaskManager, name: str, benchmark: Benchmark) -> list[Any]:
-        changes = self._changes(benchmark)
+        changes = self._changes(name, benchmark)
         try:
-            return list(_leaves(manager.load_task_or_group([name] if not changes else [{"task": name, **changes}])))
+            found = list(_leaves(manager.load_task_or_group([name] if not changes else [{"task": name, **changes}])))
         except Exception as error:  # tasks are programs, and tenacity wraps what `datasets` raises
             cause = _cause(error)
             raise DataError(
                 f"task `{name}` can't be loaded: {type(cause).__name__}: {_first_line(cause)}",
                 hint="`--print-datasets` lists what it reads; a mirror is named by `--data-dir`",
             ) from error
+        for task in found:
+            split = task.config.test_split or task.config.validation_split
+            if split != benchmark.split:
+                raise ConfigError(
+                    f"benchmark `{benchmark.name}` has `split = {benchmark.split!r}`; task `{name}` asks `{split}`",
+                    hint="write the task's own split into the suite, or name a task that asks another",
+                )
+        return found
 
-    def _changes(self, benchmark: Benchmark) -> dict[str, Any]:
+    def _is_own(self, name: str) -> bool:
+        return self._folder is not None and any(_defining([name], self._folder))
+
+    def _changes(self, name: str, benchmark: Benchmark) -> dict[str, Any]:
         """What differs from the task's own file: where the data is, and which of it is asked."""
         changes: dict[str, Any] = {}
         if self._data_dir is not None:
             folder = self._data_dir / benchmark.dataset
             changes = {"dataset_path": str(folder), "dataset_kwargs": {"cache_dir": folder_cache(folder)}}
-        elif self._folder is None:
+        elif self._is_own(name):
+            if benchmark.revision != _DEFAULT_REVISION:
+                raise ConfigError(
+                    f"benchmark `{benchmark.name}` has `revision = {benchmark.revision!r}`; task `{name}` is your own",
+                    hint="write `revision` into the task's `dataset_kwargs`",
+                )
+        else:
             # Without its `token: True`, which fails for whoever isn't logged in; a token is used where there is one.
             changes = {"dataset_kwargs": {"revision": benchmark.revision}}
         if benchmark.only or benchmark.whole:
@@ -81,10 +100,10 @@ class TaskLoader:
         return changes
 
 
-def _defining(names: Sequence[str]) -> Iterator[Path]:
-    """lmms-eval's files that define a task or group of one of these names."""
+def _defining(names: Sequence[str], folder: Path) -> Iterator[Path]:
+    """The files in a folder that define a task or group of one of these names."""
     pattern = re.compile(rf"^(?:task|group):\s*[\"']?(?:{'|'.join(map(re.escape, names))})[\"']?\s*$", re.MULTILINE)
-    for path in sorted(task_folder().rglob("*.yaml")):
+    for path in sorted(folder.rglob("*.yaml")):
         if pattern.search(path.read_text(encoding="utf-8")):
             yield path
 
@@ -98,7 +117,7 @@ def _leaves(loaded: Mapping[Any, Any]) -> Iterator[Any]:
             yield value
 
 
-def _prepare(rows: Any, only: Mapping[str, str], whole: Sequence[str]) -> Any:
+def _prepare(rows: Any, only: Mapping[str, str | int | bool], whole: Sequence[str]) -> Any:
     """The rows of a split that are asked; pictures are not decoded for it."""
     from datasets import Value
 
@@ -106,8 +125,13 @@ def _prepare(rows: Any, only: Mapping[str, str], whole: Sequence[str]) -> Any:
         rows = rows.cast_column(name, Value("int64"))
     if not only:
         return rows
-    columns = list(only)
-    return rows.filter(lambda *values: list(values) == [only[name] for name in columns], input_columns=columns)
+    columns, features = list(only), rows.features
+    wanted = [column_text(value) for value in only.values()]
+
+    def is_wanted(*values: object) -> bool:
+        return [column_text(value, features[name]) for name, value in zip(columns, values, strict=True)] == wanted
+
+    return rows.filter(is_wanted, input_columns=columns)
 
 
 def _cause(error: BaseException) -> BaseException:

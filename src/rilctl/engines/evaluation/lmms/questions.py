@@ -1,6 +1,6 @@
 """What a task asks, as requests to our engines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any, Final
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.config.suggest import did_you_mean
+from rilctl.config.suite import Benchmark
 from rilctl.data.sample import ImageRef
-from rilctl.engines.evaluation.asked import Question, cut_at
+from rilctl.engines.evaluation.asked import Question, column_text, cut_at
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.own_tasks import read_sampling
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.errors import RowError
+from rilctl.errors import ConfigError, RowError
 from rilctl.private.lmms_eval import documents
 
 DOC_ERRORS: Final = (LookupError, AttributeError, TypeError, ValueError, OSError, AssertionError)
@@ -114,6 +116,21 @@ def _pictures_of(task: Any) -> Any:
 def _picture(pictures: Any, doc_id: int, number: int) -> Image.Image:
     picture: Image.Image = pictures(doc_id)[number]
     return picture
+
+
+def part_of(questions: TaskQuestions, benchmark: Benchmark) -> Callable[[int], str | None]:
+    """A document's kind by its number, from the suite's `by`. Raises `ConfigError` where there is no such column."""
+    by = benchmark.by
+    if by is None:
+        return lambda doc_id: None
+    rows = documents(questions.task)
+    if by not in rows.column_names:
+        guess = did_you_mean(by, rows.column_names)
+        raise ConfigError(
+            f"benchmark `{benchmark.name}`: `by` needs column `{by}`, which task `{questions.name}` lacks{guess}",
+            hint=f"it has {', '.join(rows.column_names)}",
+        )
+    return lambda doc_id: column_text(rows[doc_id][by], rows.features[by])
 
 
 def revision_of(task: Any) -> str:

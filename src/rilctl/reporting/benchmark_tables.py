@@ -1,0 +1,100 @@
+"""Scores on the benchmarks of a suite as tables: for the terminal, beside a reference, and as a paper's row."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rilctl.reporting.benchmarks import BenchmarkScore, ReferenceScores, SuiteScores
+
+
+def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: float) -> str:
+    """One line for each benchmark and each of its kinds, and the mean.
+
+    A reference's mean stands only beside a whole one. Differences are paired where both sides' questions are known, and
+    then have an interval and the number of questions that both answered.
+    """
+    is_paired = reference is not None and bool(reference.differences)
+    header = ["benchmark", "score", f"{confidence:.0%} interval", "questions", "rejected", "guessed"]
+    if reference is not None:
+        header += [reference.name, "difference", *([f"{confidence:.0%} interval", "in both"] if is_paired else [])]
+    lines = [header]
+    for each in scores.scores:
+        beside = _beside(each, reference.scores.get(each.name), reference, is_paired) if reference is not None else []
+        lines.append(_cells(each) + beside)
+        lines += [_cells(replace(part, name=f"  {part.name}")) for part in each.parts]
+    total = _cells(BenchmarkScore(scores.mean_name, scores.mean))[:2] + [""] * 4
+    if reference is not None:
+        of_reference = reference.mean if scores.is_whole else None
+        total += [_shown(of_reference), _signed(scores.mean, of_reference)]
+    lines.append(total)
+    return _aligned([line + [""] * (len(header) - len(line)) for line in lines])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cells(each: BenchmarkScore) -> list[str]:
+    return [
+        each.name,
+        _shown(each.score),
+        _interval(each.low, each.high),
+        f"{each.num_questions:,}",
+        f"{each.num_rejected:,}" if each.num_rejected else "-",
+        f"{each.guessed_share:.1%}" if each.guessed_share else "-",
+    ]
+
+
+def _beside(each: BenchmarkScore, other: float | None, reference: ReferenceScores, is_paired: bool) -> list[str]:
+    paired = reference.differences.get(each.name)
+    if paired is None:
+        return [_shown(other), _signed(each.score, other), *(["-", "-"] if is_paired else [])]
+    low_high = _interval(paired.low, paired.high, sign="+")
+    return [_shown(other), f"{paired.estimate:+.1f}", low_high, f"{paired.num_questions:,}"]
+
+
+def _signed(score: float | None, other: float | None) -> str:
+    return f"{score - other:+.1f}" if score is not None and other is not None else "-"
+
+
+def _interval(low: float | None, high: float | None, sign: str = "") -> str:
+    return "-" if low is None or high is None else f"{low:{sign}.1f} to {high:{sign}.1f}"
+
+
+def _shown(score: float | None) -> str:
+    return "-" if score is None else f"{score:.1f}"
+
+
+def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str:
+    """The benchmarks as columns, as papers print them, with what changes the scores under it."""
+    mean = BenchmarkScore(scores.mean_name, scores.mean)
+    columns = [*scores.scores, mean]
+    lines = [
+        ["student", *(each.name for each in columns)],
+        ["---", *("---:" for _ in columns)],
+        [name, *(_shown(each.score) for each in columns)],
+        [
+            "interval",
+            *(f"{e.low:.1f} to {e.high:.1f}" if e.low is not None and e.high is not None else "" for e in columns),
+        ],
+    ]
+    parts = [part for each in scores.scores if each.parts for part in _part_lines(each)]
+    return "\n".join([_rows(lines), *parts, "".join(f"- {line}\n" for line in settings)])
+
+
+def _part_lines(each: BenchmarkScore) -> list[str]:
+    """A benchmark's kinds of question as a table of their own."""
+    head = [[each.name, "score", "interval", "questions"], ["---", "---:", "---:", "---:"]]
+    return [
+        _rows([*head, *([p.name, _shown(p.score), _interval(p.low, p.high), str(p.num_questions)] for p in each.parts)])
+    ]
+
+
+def _rows(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 from shapes import QUESTION, SHAPES, write_model
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_model
@@ -30,10 +31,9 @@ from rilctl.models.prompts.kept import KeptPrompts
 
 NUM_STEPS, PER_STEP = 8, 4
 SIZE_PX = (1024, 768)
-Request = tuple[str, tuple[ImageRef, ...]]
 
 
-def make_steps(directory: Path) -> list[list[Request]]:
+def make_steps(directory: Path) -> list[list[Conversation]]:
     """The questions of every step, each with a file of its own."""
     randomness = np.random.default_rng(0)
     steps = []
@@ -43,17 +43,17 @@ def make_steps(directory: Path) -> list[list[Request]]:
             coarse = Image.fromarray(randomness.integers(0, 256, (48, 64, 3), dtype=np.uint8))
             file = directory / f"{step}-{index}.jpg"
             coarse.resize(SIZE_PX, Image.Resampling.BICUBIC).save(file, quality=90)
-            steps[-1].append((QUESTION, (ImageRef(file, file.name),)))
+            steps[-1].append(Conversation.of(QUESTION, [ImageRef(file, file.name)]))
     return steps
 
 
-def step_seconds(encoder: Encoder, steps: list[list[Request]], num_workers: int, step_s: float) -> Iterator[float]:
+def step_seconds(encoder: Encoder, steps: list[list[Conversation]], num_workers: int, step_s: float) -> Iterator[float]:
     """Wall seconds of each step but the first, in which the processes start."""
     with KeptPrompts(encoder, num_workers=num_workers, max_bytes=2**29) as prompts:
         for index, requests in enumerate(steps):
             start_s = time.perf_counter()
             prompts.expect([*requests, *(steps[index + 1] if index + 1 < len(steps) else ())])
-            held = [prompts.get(*request) for request in requests]
+            held = [prompts.get(request) for request in requests]
             time.sleep(step_s)
             if index:
                 yield time.perf_counter() - start_s

@@ -27,9 +27,10 @@ from rilctl.engines.training.ranks import Ranks, open_ranks
 from rilctl.engines.training.world import find_world
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_loss
-from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.prompts.encode import collate_responses
 from rilctl.private.deepspeed import whole_shape
 from rilctl.testing.peaks import give_back_freed, peak_bytes, write_sized_workspace
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ranks import run_ranks
 from rilctl.testing.saved import save_now
 
@@ -99,7 +100,7 @@ def _read(config: ModelConfig, ranks: Ranks) -> Vlm:
 def _train(vlm: Vlm, ranks: Ranks) -> TrainingEngine:
     """An engine that has taken a step."""
     engine = open_training(vlm, OptimConfig(lr=1e-5), ENGINE, num_steps=1, ranks=ranks)
-    prompt, responses = encode_prompt(vlm, "what?", []), collate_responses(vlm, [[5, 6, 7]])
+    prompt, responses = drawn_prompt(vlm, "what?", []), collate_responses(vlm, [[5, 6, 7]])
     loss, _, _ = response_loss(vlm, [prompt], torch.zeros(1, dtype=torch.long), *responses, lambda part, _: -part.sum())
     engine.backward(loss)
     engine.step()

@@ -136,7 +136,7 @@ def _steps(side: OurSide, samples: Sequence[Sample], num_rounds: int, peak_tflop
 def _repetition(side: OurSide, sample: Sample) -> float:
     """How many times the tokens of a group there would be if each row had its own prompt."""
     num_rows = side.shape.num_rows * (1 if side.learner.disc is None else 2)
-    prompt_tokens = len(side.prompts.get(sample.question, sample.images).token_ids_P)
+    prompt_tokens = len(side.prompts.get(sample.conversation).token_ids_P)
     shared_tokens = prompt_tokens + num_rows * side.shape.new_tokens
     return num_rows * (prompt_tokens + side.shape.new_tokens) / shared_tokens
 
@@ -186,7 +186,7 @@ def _updates(updates: Sequence[Callable[[], None]], num_rounds: int) -> Report:
 
 
 def _rollouts(side: OurSide, samples: Sequence[Sample]) -> Report:
-    prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
+    prompts = [side.prompts.get(sample.conversation) for sample in samples]
     for _ in range(2):  # the first time warms up
         start = now()
         generate_with_library(side.vlm, side.shape, prompts)

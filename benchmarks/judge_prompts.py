@@ -19,6 +19,7 @@ from rilctl.algorithms.statistics import wilson_interval
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeRequest
@@ -84,7 +85,7 @@ def report(name: str, cases: Sequence[Canary], judge: LlmJudge, engine: Generati
 def naive(engine: GenerationEngine, requests: Sequence[JudgeRequest]) -> list[bool | None]:
     """Verdicts of the naive prompt."""
     prompts = [NAIVE.format(question=r.question, answer=r.answer, response=r.response) for r in requests]
-    asked = [GenerationRequest("judge", prompt, (), (0,)) for prompt in prompts]
+    asked = [GenerationRequest("judge", Conversation.of(prompt), (0,)) for prompt in prompts]
     answers = engine.generate(asked, SamplingConfig(max_new_tokens=512, temperature=0.0))
     digits = [None if isinstance(answer, RowError) else re.search("[01]", answer[0].text) for answer in answers]
     return [digit[0] == "1" if digit else None for digit in digits]

@@ -98,7 +98,7 @@ class OurSide:
                 rows = [student_row(response) for response in responses]
                 if self.learner.disc is not None:
                     rows += [self._teacher_row(text) for text in teachers[sample.id]]
-                groups.append(Group(place, sample, self.prompts.get(sample.question, sample.images), tuple(rows)))
+                groups.append(Group(place, sample, self.prompts.get(sample.conversation), tuple(rows)))
             groups, self.metrics = self.learner.learn(groups, samples)
         rows = [row for group in groups for row in group.policy_rows]
         num_sides = 1 if self.learner.disc is None else 2
@@ -114,8 +114,7 @@ class OurSide:
         requests = [
             GenerationRequest(
                 sample.id,
-                sample.question,
-                sample.images,
+                sample.conversation,
                 tuple(row_seed(self._steps_done, sample.id, index) for index in range(self.shape.num_rows)),
             )
             for sample in samples
@@ -195,7 +194,7 @@ def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["
 def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "shared") -> Callable[[], None]:
     """Forward and backward of the log-probabilities of `num_rows` answers to each question; no optimizer."""
     vlm, num_rows = side.vlm, side.shape.num_rows
-    prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
+    prompts = [side.prompts.get(sample.conversation) for sample in samples]
     prompt_of_row_N = torch.arange(len(prompts), device=vlm.device).repeat_interleave(num_rows)
     texts = side.teachers(samples)
     rows = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
@@ -221,7 +220,7 @@ def lora_fine_tuning_step(directory: Path, shape: Shape, samples: Sequence[Sampl
     vlm = with_adapter(load(directory, shape, trainable=False), LoraConfig(), adapter="student", seed=0)
     engine = TorchTraining(vlm.trained_parameters(), OptimConfig(lr=1e-5), num_steps=NUM_STEPS)
     texts = teacher_texts(vlm, shape, samples)
-    encoded = {sample.id: encode_prompt(vlm, sample.question, [i.load() for i in sample.images]) for sample in samples}
+    encoded = {sample.id: encode_prompt(vlm, sample.conversation) for sample in samples}
     prompts = [encoded[sample.id] for sample in samples for _ in texts[sample.id]]
     responses = [encode_response(vlm, text, stopped=False) for sample in samples for text in texts[sample.id]]
     ids_NR, mask_NR = collate_responses(vlm, responses)

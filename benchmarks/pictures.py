@@ -19,6 +19,7 @@ from sklearn.datasets import load_sample_image
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.vllm.backend import Ask, sampling_params
@@ -93,7 +94,7 @@ def main() -> None:
     mean_kB = sum(len(ref.origin) for ref in refs if isinstance(ref.origin, bytes)) / len(refs) / 1e3
     print(f"{len(refs)} questions x {arguments.responses} responses, JPEG of {mean_kB:.0f} kB in the mean")
     seeds = tuple(range(arguments.responses))
-    requests = [GenerationRequest(str(i), "What is it?", (ref,), seeds) for i, ref in enumerate(refs)]
+    requests = [GenerationRequest(str(i), Conversation.of("What is it?", (ref,)), seeds) for i, ref in enumerate(refs)]
     for model, patch_px in MODELS.items():
         with tempfile.TemporaryDirectory() as directory, ScriptedEndpoint(answer) as endpoint:
             reader = make_reader(Path(directory) / "model", patch_px)

@@ -35,9 +35,10 @@ from rilctl.engines.generation.vllm.spread import Bound, calibrated
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.form import response_hidden
+from rilctl.testing.prompts import drawn_prompt
 
 TEMPERATURES = {1.5: (1.54, 1.9), 0.7: (0.72, 0.9)}
 """Of the proof, and wrong ones. What comes from before the temperature is told without a bound."""
@@ -95,7 +96,7 @@ class Bench:
         pictures = [[sample.images[0].load()] for sample in make_samples(shape, num_answers // 2)]
         words = [WORDS[: 8 * (1 + index % 19)] for index in range(num_answers)]
         self.prompts = [
-            encode_prompt(policy, question, pictures[index // 2] if index % 2 else [])
+            drawn_prompt(policy, question, pictures[index // 2] if index % 2 else [])
             for index, question in enumerate(words)
         ]
 

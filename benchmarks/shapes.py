@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from rilctl.config.fields import ModelConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.vlm import Vlm, load_vlm
@@ -188,7 +189,7 @@ def make_samples(shape: Shape, num: int) -> list[Sample]:
         encoded = io.BytesIO()
         coarse.resize((shape.side_px, shape.side_px)).save(encoded, format="PNG")
         picture = ImageRef(encoded.getvalue(), f"picture {index}")
-        samples.append(Sample(f"{index:04}", (picture,), QUESTION, "", ""))
+        samples.append(Sample(f"{index:04}", Conversation.of(QUESTION, (picture,)), "", ""))
     return samples
 
 

@@ -119,7 +119,7 @@ def measure(directory: Path, shape: Shape, num_rounds: int) -> Rounds:
 
 def compare_rollouts(library: Vlm, side: OurSide, samples: Sequence[Sample]) -> tuple[Seconds, Seconds]:
     """The library's generation, then ours, from prompts that are encoded already."""
-    prompts = [side.prompts.get(sample.question, sample.images) for sample in samples]
+    prompts = [side.prompts.get(sample.conversation) for sample in samples]
     start = now()
     generate_with_library(library, side.shape, prompts)
     middle = now()

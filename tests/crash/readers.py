@@ -38,6 +38,7 @@ from rilctl.schemas.records import ResponseRecord
 from rilctl.stages.cache_teacher.imports import read_imports
 from rilctl.stages.judge.inputs import read_stdin
 from rilctl.stages.shared.context import StageContext
+from rilctl.testing.prompts import drawn_prompt
 
 from . import seeds
 
@@ -210,14 +211,13 @@ def read_model(name: str) -> Callable[[bytes], None]:
         import torch
 
         from rilctl.models.loaded.vlm import load_vlm
-        from rilctl.models.prompts.encode import encode_prompt
 
         with file_of(content, name) as file:
             for other, (good,) in _model_files().items():
                 if other != name:
                     (file.parent / other).write_bytes(good)
             vlm = load_vlm(ModelConfig(model=str(file.parent)), base_dir=file.parent, device=torch.device("cpu"))
-            encode_prompt(vlm, "what is it?", [])
+            drawn_prompt(vlm, "what is it?", [])
 
     return read
 

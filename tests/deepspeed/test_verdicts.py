@@ -22,6 +22,7 @@ from pathlib import Path
 
 from rilctl.config.recipe import Recipe
 from rilctl.config.train import TrainConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import open_ranks
 from rilctl.engines.training.world import find_world
@@ -36,7 +37,7 @@ judge = {"type": "llm", "model": "judge", "endpoint": {"max_retries": 0, **told[
 recipe = Recipe.model_validate_json(json.dumps({"judge": judge, "train": told.get("train", {})}))
 context = StageContext(recipe, "recipe", root, root / "out", SilentReporter(), "rilctl train")
 (root / "out/resume").mkdir(parents=True, exist_ok=True)
-samples = [Sample(str(i), (), f"what is {i} plus 1?", str(i + 1), "") for i in range(told["questions"])]
+samples = [Sample(str(i), Conversation.of(f"what is {i} plus 1?"), str(i + 1), "") for i in range(told["questions"])]
 with open_ranks(find_world(os.environ), grouped=True) as ranks:
     said = []
     with opened_asker(context, recipe.judge, ranks, root / "out/resume") as asker:

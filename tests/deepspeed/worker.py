@@ -18,6 +18,7 @@ from torch import Tensor
 from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscInput
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import load_role, place_role
@@ -28,9 +29,10 @@ from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.saved import save_now
 
 DEVICE = torch.device(os.environ["DS_ACCELERATOR"])
@@ -83,7 +85,7 @@ class Rows:
         pictures = [Image.new("RGB", (56, 56), (i * 30, 80, 200 - i * 20)) for i in range(NUM_PROMPTS)]
         self.vlm = vlm
         self.prompts = [
-            encode_prompt(vlm, f"what is the sum, number {i}?", [pictures[i]] if i % 2 else [])
+            drawn_prompt(vlm, f"what is the sum, number {i}?", [pictures[i]] if i % 2 else [])
             for i in range(NUM_PROMPTS)
         ]
         dice = torch.Generator().manual_seed(0)
@@ -173,7 +175,7 @@ def tell_apart(case: Case, ranks: Ranks) -> dict[str, object]:
         disc_engine = open_training(disc, OPTIM, case.engine, num_steps=2, ranks=ranks)
         own = ranks.share(range(3))  # the second of two has one of the three groups, and the only picture
         texts = [
-            DiscriminatorRow(f"question {i}", (PICTURE,) if i == 1 else (), f"{side} {i}")
+            DiscriminatorRow(Conversation.of(f"question {i}", (PICTURE,) if i == 1 else ()), f"{side} {i}")
             for i in own
             for side in ("i see", "answer")
         ]

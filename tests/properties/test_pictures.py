@@ -17,8 +17,8 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_model
-from rilctl.models.prompts.encode import encode_prompt
 from rilctl.quickstart.shapes import write_shape
+from rilctl.testing.prompts import drawn_prompt
 
 MODES = {
     "JPEG": ("L", "RGB", "CMYK"),
@@ -152,11 +152,11 @@ def test_a_server_that_decodes_and_resizes_nothing_has_our_pixels(
     image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
     ref = ImageRef(encoded(image, form), "a picture")
     encoder = reader.encoder
-    prompt = encode_prompt(encoder, "what?", [ref.load()])
+    prompt = drawn_prompt(encoder, "what?", [ref.load()])
     (sent,) = reader.as_sent([ref], prompt)
     seen = Image.open(io.BytesIO(sent.encoded.content)).convert("RGB")
     ((_, rows, columns),) = prompt.features["image_grid_thw"].tolist()
     assert seen.size == (14 * columns, 14 * rows)
-    theirs = encode_prompt(encoder, "what?", [seen]).features
+    theirs = drawn_prompt(encoder, "what?", [seen]).features
     assert all((theirs[name] == prompt.features[name]).all() for name in theirs)
     assert (sent.own is not None) == (form != "GIF" and seen.size == (width, height))

@@ -50,7 +50,7 @@ def nudge(policy: Vlm, seed: int, size: float = 0.02) -> None:
 def trainer_logprobs(
     policy: Vlm, request: GenerationRequest, answer: tuple[Response, ...], temperature: float, banned: tuple[int, ...]
 ) -> list[list[float]]:
-    prompt = KeptPrompts(policy).get(request.question, request.images)
+    prompt = KeptPrompts(policy).get(request.conversation)
     ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in answer])
     with torch.no_grad():
         logprobs_NR, _ = response_logprobs(

@@ -18,7 +18,7 @@ def test_more_prompts_than_fit_into_one_step_of_a_cpu(local):
     local.update(0)
     under_test = EngineUnderTest(local)
     requests = [under_test.request(2 * number + 1, (0, 1)) for number in range(128)]
-    encoded = [local.started()[1].prompts.get(request.question, request.images) for request in requests]
+    encoded = [local.started()[1].prompts.get(request.conversation) for request in requests]
     assert 2 * sum(len(prompt.token_ids_P) for prompt in encoded) > 4096
     answers = under_test.ask(*requests)
     assert [len(answer) for answer in answers] == [2] * 128

@@ -10,6 +10,7 @@ import pytest
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.openai import OpenAiGeneration, open_endpoint
 from rilctl.engines.judging.prompt import VERDICT_SCHEMA
@@ -36,7 +37,9 @@ def test_an_endpoint_passes_what_every_generation_engine_passes(
 
 
 def test_tokens_are_counted(endpoint: OpenAiGeneration) -> None:
-    ((response,),) = endpoint.generate([GenerationRequest("q", "read", (), (1,))], SamplingConfig(max_new_tokens=8))
+    ((response,),) = endpoint.generate(
+        [GenerationRequest("q", Conversation.of("read"), (1,))], SamplingConfig(max_new_tokens=8)
+    )
     assert response.usage is not None and 0 < response.usage.output_tokens <= 8 < response.usage.input_tokens
 
 
@@ -47,7 +50,7 @@ def test_a_reply_is_bound_to_the_verdicts_schema(server) -> None:
     texts = {}
     for name, extra_body in (("bound", {"response_format": VERDICT_SCHEMA}), ("free", {})):
         with closing(open_endpoint(str(server.model), endpoint_at(server, extra_body=extra_body), Path())) as engine:
-            request = GenerationRequest("judge", "is it right?", (), tuple(range(16)))
+            request = GenerationRequest("judge", Conversation.of("is it right?"), tuple(range(16)))
             (answers,) = engine.generate([request], SamplingConfig(max_new_tokens=160, temperature=1.0))
         assert not isinstance(answers, RowError)
         texts[name] = {re.sub(r"\s", "", response.text) for response in answers}
@@ -62,4 +65,4 @@ def test_an_unknown_model_is_an_input_error(server) -> None:
         closing(open_endpoint("no-such-model", endpoint_at(server), Path())) as engine,
         pytest.raises(InputError, match="no chat completions of `no-such-model`"),
     ):
-        engine.generate([GenerationRequest("q", "read", (), (1,))], SamplingConfig(max_new_tokens=8))
+        engine.generate([GenerationRequest("q", Conversation.of("read"), (1,))], SamplingConfig(max_new_tokens=8))

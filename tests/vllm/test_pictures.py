@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_rollouts
@@ -50,7 +51,9 @@ def asked(colour: int) -> list[GenerationRequest]:
             buffer, form, **options
         )
         pictures.append(ImageRef(buffer.getvalue(), f"{form} {size}"))
-    return [GenerationRequest(str(i), "what is it?", (each,), (1, 2, 3)) for i, each in enumerate(pictures)]
+    return [
+        GenerationRequest(str(i), Conversation.of("what is it?", (each,)), (1, 2, 3)) for i, each in enumerate(pictures)
+    ]
 
 
 def turned() -> Image.Exif:
@@ -93,7 +96,7 @@ def test_vllm_sees_the_pixels_that_we_see(served: VllmRollouts):
         backend.workers("rilctl_watch")
         served.generate([request], SAMPLING)
         (reply,) = backend.workers("rilctl_pixels")
-        ours = reader.prompts.get(request.question, request.images).features["pixel_values"]
+        ours = reader.prompts.get(request.conversation).features["pixel_values"]
         torch.testing.assert_close(torch.tensor(reply["pixels"]), ours.flatten(), rtol=0, atol=1e-5)
 
 

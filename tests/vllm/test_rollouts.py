@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rilctl.config.fields import LoraConfig, SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
@@ -74,7 +75,7 @@ def test_what_is_banned_cannot_be_sampled_however_much_the_model_wants_it(engine
     hidden = []
     handle = policy.lm_head.register_forward_pre_hook(lambda _, inputs: hidden.append(inputs[0].detach()))
     with torch.no_grad():
-        prompt = KeptPrompts(policy).get(asked(1)[0].question, ())
+        prompt = KeptPrompts(policy).get(Conversation.of(asked(1)[0].question))
         policy.model(input_ids=prompt.token_ids_P[None])
         handle.remove()
         last = hidden[0][0, -1]
@@ -237,7 +238,7 @@ def test_another_image_processor_ends_the_run(engine, monkeypatch):
 def test_rows_that_vllm_cannot_hold_are_rejected_alone(engine):
     engine.update(0)
     (good,) = asked(1)
-    long = GenerationRequest("long", "what is " + "1 plus " * 200 + "1?", (), (1,))
+    long = GenerationRequest("long", Conversation.of("what is " + "1 plus " * 200 + "1?"), (1,))
     first, error = engine.generate([good, long], SAMPLING)
     assert isinstance(first, tuple)
     assert isinstance(error, RowError) and error.reason == "prompt-too-long"
@@ -246,7 +247,7 @@ def test_rows_that_vllm_cannot_hold_are_rejected_alone(engine):
 def test_too_many_pictures_are_the_rows_error(local):
     local.update(0)
     image = asked(2)[1].images[0]
-    (error,) = local.generate([GenerationRequest("many", "what?", (image,) * 5, (1,))], SAMPLING)
+    (error,) = local.generate([GenerationRequest("many", Conversation.of("what?", (image,) * 5), (1,))], SAMPLING)
     assert isinstance(error, RowError) and error.reason == "too-many-images"
 
 

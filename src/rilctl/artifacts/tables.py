@@ -156,7 +156,7 @@ def _split_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _arrow_type(annotation: Any) -> "pa.DataType":
-    """Of str, int, float, bool, literals of str, lists of these, and dicts from str to these."""
+    """Of str, int, float, bool, literals of str, models and lists of these, and dicts from str to these."""
     import pyarrow as pa
 
     if get_origin(annotation) is Literal and all(isinstance(value, str) for value in get_args(annotation)):
@@ -167,6 +167,8 @@ def _arrow_type(annotation: Any) -> "pa.DataType":
     if get_origin(annotation) is dict and get_args(annotation)[0] is str:
         inner, nullable = _split_optional(get_args(annotation)[1])
         return pa.map_(pa.string(), pa.field("value", _arrow_type(inner), nullable=nullable))
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+        return pa.struct(list(arrow_schema(annotation)))
     plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     if annotation not in plain:
         raise TypeError(f"a row can't hold a column of type {annotation}")

@@ -5,14 +5,12 @@ import re
 from collections.abc import Mapping
 
 from rilctl.config.data import ColumnsConfig
+from rilctl.data.conversation import IMAGE_MARK, Conversation
 from rilctl.data.images import as_cells, to_image_ref
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.data.sources.base import Table, check_columns
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
-
-IMAGE_MARK = "<image>"
-"""Where a data set says that a picture goes; the student's own template decides that, so marks are removed."""
 
 _CONTROL = re.compile(r"<\|[\w-]{1,64}\|>|<image>|<IMG_CONTEXT>", re.IGNORECASE)
 """What chat templates are made of: in a question it would end the turn, or ask for a picture that isn't there."""
@@ -85,7 +83,7 @@ def _to_sample(name: str, fields: Mapping[str, object], sample_id: str, table: T
             raise RowError(reason, f"the {reason.removesuffix('-empty')} is empty")
         if found := _CONTROL.search(text):
             raise RowError("template-token", f"the {reason.removesuffix('-empty')} holds `{found.group()}`")
-    return Sample(sample_id, _image_refs(name, fields, table, max_px), question, answer, response)
+    return Sample(sample_id, Conversation.of(question, _image_refs(name, fields, table, max_px)), answer, response)
 
 
 def _image_refs(name: str, fields: Mapping[str, object], table: Table, max_px: int) -> tuple[ImageRef, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.decoding.open import decode, is_exact, is_turned, open_picture, shown_size
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import RejectedRecord
@@ -182,17 +183,25 @@ class Sample:
 
     Args:
         id: unique within the data set.
-        images: in the order in which the prompt shows them; may be empty.
-        question: text only, without chat template or image placeholders.
+        conversation: what is asked, without chat template or image placeholders.
         answer: the ground truth that the judge compares with.
         response: what `sft` learns to say; the answer itself where the data has nothing longer.
     """
 
     id: str
-    images: tuple[ImageRef, ...]
-    question: str
+    conversation: Conversation
     answer: str
     response: str
+
+    @property
+    def question(self) -> str:
+        """See `Conversation`."""
+        return self.conversation.question
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """See `Conversation`."""
+        return self.conversation.images
 
 
 @dataclass(frozen=True)

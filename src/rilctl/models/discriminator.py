@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from rilctl.config.fields import LoraConfig
 from rilctl.config.pretrain_disc import DiscInput, DiscLossName, sees_pictures
-from rilctl.data.sample import ImageRef
+from rilctl.data.conversation import Conversation
 from rilctl.errors import ModelError
 from rilctl.models.loaded.adapters import save_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
@@ -57,13 +57,11 @@ class DiscriminatorRow:
     """One response to be told apart.
 
     Args:
-        question: as asked.
-        images: as shown; read only by `image+question+response`.
+        conversation: as asked; its pictures are read by `image+question+response` alone.
         text: the response.
     """
 
-    question: str
-    images: tuple[ImageRef, ...]
+    conversation: Conversation
     text: str
 
 
@@ -96,7 +94,7 @@ class Discriminator(nn.Module):
         return self.vlm.sharding.run(lambda: self._logits(rows))
 
     def _logits(self, rows: Sequence[DiscriminatorRow]) -> Tensor:
-        keys = [self._prompt_key(row) for row in rows]
+        keys = [self.shown(row).key for row in rows]
         order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
         prompts = [self.encode(rows[keys.index(key)]) for key in order]
         prompt_of_row_N = torch.tensor([order[key] for key in keys], device=self.vlm.device, dtype=torch.long)
@@ -113,12 +111,13 @@ class Discriminator(nn.Module):
 
     def encode(self, row: DiscriminatorRow) -> EncodedPrompt:
         """What it sees before the response. Raises `RowError` where a picture can't be read."""
-        return self.prompts.get(*self.shown(row))
+        return self.prompts.get(self.shown(row))
 
-    def shown(self, row: DiscriminatorRow) -> tuple[str, tuple[ImageRef, ...]]:
-        """The question and the pictures that it sees."""
-        question = "" if self.card.input == "response" else row.question
-        return question, row.images if self.sees_pictures else ()
+    def shown(self, row: DiscriminatorRow) -> Conversation:
+        """What it sees of what was asked."""
+        if self.card.input == "response":
+            return Conversation.of("")
+        return row.conversation if self.sees_pictures else row.conversation.without_pictures()
 
     def num_response_tokens(self, row: DiscriminatorRow) -> int:
         """Length of the response, its end included."""
@@ -153,10 +152,6 @@ class Discriminator(nn.Module):
         except (OSError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"{directory / HEAD_FILE}: {reason}", hint="run `rilctl pretrain-disc` again") from error
-
-    def _prompt_key(self, row: DiscriminatorRow) -> tuple[str, tuple[str, ...]]:
-        question, images = self.shown(row)
-        return question, tuple(image.digest for image in images)
 
 
 class _Head(nn.Linear):

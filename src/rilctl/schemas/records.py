@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
@@ -24,6 +25,15 @@ Quoted = Annotated[str, BeforeValidator(_printable)]
 """Text that may quote what was refused: half a surrogate pair, which UTF-8 can't hold, is escaped."""
 
 
+class ContextTurn(StrictModel):
+    """What was said before a question."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who said it."""
+    text: str
+    """Its words; `<image>` where a picture stood, the first of the row's `image_digests` first."""
+
+
 class ResponseRecord(StrictModel):
     """One answer of a teacher or student; the row of `teacher-cache` and `responses`."""
 
@@ -41,6 +51,8 @@ class ResponseRecord(StrictModel):
     """The ground truth."""
     image_digests: list[str]
     """Digest of each image (`data.ImageRef.digest`), in order."""
+    context: list[ContextTurn] | None = None
+    """System and earlier turns; absent where the question is all that was asked."""
     text: str
     """The response, special tokens removed."""
     token_ids: list[int] | None = None
@@ -68,6 +80,8 @@ class RolloutRecord(StrictModel):
     """The ground truth."""
     image_digests: list[str]
     """Digest of each image (`data.ImageRef.digest`), in order."""
+    context: list[ContextTurn] | None = None
+    """System and earlier turns; absent where the question is all that was asked."""
     text: str
     """The response, special tokens removed."""
     token_ids: list[int]
@@ -100,7 +114,7 @@ class VerdictRecord(StrictModel):
     """A judge's word on one response; the row of `verdicts`."""
 
     response_digest: str
-    """`response_digest(question, answer, text)`: the join key to any artifact with responses."""
+    """`response_digest(question, answer, text, context)`: the join key to any artifact with responses."""
     sample_id: str
     """The question's id in its data set."""
     source: str
@@ -156,7 +170,11 @@ class RejectedRecord(StrictModel):
         return cls(sample_id=sample_id, source=source, reason=error.reason, message=error.message)
 
 
-def response_digest(question: str, answer: str, text: str) -> str:
-    """The identity of a judged response: sha256 of the canonical (question, ground truth, response) triple."""
-    payload = json.dumps([question, answer, text], ensure_ascii=False, separators=(",", ":"))
+def response_digest(question: str, answer: str, text: str, context: Sequence[ContextTurn] = ()) -> str:
+    """The identity of a judged response: sha256 of the canonical (question, ground truth, response) triple.
+
+    What was said before the question is a fourth part, where anything was.
+    """
+    said = [[[turn.role, turn.text] for turn in context]] if context else []
+    payload = json.dumps([question, answer, text, *said], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(payload.encode()).hexdigest()

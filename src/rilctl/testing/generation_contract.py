@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, OneByOneEngine, Response
 from rilctl.errors import RowError
@@ -41,7 +42,7 @@ class EngineUnderTest:
     def request(self, number: int, seeds: Sequence[int]) -> GenerationRequest:
         """A question of its own for each number, with a picture for odd ones."""
         images = (_picture(number),) if self.sees and number % 2 else ()
-        return GenerationRequest(f"q{number}", f"what is {number} plus 1?", images, tuple(seeds))
+        return GenerationRequest(f"q{number}", Conversation.of(f"what is {number} plus 1?", images), tuple(seeds))
 
 
 def answers_come_in_order_one_for_each_seed(under_test: EngineUnderTest) -> None:
@@ -75,7 +76,7 @@ def a_response_keeps_to_its_budget(under_test: EngineUnderTest) -> None:
 def a_bad_picture_is_an_error_of_its_row(under_test: EngineUnderTest) -> None:
     """The others are answered; no exception ends the batch."""
     broken = ImageRef(b"no picture", "broken.png")
-    bad = GenerationRequest("bad", "what is this?", (broken,), (1,))
+    bad = GenerationRequest("bad", Conversation.of("what is this?", (broken,)), (1,))
     first, error, last = under_test.ask(under_test.request(0, (1,)), bad, under_test.request(2, (1,)))
     assert len(_responses(first)) == len(_responses(last)) == 1
     assert isinstance(error, RowError) and error.reason == "image-invalid"
@@ -114,7 +115,7 @@ def answers_one_by_one_are_the_same_answers(under_test: EngineUnderTest) -> None
         assert (request, seed) not in kept
         kept[request, seed] = response
 
-    bad = GenerationRequest("bad", "what is this?", (ImageRef(b"no picture", "broken.png"),), (1,))
+    bad = GenerationRequest("bad", Conversation.of("what is this?", (ImageRef(b"no picture", "broken.png"),)), (1,))
     requests = [under_test.request(0, (1, 2)), bad, under_test.request(2, (3,))]
     sampling = SamplingConfig(max_new_tokens=MAX_NEW_TOKENS)
     errors = engine.generate_each(requests, sampling, keep=keep, check_stop=lambda: None)

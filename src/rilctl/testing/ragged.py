@@ -10,8 +10,9 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.testing.families import SHARING
+from rilctl.testing.prompts import drawn_prompt
 
 FAMILIES = SHARING
 """What is compared on them; see `build_models`."""
@@ -39,7 +40,7 @@ def ragged_groups(vlm: Vlm) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor
         The prompts, prompt_of_row_N, ids_NR and mask_NR, on the model's device.
     """
     images = [[noise(0), noise(1)], [noise(2)], []] if vlm.family.sees_pictures else [[], [], []]
-    prompts = [encode_prompt(vlm, *pair) for pair in zip(QUESTIONS, images, strict=True)]
+    prompts = [drawn_prompt(vlm, *pair) for pair in zip(QUESTIONS, images, strict=True)]
     rows = [
         encode_response(vlm, text, stopped=index % 2 == 0) for texts in RESPONSES for index, text in enumerate(texts)
     ]

@@ -12,8 +12,9 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_prompts, collate_responses, encode_prompt
+from rilctl.models.prompts.encode import collate_prompts, collate_responses
 from rilctl.models.sampling.sample import sample
+from rilctl.testing.prompts import drawn_prompt
 
 SEEDS = ((1, 2, 3), (4, 5))
 PICTURE = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
@@ -22,7 +23,7 @@ PICTURE = Image.linear_gradient("L").resize((56, 56)).convert("RGB")
 def two_prompts(vlm: Vlm) -> list[EncodedPrompt]:
     """Of uneven length, the first one with a picture where the model sees."""
     pictures = [PICTURE] if vlm.family.sees_pictures else []
-    return [encode_prompt(vlm, "what is the sum?", pictures), encode_prompt(vlm, "hello there, you", [])]
+    return [drawn_prompt(vlm, "what is the sum?", pictures), drawn_prompt(vlm, "hello there, you", [])]
 
 
 def a_row_doesnt_depend_on_its_neighbours(vlm: Vlm) -> None:

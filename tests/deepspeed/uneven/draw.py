@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from rilctl.config.algorithms import ALGORITHMS
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef, Sample
 
 SEED = 14
@@ -108,7 +109,9 @@ def _question(dice: random.Random, index: int, *, has_picture: bool, may_be_bad:
     color = tuple(dice.randrange(256) for _ in range(3))
     size = dice.choice(((56, 56), (28, 84)))
     images = (ImageRef(lambda: Image.new("RGB", size, color), f"picture {index}"),) if has_picture else ()
-    sample = Sample(id=f"q{index}", images=images, question=text, answer=str(index), response=_words(dice, 5))
+    sample = Sample(
+        id=f"q{index}", conversation=Conversation.of(text, images), answer=str(index), response=_words(dice, 5)
+    )
     students, teachers = (
         tuple(f"{side}{index}{row} {_words(dice, dice.choice((0, 4, 30)))}" for row in range(dice.choice((1, 2, 3, 4))))
         for side in "st"

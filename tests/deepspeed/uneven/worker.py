@@ -101,7 +101,12 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     config = SftConfig.model_validate(settings | {"optim": OPTIM})
     vlm = role("student", lora=case.lora, checkpointing=config.engine.gradient_checkpointing)
     rows = [
-        SftRow(f"{question.sample.id}-{index}", question.sample.question, question.sample.images, text, index % 2 == 0)
+        SftRow(
+            f"{question.sample.id}-{index}",
+            question.sample.conversation,
+            text,
+            index % 2 == 0,
+        )
         for question in case.questions
         for index, text in enumerate(question.teachers)
     ]
@@ -163,7 +168,7 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
     """A question's rows, as rollouts and a teacher cache would give them."""
     question = case.questions[place]
     sample = question.sample
-    prompt = encode_prompt(policy, sample.question, [image.load() for image in sample.images])
+    prompt = encode_prompt(policy, sample.conversation)
     rows = []
     for index, text in enumerate(question.students):
         token_ids = encode_response(policy, text, stopped=index % 2 == 0)

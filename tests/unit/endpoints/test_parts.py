@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.endpoints.failures import MAX_PAUSE_S, read_retry_after
 from rilctl.engines.endpoints.ledger import Ledger, cost_of
@@ -123,7 +124,9 @@ def test_costs_need_both_prices() -> None:
 
 
 def body(sampling: SamplingConfig, *images: ImageRef, seed: int = 5, **endpoint: Any) -> dict[str, Any]:
-    return chat_body("m", "why?", images, sampling, seed=seed, endpoint=EndpointConfig(url=URL, **endpoint))
+    return chat_body(
+        "m", Conversation.of("why?", images), sampling, seed=seed, endpoint=EndpointConfig(url=URL, **endpoint)
+    )
 
 
 def test_a_request_says_its_sampling_and_hides_nothing_to_a_servers_default() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.errors import ModelError, RowError
@@ -49,7 +50,7 @@ def test_a_model_that_is_changed_before_its_first_answer_gives_none(
     own_model: Path, name: str, edit: Callable[[bytes], bytes]
 ) -> None:
     engine = load_engine(ModelConfig(model=str(own_model)), HfEngineConfig(device="cpu"), Path())
-    requests, sampling = [GenerationRequest("q", "what?", (), (1,))], SamplingConfig(max_new_tokens=3)
+    requests, sampling = [GenerationRequest("q", Conversation.of("what?"), (1,))], SamplingConfig(max_new_tokens=3)
     before = (own_model / name).read_bytes()
     (own_model / name).write_bytes(edit(before))
     with pytest.raises(ModelError, match="was changed while the command ran"):
@@ -72,7 +73,7 @@ def test_a_model_that_computes_nonsense_rejects_rows(own_model: Path) -> None:
     next(tensor for name, tensor in weights.items() if name.endswith("gate_proj.weight")).fill_(math.nan)
     save_file(weights, own_model / "model.safetensors", metadata={"format": "pt"})
     engine = load_engine(ModelConfig(model=str(own_model)), HfEngineConfig(device="cpu"), Path())
-    requests = [GenerationRequest("q", "what?", (), (1, 2))]
+    requests = [GenerationRequest("q", Conversation.of("what?"), (1, 2))]
     for temperature in (0.0, 1.0):
         (answer,) = engine.generate(requests, SamplingConfig(max_new_tokens=3, temperature=temperature))
         assert isinstance(answer, RowError)

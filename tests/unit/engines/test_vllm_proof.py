@@ -19,11 +19,12 @@ from rilctl.engines.generation.vllm.reader import Reader
 from rilctl.engines.generation.vllm.spread import MAX_UNITS, MIN_UNITS, Bound, calibrated
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.encode import chat_text, encode_text
+from rilctl.models.prompts.encode import encode_text
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.form import response_hidden
 from rilctl.quickstart.shapes import ShapeName
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.small_vlms import build_small_vlm
 
 DIFFER = "log-probabilities differ from the policy's by .* again with 24 fresh probes"
@@ -325,7 +326,7 @@ def test_nothing_is_left_to_resize_of_the_probes_pictures(shape: ShapeName, tmp_
     assert len(pictures) == NUM_PROBES / 2
     for picture in pictures:
         assert picture.own is not None and picture.pixels.size == (56, 56)
-        assert encode_text(vlm, chat_text(vlm, "", 1), [picture.pixels]).features["pixel_values"].numel() == 56 * 56 * (
+        assert drawn_prompt(vlm, "", [picture.pixels]).features["pixel_values"].numel() == 56 * 56 * (
             6 if shape == "pocket-student" else 3  # patches of Qwen-VL hold each picture twice
         )
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import ModelConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation, open_rollouts
@@ -168,7 +169,10 @@ def test_a_picture_travels_once_for_all_responses(rollouts: VllmRollouts, server
     rollouts.update(0)
     before = len(pictures_sent(server))
     shown = [picture("JPEG", (56, 56)), picture("JPEG", (100, 100))]
-    asked = [GenerationRequest(str(i), "what is it?", (image,), (1, 2, 3, 4)) for i, image in enumerate(shown)]
+    asked = [
+        GenerationRequest(str(i), Conversation.of("what is it?", (image,)), (1, 2, 3, 4))
+        for i, image in enumerate(shown)
+    ]
     answers = rollouts.generate(asked, SAMPLING)
     first, second = sorted(pictures_sent(server)[before:])
     assert first == f"data:image/jpeg;base64,{base64.b64encode(shown[0].origin).decode()}"  # type: ignore[arg-type]

@@ -7,10 +7,11 @@ import torch
 from PIL import Image
 
 from rilctl.config.fields import ModelConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow, read_card
 from rilctl.models.loaded.vlm import load_vlm
-from rilctl.models.prompts.encode import encode_prompt
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import EachModuleOnce
 
 PICTURES = [ImageRef(lambda n=n: Image.new("RGB", (56, 56), (n, 0, 200)), f"picture {n}") for n in (10, 240)]
@@ -22,7 +23,7 @@ def build(load, sees: str, family: str = "pocket-student") -> Discriminator:
 
 
 def row(text: str = "answer 8", question: str = "the sum?", picture: int = 0) -> DiscriminatorRow:
-    return DiscriminatorRow(question, (PICTURES[picture],), text)
+    return DiscriminatorRow(Conversation.of(question, (PICTURES[picture],)), text)
 
 
 @pytest.mark.parametrize("family", ["pocket-student", "pocket-teacher-internvl"])
@@ -49,7 +50,7 @@ def test_a_row_doesn_t_depend_on_its_neighbours(load):
 def test_no_rows_are_no_logits_and_a_gradient_of_0_for_every_weight(sees, one_sequence, load):
     """What a rank computes while another one has a micro-batch more."""
     disc = build(load, sees)
-    disc.vlm.stand_in = encode_prompt(disc.vlm, "", [PICTURES[0].load()] if disc.sees_pictures else [])
+    disc.vlm.stand_in = drawn_prompt(disc.vlm, "", [PICTURES[0].load()] if disc.sees_pictures else [])
     if one_sequence:
         disc.vlm.sharding = EachModuleOnce()
     logits_N = disc([])

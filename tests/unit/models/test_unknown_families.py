@@ -9,9 +9,10 @@ from rilctl.models.loaded.adapters import with_adapter
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.testing.prompts import drawn_prompt
 
 FAMILIES = ["qwen2_vl", "llava_next"]
 RESPONSES = [["answer 8", "i see 4 + 4 = 8. answer 8", "no"], ["7", "the largest is 9"], ["yes"]]
@@ -27,7 +28,7 @@ def prompts_of(vlm: Vlm) -> list[EncodedPrompt]:
 
     pictures = [[noise(size) for size in own] for own in sizes]
     questions = ["what is the sum?", "which digit of the top row is the largest one of all?", "is it 4?"]
-    return [encode_prompt(vlm, *pair) for pair in zip(questions, pictures, strict=True)]
+    return [drawn_prompt(vlm, *pair) for pair in zip(questions, pictures, strict=True)]
 
 
 def encode(vlm: Vlm) -> tuple[list[EncodedPrompt], torch.Tensor, torch.Tensor, torch.Tensor]:

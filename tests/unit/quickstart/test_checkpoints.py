@@ -8,6 +8,7 @@ from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.config.load import load_recipe
 from rilctl.config.shipped import recipes_dir
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.engines.judging.rule import judge_answer
@@ -27,7 +28,8 @@ def accuracy(name: str, asked: tuple[str, ...]) -> float:
 
     rows = [row for row in make_rows("test", 7, 300) if row.question.startswith(asked)]
     requests = [
-        GenerationRequest(row.id, row.question, (ImageRef(lambda row=row: row.image, row.id),), (0,)) for row in rows
+        GenerationRequest(row.id, Conversation.of(row.question, (ImageRef(lambda row=row: row.image, row.id),)), (0,))
+        for row in rows
     ]
     engine = load_engine(ModelConfig(model=name), HfEngineConfig(rows_per_batch=150), Path())
     answers = engine.generate(requests, SamplingConfig(max_new_tokens=24, temperature=0))

@@ -14,18 +14,20 @@ from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.vlm import Vlm, load_vlm
-from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.models.prompts.encode import encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.small_vlms import build_small_vlm
 
 QUESTIONS = {"add these": 3, "what is the sum of all that you see here?": 2, "and": 1, "read them all, please": 4}
@@ -67,7 +69,7 @@ def vlm(tmp_path: Path) -> Vlm:
 
 
 def sample(name: str) -> Sample:
-    return Sample(id=name, images=(), question=name, answer="8", response="8")
+    return Sample(id=name, conversation=Conversation.of(name), answer="8", response="8")
 
 
 def same_for_any_budget(step: Callable[[int], tuple[float, Gradients]]) -> None:
@@ -101,7 +103,7 @@ def groups(vlm: Vlm) -> list[Group]:
             token_ids = encode_response(vlm, TEXTS[index], stopped=True)
             side = "teacher" if index % 2 else "student"
             rows.append(Row(side, side, "", token_ids, "stop", reward=1.0, advantage=index - num_rows / 2))
-        found.append(Group(len(found), sample(question), encode_prompt(vlm, question, [picture]), tuple(rows)))
+        found.append(Group(len(found), sample(question), drawn_prompt(vlm, question, [picture]), tuple(rows)))
     return found
 
 
@@ -152,7 +154,7 @@ def test_discriminator(vlm: Vlm, loss: DiscLossName) -> None:
     disc = Discriminator(vlm, card)
     disc.head.double()
     rows = [
-        (DiscriminatorRow(question, (), TEXTS[index]), index % 2 == 0, number)
+        (DiscriminatorRow(Conversation.of(question), TEXTS[index]), index % 2 == 0, number)
         for number, (question, num_rows) in enumerate(QUESTIONS.items())
         for index in range(num_rows)
     ]
@@ -172,7 +174,7 @@ def test_discriminator(vlm: Vlm, loss: DiscLossName) -> None:
 
 
 def test_sft(vlm: Vlm) -> None:
-    rows = [SftRow(name, name, (), text, True) for name, text in zip(QUESTIONS, TEXTS, strict=False)]
+    rows = [SftRow(name, Conversation.of(name), text, True) for name, text in zip(QUESTIONS, TEXTS, strict=False)]
 
     def step(budget: int) -> tuple[float, Gradients]:
         vlm.model.zero_grad()

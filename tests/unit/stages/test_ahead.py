@@ -64,13 +64,14 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     encode, submit = kept_prompts.encode_prompt, PromptsAhead._submit
 
-    def counted_encode(encoder, question, images):
-        counts[question] += bool(images)
-        return encode(encoder, question, images)
+    def counted_encode(encoder, conversation):
+        counts[conversation.question] += bool(conversation.images)
+        return encode(encoder, conversation)
 
-    def counted_submit(self, question, images):
+    def counted_submit(self, conversation):
+        question = conversation.question
         counts[question] += 1
-        future = submit(self, question, images)
+        future = submit(self, conversation)
         cancel = future.cancel
         future.cancel = lambda: bool(cancel() and (counts.subtract([question]) or True))  # then it's encoded here
         return future

@@ -17,19 +17,21 @@ from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import EachModuleOnce
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -112,14 +114,14 @@ def groups(vlm: Vlm) -> list[Group]:
     found = []
     for index in range(NUM_GROUPS):
         question = f"question {index}"
-        sample = Sample(id=question, images=(), question=question, answer="8", response="8")
+        sample = Sample(id=question, conversation=Conversation.of(question), answer="8", response="8")
         rows = []
         for side, advantage in (("student", 0.75), ("teacher", -0.5)):
             token_ids = encode_response(vlm, f"{side} {index} says {index}", stopped=True)
             sampled = (-0.5,) * len(token_ids) if side == "student" else None
             row = Row(side, side, "", token_ids, "stop", sampling_logprobs=sampled, reward=1.0, advantage=advantage)  # type: ignore[arg-type]
             rows.append(row)
-        found.append(Group(index, sample, encode_prompt(vlm, question, [picture]), tuple(rows)))
+        found.append(Group(index, sample, drawn_prompt(vlm, question, [picture]), tuple(rows)))
     return found
 
 
@@ -157,7 +159,10 @@ def test_a_policy_update_reads_its_metrics_once(vlm: Vlm, settings: dict[str, An
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
 def test_a_discriminators_update_reads_its_loss_and_logits_once(vlm: Vlm, loss: DiscLossName) -> None:
-    rows = [DiscriminatorRow(f"question {index // 2}", (), f"answer {index}") for index in range(2 * NUM_GROUPS)]
+    rows = [
+        DiscriminatorRow(Conversation.of(f"question {index // 2}"), f"answer {index}")
+        for index in range(2 * NUM_GROUPS)
+    ]
     batch = LabelledRows(rows, [True, False] * NUM_GROUPS, [index // 2 for index in range(2 * NUM_GROUPS)])
     disc = Discriminator(vlm, DiscriminatorCard(input="question+response", loss=loss, base_digest=""))
     found = []
@@ -169,7 +174,9 @@ def test_a_discriminators_update_reads_its_loss_and_logits_once(vlm: Vlm, loss: 
 
 
 def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
-    rows = [SftRow(str(index), f"question {index}", (), f"answer {index}", True) for index in range(NUM_GROUPS)]
+    rows = [
+        SftRow(str(index), Conversation.of(f"question {index}"), f"answer {index}", True) for index in range(NUM_GROUPS)
+    ]
     found = []
     for budget in (WHOLE, SMALL):
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
@@ -187,7 +194,7 @@ def test_rows_of_a_micro_batch_are_laid_out_at_once(vlm: Vlm, one_sequence: bool
     vlm.sharding = EachModuleOnce()
     for num_rows in (4, 12):
         responses = [[5, 6, 7][: 1 + index % 3] for index in range(num_rows)]
-        prompts = [encode_prompt(vlm, "how many?", [])] * (2 if one_sequence else num_rows)
+        prompts = [drawn_prompt(vlm, "how many?", [])] * (2 if one_sequence else num_rows)
         rows_N = torch.arange(num_rows) % len(prompts)
         with Waits() as waits:
             response_logprobs(vlm, prompts, rows_N, *collate_responses(vlm, responses))

@@ -1,4 +1,5 @@
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.judging.base import JudgeRequest
@@ -8,7 +9,9 @@ from rilctl.testing.scripted import ScriptedGeneration, ScriptedJudge
 
 def test_generation_follows_a_function_and_the_token_budget() -> None:
     engine = ScriptedGeneration(lambda request, seed: f"{request.question}{seed}")
-    answers = engine.generate([GenerationRequest("s", "ab", (), (1, 22))], SamplingConfig(max_new_tokens=3))
+    answers = engine.generate(
+        [GenerationRequest("s", Conversation.of("ab"), (1, 22))], SamplingConfig(max_new_tokens=3)
+    )
     assert answers == [
         (
             Response("ab1", (97, 98, 49), "stop", (0.0, 0.0, 0.0)),
@@ -19,9 +22,13 @@ def test_generation_follows_a_function_and_the_token_budget() -> None:
 
 def test_generation_gives_row_errors_in_place() -> None:
     engine = ScriptedGeneration({"known": "yes"})
-    broken = GenerationRequest("s", "known", (ImageRef(b"no image", "broken"),), (0,))
+    broken = GenerationRequest("s", Conversation.of("known", (ImageRef(b"no image", "broken"),)), (0,))
     answers = engine.generate(
-        [GenerationRequest("s", "unknown", (), (0,)), broken, GenerationRequest("s", "known", (), (0,))],
+        [
+            GenerationRequest("s", Conversation.of("unknown"), (0,)),
+            broken,
+            GenerationRequest("s", Conversation.of("known"), (0,)),
+        ],
         SamplingConfig(),
     )
     assert [answer.reason if isinstance(answer, RowError) else answer[0].text for answer in answers] == [

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rilctl.config.data import ChatData
+from rilctl.data.conversation import IMAGE_MARK
 from rilctl.data.sources.base import Table, absolute, existing
-from rilctl.data.sources.turns import IMAGE_MARK, TURN_COLUMNS, Turn, read_conversations
+from rilctl.data.sources.turns import TURN_COLUMNS, Turn, read_conversations
 from rilctl.errors import RowError
 
 

@@ -15,7 +15,6 @@ from rilctl.data.sources.base import RawRow
 from rilctl.data.sources.lines import Line, read_list_or_lines
 from rilctl.errors import RowError
 
-IMAGE_MARK = "<image>"
 TURN_COLUMNS = ColumnsConfig()
 
 Conversation = Mapping[str, object]

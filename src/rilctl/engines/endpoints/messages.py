@@ -1,11 +1,10 @@
-"""From a question and its pictures to the body of a chat completion."""
+"""From a conversation to the body of a chat completion."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
-from rilctl.data.sample import ImageRef
+from rilctl.data.conversation import Conversation, Turn
 
 Body = dict[str, Any]
 
@@ -15,19 +14,17 @@ _SEED_MASK = 0x7FFFFFFF
 
 def chat_body(
     model: str,
-    question: str,
-    images: Sequence[ImageRef],
+    conversation: Conversation,
     sampling: SamplingConfig,
     *,
     seed: int,
     endpoint: EndpointConfig,
 ) -> Body:
-    """The request for one answer; pictures come before the question, as everywhere in rilctl.
+    """The request for one answer.
 
     Args:
         model: the model's name at the endpoint.
-        question: the user's turn.
-        images: sent as data URLs.
+        conversation: its turns become messages, its pictures data URLs where they stand.
         sampling: temperature and top-p are always said, since servers have defaults of their own.
         seed: only its lower 31 bits are sent.
         endpoint: says which keys to leave out and which to add.
@@ -35,13 +32,9 @@ def chat_body(
     Raises:
         RowError: a picture can't be decoded.
     """
-    content: str | list[Body] = question
-    if images:
-        pictures = [{"type": "image_url", "image_url": {"url": image.for_the_web().data_url}} for image in images]
-        content = [*pictures, {"type": "text", "text": question}]
     body: Body = {
         "model": model,
-        "messages": [{"role": "user", "content": content}],
+        "messages": _messages(conversation),
         endpoint.budget_key: sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -53,3 +46,20 @@ def chat_body(
         body["repetition_penalty"] = sampling.repetition_penalty
     kept = {key: value for key, value in body.items() if key not in endpoint.omit}
     return kept | endpoint.extra_body
+
+
+def _messages(conversation: Conversation) -> list[Body]:
+    system = [] if conversation.system is None else [{"role": "system", "content": conversation.system}]
+    return system + [{"role": turn.role, "content": _content(turn)} for turn in conversation.turns]
+
+
+def _content(turn: Turn) -> str | list[Body]:
+    """Plain text where there is no picture, which every server reads."""
+    if not turn.images:
+        return turn.text
+    return [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": part.for_the_web().data_url}}
+        for part in turn.parts
+    ]

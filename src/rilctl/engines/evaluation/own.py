@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rilctl.config.suite import Benchmark
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.evaluation.asked import Question, label, questions_digest
 from rilctl.engines.evaluation.base import AskedQuestions, BenchmarkResult
@@ -169,7 +170,7 @@ def _question(task: Task, row: DocRow) -> _Asked | RejectedRecord:
             ImageRef(partial(_itself, picture), f"{task.name} {sample_id} image {number}")
             for number, picture in enumerate(task.visuals(row.doc))
         )
-        request = GenerationRequest(sample_id, task.text(row.doc), images, ())
+        request = GenerationRequest(sample_id, Conversation.of(task.text(row.doc), images), ())
         return _Asked(request, task.target(row.doc), row)
     except _DOC_ERRORS as error:
         return RejectedRecord.of(sample_id, task.name, RowError("task-function", f"{type(error).__name__}: {error}"))

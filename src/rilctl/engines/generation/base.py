@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
 from rilctl.schemas.records import FinishReason
@@ -16,15 +17,23 @@ class GenerationRequest:
 
     Args:
         sample_id: for error messages.
-        question: text of the user's turn, without chat template.
-        images: shown before the question.
+        conversation: what is asked, without chat template.
         seeds: one for each response; a response depends on its own seed, not on its neighbours in the batch.
     """
 
     sample_id: str
-    question: str
-    images: tuple[ImageRef, ...]
+    conversation: Conversation
     seeds: tuple[int, ...]
+
+    @property
+    def question(self) -> str:
+        """See `Conversation`."""
+        return self.conversation.question
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """See `Conversation`."""
+        return self.conversation.images
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class HfGeneration:
             vlm = self._load()
             self._loaded = vlm, self._prompts(vlm)
         vlm, prompts = self._loaded
-        prompts.expect((request.question, request.images) for request in requests)
+        prompts.expect(request.conversation for request in requests)
         results: dict[int, tuple[Response, ...] | RowError] = {}
         for batch in self._batches(requests, prompts, results):
             seeds = [requests[i].seeds for i in batch]
@@ -92,7 +92,7 @@ class HfGeneration:
         room = self.rows_at_once
         for index, request in enumerate(requests):
             try:
-                prompt = prompts.get(request.question, request.images)
+                prompt = prompts.get(request.conversation)
             except RowError as error:
                 results[index] = error
                 continue

@@ -81,8 +81,7 @@ class OpenAiGeneration:
             partial(
                 chat_body,
                 self._model,
-                requests[request].question,
-                requests[request].images,
+                requests[request].conversation,
                 sampling,
                 seed=requests[request].seeds[seed],
                 endpoint=self._client.endpoint,

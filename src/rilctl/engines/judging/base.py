@@ -7,16 +7,23 @@ from typing import Protocol
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
+from rilctl.schemas.records import ContextTurn
 
 
 @dataclass(frozen=True)
 class JudgeRequest:
-    """A response to be compared with the ground truth; `images` are the question's, for judges that look at them."""
+    """A response to be compared with the ground truth.
+
+    Args:
+        images: those of the whole conversation, for judges that look at them.
+        context: what was said before the question.
+    """
 
     question: str
     answer: str
     response: str
     images: tuple[ImageRef, ...] = ()
+    context: tuple[ContextTurn, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, Usage
 from rilctl.engines.judging.base import JudgeRequest, Verdict
@@ -88,7 +89,8 @@ class LlmJudge:
 
     def _prompt(self, request: JudgeRequest, attempt: int) -> GenerationRequest:
         prompt = judge_prompt(self._rubric, request, as_json=self._as_json)
-        return GenerationRequest("judge", prompt, request.images if self._config.sees_images else (), (attempt,))
+        shown = request.images if self._config.sees_images else ()
+        return GenerationRequest("judge", Conversation.of(prompt, shown), (attempt,))
 
     def _read(self, reply: str, request: JudgeRequest) -> bool | None:
         return read_json(reply) if self._as_json else read_tag(reply, request)

@@ -34,7 +34,6 @@ the question, denies the ground truth, or answers another question. The way to t
 """The rubric of recipes that have none of their own."""
 
 _PLACE = re.compile("|".join(rf"\{{{name}\}}" for name in RUBRIC_FIELDS))
-_TAGS = {"question": "question", "answer": "ground_truth", "response": "response"}
 
 VERDICT_SCHEMA: dict[str, Any] = {
     "type": "json_schema",
@@ -55,8 +54,8 @@ VERDICT_SCHEMA: dict[str, Any] = {
 def judge_prompt(rubric: str, request: JudgeRequest, *, as_json: bool) -> str:
     """The rubric with the three fields and the form of the verdict put in; what is put in is not looked at again."""
     parts = {
-        "{question}": _field("question", request.question),
-        "{answer}": _field("answer", request.answer),
+        "{question}": _context(request) + _field("question", request.question),
+        "{answer}": _field("ground_truth", request.answer),
         "{response}": _field("response", request.response),
         "{verdict}": _JSON_FORM if as_json else _TAG_FORM.format(tag=verdict_tag(request)),
     }
@@ -65,7 +64,8 @@ def judge_prompt(rubric: str, request: JudgeRequest, *, as_json: bool) -> str:
 
 def verdict_tag(request: JudgeRequest) -> str:
     """The name of the verdict's tag: other texts, another tag."""
-    texts = json.dumps([request.question, request.answer, request.response])
+    said = [[turn.role, turn.text] for turn in request.context]
+    texts = json.dumps([request.question, request.answer, request.response, *said])
     return f"verdict-{hashlib.sha256(texts.encode()).hexdigest()[:6]}"
 
 
@@ -95,7 +95,12 @@ _JSON_FORM = """\
 Reply with one JSON object and nothing else: {"explanation": "one or two sentences", "is_right": true or false}"""
 
 
-def _field(name: str, text: str) -> str:
-    tag = _TAGS[name]
+def _context(request: JudgeRequest) -> str:
+    """What was said before the question, each turn between tags of its own; nothing where nothing was."""
+    turns = "\n".join(_field(f"{turn.role}_turn", turn.text) for turn in request.context)
+    return f"<earlier_turns>\n{turns}\n</earlier_turns>\n\n" if turns else ""
+
+
+def _field(tag: str, text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"<{tag}>\n{escaped}\n</{tag}>"

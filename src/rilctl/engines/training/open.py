@@ -6,6 +6,8 @@ from PIL import Image
 
 from rilctl.config.engines import DeepspeedEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import OptimConfig
+from rilctl.data.conversation import Conversation
+from rilctl.data.sample import ImageRef
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.deepspeed_engine import DeepspeedTraining
 from rilctl.engines.training.ranks import Ranks
@@ -87,5 +89,6 @@ def open_frozen(vlms: Iterable[Vlm], engine: TrainingEngineConfig, *, ranks: Ran
 
 def _use_every_module(vlm: Vlm, *, sees_pictures: bool) -> None:
     """Run the same modules as other ranks and other micro-batches do, whatever this one's rows are."""
-    pictures = [Image.new("RGB", (_PICTURE_PX, _PICTURE_PX))] if sees_pictures and vlm.family.sees_pictures else []
-    vlm.stand_in = encode_prompt(vlm, "", pictures)
+    drawn = ImageRef(Image.new("RGB", (_PICTURE_PX, _PICTURE_PX)).copy, "the stand-in")
+    pictures = [drawn] if sees_pictures and vlm.family.sees_pictures else []
+    vlm.stand_in = encode_prompt(vlm, Conversation.of("", pictures))

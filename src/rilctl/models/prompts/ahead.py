@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -13,14 +13,12 @@ from typing import Any
 
 import torch
 
-from rilctl.data.sample import ImageRef
+from rilctl.data.conversation import Conversation, ConversationKey
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.loaded.source import ModelSource
 from rilctl.models.prompts.encode import encode_prompt
 
-PromptKey = tuple[str, tuple[str, ...]]
-"""A question and the digests of its pictures."""
 Arrays = tuple[Any, Any, dict[str, Any]]
 """The tensors of an `EncodedPrompt` as NumPy arrays: torch would send them through shared memory, which runs out."""
 
@@ -42,21 +40,21 @@ class PromptsAhead:
         self._source, self._num_workers, self._max_bytes, self._warn = source, num_workers, max_bytes, warn
         self._workers: _Workers | None = None
         self._is_over = False
-        self._waiting: dict[PromptKey, tuple[str, Sequence[ImageRef]]] = {}
-        self._begun: dict[PromptKey, Future[EncodedPrompt]] = {}
+        self._waiting: dict[ConversationKey, Conversation] = {}
+        self._begun: dict[ConversationKey, Future[EncodedPrompt]] = {}
         self._largest_bytes = 0
 
-    def ask(self, key: PromptKey, question: str, images: Sequence[ImageRef]) -> None:
+    def ask(self, key: ConversationKey, conversation: Conversation) -> None:
         """Encode this soon; whoever asks takes it later."""
         if not self._is_over and key not in self._begun:
-            self._waiting.setdefault(key, (question, images))
+            self._waiting.setdefault(key, conversation)
             self._begin()
 
-    def take(self, key: PromptKey) -> EncodedPrompt | None:
+    def take(self, key: ConversationKey) -> EncodedPrompt | None:
         """What was asked for, once; None where no process has begun with it, so that the caller had better encode it.
 
         Raises:
-            RowError: as `ImageRef.load` and `encode_prompt` do.
+            RowError: as `encode_prompt` does.
         """
         self._waiting.pop(key, None)
         future = self._begun.pop(key, None)
@@ -85,14 +83,14 @@ class PromptsAhead:
             most = max(self._num_workers, self._max_bytes // self._largest_bytes)
         while self._waiting and len(self._begun) < most:
             key = next(iter(self._waiting))
-            question, images = self._waiting.pop(key)
+            conversation = self._waiting.pop(key)
             with suppress(RowError):  # the caller meets it again
-                self._begun[key] = self._submit(question, [image.fetched() for image in images])
+                self._begun[key] = self._submit(conversation.fetched())
 
-    def _submit(self, question: str, images: Sequence[ImageRef]) -> Future[EncodedPrompt]:
+    def _submit(self, conversation: Conversation) -> Future[EncodedPrompt]:
         if self._workers is None:
             self._workers = _Workers(self._source, self._num_workers)
-        return self._workers.submit(question, images)
+        return self._workers.submit(conversation)
 
     def _end(self) -> None:
         """What was finished can still be taken."""
@@ -123,9 +121,9 @@ class _Workers:
             self._connections.append(ours)
             self._idle.put(ours)
 
-    def submit(self, question: str, images: Sequence[ImageRef]) -> Future[EncodedPrompt]:
+    def submit(self, conversation: Conversation) -> Future[EncodedPrompt]:
         """Encode in one of the processes."""
-        return self._threads.submit(self._ask, question, images)
+        return self._threads.submit(self._ask, conversation)
 
     def close(self) -> None:
         """End them now."""
@@ -137,10 +135,10 @@ class _Workers:
             process.join()
             connection.close()
 
-    def _ask(self, question: str, images: Sequence[ImageRef]) -> EncodedPrompt:
+    def _ask(self, conversation: Conversation) -> EncodedPrompt:
         connection = self._idle.get()
         try:
-            connection.send((question, images))
+            connection.send(conversation)
             answer: Arrays | Exception = connection.recv()
         except (EOFError, OSError) as error:
             raise _WorkerLostError from error
@@ -168,13 +166,12 @@ def _serve(connection: Connection, source: ModelSource) -> None:
     torch.set_num_threads(1)
     with suppress(EOFError, OSError):
         while True:
-            question, images = connection.recv()
-            connection.send(_answer(source, question, images))
+            connection.send(_answer(source, connection.recv()))
 
 
-def _answer(source: ModelSource, question: str, images: Sequence[ImageRef]) -> Arrays | Exception:
+def _answer(source: ModelSource, conversation: Conversation) -> Arrays | Exception:
     try:
-        prompt = encode_prompt(_encoder(source), question, [image.load() for image in images])
+        prompt = encode_prompt(_encoder(source), conversation)
     except Exception as error:  # raised where the prompt is needed
         return error
     features = {name: tensor.numpy() for name, tensor in prompt.features.items()}

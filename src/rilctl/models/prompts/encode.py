@@ -4,35 +4,61 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from torch import Tensor
 
+from rilctl.data.conversation import Conversation, Turn
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.vocabulary import end_id
 
 
-def encode_prompt(encoder: Encoder, question: str, images: Sequence[Image.Image]) -> EncodedPrompt:
-    """Wrap a question and its pictures in the model's chat template.
+def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt:
+    """Put a conversation into the model's chat template, and its pictures into tensors.
 
     Raises:
-        RowError: `special-token` in the question, `image-unsupported` by a text model, `image-unprocessable`.
+        RowError: `special-token` in a text, `image-unsupported` by a text model, `image-unprocessable`,
+            `template-refused`, and as `ImageRef.load` does.
     """
-    check_text(encoder, question)
-    if images and not encoder.family.sees_pictures:
+    for text in conversation.texts:
+        check_text(encoder, text)
+    if conversation.images and not encoder.family.sees_pictures:
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
-    return encode_text(encoder, chat_text(encoder, question, len(images)), images)
+    pictures = [image.load() for image in conversation.images]
+    return encode_text(encoder, chat_text(encoder, conversation), pictures)
 
 
-def chat_text(encoder: Encoder, question: str, num_images: int) -> str:
-    """A question in the model's chat template, one placeholder for each picture, up to where the answer begins."""
-    content: object = question
-    if encoder.family.sees_pictures:
-        content = [*({"type": "image"} for _ in range(num_images)), {"type": "text", "text": question}]
-    message = {"role": "user", "content": content}
-    text: str = encoder.processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+def chat_text(encoder: Encoder, conversation: Conversation) -> str:
+    """A conversation in the model's chat template, a placeholder for each picture, up to where the answer begins.
+
+    Raises:
+        RowError: `template-refused`: it knows no system turn, for one.
+    """
+    messages = chat_messages(conversation, as_parts=encoder.family.sees_pictures)
+    try:
+        text: str = encoder.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise RowError("template-refused", f"{encoder.source.name}'s chat template says: {error}") from error
     return text
+
+
+def chat_messages(conversation: Conversation, *, as_parts: bool) -> list[dict[str, object]]:
+    """A conversation in the form that chat templates read.
+
+    Args:
+        conversation: what is asked.
+        as_parts: whether a turn is a list of texts and pictures, as of models that see, or one text.
+    """
+    turns = conversation.turns
+    if conversation.system is not None:
+        turns = (Turn("system", (conversation.system,)), *turns)
+    return [{"role": turn.role, "content": _parts(turn) if as_parts else turn.text} for turn in turns]
+
+
+def _parts(turn: Turn) -> list[dict[str, str]]:
+    return [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in turn.parts]
 
 
 def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:

@@ -2,13 +2,13 @@
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from weakref import WeakValueDictionary
 
-from rilctl.data.sample import ImageRef
+from rilctl.data.conversation import Conversation, ConversationKey
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
-from rilctl.models.prompts.ahead import PromptKey, PromptsAhead
+from rilctl.models.prompts.ahead import PromptsAhead
 from rilctl.models.prompts.encode import encode_prompt
 
 
@@ -35,9 +35,9 @@ class KeptPrompts:
         self._encoder = encoder
         self._max_bytes = max_bytes
         self._num_bytes = 0
-        self._recent: OrderedDict[PromptKey, EncodedPrompt] = OrderedDict()
-        self._held: WeakValueDictionary[PromptKey, EncodedPrompt] = WeakValueDictionary()
-        self._expected: set[PromptKey] = set()
+        self._recent: OrderedDict[ConversationKey, EncodedPrompt] = OrderedDict()
+        self._held: WeakValueDictionary[ConversationKey, EncodedPrompt] = WeakValueDictionary()
+        self._expected: set[ConversationKey] = set()
         self._ahead = None
         if num_workers:
             self._ahead = PromptsAhead(encoder.source, num_workers, max_bytes=max_bytes, warn=warn)
@@ -48,34 +48,34 @@ class KeptPrompts:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def expect(self, requests: Iterable[tuple[str, Sequence[ImageRef]]]) -> None:
-        """Questions and pictures in the order in which they will be asked for; each must be.
+    def expect(self, conversations: Iterable[Conversation]) -> None:
+        """Conversations in the order in which they will be asked for; each must be.
 
         Prompts without pictures take no time, so they are made when they are needed.
         """
-        for question, images in requests:
+        for conversation in conversations:
             try:
-                key = _key(question, images)
+                key = conversation.key
             except RowError:
                 continue  # `get` raises it
-            if not images or key in self._expected:
+            if not conversation.images or key in self._expected:
                 continue
             self._expected.add(key)
             prompt = self._held.get(key)
             if prompt is not None:
                 self._keep(key, prompt)
             elif self._ahead is not None:
-                self._ahead.ask(key, question, images)
+                self._ahead.ask(key, conversation)
 
-    def get(self, question: str, images: Sequence[ImageRef]) -> EncodedPrompt:
-        """The encoded prompt. Raises `RowError` as `encode_prompt` and `ImageRef.load` do."""
-        key = _key(question, images)
+    def get(self, conversation: Conversation) -> EncodedPrompt:
+        """The encoded prompt. Raises `RowError` as `encode_prompt` does."""
+        key = conversation.key
         self._expected.discard(key)
         prompt = self._held.get(key)
         if prompt is None and self._ahead is not None:
             prompt = self._ahead.take(key)
         if prompt is None:
-            prompt = encode_prompt(self._encoder, question, [image.load() for image in images])
+            prompt = encode_prompt(self._encoder, conversation)
         self._keep(key, prompt)
         return prompt
 
@@ -84,7 +84,7 @@ class KeptPrompts:
         if self._ahead is not None:
             self._ahead.close()
 
-    def _keep(self, key: PromptKey, prompt: EncodedPrompt) -> None:
+    def _keep(self, key: ConversationKey, prompt: EncodedPrompt) -> None:
         """The newest of the recent; the oldest that aren't expected make room."""
         if key not in self._recent:
             self._num_bytes += prompt.num_bytes
@@ -95,7 +95,3 @@ class KeptPrompts:
             if oldest == key:
                 break
             self._num_bytes -= self._recent.pop(oldest).num_bytes
-
-
-def _key(question: str, images: Sequence[ImageRef]) -> PromptKey:
-    return question, tuple(image.digest for image in images)

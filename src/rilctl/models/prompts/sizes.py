@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
 from rilctl.models.prompts.encode import chat_text
 from rilctl.private.transformers import picture_tokens
-
-_QUESTION = "QUESTION"
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,12 @@ class PromptSize:
 
 def prompt_sizes(encoder: Encoder, samples: Sequence[Sample]) -> list[PromptSize | None]:
     """Tokens of each question with its pictures; None where the row can't be asked, or the rule isn't known."""
-    templates = {num: _template(encoder, num) for num in {len(sample.images) for sample in samples}}
-    texts = [templates[len(sample.images)].replace(_QUESTION, sample.question) for sample in samples]
-    encoded = encoder.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    return [_size(encoder, sample, len(ids)) for sample, ids in zip(samples, encoded, strict=True)]
+    texts = [_text(encoder, sample.conversation) for sample in samples]
+    encoded = encoder.tokenizer([text or "" for text in texts], add_special_tokens=False)["input_ids"] if texts else []
+    return [
+        None if text is None else _size(encoder, sample, len(ids))
+        for text, sample, ids in zip(texts, samples, encoded, strict=True)
+    ]
 
 
 def image_tokens(encoder: Encoder, size_px: tuple[int, int]) -> int | None:
@@ -38,11 +39,14 @@ def image_tokens(encoder: Encoder, size_px: tuple[int, int]) -> int | None:
     return picture_tokens(encoder.processor, size_px)
 
 
-def _template(encoder: Encoder, num_images: int) -> str:
-    """The text of a prompt before its pictures' tokens take the place of one token each."""
-    text = chat_text(encoder, _QUESTION, num_images)
+def _text(encoder: Encoder, conversation: Conversation) -> str | None:
+    """The text of a prompt before its pictures' tokens take the place of one token each; None: it can't be asked."""
+    try:
+        text = chat_text(encoder, conversation)
+    except RowError:
+        return None
     picture_text = encoder.family.picture_text
-    if num_images and picture_text is not None:
+    if conversation.images and picture_text is not None:
         return text.replace(encoder.processor.image_token, picture_text(encoder.processor))
     return text
 

@@ -189,9 +189,7 @@ def _lines(
     for request in requests:
         try:
             for key, seed in missing_calls(digest, cache, request, sampling):
-                body = chat_body(
-                    teacher.model, request.question, request.images, sampling, seed=seed, endpoint=teacher.endpoint
-                )
+                body = chat_body(teacher.model, request.conversation, sampling, seed=seed, endpoint=teacher.endpoint)
                 line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
                 yield json.dumps(line) + "\n"
         except RowError as error:

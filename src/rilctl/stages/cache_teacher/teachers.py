@@ -63,8 +63,7 @@ def teacher_requests(
     return [
         GenerationRequest(
             sample.id,
-            sample.question,
-            sample.images,
+            sample.conversation,
             tuple(
                 row_seed(config.seed, sample.id, index)
                 for index in range(len(imports.get((name, sample.id), ())), config.num_responses)

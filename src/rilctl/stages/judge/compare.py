@@ -83,5 +83,5 @@ def _texts(path: Path) -> dict[str, JudgeRow]:
             continue
         for row in read_source(source, kind).rows:
             if isinstance(row, JudgeRow):
-                found[response_digest(row.question, row.answer, row.text)] = row
+                found[response_digest(row.question, row.answer, row.text, row.context)] = row
     return found

@@ -13,7 +13,7 @@ from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
 from rilctl.config.judge import JudgeConfig
 from rilctl.errors import ArtifactError, DataError, RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
-from rilctl.schemas.records import RejectedRecord, ResponseRecord, RolloutRecord
+from rilctl.schemas.records import ContextTurn, RejectedRecord, ResponseRecord, RolloutRecord
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import refuse_rejected
 
@@ -37,6 +37,7 @@ class JudgeRow:
     question: str
     answer: str
     text: str
+    context: tuple[ContextTurn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def read_source(path: Path, kind: ArtifactKind) -> JudgeInput:
                 question=row.question,
                 answer=row.answer,
                 text=row.text,
+                context=tuple(row.context or ()),
             )
             for row in read_rows(path, _ROW_TYPES[kind])
         ),

@@ -115,11 +115,11 @@ def _judge_all(
 
 def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Iterator[VerdictRecord]:
     verdicts = judge.verdicts(
-        [JudgeRequest(row.question, row.answer, row.text, images.get(row.sample_id, ())) for row in rows]
+        [JudgeRequest(row.question, row.answer, row.text, images.get(row.sample_id, ()), row.context) for row in rows]
     )
     for row, verdict in zip(rows, verdicts, strict=True):
         yield VerdictRecord(
-            response_digest=response_digest(row.question, row.answer, row.text),
+            response_digest=response_digest(row.question, row.answer, row.text, row.context),
             sample_id=row.sample_id,
             source=row.source,
             response_index=row.response_index,

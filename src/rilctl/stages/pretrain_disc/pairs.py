@@ -72,7 +72,7 @@ def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair]
 def labelled(pairs: Sequence[Pair]) -> LabelledRows:
     """Each pair is a group: its student's row, then its teacher's."""
     rows = [
-        DiscriminatorRow(pair.sample.question, pair.sample.images, text)
+        DiscriminatorRow(pair.sample.conversation, text)
         for pair in pairs
         for text in (pair.student_text, pair.teacher_text)
     ]

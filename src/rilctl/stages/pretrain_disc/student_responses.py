@@ -75,4 +75,4 @@ def sample_student(
 
 def _request(config: PretrainDiscConfig, sample: Sample) -> GenerationRequest:
     seeds = tuple(row_seed(config.seed, "student", sample.id, index) for index in range(config.num_responses))
-    return GenerationRequest(sample.id, sample.question, sample.images, seeds)
+    return GenerationRequest(sample.id, sample.conversation, seeds)

@@ -147,7 +147,7 @@ class Trainer:
         return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num_tokens}
 
     def _expect(self, rows: Sequence[SftRow]) -> None:
-        self.prompts.expect((row.question, row.images) for row in rows)
+        self.prompts.expect(row.conversation for row in rows)
 
     def _encode_together(self, rows: Sequence[SftRow]) -> list[tuple[EncodedPrompt, tuple[int, ...]]]:
         """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
@@ -164,7 +164,7 @@ class Trainer:
         """Rows as tensors; bad ones are left out, and recorded by their key."""
         for row in rows:
             try:
-                prompt = self.prompts.get(row.question, row.images)  # first, as it may be expected
+                prompt = self.prompts.get(row.conversation)  # first, as it may be expected
                 token_ids = encode_response(self.vlm, row.text, stopped=row.stopped)
                 if not fits(len(token_ids), self.config.max_response_tokens):
                     limit = self.config.max_response_tokens

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rilctl.data.sample import ImageRef, Sample
+from rilctl.data.conversation import Conversation
+from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 
@@ -14,6 +15,7 @@ class SftRow:
 
     Args:
         sample_id: the question's id.
+        conversation: what is asked.
         stopped: whether the response's author ended it, so that the stop token is learned too.
         source: the teacher who answered, or `data`.
         response_index: which of its answers to this question; None: the data set has one.
@@ -21,8 +23,7 @@ class SftRow:
     """
 
     sample_id: str
-    question: str
-    images: tuple[ImageRef, ...]
+    conversation: Conversation
     text: str
     stopped: bool
     source: str = "data"
@@ -42,10 +43,7 @@ class SftRow:
 
 def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftRow]:
     """The data set's own responses."""
-    return [
-        SftRow(sample.id, sample.question, sample.images, sample.response, True, held_out=held_out)
-        for sample in samples
-    ]
+    return [SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out) for sample in samples]
 
 
 def teacher_rows(samples: Sequence[Sample], responses: Mapping[str, Sequence[ResponseRecord]]) -> list[SftRow]:
@@ -53,8 +51,7 @@ def teacher_rows(samples: Sequence[Sample], responses: Mapping[str, Sequence[Res
     return [
         SftRow(
             sample.id,
-            sample.question,
-            sample.images,
+            sample.conversation,
             response.text,
             stopped=response.finish_reason != "length",
             source=response.source,

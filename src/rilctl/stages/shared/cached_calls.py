@@ -97,7 +97,7 @@ def missing_calls(
 
 
 def response_key(model_digest: str, request: GenerationRequest, sampling: SamplingConfig, seed: int) -> str:
-    """The identity of one response: weights, question, pictures, sampling and seed; no name or path of any of them.
+    """The identity of one response: weights, what is asked, sampling and seed; no name or path of any of them.
 
     Raises:
         RowError: a picture can't be read, or the question is no text.
@@ -106,10 +106,12 @@ def response_key(model_digest: str, request: GenerationRequest, sampling: Sampli
         "call": _CALL,
         "model": model_digest,
         "question": request.question,
-        "images": [image.digest for image in request.images],
+        "images": [*request.conversation.image_digests],
         "sampling": sampling.model_dump(mode="json"),
         "seed": seed,
     }
+    if context := request.conversation.context:
+        call["context"] = [[turn.role, turn.text] for turn in context]
     try:
         return call_key(call)
     except UnicodeEncodeError:

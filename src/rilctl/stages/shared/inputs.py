@@ -228,9 +228,9 @@ def _refuse_share(path: Path, what: str, num: int, total: int, limit: float, tab
 
 def _check_same(path: Path, sample: Sample, row: ResponseRecord) -> None:
     hint = "the data set changed since the answers were cached: run `rilctl cache-teacher` again with another `--out`"
-    if sample.question != row.question:
+    if (sample.question, sample.conversation.context) != (row.question, tuple(row.context or ())):
         raise ArtifactError(f"{path}: question `{sample.id}` reads differently in [data]", hint=hint)
-    if [image.digest for image in sample.images] != row.image_digests:
+    if sample.conversation.image_digests != row.image_digests:
         raise ArtifactError(f"{path}: the pictures of question `{sample.id}` are not those in [data]", hint=hint)
 
 

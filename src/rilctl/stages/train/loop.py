@@ -166,7 +166,7 @@ class Loop:
             step += 1
             last = step == config.num_steps
             soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
-            self.prompts.expect((sample.question, sample.images) for sample in soon)
+            self.prompts.expect(sample.conversation for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             with profile.step(step, log.clock):
                 learned, metrics = self._step(step, samples, validates=step % config.validate_every == 0 or last)
@@ -214,8 +214,7 @@ class Loop:
         requests = [
             GenerationRequest(
                 sample.id,
-                sample.question,
-                sample.images,
+                sample.conversation,
                 tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
             )
             for sample in samples
@@ -248,7 +247,7 @@ class Loop:
 
     def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
         try:
-            return self.prompts.get(sample.question, sample.images)
+            return self.prompts.get(sample.conversation)
         except RowError as error:
             return error
 

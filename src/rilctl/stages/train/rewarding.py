@@ -60,7 +60,11 @@ def known_answers(groups: Sequence[Group], prepaid: Mapping[str, bool]) -> list[
         prepaid: verdicts on teachers' responses, by response digest.
     """
     return [
-        prepaid.get(response_digest(group.sample.question, group.sample.answer, row.text))
+        prepaid.get(
+            response_digest(
+                group.sample.question, group.sample.answer, row.text, context=group.sample.conversation.context
+            )
+        )
         if row.side == "teacher"
         else None
         for group, row in rows_of(groups)

@@ -133,7 +133,7 @@ class Learner:
         disc, algorithm = self.disc, self.config.algorithm
         rows = rows_of(groups)
         batch = LabelledRows(
-            [DiscriminatorRow(group.sample.question, group.sample.images, row.text) for group, row in rows],
+            [DiscriminatorRow(group.sample.conversation, row.text) for group, row in rows],
             [row.side == "student" for _, row in rows],
             [index for index, group in enumerate(groups) for _ in group.rows],
         )

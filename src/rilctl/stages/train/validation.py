@@ -39,7 +39,7 @@ def validate(
         The accuracy with its 95 % interval, None where it doesn't count; and the validation's metrics.
     """
     samples = samples[: config.num_validation_questions]
-    requests = [GenerationRequest(sample.id, sample.question, sample.images, (0,)) for sample in samples]
+    requests = [GenerationRequest(sample.id, sample.conversation, (0,)) for sample in samples]
     with phase("train", "validation"):
         answers = asker.greedy(step, requests, config.sampling.max_new_tokens)
     places = asker.ranks.share(range(len(samples)))

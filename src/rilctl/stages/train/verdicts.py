@@ -100,7 +100,9 @@ class JudgeAsker:
         rows: list[list[int]] = []
         for part in self._ranks.gather(list(responses)):
             asked = [(samples[place], text) for place, text in part]
-            each = [JudgeRequest(sample.question, sample.answer, text, sample.images) for sample, text in asked]
+            each = [
+                JudgeRequest(s.question, s.answer, text, s.images, context=s.conversation.context) for s, text in asked
+            ]
             rows.append([requests.setdefault(request, len(requests)) for request in each])
         return Asked(list(requests), [row for part in rows for row in part], rows[self._ranks.rank])
 

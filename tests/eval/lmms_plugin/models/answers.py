@@ -7,6 +7,7 @@ from lmms_eval.api.model import lmms
 
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation
@@ -32,7 +33,7 @@ class Answers(lmms):
     def _answer(self, context: str, kwargs: dict[str, Any], to_visual: Any, doc_id: int, task: str, split: str) -> str:
         pictures = to_visual(self.task_dict[task][split][doc_id])
         images = tuple(ImageRef(picture.copy, "picture") for picture in pictures)
-        request = GenerationRequest(task, context.replace("<image>", ""), images, (0,))
+        request = GenerationRequest(task, Conversation.of(context.replace("<image>", ""), images), (0,))
         sampling = SamplingConfig(max_new_tokens=kwargs["max_new_tokens"], temperature=0.0)
         assert self._engine is not None
         answer = self._engine.generate([request], sampling)[0]

@@ -12,15 +12,16 @@ from rilctl.errors import ModelError, UsageError
 from rilctl.models.loaded.adapters import load_adapter, merge_adapter, save_adapter, with_adapter
 from rilctl.models.loaded.vlm import Vlm, load_vlm, save_vlm
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.testing.prompts import drawn_prompt
 
 LORA = LoraConfig(rank=4, alpha=8.0)
 Load = Callable[[str], Vlm]
 
 
 def logprobs(vlm: Vlm) -> torch.Tensor:
-    prompt = encode_prompt(vlm, "what is the sum?", [])
+    prompt = drawn_prompt(vlm, "what is the sum?", [])
     ids_NR, mask_NR = collate_responses(vlm, [encode_response(vlm, text, stopped=True) for text in ("answer 8", "9")])
     return response_logprobs(vlm, [prompt], torch.tensor([0, 0]), ids_NR, mask_NR)[0]
 

@@ -13,7 +13,7 @@ from rilctl.models.loaded.identity import ModelIdentity, identify
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_source, link_files
 from rilctl.models.loaded.vlm import load_vlm, save_vlm
-from rilctl.models.prompts.encode import encode_prompt
+from rilctl.testing.prompts import drawn_prompt
 
 SIZES = [(20, 30), (300, 40), (211, 237), (1600, 900)]
 KEPT = [  # family, bounds of tokens, and what SIZES take then
@@ -63,7 +63,7 @@ def picture(size: tuple[int, int]) -> Image.Image:
 
 
 def image_tokens(encoder: Encoder, size: tuple[int, int]) -> int:
-    ids = encode_prompt(encoder, "what?", [picture(size)]).token_ids_P.tolist()
+    ids = drawn_prompt(encoder, "what?", [picture(size)]).token_ids_P.tolist()
     name = getattr(encoder.tokenizer, "image_token", encoder.processor.image_token)
     return ids.count(encoder.tokenizer.convert_tokens_to_ids(name))
 
@@ -95,7 +95,7 @@ def test_whoever_loads_a_saved_student_sizes_alike(
     plain = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")
     own = {"crop_to_patches": True} if family == "pocket-teacher-internvl" else {}  # as its processor always does
     for size in SIZES:
-        ours = encode_prompt(vlm, "what?", [picture(size)]).features["pixel_values"]
+        ours = drawn_prompt(vlm, "what?", [picture(size)]).features["pixel_values"]
         theirs = plain(picture(size), return_tensors="pt", **own)["pixel_values"]
         assert torch.equal(ours.flatten(), theirs.flatten())
     again = find_source(config(tmp_path, bounds), base_dir=Path())

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.errors import ModelError, RowError, UsageError
 from rilctl.models.loaded.vlm import Vlm, load_vlm, save_vlm
-from rilctl.models.prompts.encode import encode_prompt, encode_response
+from rilctl.models.prompts.encode import encode_response
 from rilctl.quickstart.shapes import ShapeName
 from rilctl.testing.peaks import peak_bytes, write_sized_workspace
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.small_vlms import build_small_vlm
 
 
@@ -99,7 +100,7 @@ def test_random_weights_come_from_the_seed_alone(model_dir):
 
 def test_a_special_token_in_a_question_is_a_bad_row(load):
     with pytest.raises(RowError, match="im_start") as caught:
-        encode_prompt(load("pocket-student"), "what <|im_start|>system", [])
+        drawn_prompt(load("pocket-student"), "what <|im_start|>system", [])
     assert caught.value.reason == "special-token"
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt
@@ -92,17 +93,18 @@ def vlm(load: LoadVlm) -> Vlm:
 
 def test_workers_give_the_same_tensors(vlm: Vlm, tmp_path: Path, encoded_here: list[str]) -> None:
     pictures = refs(tmp_path)
-    requests = [*((f"what is {place}?", (ref,)) for place, ref in enumerate(pictures)), ("both?", tuple(pictures[2:4]))]
+    requests = [Conversation.of(f"what is {place}?", (ref,)) for place, ref in enumerate(pictures)]
+    requests.append(Conversation.of("both?", pictures[2:4]))
     plain = KeptPrompts(vlm)
-    here = [plain.get(*request) for request in requests]
+    here = [plain.get(request) for request in requests]
     encoded_here.clear()
     before = children()
     with KeptPrompts(vlm, num_workers=1) as prompts:
-        prompts.expect([*requests, ("no picture", ())])
+        prompts.expect([*requests, Conversation.of("no picture")])
         assert len(children() - before) == 1
         for request, prompt in zip(requests, here, strict=True):
             wait_until_done(prompts)
-            assert same(prompts.get(*request), prompt)
+            assert same(prompts.get(request), prompt)
     assert encoded_here == []
     assert children() == before
 
@@ -114,15 +116,16 @@ def test_a_bad_picture_is_the_same_error_through_a_worker(vlm: Vlm) -> None:
     def lost() -> bytes:
         raise RowError("image-invalid", "row 8, image 1: damaged base64")
 
-    requests = [("what?", (cut,)), ("<|im_end|> what?", (ImageRef(whole, "good"),))]
+    requests = [Conversation.of("what?", (cut,)), Conversation.of("<|im_end|> what?", (ImageRef(whole, "good"),))]
     plain, errors = KeptPrompts(vlm), []
     with KeptPrompts(vlm, num_workers=1) as ahead:
-        ahead.expect([*requests, ("lost?", (ImageRef(lost, "lost"),)), ("gone?", (ImageRef(Path("gone"), "gone"),))])
+        unreadable = [ImageRef(lost, "lost"), ImageRef(Path("gone"), "gone")]
+        ahead.expect([*requests, *(Conversation.of(f"{ref.name}?", (ref,)) for ref in unreadable)])
         wait_until_done(ahead)
         for prompts in (plain, ahead):
             for request in requests:
                 with pytest.raises(RowError) as caught:
-                    prompts.get(*request)
+                    prompts.get(request)
                 errors.append((caught.value.reason, caught.value.message, str(caught.value)))
     assert errors[:2] == errors[2:]
     assert [error[0] for error in errors[:2]] == ["image-truncated", "special-token"]
@@ -137,15 +140,15 @@ def test_a_picture_that_is_replaced_before_it_is_decoded_is_shown_to_nobody(
     file.write_bytes(encoded(1))
     ref = ImageRef(file, "row 7, image 1")
     with KeptPrompts(vlm, num_workers=num_workers) as prompts:
-        kept = prompts.get("kept?", (ref,))
+        kept = prompts.get(Conversation.of("kept?", (ref,)))
         file.write_bytes(encoded(2))
-        prompts.expect([("new?", (ref,))])
+        prompts.expect([Conversation.of("new?", (ref,))])
         if num_workers:
             wait_until_done(prompts)
         with pytest.raises(RowError, match="row 7, image 1: replaced") as caught:
-            prompts.get("new?", (ref,))
+            prompts.get(Conversation.of("new?", (ref,)))
         assert caught.value.reason == "image-changed"
-        assert prompts.get("kept?", (ref,)) is kept  # made of the picture that the digest names
+        assert prompts.get(Conversation.of("kept?", (ref,))) is kept  # made of the picture that the digest names
 
 
 @pytest.mark.parametrize("when", ["while it starts", "at work"])
@@ -153,17 +156,17 @@ def test_a_killed_worker_is_no_loss(when: str, vlm: Vlm, tmp_path: Path) -> None
     warnings: list[str] = []
     before, pictures = children(), refs(tmp_path)
     with KeptPrompts(vlm, num_workers=2, warn=warnings.append) as prompts:
-        prompts.expect([("first?", (ref,)) for ref in pictures])
+        prompts.expect([Conversation.of("first?", (ref,)) for ref in pictures])
         wait_for(lambda: len(children() - before) == 2)
-        got = [prompts.get("first?", (ref,)) for ref in pictures[:1] if when == "at work"]
+        got = [prompts.get(Conversation.of("first?", (ref,))) for ref in pictures[:1] if when == "at work"]
         os.kill(min(children() - before), signal.SIGKILL)
-        got += [prompts.get("first?", (ref,)) for ref in pictures[len(got) :]]
-        prompts.expect([("second?", (ref,)) for ref in pictures])
+        got += [prompts.get(Conversation.of("first?", (ref,))) for ref in pictures[len(got) :]]
+        prompts.expect([Conversation.of("second?", (ref,)) for ref in pictures])
         wait_until_done(prompts)
-        got += [prompts.get("second?", (ref,)) for ref in pictures]
+        got += [prompts.get(Conversation.of("second?", (ref,))) for ref in pictures]
         assert children() == before
     plain = KeptPrompts(vlm)
-    expected = [plain.get(question, (ref,)) for question in ("first?", "second?") for ref in pictures]
+    expected = [plain.get(Conversation.of(question, (ref,))) for question in ("first?", "second?") for ref in pictures]
     assert all(same(a, b) for a, b in zip(got, expected, strict=True))
     assert len(warnings) == 1 and "going on alone" in warnings[0]
 
@@ -171,15 +174,15 @@ def test_a_killed_worker_is_no_loss(when: str, vlm: Vlm, tmp_path: Path) -> None
 def test_workers_leave_ctrl_c_to_this_process(vlm: Vlm, tmp_path: Path) -> None:
     before, pictures = children(), refs(tmp_path)
     with KeptPrompts(vlm, num_workers=1) as prompts:
-        prompts.expect([("what?", (ref,)) for ref in pictures[:2]])
+        prompts.expect([Conversation.of("what?", (ref,)) for ref in pictures[:2]])
         wait_for(lambda: len(children() - before) == 1)
         (worker,) = children() - before
         os.kill(worker, signal.SIGINT)  # while it starts
         wait_until_done(prompts)
         os.kill(worker, signal.SIGINT)
-        prompts.expect([("what?", (ref,)) for ref in pictures[2:]])
+        prompts.expect([Conversation.of("what?", (ref,)) for ref in pictures[2:]])
         for ref in pictures:
-            prompts.get("what?", (ref,))
+            prompts.get(Conversation.of("what?", (ref,)))
         assert children() - before == {worker}
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
 
@@ -187,16 +190,16 @@ def test_workers_leave_ctrl_c_to_this_process(vlm: Vlm, tmp_path: Path) -> None:
 def test_what_is_held_or_expected_is_not_made_again(vlm: Vlm, encoded_here: list[str]) -> None:
     one, two, three = (ImageRef(encoded(number), str(number)) for number in (1, 2, 3))
     prompts = KeptPrompts(vlm, max_bytes=1)
-    held = prompts.get("?", (one,))
-    prompts.get("?", (two,))
-    assert prompts.get("?", (one,)) is held
-    prompts.expect([("?", (one,))])
+    held = prompts.get(Conversation.of("?", (one,)))
+    prompts.get(Conversation.of("?", (two,)))
+    assert prompts.get(Conversation.of("?", (one,))) is held
+    prompts.expect([Conversation.of("?", (one,))])
     del held
-    prompts.get("?", (three,))
-    prompts.get("?", (one,))
+    prompts.get(Conversation.of("?", (three,)))
+    prompts.get(Conversation.of("?", (one,)))
     assert encoded_here == ["1", "2", "3"]
-    prompts.get("?", (two,))
-    prompts.get("?", (one,))
+    prompts.get(Conversation.of("?", (two,)))
+    prompts.get(Conversation.of("?", (one,)))
     assert encoded_here == ["1", "2", "3", "2", "1"]
 
 
@@ -205,22 +208,22 @@ def test_no_more_is_begun_than_there_is_room_for(vlm: Vlm, monkeypatch: pytest.M
 
     begun: list[str] = []
 
-    def submit(self: PromptsAhead, question: str, images: object) -> Future:
-        begun.append(question)
+    def submit(self: PromptsAhead, conversation: Conversation) -> Future:
+        begun.append(conversation.question)
         future: Future = Future()
         future.set_running_or_notify_cancel()
-        future.set_result(KeptPrompts(vlm).get(question, images))
+        future.set_result(KeptPrompts(vlm).get(conversation))
         return future
 
     monkeypatch.setattr(PromptsAhead, "_submit", submit)
     ref = ImageRef(encoded(1), "picture")
     names = [f"what is {number:02}?" for number in range(20)]
-    size = KeptPrompts(vlm).get(names[0], (ref,)).num_bytes
+    size = KeptPrompts(vlm).get(Conversation.of(names[0], (ref,))).num_bytes
     prompts = KeptPrompts(vlm, num_workers=1, max_bytes=5 * size)
-    prompts.expect([(name, (ref,)) for name in names])
+    prompts.expect([Conversation.of(name, (ref,)) for name in names])
     assert begun == names[:2]
-    prompts.get(names[0], (ref,))
+    prompts.get(Conversation.of(names[0], (ref,)))
     assert begun == names[:3]
     for number, name in enumerate(names[1:], start=1):
-        prompts.get(name, (ref,))
+        prompts.get(Conversation.of(name, (ref,)))
         assert begun == names[: min(number + 1 + 5, 20)]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.models.prompts.encode import encode_prompt
 from rilctl.models.sampling.sample import keep_top, penalize, pick, sample
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import FAMILIES
 from rilctl.testing.sampler_contract import CHECKS, two_prompts
 
@@ -46,14 +46,14 @@ def test_special_tokens_can_t_be_sampled_even_where_the_model_wants_nothing_else
     with torch.no_grad():
         for token_id in wanted:  # tied head: these rows now win every argmax
             vlm.lm_head.weight[token_id] *= 100
-    prompt = encode_prompt(vlm, "hello", [])
+    prompt = drawn_prompt(vlm, "hello", [])
     rows = sample(vlm, [prompt], [list(range(8))], SamplingConfig(max_new_tokens=12))[0]
     assert not {i for row in rows for i in row.token_ids} & set(vlm.banned_ids)
 
 
 def test_a_stop_token_ends_a_row_and_the_others_go_on(load):
     vlm = load("pocket-student")
-    prompt = encode_prompt(vlm, "hello", [])
+    prompt = drawn_prompt(vlm, "hello", [])
     rows = sample(vlm, [prompt], [list(range(128))], SamplingConfig(max_new_tokens=24))[0]
     stopped = [row for row in rows if row.stopped]
     assert stopped and len({len(row.token_ids) for row in stopped}) > 1

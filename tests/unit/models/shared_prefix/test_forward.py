@@ -5,12 +5,13 @@ import torch
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.models.policy import response_logprobs
-from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
+from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing, recomputing
 from rilctl.models.shared_prefix.forward import group_hidden
 from rilctl.models.shared_prefix.prefix import compute_prefix
 from rilctl.testing.families import SEEING
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import (
     FAMILIES,
     QUESTIONS,
@@ -129,6 +130,6 @@ def test_a_picture_changes_the_logprobs(load):
     ids_NR, mask_NR = collate_responses(vlm, [encode_response(vlm, "answer 8", stopped=True)])
     seen = []
     for seed in (0, 1):
-        prompt = encode_prompt(vlm, QUESTIONS[0], [noise(seed)])
+        prompt = drawn_prompt(vlm, QUESTIONS[0], [noise(seed)])
         seen.append(response_logprobs(vlm, [prompt], torch.tensor([0]), ids_NR, mask_NR)[0])
     assert (seen[0] - seen[1]).abs().max() > 1e-4

@@ -13,13 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_loss
-from rilctl.models.prompts.encode import collate_responses, encode_prompt
+from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import FAMILIES, EachModuleOnce, noise
 
 PICTURE = ImageRef(lambda: noise(3), "noise")
@@ -46,7 +48,7 @@ def order(named: Sequence[tuple[str, nn.Parameter]], loss: Callable[[], Tensor])
 
 
 def stand_in(vlm: Vlm, *, sees_pictures: bool) -> Any:
-    return encode_prompt(vlm, "", [Image.new("RGB", (56, 56))] if sees_pictures and vlm.family.sees_pictures else [])
+    return drawn_prompt(vlm, "", [Image.new("RGB", (56, 56))] if sees_pictures and vlm.family.sees_pictures else [])
 
 
 def in_turn(vlm: Vlm, way: str) -> Iterator[list[tuple[bool, list[str]]]]:
@@ -71,7 +73,7 @@ def test_of_a_policy(family: str, way: str, load: Any) -> None:
     orders, can_see = [], vlm.family.sees_pictures
     for groups in in_turn(vlm, way):
         prompts = [
-            encode_prompt(vlm, f"what is it? {index}", [noise(index)] if has_picture and can_see else [])
+            drawn_prompt(vlm, f"what is it? {index}", [noise(index)] if has_picture and can_see else [])
             for index, (has_picture, _) in enumerate(groups)
         ]
         rows = [[5 + len(text), 6, 7, 8][: max(1, len(text) % 5)] for _, texts in groups for text in texts]
@@ -92,7 +94,9 @@ def test_of_a_discriminator(family: str, sees: Any, way: str, load: Any) -> None
     orders, can_see = [], vlm.family.sees_pictures
     for groups in in_turn(vlm, way):
         rows = [
-            DiscriminatorRow(f"what is it? {index}", (PICTURE,) if has_picture and can_see else (), text)
+            DiscriminatorRow(
+                Conversation.of(f"what is it? {index}", (PICTURE,) if has_picture and can_see else ()), text
+            )
             for index, (has_picture, texts) in enumerate(groups)
             for text in texts
         ]

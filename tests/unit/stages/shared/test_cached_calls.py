@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import ArtifactError, RowError
@@ -22,7 +23,7 @@ def cache(tmp_path: Path) -> Iterator[CallCache]:
 
 
 def request(name: str, seeds: tuple[int, ...], *images: ImageRef) -> GenerationRequest:
-    return GenerationRequest(name, f"question {name}", images, seeds)
+    return GenerationRequest(name, Conversation.of(f"question {name}", images), seeds)
 
 
 def echo(asked: GenerationRequest, seed: int) -> str:
@@ -72,7 +73,7 @@ def test_ids_and_paths_are_no_part_of_the_key_but_everything_else_is(cache: Call
     first.write_bytes(_png(0))
     copy.write_bytes(_png(0))
     other.write_bytes(_png(9))
-    base = GenerationRequest("a", "question", (ImageRef(first, "first"),), (1,))
+    base = GenerationRequest("a", Conversation.of("question", (ImageRef(first, "first"),)), (1,))
     ask(ScriptedGeneration(echo), cache, [base])
 
     def is_asked_again(changed: GenerationRequest, engine_digest: str, sampling: SamplingConfig) -> bool:
@@ -80,14 +81,16 @@ def test_ids_and_paths_are_no_part_of_the_key_but_everything_else_is(cache: Call
         ask(engine, cache, [changed], sampling=sampling)
         return bool(engine.asked)
 
-    same = GenerationRequest("b", "question", (ImageRef(copy, "copy"),), (1,))
+    same = GenerationRequest("b", Conversation.of("question", (ImageRef(copy, "copy"),)), (1,))
     assert not is_asked_again(same, "scripted", SAMPLING)
     assert is_asked_again(base, "another model", SAMPLING)
     assert is_asked_again(base, "scripted", SamplingConfig(max_new_tokens=64, temperature=0.5))
-    assert is_asked_again(GenerationRequest("a", "Question", base.images, (1,)), "scripted", SAMPLING)
-    assert is_asked_again(GenerationRequest("a", "question", base.images, (2,)), "scripted", SAMPLING)
-    assert is_asked_again(GenerationRequest("a", "question", (ImageRef(other, "other"),), (1,)), "scripted", SAMPLING)
-    assert is_asked_again(GenerationRequest("a", "question", (), (1,)), "scripted", SAMPLING)
+    assert is_asked_again(GenerationRequest("a", Conversation.of("Question", base.images), (1,)), "scripted", SAMPLING)
+    assert is_asked_again(GenerationRequest("a", Conversation.of("question", base.images), (2,)), "scripted", SAMPLING)
+    assert is_asked_again(
+        GenerationRequest("a", Conversation.of("question", (ImageRef(other, "other"),)), (1,)), "scripted", SAMPLING
+    )
+    assert is_asked_again(GenerationRequest("a", Conversation.of("question"), (1,)), "scripted", SAMPLING)
 
 
 def test_row_errors_are_given_in_place_and_asked_again(cache: CallCache) -> None:
@@ -102,7 +105,7 @@ def test_row_errors_are_given_in_place_and_asked_again(cache: CallCache) -> None
 
 def test_an_image_that_is_gone_and_a_question_that_is_no_text_are_row_errors(cache: CallCache, tmp_path: Path) -> None:
     gone = ImageRef(tmp_path / "gone.png", "gone.png")
-    broken = GenerationRequest("s", "\ud800", (), (1,))
+    broken = GenerationRequest("s", Conversation.of("\ud800"), (1,))
     answers = ask(ScriptedGeneration(echo), cache, [request("a", (1,), gone), broken])
     assert [answer.reason for answer in answers if isinstance(answer, RowError)] == ["image-missing", "text-invalid"]
 

@@ -7,6 +7,7 @@ import torch
 
 from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.train import AlgorithmConfig, SamplerCorrectionConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.stages.train.objective import MicroBatch, Objective
 from rilctl.stages.train.rows import Group, Row
@@ -31,7 +32,7 @@ def micro_batch(lengths: list[int]) -> MicroBatch:
         )
         for index, length in enumerate(lengths)
     ]
-    sample = Sample(id="a", question="", images=(), answer="", response="")
+    sample = Sample(id="a", conversation=Conversation.of(""), answer="", response="")
     mask_NR = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
     return MicroBatch([Group(0, sample, None, tuple(rows))], torch.zeros(len(rows)), mask_NR.long(), mask_NR)  # type: ignore[arg-type]
 

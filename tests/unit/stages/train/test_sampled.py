@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.stages.train.sampled import SampledSteps
@@ -24,7 +25,10 @@ class Rollouts(ScriptedGeneration):
 
 
 def requests(*seeds: int) -> list[GenerationRequest]:
-    return [GenerationRequest("a", "known", (), seeds), GenerationRequest("b", "unknown", (), seeds)]
+    return [
+        GenerationRequest("a", Conversation.of("known"), seeds),
+        GenerationRequest("b", Conversation.of("unknown"), seeds),
+    ]
 
 
 def test_a_resumed_run_gets_the_same_answers_without_asking(tmp_path: Path):

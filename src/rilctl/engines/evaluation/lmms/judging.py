@@ -19,6 +19,7 @@ from typing import Any, Final
 from lmms_eval.llm_judge import ProviderFactory, Request, Response, ServerInterface
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.evaluation.lmms.chance import undrawn
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.errors import RowError
@@ -90,7 +91,7 @@ class JudgeCalls:
             missing = RowError("judge-missing", "the answer needs an LLM judge, and the recipe names none")
             self._replies |= dict.fromkeys(calls, missing)
             return
-        requests = [GenerationRequest("judge", call.prompt, (), (0,)) for call in calls]
+        requests = [GenerationRequest("judge", Conversation.of(call.prompt), (0,)) for call in calls]
         with undrawn():  # clients draw how long they wait before they ask again
             answers = self._judge.generate(requests, sampling)
         for call, answer in zip(calls, answers, strict=True):

@@ -11,6 +11,7 @@ from PIL import Image
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.suggest import did_you_mean
 from rilctl.config.suite import Benchmark
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.evaluation.asked import Question, column_text, cut_at
 from rilctl.engines.evaluation.lmms.quiet import quiet
@@ -98,7 +99,7 @@ def _question(task: Any, name: str, doc_id: int, text: str, pictures: Any) -> Qu
         image = ImageRef(partial(_picture, pictures, doc_id, number), f"{sample_id} image {number}")
         _ = image.digest  # now, while the pictures are at hand
         images.append(image)
-    request = GenerationRequest(sample_id, text.replace(_PLACEHOLDER, ""), tuple(images), ())
+    request = GenerationRequest(sample_id, Conversation.of(text.replace(_PLACEHOLDER, ""), images), ())
     return Question(request, str(task.doc_to_target(documents(task)[doc_id])))
 
 

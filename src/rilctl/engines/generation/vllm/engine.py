@@ -54,7 +54,7 @@ class VllmGeneration(Generic[AnyBackend]):
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
         backend, reader = self.started()
-        reader.prompts.expect((request.question, request.images) for request in requests)
+        reader.prompts.expect(request.conversation for request in requests)
         results: Results = {}
         for batch in self._batches(requests, sampling, results):
             asks = [ask for _, of_prompt in batch.values() for ask in of_prompt]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from rilctl.data.conversation import Conversation
 from rilctl.data.pictures import Picture
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.vllm.backend import Ask
@@ -67,8 +68,9 @@ def make_probes(reader: Reader, look: int, room_tokens: int) -> list[Probe]:
 def _encoded(
     reader: Reader, question: str, images: Sequence[ImageRef]
 ) -> tuple[EncodedPrompt, tuple[int, ...], tuple[Picture, ...]]:
-    prompt = encode_prompt(reader.encoder, question, [image.load() for image in images])
-    return prompt, reader.token_ids(question, len(images)), reader.as_sent(images, prompt)
+    conversation = Conversation.of(question, images)
+    prompt = encode_prompt(reader.encoder, conversation)
+    return prompt, reader.token_ids(conversation), reader.as_sent(images, prompt)
 
 
 def picture_probe(reader: Reader) -> Probe:
@@ -91,7 +93,7 @@ def _picture(reader: Reader, side_px: int, shift: int) -> ImageRef:
         np.stack([x * 255 // 130, y * 255 // 130, 255 * (((x + 7 * shift) // 30 + y // 22) % 2)], -1).astype(np.uint8)
     )
     drawn = ImageRef(lambda: image, f"the proof's picture {shift}")
-    (sent,) = reader.as_sent([drawn], encode_prompt(reader.encoder, "", [image]))
+    (sent,) = reader.as_sent([drawn], encode_prompt(reader.encoder, Conversation.of("", [drawn])))
     buffer = io.BytesIO()
     sent.pixels.save(buffer, "JPEG", quality=90)
     return ImageRef(buffer.getvalue(), drawn.name)

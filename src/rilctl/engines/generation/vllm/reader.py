@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.pictures import Picture
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
@@ -49,18 +50,18 @@ class Reader:
         if self.max_images is not None and len(request.images) > self.max_images:
             message = f"{len(request.images)} pictures, the engine's `max_images` is {self.max_images}"
             raise RowError("too-many-images", message)
-        prompt = self.prompts.get(request.question, request.images)
+        prompt = self.prompts.get(request.conversation)
         if len(prompt.token_ids_P) > budget_tokens:
             message = f"{len(prompt.token_ids_P)} tokens, room for {budget_tokens} beside the response"
             raise RowError("prompt-too-long", message)
         pictures = self.as_sent(request.images, prompt)
-        ids = self.token_ids(request.question, len(pictures))
+        ids = self.token_ids(request.conversation)
         return prompt, [Ask(ids, pictures, seed) for seed in request.seeds]
 
-    def token_ids(self, question: str, num_images: int) -> tuple[int, ...]:
-        """The prompt before placeholders are expanded."""
-        text = chat_text(self.encoder, question, num_images)
-        begins = num_images > 0 and not self.encoder.family.template_begins  # as `encode_text` reads it
+    def token_ids(self, conversation: Conversation) -> tuple[int, ...]:
+        """The prompt before placeholders are expanded. Raises `RowError` as `chat_text` does."""
+        text = chat_text(self.encoder, conversation)
+        begins = bool(conversation.images) and not self.encoder.family.template_begins  # as `encode_text` reads it
         return tuple(self.encoder.tokenizer(text, add_special_tokens=begins)["input_ids"])
 
     def check_prompt(self, prompt: EncodedPrompt, answer: Generated) -> None:

@@ -155,6 +155,8 @@ class TrainConfig(StrictModel):
     """Steps between validations on held-out questions; the best student is kept."""
     num_validation_questions: PositiveInt = 256
     """Held-out questions of a validation, greedy decoding."""
+    patience: PositiveInt | None = None
+    """So many validations in a row below the best one, intervals and all, end the run; absent: they only warn."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 50
     """Steps between checkpoints."""
     profile: Annotated[ProfileConfig | None, EXECUTION] = None

@@ -3,6 +3,7 @@
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import FileEntry
 from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.train.health import Health
 
 
 class TrainState(StrictModel):
@@ -14,6 +15,8 @@ class TrainState(StrictModel):
     """Its accuracy."""
     best_files: list[FileEntry] = []
     """The student's of that step; rank 0 knows them."""
+    health: Health = Health()
+    """Whether it learns anything, and the student gets better."""
     rejected: list[RejectedRecord] = []
     """Questions that could not be asked."""
     metrics: dict[str, float] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts.read import read_manifest
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.errors import ArtifactError, EndpointError, InterruptedByUser
@@ -55,6 +56,34 @@ def test_a_run_whose_validations_have_no_verdict_ends_without_a_best_student(wor
     assert all("validation/accuracy" not in row for row in read_metrics(tmp_path / "out/metrics.jsonl"))
     again = run_stage(workspace, "train", *ALONE, out=tmp_path / "out")
     assert again.up_to_date and again.outputs == result.outputs
+
+
+def test_a_student_that_gets_worse_is_said_and_patience_ends_the_run(workspace, tmp_path, monkeypatch):
+    warnings: list[str] = []
+    monkeypatch.setattr(SilentReporter, "warn", lambda _, text: warnings.append(text))
+    verdicts = iter([True, False, False, False, False, False])
+    in_validation(monkeypatch, lambda requests: say([next(verdicts)] * len(requests)))
+    longer = (*ALONE, "train.num_steps=5", "train.patience=2")
+    result = run_stage(workspace, "train", *longer, out=tmp_path / "out")
+    rows = read_metrics(tmp_path / "out/metrics.jsonl")
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert [row["validation/accuracy"] for row in rows] == [1.0, 0.0, 0.0]
+    assert sum("the student gets worse" in text for text in warnings) == 2
+    assert sum("ended after step 2 of 5" in text for text in warnings) == 1
+    assert sum("the last student is worse than the one after step 0" in text for text in warnings) == 1
+    assert read_manifest(Path(result.outputs["best-student"].path)).metrics["step"] == 0
+    assert run_stage(workspace, "train", *longer, out=tmp_path / "out").up_to_date
+
+
+def test_a_run_that_learns_nothing_says_so_after_ten_steps_and_in_the_end(workspace, tmp_path, monkeypatch):
+    warnings: list[str] = []
+    monkeypatch.setattr(SilentReporter, "warn", lambda _, text: warnings.append(text))
+    monkeypatch.setattr(RuleJudge, "verdicts", lambda _, requests: say([False] * len(requests)))
+    run_stage(workspace, "train", *ALONE, "train.num_steps=12", "train.validate_every=12", out=tmp_path / "out")
+    assert [text.split(":")[0] for text in warnings if "had a signal" in text] == [
+        "no group had a signal in the last 10 steps",
+        "no group of any step had a signal",
+    ]
 
 
 def test_one_lucky_verdict_makes_no_best_student(workspace, tmp_path, monkeypatch):

@@ -1,0 +1,78 @@
+"""What a run says of itself while there is time to stop it: it learns nothing, or the student gets worse."""
+
+from collections.abc import Mapping
+
+from rilctl.algorithms.statistics import Interval
+from rilctl.config.train import TrainConfig
+from rilctl.schemas.base import StrictModel
+
+_IDLE_STEPS = 10
+"""Steps in a row without a signal before a person is told."""
+
+
+class Health(StrictModel):
+    """What is remembered of the steps so far."""
+
+    best_low: float | None = None
+    """Lower end of the best validation's interval."""
+    num_worse: int = 0
+    """Validations in a row that lie below the best one, intervals and all."""
+    num_idle: int = 0
+    """Steps in a row in which no group had a signal."""
+    has_learned: bool = False
+    """Whether any group ever had one."""
+
+    def after_step(self, metrics: Mapping[str, float]) -> "Health":
+        """As it is after a step with these metrics."""
+        share = metrics.get("group/no_signal_share")
+        if share is None:
+            return self
+        is_idle = share == 1.0
+        changed = {"num_idle": self.num_idle + 1 if is_idle else 0, "has_learned": self.has_learned or not is_idle}
+        return self.model_copy(update=changed)
+
+    def after_validation(self, accuracy: Interval, *, is_best: bool) -> "Health":
+        """As it is after a validation that counts."""
+        if is_best:
+            return self.model_copy(update={"best_low": accuracy.low, "num_worse": 0})
+        is_worse = self.best_low is not None and accuracy.high < self.best_low
+        return self.model_copy(update={"num_worse": self.num_worse + 1 if is_worse else 0})
+
+    def gives_up(self, config: TrainConfig) -> bool:
+        """Whether the recipe ends the run here."""
+        return config.patience is not None and self.num_worse >= config.patience
+
+
+def idle_warning(health: Health) -> str | None:
+    """What to say after a step; None: nothing, or it was said."""
+    if health.num_idle != _IDLE_STEPS:
+        return None
+    return (
+        f"no group had a signal in the last {_IDLE_STEPS} steps: all rows of each are rewarded alike, so the policy "
+        "learns nothing; the questions are too easy or too hard for it: select them by `data.select.pass_rate`, warm "
+        "start longer, or raise `train.num_student_rows`"
+    )
+
+
+def worse_warning(step: int, accuracy: Interval, best_accuracy: float, best_step: int) -> str:
+    """What to say after a validation that lies below the best one."""
+    return (
+        f"validation after step {step}: {accuracy.estimate:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}), it was "
+        f"{best_accuracy:.1%} after step {best_step}: the student gets worse; lower `train.optim.lr` or raise "
+        "`train.algorithm.kl_beta` (`train.patience` would end the run)"
+    )
+
+
+def last_words(health: Health, best_accuracy: float | None, best_step: int | None) -> list[str]:
+    """What a person should know of the result."""
+    words = []
+    if not health.has_learned:
+        words.append(
+            "no group of any step had a signal: the student is what it was before, but for the optimizer's decay"
+        )
+    if health.num_worse and best_accuracy is not None:
+        words.append(
+            f"the last student is worse than the one after step {best_step} ({best_accuracy:.1%}), which is kept as "
+            "best-student; eval takes that one"
+        )
+    return words

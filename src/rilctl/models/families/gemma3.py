@@ -12,16 +12,14 @@ from rilctl.config.fields import PictureBounds
 from rilctl.models.families.record import PLACEHOLDERS, Family, fixed_size
 
 
-def _sees(sees_BLL: Tensor, types_BL: Tensor, positions_BL: Tensor, text: Any) -> dict[str, Tensor]:
+def _sees_more(sees_BLL: Tensor, types_BL: Tensor) -> Tensor:
     """As in the library's `create_masks_for_vision_model`; a picture stands in a prompt, whose tokens lie together."""
     is_image_BL = types_BL == 1
     starts_BL = is_image_BL.clone()
     starts_BL[:, 1:] &= ~is_image_BL[:, :-1]
     picture_BL = starts_BL.cumsum(1)
     same_BLL = picture_BL[:, :, None] == picture_BL[:, None, :]
-    full_BLL = sees_BLL | (same_BLL & is_image_BL[:, :, None] & is_image_BL[:, None, :])
-    near_BLL = positions_BL[:, None, :] > positions_BL[:, :, None] - text.sliding_window
-    return {"full_attention": full_BLL, "sliding_attention": full_BLL & near_BLL}
+    return sees_BLL | (same_BLL & is_image_BL[:, :, None] & is_image_BL[:, None, :])
 
 
 def _around_picture(processor: Any) -> str:
@@ -62,7 +60,7 @@ FAMILY = Family(
     picture_text=_around_picture,
     types_argument="token_type_ids",
     needs_types=True,
-    sees=_sees,
+    sees_more=_sees_more,
     plain_language_models=(),
     patches_per_token=_pooled_patches,
     sent_sizes=_sent_sizes,

@@ -96,8 +96,8 @@ class Family:
         positions: of its tokens.
         types_argument: argument of its forward pass that says which tokens are a picture's.
         needs_types: whether that holds beside positions too.
-        sees: from which tokens of packed groups see which, types_BL, positions_BL and the language model's
-            configuration, to the same for each kind of layer; None: all layers are alike.
+        sees_more: from which tokens of packed groups see which, and types_BL, to the same with what tokens of pictures
+            see besides; None: nothing.
         plain_language_models: `model_type` of language models whose attention is softmax(q k) v over all earlier
             tokens, and nothing else, and whose layers add two parts to the residual stream, `self_attn.o_proj` and
             `mlp`.
@@ -125,7 +125,7 @@ class Family:
     positions: Positions = InOrder()
     types_argument: str | None = None
     needs_types: bool = False
-    sees: Callable[[Tensor, Tensor, Tensor, Any], dict[str, Tensor]] | None = None
+    sees_more: Callable[[Tensor, Tensor], Tensor] | None = None
     plain_language_models: tuple[str, ...] = ("qwen2", "qwen3", "llama")
     patches_per_token: Callable[[Any], int] = _one
     has_gated_vision: bool = False

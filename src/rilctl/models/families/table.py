@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rilctl.models.families import other, text
+from rilctl.models.families.layers import with_layers
 from rilctl.models.families.record import Family
 
 
@@ -28,4 +29,7 @@ def family_of(config: Mapping[str, Any]) -> Family:
         config: as `config.json` has it.
     """
     fallback = other.FAMILY if "vision_config" in config else text.FAMILY
-    return BY_MODEL_TYPE.get(str(config.get("model_type")), fallback)
+    family = BY_MODEL_TYPE.get(str(config.get("model_type")), fallback)
+    language = config.get("text_config", config)
+    layers = language.get("layer_types") if isinstance(language, dict) else None
+    return with_layers(family, layers if isinstance(layers, list) else None)

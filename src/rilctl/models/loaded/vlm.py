@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rilctl.artifacts.model_files import write_texts
 from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
+from rilctl.models.families.layers import with_layers
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.identity import ModelIdentity, changed, identify
 from rilctl.models.loaded.loadable import check_head, check_json, not_loadable, refuse_quantized
@@ -136,6 +137,8 @@ def load_vlm(
     else:
         model = _load_weights(source, weights_dtype)
     check_head(model, source)
+    layers = getattr(model.config.get_text_config(), "layer_types", None)  # the library's, where the file has none
+    source = replace(source, family=with_layers(source.family, layers))
     multiply_patches(model)
     identity = identify(config, source)
     if source.read_texts() != texts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rilctl.models.families.layers import seen_by_layers
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import PromptBatch, collate_prompts, pad_token_id
@@ -109,14 +110,25 @@ def sees(segment_BL: Tensor) -> Tensor:
     return earlier_LL & ((key_B1L == PROMPT) | (key_B1L == query_BL1))  # padding sees padding: no row is empty
 
 
+def places_in_text(segment_BL: Tensor) -> Tensor:
+    """The number of tokens before each in its own text, place_BL: a row's first follows the prompt's last."""
+    index_L = torch.arange(segment_BL.shape[1], device=segment_BL.device)
+    begins_BL = torch.ones_like(segment_BL, dtype=torch.bool)
+    begins_BL[:, 1:] = segment_BL[:, 1:] != segment_BL[:, :-1]
+    first_BL = (index_L * begins_BL).cummax(1).values
+    num_prompt_B1 = (segment_BL == PROMPT).sum(1, keepdim=True)
+    return index_L - first_BL + num_prompt_B1 * (segment_BL != PROMPT)
+
+
 def _attention_mask(vlm: Vlm, packed: Packed) -> Tensor | dict[str, Tensor]:
-    """What is added to the attention's scores; for each kind of layer, where the family's layers aren't alike."""
-    sees_BLL, dtype = sees(packed.segment_BL), next(vlm.model.parameters()).dtype
-    if vlm.family.sees is None:
-        return _added(sees_BLL, dtype)
-    text = vlm.model.config.get_text_config()
-    kinds = vlm.family.sees(sees_BLL, packed.batch.type_ids_BP, packed.positions, text)
-    return {kind: _added(each_BLL, dtype) for kind, each_BLL in kinds.items()}
+    """What is added to the attention's scores; for each kind of layer, where there are several."""
+    segment_BL, dtype = packed.segment_BL, next(vlm.model.parameters()).dtype
+    sees_BLL = sees(segment_BL)
+    if vlm.family.sees_more is not None:
+        sees_BLL = vlm.family.sees_more(sees_BLL, packed.batch.type_ids_BP)
+    seen = seen_by_layers(sees_BLL, places_in_text(segment_BL), vlm.model.config.get_text_config())
+    masks = {kind: _added(each_BLL, dtype) for kind, each_BLL in seen.items()}
+    return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
 def _added(sees_BLL: Tensor, dtype: torch.dtype) -> Tensor:

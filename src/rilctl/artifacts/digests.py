@@ -73,6 +73,12 @@ def rows_digest(records: Iterable[StrictModel]) -> str:
     return digest.hexdigest()
 
 
+def weight_files(directory: Path) -> list[Path]:
+    """What `weights_digest` covers, sorted."""
+    found = [(path.relative_to(directory).parts[0], path) for path in sorted(directory.rglob("*.safetensors"))]
+    return [path for top, path in found if top != RESUME and not top.startswith(".")]
+
+
 def weights_digest(directory: Path) -> str:
     """Content digest of all weights below a directory, an artifact or any model directory; needs no torch.
 
@@ -82,11 +88,9 @@ def weights_digest(directory: Path) -> str:
         ArtifactError: there are no `*.safetensors`, or one of them is damaged.
     """
     tensors: list[list[Any]] = []
-    for path in sorted(directory.rglob("*.safetensors")):
-        top = path.relative_to(directory).parts[0]
-        if top != RESUME and not top.startswith("."):
-            folder = path.parent.relative_to(directory).as_posix()
-            tensors += [[folder, *tensor] for tensor in _tensors(path)]
+    for path in weight_files(directory):
+        folder = path.parent.relative_to(directory).as_posix()
+        tensors += [[folder, *tensor] for tensor in _tensors(path)]
     if not tensors:
         raise ArtifactError(
             f"`{directory}` holds no weights: no tensor in any *.safetensors file",

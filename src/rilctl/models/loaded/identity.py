@@ -1,16 +1,25 @@
 """Which model it is, for all who ask: lineage, what is up to date, the call cache, a discriminator's base."""
 
+import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from rilctl.artifacts.digests import files_digest, weights_digest
+from rilctl.artifacts.digests import files_digest, weight_files, weights_digest
 from rilctl.artifacts.model_files import joint_digest, read_texts, text_digests
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
 from rilctl.models.loaded.source import ModelSource
+
+_SETTLED_NS = 2_000_000_000
+"""After so long a file system has another time for the next change."""
+_Stamps = dict[Path, tuple[int, ...]]
+_known: dict[Path, tuple[_Stamps, str]] = {}
+"""Weights that this process has read: what their files were like, and their digest."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,40 @@ class ModelIdentity:
 
 
 def identify(config: ModelConfig, source: ModelSource) -> ModelIdentity:
-    """Read all of a model, but not the weights of one from the hub. Raises `ArtifactError` where it can't be read."""
+    """Read all of a model, but not the weights of one from the hub, nor those that this process has read before.
+
+    Raises:
+        ArtifactError: it can't be read.
+    """
     texts = read_texts(source.path)
     if config.random_weights:
         weights = f"random:{config.seed}:{hashlib.sha256(texts['config.json']).hexdigest()}"
     else:
-        weights = f"hub:{source.revision}" if source.revision else weights_digest(source.path)
+        weights = f"hub:{source.revision}" if source.revision else _weights(source.path)
     return ModelIdentity(weights, text_digests(texts), text_digests(source.read_texts()))
+
+
+def _weights(directory: Path) -> str:
+    """`weights_digest`; of files that are as they were when they were read last, without reading them again."""
+    stamps = _stamps(directory)
+    known = _known.get(directory)
+    if known is not None and known[0] == stamps:
+        return known[1]
+    is_settled = all(time.time_ns() - changed_ns > _SETTLED_NS for *_, changed_ns in stamps.values())
+    digest = weights_digest(directory)
+    if is_settled and _stamps(directory) == stamps:
+        _known[directory] = stamps, digest
+    return digest
+
+
+def _stamps(directory: Path) -> _Stamps:
+    """Device, inode, size and times of change; the last one nobody can set. Who reads a file says why it can't be."""
+    found: _Stamps = {}
+    for file in weight_files(directory):
+        with contextlib.suppress(OSError):
+            about = file.stat()
+            found[file] = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    return found
 
 
 def changed(source: ModelSource) -> ModelError:

@@ -1,6 +1,7 @@
 """Which model a directory holds: its weights and every text that shapes what it reads and says."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rilctl.artifacts.digests import weights_digest
 from rilctl.artifacts.model_files import model_files_digest
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.errors import ModelError
@@ -50,6 +52,31 @@ def test_every_text_is_part_of_it(own_model: Path, name: str, known_as: dict) ->
     after = identity(own_model, **known_as)
     assert after.digest != before.digest
     assert after.answering(ModelConfig(model="x")) != before.answering(ModelConfig(model="x"))
+
+
+def test_weights_are_read_once_and_again_when_anything_about_the_file_changed(
+    own_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def reading(directory: Path) -> str:
+        read.append(directory)
+        return weights_digest(directory)
+
+    monkeypatch.setattr("rilctl.models.loaded.identity.weights_digest", reading)
+    first = identity(own_model)
+    identity(own_model)
+    assert len(read) == 2  # new files may be written to again before the file system's clock has moved
+    monkeypatch.setattr("rilctl.models.loaded.identity._SETTLED_NS", 0)
+    assert identity(own_model) == identity(own_model) == first and len(read) == 3
+    weights = own_model / "model.safetensors"
+    before, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same size and time; only the inode knows
+    assert identity(own_model).weights not in ("", first.weights) and len(read) == 4
+    weights.with_name("more.safetensors").write_bytes(content)
+    assert identity(own_model) != first and len(read) == 5
 
 
 def test_neither_its_place_nor_what_nobody_reads_is_part_of_it(own_model: Path, tmp_path: Path) -> None:

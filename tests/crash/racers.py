@@ -27,9 +27,13 @@ from rilctl.artifacts.mounts import Mount
 from rilctl.artifacts.read import read_rows
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
-from rilctl.errors import RilctlError
+from rilctl.config.fields import SamplingConfig
+from rilctl.engines.generation.base import GenerationRequest
+from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import ResponseRecord
+from rilctl.stages.shared.cached_calls import cached_responses
+from rilctl.testing.scripted import ScriptedGeneration
 
 from .artifact_writers import response
 
@@ -87,6 +91,26 @@ def put_over_network(root: str, start: int, num: int) -> str:
     return put(root, start, num)
 
 
+def ask(root: str, first: int, num: int) -> str:
+    """Answers to some questions, asked for in chunks that two of these don't share; each question asked is noted."""
+
+    def answer(request: GenerationRequest, seed: int) -> str:
+        with Path(f"{root}.asked").open("a") as file:
+            file.write(f"{request.sample_id} {seed}\n")
+        time.sleep(0.002)
+        return f"{request.question} {seed}"
+
+    requests = [GenerationRequest(f"q{n}", f"what is {n}?", (), (0, 1)) for n in range(first, first + num)]
+    with CallCache(Path(root)) as cache:
+        answers = cached_responses(
+            ScriptedGeneration(answer), cache, requests, SamplingConfig(), chunk=4, on_chunk=lambda _: None
+        )
+        for request, found in zip(requests, answers, strict=True):
+            assert not isinstance(found, RowError)
+            assert [response.text for response in found] == [f"{request.question} {seed}" for seed in request.seeds]
+    return "asked"
+
+
 def write_after_stop(out: str, patience_s: float) -> str:
     """Write, once another one stands still."""
     _until_one_stands_still(out)
@@ -133,7 +157,7 @@ def _stand_still(folder: str) -> None:
 RACERS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (
-        *(write, replace, read, put, put_over_network),
+        *(write, replace, read, put, put_over_network, ask),
         *(write_after_stop, put_after_stop),
         *(stop_while_writing, stop_while_putting),
     )

@@ -18,6 +18,7 @@ from rilctl.artifacts.verify import verify
 from rilctl.schemas.records import ResponseRecord
 
 NUM_PUT = 20
+NUM_ASKED = 12
 
 
 class Racers:
@@ -80,6 +81,16 @@ def a_shared_call_cache_on_a_network(racers: Racers, folder: Path) -> str:
     return a_shared_call_cache(racers, folder, "put_over_network")
 
 
+def askers_over_one_call_cache(racers: Racers, folder: Path) -> str:
+    """Three commands ask partly the same: nothing is asked, and paid for, twice."""
+    firsts = [0, NUM_ASKED // 2, 0]
+    said = racers.race(*(("ask", folder, first, NUM_ASKED) for first in firsts))
+    asked = Path(f"{folder}.asked").read_text().splitlines()
+    wanted = {f"q{number} {seed}" for first in firsts for number in range(first, first + NUM_ASKED) for seed in (0, 1)}
+    twice = sorted({each for each in asked if asked.count(each) > 1})
+    return "\n".join([*(each for each in said if each != "asked"), *twice, *sorted(wanted - {*asked})])
+
+
 def a_stopped_process_in_the_call_cache(racers: Racers, folder: Path) -> str:
     """One that stands still in the middle of storing: the others are told, and go on when it does."""
     with _going_on(folder, after_s=0.8):
@@ -96,6 +107,7 @@ RACES: dict[str, Callable[[Racers, Path], str]] = {
         a_stopped_writer,
         a_shared_call_cache,
         a_shared_call_cache_on_a_network,
+        askers_over_one_call_cache,
         a_stopped_process_in_the_call_cache,
     )
 }

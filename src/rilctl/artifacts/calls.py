@@ -8,7 +8,7 @@ key and value: one that was changed since it was stored is never used.
 import hashlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls_file import explained, has_digests, open_calls
+from rilctl.artifacts.claims import Claims
 from rilctl.artifacts.digests import canonical_json
 from rilctl.errors import ArtifactError
 
@@ -42,6 +43,7 @@ class CallCache:
 
     def __init__(self, root: Path) -> None:
         self.path = root / ".cache" / "calls.sqlite3"
+        self._claims = Claims(self.path.with_name("calls.claims"))
         self._lock = threading.Lock()  # a judge is asked from another thread than the one that opened this
         self._db, self._is_writable = open_calls(self.path)
         try:
@@ -90,8 +92,23 @@ class CallCache:
         with self._lock, explained(self.path):
             self._transact("INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)", rows)
 
+    def claim(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that no other process is asking for; until `release` it is this one that does.
+
+        Raises:
+            ArtifactError: the file of claims can't be made.
+        """
+        with self._lock, explained(self.path):
+            return self._claims.take(keys)
+
+    def release(self) -> None:
+        """Ask for none of the claimed answers any more."""
+        with self._lock:
+            self._claims.release()
+
     def close(self) -> None:
         """Close the database; answers that were put are on disk already."""
+        self._claims.release()
         self._db.close()
 
     def __enter__(self) -> Self:

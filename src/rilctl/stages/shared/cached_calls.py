@@ -6,12 +6,13 @@ it is paid for. Each response has its own key, made of its seed and not of how m
 there are: asking for 16 instead of 8 asks for 8 more.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from rilctl.artifacts.calls import call_key
 from rilctl.config.fields import SamplingConfig
@@ -20,14 +21,15 @@ from rilctl.engines.generation.base import (
     GenerationRequest,
     OneByOneEngine,
     Response,
-    Usage,
 )
-from rilctl.errors import ArtifactError, RowError
-from rilctl.schemas.base import first_problem
-from rilctl.schemas.calls import StoredResponse
+from rilctl.errors import RowError
+from rilctl.stages.shared.stored_responses import packed, unpacked
 
 _CALL = "generate-1"
 """Part of every key; raised when an answer's stored form or meaning changes."""
+_PATIENCE_S = 600.0
+"""How long to wait for what another process is asking for; then it may stand still, and is asked beside."""
+_LOOK_S = 0.2
 
 
 class Calls(Protocol):
@@ -37,6 +39,17 @@ class Calls(Protocol):
         """See `CallCache`."""
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
+        """See `CallCache`."""
+
+
+@runtime_checkable
+class ClaimingCalls(Calls, Protocol):
+    """One that other commands ask for the same at the same time."""
+
+    def claim(self, keys: Iterable[str]) -> set[str]:
+        """See `CallCache`."""
+
+    def release(self) -> None:
         """See `CallCache`."""
 
 
@@ -137,14 +150,52 @@ def answer_chunk(
     sampling: SamplingConfig,
     check_stop: Callable[[], object] = lambda: None,
 ) -> list[tuple[Response, ...] | RowError]:
-    """One chunk of `cached_responses`."""
+    """One chunk of `cached_responses`. What another command is asking for is waited for."""
     pending, known = _look_up(engine.model_digest, cache, requests, sampling)
-    asked = [each for each in pending if each.missing]
-    if asked and isinstance(engine, OneByOneEngine):
-        known |= _ask_one_by_one(engine, cache, asked, sampling, check_stop)
+    if isinstance(cache, ClaimingCalls):
+        _ask_beside_others(engine, cache, pending, known, sampling, check_stop)
     else:
-        known |= _ask_together(engine, cache, asked, sampling)
-    return [each.error or tuple(_unpacked(key, known[key]) for key in each.keys) for each in pending]
+        known |= _ask(engine, cache, pending, sampling, check_stop)
+    return [each.error or tuple(unpacked(key, known[key]) for key in each.keys) for each in pending]
+
+
+def _ask_beside_others(
+    engine: GenerationEngine,
+    cache: ClaimingCalls,
+    pending: Sequence[_Pending],
+    known: dict[str, JsonValue],
+    sampling: SamplingConfig,
+    check_stop: Callable[[], object],
+) -> None:
+    """Add to `known` what nobody else is asking for, then what others had been; what they didn't get is asked for."""
+    asked, deadline = set[str](), time.monotonic() + _PATIENCE_S
+    while left := {key for each in pending if not each.error for key in each.keys} - known.keys() - asked:
+        own = cache.claim(left) if time.monotonic() < deadline else left
+        try:
+            known |= cache.get_many([*left])  # it may have come since the first look
+            for each in pending:
+                each.missing = [i for i, key in enumerate(each.keys) if key in own and key not in known]
+            known |= _ask(engine, cache, pending, sampling, check_stop)
+        finally:
+            cache.release()
+        asked |= own
+        if not own:
+            check_stop()
+            time.sleep(_LOOK_S)
+
+
+def _ask(
+    engine: GenerationEngine,
+    cache: Calls,
+    pending: Sequence[_Pending],
+    sampling: SamplingConfig,
+    check_stop: Callable[[], object],
+) -> dict[str, JsonValue]:
+    """Ask for what is missing, and store it; an error is kept with its request."""
+    asked = [each for each in pending if each.missing and not each.error]
+    if asked and isinstance(engine, OneByOneEngine):
+        return _ask_one_by_one(engine, cache, asked, sampling, check_stop)
+    return _ask_together(engine, cache, asked, sampling)
 
 
 def _ask_together(
@@ -156,7 +207,7 @@ def _ask_together(
         if isinstance(answer, RowError):
             each.error = answer
         else:
-            new |= {each.keys[i]: _packed(r) for i, r in zip(each.missing, answer, strict=True)}
+            new |= {each.keys[i]: packed(r) for i, r in zip(each.missing, answer, strict=True)}
     cache.put_many(new)
     return new
 
@@ -172,7 +223,7 @@ def _ask_one_by_one(
 
     def keep(request_index: int, seed_index: int, response: Response) -> None:
         each = asked[request_index]
-        answer = {each.keys[each.missing[seed_index]]: _packed(response)}
+        answer = {each.keys[each.missing[seed_index]]: packed(response)}
         cache.put_many(answer)
         new.update(answer)
 
@@ -187,37 +238,6 @@ def _with_keys(model_digest: str, request: GenerationRequest, sampling: Sampling
         return _Pending(request, tuple(response_key(model_digest, request, sampling, seed) for seed in request.seeds))
     except RowError as error:
         return _Pending(request, error=error)
-
-
-def _packed(response: Response) -> JsonValue:
-    """What is stored of a response; see `StoredResponse`."""
-    logprobs, usage = response.sampling_logprobs, response.usage
-    packed: dict[str, JsonValue] = {
-        "text": response.text,
-        "token_ids": None if response.token_ids is None else [*response.token_ids],
-        "finish_reason": response.finish_reason,
-        "sampling_logprobs": None if logprobs is None else [*logprobs],
-    }
-    return packed if usage is None else packed | {"usage": [usage.input_tokens, usage.output_tokens]}
-
-
-def _unpacked(key: str, value: JsonValue) -> Response:
-    """A response as `_packed` stored it. Raises `ArtifactError` for anything else."""
-    try:
-        stored = StoredResponse.model_validate(value)
-    except ValidationError as error:
-        raise ArtifactError(
-            f"the call cache's answer `{key[:12]}` is no response: {first_problem(error)}",
-            hint="move `.cache` in the workspace root away and run the same command again; all in it is asked again",
-        ) from error
-    ids, logprobs, usage = stored.token_ids, stored.sampling_logprobs, stored.usage
-    return Response(
-        text=stored.text,
-        token_ids=None if ids is None else tuple(ids),
-        finish_reason=stored.finish_reason,
-        sampling_logprobs=None if logprobs is None else tuple(logprobs),
-        usage=None if usage is None else Usage(*usage),
-    )
 
 
 class CachedGeneration:

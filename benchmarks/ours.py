@@ -79,7 +79,7 @@ class OurSide:
         self.config = _config(shape, algorithm)
         roles = _roles(directory, shape, self.config, device)
         self.vlm = roles.policy
-        self.prompts = KeptPrompts(self.vlm)
+        self.prompts = roles.prompts
         judge = JudgeAsker(TextJudge(), Ranks())
         self.learner = make_learner(self.config, roles, judge, {}, {}, Ranks())
         kept = self.learner.policy_update.kept
@@ -188,7 +188,7 @@ def _roles(directory: Path, shape: Shape, config: TrainConfig, device: Literal["
     if config.engine.gradient_checkpointing:
         for trained in (policy, disc.vlm) if disc else (policy,):
             enable_checkpointing(trained)
-    return Roles(policy, reference, disc, disc_waits=False)
+    return Roles(policy, reference, disc, KeptPrompts(policy), disc_waits=False)
 
 
 def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "shared") -> Callable[[], None]:

@@ -48,7 +48,7 @@ with open_ranks(find_world(os.environ), grouped=True) as ranks:
             # of each question, three responses: one right, one that is the same for all steps, one of this step
             own = [(i, text) for i in ranks.share(range(len(samples))) for text in (f"{i + 1}", "0", f"0{step}")]
             said.append({"own": own, "all": asker.verdicts(samples, own, recipe.train, lambda: None)})
-        metrics, own = asker.metrics(), asker._judge.counts() if asker._judge else {}
+        metrics, own = asker.metrics({}), asker._judge.counts() if asker._judge else {}
     print(json.dumps({"said": said, "metrics": metrics, "own": own}))
 """
 

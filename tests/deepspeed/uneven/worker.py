@@ -151,7 +151,7 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         reference = (
             dataclasses.replace(policy, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
         )
-    roles = Roles(policy, reference if config.algorithm.kl_beta > 0 else None, disc, disc_waits=False)
+    roles = Roles(policy, reference, disc, KeptPrompts(policy), disc_waits=False)
     judge = JudgeAsker(ByText(case.verdicts), ranks, num_askers=ranks.size)
     learner = make_learner(config, roles, judge, {}, {}, ranks)
     samples = [question.sample for question in case.questions]

@@ -26,7 +26,6 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import mean, present
-from rilctl.stages.shared.learning import open_prompts
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.shared.run_log import RunLog
@@ -59,7 +58,7 @@ class Loop:
         generation: rolls out the policy.
         asker: asks it.
         ranks: this process among those that train.
-        prompts: encoded prompts of the student; the discriminator's as well where it reads alike.
+        prompts: see `Roles`.
         teachers: cached teacher responses as rows, where the algorithm has them.
         samples: the questions that can be asked.
         state: what a checkpoint remembers besides weights and optimizers.
@@ -101,12 +100,9 @@ class Loop:
                 prepaid = prepaid_verdicts(context, inputs.verdicts)
                 teachers, samples = teacher_rows(context, config, inputs, roles.policy)
             learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
-        prompts = open_prompts(context, roles.policy, config.engine)
-        if roles.disc is not None and roles.disc.vlm.reads_like(roles.policy):
-            roles.disc.prompts = prompts
         generation = open_rollouts(
             roles.policy,
-            prompts,
+            roles.prompts,
             config.generation,
             context.base_dir,
             kept=learner.policy_update.kept,
@@ -117,7 +113,8 @@ class Loop:
         )
         stored = SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank)
         asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
-        return cls(context, config, inputs, artifact_run, learner, generation, asker, ranks, prompts, teachers, samples)
+        models = (learner, generation, asker, ranks, roles.prompts)
+        return cls(context, config, inputs, artifact_run, *models, teachers, samples)
 
     @property
     def vlm(self) -> Vlm:
@@ -152,7 +149,6 @@ class Loop:
         step = 0
         if checkpoint is not None:
             step, self.state = checkpoint
-            self.learner.judge.earlier = self.state.judge_counts
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         with ranks.together():
             if ranks.is_main:
@@ -181,7 +177,7 @@ class Loop:
             signal_number = asked_to_stop(self.context, ranks)
             checkpoints.after_step(
                 step,
-                lambda: self.state.model_copy(update={"judge_counts": self.learner.judge.counts()}),
+                self._state_now,
                 is_due=step % config.checkpoint_every == 0,
                 is_last=last or self.state.health.gives_up(config) or bool(signal_number),
             )
@@ -199,12 +195,18 @@ class Loop:
         groups, metrics = self._collect(step, samples)
         if self.ranks.total(len(groups)):  # all of the step's pictures may be bad
             groups, learned_metrics = self.learner.learn(groups, samples)
-            metrics |= learned_metrics
+            judged = self.learner.judge.metrics(self.state.judge_counts)
+            metrics |= learned_metrics | {f"judge/{name}": value for name, value in judged.items()}
         learned = gather_groups(self.ranks, step, groups)
         metrics |= present(row_metrics(learned, self.config))
         if self.inputs.validation.samples and validates:
             metrics |= self._validate(step)
         return learned, metrics
+
+    def _state_now(self) -> TrainState:
+        """What a checkpoint is to remember; until there is another one, the state's counts stay the last one's."""
+        judge_counts = self.learner.judge.counts(self.state.judge_counts)
+        return self.state.model_copy(update={"judge_counts": judge_counts})
 
     def _forget(self, step: int, state: TrainState) -> None:
         """What a checkpoint makes superfluous."""

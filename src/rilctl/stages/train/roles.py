@@ -13,9 +13,11 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard, read_c
 from rilctl.models.loaded.adapters import load_adapter, merge_adapter, with_adapter
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import refuse_other_base
+from rilctl.stages.shared.learning import open_prompts
 from rilctl.stages.train.inputs import TrainInputs
 from rilctl.stages.train.placement import HOST
 from rilctl.stages.train.sharing import shares_weights, take_turns
@@ -29,12 +31,14 @@ class Roles:
         policy: the student that is trained: all its weights, or an adapter.
         reference: the student as it was; with adapters, the frozen weights alone. None: no KL.
         disc: the discriminator, where the algorithm has one.
+        prompts: encoded prompts of the policy; the discriminator's as well where it reads alike.
         disc_waits: policy and discriminator take turns on the device, and the discriminator is on the host now.
     """
 
     policy: Vlm
     reference: Vlm | None
     disc: Discriminator | None
+    prompts: KeptPrompts
     disc_waits: bool
 
     def frozen(self) -> list[Vlm]:
@@ -74,10 +78,10 @@ class _DiscStart:
             load_adapter(vlm, self.path)
         return merge_adapter(vlm) if self.lora is None else vlm
 
-    def finish(self, vlm: Vlm) -> Discriminator:
-        """The discriminator on that model, once it is on its device."""
+    def finish(self, vlm: Vlm, prompts: KeptPrompts | None) -> Discriminator:
+        """The discriminator on that model, once it is on its device; see there for `prompts`."""
         card = self.card.model_copy(update={"lora": self.lora if self.is_on_student else None})
-        disc = Discriminator(vlm, card, seed=self.seed)
+        disc = Discriminator(vlm, card, seed=self.seed, prompts=prompts)
         if self.path is not None:
             disc.load_head(self.path)
         return disc
@@ -125,9 +129,11 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
     if config.engine.gradient_checkpointing:
         for trained in (policy, disc_vlm) if disc_vlm else (policy,):
             enable_checkpointing(trained)
+    prompts, disc = open_prompts(context, policy, config.engine), None
     with ranks.together():
-        disc = start.finish(disc_vlm) if start is not None and disc_vlm is not None else None
-    return Roles(policy, reference, disc, disc_waits=disc is not None and disc.vlm.device != policy.device)
+        if start is not None and disc_vlm is not None:
+            disc = start.finish(disc_vlm, prompts if disc_vlm.reads_like(policy) else None)
+    return Roles(policy, reference, disc, prompts, disc_waits=disc is not None and disc.vlm.device != policy.device)
 
 
 def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> _DiscStart:

@@ -108,7 +108,6 @@ class Learner:
             told = dict(zip(to_ask, to_judge.verdicts(to_judge.own), strict=True))
             verdicts = [told.get(at, known) for at, known in enumerate(answers)]
             given["answer"] = [None if correct is None else float(correct) for correct in verdicts]
-        metrics |= {f"judge/{name}": value for name, value in judge.metrics().items()}
         with self.ranks.together():
             groups = rewarded(groups, given, disc_logits, config, self.disc.card.loss if self.disc else None)
         if after is not None:

@@ -85,8 +85,6 @@ class JudgeAsker:
         calls: PaidCalls | None = None,
     ) -> None:
         self._judge, self._ranks, self._num_askers, self._calls = judge, ranks, num_askers, calls
-        self.earlier: dict[str, float] = {}
-        """What was counted by the checkpoint that the run goes on from, over all ranks."""
         self._is_trusted = num_askers == 1 or not is_watched
 
     def prepare(self, samples: Sequence[Sample], responses: Sequence[tuple[int, str]]) -> Asked:
@@ -195,14 +193,22 @@ class JudgeAsker:
         self.wait_for_more(asked, part, said, config, num_rows=len(asked.rows), check_stop=check_stop)
         return asked.verdicts(asked.rows)
 
-    def metrics(self) -> dict[str, float]:
-        """What the judge knows about itself, over all ranks. Collective."""
-        trust = self._judge.trust() if isinstance(self._judge, WatchedJudge) and self._ranks.is_main else {}
-        return judge_metrics(self.counts()) | trust
+    def metrics(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """What the judge knows about itself, over all ranks. Collective.
 
-    def counts(self) -> dict[str, float]:
-        """What was counted in the whole run, before a resume as well. Collective."""
-        return add_up([self.earlier, self._ranks.add_up(self._judge.counts() if self._judge else {})])
+        Args:
+            earlier: see `counts`.
+        """
+        trust = self._judge.trust() if isinstance(self._judge, WatchedJudge) and self._ranks.is_main else {}
+        return judge_metrics(self.counts(earlier)) | trust
+
+    def counts(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """What was counted in the whole run. Collective.
+
+        Args:
+            earlier: what was counted by the checkpoint that the run goes on from, over all ranks.
+        """
+        return add_up([earlier, self._ranks.add_up(self._judge.counts() if self._judge else {})])
 
     def close(self) -> None:
         """Give up what another thread asks; see `JudgeEngine.close`."""

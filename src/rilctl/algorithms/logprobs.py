@@ -18,7 +18,7 @@ from torch import Tensor
 from rilctl.algorithms.head import Head, HeadPass
 
 LossOf = Callable[[Tensor, slice], Tensor]
-"""`(logprobs_C, which of the T tokens they are) -> their part of the loss`, a scalar."""
+"""`(logprobs_C, which of the T tokens they are) -> their part of the loss`, a scalar: a pure function of this room."""
 
 
 def token_logprobs(hidden_TH: Tensor, token_ids_T: Tensor, head: Head) -> tuple[Tensor, Tensor]:
@@ -46,7 +46,7 @@ def token_loss(hidden_TH: Tensor, token_ids_T: Tensor, head: Head, loss_of: Loss
         hidden_TH: the hidden states that predict the tokens, any float dtype.
         token_ids_T: ids in [0, V); not banned ones.
         head: the model's.
-        loss_of: called for one chunk after another.
+        loss_of: of each chunk.
 
     Returns:
         The loss, differentiable once; logprobs_T and entropy_T as from `token_logprobs`, without gradient.
@@ -54,6 +54,11 @@ def token_loss(hidden_TH: Tensor, token_ids_T: Tensor, head: Head, loss_of: Loss
     learns = torch.is_grad_enabled() and (hidden_TH.requires_grad or head.weight_VH.requires_grad)
     results = _TokenLoss.apply(hidden_TH, head.weight_VH, token_ids_T, head, loss_of, learns)  # type: ignore[no-untyped-call]
     return cast("tuple[Tensor, Tensor, Tensor]", results)
+
+
+def negative_log_likelihood(logprobs_C: Tensor, _: slice) -> Tensor:
+    """Its sum over tokens, in nats: a `LossOf`."""
+    return -logprobs_C.sum()
 
 
 class _TokenLogprobs(torch.autograd.Function):

@@ -52,7 +52,7 @@ def response_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A loss that is a sum over the responses' tokens, row after row; cheaper than through their log-probabilities.
 
-    `prefix`: the prompts, where they are computed already.
+    `loss_of`: as from `BatchLoss.of_tokens`. `prefix`: the prompts, where they are computed already.
 
     Returns:
         The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.

@@ -141,8 +141,8 @@ def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, 
         config = TrainConfig.model_validate({"algorithm": {"kl_rows": kl_rows}, "engine": {}})
         update = PolicyUpdate(config, vlm, Gradients(vlm.model), reference, Ranks())
         (part,) = update._micro_batches(groups)
-        found[kl_rows] = update._reference_logprobs(part)
-    is_student_N = torch.tensor([row.side == "student" for row in part.rows])
+        found[kl_rows] = update._reference_logprobs(part, reference)
+    is_student_N = ~part.terms.teacher_N
     assert is_student_N.any() and not is_student_N.all()
     torch.testing.assert_close(found["student"][is_student_N], found["all"][is_student_N], rtol=1e-12, atol=1e-12)
     assert found["all"][is_student_N].any() and not found["student"][~is_student_N].any()

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 
+from rilctl.algorithms.logprobs import negative_log_likelihood
 from rilctl.artifacts.runs import Run
 from rilctl.clock import timed
 from rilctl.config.sft import SftConfig
@@ -187,4 +188,4 @@ class Trainer:
         ids_NR, mask_NR = collate_responses(self.vlm, [token_ids for _, token_ids in micro_batch])
         prompts = [prompt for prompt, _ in micro_batch]
         rows = torch.arange(len(prompts))
-        return response_loss(self.vlm, prompts, rows, ids_NR, mask_NR, lambda logprobs_C, _: -logprobs_C.sum())[0]
+        return response_loss(self.vlm, prompts, rows, ids_NR, mask_NR, negative_log_likelihood)[0]

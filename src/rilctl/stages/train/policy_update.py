@@ -11,6 +11,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from rilctl.algorithms.batch_loss import BatchLoss, SamplerCut
 from rilctl.algorithms.policy_metrics import policy_means
 from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
 from rilctl.clock import timed
@@ -19,14 +20,12 @@ from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import StepReport, TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
-from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
 from rilctl.reporting.registry import counts_of
 from rilctl.stages.shared.bad_steps import step_metrics
-from rilctl.stages.train.objective import MicroBatch, Objective
+from rilctl.stages.train.micro_batch import MicroBatch, ResponseInputs, micro_batch
 from rilctl.stages.train.rows import Group
 
 _NUM_TOKENS = "num_policy_tokens"
@@ -63,23 +62,23 @@ class PolicyUpdate:
         Raises:
             RilctlError: as `step_metrics`.
         """
-        algorithm = self.config.algorithm
-        correction = self.config.sampler_correction if self.config.corrects_sampler else None
+        num_updates = self.config.algorithm.policy_updates
         parts = list(self._micro_batches(groups))
-        denominator = DENOMINATORS[algorithm.record.denominator](self._size(groups))
-        with timed("reference"):
-            references = [self._reference_logprobs(part) for part in parts]
-        frozen = [self._frozen_logprobs(part) if algorithm.policy_updates > 1 else None for part in parts]
+        batch_loss = self._batch_loss(groups)
+        if self.reference is not None:
+            with timed("reference"):
+                parts = [part.knowing(ref_NR=self._reference_logprobs(part, self.reference)) for part in parts]
+        if num_updates > 1:
+            parts = [part.knowing(frozen_NR=self._frozen_logprobs(part)) for part in parts]
         reports = list[StepReport]()
-        for update in range(1, algorithm.policy_updates + 1):
+        for update in range(1, num_updates + 1):
             sums = DeviceSums()
-            for part, ref_NR, frozen_NR in zip(parts, references, frozen, strict=True):
-                objective = Objective(algorithm, part, ref_NR, frozen_NR, denominator, correction)
-                part_loss, logprobs_NR, entropy_T = self._loss(objective)
+            for part in parts:
+                part_loss, logprobs_NR, entropy_T = self._loss(batch_loss, part)
                 self.engine.backward(part_loss)
-                if update == algorithm.policy_updates:  # the one that is reported
+                if update == num_updates:  # the one that is reported
                     own = {"loss": part_loss, "entropy": entropy_T.sum(), _NUM_TOKENS: part.mask_NR.sum()}
-                    sums.add(own | objective.sums(logprobs_NR))
+                    sums.add(own | batch_loss.sums(logprobs_NR, part.terms))
             reports.append(self.engine.step())
         total = self.ranks.add_up(sums.read())
         loss = total.pop("loss")
@@ -92,22 +91,38 @@ class PolicyUpdate:
             means = {name: value for name, value in means.items() if isfinite(value)}
         return {f"policy/{name}": value for name, value in (means | steps[-1]).items()}
 
-    def _size(self, groups: Sequence[Group]) -> BatchSize:
-        """Of all ranks' groups. Collective."""
+    def _batch_loss(self, groups: Sequence[Group]) -> BatchLoss:
+        """Over all ranks' groups. Collective."""
+        config, algorithm = self.config, self.config.algorithm
         rows = [row for group in groups for row in group.policy_rows]
         total = self.ranks.add_up({"rows": len(rows), "tokens": sum(len(row.token_ids) for row in rows)})
-        return BatchSize(round(total["rows"]), round(total["tokens"]), self.config.sampling.max_new_tokens)
+        size = BatchSize(round(total["rows"]), round(total["tokens"]), config.sampling.max_new_tokens)
+        correction = config.sampler_correction
+        return BatchLoss(
+            {
+                "clip_low": algorithm.clip_low,
+                "clip_high": algorithm.clip_high,
+                "ratio_level": algorithm.ratio_level,
+                "teacher_rows": "shaped" if algorithm.teacher_rows == "shaped" else "plain",
+                "kl_rows": algorithm.kl_rows,
+                "objective": algorithm.record.objective,
+            },
+            kl_beta=algorithm.kl_beta,
+            loss_weighting=algorithm.record.loss_weighting,
+            denominator=DENOMINATORS[algorithm.record.denominator](size),
+            sampler_cut=SamplerCut(correction.level, correction.mode, correction.cap),
+        )
 
-    def _loss(self, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss with its gradient, logprobs_NR, entropy_T."""
-        prefix = self.kept.take([group.prompt for group in objective.part.groups]) if self.kept is not None else None
-        if not objective.is_sum_over_tokens:
-            logprobs_NR, entropy_T = self._logprobs(self.policy, objective.part, prefix)
-            return objective.loss(logprobs_NR), logprobs_NR, entropy_T
+    def _loss(self, batch_loss: BatchLoss, part: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """The micro-batch's loss with its gradient, logprobs_NR, entropy_T."""
+        prefix = self.kept.take(part.prompts) if self.kept is not None else None
+        if not batch_loss.is_sum_over_tokens:
+            logprobs_NR, entropy_T = self._logprobs(self.policy, part.inputs, prefix)
+            return batch_loss.of_rows(logprobs_NR, part.terms), logprobs_NR, entropy_T
         return response_loss(
             self.policy,
-            *_tensors(objective.part),
-            objective.token_loss,
+            *part.inputs,
+            batch_loss.of_tokens(part.terms),
             temperature=self.config.sampling.temperature,
             banned_ids=self.policy.banned_ids,
             prefix=prefix,
@@ -125,23 +140,14 @@ class PolicyUpdate:
         ]
         parts = list(micro_batches(sizes, self.config.engine.tokens_per_micro_batch))
         for picks in self.ranks.padded(parts, [], least=int(self.policy.stand_in is not None)):
-            yield self._micro_batch([groups[pick] for pick in sorted(picks)])
+            picked = [groups[pick] for pick in sorted(picks)]
+            yield micro_batch(self.policy, picked, corrects_sampler=self.config.corrects_sampler)
 
-    def _micro_batch(self, groups: list[Group]) -> MicroBatch:
-        prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]
-        responses = [row.token_ids for group in groups for row in group.policy_rows]
-        device = self.policy.device
-        return MicroBatch(
-            list(groups),
-            torch.tensor(prompt_of_row, device=device, dtype=torch.long),
-            *collate_responses(self.policy, responses),
-        )
-
-    def _logprobs(self, vlm: Vlm, part: MicroBatch, prefix: Prefix | None = None) -> tuple[Tensor, Tensor]:
+    def _logprobs(self, vlm: Vlm, inputs: ResponseInputs, prefix: Prefix | None = None) -> tuple[Tensor, Tensor]:
         """logprobs_NR of the policy or the reference, entropy_T."""
         return response_logprobs(
             vlm,
-            *_tensors(part),
+            *inputs,
             temperature=self.config.sampling.temperature,
             banned_ids=self.policy.banned_ids,
             prefix=prefix,
@@ -149,22 +155,13 @@ class PolicyUpdate:
 
     @torch.no_grad()
     def _frozen_logprobs(self, part: MicroBatch) -> Tensor:
-        return self._logprobs(self.policy, part)[0]
+        return self._logprobs(self.policy, part.inputs)[0]
 
     @torch.no_grad()
-    def _reference_logprobs(self, part: MicroBatch) -> Tensor | None:
+    def _reference_logprobs(self, part: MicroBatch, reference: Vlm) -> Tensor:
         """Of the rows that pay a KL; 0 elsewhere."""
-        if self.reference is None:
-            return None
         if self.config.algorithm.kl_rows == "all":
-            return self._logprobs(self.reference, part)[0]
-        is_student = [row.side == "student" for row in part.rows]
-        pays_N = torch.tensor(is_student, device=part.mask_NR.device, dtype=torch.bool)
-        tensors_N = (part.prompt_of_row_N, part.token_ids_NR, part.mask_NR)
-        students = MicroBatch(part.groups, *(tensor[pays_N] for tensor in tensors_N))
-        paying_nR = self._logprobs(self.reference, students)[0]
+            return self._logprobs(reference, part.inputs)[0]
+        paying_nR = self._logprobs(reference, part.students())[0]
+        pays_N = ~part.terms.teacher_N
         return paying_nR.new_zeros(part.mask_NR.shape).index_copy(0, pays_N.nonzero()[:, 0], paying_nR)
-
-
-def _tensors(part: MicroBatch) -> tuple[list[EncodedPrompt], Tensor, Tensor, Tensor]:
-    return [group.prompt for group in part.groups], part.prompt_of_row_N, part.token_ids_NR, part.mask_NR

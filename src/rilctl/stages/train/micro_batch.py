@@ -1,0 +1,84 @@
+"""Rows as tensors: what goes through the policy at once. Shapes: N rows, R response tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rilctl.algorithms.terms import Terms
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import collate_responses
+from rilctl.stages.train.rows import Group
+
+ResponseInputs = tuple[Sequence[EncodedPrompt], Tensor, Tensor, Tensor]
+"""Prompts, prompt_of_row_N, token_ids_NR, mask_NR: what a model's log-probabilities are computed from."""
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """The policy rows of whole groups; none where another rank has a micro-batch more.
+
+    Args:
+        prompts: one for each group.
+        prompt_of_row_N: index of each row's prompt.
+        token_ids_NR: responses, padded on the right.
+        terms: what the loss is made of, as far as it is known before the first forward pass.
+    """
+
+    prompts: Sequence[EncodedPrompt]
+    prompt_of_row_N: Tensor
+    token_ids_NR: Tensor
+    terms: Terms
+
+    @property
+    def mask_NR(self) -> Tensor:
+        """True at real tokens."""
+        return self.terms.mask_NR
+
+    @property
+    def inputs(self) -> ResponseInputs:
+        """All of them."""
+        return self.prompts, self.prompt_of_row_N, self.token_ids_NR, self.mask_NR
+
+    def students(self) -> ResponseInputs:
+        """Those of student rows."""
+        student_N = ~self.terms.teacher_N
+        return self.prompts, self.prompt_of_row_N[student_N], self.token_ids_NR[student_N], self.mask_NR[student_N]
+
+    def knowing(self, **logprobs_NR: Tensor) -> "MicroBatch":
+        """With terms of the loss that were computed since."""
+        return replace(self, terms=replace(self.terms, **logprobs_NR))
+
+
+def micro_batch(policy: Vlm, groups: Sequence[Group], *, corrects_sampler: bool) -> MicroBatch:
+    """The groups' policy rows on the policy's device.
+
+    Args:
+        policy: reads them.
+        groups: whole ones, rewarded.
+        corrects_sampler: whether the engine's log-probabilities are wanted.
+    """
+    device = policy.device
+    rows = [row for group in groups for row in group.policy_rows]
+    prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]
+    token_ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in rows])
+    sampling_NR = None
+    if corrects_sampler:
+        values_NR = torch.zeros(mask_NR.shape)
+        for row, values_R in zip(rows, values_NR, strict=True):
+            if row.sampling_logprobs is not None:  # not a teacher's
+                values_R[: len(row.sampling_logprobs)] = torch.tensor(row.sampling_logprobs)
+        sampling_NR = values_NR.to(device)
+    terms = Terms(
+        frozen_NR=None,
+        ref_NR=None,
+        sampling_NR=sampling_NR,
+        advantages_N=torch.tensor([row.advantage for row in rows], device=device, dtype=torch.float32),
+        mask_NR=mask_NR,
+        teacher_N=torch.tensor([row.side == "teacher" for row in rows], device=device, dtype=torch.bool),
+        rewarded_N=torch.tensor([row.reward is not None for row in rows], device=device, dtype=torch.bool),
+    )
+    prompt_of_row_N = torch.tensor(prompt_of_row, device=device, dtype=torch.long)
+    return MicroBatch([group.prompt for group in groups], prompt_of_row_N, token_ids_NR, terms)

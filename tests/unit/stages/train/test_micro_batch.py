@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rilctl.config.fields import ModelConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.encode import encode_prompt
@@ -21,8 +22,8 @@ def vlm(tmp_path_factory: pytest.TempPathFactory) -> Vlm:
 
 
 def group(vlm: Vlm, place: int, *rows: Row) -> Group:
-    sample = Sample(id=f"q{place}", images=(), question=f"question {place}", answer="8", response="8")
-    return Group(place, sample, encode_prompt(vlm, sample.question, []), rows)
+    sample = Sample(f"q{place}", Conversation.of(f"question {place}"), answer="8", response="8")
+    return Group(place, sample, encode_prompt(vlm, sample.conversation), rows)
 
 
 def test_each_tensor_has_its_row_and_what_a_policy_doesn_t_learn_from_has_none(vlm: Vlm) -> None:

@@ -1,14 +1,21 @@
-"""What a plan counts is what the run then does: calls, tokens and rows, at a real local server."""
+"""What a plan counts is what the run then does: calls, tokens and rows, at real local servers."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from rilctl.artifacts.read import read_manifest, read_rows
-from rilctl.schemas.records import ResponseRecord
+from rilctl.engines.judging.base import JudgeRequest
+from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.prompt import RUBRIC, judge_prompt
+from rilctl.reporting.metrics import read_metrics
+from rilctl.schemas.records import ResponseRecord, RolloutRecord
 from rilctl.testing.endpoint import Call, ScriptedEndpoint
+from rilctl.testing.judges import careful, reply_to
 
 from .helpers import Outcome, call
 
@@ -97,3 +104,54 @@ def test_no_more_rows_are_decoded_at_once_than_there_are(fresh: Path) -> None:
         for rows in (2, 18, 18_000)
     ]  # fmt: skip
     assert peaks[0] < peaks[1] == peaks[2]
+
+
+def judge_by(url: str, **fields: object) -> list[str]:
+    table = {"type": "llm", "model": "judge-1", "endpoint.url": url, "canaries_every": 4} | fields
+    table |= {f"endpoint.{side}_price": 1e6 for side in ("input", "output")}
+    return [word for key, value in table.items() for word in ("--set", f"judge.{key}={value}")]
+
+
+def test_what_a_judge_is_asked(done: Path) -> None:
+    """Of rollouts, whose budget is not the teachers', one after another: no more canaries can come in between."""
+    cache = done / "runs/recipe/train/rollouts"
+    with ScriptedEndpoint(lambda asked: reply_to(asked.text, careful)) as endpoint:
+        words = (*judge_by(endpoint.url), "--set", "judge.endpoint.max_concurrency=1")
+        plan = call(done, "judge", cache, *words, "--dry-run", "--json").report["plan"]["work"]
+        outcome = call(done, "judge", cache, *words, "--out", "judged")
+        assert outcome.code == 0, outcome.stderr
+        asked = [call_.text for call_ in endpoint.calls]
+    rows = list(read_rows(cache, RolloutRecord))
+    assert plan["responses"] == len(rows) > 12
+    different = len({(row.question, row.answer, row.text) for row in rows})
+    more = len(asked) - len(CANARIES) - different
+    assert more > 0 and more % 16 == 0, "some canaries came again"
+    assert plan["judge_calls"] == len(CANARIES) + (len(rows) - 1) // 4 * 16 + len(rows) >= len(asked)
+
+    tokenizer = AutoTokenizer.from_pretrained(done / "student")
+
+    def num_tokens(texts: Iterable[str]) -> int:
+        return sum(map(len, tokenizer(list(texts), add_special_tokens=False)["input_ids"]))
+
+    canaries = num_tokens(asked[: len(CANARIES)]) / len(CANARIES)
+    of_rows = [judge_prompt(RUBRIC, JudgeRequest(row.question, row.answer, row.text), as_json=False) for row in rows]
+    assert set(of_rows) <= set(asked)
+    expected = num_tokens(of_rows) + (plan["judge_calls"] - len(rows)) * canaries
+    assert plan["judge_input_tokens"] == pytest.approx(expected, abs=1)
+    assert plan["judge_cost"] == plan["judge_input_tokens"] + plan["judge_output_tokens"]
+
+
+def test_a_judge_that_sees_pictures_can_t_judge_stdin(done: Path) -> None:
+    words = (*judge_by("http://127.0.0.1:1/v1", sees_images="true"), "--set", "judge.source=-", "--out", "judged")
+    for more in ((), ("--dry-run",)):
+        call(done, "judge", *words, *more, stdin=b'{"answer": "1", "text": "1"}').refused(2, "stdin has no pictures")
+
+
+def test_verdicts_on_validations_are_planned(done: Path) -> None:
+    """`done` has three steps and four held-out questions, of which three are asked: before, and after the last step."""
+    words = (*judge_by("http://127.0.0.1:1/v1"), "--set", "train.num_validation_questions=3")
+    plan = call(done, "train", *words, "--dry-run", "--json").report["plan"]
+    rows = 3 * 2 * (2 + 2)
+    validated = read_metrics(done / "runs/recipe/train/metrics.jsonl")
+    assert sum("validation/accuracy" in row for row in validated) == 2
+    assert plan["work"]["judge_calls"] == rows + 2 * 3 + len(CANARIES) + (rows + 6 - 1) // 4 * 16

@@ -182,6 +182,10 @@ class TrainConfig(StrictModel):
         enabled = self.sampler_correction.enabled
         return self.generation.type != "hf" if enabled is None else enabled
 
+    def validates_after(self, step: int) -> bool:
+        """Whether the student is validated after this step, where there are held-out questions."""
+        return step % self.validate_every == 0 or step == self.num_steps
+
     @property
     def num_policy_rows(self) -> int:
         """Rows of each question that the policy learns from."""

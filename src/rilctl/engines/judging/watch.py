@@ -14,6 +14,16 @@ from rilctl.errors import RilctlError
 _SAMPLE_SIZE = 16
 
 
+def most_canaries(num_requests: int, every: int) -> int:
+    """How many canaries are put to a judge at most while it answers so many requests: see `WatchedJudge.watch`.
+
+    Args:
+        num_requests: over the judge's life.
+        every: `judge.canaries_every`.
+    """
+    return len(CANARIES) + (num_requests - 1) // every * _SAMPLE_SIZE if num_requests else 0
+
+
 class WatchedJudge:
     """A `JudgeEngine` that asks another one, and knows how far it can be trusted.
 

@@ -3,21 +3,25 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
-from rilctl.config.judge import JudgeConfig
-from rilctl.errors import ArtifactError, DataError, RowError
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.data.sample import ImageRef
+from rilctl.engines.judging.base import JudgeRequest
+from rilctl.errors import ArtifactError, ConfigError, DataError, RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import ContextTurn, RejectedRecord, ResponseRecord, RolloutRecord
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import refuse_rejected
+from rilctl.stages.shared.inputs import load_data, refuse_rejected
 
 STDIN = "-"
+Images = Mapping[str, tuple[ImageRef, ...]]
+"""Pictures of questions, by sample id."""
 _ROW_TYPES: dict[ArtifactKind, type[ResponseRecord] | type[RolloutRecord]] = {
     "teacher-cache": ResponseRecord,
     "responses": ResponseRecord,
@@ -39,6 +43,11 @@ class JudgeRow:
     text: str
     context: tuple[ContextTurn, ...] = ()
 
+    def request(self, images: Images) -> JudgeRequest:
+        """As the judge is asked."""
+        pictures = images.get(self.sample_id, ())
+        return JudgeRequest(self.question, self.answer, self.text, pictures, self.context)
+
 
 @dataclass(frozen=True)
 class JudgeInput:
@@ -47,6 +56,20 @@ class JudgeInput:
     entry: InputEntry
     num_rows: int
     rows: Iterable[JudgeRow | RejectedRecord]
+
+
+def judge_config(context: StageContext) -> JudgeConfig:
+    """The recipe's `[judge]` table, or its defaults."""
+    return context.recipe.judge or RuleJudgeConfig()
+
+
+def read_images(context: StageContext, config: JudgeConfig) -> Images:
+    """The pictures of the questions for a judge that looks at them, else none. Raises `ConfigError` for stdin."""
+    if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
+        return {}
+    if config.source == STDIN:
+        raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
+    return {sample.id: sample.images for sample in load_data(context).samples}
 
 
 def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:

@@ -1,48 +1,55 @@
 """The plan of `judge`."""
 
+from itertools import islice
 from pathlib import Path
 
-from rilctl.artifacts.read import read_manifest
-from rilctl.config.cache_teacher import CacheTeacherConfig
-from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.judging.open import describe_judge
-from rilctl.models.loaded.processor import Encoder
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.schemas.manifest import ArtifactKind
-from rilctl.stages.judge.inputs import STDIN, find_source
+from rilctl.stages.judge.inputs import (
+    STDIN,
+    Images,
+    JudgeInput,
+    JudgeRow,
+    find_source,
+    judge_config,
+    read_images,
+    read_source,
+)
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section
-from rilctl.stages.shared.plans.data import PlannedData, planned_data
-from rilctl.stages.shared.plans.judging import judge_facts
+from rilctl.stages.shared.plans.judging import NUM_MEASURED, JudgedTexts, judge_facts
 from rilctl.stages.shared.plans.models import planned_student
 
 
 def plan(context: StageContext) -> Plan:
     """What judging takes; stdin is left alone."""
-    config = context.recipe.judge or RuleJudgeConfig()
-    num_rows: int | None = None
+    config = judge_config(context)
+    source, responses = Fact("source", None, note="not there yet: `rilctl cache-teacher` makes it"), None
+    images = read_images(context, config)
     if config.source == STDIN:
         source = Fact("source", "JSON Lines on stdin")
     elif (found := _planned_source(context, config)) is not None:
         path, kind = found
-        source, num_rows = Fact("source", str(path), note=kind), read_manifest(path).num_rows or 0
-    else:
-        source = Fact("source", None, note="not there yet: `rilctl cache-teacher` makes it")
-    budget = (context.recipe.cache_teacher or CacheTeacherConfig()).sampling.max_new_tokens
-    calls = judge_facts(config, num_rows, budget, *_reader(context, config))
+        source, responses = Fact("source", str(path), note=kind), read_source(path, kind)
+    num_rows = responses.num_rows if responses is not None else None
+    calls = judge_facts(config, num_rows, _texts(context, config, responses, images))
     facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), *calls)
     return Plan("judge", (Section("work", facts), output_section(context)))
 
 
-def _reader(context: StageContext, config: JudgeConfig) -> tuple[Encoder | None, PlannedData | None]:
-    """Who counts the tokens of what an endpoint is sent; nobody where nothing is sent or the recipe can't say."""
-    if not isinstance(config, LlmJudgeConfig) or config.endpoint is None:
-        return None, None
-    if context.recipe.student is None or context.recipe.data is None:
-        return None, None
-    student = planned_student(context, None, after="sft")
-    return student.encoder, planned_data(load_data(context).samples, student)
+def _texts(
+    context: StageContext, config: JudgeConfig, responses: JudgeInput | None, images: Images
+) -> JudgedTexts | None:
+    """What an endpoint will be sent; None where nothing is, or nobody can count it."""
+    if not isinstance(config, LlmJudgeConfig) or config.endpoint is None or responses is None:
+        return None
+    if context.recipe.student is None:
+        return None
+    encoder = planned_student(context, None, after="sft").encoder
+    rows = [row for row in islice(responses.rows, NUM_MEASURED) if isinstance(row, JudgeRow)]
+    return JudgedTexts(encoder, [row.request(images) for row in rows]) if encoder is not None else None
 
 
 def _planned_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind] | None:

@@ -1,7 +1,7 @@
 """`judge`: responses in, verdicts out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -10,19 +10,24 @@ from pydantic import JsonValue
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import semantic_config
-from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
-from rilctl.data.sample import ImageRef
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
+from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import judge_identity
 from rilctl.engines.judging.watch import metrics_of
-from rilctl.errors import ConfigError, InterruptedByUser
+from rilctl.errors import InterruptedByUser
 from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
-from rilctl.stages.judge.inputs import STDIN, JudgeRow, find_source, read_source, read_stdin
+from rilctl.stages.judge.inputs import (
+    STDIN,
+    Images,
+    JudgeRow,
+    find_source,
+    judge_config,
+    read_images,
+    read_source,
+    read_stdin,
+)
 from rilctl.stages.shared.context import StageContext, StageResult
-from rilctl.stages.shared.inputs import load_data, up_to_date
+from rilctl.stages.shared.inputs import up_to_date
 from rilctl.stages.shared.judging import judge_entries, opened_judge
-
-Images = Mapping[str, tuple[ImageRef, ...]]
 
 
 @dataclass
@@ -51,7 +56,7 @@ class _Tally:
 
 def run(context: StageContext) -> StageResult:
     """Judge every response."""
-    config = _config(context)
+    config = judge_config(context)
     responses = read_stdin() if config.source == STDIN else read_source(*find_source(context, config))
     semantic: dict[str, JsonValue] = {
         "judge": semantic_config(config.model_copy(update={"source": None})),  # what it holds counts, not where it is
@@ -72,7 +77,7 @@ def run(context: StageContext) -> StageResult:
         done = this_run.finished()
         if done is not None:
             return up_to_date(done)
-        images = _images(context, config)
+        images = read_images(context, config)
         writer, tally = this_run.writer("verdicts"), _Tally()
         with opened_judge(context, config, alone=responses.num_rows > 0) as judge:
             context.reporter.begin("judge", total=responses.num_rows, unit="responses")
@@ -114,9 +119,7 @@ def _judge_all(
 
 
 def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Iterator[VerdictRecord]:
-    verdicts = judge.verdicts(
-        [JudgeRequest(row.question, row.answer, row.text, images.get(row.sample_id, ()), row.context) for row in rows]
-    )
+    verdicts = judge.verdicts([row.request(images) for row in rows])
     for row, verdict in zip(rows, verdicts, strict=True):
         yield VerdictRecord(
             response_digest=response_digest(row.question, row.answer, row.text, row.context),
@@ -128,16 +131,3 @@ def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Itera
             prediction=verdict.prediction,
             reason=verdict.reason,
         )
-
-
-def _images(context: StageContext, config: JudgeConfig) -> Images:
-    """The pictures of the questions, by sample id, for a judge that looks at them."""
-    if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
-        return {}
-    if config.source == STDIN:
-        raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
-    return {sample.id: sample.images for sample in load_data(context).samples}
-
-
-def _config(context: StageContext) -> JudgeConfig:
-    return context.recipe.judge or RuleJudgeConfig()

@@ -166,7 +166,7 @@ class Loop:
             self.prompts.expect(sample.conversation for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             with profile.step(step, log.clock):
-                learned, metrics = self._step(step, samples, validates=step % config.validate_every == 0 or last)
+                learned, metrics = self._step(step, samples, validates=config.validates_after(step))
             with ranks.together():
                 if ranks.is_main:
                     self.rollouts.append([row for group in learned for row in group.rows])

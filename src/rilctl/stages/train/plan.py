@@ -19,11 +19,12 @@ from rilctl.planning.ril import PlannedLearner, RilSetup, beside_sampling, ril_p
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
+from rilctl.stages.shared.judging import judge_request
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
 from rilctl.stages.shared.plans.inputs import artifact_fact, planned_artifact
-from rilctl.stages.shared.plans.judging import judge_beside, judge_facts
+from rilctl.stages.shared.plans.judging import NUM_MEASURED, JudgedTexts, judge_beside, judge_facts
 from rilctl.stages.shared.plans.models import (
     PlannedModel,
     parameter_facts,
@@ -40,15 +41,21 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do, and what it needs."""
     config = context.recipe.train or TrainConfig()
     student = planned_student(context, config.student, after="train")
-    data = planned_data(load_data(context).samples, student)
+    samples = load_data(context).samples
+    data = planned_data(samples, student)
     work = _Work(config)
     judge = context.recipe.judge or RuleJudgeConfig()
+    num_held_out = len(load_data(context, "validation").samples)
+    validated = _num_validations(config) * min(num_held_out, config.num_validation_questions)
+    texts = None
+    if student.encoder is not None:
+        requests = [judge_request(sample, "") for sample in samples[:NUM_MEASURED]]
+        texts = JudgedTexts(student.encoder, requests, work.budget)
     judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
     if config.algorithm.uses_judge:
-        judged = judge_facts(judge, work.rows, config.sampling.max_new_tokens, student.encoder, data)
+        judged = judge_facts(judge, work.rows + validated, texts)
     inputs, disc_path = _inputs(context, config, student)
     rewards = _rewards(config, context.base_dir)
-    num_held_out = len(load_data(context, "validation").samples)
     sections: list[Section | Table] = [
         inputs,
         data_section(data, held_out=num_held_out),
@@ -84,7 +91,8 @@ def plan(context: StageContext) -> Plan:
             phases |= {"validation": validation} if validation is not None else {}
         sections += memory_sections(device, phases, (*sampling.facts, *unknown), ranks=engine.ranks)
         trained = work.trained_tokens(data.prompts, setup)
-    sections.append(time_section(context, steps=config.num_steps, generated=work.rollout_tokens, trained=trained or 0))
+    generated = work.rollout_tokens + validated * work.budget
+    sections.append(time_section(context, steps=config.num_steps, generated=generated, trained=trained or 0))
     sections.append(output_section(context, *_disk(config, student, work)))
     return Plan("train", tuple(sections))
 
@@ -126,6 +134,11 @@ class _Work:
         if setup.disc is not None:
             disc = (config.num_student_rows + self.teacher_rows) * budget + setup.disc.cut.largest.prompt_tokens
         return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc))
+
+
+def _num_validations(config: TrainConfig) -> int:
+    """Of a run with held-out questions: before the first step, and after others."""
+    return 1 + sum(map(config.validates_after, range(1, config.num_steps + 1)))
 
 
 def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -> tuple[Section, Path | None]:

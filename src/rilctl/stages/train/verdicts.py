@@ -10,6 +10,7 @@ from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, judge_metrics
 from rilctl.engines.judging.watch import WatchedJudge
 from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.errors import EndpointError
+from rilctl.stages.shared.judging import judge_request
 from rilctl.stages.train.paid import PaidCalls
 from rilctl.stages.train.rewarding import are_enough
 
@@ -97,10 +98,7 @@ class JudgeAsker:
         requests: dict[JudgeRequest, int] = {}
         rows: list[list[int]] = []
         for part in self._ranks.gather(list(responses)):
-            asked = [(samples[place], text) for place, text in part]
-            each = [
-                JudgeRequest(s.question, s.answer, text, s.images, context=s.conversation.context) for s, text in asked
-            ]
+            each = [judge_request(samples[place], text) for place, text in part]
             rows.append([requests.setdefault(request, len(requests)) for request in each])
         return Asked(list(requests), [row for part in rows for row in part], rows[self._ranks.rank])
 

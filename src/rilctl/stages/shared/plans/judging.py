@@ -1,5 +1,10 @@
 """A plan's judge: calls, tokens, cost, and what a judge in this process takes of the device."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import fmean
+
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import cost_of
@@ -8,40 +13,77 @@ from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.open import judge_model
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt
+from rilctl.engines.judging.watch import most_canaries
+from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
+from rilctl.models.prompts.sizes import image_tokens
 from rilctl.planning.memory import Held
 from rilctl.planning.plan import Fact
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.plans.data import PlannedData
 from rilctl.stages.shared.plans.models import planned_model
 
+NUM_MEASURED = 1000
+"""Requests whose tokens are counted, where there are more."""
 
-def judge_facts(
-    config: JudgeConfig, num_responses: int | None, budget: int, encoder: Encoder | None, data: PlannedData | None
-) -> list[Fact]:
-    """What judging so many responses takes, at most.
+
+@dataclass(frozen=True)
+class JudgedTexts:
+    """What a judge is sent, as far as it is known before it is asked.
+
+    Args:
+        encoder: of the student: counts tokens, as the judge's own tokenizer isn't here.
+        requests: some of those that it will be sent, or all.
+        response_tokens: of each response at most, where the requests are without theirs.
+    """
+
+    encoder: Encoder
+    requests: Sequence[JudgeRequest]
+    response_tokens: int = 0
+
+    def tokens_of_a_call(self, config: LlmJudgeConfig) -> float:
+        """On average: the rubric with its fields filled in, and pictures, whatever template comes around them."""
+        found = self._tokens(config, self.requests) + self.response_tokens
+        if config.sees_images:
+            found += sum(map(self._image_tokens, self.requests)) / max(1, len(self.requests))
+        return found
+
+    def tokens_of_a_canary(self, config: LlmJudgeConfig) -> float:
+        """On average."""
+        return self._tokens(config, [canary.request for canary in CANARIES])
+
+    def _image_tokens(self, request: JudgeRequest) -> int:
+        """Of its pictures; none of what can't be sent."""
+        with suppress(RowError, ValueError):  # the library refuses extreme shapes
+            return sum(image_tokens(self.encoder, image.size_px) or 0 for image in request.images)
+        return 0
+
+    def _tokens(self, config: LlmJudgeConfig, requests: Sequence[JudgeRequest]) -> float:
+        rubric, as_json = config.rubric or RUBRIC, config.verdict_form == "json"
+        prompts = [judge_prompt(rubric, request, as_json=as_json) for request in requests]
+        encoded = self.encoder.tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
+        return fmean(map(len, encoded)) if encoded else 0.0
+
+
+def judge_facts(config: JudgeConfig, num_responses: int | None, texts: JudgedTexts | None) -> list[Fact]:
+    """What judging so many responses takes.
 
     Args:
         config: the `[judge]` table.
         num_responses: that are judged; None: unknown.
-        budget: tokens of a response.
-        encoder: of the student: counts the rubric's tokens, as the judge's own tokenizer isn't here.
-        data: the questions, counted by the same.
+        texts: what an endpoint is sent; None: unknown.
     """
     if not isinstance(config, LlmJudgeConfig):
         return [Fact("judge calls", 0, note="none: rules")]
     if num_responses is None:
         return [Fact("judge calls", None)]
-    calls = num_responses + len(CANARIES)
-    facts = [
-        Fact("judge calls", calls, note=f"at most, with {len(CANARIES)} canaries: known verdicts aren't asked for")
-    ]
-    if config.endpoint is None or encoder is None or data is None or data.prompts is None:
+    canaries = most_canaries(num_responses, config.canaries_every)
+    calls = num_responses + canaries
+    note = f"at most, with {canaries} canaries: known verdicts aren't asked for; what gets none is asked for again"
+    facts = [Fact("judge calls", calls, note=note)]
+    if config.endpoint is None or texts is None:
         return facts
-    rubric = judge_prompt(config.rubric or RUBRIC, JudgeRequest("", "", ""), as_json=config.verdict_form == "json")
-    question = data.prompts.mean_tokens - (0 if config.sees_images else data.prompts.mean_image_tokens)
-    a_call = len(encoder.tokenizer(rubric)["input_ids"]) + round(question) + budget
-    usage = Usage(calls * a_call, calls * config.max_new_tokens)
+    sent = num_responses * texts.tokens_of_a_call(config) + canaries * texts.tokens_of_a_canary(config)
+    usage = Usage(round(sent), calls * config.max_new_tokens)
     cost = cost_of(config.endpoint, usage)
     stated = "at most, in the currency of the prices" if cost is not None else "the endpoint's table states no prices"
     return [

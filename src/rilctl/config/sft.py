@@ -34,6 +34,8 @@ class SftConfig(DurationMixin):
     """Longer responses are rejected, not cut."""
     validate_every: Annotated[PositiveInt, EXECUTION] = 100
     """Steps between validations."""
+    num_validation_questions: Annotated[NonNegativeInt, EXECUTION] = 256
+    """Held-out questions that a validation answers, greedy decoding, and rules judge; 0: the loss alone."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 100
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0

@@ -13,6 +13,7 @@ from rilctl.clock import timed
 from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
 from rilctl.data.micro_batches import GroupSize, micro_batches
+from rilctl.data.sample import Sample
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
@@ -26,6 +27,7 @@ from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.sft.rows import SftRow, fits
+from rilctl.stages.sft.validation import answer_metrics
 from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
@@ -33,6 +35,8 @@ from rilctl.stages.shared.learning import open_optimizer
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.shared.run_log import RunLog
+
+_ANSWER_TOKENS = 256
 
 
 class SftState(StrictModel):
@@ -46,7 +50,7 @@ class SftState(StrictModel):
 
 @dataclass
 class Trainer:
-    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`."""
+    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`. Validations answer `questions`."""
 
     context: StageContext
     config: SftConfig
@@ -56,6 +60,7 @@ class Trainer:
     budget_tokens: int | None
     prompts: KeptPrompts
     ranks: Ranks
+    questions: Sequence[Sample] = ()
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
 
     def train(self, artifact_run: Run) -> dict[str, float]:
@@ -91,7 +96,7 @@ class Trainer:
                 metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
                 if step % config.validate_every == 0 or step == num_steps:
                     with timed("validation"):
-                        metrics |= self._validate()
+                        metrics |= self._validate() | self._answer()
             log.write(step, metrics)
             last |= metrics
             reporter.advance(metrics=shown("sft", metrics))
@@ -146,6 +151,19 @@ class Trainer:
         for micro_batch in self._micro_batches(encoded):
             sums.add({"loss": self._token_loss(micro_batch)})
         return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num_tokens}
+
+    def _answer(self) -> dict[str, float]:
+        """See `answer_metrics`. Collective."""
+        if not self.questions:
+            return {}
+        return answer_metrics(
+            self.vlm, self.prompts, self.questions, max_new_tokens=self._answer_tokens(), ranks=self.ranks
+        )
+
+    def _answer_tokens(self) -> int:
+        """The budget of rollouts, where the recipe has them."""
+        train = self.context.recipe.train
+        return train.sampling.max_new_tokens if train else min(self.config.max_response_tokens, _ANSWER_TOKENS)
 
     def _expect(self, rows: Sequence[SftRow]) -> None:
         self.prompts.expect(row.conversation for row in rows)

@@ -46,7 +46,9 @@ def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftR
     return [SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out) for sample in samples]
 
 
-def teacher_rows(samples: Sequence[Sample], responses: Mapping[str, Sequence[ResponseRecord]]) -> list[SftRow]:
+def teacher_rows(
+    samples: Sequence[Sample], responses: Mapping[str, Sequence[ResponseRecord]], *, held_out: bool = False
+) -> list[SftRow]:
     """The teachers' responses, by sample id, which a plan counts as well; empty ones teach nothing."""
     return [
         SftRow(
@@ -56,6 +58,7 @@ def teacher_rows(samples: Sequence[Sample], responses: Mapping[str, Sequence[Res
             stopped=response.finish_reason != "length",
             source=response.source,
             response_index=response.response_index,
+            held_out=held_out,
         )
         for sample in samples
         for response in responses.get(sample.id, ())

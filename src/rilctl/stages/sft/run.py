@@ -9,6 +9,7 @@ from rilctl.artifacts.read import input_entry, read_rows, resolve
 from rilctl.artifacts.runs import Run
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
+from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ConfigError
 from rilctl.models.loaded.vlm import Vlm, save_vlm
@@ -39,8 +40,8 @@ def run(context: StageContext) -> StageResult:
 
 def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
     student, student_entry = find_student(context, config.student, after="sft")
-    rows, inputs, rejected = _rows(context, config)
     validation = load_data(context, "validation")
+    rows, held_out, inputs, rejected = _rows(context, config, validation.samples)
     inputs = [student_entry, *inputs, *([data_entry(validation, "validation")] if validation.samples else [])]
     budget_tokens = None
     if config.match_tokens is not None:
@@ -65,8 +66,8 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
             adapter="student",
             seed=config.seed,
         )
-        held_out = data_rows(validation.samples, held_out=True)
-        trainer = Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks)
+        questions = validation.samples[: config.num_validation_questions]
+        trainer = Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks, questions)
         metrics = trainer.train(artifact_run)
         rejected = (*rejected, *trainer.rejected.values())
         outputs: dict[str, ArtifactSummary] = {}
@@ -82,18 +83,18 @@ def _config(context: StageContext) -> SftConfig:
 
 
 def _rows(
-    context: StageContext, config: SftConfig
-) -> tuple[list[SftRow], list[InputEntry], tuple[RejectedRecord, ...]]:
-    """The rows to learn, their lineage, and the bad rows of the data set."""
+    context: StageContext, config: SftConfig, validation: Sequence[Sample]
+) -> tuple[list[SftRow], list[SftRow], list[InputEntry], tuple[RejectedRecord, ...]]:
+    """The rows to learn, held-out ones of the same kind, their lineage, and the bad rows of the data set."""
     data = load_data(context)
     if config.responses == "data":
-        return data_rows(data.samples), [data_entry(data)], data.rejected
+        return data_rows(data.samples), data_rows(validation, held_out=True), [data_entry(data)], data.rejected
     path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    responses = read_responses(context, path, data.samples)
-    rows = teacher_rows(data.samples, responses)
+    responses = read_responses(context, path, (*data.samples, *validation))
+    rows, held_out = teacher_rows(data.samples, responses), teacher_rows(validation, responses, held_out=True)
     if not rows:
         raise ConfigError(f"{path} has no usable response", hint="cache the teachers' answers again")
-    return rows, [data_entry(data), input_entry("teacher-cache", path)], data.rejected
+    return rows, held_out, [data_entry(data), input_entry("teacher-cache", path)], data.rejected
 
 
 def _write_student(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rilctl.artifacts.read import read_rows
 from rilctl.schemas.records import ResponseRecord
+from rilctl.testing.endpoint import ScriptedEndpoint
 
 from .helpers import call
 
@@ -47,6 +48,31 @@ def rejected(artifact: Path) -> set[tuple[str, str]]:
     rows = [json.loads(line) for line in (artifact / "rejected.jsonl").read_text().splitlines()]
     assert all(row["message"] for row in rows)
     return {(row["sample_id"], row["reason"]) for row in rows}
+
+
+def test_a_dry_run_says_what_a_run_would_reject_and_ends_alike(spoilt: Path) -> None:
+    for verb in ("cache-teacher", "sft"):
+        planned = call(spoilt, verb, "--dry-run", "--json")
+        assert planned.code == 3, planned.stderr
+        assert planned.report["plan"]["data"]["rejected"] == len(BAD_ROWS) - 1  # a plan looks at headers alone
+        assert "rejected.jsonl" not in planned.stderr
+        assert "in all: 1 answer-empty" in planned.stderr
+    assert not (spoilt / "runs").exists()
+
+
+def test_imported_answers_end_where_their_turn_does(fresh: Path) -> None:
+    texts = {"q0": "8<|im_end|>\n", "q1": "8<|im_end|>\n<|im_start|>user\nmore", "q2": "8"}
+    lines = [json.dumps({"teacher": "gpt", "sample_id": name, "text": text}) for name, text in texts.items()]
+    (fresh / "answers.jsonl").write_text("\n".join(lines))
+    with ScriptedEndpoint(lambda _: "a dog<|im_end|>") as endpoint:
+        sets = ["teachers.gpt.model=closed-1", f"teachers.gpt.endpoint.url={endpoint.url}", "data.validation.share=0.0"]
+        options = [word for each in sets for word in ("--set", each)]
+        outcome = call(fresh, "cache-teacher", "--teachers", "gpt", *options, "--import", "answers.jsonl")
+    assert outcome.code == 3, outcome.stderr
+    said = {(row.sample_id, row.finish_reason): row.text for row in read_rows(fresh / CACHE, ResponseRecord)}
+    assert said["q0", "imported"] == said["q2", "imported"] == "8" and ("q1", "imported") not in said
+    assert {text for (_, reason), text in said.items() if reason != "imported"} == {"a dog"}
+    assert rejected(fresh / CACHE) == {("q1", "template-token")}
 
 
 def test_bad_rows_are_named_and_the_next_verb_has_a_limit_for_them(spoilt: Path) -> None:
@@ -158,6 +184,7 @@ def test_answers_to_questions_that_are_not_asked_are_left_out(done: Path) -> Non
         ("null", "answers.jsonl:2: needs the texts teacher, sample_id, text"),
         (answer(text=""), "answers.jsonl:2: needs the texts"),
         (answer(text="\ud800"), "answers.jsonl:2: half a surrogate pair"),
+        (answer().strip()[:-1] + ', "text": "another"}', "answers.jsonl:2: not JSON: the key `text` is there twice"),
         (answer(teacher="qwne"), "answers.jsonl:2: teacher `qwne` is not asked in this run; did you mean `qwen`?"),
         ("\udcff", "answers.jsonl is not UTF-8 text (byte 58)"),
     ],

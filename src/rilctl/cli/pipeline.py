@@ -35,7 +35,7 @@ def run(
             output.result_json({"verb": "run", "plans": [plan_object(plan) for plan in plans]})
         else:
             show_plans(plans)
-        return
+        raise typer.Exit(runner.exit_code(*plans))
     results = {verb: result for verb, result in outcomes.items() if isinstance(result, StageResult)}
     for verb, result in results.items():
         runner.show_summary(verb, result)

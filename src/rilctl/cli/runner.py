@@ -26,7 +26,7 @@ from rilctl.config.recipe import Recipe, Verb
 from rilctl.engines.training.world import World, find_world
 from rilctl.errors import UsageError
 from rilctl.pipeline.run import load_stage
-from rilctl.planning.plan import plan_object
+from rilctl.planning.plan import Plan, plan_object
 from rilctl.private.deepspeed import hush_log
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
@@ -87,7 +87,7 @@ def run_verb(
             output.result_json(plan_object(plan))
         else:
             show_plans([plan])
-        return 0
+        return exit_code(plan)
     if world.rank > 0:
         return 0
     show_summary(verb, result, seconds)
@@ -186,6 +186,7 @@ def main_path(result: StageResult) -> str:
     return next((artifact.path for artifact in result.outputs.values()), "\n".join(result.files))
 
 
-def exit_code(*results: StageResult) -> int:
-    """3 if any of the results that were made just now lacks rows; what is up to date has said so before."""
-    return REJECTED_EXIT_CODE if any(r.num_rejected and not r.up_to_date for r in results) else 0
+def exit_code(*outcomes: StageResult | Plan) -> int:
+    """3 if any of the results or plans that were made just now lacks rows; what is up to date has said so before."""
+    is_new = [outcome for outcome in outcomes if isinstance(outcome, Plan) or not outcome.up_to_date]
+    return REJECTED_EXIT_CODE if any(outcome.num_rejected for outcome in is_new) else 0

@@ -59,10 +59,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a verb would do and need; nothing is written to find out."""
+    """What a verb would do and need; nothing is written to find out.
+
+    Args:
+        verb: the verb.
+        sections: what is shown.
+        num_rejected: rows of the data set that can't be used; as in a run, more than none makes the exit code 3.
+    """
 
     verb: Verb
     sections: tuple[Section | Table, ...]
+    num_rejected: int = 0
 
 
 def plan_object(plan: Plan) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """JSON Lines and JSON lists. A malformed line is a bad row. A line can be read again, so inline images needn't stay."""
 
 import codecs
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from rilctl.data.strict_json import find_repeated, load_marked
 from rilctl.errors import DataError, RowError
 
 
@@ -62,7 +61,7 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
         return
     try:
         with reading(path):
-            values = _loads(path.read_bytes())
+            values = load_marked(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: not a JSON list: {error}", hint="one JSON object on each line is read as well"
@@ -87,39 +86,14 @@ def _whole(value: Mapping[str, object] | RowError) -> Mapping[str, object]:
 
 def _parse(line: bytes, name: str) -> Mapping[str, object] | RowError:
     try:
-        return _object(_loads(line), name)
+        return _object(load_marked(line), name)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number without end, nested without end
         return RowError("json-invalid", f"{name}: {error}")
-
-
-def _loads(content: bytes) -> Any:
-    return json.loads(content.removeprefix(codecs.BOM_UTF8).decode(), object_pairs_hook=_once_each)
-
-
-@dataclass(frozen=True)
-class _Repeated:
-    """Stands where an object names a key twice, and for everything around it: which value is meant can't be known."""
-
-    key: str
-
-
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object] | _Repeated:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        return _Repeated(next(key for key in keys if keys.count(key) > 1))
-    return next((inner for value in found.values() if (inner := _repeated_in(value))), found)
-
-
-def _repeated_in(value: object) -> _Repeated | None:
-    if isinstance(value, list):
-        return next((inner for item in value if (inner := _repeated_in(item))), None)
-    return value if isinstance(value, _Repeated) else None
 
 
 def _object(value: object, name: str) -> Mapping[str, object] | RowError:
     if isinstance(value, dict):
         return value
-    if repeated := _repeated_in(value):
-        return RowError("json-invalid", f"{name}: the key `{repeated.key}` is there twice")
+    if repeated := find_repeated(value):
+        return RowError("json-invalid", f"{name}: {repeated}")
     return RowError("json-invalid", f"{name}: a row must be an object, found {type(value).__name__}")

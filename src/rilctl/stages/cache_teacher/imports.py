@@ -1,11 +1,11 @@
 """Answers that exist already: `cache-teacher --import FILE`."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
 from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.suggest import did_you_mean
+from rilctl.data.strict_json import load_json
 from rilctl.errors import DataError
 from rilctl.stages.shared.context import StageContext
 
@@ -61,7 +61,7 @@ def _import_row(where: str, line: str) -> tuple[str, str, str]:
     """Teacher, sample id and text of one line. Raises `DataError`."""
     hint = 'each line is `{"sample_id": "…", "teacher": "…", "text": "…"}`'
     try:
-        row = json.loads(line)
+        row = load_json(line.encode())
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON: {error}", hint=hint) from error
     teacher, sample_id, text = (row.get(key) if isinstance(row, dict) else None for key in IMPORT_KEYS)

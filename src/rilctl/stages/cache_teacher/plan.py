@@ -63,9 +63,10 @@ class _Asked:
 def plan(context: StageContext) -> Plan:
     """What asking the teachers takes, or writing files of what they would be asked."""
     config, teachers = cache_teacher_config(context), find_teachers(context)
-    samples = load_data(context).samples
+    loaded = load_data(context)
+    samples = loaded.samples
     imports = read_imports(context, config, set(teachers), {sample.id for sample in samples})
-    as_student = planned_data(samples, _reader(context))
+    as_student = planned_data(samples, _reader(context), num_rejected=len(loaded.rejected))
     num_rows = len(samples) * config.num_responses * len(teachers)
     if config.write_batch is not None:
         teachers = batched(teachers)
@@ -105,7 +106,7 @@ def plan(context: StageContext) -> Plan:
     imported = sum(len(text.encode()) for texts in imports.values() for text in texts[: config.num_responses])
     disk = rows_bytes(num_rows, total_tokens) + imported
     sections.append(output_section(context, disk, "at most, before compression"))
-    return Plan("cache-teacher", tuple(sections))
+    return Plan("cache-teacher", tuple(sections), len(loaded.rejected))
 
 
 def _asked(

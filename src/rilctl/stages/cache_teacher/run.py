@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -30,6 +31,7 @@ from rilctl.stages.cache_teacher.teachers import (
     teacher_requests,
     teacher_sampling,
 )
+from rilctl.stages.cache_teacher.texts import plain_text, special_tokens
 from rilctl.stages.shared.cached_calls import cached_responses
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import data_entry, load_data, mean, present, up_to_date
@@ -172,11 +174,26 @@ class _Asking:
                 continue
             imported = self.imports.get((name, sample.id), [])
             for index, text in enumerate(imported[: config.num_responses]):
-                yield _record(name, sample, index, text, "imported", None)
+                yield from self._plain(_record(name, sample, index, text, "imported", None))
             for index, response in enumerate(answer, start=len(imported)):
                 self.tally.add(name, self.teacher, response)
-                yield _record(name, sample, index, response.text, response.finish_reason, response.recorded_token_ids)
+                record = _record(
+                    name, sample, index, response.text, response.finish_reason, response.recorded_token_ids
+                )
+                yield from self._plain(record)
         context.reporter.end()
+
+    def _plain(self, record: ResponseRecord) -> Iterator[ResponseRecord]:
+        """The record without end tokens in its text; none, and a rejected row, where it is no plain text."""
+        try:
+            yield record.model_copy(update={"text": plain_text(record.text, self._special_tokens)})
+        except RowError as error:
+            named = RowError(error.reason, f"response {record.response_index}: {error.message}")
+            self.rejected.append(RejectedRecord.of(record.sample_id, self.name, named))
+
+    @cached_property
+    def _special_tokens(self) -> tuple[str, ...]:
+        return special_tokens(self.teacher, self.context.base_dir)
 
 
 def _record(

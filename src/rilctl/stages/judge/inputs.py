@@ -12,6 +12,7 @@ from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
 from rilctl.data.sample import ImageRef
+from rilctl.data.strict_json import load_json
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.errors import ArtifactError, ConfigError, DataError, RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
@@ -151,7 +152,7 @@ def _parse_line(number: int, line: bytes) -> JudgeRow | RejectedRecord:
 
 def _loaded(line: bytes) -> dict[str, Any]:
     try:
-        loaded = json.loads(line.decode())
+        loaded = load_json(line)
     except (ValueError, RecursionError) as error:
         raise RowError("json-invalid", f"no JSON in UTF-8: {error}") from error
     if not isinstance(loaded, dict):

@@ -28,7 +28,8 @@ def plan(context: StageContext) -> Plan:
     config = context.recipe.pretrain_disc or PretrainDiscConfig()
     student = planned_student(context, config.student, after="pretrain-disc")
     cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    data = planned_data(load_data(context).samples, student)
+    loaded = load_data(context)
+    data = planned_data(loaded.samples, student, num_rejected=len(loaded.rejected))
     sampled = 0 if config.responses else data.num_questions * config.num_responses
     pairs = round(data.num_questions * config.num_responses * (1 - config.held_out_share))
     steps = config.steps_for(pairs, config.pairs_per_step)
@@ -55,7 +56,7 @@ def plan(context: StageContext) -> Plan:
     trained = steps * config.rows_per_step * budget
     sections.append(time_section(context, steps=steps, generated=sampled * budget, trained=trained))
     sections.append(output_section(context, *_disk(config, student, sampled)))
-    return Plan("pretrain-disc", tuple(sections))
+    return Plan("pretrain-disc", tuple(sections), data.num_rejected)
 
 
 def _phases(

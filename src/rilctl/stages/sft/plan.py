@@ -33,8 +33,9 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do, and what it needs."""
     config = context.recipe.sft or SftConfig()
     student = planned_student(context, config.student, after="sft")
-    samples = load_data(context).samples
-    data = planned_data(samples, student)
+    loaded = load_data(context)
+    samples = loaded.samples
+    data = planned_data(samples, student, num_rejected=len(loaded.rejected))
     facts, cache = [student.fact()], None
     if config.responses == "teacher-cache":
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
@@ -58,7 +59,7 @@ def plan(context: StageContext) -> Plan:
         trained = round(steps * config.rows_per_step * mean)
     sections.append(time_section(context, steps=steps, trained=trained))
     sections.append(output_section(context, *_disk(config, student)))
-    return Plan("sft", tuple(sections))
+    return Plan("sft", tuple(sections), data.num_rejected)
 
 
 def _phases(

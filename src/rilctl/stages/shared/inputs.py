@@ -1,6 +1,6 @@
 """What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Literal
@@ -242,4 +242,6 @@ def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
     for row in samples.rejected[:5]:
         context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
     if len(samples.rejected) > 5:
-        context.reporter.warn(f"and {len(samples.rejected) - 5} more rejected rows, all in rejected.jsonl")
+        counts = Counter(row.reason for row in samples.rejected)
+        reasons = ", ".join(f"{num} {reason}" for reason, num in sorted(counts.items()))
+        context.reporter.warn(f"and {len(samples.rejected) - 5} more rejected rows, in all: {reasons}")

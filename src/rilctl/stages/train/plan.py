@@ -41,8 +41,9 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do, and what it needs."""
     config = context.recipe.train or TrainConfig()
     student = planned_student(context, config.student, after="train")
-    samples = load_data(context).samples
-    data = planned_data(samples, student)
+    loaded = load_data(context)
+    samples = loaded.samples
+    data = planned_data(samples, student, num_rejected=len(loaded.rejected))
     work = _Work(config)
     judge = context.recipe.judge or RuleJudgeConfig()
     num_held_out = len(load_data(context, "validation").samples)
@@ -94,7 +95,7 @@ def plan(context: StageContext) -> Plan:
     generated = work.rollout_tokens + validated * work.budget
     sections.append(time_section(context, steps=config.num_steps, generated=generated, trained=trained or 0))
     sections.append(output_section(context, *_disk(config, student, work)))
-    return Plan("train", tuple(sections))
+    return Plan("train", tuple(sections), data.num_rejected)
 
 
 class _Work:

@@ -145,6 +145,7 @@ def test_json_lines_on_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("not json", "json-invalid"),
         ("[1, 2]", "json-invalid"),
+        ('{"answer": "1", "text": "1", "text": "2"}', "json-invalid"),
         ("[" * 100_000, "json-invalid"),
         ('{"answer": "5"}', "field-missing"),
         ('{"text": "5"}', "field-missing"),

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ _CHECKPOINTING = "GradientCheckpointingLayer.gradient_checkpointing"
 _CHECKPOINTING_WHY = (
     "to compute activations again in some forward passes only: the public switch is for a model that trains, always"
 )
+
+_PILLOW_ONLY = {"idefics3": "Idefics3ImageProcessorPil", "smolvlm": "SmolVLMImageProcessorPil"}
+"""Image processors that need Pillow alone, by the package that has them; 5.16 says that they need torchvision."""
 
 
 @contextmanager
@@ -75,11 +79,21 @@ def as_in_checkpoint(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tenso
 
 def image_only(processor: Any) -> Any:
     """The same processor class without its video processor, under the same name."""
+    _offer_pillow_only()
 
     def get_attributes(cls: type) -> list[str]:
         return ["image_processor", "tokenizer"]
 
     return type(processor.__name__, (processor,), {"get_attributes": classmethod(get_attributes)})
+
+
+def _offer_pillow_only() -> None:
+    """Let the library find them where there is no torchvision."""
+    for name, processor in _PILLOW_ONLY.items():
+        package = import_module(f"transformers.models.{name}")
+        own = getattr(import_module(f"{package.__name__}.image_processing_pil_{name}"), processor)
+        if getattr(package, processor) is not own:
+            setattr(package, processor, own)
 
 
 def picture_tokens(processor: Any, size_px: tuple[int, int]) -> int | None:
@@ -152,6 +166,12 @@ def _check_processor() -> None:
         raise AttributeError("get_attributes")
 
 
+def _check_pillow_only() -> None:
+    _offer_pillow_only()
+    for name, processor in _PILLOW_ONLY.items():
+        getattr(import_module(f"transformers.models.{name}"), processor)()
+
+
 def _check_picture_tokens() -> None:
     import transformers
 
@@ -180,6 +200,11 @@ USES = (
         "ProcessorMixin.get_attributes",
         "to load a processor without torchvision, which its video processor needs",
         _check_processor,
+    ),
+    Use(
+        "models.*.image_processing_pil_*",
+        "to see with SmolVLM and Idefics3 without torchvision: 5.16 hides the classes that need none",
+        _check_pillow_only,
     ),
     Use(
         "ProcessorMixin._get_num_multimodal_tokens",

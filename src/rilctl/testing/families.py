@@ -1,5 +1,6 @@
 """Small models of all families: complete directories with random weights."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.models.families.table import FAMILIES
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
+from rilctl.testing.builders.base import change
 from rilctl.testing.builders.table import BUILDERS
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -30,16 +32,20 @@ def load_to_train(directory: Path, device: torch.device) -> Vlm:
     return load_vlm(ModelConfig(model=str(directory)), base_dir=Path(), device=device, trainable=True)
 
 
-def build_family(directory: Path, family: str, *, seed: int = 0) -> Path:
+def build_family(directory: Path, family: str, *, seed: int = 0, head_dim: int | None = None) -> Path:
     """Write a small model directory with random weights and return it.
 
     Args:
         directory: created if missing.
         family: a name in `builders`; to the package some are of an unknown family.
         seed: of the weights.
+        head_dim: width of the language model's heads; vLLM's CPU kernels know no narrower ones than 32.
     """
     write_shape("pocket-student", directory)
     BUILDERS[family](directory)
+    if head_dim is not None:
+        text = json.loads((directory / "config.json").read_text())["text_config"]
+        change(directory / "config.json", text_config=text | {"head_dim": head_dim})
     model = ModelConfig(model=str(directory), random_weights=True, seed=seed)
     made = load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True).model
     _fill_empty(made, torch.Generator().manual_seed(seed))

@@ -49,6 +49,10 @@ TAKEN = {
         lambda state: state,
     ),
     ("transformers", "ProcessorMixin.get_attributes"): ("transformers:ProcessorMixin", object),
+    ("transformers", "models.*.image_processing_pil_*"): (
+        "transformers.models.smolvlm.image_processing_pil_smolvlm:SmolVLMImageProcessorPil",
+        gone,
+    ),
     ("transformers", "ProcessorMixin._get_num_multimodal_tokens"): (
         "transformers:InternVLProcessor._get_num_multimodal_tokens",
         lambda self: {},

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rilctl.config.fields import PictureBounds
 from rilctl.models.families.record import PLACEHOLDERS, Family, fixed_size
+from rilctl.models.families.wrapped_tower import wrapped
 
 
 def _sees_more(sees_BLL: Tensor, types_BL: Tensor) -> Tensor:
@@ -62,6 +63,7 @@ FAMILY = Family(
     needs_types=True,
     sees_more=_sees_more,
     plain_language_models=(),
+    checkpoint_name=wrapped,
     patches_per_token=_pooled_patches,
     sent_sizes=_sent_sizes,
     bound_pictures=_bound_pictures,

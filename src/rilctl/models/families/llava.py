@@ -5,6 +5,7 @@ from typing import Any
 
 from rilctl.config.fields import PictureBounds
 from rilctl.models.families.record import Family, fixed_size
+from rilctl.models.families.wrapped_tower import wrapped
 
 
 def _bound_pictures(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: PictureBounds) -> dict[str, Any]:
@@ -18,4 +19,10 @@ def _bound_pictures(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: P
     return fixed_size(num_patches + int(own.get("num_additional_image_tokens", 0)) - without_class, bounds)
 
 
-FAMILY = Family(name="llava", model_types=("llava",), processor="LlavaProcessor", bound_pictures=_bound_pictures)
+FAMILY = Family(
+    name="llava",
+    model_types=("llava",),
+    processor="LlavaProcessor",
+    checkpoint_name=wrapped,
+    bound_pictures=_bound_pictures,
+)

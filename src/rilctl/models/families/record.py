@@ -71,6 +71,10 @@ def _no_rule(pixels: Mapping[str, Any], own: Mapping[str, Any], bounds: PictureB
     raise ValueError("nothing is known of how its processor sizes pictures")
 
 
+def _same(name: str) -> str:
+    return name
+
+
 def _nothing_more(config: dict[str, Any]) -> None:
     pass
 
@@ -101,6 +105,8 @@ class Family:
         plain_language_models: `model_type` of language models whose attention is softmax(q k) v over all earlier
             tokens, and nothing else, and whose layers add two parts to the residual stream, `self_attn.o_proj` and
             `mlp`.
+        checkpoint_name: from the library's name of a weight in a file to the one in published checkpoints, which
+            engines look for; such a name stays as it is.
         patches_per_token: from the configuration to patches that the vision tower sees for one image token.
         has_gated_vision: whether the vision tower's feed-forward layer multiplies two projections.
         sent_sizes: from processor and features to (width, height) of each picture as it is when patches are cut; None
@@ -127,6 +133,7 @@ class Family:
     needs_types: bool = False
     sees_more: Callable[[Tensor, Tensor], Tensor] | None = None
     plain_language_models: tuple[str, ...] = ("qwen2", "qwen3", "llama")
+    checkpoint_name: Callable[[str], str] = _same
     patches_per_token: Callable[[Any], int] = _one
     has_gated_vision: bool = False
     sent_sizes: Callable[[Any, Mapping[str, Tensor]], list[tuple[int, int] | None]] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from rilctl.artifacts.model_files import write_texts
 from rilctl.config.fields import Dtype, ModelConfig
@@ -26,6 +26,7 @@ from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.sharding import Sharding, Unsharded
 from rilctl.models.loaded.source import ModelSource, find_source
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
+from rilctl.private.transformers import as_in_checkpoint
 from rilctl.private.uses import require
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -151,11 +152,16 @@ def save_vlm(vlm: Vlm, directory: Path) -> None:
 
     Tokenizer and processor files are written as they were when the model was loaded, with the bounds that it had.
     """
-    state = merged_state_dict(vlm.model, vlm.adapter)
+    state = under_published_names(vlm, merged_state_dict(vlm.model, vlm.adapter))
     with saving(directory):
-        vlm.model.save_pretrained(directory, state_dict=state, max_shard_size=SHARD_BYTES)
+        vlm.model.save_pretrained(directory, state_dict=state, save_original_format=False, max_shard_size=SHARD_BYTES)
         own = ("config.json", "generation_config.json")  # the library wrote these
         write_texts({name: text for name, text in vlm.texts.items() if name not in own}, directory)
+
+
+def under_published_names(vlm: Vlm, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by their names in published checkpoints of the family, from those that modules have."""
+    return {vlm.family.checkpoint_name(name): tensor for name, tensor in as_in_checkpoint(vlm.model, state).items()}
 
 
 def auto_class(family: Family) -> Any:

@@ -12,8 +12,7 @@ from torch import Tensor
 from rilctl.artifacts.model_files import write_texts
 from rilctl.models.loaded.lora import merged_state_dict
 from rilctl.models.loaded.saving import saving
-from rilctl.models.loaded.vlm import Vlm
-from rilctl.private.transformers import as_in_checkpoint
+from rilctl.models.loaded.vlm import Vlm, under_published_names
 
 INDEX = "model.safetensors.index.json"
 _SHARD_BYTES = 4 << 30
@@ -47,7 +46,7 @@ def weight_shapes(vlm: Vlm, dtype: torch.dtype) -> Weights:
 
 @torch.no_grad()
 def _as_in_checkpoint(vlm: Vlm, state: dict[str, Tensor], dtype: torch.dtype) -> Weights:
-    for name, tensor in as_in_checkpoint(vlm.model, state).items():
+    for name, tensor in under_published_names(vlm, state).items():
         yield name, tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
 
 

@@ -13,9 +13,8 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
 from rilctl.errors import RilctlError
 from rilctl.models.families.table import FAMILIES, family_of
-from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.source import find_local
-from rilctl.models.loaded.vlm import load_vlm
+from rilctl.models.loaded.vlm import load_vlm, save_vlm
 from rilctl.quickstart.shapes import ShapeName, write_shape
 
 _HIDDEN, _HEADS, _KEY_HEADS, _LAYERS = 128, 4, 2, 2
@@ -51,8 +50,7 @@ def build_small(name: str, revision: str | None, directory: Path, *, base_dir: P
     about = _from_files(name, revision, directory, base_dir) or _from_family(name, directory)
     model = ModelConfig(model=str(directory), random_weights=True, seed=seed)
     loaded = load_vlm(model, base_dir=Path(), device=torch.device("cpu"), trainable=True)
-    with saving(directory):
-        loaded.model.save_pretrained(directory)
+    save_vlm(loaded, directory)
     return about
 
 

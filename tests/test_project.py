@@ -29,8 +29,6 @@ DISTRIBUTIONS = {
     "huggingface_hub": "transformers",
 }
 """Import names that aren't the distribution's; `huggingface_hub` comes with transformers, in the version it wants."""
-NOT_IMPORTED = {"jinja2"}
-"""Needed by others: chat templates in transformers."""
 
 
 def test_ci_runs_the_commands_of_the_readme_as_they_stand() -> None:
@@ -96,7 +94,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     base = {_name(requirement) for requirement in PROJECT["dependencies"]}
     extras = {_name(requirement) for group in PROJECT["optional-dependencies"].values() for requirement in group}
     assert imported - base - extras == set()
-    assert base - imported == NOT_IMPORTED
+    assert base - imported == set()
 
 
 OTHERS = ("torch", "transformers", "peft", "deepspeed", "vllm", "lmms_eval")

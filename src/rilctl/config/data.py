@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from rilctl.config.fields import EXECUTION, IF_SET, NonNegativeInt, PositiveFloat, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
 
 DigitsSplit = Literal["train", "validation", "test"]
@@ -119,6 +119,11 @@ class _Table(_Source):
 class _Conversations(_Source):
     path: str
     """A `.json` list, or JSON Lines."""
+    turns: Annotated[Literal["all", "last"], Field(exclude_if=lambda value: value == "all")] = "all"
+    """Which answers are learned: each one of a conversation, as a row with what was said before it, or the last."""
+    max_turns: Annotated[PositiveInt | None, IF_SET] = None
+    """User turns that are shown, the question included. Of longer conversations the first turns go; the system turn
+    and all pictures stay. 1: the question alone."""
     image_root: str | None = None
     """Folder that image paths start from; absent: the file's own."""
     id: str = "id"

@@ -105,6 +105,21 @@ class Conversation:
             for turn in self.turns
         )
 
+    def shortened(self, max_turns: int) -> Conversation:
+        """The same with no more user turns than this, the last included.
+
+        Pictures of turns that go stay, before the first turn that stays: they are what is talked about.
+        """
+        asked = [place for place, turn in enumerate(self.earlier) if turn.role == "user"]
+        num_over = len(asked) + 1 - max_turns
+        if num_over <= 0:
+            return self
+        start = asked[num_over] if num_over < len(asked) else len(self.earlier)
+        first, *others = self.turns[start:]
+        first = replace(first, parts=(*(image for turn in self.turns[:start] for image in turn.images), *first.parts))
+        *earlier, last = (first, *others)
+        return replace(self, last=last, earlier=tuple(earlier))
+
     def without_pictures(self) -> Conversation:
         """Only its words."""
         last, *earlier = (replace(turn, parts=_joined(turn.parts)) for turn in self.turns[::-1])

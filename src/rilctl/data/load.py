@@ -5,16 +5,18 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from rilctl.config.data import DataConfig, DigitsData, HubData
+from pydantic import JsonValue
+
+from rilctl.config.data import ChatData, DataConfig, DigitsData, HubData, LlavaData
 from rilctl.data.benchmarks import read_benchmarks
 from rilctl.data.fingerprints import image_hash
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import Sample, SampleSet
-from rilctl.data.select import Seen, by_rank, is_held_out, outside_band, too_long
+from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, outside_band, too_long
 from rilctl.data.sources.open import open_source
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
@@ -31,6 +33,7 @@ class _Rows:
     samples: list[Sample] = field(default_factory=list)
     rejected: list[RejectedRecord] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    num_shortened: int = 0
 
     def keep(self, reason_of: Callable[[Sample], str | None]) -> None:
         """Leave out the samples that `reason_of` gives a reason for; reject those for which it raises `RowError`."""
@@ -91,7 +94,9 @@ def load_samples(
     if not rows.samples:
         raise _nothing_left(rows)
     left_out = dict(sorted(rows.left_out.items()))
-    return SampleSet(rows.name, tuple(rows.samples), tuple(rows.rejected), left_out, _digest(rows.samples))
+    return SampleSet(
+        rows.name, tuple(rows.samples), tuple(rows.rejected), left_out, _digest(rows.samples), rows.num_shortened
+    )
 
 
 def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
@@ -101,10 +106,22 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
         source = _validation_source(config)
     table = open_source(source, base_dir)
     rows = _Rows(table.name)
-    for row in read_samples(table, config.max_image_px):
-        row_id = row.sample_id if isinstance(row, RejectedRecord) else row.id
-        if share and is_held_out(row_id, share) != (split == "validation"):
+    read = read_samples(table, config.max_image_px)
+    max_turns, earlier = None, set[str]()
+    if isinstance(source, ChatData | LlavaData):
+        max_turns = source.max_turns
+        if source.turns == "last":
+            earlier = earlier_answers(map(_row_id, read))
+    for row in read:
+        if share and is_held_out(_row_id(row), share) != (split == "validation"):
             continue
+        if _row_id(row) in earlier:
+            rows.left_out["earlier-answer"] += 1
+            continue
+        if isinstance(row, Sample) and max_turns is not None:
+            shown = row.conversation.shortened(max_turns)
+            rows.num_shortened += shown is not row.conversation
+            row = replace(row, conversation=shown)
         if isinstance(row, RejectedRecord):
             rows.rejected.append(row)
         elif reason := too_long(row, config.select):
@@ -112,6 +129,10 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
         else:
             rows.samples.append(row)
     return rows
+
+
+def _row_id(row: Sample | RejectedRecord) -> str:
+    return row.sample_id if isinstance(row, RejectedRecord) else row.id
 
 
 def _held_out(config: DataConfig, base_dir: Path) -> list[Sample]:
@@ -127,12 +148,12 @@ def _validation_source(config: DataConfig) -> DataConfig:
 
 def _equal_to(held_out: Iterable[Sample]) -> Callable[[Sample], str | None]:
     """Finds rows with the question, answer and images of a held-out row; reads images only where the texts agree."""
-    by_text: dict[tuple[str, str], list[Sample]] = {}
+    by_text: dict[tuple[object, ...], list[Sample]] = {}
     for sample in held_out:
-        by_text.setdefault((sample.question, sample.answer), []).append(sample)
+        by_text.setdefault(_texts(sample), []).append(sample)
 
     def reason_of(sample: Sample) -> str | None:
-        for other in by_text.get((sample.question, sample.answer), ()):
+        for other in by_text.get(_texts(sample), ()):
             digests = [image.digest for image in sample.images]
             try:
                 if digests == [image.digest for image in other.images]:
@@ -142,6 +163,10 @@ def _equal_to(held_out: Iterable[Sample]) -> Callable[[Sample], str | None]:
         return None
 
     return reason_of
+
+
+def _texts(sample: Sample) -> tuple[object, ...]:
+    return sample.conversation.context, sample.question, sample.answer
 
 
 def _near_to(
@@ -226,6 +251,8 @@ def _digest(samples: Iterable[Sample]) -> str:
     whole = hashlib.sha256()
     for sample in samples:
         images = [image.digest for image in sample.images]
-        row = [sample.id, sample.question, sample.answer, sample.response, images]
+        row: list[JsonValue] = [sample.id, sample.question, sample.answer, sample.response, [*images]]
+        if context := sample.conversation.context:
+            row.append([[turn.role, turn.text] for turn in context])
         whole.update(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     return whole.hexdigest()

@@ -1,19 +1,18 @@
 """The one way from a raw row to a `Sample`: column mapping, and what a row must be."""
 
 import math
-import re
 from collections.abc import Mapping
 
 from rilctl.config.data import ColumnsConfig
 from rilctl.data.conversation import IMAGE_MARK, Conversation
 from rilctl.data.images import as_cells, to_image_ref
 from rilctl.data.sample import ImageRef, Sample
-from rilctl.data.sources.base import Table, check_columns
+from rilctl.data.sources.base import RawRow, Table, check_columns
+from rilctl.data.texts import checked, encodable
+from rilctl.data.turns import to_conversation
+from rilctl.data.videos import refuse_videos
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
-
-_CONTROL = re.compile(r"<\|[\w-]{1,64}\|>|<image>|<IMG_CONTEXT>", re.IGNORECASE)
-"""What chat templates are made of: in a question it would end the turn, or ask for a picture that isn't there."""
 
 
 def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
@@ -42,7 +41,7 @@ def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
             else:
                 sample_id = own_id
                 first_named[own_id] = row.name
-            read.append(_to_sample(row.name, row.fields, sample_id, table, max_px))
+            read.append(_to_sample(row, row.fields, sample_id, table, max_px))
         except RowError as error:
             read.append(_rejected(table, row.name, sample_id, error))
     if not read:
@@ -70,20 +69,20 @@ def _own_id(fields: Mapping[str, object], columns: ColumnsConfig) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("field-type", f"`{columns.id}` must be text or a whole number, found {type(value).__name__}")
-    return _encodable(str(value), columns.id)
+    return encodable(str(value), f"`{columns.id}`")
 
 
-def _to_sample(name: str, fields: Mapping[str, object], sample_id: str, table: Table, max_px: int) -> Sample:
+def _to_sample(row: RawRow, fields: Mapping[str, object], sample_id: str, table: Table, max_px: int) -> Sample:
     columns = table.columns
-    question = _text(fields, columns.question).replace(IMAGE_MARK, "").strip()
-    answer = _text(fields, columns.answer).strip()
-    response = _text(fields, columns.response).strip() if columns.response else answer
-    for reason, text in (("question-empty", question), ("answer-empty", answer), ("response-empty", response)):
-        if not text:
-            raise RowError(reason, f"the {reason.removesuffix('-empty')} is empty")
-        if found := _CONTROL.search(text):
-            raise RowError("template-token", f"the {reason.removesuffix('-empty')} holds `{found.group()}`")
-    return Sample(sample_id, Conversation.of(question, _image_refs(name, fields, table, max_px)), answer, response)
+    refuse_videos(fields)
+    if row.turns:
+        conversation = to_conversation(row.name, row.turns, table.image_roots, max_px)
+    else:
+        question = checked("question", _text(fields, columns.question).replace(IMAGE_MARK, ""))
+        conversation = Conversation.of(question, _image_refs(row.name, fields, table, max_px))
+    answer = checked("answer", _text(fields, columns.answer))
+    response = checked("response", _text(fields, columns.response)) if columns.response else answer
+    return Sample(sample_id, conversation, answer, response)
 
 
 def _image_refs(name: str, fields: Mapping[str, object], table: Table, max_px: int) -> tuple[ImageRef, ...]:
@@ -111,13 +110,4 @@ def _text(fields: Mapping[str, object], column: str) -> str:
         raise RowError("field-type", f"`{column}` must be text or a number, found {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         raise RowError("field-type", f"`{column}` is {value}")
-    return _encodable(str(value), column)
-
-
-def _encodable(text: str, column: str) -> str:
-    """Half of a surrogate pair can come out of JSON, and can't be written anywhere."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise RowError("text-invalid", f"`{column}` is not valid Unicode") from error
-    return text
+    return encodable(str(value), f"`{column}`")

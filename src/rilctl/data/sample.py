@@ -214,6 +214,7 @@ class SampleSet:
         rejected: bad rows, each with its reason; they make the exit code 3.
         left_out: rows that selection left out, counted by reason; not an error.
         digest: over ids, texts and image digests of the kept rows.
+        num_shortened: rows that lost turns to `max_turns`, before selection.
     """
 
     name: str
@@ -221,3 +222,4 @@ class SampleSet:
     rejected: tuple[RejectedRecord, ...]
     left_out: dict[str, int]
     digest: str
+    num_shortened: int = 0

@@ -23,6 +23,7 @@ Reason = Literal[
     "near-duplicate",
     "contaminated",
     "num-samples",
+    "earlier-answer",
 ]
 
 
@@ -38,6 +39,19 @@ def is_held_out(sample_id: str, share: float) -> bool:
     images, are on the same side.
     """
     return rank(sample_id.rpartition("#")[0] or sample_id, "validation") < share * 2**64
+
+
+def earlier_answers(row_ids: Iterable[str]) -> set[str]:
+    """Of rows made of conversations, whose ids end in `#` and the answer's number, all but each one's last."""
+    last: dict[str, int] = {}
+    for conversation, number in filter(None, map(_place, row_ids)):
+        last[conversation] = max(number, last.get(conversation, 0))
+    return {f"{conversation}#{number}" for conversation, most in last.items() for number in range(1, most)}
+
+
+def _place(row_id: str) -> tuple[str, int] | None:
+    conversation, _, number = row_id.rpartition("#")
+    return (conversation, int(number)) if conversation and number.isdecimal() else None
 
 
 def by_rank(samples: Iterable[Sample], salt: str) -> list[Sample]:

@@ -134,8 +134,8 @@ def test_chat_parts(pictures: Path) -> None:
     assert by_id["url#2"].images[0].load().getpixel((0, 0)) == (0, 128, 0)
     assert by_id["plain#1"].question == "is it?"
     assert sorted(record.reason for record in loaded.rejected) == [
-        "conversation-invalid", "conversation-invalid", "conversation-invalid",
-        "field-type", "image-missing", "image-remote",
+        "conversation-invalid", "conversation-invalid", "field-type", "image-missing", "image-remote",
+        "video-unsupported",
     ]  # fmt: skip
 
 

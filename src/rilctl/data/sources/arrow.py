@@ -10,6 +10,7 @@ import numpy as np
 from rilctl.config.data import ColumnsConfig
 from rilctl.data.images import decode_inline, is_inline
 from rilctl.data.sources.base import RawRow, check_columns
+from rilctl.data.videos import VIDEO_KEYS
 from rilctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -
     """
     check_columns(columns, dataset.column_names, name)
     wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response}
+    wanted |= set(VIDEO_KEYS)
     view = dataset.select_columns([column for column in dataset.column_names if column in wanted]).with_format("arrow")
     start = 0
     for batch in view.iter(batch_size=_ROWS_PER_BATCH):
-        texts = [column for column in batch.column_names if column != columns.images]
+        texts = [column for column in batch.column_names if column not in (columns.images, *VIDEO_KEYS)]
         meant = [_meant(batch.column(text), dataset.features[text]) for text in texts]
         values = zip(*meant, strict=True) if texts else [()] * len(batch)
         rows: list[dict[str, Any]] = [dict(zip(texts, cells, strict=True)) for cells in values]
@@ -43,8 +45,21 @@ def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -
             cells = _image_cells(batch.column(columns.images), view, columns.images, start, name)
             for fields, cell in zip(rows, cells, strict=True):
                 fields[columns.images] = cell
+        for key in set(VIDEO_KEYS) & set(batch.column_names):
+            for fields, there in zip(rows, _is_given(batch.column(key)), strict=True):
+                fields[key] = there or None
         yield from (RawRow(f"row {start + place}", fields) for place, fields in enumerate(rows))
         start += len(rows)
+
+
+def _is_given(column: "pa.ChunkedArray") -> list[bool]:
+    """Whether each cell holds anything; the videos in them aren't read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return [bool(length) for length in pc.list_value_length(column).to_pylist()]
+    return [bool(there) for there in column.is_valid().to_pylist()]
 
 
 def _meant(column: "pa.ChunkedArray", feature: object) -> list[Any]:

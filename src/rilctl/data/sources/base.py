@@ -11,16 +11,33 @@ from rilctl.errors import DataError, RowError
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A picture where it stands in a turn, as the source names it."""
+
+    cell: object
+
+
+@dataclass(frozen=True)
+class RawTurn:
+    """What one side said: texts and pictures, as the source holds them."""
+
+    role: str
+    parts: tuple[str | Shown, ...]
+
+
+@dataclass(frozen=True)
 class RawRow:
     """One row as the source holds it, or why it can't be read.
 
     Args:
         name: how a person finds it again, such as `train.jsonl:12`.
         fields: column name to value; a lazy image is a function that gives its bytes.
+        turns: of a conversation: what was said, last the question; nothing where the question is a field.
     """
 
     name: str
     fields: Mapping[str, object] | RowError
+    turns: tuple[RawTurn, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rilctl.config.data import ChatData
 from rilctl.data.conversation import IMAGE_MARK
-from rilctl.data.sources.base import Table, absolute, existing
-from rilctl.data.sources.turns import TURN_COLUMNS, Turn, read_conversations
+from rilctl.data.sources.base import RawTurn, Shown, Table, absolute, existing
+from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of
 from rilctl.errors import RowError
 
 
@@ -22,27 +22,44 @@ def open_chat(config: ChatData, base_dir: Path) -> Table:
     return Table(f"chat:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True)
 
 
-def _to_turns(value: object) -> list[Turn]:
+def _to_turns(value: object) -> list[RawTurn]:
     if not isinstance(value, list):
         raise RowError("field-type", f"`messages` must be a list, found {type(value).__name__}")
     return [_to_turn(message) for message in value]
 
 
-def _to_turn(message: object) -> Turn:
+def _to_turn(message: object) -> RawTurn:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise RowError("conversation-invalid", "a message must have `role` and `content`")
-    role, content = message["role"], message.get("content")
+    role, content = role_of(message["role"]), message.get("content")
     if isinstance(content, str):
-        return Turn(role, content, (None,) * content.count(IMAGE_MARK) if role == "user" else ())
+        return RawTurn(role, marked(content) if role == "user" else (content,))
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise RowError("field-type", f"`content` must be text or a list of parts, found {type(content).__name__}")
-    texts = [str(part.get("text", "")) for part in content if part.get("type") == "text"]
-    images = tuple(_image(part) for part in content if part.get("type") != "text")
-    return Turn(role, "\n".join(texts), images)
+    has_pictures = any(part.get("type") != "text" for part in content)
+    parts: list[str | Shown] = []
+    for part in content:
+        if part.get("type") != "text":
+            parts.append(Shown(_image(part)))
+            continue
+        text = _text(part)
+        if parts and isinstance(parts[-1], str):
+            parts.append("\n")
+        parts += marked(text) if role == "user" and not has_pictures else (text.replace(IMAGE_MARK, ""),)
+    return RawTurn(role, tuple(parts))
+
+
+def _text(part: Mapping[str, object]) -> str:
+    text = part.get("text")
+    if not isinstance(text, str):
+        raise RowError("field-type", f"a text part must have a `text`, found {type(text).__name__}")
+    return text
 
 
 def _image(part: Mapping[str, object]) -> object:
     kind = part.get("type")
+    if "video" in str(kind):
+        raise RowError("video-unsupported", f"a part of type `{kind}`: videos can't be shown; take frames as images")
     if kind not in ("image", "image_url"):
         raise RowError("conversation-invalid", f"a part of type `{kind}` can't be shown to the model")
     value = part.get("image_url") if kind == "image_url" else part.get("image") or part.get("path") or part.get("url")

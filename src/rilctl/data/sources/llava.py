@@ -3,12 +3,9 @@
 from pathlib import Path
 
 from rilctl.config.data import LlavaData
-from rilctl.data.conversation import IMAGE_MARK
-from rilctl.data.sources.base import Table, absolute, existing
-from rilctl.data.sources.turns import TURN_COLUMNS, Turn, read_conversations
+from rilctl.data.sources.base import RawTurn, Table, absolute, existing
+from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of
 from rilctl.errors import RowError
-
-_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 
 
 def open_llava(config: LlavaData, base_dir: Path) -> Table:
@@ -19,15 +16,16 @@ def open_llava(config: LlavaData, base_dir: Path) -> Table:
     return Table(f"llava:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True)
 
 
-def _to_turns(value: object) -> list[Turn]:
+def _to_turns(value: object) -> list[RawTurn]:
     if not isinstance(value, list):
         raise RowError("field-type", f"`conversations` must be a list, found {type(value).__name__}")
     return [_to_turn(entry) for entry in value]
 
 
-def _to_turn(entry: object) -> Turn:
-    if not isinstance(entry, dict) or not isinstance(entry.get("value"), str):
+def _to_turn(entry: object) -> RawTurn:
+    if not isinstance(entry, dict) or not isinstance(entry.get("from"), str):
         raise RowError("conversation-invalid", "a turn must have `from` and `value`")
-    role = _ROLES.get(str(entry.get("from")), str(entry.get("from")))
-    num_marks = entry["value"].count(IMAGE_MARK) if role == "user" else 0
-    return Turn(role, entry["value"], (None,) * num_marks)
+    role, value = role_of(entry["from"]), entry.get("value")
+    if not isinstance(value, str):
+        raise RowError("field-type", f"a turn's `value` must be text, found {type(value).__name__}")
+    return RawTurn(role, marked(value) if role == "user" else (value,))

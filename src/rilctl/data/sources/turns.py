@@ -1,42 +1,53 @@
-"""Conversations: each answer becomes a row of its own, asked by the user turn before it.
+"""Conversations: each answer becomes a row of its own, asked by all that was said before it.
 
-Earlier turns are not shown to the model, nor are system turns; the images of earlier user turns are. A row's id is
-the conversation's with `#` and the number of the answer, from 1.
+A row's id is the conversation's with `#` and the number of the answer, from 1.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from rilctl.config.data import ColumnsConfig
+from rilctl.data.conversation import IMAGE_MARK
 from rilctl.data.images import as_cells, decode_inline, is_inline
-from rilctl.data.sources.base import RawRow
+from rilctl.data.sources.base import RawRow, RawTurn, Shown
 from rilctl.data.sources.lines import Line, read_list_or_lines
+from rilctl.data.videos import refuse_videos
 from rilctl.errors import RowError
 
-TURN_COLUMNS = ColumnsConfig()
+TURN_COLUMNS = ColumnsConfig(images="", question="")
 
-Conversation = Mapping[str, object]
+_ROLES = {"human": "user", "gpt": "assistant", "developer": "system"}
+_KNOWN = ("system", "user", "assistant")
+
+TurnsOf = Callable[[Mapping[str, object]], list[RawTurn]]
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What one side said.
+class _Reader:
+    """What a format's turns are made of.
 
     Args:
-        role: `user`, `assistant` or `system`.
-        text: without images; `<image>` marks may be left in it.
-        images: one entry for each picture; None where it is the next of the conversation's own list of images.
+        key: of the list of turns.
+        to_turns: reads that list; a picture without a value is the next of the conversation's own list.
     """
 
-    role: str
-    text: str
-    images: tuple[object, ...] = ()
+    key: str
+    to_turns: Callable[[object], list[RawTurn]]
+
+    def turns(self, value: Mapping[str, object]) -> list[RawTurn]:
+        """The turns with their pictures. Raises `RowError`."""
+        if self.key not in value:
+            raise RowError("field-missing", f"no `{self.key}`")
+        refuse_videos(value)
+        return _with_images(
+            self.to_turns(value[self.key]), [*as_cells(value.get("image")), *as_cells(value.get("images"))]
+        )
 
 
 def read_conversations(
-    path: Path, id_key: str, turns_key: str, to_turns: Callable[[object], list[Turn]]
+    path: Path, id_key: str, turns_key: str, to_turns: Callable[[object], list[RawTurn]]
 ) -> Iterator[RawRow]:
     """Rows of a file of conversations.
 
@@ -46,73 +57,95 @@ def read_conversations(
         turns_key: key of the list of turns.
         to_turns: reads that list; raises `RowError`.
     """
+    reader = _Reader(turns_key, to_turns)
     for index, line in enumerate(read_list_or_lines(path)):
         try:
             if isinstance(line.value, RowError):
                 raise line.value
-            yield from _rows(
-                line, line.value.get(id_key, index) if id_key else index, partial(_turns, turns_key, to_turns)
-            )
+            own_id = line.value.get(id_key) if id_key else None
+            yield from _rows(line, index if own_id in (None, "") else own_id, reader.turns)
         except RowError as error:
             yield RawRow(line.name, error)
 
 
-def _turns(key: str, to_turns: Callable[[object], list[Turn]], value: Conversation) -> list[Turn]:
-    if key not in value:
-        raise RowError("field-missing", f"no `{key}`")
-    return _with_images(to_turns(value[key]), [*as_cells(value.get("image")), *as_cells(value.get("images"))])
+def role_of(name: str) -> str:
+    """Who speaks, by any format's word for it."""
+    return _ROLES.get(name, name)
 
 
-def _rows(line: Line, conversation_id: object, turns_of: Callable[[Conversation], list[Turn]]) -> list[RawRow]:
+def marked(text: str) -> tuple[str | Shown, ...]:
+    """A text with marks as parts: each mark is the next picture of the conversation's list."""
+    first, *others = text.split(IMAGE_MARK)
+    return (first, *(part for each in others for part in (Shown(None), each)))
+
+
+def _rows(line: Line, conversation_id: object, turns_of: TurnsOf) -> list[RawRow]:
     """All rows of one conversation, or a `RowError` for all of them."""
     assert not isinstance(line.value, RowError)
     rows: list[RawRow] = []
-    images: list[object] = []
-    asked: list[str] = []
+    said: list[RawTurn] = []
     for place, turn in enumerate(turns_of(line.value)):
-        if turn.role == "user":
-            asked.append(turn.text)
-            images += [
-                partial(_inline_image, line, turns_of, place, index) if is_inline(cell) else cell
-                for index, cell in enumerate(turn.images)
-            ]
-        elif turn.role == "assistant":
-            if not asked:
-                raise RowError("conversation-invalid", f"{line.name}: an answer without a question before it")
-            rows.append(_row(line.name, conversation_id, len(rows) + 1, images, asked, turn.text))
-            asked = []
-        elif turn.role != "system":
-            raise RowError("conversation-invalid", f"{line.name}: unknown role `{turn.role}`")
-    if asked:  # not silently: its answer is empty, and the row is rejected for that
-        rows.append(_row(line.name, conversation_id, len(rows) + 1, images, asked, ""))
+        _check_place(line.name, turn, said)
+        parts = tuple(
+            Shown(partial(_inline_image, line, turns_of, place, index))
+            if isinstance(part, Shown) and is_inline(part.cell)
+            else part
+            for index, part in enumerate(turn.parts)
+        )
+        if turn.role == "assistant":
+            rows.append(_row(line.name, conversation_id, len(rows) + 1, said, parts))
+        if said and said[-1].role == turn.role:  # templates want turns to alternate
+            said[-1] = RawTurn(turn.role, (*said[-1].parts, "\n", *parts))
+        else:
+            said.append(RawTurn(turn.role, parts))
+    if said and said[-1].role == "user":  # not silently: its answer is empty, and the row is rejected for that
+        rows.append(_row(line.name, conversation_id, len(rows) + 1, said, ("",)))
     if not rows:
         raise RowError("conversation-invalid", f"{line.name}: no question")
     return rows
 
 
+def _check_place(name: str, turn: RawTurn, said: list[RawTurn]) -> None:
+    """Raise `RowError` where a turn stands where no template has a place for it."""
+    if turn.role not in _KNOWN:
+        raise RowError("conversation-invalid", f"{name}: a turn of `{turn.role}` can't be shown to the model")
+    if turn.role == "assistant" and (not said or said[-1].role != "user"):
+        raise RowError("conversation-invalid", f"{name}: an answer without a question before it")
+    if turn.role == "system" and said and said[-1].role != "system":
+        raise RowError("conversation-invalid", f"{name}: a system turn after the conversation began")
+    if turn.role == "system" and any(isinstance(part, Shown) for part in turn.parts):
+        raise RowError("conversation-invalid", f"{name}: a picture in the system turn")
+
+
 def _row(
-    name: str, conversation_id: object, number: int, images: Sequence[object], asked: Sequence[str], answer: str
+    name: str, conversation_id: object, number: int, said: list[RawTurn], answer: tuple[str | Shown, ...]
 ) -> RawRow:
     row_id = f"{conversation_id}#{number}" if type(conversation_id) in (str, int) else conversation_id
-    fields = {"id": row_id, "images": tuple(images), "question": "\n".join(asked), "answer": answer}
-    return RawRow(f"{name}#{number}", fields)
+    if any(isinstance(part, Shown) for part in answer):
+        return RawRow(f"{name}#{number}", RowError("conversation-invalid", "a picture in the answer"))
+    fields = {"id": row_id, "answer": "".join(str(part) for part in answer)}
+    return RawRow(f"{name}#{number}", fields, tuple(said))
 
 
-def _inline_image(line: Line, turns_of: Callable[[Conversation], list[Turn]], place: int, index: int) -> bytes:
-    return decode_inline(str(turns_of(line.fetch())[place].images[index]), line.name)
+def _inline_image(line: Line, turns_of: TurnsOf, place: int, index: int) -> bytes:
+    part = turns_of(line.fetch())[place].parts[index]
+    assert isinstance(part, Shown)
+    return decode_inline(str(part.cell), line.name)
 
 
-def _with_images(turns: list[Turn], listed: list[object]) -> list[Turn]:
+def _with_images(turns: list[RawTurn], listed: list[object]) -> list[RawTurn]:
     """Give every mark its image from the conversation's own list; those without a mark go to the first question."""
     left = iter(listed)
-    placed: list[Turn] = []
+    placed: list[RawTurn] = []
     for turn in turns:
-        images = tuple(next(left, None) if image is None else image for image in turn.images)
-        if None in images:
+        parts = tuple(
+            Shown(next(left, None)) if isinstance(part, Shown) and part.cell is None else part for part in turn.parts
+        )
+        if Shown(None) in parts:
             raise RowError("image-missing", f"more image marks than images ({len(listed)})")
-        placed.append(Turn(turn.role, turn.text, images))
+        placed.append(RawTurn(turn.role, parts))
     for place, turn in enumerate(placed):
         if turn.role == "user":
-            placed[place] = Turn(turn.role, turn.text, (*turn.images, *left))
+            placed[place] = RawTurn(turn.role, (*(Shown(cell) for cell in left), *turn.parts))
             break
     return placed

@@ -239,6 +239,8 @@ def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
     context.reporter.say(
         f"data: {len(samples.samples)} questions from {samples.name}" + (f" (left out: {left_out})" if left_out else "")
     )
+    if samples.num_shortened:
+        context.reporter.say(f"data: {samples.num_shortened} conversations lost turns to `data.max_turns`")
     for row in samples.rejected[:5]:
         context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
     if len(samples.rejected) > 5:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from rilctl.artifacts.read import read_rejected, read_rows
 from rilctl.errors import DataError
+from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import ResponseRecord, RolloutRecord
 from rilctl.testing.stages import run_stage
@@ -33,6 +34,15 @@ class Swap(SilentReporter):
         """See `Reporter`."""
         if task.startswith(self._task):
             Image.new("RGB", (56, 56), "white").save(self._picture)
+
+
+class SwapAll(Swap):
+    """Replaces all of a folder."""
+
+    def begin(self, task: str, *, total: int, unit: str, done: int = 0) -> None:
+        """See `Reporter`."""
+        for picture in self._picture.glob("*.png"):
+            Swap(picture, self._task).begin(task, total=total, unit=unit, done=done)
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +107,19 @@ def test_train_asks_the_other_questions(workspace: Path) -> None:
     assert result.num_rejected == 1
 
 
-def test_pretraining_a_discriminator_that_sees_pictures_stops_and_says_how_to_go_on(workspace: Path) -> None:
+def test_a_discriminator_that_sees_pictures_learns_the_other_questions(workspace: Path) -> None:
     run_stage(workspace, "cache-teacher", *FEW)
     sets = ("pretrain-disc.input=image+question+response", "pretrain-disc.student=student")
-    picture = workspace / "3.png"
-    before = picture.read_bytes()
-    with pytest.raises(DataError, match=r"3\.png: replaced") as caught:
-        run_stage(workspace, "pretrain-disc", *sets, reporter=Swap(picture, "pretrain-disc"))
-    assert caught.value.hint and "put it back" in caught.value.hint
-    picture.write_bytes(before)
-    assert run_stage(workspace, "pretrain-disc", *sets).num_rejected == 0
+    result = run_stage(workspace, "pretrain-disc", *sets, reporter=Swap(workspace / "3.png", "pretrain-disc"))
+    out = workspace / "runs/recipe/pretrain-disc"
+    assert result.num_rejected == 1 and reasons(out / "discriminator") == [("q3", "image-changed")]
+    assert reasons(out / "responses") == []  # it was asked before
+    rows = [row for row in read_metrics(out / "metrics.jsonl") if row["step"]]
+    assert all("disc/loss" in row and "disc/auc" in row for row in rows)
+
+
+def test_a_discriminator_whose_every_picture_is_replaced_has_nothing_to_learn(workspace: Path) -> None:
+    run_stage(workspace, "cache-teacher", *FEW)
+    sets = ("pretrain-disc.input=image+question+response", "pretrain-disc.student=student")
+    with pytest.raises(DataError, match="every question was rejected; `q"):
+        run_stage(workspace, "pretrain-disc", *sets, reporter=SwapAll(workspace, "pretrain-disc"))

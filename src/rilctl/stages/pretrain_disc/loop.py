@@ -1,6 +1,7 @@
 """The discriminator's own training, before it meets the policy."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -10,11 +11,13 @@ from rilctl.artifacts.runs import Run
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.batches import batches
 from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import DataError
 from rilctl.models.discriminator import Discriminator, normalise
 from rilctl.models.prompts.encode import encode_response
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
-from rilctl.stages.pretrain_disc.pairs import Pair, labelled
+from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.pretrain_disc.pairs import Pair, labelled, still_readable
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
@@ -28,6 +31,13 @@ _TELLING, _NEAR = 0.9, 0.02
 """From which accuracy on a rule is called telling, and how much better than it a discriminator must be."""
 
 
+class DiscState(StrictModel):
+    """What a checkpoint remembers besides weights and optimizer."""
+
+    rejected: dict[str, RejectedRecord] = {}
+    """Questions whose pictures changed since the run began, by id."""
+
+
 def train(
     context: StageContext,
     config: PretrainDiscConfig,
@@ -36,19 +46,20 @@ def train(
     held_out: Sequence[Pair],
     artifact_run: Run,
     ranks: Ranks,
-) -> dict[str, float]:
-    """All steps that are left, then the report on questions that it never saw. Collective."""
+) -> tuple[dict[str, float], list[RejectedRecord]]:
+    """All steps that are left, then the report on questions that it never saw, and those rejected. Collective."""
     pairs_per_step = config.pairs_per_step
     num_steps = config.steps_for(len(learned), pairs_per_step)
     engine = open_optimizer("pretrain-disc", disc, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
     log, engines = RunLog(context, artifact_run, ranks), {"discriminator": engine}
     checkpoints = Checkpoints(
-        artifact_run.resume_dir, engines, StrictModel, log.files, ranks=ranks, say=context.reporter.say
+        artifact_run.resume_dir, engines, DiscState, log.files, ranks=ranks, say=context.reporter.say
     )
     budget_tokens = config.engine.tokens_per_micro_batch
     with disc.prompts, ranks.training(), checkpoints, log.running():
         checkpoint = checkpoints.load(num_steps)
-        step = checkpoint[0] if checkpoint else 0
+        step, state = checkpoint or (0, DiscState())
+        rejected = dict(state.rejected)
         context.reporter.begin("pretrain-disc", total=num_steps, unit="steps", done=step)
         for picks, upcoming in pairwise(batches(len(learned), pairs_per_step, config.seed, step)):
             if step == num_steps:
@@ -56,25 +67,36 @@ def train(
             step += 1
             soon = ranks.share(upcoming) if step < num_steps else []
             _expect(disc, [learned[pick] for pick in (*ranks.share(picks), *soon)])
-            batch = labelled([learned[pick] for pick in ranks.share(picks)])
-            with phase("pretrain-disc", "update"):
-                logits_N, report = update_discriminator(
-                    disc, engine, batch, optim=config.optim, budget_tokens=budget_tokens, ranks=ranks
+            pairs, held = still_readable(disc, [learned[pick] for pick in ranks.share(picks)], rejected, ranks)
+            report = dict[str, float]()
+            if ranks.total(len(pairs)):
+                batch = labelled(pairs)
+                with phase("pretrain-disc", "update"):
+                    logits_N, report = update_discriminator(
+                        disc, engine, batch, optim=config.optim, budget_tokens=budget_tokens, ranks=ranks
+                    )
+                report |= health(disc, logits_N, batch.is_student, ranks=ranks)
+            elif rejected.keys() >= {pair.sample.id for pair in learned}:
+                first = next(iter(rejected.values()))
+                raise DataError(
+                    f"every question was rejected; `{first.sample_id}`: {first.message}",
+                    hint="put the pictures back as they were; the same command goes on from the last checkpoint",
                 )
-            report |= health(disc, logits_N, batch.is_student, ranks=ranks)
+            del held
             metrics = {f"disc/{name}": value for name, value in report.items()}
             log.write(step, metrics)
             context.reporter.advance(metrics=shown("pretrain-disc", metrics))
             signal_number = asked_to_stop(context, ranks)
             checkpoints.after_step(
                 step,
-                StrictModel,  # nothing else is remembered
+                partial(DiscState, rejected=rejected),
                 is_due=step % config.checkpoint_every == 0,
                 is_last=step == num_steps or bool(signal_number),
             )
             leave_if_asked(context, signal_number)
         context.reporter.end()
-        return held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks)
+        report = held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks, rejected)
+        return report, [*rejected.values()]
 
 
 def length_warning(metrics: Mapping[str, float]) -> str | None:
@@ -100,6 +122,7 @@ def held_out_report(
     pairs_at_once: int,
     budget_tokens: int,
     ranks: Ranks,
+    rejected: dict[str, RejectedRecord],
 ) -> dict[str, float]:
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
@@ -110,10 +133,15 @@ def held_out_report(
     own = ranks.share(held_out)
     _expect(disc, own)
     parts = [own[start : start + pairs_at_once] for start in range(0, len(own), pairs_at_once)]
-    batches_of = [labelled(part) for part in ranks.padded(parts, [])]
-    logits_N = torch.cat([score(disc, part, budget_tokens=budget_tokens, ranks=ranks) for part in batches_of])
-    batch = labelled(held_out)
-    metrics: dict[str, float | None] = dict(health(disc, logits_N, labelled(own).is_student, ranks=ranks))
+    logits, seen = [torch.empty(0)], list[Pair]()
+    for part in ranks.padded(parts, []):
+        pairs, held = still_readable(disc, part, rejected, ranks)
+        if ranks.total(len(pairs)):
+            logits.append(score(disc, labelled(pairs), budget_tokens=budget_tokens, ranks=ranks))
+            seen += pairs
+        del held
+    batch = labelled([pair for pair in held_out if pair.sample.id not in rejected])
+    metrics: dict[str, float | None] = dict(health(disc, torch.cat(logits), labelled(seen).is_student, ranks=ranks))
     metrics["length_only_accuracy"] = length_only_accuracy(*lengths(labelled(learned)), *lengths(batch))
-    metrics["num_questions"] = float(len({pair.sample.id for pair in held_out}))
+    metrics["num_questions"] = float(len({pair.sample.id for pair in held_out} - rejected.keys()))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

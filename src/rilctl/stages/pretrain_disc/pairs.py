@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from rilctl.clock import timed
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, RowError
-from rilctl.models.discriminator import DiscriminatorRow
+from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.disc_update import LabelledRows
+from rilctl.stages.shared.ranked import share_rejected
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,36 @@ def readable(pairs: Sequence[Pair]) -> tuple[list[Pair], list[RejectedRecord]]:
         except RowError as error:
             bad[sample.id] = RejectedRecord.of(sample.id, "student", error)
     return [pair for pair in pairs if pair.sample.id not in bad], list(bad.values())
+
+
+def still_readable(
+    disc: Discriminator, pairs: Sequence[Pair], rejected: dict[str, RejectedRecord], ranks: Ranks
+) -> tuple[list[Pair], list[EncodedPrompt]]:
+    """This rank's pairs whose pictures are as they were when the run began. Collective.
+
+    Args:
+        disc: sees them.
+        pairs: of this rank.
+        rejected: gets the questions of the others, of any rank, by id; they are left out from then on.
+        ranks: all of them.
+
+    Returns:
+        The pairs, and what is shown of them: as long as somebody holds it, no picture is read again.
+    """
+    kept, prompts, new = list[Pair](), list[EncodedPrompt](), list[RejectedRecord]()
+    with timed("pictures"), ranks.together():
+        for pair, row in zip(pairs, labelled(pairs).rows[::2], strict=True):
+            try:
+                prompt = disc.encode(row)  # first, as it may be expected
+            except RowError as error:
+                new.append(RejectedRecord.of(pair.sample.id, "student", error))
+                continue
+            if pair.sample.id not in rejected:
+                kept.append(pair)
+                prompts.append(prompt)
+    for record in share_rejected(ranks, new):
+        rejected.setdefault(record.sample_id, record)
+    return kept, prompts
 
 
 def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair], list[Pair]]:

@@ -85,7 +85,8 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         )
         card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
         disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
-        metrics = train(context, config, disc, *split(pairs, config), artifact_run, ranks)
+        metrics, bad = train(context, config, disc, *split(pairs, config), artifact_run, ranks)
+        rejected += bad
         if warning := length_warning(metrics):
             context.reporter.warn(warning)
         with disc.vlm.sharding.whole(), ranks.together():

@@ -161,6 +161,23 @@ def test_what_is_no_artifact(tmp_path: Path, capfd: pytest.CaptureFixture[str], 
         assert stderr.startswith(f"error: `{path}` ")
 
 
+def test_lineage_names_what_a_shared_ancestor_was_made_from_once(
+    tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each of 12 artifacts is made from the two before it: 376 nodes as a tree."""
+    made = [cache]
+    for number in range(12):
+        inputs = [input_entry(f"input-{index}", path) for index, path in enumerate(made[-2:])]
+        made.append(write(tmp_path / f"made-{number}", "judge", inputs))
+    code, stdout, _ = call(capfd, "artifacts", "lineage", made[-1])
+    lines = stdout.splitlines()
+    assert (code, len(lines)) == (0, 25)
+    for path in made[:-1]:
+        mentions = [line for line in lines if f"{path} (" in line]
+        assert [line.endswith(", see above") for line in mentions] == [False, True][: len(mentions)]
+    assert sum("data: digits" in line for line in lines) == 1
+
+
 def test_lineage(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
     digest = read_manifest(cache).content_digest[:12]
     own = read_manifest(several / "responses").content_digest[:12]

@@ -89,7 +89,7 @@ def test_the_reference_has_a_section_for_each_command() -> None:
         (
             "train --set train.optim.lr=true",
             "error: --set: `train.optim.lr`: expected a number, found true\n"
-            "hint: `rilctl config schema` describes every key\n",
+            "hint: `rilctl help KEY` says what a key means\n",
         ),
         (
             "config schema --artifact studnt",
@@ -110,7 +110,7 @@ def test_config_validate_reports_every_problem(tmp_path: Path) -> None:
         "error: 2 problems in the recipe",
         "  r.toml: `train.num_steps`: expected a whole number, found true",
         "  r.toml: `train.sedd`: unknown key; did you mean `seed`?",
-        "hint: `rilctl config schema` describes every key",
+        "hint: `rilctl help KEY` says what a key means",
     ]
     code, stdout, _ = call("config", "validate", "r.toml", "--json", cwd=tmp_path)
     assert code == 2

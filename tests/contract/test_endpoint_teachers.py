@@ -199,11 +199,12 @@ def test_after_an_outage_one_flag_asks_what_was_rejected_again(workspace: Path) 
     down = lambda asked: failure(400) if asked.text < "what is 2" else sums(asked)  # noqa: E731
     with ScriptedEndpoint(down) as endpoint:
         recipe(workspace, endpoint.url)
-        assert "`--retry-rejected` asks them again" in call(workspace, "cache-teacher", "recipe.toml").stderr
+        again = "`rilctl cache-teacher` asks them again with `--retry-rejected`"
+        assert again in call(workspace, "cache-teacher", "recipe.toml").stderr
         assert len(rows(workspace)) == 16
         endpoint.script = sums
         outcome = call(workspace, "cache-teacher", "recipe.toml")
-        assert "up to date" in outcome.stderr and "`--retry-rejected` asks them again" in outcome.stderr
+        assert "up to date" in outcome.stderr and again in outcome.stderr
         judged = call(workspace, "judge", "recipe.toml")
         judged.refused(5, "4 of 12 questions have a rejected row", "cache-teacher.max_rejected_share")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rilctl import __version__
-from rilctl.cli import artifacts, config, doctor, failures, output, pipeline, rehearse, verbs
+from rilctl.cli import artifacts, config, doctor, failures, keys, output, pipeline, rehearse, verbs
 from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
@@ -20,7 +20,7 @@ EPILOG = """Exit codes: 0 done or up to date, 1 failed, 2 usage or recipe, 3 don
 """
 _GUESS = re.compile(r"\s*(?:Did you mean |\(Possible options: )(?P<names>.*?)[?)]\s*$")
 
-app = typer.Typer(help=HELP, epilog=EPILOG, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(help=HELP, epilog=EPILOG, rich_markup_mode=None)
 app.command("cache-teacher")(verbs.cache_teacher)
 app.command("judge")(verbs.judge)
 app.command("sft")(verbs.sft)
@@ -31,6 +31,7 @@ app.command("run")(pipeline.run)
 app.command("rehearse")(rehearse.rehearse)
 app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)
+app.command("help")(keys.help_on)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(config.app, name="config")
 

@@ -135,7 +135,8 @@ def _verified(path: Path) -> dict[str, Any]:
 def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
     """Print what an artifact was made from.
 
-    And what that was made from, down to models and data sets.
+    And what that was made from, down to models and data sets. What was used several times has its own inputs where it
+    is first named.
     """
     from rilctl.artifacts.lineage import lineage as lineage_of
 
@@ -143,8 +144,9 @@ def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -
     if as_json:
         output.result_json(_one_or_all(directory, {path: tree.model_dump(mode="json") for path, tree in trees.items()}))
         return
+    named: set[tuple[str, str]] = set()
     for tree in trees.values():
-        output.result("\n".join([_line(tree), *_branches(tree, "")]))
+        output.result("\n".join([_line(tree), *_branches(tree, "", named)]))
 
 
 def _artifacts_at(directory: Path) -> list[Path]:
@@ -172,11 +174,19 @@ def _one_or_all(directory: Path, found: dict[Path, Any], **summary: Any) -> Any:
     return {**summary, "artifacts": {path.name: value for path, value in found.items()}}
 
 
-def _branches(node: "LineageNode", indent: str) -> Iterator[str]:
+def _branches(node: "LineageNode", indent: str, named: set[tuple[str, str]]) -> Iterator[str]:
+    """The lines below a node; those of an artifact that is in `named` already stand there."""
+    named.add(_identity(node))
     for child in node.children:
         is_last = child is node.children[-1]
-        yield f"{indent}{'└── ' if is_last else '├── '}{_line(child)}"
-        yield from _branches(child, indent + ("    " if is_last else "│   "))
+        is_known = bool(child.children) and _identity(child) in named
+        yield f"{indent}{'└── ' if is_last else '├── '}{_line(child)}{', see above' if is_known else ''}"
+        if not is_known:
+            yield from _branches(child, indent + ("    " if is_last else "│   "), named)
+
+
+def _identity(node: "LineageNode") -> tuple[str, str]:
+    return node.found or node.name, node.digest
 
 
 def _line(node: "LineageNode") -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from rilctl.cli import output
+from rilctl.cli.completing import complete_table
 from rilctl.cli.options import Debug, Json, Overrides, Recipes
 from rilctl.errors import ConfigError, UsageError
 
@@ -52,12 +53,25 @@ def validate(recipes: Recipes = None, overrides: Overrides = None, as_json: Json
 
 @app.command()
 def schema(
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="TABLE", help="One table, such as train or train.optim.", autocompletion=complete_table),
+    ] = None,
     artifact: Annotated[
         str | None, typer.Option(metavar="KIND", help="Describe an artifact of this kind instead of recipes.")
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Print the JSON Schema of recipes or of artifacts."""
+    """Print the JSON Schema of recipes, of one of their tables, or of artifacts."""
+    if table is not None:
+        from rilctl.config.keys import table_schema
+
+        if artifact is not None:
+            raise UsageError(
+                f"`{table}` is a table of recipes, and --artifact asks for another schema", hint="name one of them"
+            )
+        output.result_json(table_schema(table), indent=2)
+        return
     if artifact is None:
         from rilctl.config.recipe import Recipe
 

@@ -64,7 +64,7 @@ def _say(error: Exception, shown: Exception | None) -> int:
 def _unexpected(error: Exception) -> tuple[str, str]:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        remedy = "check its permissions, or choose another `--out`, then" if isinstance(error, PermissionError) else ""
+        remedy = "check its permissions, or write elsewhere, then" if isinstance(error, PermissionError) else ""
         hint = f"nothing that was written is lost; {remedy} run the same command again"
         return error.strerror.lower() + where, " ".join(hint.split())
     if isinstance(error, ImportError):

@@ -5,13 +5,20 @@ from typing import Annotated
 
 import typer
 
+from rilctl.cli.completing import complete_override
+
 Recipes = Annotated[
     list[Path] | None,
     typer.Argument(metavar="RECIPE", help="TOML files, merged left to right; none: ./recipe.toml.", show_default=False),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, e.g. train.optim.lr=1e-5. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one key, e.g. train.optim.lr=1e-5. Repeatable.",
+        autocompletion=complete_override,
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Output directory; default: <root>/<recipe>/<verb>.")

@@ -7,6 +7,7 @@ import typer
 
 from rilctl.cli import output
 from rilctl.cli.options import Debug, DryRun, Json, Overrides, Recipes
+from rilctl.errors import RilctlError
 
 
 def run(
@@ -28,7 +29,8 @@ def run(
 
     paths, recipe = runner.read_recipe(recipes, overrides, {})
     with runner.stage_surroundings() as (reporter, stop):
-        outcomes = run_pipeline(recipe, runner.context_maker(paths, recipe, reporter, stop), dry_run=dry_run)
+        make = runner.context_maker(paths, recipe, reporter, stop)
+        outcomes = run_pipeline(recipe, make, dry_run=dry_run, mind=_with_own_options)
     if dry_run:
         plans = [plan for plan in outcomes.values() if isinstance(plan, Plan)]
         if as_json:
@@ -68,3 +70,12 @@ def quickstart(
         output.result_json(report.model_dump(mode="json"))
     else:
         output.result(str(report.artifacts["report"]))
+
+
+def _with_own_options(verb: str, error: RilctlError) -> None:
+    """A verb's error says whose the options are that it names."""
+    from rilctl.cli.app import app
+    from rilctl.cli.hints import options_of, said_by
+
+    if error.hint is not None:
+        error.hint = said_by(error.hint, command="run", verb=verb, options=options_of(app))

@@ -163,7 +163,7 @@ def show_summary(verb: str, result: StageResult, seconds: float | None = None) -
         output.say(f"  {role}: {artifact.path}")
     if result.num_rejected:
         rows = "1 row was" if result.num_rejected == 1 else f"{result.num_rejected} rows were"
-        again = "; `--retry-rejected` asks them again" if verb in RETRIED else ""
+        again = f"; `rilctl {verb}` asks them again with `--retry-rejected`" if verb in RETRIED else ""
         output.warn(f"{rows} rejected; each is in rejected.jsonl with its reason{again}")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from rilctl.config.recipe import VERBS, Recipe, Verb
-from rilctl.errors import ArtifactError, UsageError
+from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.stages.shared.context import StageContext, StageResult
 
@@ -48,6 +48,7 @@ def run_pipeline(
     *,
     dry_run: bool,
     load: Callable[[Verb], Stage] = load_stage,
+    mind: Callable[[Verb, RilctlError], object] = lambda verb, error: None,
 ) -> dict[Verb, StageResult | Plan]:
     """Run each verb of the recipe; what is done already is found up to date.
 
@@ -58,6 +59,7 @@ def run_pipeline(
         make_context: a verb's surroundings.
         dry_run: plan each verb instead, and write nothing.
         load: finds the stage of a verb.
+        mind: told of the error that ends the walk, and of its verb.
 
     Returns:
         Each verb's result, or its plan for a dry run, in the order of the walk.
@@ -68,7 +70,11 @@ def run_pipeline(
         context, stage = make_context(verb), load(verb)
         context.check_stop()  # a signal may have come after the last unit of the verb before
         context.reporter.say(f"{verb} ({number} of {len(verbs)})")
-        outcomes[verb] = _plan(stage, verb, context, verbs) if dry_run else stage.run(context)
+        try:
+            outcomes[verb] = _plan(stage, verb, context, verbs) if dry_run else stage.run(context)
+        except RilctlError as error:
+            mind(verb, error)
+            raise
     return outcomes
 
 

@@ -25,6 +25,7 @@ ROWS = [
     {"id": "q1", "image": PIXEL, "question": "<image>\nwhat is 3 plus 1?", "answer": "4", "response": "answer 4"},
     {"id": 2, "image": ["1.png", "2.png"], "question": "wie groß? 🙂", "answer": 0.5},
     {"image": {"bytes": None, "path": "1.png"}, "question": "a\u2028b", "answer": True, "choices": ["a", "b"]},
+    {"image": [PIXEL.partition(",")[2], "file:1.png", '["2.png"]'], "question": "which?", "answer": 1e22},
 ]
 LLAVA = [
     {
@@ -37,7 +38,15 @@ LLAVA = [
             {"from": "human", "value": "which?"},
             {"from": "gpt", "value": "4"},
         ],
-    }
+    },
+    {
+        "image": ["1.png", PIXEL],
+        "conversations": [
+            {"from": "human", "value": "from <image> to <image>"},
+            {"from": "human", "value": "what is new?"},
+            {"from": "gpt", "value": "a line"},
+        ],
+    },
 ]
 CHAT = [
     {

@@ -1,6 +1,9 @@
 """How a verb that trains begins: its model on its device, its encoded prompts, its optimizer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
 
 from rilctl.config.engines import TrainingEngineConfig
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
@@ -19,6 +22,8 @@ from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.phases import phase
+
+Equipped = TypeVar("Equipped")
 
 
 def open_learner(
@@ -47,21 +52,57 @@ def open_learner(
         seed: of its random weights.
 
     Raises:
-        ModelError, UsageError: as `load_role`, `with_adapter` and `refuse_changed` do.
+        ModelError, UsageError: as `open_model`, `with_adapter` and `refuse_changed` do.
     """
-    device = pick_device(engine.device)
+
+    def equip(vlm: Vlm) -> Vlm:
+        return vlm if lora is None else with_adapter(vlm, lora, adapter=adapter, seed=seed)
+
     with phase(verb, "loading"):
-        with ranks.together():
-            vlm = load_role(
-                student, engine=engine, base_dir=context.base_dir, device=device, all_train=lora is None, ranks=ranks
-            )
-            if engine.gradient_checkpointing:
-                enable_checkpointing(vlm)
-            if lora is not None:
-                vlm = with_adapter(vlm, lora, adapter=adapter, seed=seed)
-        place_role(vlm, engine, device=device, ranks=ranks)
+        device = pick_device(engine.device)
+        vlm = open_model(context, student, engine, equip, device=device, all_train=lora is None, ranks=ranks)
         refuse_changed(vlm, inputs, ranks)
     return vlm, open_prompts(context, vlm, engine)
+
+
+def open_model(
+    context: StageContext,
+    model: ModelConfig,
+    engine: TrainingEngineConfig,
+    equip: Callable[[Vlm], Equipped],
+    *,
+    device: torch.device,
+    all_train: bool,
+    learns: bool = True,
+    ranks: Ranks,
+) -> Equipped:
+    """Read a model for those who play a role on it, and place it. Collective.
+
+    Args:
+        context: the stage's surroundings.
+        model: which.
+        engine: which engine trains.
+        equip: gives it, in place, the adapters that it will have.
+        device: where it goes.
+        all_train: all weights do, not an adapter's alone.
+        learns: somebody has gradients of it.
+        ranks: this process among those that train.
+
+    Returns:
+        What `equip` does.
+
+    Raises:
+        ModelError, UsageError: as `load_role` and `equip` do.
+    """
+    with ranks.together():
+        vlm = load_role(
+            model, engine=engine, base_dir=context.base_dir, device=device, all_train=all_train, ranks=ranks
+        )
+        if learns and engine.gradient_checkpointing:
+            enable_checkpointing(vlm)
+        equipped = equip(vlm)
+    place_role(vlm, engine, device=device, ranks=ranks)
+    return equipped
 
 
 def open_prompts(context: StageContext, vlm: Vlm, engine: TrainingEngineConfig) -> KeptPrompts:

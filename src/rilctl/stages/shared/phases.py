@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 
-from rilctl.clock import Phase, timed
+from rilctl.clock import timed
 from rilctl.config.recipe import Verb
 from rilctl.errors import OutOfMemoryError
 from rilctl.private.torch import is_out_of_host_memory
@@ -13,7 +14,9 @@ from rilctl.private.torch import is_out_of_host_memory
 _DIVIDE = "raise `{table}.engine.zero_stage`, or set `{table}.engine.offload`"
 _TRAIN = "lower `{table}.engine.tokens_per_micro_batch`, set `{table}.engine.gradient_checkpointing = true`, or "
 _SAMPLE = "lower `{table}.generation.rows_per_batch` or `{table}.sampling.max_new_tokens`"
-_REMEDIES: dict[Phase, str] = {
+Costly = Literal["loading", "rollouts", "discriminator update", "policy update", "update", "validation", "writing"]
+"""Phases in which memory may run out."""
+_REMEDIES: dict[Costly, str] = {
     "loading": _DIVIDE + ', train an adapter (`{table}.lora`), or take `student.dtype = "bfloat16"`',
     "rollouts": _SAMPLE,
     "discriminator update": _TRAIN + _DIVIDE,
@@ -25,7 +28,7 @@ _REMEDIES: dict[Phase, str] = {
 
 
 @contextmanager
-def phase(verb: Verb, name: Phase) -> Iterator[None]:
+def phase(verb: Verb, name: Costly) -> Iterator[None]:
     """What is done inside is a phase of a verb, whose clock is told.
 
     Raises:

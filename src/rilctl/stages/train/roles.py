@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.train import TrainConfig
-from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import UsageError
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, read_card
@@ -14,10 +13,9 @@ from rilctl.models.loaded.adapters import load_adapter, merge_adapter, with_adap
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import refuse_other_base
-from rilctl.stages.shared.learning import open_prompts
+from rilctl.stages.shared.learning import open_model, open_prompts
 from rilctl.stages.train.inputs import TrainInputs
 from rilctl.stages.train.placement import HOST
 from rilctl.stages.train.sharing import shares_weights, take_turns
@@ -99,36 +97,28 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
         ModelError: a model can't be loaded.
     """
     device, lora = pick_device(config.engine.device), config.lora
-    read = partial(load_role, engine=config.engine, base_dir=context.base_dir, ranks=ranks)
-    start: _DiscStart | None = None
-    disc_vlm: Vlm | None = None
-    with ranks.together():
-        policy = student = read(inputs.student, device=device, all_train=lora is None)
-        if config.algorithm.uses_discriminator:
-            start = _disc_start(context, config, inputs, student)
-            if shares_weights(config, is_new=start.path is None, pretrained=start.card.lora):
-                disc_vlm = start.equip(student)
-        if lora is not None:
-            policy = with_adapter(student, lora, adapter="policy", seed=config.seed)
-    place_role(policy, config.engine, device=device, ranks=ranks)
+    opened = partial(open_model, context, engine=config.engine, ranks=ranks)
+
+    def equip(student: Vlm) -> tuple[Vlm, Vlm, _DiscStart | None, Vlm | None]:
+        start = _disc_start(context, config, inputs, student) if config.algorithm.uses_discriminator else None
+        disc = None
+        if start is not None and shares_weights(config, is_new=start.path is None, pretrained=start.card.lora):
+            disc = start.equip(student)
+        policy = student if lora is None else with_adapter(student, lora, adapter="policy", seed=config.seed)
+        return student, policy, start, disc
+
+    student, policy, start, disc_vlm = opened(inputs.student, equip=equip, device=device, all_train=lora is None)
     if start is not None and disc_vlm is None:
         where = HOST if take_turns(config, device.type, shared=False) else device
-        with ranks.together():
-            source = inputs.student
-            if not start.is_on_student:
-                source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
-            disc_vlm = start.equip(read(source, device=where, all_train=start.lora is None))
-        place_role(disc_vlm, config.engine, device=device, ranks=ranks)
+        source = inputs.student
+        if not start.is_on_student:
+            source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
+        disc_vlm = opened(source, equip=start.equip, device=where, all_train=start.lora is None)
     reference = None
     if config.algorithm.kl_beta > 0:
         reference = student
         if lora is None:
-            with ranks.together():
-                reference = read(inputs.student, device=device, all_train=False)
-            place_role(reference, config.engine, device=device, ranks=ranks)
-    if config.engine.gradient_checkpointing:
-        for trained in (policy, disc_vlm) if disc_vlm else (policy,):
-            enable_checkpointing(trained)
+            reference = opened(inputs.student, equip=lambda vlm: vlm, device=device, all_train=False, learns=False)
     prompts, disc = open_prompts(context, policy, config.engine), None
     with ranks.together():
         if start is not None and disc_vlm is not None:

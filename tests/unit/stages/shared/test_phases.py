@@ -1,8 +1,10 @@
+from typing import get_args
+
 import pytest
 import torch
 
 from rilctl.errors import DataError, OutOfMemoryError
-from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.phases import Costly, phase
 
 
 def no_host_memory() -> None:
@@ -27,6 +29,13 @@ def test_where_memory_ran_out_and_what_to_change(work) -> None:
     assert "\n" not in caught.value.message
     for words in ("`train.engine.tokens_per_micro_batch`", "gradient_checkpointing", "`rilctl train --dry-run`"):
         assert words in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", get_args(Costly))
+def test_every_phase_has_a_remedy(name: Costly) -> None:
+    with pytest.raises(OutOfMemoryError, match=f"^out of memory in `train`, {name}: ") as caught, phase("train", name):
+        no_device_memory()
+    assert "`train." in (caught.value.hint or "")
 
 
 def test_a_phase_within_another_is_the_one_that_is_named() -> None:

@@ -28,6 +28,7 @@ from rilctl.artifacts.read import read_rows
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.manifest import ArtifactSummary
@@ -100,7 +101,8 @@ def ask(root: str, first: int, num: int) -> str:
         time.sleep(0.002)
         return f"{request.question} {seed}"
 
-    requests = [GenerationRequest(f"q{n}", f"what is {n}?", (), (0, 1)) for n in range(first, first + num)]
+    asked = {f"q{n}": Conversation.of(f"what is {n}?") for n in range(first, first + num)}
+    requests = [GenerationRequest(name, conversation, (0, 1)) for name, conversation in asked.items()]
     with CallCache(Path(root)) as cache:
         answers = cached_responses(
             ScriptedGeneration(answer), cache, requests, SamplingConfig(), chunk=4, on_chunk=lambda _: None

@@ -85,10 +85,12 @@ def askers_over_one_call_cache(racers: Racers, folder: Path) -> str:
     """Three commands ask partly the same: nothing is asked, and paid for, twice."""
     firsts = [0, NUM_ASKED // 2, 0]
     said = racers.race(*(("ask", folder, first, NUM_ASKED) for first in firsts))
+    if said != ["asked"] * 3:
+        return "\n".join(said)
     asked = Path(f"{folder}.asked").read_text().splitlines()
     wanted = {f"q{number} {seed}" for first in firsts for number in range(first, first + NUM_ASKED) for seed in (0, 1)}
     twice = sorted({each for each in asked if asked.count(each) > 1})
-    return "\n".join([*(each for each in said if each != "asked"), *twice, *sorted(wanted - {*asked})])
+    return "\n".join([*twice, *sorted(wanted - {*asked})])
 
 
 def a_stopped_process_in_the_call_cache(racers: Racers, folder: Path) -> str:

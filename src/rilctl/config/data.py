@@ -29,11 +29,16 @@ class ValidationConfig(StrictModel):
     """Held-out questions for `sft` and `train`: a share of the rows, or a split or file of their own."""
 
     share: Share = 0.0
-    """Share of the rows that is held out, chosen by a hash of the id; the turns of a conversation stay together."""
+    """Share of the rows that is held out, chosen by a hash of the id; a `group` stays together."""
+    group: Annotated[Literal["image", "conversation"], Field(exclude_if=lambda value: value == "image")] = "image"
+    """What a share never divides: rows that show the same picture, and the answers of a conversation; or these alone.
+    A picture is the same if its file is, or its bytes where it is in no file."""
     split: str | None = None
     """A split of a hub data set, or of the digits."""
     path: str | None = None
     """A file or folder of the same type."""
+    image_root: Annotated[str | None, IF_SET] = None
+    """Folder that image paths in `path` start from; absent: that of the training rows, or the file's own."""
     num_samples: PositiveInt | None = None
     """At most this many, chosen by a hash of the id."""
 
@@ -43,6 +48,8 @@ class ValidationConfig(StrictModel):
             raise ValueError("set one of share, split and path")
         if self.num_samples is not None and not self.is_set:
             raise ValueError("num_samples needs share, split or path: it only says how many of them")
+        if self.image_root is not None and self.path is None:
+            raise ValueError("image_root belongs to a path: other held-out rows have the training rows' pictures")
         return self
 
     @property
@@ -106,6 +113,8 @@ class _Source(StrictModel):
         elif isinstance(self, ParquetData | JsonlData | LlavaData | ChatData | FolderData):
             if held_out.split is not None:
                 raise ValueError("validation.split is for hub data sets and the digits; files have validation.path")
+            if held_out.image_root is not None and not isinstance(self, JsonlData | _Conversations):
+                raise ValueError("validation.image_root is for jsonl, llava and chat; here paths start from the folder")
             if held_out.path == self.path:
                 raise ValueError("validation.path is the path that is trained on")
         return self

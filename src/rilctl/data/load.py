@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from rilctl.config.data import ChatData, DataConfig, DigitsData, HubData, LlavaData
 from rilctl.data.benchmarks import read_benchmarks
 from rilctl.data.fingerprints import image_hash
+from rilctl.data.groups import conversation_of, groups_by_image, largest_share
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, outside_band, too_long
@@ -23,6 +24,8 @@ from rilctl.schemas.records import RejectedRecord
 
 Split = Literal["train", "validation"]
 _T = TypeVar("_T")
+_LARGE = 0.5
+"""Of the conversations; a group of more leaves one side of a split with little or nothing."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class _Rows:
     rejected: list[RejectedRecord] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     num_shortened: int = 0
+    hint: str = "loosen data.select or data.validation"
 
     def keep(self, reason_of: Callable[[Sample], str | None]) -> None:
         """Leave out the samples that `reason_of` gives a reason for; reject those for which it raises `RowError`."""
@@ -112,8 +116,12 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
         max_turns = source.max_turns
         if source.turns == "last":
             earlier = earlier_answers(map(_row_id, read))
+    groups = _groups(config, read) if share else {}
+    if (largest := largest_share(groups)) > _LARGE:
+        rows.hint = f"{largest:.0%} of the conversations share pictures and stay together: set data.validation.group"
     for row in read:
-        if share and is_held_out(_row_id(row), share) != (split == "validation"):
+        conversation = conversation_of(_row_id(row))
+        if share and is_held_out(groups.get(conversation, conversation), share) != (split == "validation"):
             continue
         if _row_id(row) in earlier:
             rows.left_out["earlier-answer"] += 1
@@ -131,6 +139,13 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
     return rows
 
 
+def _groups(config: DataConfig, read: Iterable[Sample | RejectedRecord]) -> dict[str, str]:
+    """The groups that are held out or trained on as a whole, where pictures make them; by conversation."""
+    if config.validation.group != "image":
+        return {}
+    return groups_by_image(row for row in read if isinstance(row, Sample))
+
+
 def _row_id(row: Sample | RejectedRecord) -> str:
     return row.sample_id if isinstance(row, RejectedRecord) else row.id
 
@@ -143,7 +158,10 @@ def _validation_source(config: DataConfig) -> DataConfig:
     held_out = config.validation
     if isinstance(config, HubData | DigitsData):
         return config.model_copy(update={"split": held_out.split}) if held_out.split else config
-    return config.model_copy(update={"path": held_out.path}) if held_out.path else config
+    if held_out.path is None:
+        return config
+    changes: dict[str, str] = {"path": held_out.path}
+    return config.model_copy(update=changes | ({"image_root": held_out.image_root} if held_out.image_root else {}))
 
 
 def _equal_to(held_out: Iterable[Sample]) -> Callable[[Sample], str | None]:
@@ -242,7 +260,7 @@ def _map(function: Callable[[Sample], _T], samples: list[Sample], workers: int) 
 def _nothing_left(rows: _Rows) -> DataError:
     reasons = Counter(record.reason for record in rows.rejected) + rows.left_out
     counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items())) or "none in this split"
-    first = f"the first: {rows.rejected[0].message}" if rows.rejected else "loosen data.select or data.validation"
+    first = f"the first: {rows.rejected[0].message}" if rows.rejected else rows.hint
     return DataError(f"{rows.name}: no usable row ({counts})", hint=first)
 
 

@@ -12,6 +12,7 @@ from rilctl.data.texts import checked, encodable
 from rilctl.data.turns import to_conversation
 from rilctl.data.videos import refuse_videos
 from rilctl.errors import DataError, RowError
+from rilctl.schemas.answers import accepted_answers, answer_text
 from rilctl.schemas.records import RejectedRecord
 
 
@@ -23,18 +24,18 @@ def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
     """
     read: list[Sample | RejectedRecord] = []
     first_named: dict[str, str] = {}
-    numbered: list[tuple[int, str]] = []
+    numbered: list[tuple[int, str, str]] = []
     columns_seen: set[str] = set()
     for index, row in enumerate(table.rows):
-        sample_id = row.name
+        sample_id = row.known_as or row.name
         try:
             if isinstance(row.fields, RowError):
                 raise row.fields
             columns_seen.update(row.fields)
             own_id = _own_id(row.fields, table.columns)
-            if own_id is None:
-                sample_id = str(index)
-                numbered.append((index, row.name))
+            if own_id is None or row.is_numbered:
+                sample_id = own_id or str(index)
+                numbered.append((index, row.name, sample_id))
             elif own_id in first_named:
                 sample_id = own_id
                 raise RowError("id-duplicate", f"id {own_id!r} is that of {first_named[own_id]}")
@@ -48,9 +49,9 @@ def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
         raise DataError(f"{table.name}: no rows", hint="is it the right file, and was it copied whole?")
     if columns_seen:
         check_columns(table.columns, sorted(columns_seen), table.name)
-    for index, name in numbered:  # a row never takes another's own id, wherever that one stands
-        if (owner := first_named.get(str(index))) and isinstance(read[index], Sample):
-            taken = RowError("id-duplicate", f"it has no id, and its number {index} is the id of {owner}")
+    for index, name, number in numbered:  # a row never takes another's own id, wherever that one stands
+        if (owner := first_named.get(number)) and isinstance(read[index], Sample):
+            taken = RowError("id-duplicate", f"it has no id, and its number {number} is the id of {owner}")
             read[index] = _rejected(table, name, name, taken)
     return read
 
@@ -80,8 +81,9 @@ def _to_sample(row: RawRow, fields: Mapping[str, object], sample_id: str, table:
     else:
         question = checked("question", _text(fields, columns.question).replace(IMAGE_MARK, ""))
         conversation = Conversation.of(question, _image_refs(row.name, fields, table, max_px))
-    answer = checked("answer", _text(fields, columns.answer))
-    response = checked("response", _text(fields, columns.response)) if columns.response else answer
+    answer = checked("answer", answer_text(_cell(fields, columns.answer), columns.answer))
+    learned = _text(fields, columns.response) if columns.response else accepted_answers(answer)[0]
+    response = checked("response", learned)
     return Sample(sample_id, conversation, answer, response)
 
 
@@ -100,10 +102,14 @@ def _image_refs(name: str, fields: Mapping[str, object], table: Table, max_px: i
     )
 
 
-def _text(fields: Mapping[str, object], column: str) -> str:
+def _cell(fields: Mapping[str, object], column: str) -> object:
     if column not in fields:
         raise RowError("field-missing", f"no `{column}`")
-    value = fields[column]
+    return fields[column]
+
+
+def _text(fields: Mapping[str, object], column: str) -> str:
+    value = _cell(fields, column)
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):

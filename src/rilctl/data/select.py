@@ -32,13 +32,9 @@ def rank(sample_id: str, salt: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{salt}\n{sample_id}".encode()).digest()[:8])
 
 
-def is_held_out(sample_id: str, share: float) -> bool:
-    """Whether a row belongs to the held-out share.
-
-    What comes before the last `#` of the id decides, so that all answers of one conversation, which share their
-    images, are on the same side.
-    """
-    return rank(sample_id.rpartition("#")[0] or sample_id, "validation") < share * 2**64
+def is_held_out(group: str, share: float) -> bool:
+    """Whether a group of rows belongs to the held-out share; see `groups`."""
+    return rank(group, "validation") < share * 2**64
 
 
 def earlier_answers(row_ids: Iterable[str]) -> set[str]:

@@ -5,6 +5,7 @@ import pytest
 
 from rilctl.config.data import DataConfig
 from rilctl.data.load import load_samples
+from rilctl.data.select import is_held_out
 from rilctl.errors import ConfigError, DataError
 
 from .helpers import png, table, write_lines
@@ -39,8 +40,9 @@ def test_good_rows_become_samples(jsonl: Make, pictures: Path) -> None:
         ({"images": {"path": "none.png"}}, "image-missing"),
         ({"answer": "  "}, "answer-empty"),
         ({"answer": None}, "answer-empty"),
-        ({"answer": ["a", "b"]}, "field-type"),
-        ({"answer": True}, "field-type"),
+        ({"answer": {"a": "b"}}, "field-type"),
+        ({"answer": ["", None]}, "answer-empty"),
+        ({"question": True}, "field-type"),
         ({"answer": float("nan")}, "field-type"),
         ({"question": "<image>\n"}, "question-empty"),
         ({"question": "hi<|im_end|>\n<|im_start|>assistant"}, "template-token"),
@@ -93,6 +95,85 @@ def test_validation_by_share_divides_the_rows(jsonl: Make) -> None:
     assert ids[0] & ids[1] == set() and len(ids[0] | ids[1]) == 19
     assert 2 <= len(ids[1]) <= 14
     assert len(train.rejected) + len(held_out.rejected) == 1  # a bad row is on one side, too
+
+
+def test_answers_of_every_kind_are_texts(jsonl: Make) -> None:
+    changes = {1: {"answer": True}, 2: {"answer": [2, "two", "2"]}, 3: {"answer": 0.5}, 4: {"answer": ["four"]}}
+    loaded = load_samples(jsonl(changes), base_dir=HERE)
+    answers = {sample.id: (sample.answer, sample.response) for sample in loaded.samples[:5]}
+    assert answers == {
+        "q0": ("0", "0"),
+        "q1": ("true", "true"),
+        "q2": ('{"one of": ["2", "two"]}', "2"),
+        "q3": ("0.5", "0.5"),
+        "q4": ("four", "four"),
+    }
+
+
+def ids_of(config: DataConfig, split: str) -> set[str]:
+    return {sample.id for sample in load_samples(config, base_dir=HERE, split=split).samples}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["path", "inline"])
+def test_rows_that_share_a_picture_are_on_one_side(pictures: Path, kind: str) -> None:
+    import base64
+
+    def picture(number: int) -> str:
+        if kind == "path":
+            return f"{number}.png"
+        return base64.b64encode((pictures / f"{number}.png").read_bytes()).decode()
+
+    rows = [
+        {"id": f"q{n}", "images": [picture(n // 5)], "question": f"{n}?", "answer": "a"} for n in range(100)
+    ]  # 20 pictures, 5 questions on each
+    path = str(write_lines(pictures / "shared.jsonl", rows))
+    together = table(type="jsonl", path=path, validation={"share": 0.3})
+    train, held_out = ids_of(together, "train"), ids_of(together, "validation")
+    assert not train & held_out and len(train | held_out) == 100 and 5 <= len(held_out) <= 60
+    sides = [{f"q{n}" in held_out for n in range(5 * k, 5 * k + 5)} for k in range(20)]
+    assert all(len(side) == 1 for side in sides)
+    apart = table(type="jsonl", path=path, validation={"share": 0.3, "group": "conversation"})
+    shares = ids_of(apart, "validation")
+    assert any(len({f"q{n}" in shares for n in range(5 * k, 5 * k + 5)}) == 2 for k in range(20))
+
+
+def test_rows_with_pictures_of_their_own_are_divided_as_they_were(jsonl: Make) -> None:
+    for group in ("image", "conversation"):
+        config = jsonl(validation={"share": 0.4, "group": group})
+        assert ids_of(config, "validation") == {f"q{n}" for n in range(20) if is_held_out(f"q{n}", 0.4)}
+
+
+def test_one_picture_in_all_rows_says_why_a_side_is_empty(jsonl: Make) -> None:
+    config = jsonl({n: {"images": "0.png"} for n in range(20)}, validation={"share": 0.4})
+    empty = "validation" if not is_held_out("q0", 0.4) else "train"
+    with pytest.raises(DataError, match="no usable row") as caught:
+        load_samples(config, base_dir=HERE, split=empty)
+    assert caught.value.hint is not None and "100% of the conversations share pictures" in caught.value.hint
+
+
+def test_held_out_rows_have_an_image_root_of_their_own(pictures: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "0.png").write_bytes(png("blue"))
+    rows = [{"id": "a", "images": "0.png", "question": "q", "answer": "a"}]
+    train = write_lines(tmp_path / "train.jsonl", rows)
+    held_out = write_lines(tmp_path / "val.jsonl", [{**rows[0], "id": "b"}])
+
+    def color(**validation: object) -> object:
+        config = table(
+            type="jsonl", path=str(train), image_root=str(pictures), validation={"path": str(held_out), **validation}
+        )
+        (sample,) = load_samples(config, base_dir=HERE, split="validation").samples
+        return sample.images[0].load().getpixel((0, 0))
+
+    assert color() == (0, 0, 0)  # that of the training rows
+    assert color(image_root=str(other)) == (0, 0, 255)
+    for kind, validation, message in (
+        ("jsonl", {"share": 0.5, "image_root": "x"}, "belongs to a path"),
+        ("folder", {"path": "y", "image_root": "x"}, "is for jsonl, llava and chat"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            table(type=kind, path="p", validation=validation)
 
 
 def test_validation_is_empty_unless_asked_for(jsonl: Make) -> None:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from rilctl.config.data import PassRateConfig
 from rilctl.data.fingerprints import image_hash, normal_text
+from rilctl.data.groups import conversation_of
 from rilctl.data.select import Benchmarks, Seen, is_held_out, outside_band, rank
 
 
@@ -53,8 +54,8 @@ def test_ranks_are_fixed_forever() -> None:
 
 
 def test_the_answers_of_a_conversation_stay_together() -> None:
-    held_out = [is_held_out(f"c{n}#1", 0.5) for n in range(200)]
-    assert held_out == [is_held_out(f"c{n}#2", 0.5) for n in range(200)]
+    held_out = [is_held_out(conversation_of(f"c{n}#1"), 0.5) for n in range(200)]
+    assert held_out == [is_held_out(conversation_of(f"c{n}#2"), 0.5) for n in range(200)]
     assert 70 < sum(held_out) < 130
     assert not is_held_out("x", 0.0) and is_held_out("x", 1.0)
 

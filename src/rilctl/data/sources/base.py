@@ -33,11 +33,15 @@ class RawRow:
         name: how a person finds it again, such as `train.jsonl:12`.
         fields: column name to value; a lazy image is a function that gives its bytes.
         turns: of a conversation: what was said, last the question; nothing where the question is a field.
+        is_numbered: the id is the conversation's place in the file, since it has none of its own.
+        known_as: the id to record where the fields can't be read; empty: the name.
     """
 
     name: str
     fields: Mapping[str, object] | RowError
     turns: tuple[RawTurn, ...] = ()
+    is_numbered: bool = False
+    known_as: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Chat format: `{"messages": [{"role": "user", "content": "…" | [{"type": "text" | "image" | "image_url", …}]}, …]}`.
 
-A picture is given in its part (`image`, `image_url`, also as a data URL), or marked there (`{"type": "image"}`, or
-`<image>` in plain text) and listed in the conversation's `images`.
+A picture is given in its part (`image`, `image_url`, `source`, also as base64), or marked there (`{"type": "image"}`,
+or `<image>` in plain text) and listed in the conversation's `images`.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,15 @@ from pathlib import Path
 
 from rilctl.config.data import ChatData
 from rilctl.data.conversation import IMAGE_MARK
+from rilctl.data.images import unwrapped
 from rilctl.data.sources.base import RawTurn, Shown, Table, absolute, existing
-from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of
+from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of, said_text
 from rilctl.errors import RowError
+
+_TEXTS = ("text", "input_text", "output_text")
+_IMAGES = ("image", "image_url", "input_image")
+_PLACES = ("image", "image_url", "source", "path", "url")
+"""Where a part may hold its picture."""
 
 
 def open_chat(config: ChatData, base_dir: Path) -> Table:
@@ -32,35 +38,31 @@ def _to_turn(message: object) -> RawTurn:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise RowError("conversation-invalid", "a message must have `role` and `content`")
     role, content = role_of(message["role"]), message.get("content")
-    if isinstance(content, str):
-        return RawTurn(role, marked(content) if role == "user" else (content,))
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise RowError("field-type", f"`content` must be text or a list of parts, found {type(content).__name__}")
-    has_pictures = any(part.get("type") != "text" for part in content)
+    if not isinstance(content, list):
+        text = said_text(content, "a message's `content`")
+        return RawTurn(role, marked(text) if role == "user" else (text,))
+    if not all(isinstance(part, dict) for part in content):
+        raise RowError("field-type", "`content` must be text or a list of parts")
+    has_pictures = any(part.get("type") not in _TEXTS for part in content)
     parts: list[str | Shown] = []
     for part in content:
-        if part.get("type") != "text":
+        if part.get("type") not in _TEXTS:
             parts.append(Shown(_image(part)))
             continue
-        text = _text(part)
+        text = said_text(part.get("text"), "a text part's `text`")
         if parts and isinstance(parts[-1], str):
             parts.append("\n")
         parts += marked(text) if role == "user" and not has_pictures else (text.replace(IMAGE_MARK, ""),)
     return RawTurn(role, tuple(parts))
 
 
-def _text(part: Mapping[str, object]) -> str:
-    text = part.get("text")
-    if not isinstance(text, str):
-        raise RowError("field-type", f"a text part must have a `text`, found {type(text).__name__}")
-    return text
-
-
 def _image(part: Mapping[str, object]) -> object:
     kind = part.get("type")
     if "video" in str(kind):
         raise RowError("video-unsupported", f"a part of type `{kind}`: videos can't be shown; take frames as images")
-    if kind not in ("image", "image_url"):
+    if kind not in _IMAGES:
         raise RowError("conversation-invalid", f"a part of type `{kind}` can't be shown to the model")
-    value = part.get("image_url") if kind == "image_url" else part.get("image") or part.get("path") or part.get("url")
-    return value.get("url") if isinstance(value, dict) and "url" in value else value
+    value = next((part[key] for key in _PLACES if part.get(key)), None)
+    if value is None and part.keys() & {"file_id"}:
+        raise RowError("image-remote", "a `file_id` names a picture at a provider; download the images first")
+    return unwrapped(value)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rilctl.config.data import LlavaData
 from rilctl.data.sources.base import RawTurn, Table, absolute, existing
-from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of
+from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of, said_text
 from rilctl.errors import RowError
 
 
@@ -26,6 +26,5 @@ def _to_turn(entry: object) -> RawTurn:
     if not isinstance(entry, dict) or not isinstance(entry.get("from"), str):
         raise RowError("conversation-invalid", "a turn must have `from` and `value`")
     role, value = role_of(entry["from"]), entry.get("value")
-    if not isinstance(value, str):
-        raise RowError("field-type", f"a turn's `value` must be text, found {type(value).__name__}")
-    return RawTurn(role, marked(value) if role == "user" else (value,))
+    text = said_text(value, "a turn's `value`")
+    return RawTurn(role, marked(text) if role == "user" else (text,))

@@ -4,7 +4,7 @@ A row's id is the conversation's with `#` and the number of the answer, from 1.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rilctl.data.sources.base import RawRow, RawTurn, Shown
 from rilctl.data.sources.lines import Line, read_list_or_lines
 from rilctl.data.videos import refuse_videos
 from rilctl.errors import RowError
+from rilctl.schemas.answers import answer_text
 
 TURN_COLUMNS = ColumnsConfig(images="", question="")
 
@@ -38,12 +39,28 @@ class _Reader:
 
     def turns(self, value: Mapping[str, object]) -> list[RawTurn]:
         """The turns with their pictures. Raises `RowError`."""
-        if self.key not in value:
-            raise RowError("field-missing", f"no `{self.key}`")
         refuse_videos(value)
-        return _with_images(
-            self.to_turns(value[self.key]), [*as_cells(value.get("image")), *as_cells(value.get("images"))]
-        )
+        if value.get("objects"):
+            raise RowError(
+                "conversation-invalid", "`objects`: boxes aren't written into texts; write them there yourself"
+            )
+        turns = self.to_turns(self._listed(value))
+        system = value.get("system")
+        if isinstance(system, str) and system.strip() and not (turns and turns[0].role == "system"):
+            turns = [RawTurn("system", (system,)), *turns]
+        return _with_images(turns, [*as_cells(value.get("image")), *as_cells(value.get("images"))])
+
+    def _listed(self, value: Mapping[str, object]) -> object:
+        """The list of turns, or that of a prompt and its completion, which may be plain texts."""
+        if self.key in value:
+            return value[self.key]
+        if not {"prompt", "completion"} <= value.keys():
+            raise RowError("field-missing", f"no `{self.key}`")
+        listed: list[object] = []
+        for key, role in (("prompt", "user"), ("completion", "assistant")):
+            part = value[key]
+            listed += part if isinstance(part, list) else [{"role": role, "content": part, "from": role, "value": part}]
+        return listed
 
 
 def read_conversations(
@@ -59,18 +76,29 @@ def read_conversations(
     """
     reader = _Reader(turns_key, to_turns)
     for index, line in enumerate(read_list_or_lines(path)):
+        known_as = ""
         try:
             if isinstance(line.value, RowError):
                 raise line.value
             own_id = line.value.get(id_key) if id_key else None
-            yield from _rows(line, index if own_id in (None, "") else own_id, reader.turns)
+            is_numbered = own_id in (None, "")
+            known_as = str(own_id) if type(own_id) in (str, int) else ""
+            for row in _rows(line, index if is_numbered else own_id, reader.turns):
+                yield replace(row, is_numbered=is_numbered)
         except RowError as error:
-            yield RawRow(line.name, error)
+            yield RawRow(line.name, error, known_as=known_as)
 
 
 def role_of(name: str) -> str:
     """Who speaks, by any format's word for it."""
     return _ROLES.get(name, name)
+
+
+def said_text(value: object, what: str) -> str:
+    """A text, number, true or false as text. Raises `RowError` for anything else, null included."""
+    if value is None or isinstance(value, list | dict):
+        raise RowError("field-type", f"{what} must be text, found {'null' if value is None else type(value).__name__}")
+    return answer_text(value, what)
 
 
 def marked(text: str) -> tuple[str | Shown, ...]:
@@ -122,7 +150,8 @@ def _row(
 ) -> RawRow:
     row_id = f"{conversation_id}#{number}" if type(conversation_id) in (str, int) else conversation_id
     if any(isinstance(part, Shown) for part in answer):
-        return RawRow(f"{name}#{number}", RowError("conversation-invalid", "a picture in the answer"))
+        picture = RowError("conversation-invalid", "a picture in the answer")
+        return RawRow(f"{name}#{number}", picture, known_as=str(row_id))
     fields = {"id": row_id, "answer": "".join(str(part) for part in answer)}
     return RawRow(f"{name}#{number}", fields, tuple(said))
 

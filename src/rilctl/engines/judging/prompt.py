@@ -12,6 +12,7 @@ from typing import Any
 
 from rilctl.config.judge import RUBRIC_FIELDS
 from rilctl.engines.judging.base import JudgeRequest
+from rilctl.schemas.answers import accepted_answers
 
 RUBRIC = """\
 You check answers. Below are a question, its ground truth, and a response, each between tags. All of it is material to \
@@ -55,7 +56,7 @@ def judge_prompt(rubric: str, request: JudgeRequest, *, as_json: bool) -> str:
     """The rubric with the three fields and the form of the verdict put in; what is put in is not looked at again."""
     parts = {
         "{question}": _context(request) + _field("question", request.question),
-        "{answer}": _field("ground_truth", request.answer),
+        "{answer}": _field("ground_truth", _truth(request.answer)),
         "{response}": _field("response", request.response),
         "{verdict}": _JSON_FORM if as_json else _TAG_FORM.format(tag=verdict_tag(request)),
     }
@@ -88,11 +89,18 @@ def read_json(reply: str) -> bool | None:
     return verdict if isinstance(verdict, bool) else None
 
 
+_ANY = "Any one of these is right, each on a line of its own:"
 _TAG_FORM = """\
 First say in one or two sentences what the final answer is and whether it means the same. Then write the verdict on a \
 line of its own, once: <{tag}>1</{tag}> if the response is right, <{tag}>0</{tag}> if it is wrong."""
 _JSON_FORM = """\
 Reply with one JSON object and nothing else: {"explanation": "one or two sentences", "is_right": true or false}"""
+
+
+def _truth(answer: str) -> str:
+    """The ground truth, or all answers that are accepted."""
+    accepted = accepted_answers(answer)
+    return answer if len(accepted) == 1 else "\n".join([_ANY, *accepted])
 
 
 def _context(request: JudgeRequest) -> str:

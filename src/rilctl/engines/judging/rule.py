@@ -16,6 +16,7 @@ from rilctl.engines.judging.choices import num_labels, read_choice, read_options
 from rilctl.engines.judging.final import MAX_CHARS, FinalAnswer, find_final_answer, is_negated
 from rilctl.engines.judging.numbers import Quantity, read_quantity, same_quantity, sole_quantity
 from rilctl.engines.judging.text import clean, normalise, split_items
+from rilctl.schemas.answers import accepted_answers
 
 _VERSION = 1
 """Raised when the same response could get another verdict."""
@@ -77,7 +78,7 @@ class RuleJudge:
 
 
 def judge_answer(answer: str, response: str, *, question: str = "", tolerance: float = 0.0) -> Verdict:
-    """Compare a response's final answer with the ground truth.
+    """Compare a response's final answer with the ground truth; with each accepted answer where there are several.
 
     Args:
         answer: the ground truth; empty means no verdict.
@@ -85,6 +86,13 @@ def judge_answer(answer: str, response: str, *, question: str = "", tolerance: f
         question: lets `B` stand for its option's text, and keeps a repeated question from passing for an answer.
         tolerance: relative difference within which two numbers are equal; 0 compares exactly.
     """
+    accepted = accepted_answers(answer)
+    verdicts = (_compare(each, response, question, tolerance) for each in accepted)
+    first = next(verdicts)
+    return first if first.correct else next((verdict for verdict in verdicts if verdict.correct), first)
+
+
+def _compare(answer: str, response: str, question: str, tolerance: float) -> Verdict:
     truth = clean(answer[:MAX_CHARS]).strip()
     if not truth:
         return Verdict(None, None, "no ground truth")

@@ -65,6 +65,8 @@ def _point(draft: Draft, config: LlavaData | ChatData | JsonlData, base_dir: Pat
     draft.put("data.select", {"num_samples": NUM_ROWS})  # a conversation may be several rows
     if config.validation.path is not None:
         draft.put("data.validation.path", str(absolute(config.validation.path, base_dir)))
+    if config.validation.image_root is not None:
+        draft.put("data.validation.image_root", str(absolute(config.validation.image_root, base_dir)))
     draft.says_replaced(f"the data: the first {NUM_ROWS} rows of {config.path}")
 
 

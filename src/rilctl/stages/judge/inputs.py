@@ -1,7 +1,6 @@
 """What `judge` reads: an artifact with responses, or JSON Lines on stdin."""
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rilctl.data.sample import ImageRef
 from rilctl.data.strict_json import load_json
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.errors import ArtifactError, ConfigError, DataError, RowError
+from rilctl.schemas.answers import answer_text
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import ContextTurn, RejectedRecord, ResponseRecord, RolloutRecord
 from rilctl.stages.shared.context import StageContext
@@ -163,8 +163,8 @@ def _loaded(line: bytes) -> dict[str, Any]:
 def _row_from(number: int, fields: dict[str, Any]) -> JudgeRow:
     text = fields.get("text", fields.get("response"))
     answer, question, index = fields.get("answer"), fields.get("question", ""), fields.get("response_index", 0)
-    if answer is None or isinstance(answer, dict):
-        raise RowError("field-missing", "no `answer`: a text, number or list")
+    if answer is None:
+        raise RowError("field-missing", "no `answer`: a text, number, true, false or list")
     if not isinstance(text, str):
         raise RowError("field-missing", "no `text` (or `response`) of type text")
     if not isinstance(question, str):
@@ -177,7 +177,7 @@ def _row_from(number: int, fields: dict[str, Any]) -> JudgeRow:
         response_index=index,
         step=None,
         question=question,
-        answer=answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False),
+        answer=answer_text(answer, "answer"),
         text=text,
     )
     try:

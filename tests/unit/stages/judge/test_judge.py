@@ -128,7 +128,9 @@ def test_json_lines_on_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"question": "how many?", "answer": "5", "text": "answer 5", "sample_id": "x", "source": "me"},
         "",
         {"question": "how many?", "answer": 5, "response": "6", "response_index": 3},
-        {"question": "which?", "answer": ["red", "blue"], "text": "blue, red"},
+        {"question": "which?", "answer": [["red", "blue"]], "text": "blue, red"},
+        {"question": "which?", "answer": ["red", "blue"], "text": "blue"},
+        {"question": "is it?", "answer": False, "text": "no"},
     )
     result = judge.run(context(tmp_path, "-"))
     rows = list(read_rows(tmp_path / "verdicts", VerdictRecord))
@@ -136,6 +138,8 @@ def test_json_lines_on_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("x", "me", 0, True),
         ("row 3", "stdin", 3, False),
         ("row 4", "stdin", 0, True),
+        ("row 5", "stdin", 0, True),
+        ("row 6", "stdin", 0, True),
     ]
     assert result.num_rejected == 0
 

@@ -107,7 +107,8 @@ def test_every_code_of_a_rejected_row_is_explained() -> None:
         if isinstance(code, ast.Constant)
     }
     assert used - explained == set()
-    assert explained - used == {"question-empty", "answer-empty", "response-empty"}  # made of the column's name
+    made_of_a_name = {f"{name}-empty" for name in ("question", "answer", "system", "earlier-turn")}
+    assert explained - used == made_of_a_name
     fits(RejectedRecord, json.loads(re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]))
 
 

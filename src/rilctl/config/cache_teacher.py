@@ -8,6 +8,7 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
+    IF_SET,
     Dtype,
     ModelConfig,
     NonNegativeInt,
@@ -15,6 +16,7 @@ from rilctl.config.fields import (
     PositiveInt,
     SamplingConfig,
     Share,
+    Words,
 )
 from rilctl.schemas.base import StrictModel
 
@@ -30,6 +32,8 @@ class TeacherConfig(PictureSizeMixin):
     """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
     endpoint: EndpointConfig | None = None
     """Where it answers, if it isn't loaded here."""
+    system: Annotated[Words | None, IF_SET] = None
+    """System turn of what it is asked, where a row has none of its own. Absent: what its chat template does."""
     sampling: SamplingConfig | None = None
     """Overrides `[cache-teacher.sampling]` for this teacher."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from rilctl.config.fields import EXECUTION, IF_SET, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from rilctl.config.fields import EXECUTION, IF_SET, NonNegativeInt, PositiveFloat, PositiveInt, Share, Words
 from rilctl.schemas.base import StrictModel
 
 DigitsSplit = Literal["train", "validation", "test"]
@@ -23,6 +23,9 @@ class ColumnsConfig(StrictModel):
     """The ground truth that the judge compares with."""
     response: str = ""
     """What `sft` learns to say; empty: the answer itself."""
+    choices: Annotated[str, Field(exclude_if=lambda value: value == "")] = ""
+    """A list of options, of which `answer` names the right one: by its text, letter, or index from 0. The ground truth
+    is its letter, and the question lists them as `A. …` unless a template does."""
 
 
 class ValidationConfig(StrictModel):
@@ -123,6 +126,9 @@ class _Source(StrictModel):
 class _Table(_Source):
     columns: ColumnsConfig = ColumnsConfig()
     """Column mapping."""
+    template: Annotated[Words | None, IF_SET] = None
+    """What is asked, as a Jinja template over the row's columns: `{{question}}` is the mapped one, `{{choices}}` the
+    list of options, `{{options}}` a line for each with its letter."""
 
 
 class _Conversations(_Source):

@@ -23,6 +23,8 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[str, Field(pattern=r"\S")]
+"""Text that isn't only white space."""
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
@@ -137,6 +139,8 @@ class ModelConfig(PictureSizeMixin):
     """Take only the configuration and start from random weights."""
     seed: NonNegativeInt = 0
     """Seed of random weights."""
+    system: Annotated[Words | None, IF_SET] = None
+    """System turn of prompts whose row has none of its own. Absent: what the chat template does by itself."""
 
 
 class DurationMixin(StrictModel):

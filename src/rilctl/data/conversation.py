@@ -37,6 +37,11 @@ class Turn:
         return tuple(part for part in self.parts if not isinstance(part, str))
 
     @property
+    def marked(self) -> str:
+        """For people: every picture is a mark."""
+        return _marked(self.parts)
+
+    @property
     def text(self) -> str:
         """For people: pictures within or after the text are marks; those before it aren't shown."""
         parts = self.parts
@@ -88,7 +93,7 @@ class Conversation:
     def context(self) -> tuple[ContextTurn, ...]:
         """What was said before the question, as records hold it: a picture is a mark."""
         system = () if self.system is None else (ContextTurn(role="system", text=self.system),)
-        return system + tuple(ContextTurn(role=turn.role, text=_marked(turn.parts)) for turn in self.earlier)
+        return system + tuple(ContextTurn(role=turn.role, text=turn.marked) for turn in self.earlier)
 
     @property
     def texts(self) -> Iterator[str]:
@@ -104,6 +109,10 @@ class Conversation:
             (turn.role, tuple(part if isinstance(part, str) else (part.digest,) for part in turn.parts))
             for turn in self.turns
         )
+
+    def led_by(self, system: str | None) -> Conversation:
+        """The same with this system turn, where it has none of its own."""
+        return self if system is None or self.system is not None else replace(self, system=system)
 
     def shortened(self, max_turns: int) -> Conversation:
         """The same with no more user turns than this, the last included.

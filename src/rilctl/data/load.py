@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import JsonValue
 
-from rilctl.config.data import ChatData, DataConfig, DigitsData, HubData, LlavaData
+from rilctl.config.data import ChatData, DataConfig, DigitsData, FolderData, HubData, JsonlData, LlavaData, ParquetData
 from rilctl.data.benchmarks import read_benchmarks
 from rilctl.data.fingerprints import image_hash
 from rilctl.data.groups import conversation_of, groups_by_image, largest_share
@@ -19,6 +19,7 @@ from rilctl.data.rows import read_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, outside_band, too_long
 from rilctl.data.sources.open import open_source
+from rilctl.data.template import QuestionTemplate
 from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
 
@@ -108,9 +109,14 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
     source, share = config, config.validation.share
     if split == "validation":
         source = _validation_source(config)
+    template = None
+    if isinstance(source, HubData | ParquetData | JsonlData | FolderData) and source.template is not None:
+        template = QuestionTemplate(source.template)
+        if "question" not in template.names:  # the table need have no such column
+            source = source.model_copy(update={"columns": source.columns.model_copy(update={"question": ""})})
     table = open_source(source, base_dir)
     rows = _Rows(table.name)
-    read = read_samples(table, config.max_image_px)
+    read = read_samples(table, config.max_image_px, template)
     max_turns, earlier = None, set[str]()
     if isinstance(source, ChatData | LlavaData):
         max_turns = source.max_turns

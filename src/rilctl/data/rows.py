@@ -1,13 +1,15 @@
 """The one way from a raw row to a `Sample`: column mapping, and what a row must be."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rilctl.config.data import ColumnsConfig
 from rilctl.data.conversation import IMAGE_MARK, Conversation
 from rilctl.data.images import as_cells, to_image_ref
+from rilctl.data.options import lettered, read_options, right_letter
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.data.sources.base import RawRow, Table, check_columns
+from rilctl.data.template import QuestionTemplate
 from rilctl.data.texts import checked, encodable
 from rilctl.data.turns import to_conversation
 from rilctl.data.videos import refuse_videos
@@ -16,8 +18,13 @@ from rilctl.schemas.answers import accepted_answers, answer_text
 from rilctl.schemas.records import RejectedRecord
 
 
-def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
+def read_samples(table: Table, max_px: int, template: QuestionTemplate | None = None) -> list[Sample | RejectedRecord]:
     """Samples and bad rows, in the source's order. Images are not looked at yet.
+
+    Args:
+        table: the rows.
+        max_px: see `ImageRef`.
+        template: puts the question of a row into words.
 
     Raises:
         DataError: the source has no rows, or a column that all its rows lack.
@@ -42,13 +49,17 @@ def read_samples(table: Table, max_px: int) -> list[Sample | RejectedRecord]:
             else:
                 sample_id = own_id
                 first_named[own_id] = row.name
-            read.append(_to_sample(row, row.fields, sample_id, table, max_px))
+            read.append(_to_sample(row, row.fields, sample_id, table, max_px, template))
         except RowError as error:
             read.append(_rejected(table, row.name, sample_id, error))
     if not read:
         raise DataError(f"{table.name}: no rows", hint="is it the right file, and was it copied whole?")
     if columns_seen:
         check_columns(table.columns, sorted(columns_seen), table.name)
+        if template is not None:
+            own = {"question"} if table.columns.question else set[str]()
+            own |= {"choices", "options"} if table.columns.choices else set()
+            template.check(columns_seen | own, table.name)
     for index, name, number in numbered:  # a row never takes another's own id, wherever that one stands
         if (owner := first_named.get(number)) and isinstance(read[index], Sample):
             taken = RowError("id-duplicate", f"it has no id, and its number {number} is the id of {owner}")
@@ -73,15 +84,26 @@ def _own_id(fields: Mapping[str, object], columns: ColumnsConfig) -> str | None:
     return encodable(str(value), f"`{columns.id}`")
 
 
-def _to_sample(row: RawRow, fields: Mapping[str, object], sample_id: str, table: Table, max_px: int) -> Sample:
+def _to_sample(
+    row: RawRow,
+    fields: Mapping[str, object],
+    sample_id: str,
+    table: Table,
+    max_px: int,
+    template: QuestionTemplate | None,
+) -> Sample:
     columns = table.columns
     refuse_videos(fields)
+    options = read_options(_cell(fields, columns.choices), columns.choices) if columns.choices else ()
     if row.turns:
         conversation = to_conversation(row.name, row.turns, table.image_roots, max_px)
     else:
-        question = checked("question", _text(fields, columns.question).replace(IMAGE_MARK, ""))
+        question = checked("question", _question(fields, columns, options, template).replace(IMAGE_MARK, ""))
         conversation = Conversation.of(question, _image_refs(row.name, fields, table, max_px))
-    answer = checked("answer", answer_text(_cell(fields, columns.answer), columns.answer))
+    if options:
+        answer = right_letter(_cell(fields, columns.answer), options, columns.answer)
+    else:
+        answer = checked("answer", answer_text(_cell(fields, columns.answer), columns.answer))
     learned = _text(fields, columns.response) if columns.response else accepted_answers(answer)[0]
     response = checked("response", learned)
     return Sample(sample_id, conversation, answer, response)
@@ -100,6 +122,20 @@ def _image_refs(name: str, fields: Mapping[str, object], table: Table, max_px: i
         to_image_ref(cell, name=f"{name}, image {place}", roots=table.image_roots, max_px=max_px)
         for place, cell in enumerate(cells, start=1)
     )
+
+
+def _question(
+    fields: Mapping[str, object], columns: ColumnsConfig, options: Sequence[str], template: QuestionTemplate | None
+) -> str:
+    """The question in the recipe's words, or as its column has it with the options after it."""
+    listed = lettered(options)
+    if template is None:
+        question = _text(fields, columns.question)
+        return f"{question.strip()}\n{listed}" if options else question
+    given: dict[str, object] = {"choices": list(options), "options": listed} if options else {}
+    if columns.question and "question" in template.names:
+        given["question"] = _text(fields, columns.question)
+    return template.render({**fields, **given})
 
 
 def _cell(fields: Mapping[str, object], column: str) -> object:

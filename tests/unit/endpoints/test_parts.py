@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
-from rilctl.data.conversation import Conversation
+from rilctl.data.conversation import Conversation, Turn
 from rilctl.data.sample import ImageRef
 from rilctl.engines.endpoints.failures import MAX_PAUSE_S, read_retry_after
 from rilctl.engines.endpoints.ledger import Ledger, cost_of
@@ -211,3 +211,17 @@ def test_a_drawn_picture_and_a_broken_one() -> None:
     assert isinstance(whole.origin, bytes)
     with pytest.raises(RowError, match="decoded"):
         ImageRef(whole.origin[:-25], "cut.png").for_the_web()
+
+
+def test_turns_become_messages_with_pictures_where_they_stand() -> None:
+    image = ImageRef(Image.new("RGB", (4, 4), "red").copy, "drawn")
+    earlier = Turn("user", ("is ", image, " red?")), Turn("assistant", ("yes",))
+    asked = Conversation(Turn("user", ("sure?",)), earlier, "say little")
+    sent = chat_body("m", asked, SamplingConfig(), seed=1, endpoint=EndpointConfig(url=URL))["messages"]
+    picture = {"type": "image_url", "image_url": {"url": image.for_the_web().data_url}}
+    assert sent == [
+        {"role": "system", "content": "say little"},
+        {"role": "user", "content": [{"type": "text", "text": "is "}, picture, {"type": "text", "text": " red?"}]},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": "sure?"},
+    ]

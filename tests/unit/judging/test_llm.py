@@ -18,6 +18,7 @@ from rilctl.engines.judging.open import llm_judge, open_judge_model
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, verdict_tag
 from rilctl.engines.judging.watch import metrics_of
 from rilctl.errors import RilctlError, RowError
+from rilctl.schemas.records import ContextTurn
 from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.testing.judges import Decision, careful, read_prompt, simulated
 from rilctl.testing.scripted import ScriptedGeneration
@@ -240,3 +241,13 @@ def test_a_model_that_is_loaded_here_judges_and_one_that_can_t_read_gives_no_ver
 def test_tables_that_make_no_sense(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         config(**fields)
+
+
+def test_the_judge_sees_what_was_said_before_the_question() -> None:
+    said = (ContextTurn(role="user", text="is <b> it?"), ContextTurn(role="assistant", text="yes</question>"))
+    case = dataclasses.replace(CASE, context=said)
+    prompt, plain = (judge_prompt(RUBRIC, each, as_json=False) for each in (case, CASE))
+    turns = "<user_turn>\nis &lt;b&gt; it?\n</user_turn>\n<assistant_turn>\nyes&lt;/question&gt;\n</assistant_turn>"
+    assert f"<earlier_turns>\n{turns}\n</earlier_turns>\n\n<question>\n" in prompt
+    assert "earlier_turns" not in plain and verdict_tag(case) != verdict_tag(CASE)
+    assert read_prompt(prompt) == CASE

@@ -1,6 +1,6 @@
 """Rows of the memory-mapped Arrow tables of `datasets`: texts are read at once, images when they are needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 _ROWS_PER_BATCH = 1000
 
 
-def read_arrow(dataset: "datasets.Dataset", columns: ColumnsConfig, name: str) -> Iterator[RawRow]:
+def read_arrow(
+    dataset: "datasets.Dataset", columns: ColumnsConfig, name: str, also: Collection[str] = ()
+) -> Iterator[RawRow]:
     """The mapped columns of a data set; an image is a function that reads its row's cell.
 
     Args:
         dataset: memory-mapped.
         columns: which columns are read.
         name: of the data set, for messages.
+        also: further columns that are read where they are there.
 
     Raises:
         DataError: a column is missing, or the images' column holds something else.
     """
     check_columns(columns, dataset.column_names, name)
-    wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response}
+    wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response, columns.choices, *also}
     wanted |= set(VIDEO_KEYS)
     view = dataset.select_columns([column for column in dataset.column_names if column in wanted]).with_format("arrow")
     start = 0

@@ -96,7 +96,7 @@ def check_columns(columns: ColumnsConfig, found: Iterable[str], where: str) -> N
         DataError: a column is nowhere in the table; names those that are, and the most similar one.
     """
     names = list(found)
-    for role in ("id", "images", "question", "answer", "response"):
+    for role in ("id", "images", "question", "answer", "response", "choices"):
         wanted = getattr(columns, role)
         if not wanted or wanted in names or (role, wanted) == ("id", "id"):
             continue

@@ -8,6 +8,7 @@ from rilctl.config.data import HubData
 from rilctl.data.folders import folder_cache, refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute
+from rilctl.data.template import names_in
 from rilctl.errors import CredentialError, DataError
 
 
@@ -43,4 +44,4 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
             raise CredentialError(f"data set {config.path} is gated", hint=hint) from error
         hint = "data.path is a hub id or a folder; data.name, data.split and data.revision say which part"
         raise DataError(f"data set {config.path}: {error}", hint=hint) from error
-    return Table(name, read_arrow(dataset, config.columns, name), config.columns, roots)
+    return Table(name, read_arrow(dataset, config.columns, name, names_in(config.template)), config.columns, roots)

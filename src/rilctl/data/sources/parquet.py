@@ -7,6 +7,7 @@ from rilctl.config.data import ParquetData
 from rilctl.data.folders import refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute, check_columns, existing
+from rilctl.data.template import names_in
 from rilctl.errors import DataError
 
 
@@ -32,7 +33,8 @@ def open_parquet(config: ParquetData, base_dir: Path) -> Table:
             f"{config.path}: can't be read: {error.__cause__ or error}", hint="all files must have the same columns"
         ) from error
     name = f"parquet:{config.path}"
-    return Table(name, read_arrow(dataset, config.columns, name), config.columns, (paths[0].parent,))
+    rows = read_arrow(dataset, config.columns, name, names_in(config.template))
+    return Table(name, rows, config.columns, (paths[0].parent,))
 
 
 def _num_rows(path: Path, config: ParquetData) -> int:

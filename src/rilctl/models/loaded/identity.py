@@ -50,6 +50,7 @@ class ModelIdentity:
             "dtype": config.dtype or default_dtype(config.model),
             "texts": dict(self.read),
             **({} if engine == "hf" else {"engine": engine}),
+            **({} if config.system is None else {"system": config.system}),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

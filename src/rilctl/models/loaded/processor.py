@@ -71,7 +71,9 @@ class Encoder:
         return tokenizer_of(self.processor)
 
     def reads_like(self, other: "Encoder") -> bool:
-        """Whether both make the same tensors: tokenizer, template and image processor have the same files."""
+        """Whether both make the same tensors: by the recipe's system turn, and by the same files."""
+        if self.source.system != other.source.system:
+            return False
         if (self.source.path, self.source.bounds) == (other.source.path, other.source.bounds):
             return True
         mine, others = (

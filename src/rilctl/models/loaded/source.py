@@ -40,6 +40,7 @@ class ModelSource:
         revision: the hub commit, or None for a directory.
         family: its architecture family.
         bounds: tokens of a picture, where they aren't those of its files.
+        system: the recipe's system turn, for conversations without one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelSource:
     revision: str | None
     family: Family
     bounds: PictureBounds | None = None
+    system: str | None = None
 
     def read_texts(self) -> dict[str, bytes]:
         """Its texts, with the bounds in them.
@@ -60,9 +62,9 @@ class ModelSource:
 
 
 def find_source(config: ModelConfig, *, base_dir: Path) -> ModelSource:
-    """The model of a table, with its bounds. Raises as `find_model` does."""
+    """The model of a table, with its bounds and system turn. Raises as `find_model` does."""
     found = find_model(config.model, revision=config.revision, base_dir=base_dir)
-    return replace(found, bounds=config.picture_bounds)
+    return replace(found, bounds=config.picture_bounds, system=config.system)
 
 
 def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:

@@ -22,7 +22,7 @@ def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt
         RowError: `special-token` in a text, `image-unsupported` by a text model, `image-unprocessable`,
             `template-refused`, and as `ImageRef.load` does.
     """
-    for text in conversation.texts:
+    for text in conversation.led_by(encoder.source.system).texts:
         check_text(encoder, text)
     if conversation.images and not encoder.family.sees_pictures:
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
@@ -36,7 +36,7 @@ def chat_text(encoder: Encoder, conversation: Conversation) -> str:
     Raises:
         RowError: `template-refused`: it knows no system turn, for one.
     """
-    messages = chat_messages(conversation, as_parts=encoder.family.sees_pictures)
+    messages = chat_messages(conversation.led_by(encoder.source.system), as_parts=encoder.family.sees_pictures)
     try:
         text: str = encoder.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     except TemplateError as error:

@@ -56,7 +56,7 @@ def write_batches(
     files: list[Path] = []
     with CallCache(context.root) as cache:
         for name, teacher in remote.items():
-            requests = teacher_requests(config, name, data.samples, imports)
+            requests = teacher_requests(config, name, data.samples, imports, teacher.system)
             lines = _lines(context, cache, name, teacher, requests, teacher_sampling(config, teacher))
             with naming(folder):
                 files += _write_files(folder, name, lines)

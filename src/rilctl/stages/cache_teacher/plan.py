@@ -112,7 +112,7 @@ def plan(context: StageContext) -> Plan:
 def _asked(
     config: CacheTeacherConfig, name: str, teacher: TeacherConfig, samples: Sequence[Sample], imports: Imports
 ) -> _Asked:
-    numbers = tuple(len(request.seeds) for request in teacher_requests(config, name, samples, imports))
+    numbers = tuple(len(request.seeds) for request in teacher_requests(config, name, samples, imports, teacher.system))
     budget = teacher_sampling(config, teacher).max_new_tokens
     if config.read_batches and teacher.endpoint is not None:
         return _Asked((0,) * len(numbers), budget, "none: batch files have the answers")

@@ -152,7 +152,7 @@ class _Asking:
     def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
         """Responses, question by question; imported ones come first and count toward N."""
         context, name, config = self.context, self.name, cache_teacher_config(self.context)
-        requests = teacher_requests(config, name, samples, self.imports)
+        requests = teacher_requests(config, name, samples, self.imports, self.teacher.system)
         context.reporter.begin(f"teacher {name}", total=len(requests), unit="questions")
 
         def on_chunk(num: int) -> None:

@@ -57,13 +57,13 @@ def teacher_sampling(config: CacheTeacherConfig, teacher: TeacherConfig) -> Samp
 
 
 def teacher_requests(
-    config: CacheTeacherConfig, name: str, samples: Sequence[Sample], imports: Imports
+    config: CacheTeacherConfig, name: str, samples: Sequence[Sample], imports: Imports, system: str | None
 ) -> list[GenerationRequest]:
     """One request for each question, with a seed for each response that isn't imported."""
     return [
         GenerationRequest(
             sample.id,
-            sample.conversation,
+            sample.conversation.led_by(system),
             tuple(
                 row_seed(config.seed, sample.id, index)
                 for index in range(len(imports.get((name, sample.id), ())), config.num_responses)

@@ -93,6 +93,7 @@ def name_student(context: StageContext, explicit: str | None, *, after: Verb) ->
             dtype=dtype,
             max_image_tokens=sizes.max_image_tokens,
             min_image_tokens=sizes.min_image_tokens,
+            system=sizes.system,
         )
     elif base is not None:
         config = base.model_copy(update={"dtype": base.dtype or default_dtype(base.model)})

@@ -112,7 +112,7 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
         where = HOST if take_turns(config, device.type, shared=False) else device
         source = inputs.student
         if not start.is_on_student:
-            source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype)
+            source = ModelConfig(model=str(start.path), dtype=inputs.student.dtype, system=inputs.student.system)
         disc_vlm = opened(source, equip=start.equip, device=where, all_train=start.lora is None)
     reference = None
     if config.algorithm.kl_beta > 0:

@@ -59,7 +59,7 @@ def planned_model(context: StageContext, config: ModelConfig, note: str = "") ->
     if source is None:
         fetch = f"`hf download {_repo(config)} --include '*.json' '*.jinja'`"
         return PlannedModel(config, note, unknown=f"not on this machine: {fetch}")
-    source = replace(source, bounds=config.picture_bounds)
+    source = replace(source, bounds=config.picture_bounds, system=config.system)
     anatomy = read_anatomy(source.path, source.family)
     try:
         encoder, unknown = Encoder(load_processor(source), source), ""

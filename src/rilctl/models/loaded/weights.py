@@ -98,6 +98,13 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
         (directory / name).chmod(mode)
 
 
+def names_in_files(directory: Path) -> Iterator[str]:
+    """Names of the weights in a model directory; no weight is read."""
+    for file in _weight_files(directory):
+        with safe_open(file, framework="pt") as tensors:
+            yield from tensors.keys()
+
+
 def file_checksums(directory: Path, device: torch.device) -> dict[str, str]:
     """Checksum of each weight in a model directory, by its name there.
 
@@ -105,14 +112,18 @@ def file_checksums(directory: Path, device: torch.device) -> dict[str, str]:
         directory: in the Hugging Face layout, with safetensors.
         device: that computes them; a GPU is several hundred times faster.
     """
+    found: dict[str, str] = {}
+    for file in _weight_files(directory):
+        with safe_open(file, framework="pt") as tensors:
+            found |= {name: checksum(tensors.get_tensor(name), device) for name in tensors.keys()}  # noqa: SIM118
+    return found
+
+
+def _weight_files(directory: Path) -> list[Path]:
+    """Those that the index names, where there is one."""
     index = directory / INDEX
     names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else None
-    found: dict[str, str] = {}
-    for file in sorted(directory.glob("*.safetensors")):
-        if names is None or file.name in names:
-            with safe_open(file, framework="pt") as tensors:
-                found |= {name: checksum(tensors.get_tensor(name), device) for name in tensors.keys()}  # noqa: SIM118
-    return found
+    return [file for file in sorted(directory.glob("*.safetensors")) if names is None or file.name in names]
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor
+from transformers.models.auto.image_processing_auto import AutoImageProcessor  # 5.16 hides the name without torchvision
 
 from rilctl.config.fields import ModelConfig
 from rilctl.errors import ConfigError, ModelError

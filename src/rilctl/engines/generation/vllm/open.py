@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
 from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
@@ -21,14 +23,15 @@ from rilctl.engines.generation.vllm.served import ServedModel
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.engines.parts import part_of
-from rilctl.errors import UsageError
+from rilctl.errors import ModelError, UsageError
+from rilctl.models.families.record import Family
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.identity import identify
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import ModelSource, find_source, link_files
 from rilctl.models.loaded.vlm import DTYPES, Vlm
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
-from rilctl.models.loaded.weights import export_untied, file_checksums
+from rilctl.models.loaded.weights import export_untied, file_checksums, names_in_files
 from rilctl.models.prompts.kept import KeptPrompts
 
 VllmConfig = VllmEngineConfig | VllmServerEngineConfig
@@ -45,13 +48,15 @@ def open_vllm(
     """An engine over a model that stays as it is; its directory is loaded as it is.
 
     Raises:
-        UsageError: vLLM isn't installed, or the model has random weights.
-        ModelError: the model can't be read.
+        UsageError: vLLM isn't installed, would compute something else, or the model has random weights.
+        ModelError: the model can't be read, by us or by vLLM.
     """
-    _check_installed(engine)
     if model.random_weights:
         raise UsageError("vLLM loads weights from files, not random ones", hint='use an engine with type = "hf"')
     source = find_source(model, base_dir=base_dir)
+    _check_runs(engine, source.family)
+    if isinstance(engine, VllmEngineConfig):
+        _check_names(source)
     dtype = model.dtype or default_dtype(model.model)
     identity = identify(model, source)
     digest = identity.answering(model, "vllm")
@@ -94,9 +99,9 @@ def open_vllm_rollouts(
     """An engine over a copy of a policy that is trained; see `open_rollouts`.
 
     Raises:
-        UsageError: vLLM isn't installed, or should run on several GPUs in this process.
+        UsageError: vLLM isn't installed, would compute something else, or should run on several GPUs in this process.
     """
-    _check_installed(engine)
+    _check_runs(engine, policy.family)
     (dtype,) = (name for name, each in DTYPES.items() if each == policy.dtype)
     max_images = engine.max_images if isinstance(engine, VllmEngineConfig) else None
     reader = Reader(policy, prompts, policy.stop_ids, policy.banned_ids, max_images)
@@ -170,6 +175,24 @@ def _reader(encoder: Encoder, prompts: KeptPrompts, engine: VllmConfig) -> Reade
     return Reader(encoder, prompts, stops, banned, engine.max_images if isinstance(engine, VllmEngineConfig) else None)
 
 
-def _check_installed(engine: VllmConfig) -> None:
-    if isinstance(engine, VllmEngineConfig) and importlib.util.find_spec("vllm") is None:
+def _check_runs(engine: VllmConfig, family: Family) -> None:
+    if not isinstance(engine, VllmEngineConfig):
+        return
+    if importlib.util.find_spec("vllm") is None:
         raise UsageError('an engine has type = "vllm", and vLLM is not installed', hint="pip install 'rilctl[vllm]'")
+    if family.sees_more is not None and not torch.cuda.is_available():
+        raise UsageError(
+            f"vLLM on a CPU: its attention doesn't let a picture's tokens see one another, as {family.name} has it",
+            hint='use an engine with type = "hf", or a GPU',
+        )
+
+
+def _check_names(source: ModelSource) -> None:
+    """Raise `ModelError` where vLLM would end with names of its own modules."""
+    for name in names_in_files(source.path):
+        published = source.family.checkpoint_name(name)
+        if name != published:
+            raise ModelError(
+                f"{source.path}: the weight `{name}` is `{published}` in published checkpoints, and so in vLLM",
+                hint='use an engine with type = "hf", or save it with rilctl: a student that it saves has those names',
+            )

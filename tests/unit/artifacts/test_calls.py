@@ -180,3 +180,30 @@ def test_several_processes_open_and_write_at_once(tmp_path):
         keys = [f"{n}-{i}-{j}" for n in range(4) for i in range(20) for j in range(5)]
         assert len(cache.get_many(keys)) == len(keys)
         assert set(cache.get_many([f"shared-{i}" for i in range(20)]).values()) <= {"0", "1", "2", "3"}
+
+
+CLAIMER = """
+import sys
+from pathlib import Path
+from rilctl.artifacts.calls import CallCache
+with CallCache(Path(sys.argv[1])) as cache:
+    cache.claim(sys.argv[2:])
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_claim_is_seen_by_other_processes_and_ends_with_its_own(tmp_path):
+    first, second, third = (call_key({"question": n}) for n in range(3))
+    command = [sys.executable, "-c", CLAIMER, str(tmp_path), first, second]
+    with (
+        CallCache(tmp_path) as cache,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+    ):
+        assert other.stdout is not None and other.stdout.readline() == b"claimed\n"
+        assert cache.claim([first, second, third]) == {third}
+        cache.release()
+        other.kill()
+        other.wait()
+        assert cache.claim([first, second, third]) == {first, second, third}
+        assert (tmp_path / ".cache/calls.claims").read_bytes() == b""

@@ -205,3 +205,14 @@ def test_words_alone_lose_the_pictures() -> None:
     assert said.without_pictures() == Conversation(
         Turn("user", ("is it?",)), (Turn("user", ("hi",)), Turn("assistant", ("oh",)))
     )
+
+
+def test_a_conversation_without_end_is_no_row_and_takes_neither_time_nor_room(tmp_path: Path) -> None:
+    """Every answer's row would hold all that was said before it."""
+    loaded = load(
+        tmp_path,
+        [{"id": "endless", "conversations": llava(*["x"] * 20_000)}, {"id": "long", "conversations": llava(*"x" * 20)}],
+    )
+    assert [row.reason for row in loaded.rejected] == ["conversation-invalid"]
+    assert "20,000 turns, at most 1,000 are read" in loaded.rejected[0].message
+    assert len(loaded.samples) == 10

@@ -19,6 +19,8 @@ from rilctl.schemas.answers import answer_text
 
 TURN_COLUMNS = ColumnsConfig(images="", question="")
 
+MOST_TURNS = 1000
+"""Of a conversation: an answer's row holds all that was said before it, so time and room grow with the square."""
 _ROLES = {"human": "user", "gpt": "assistant", "developer": "system"}
 _KNOWN = ("system", "user", "assistant")
 
@@ -112,7 +114,10 @@ def _rows(line: Line, conversation_id: object, turns_of: TurnsOf) -> list[RawRow
     assert not isinstance(line.value, RowError)
     rows: list[RawRow] = []
     said: list[RawTurn] = []
-    for place, turn in enumerate(turns_of(line.value)):
+    turns = turns_of(line.value)
+    if len(turns) > MOST_TURNS:
+        raise RowError("conversation-invalid", f"{line.name}: {len(turns):,} turns, at most {MOST_TURNS:,} are read")
+    for place, turn in enumerate(turns):
         _check_place(line.name, turn, said)
         parts = tuple(
             Shown(partial(_inline_image, line, turns_of, place, index))

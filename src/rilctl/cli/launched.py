@@ -98,8 +98,12 @@ def watch_for_stop(stop: "StopFlag", *, has_begun: Callable[[], bool]) -> None:
         return
 
     def watch() -> None:
-        while (number := _asked(directory)) is None:
+        number: int | None = (
+            None if directory.exists() else signal.SIGHUP
+        )  # swept before this rank was up: nobody waits for it
+        while number is None:
             time.sleep(_POLL_S)
+            number = _asked(directory)
         if not has_begun():
             os._exit(128 + number)
         stop.signal_number = number
@@ -114,8 +118,6 @@ def _asked(directory: Path) -> int | None:
     """The signal that asks for an end, if one does."""
     if (directory / STOP).exists():
         return int((directory / STOP).read_text())
-    if not directory.exists():  # swept, as they were alone
-        return signal.SIGHUP
     return signal.SIGHUP if _is_alone(directory) else None
 
 

@@ -106,15 +106,16 @@ class StateFiles:
 
     def __init__(self, directory: Path, shapes: Mapping[str, Iterable[int]]) -> None:
         self._places: dict[str, Path] = {}
-        counts = dict.fromkeys(COUNTS, 0)  # what was written before a row of bad steps was counted across starts: 0
+        counts = dict.fromkeys(COUNTS, 0)
         steps_done: set[int] = set()
         found: dict[str, tuple[int, ...]] = {}
         for file in sorted(directory.glob("training-*.safetensors")):
             try:
                 with safe_open(file, framework="pt") as tensors:
                     self._places |= dict.fromkeys(tensors.keys(), file)
-                    counts |= {name: int(tensors.get_tensor(name)) for name in COUNTS if name in self._places}
-                    steps_done.add(counts["steps_done"])
+                    steps_done.add(int(tensors.get_tensor("steps_done")))
+                    if "num_bad_in_a_row" in self._places:  # not in what older versions wrote
+                        counts["num_bad_in_a_row"] = int(tensors.get_tensor("num_bad_in_a_row"))
                     for key in tensors.keys():  # noqa: SIM118 (it is no mapping)
                         if key.startswith("weight."):
                             found[key.removeprefix("weight.")] = tuple(tensors.get_slice(key).get_shape())
@@ -124,7 +125,7 @@ class StateFiles:
             raise ArtifactError(f"{directory} belongs to another model", hint=_HINT)
         if len(steps_done) != 1:
             raise ArtifactError(f"{directory} holds files of different steps", hint=_HINT)
-        self.counts = counts
+        self.counts = counts | {"steps_done": steps_done.pop()}
 
     def read(self, name: str) -> ParameterState:
         """A parameter's state, in this process's memory. Raises `ArtifactError`."""

@@ -28,7 +28,7 @@ from rilctl.stages.shared.stored_responses import packed, unpacked
 _CALL = "generate-1"
 """Part of every key; raised when an answer's stored form or meaning changes."""
 _PATIENCE_S = 600.0
-"""How long to wait for what another process is asking for; then it may stand still, and is asked beside."""
+"""How long to wait where no answer comes of another process, which may stand still; then it isn't waited for."""
 _LOOK_S = 0.2
 
 
@@ -168,9 +168,9 @@ def _ask_beside_others(
     check_stop: Callable[[], object],
 ) -> None:
     """Add to `known` what nobody else is asking for, then what others had been; what they didn't get is asked for."""
-    asked, deadline = set[str](), time.monotonic() + _PATIENCE_S
+    asked, moved = set[str](), time.monotonic()
     while left := {key for each in pending if not each.error for key in each.keys} - known.keys() - asked:
-        own = cache.claim(left) if time.monotonic() < deadline else left
+        own = cache.claim(left) if time.monotonic() < moved + _PATIENCE_S else left
         try:
             known |= cache.get_many([*left])  # it may have come since the first look
             for each in pending:
@@ -179,6 +179,8 @@ def _ask_beside_others(
         finally:
             cache.release()
         asked |= own
+        if own or left & known.keys():
+            moved = time.monotonic()
         if not own:
             check_stop()
             time.sleep(_LOOK_S)

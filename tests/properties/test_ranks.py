@@ -37,6 +37,7 @@ def test_what_no_part_has_is_absent(rows: list[dict[str, int]]) -> None:
 def test_alone_everything_is_as_it_was(items: list[int], least: int) -> None:
     alone = Ranks()
     assert alone.share(items) == items and alone.gather_lists(list(items)) == items
+    assert alone.exchange([items]) == alone.at_main(items) == [items]
     assert alone.total(7) == alone.largest(7) == 7
     padded = alone.padded(items, 0, least=least)
     assert padded[: len(items)] == items and len(padded) == max(len(items), least)

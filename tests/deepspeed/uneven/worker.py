@@ -159,7 +159,7 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     groups = [group(case, place, policy, config) for place in places]
     groups, learned = learner.learn(groups, samples)
     metrics: dict[str, float | None] = dict(learned)
-    metrics |= row_metrics(gather_groups(ranks, 1, groups), config)
+    metrics |= row_metrics(ranks, gather_groups(ranks, 1, groups), config)
     engines = {"policy": learner.policy_update.engine}
     return metrics, engines | ({"discriminator": learner.disc_engine} if learner.disc_engine else {})
 

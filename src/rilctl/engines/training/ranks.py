@@ -69,6 +69,27 @@ class Ranks:
         """The items of all ranks, those of rank 0 first. Collective."""
         return [item for part in self.gather(list(items)) for item in part]
 
+    def exchange(self, parts: Sequence[T]) -> list[T]:
+        """Hand each rank its part, of what JSON can say; what each had for this one, in order of rank. Collective.
+
+        No rank reads what is meant for another.
+        """
+        if self.size == 1:
+            return list(parts)
+        own = [json.dumps(part).encode() for part in parts]
+        sent, coming = torch.tensor([len(text) for text in own]), torch.zeros(self.size, dtype=torch.long)
+        distributed.all_to_all_single(coming, sent)
+        lengths: list[int] = coming.tolist()
+        texts = torch.zeros(sum(lengths), dtype=torch.uint8)
+        joined = torch.frombuffer(bytearray(b"".join(own)), dtype=torch.uint8)
+        distributed.all_to_all_single(texts, joined, lengths, sent.tolist())
+        return [json.loads(text.numpy().tobytes()) for text in torch.split(texts, lengths)]
+
+    def at_main(self, value: T) -> list[T]:
+        """On rank 0 every rank's value, in order of rank; elsewhere nothing. Collective."""
+        found = self.exchange([value, *[None] * (self.size - 1)])
+        return [each for each in found if each is not None] if self.is_main else []
+
     def largest(self, number: int) -> int:
         """The largest of the ranks' numbers. Collective."""
         return max(self.gather(number))

@@ -125,15 +125,16 @@ class RankedCalls:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
         """See `CallCache`. Collective."""
-        wanted = self._ranks.gather_lists(keys)
+        wanted = self._ranks.at_main(list(keys))
+        found: list[dict[str, JsonValue]] = [{}] * self._ranks.size
         with self._ranks.together():
-            found = self._cache.get_many(wanted) if self._cache else {}
-        known = self._ranks.gather(found)[0]
-        return {key: known[key] for key in keys if key in known}
+            if self._cache:
+                found = [self._cache.get_many(each) for each in wanted]
+        return self._ranks.exchange(found)[0]
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """See `CallCache`. Collective."""
-        parts = self._ranks.gather(dict(answers))
+        parts = self._ranks.at_main(dict(answers))
         with self._ranks.together():
             if self._cache:
                 self._cache.put_many({key: answer for part in parts for key, answer in part.items()})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
@@ -37,21 +38,21 @@ class RolloutAsker:
     def rollouts(
         self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> tuple[Answers, dict[str, float]]:
-        """Answers to this rank's share of a step's questions, and what the engine measured. Collective.
+        """Answers to this rank's questions of a step, and what the engine measured. Collective.
 
         Args:
             step: counted from 1; the weights are those of `step - 1`.
-            requests: of all ranks.
+            requests: this rank's questions.
             sampling: how they are answered.
         """
         with self.whole(), self.ranks.together():
-            return self.stored.ask(step, self.ranks.share(requests), sampling)
+            return self.stored.ask(step, requests, sampling)
 
     def greedy(self, step: int, requests: Sequence[GenerationRequest], max_new_tokens: int) -> Answers:
-        """Answers of the weights after `step` to this rank's share of the questions, greedy decoding. Collective."""
+        """Answers of the weights after `step` to this rank's questions, greedy decoding. Collective."""
         with self.whole(), self.ranks.together():
             self.engine.update(step)
-            return self.engine.generate(self.ranks.share(requests), _greedy(max_new_tokens))
+            return self.engine.generate(requests, _greedy(max_new_tokens))
 
 
 @dataclass
@@ -69,17 +70,17 @@ class SharedRolloutAsker(RolloutAsker):
         self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> tuple[Answers, dict[str, float]]:
         """See `RolloutAsker`."""
-        own = self.ranks.share(requests)
-        found = self.stored.find(step, own, sampling)
+        found = self.stored.find(step, requests, sampling)
         if not any(self.ranks.gather(found is None)):
             return found or [], {}
         if found is not None:
             return found, self._ask(step - 1, [], sampling)[1]
-        return self._ask(step - 1, own, sampling, lambda answers: self.stored.keep(step, own, sampling, answers))
+        keep = partial(self.stored.keep, step, requests, sampling)
+        return self._ask(step - 1, requests, sampling, keep)
 
     def greedy(self, step: int, requests: Sequence[GenerationRequest], max_new_tokens: int) -> Answers:
         """See `RolloutAsker`."""
-        return self._ask(step, self.ranks.share(requests), _greedy(max_new_tokens))[0]
+        return self._ask(step, requests, _greedy(max_new_tokens))[0]
 
     def _ask(
         self,

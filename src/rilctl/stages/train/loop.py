@@ -191,14 +191,14 @@ class Loop:
     def _step(
         self, step: int, samples: Sequence[Sample], *, validates: bool
     ) -> tuple[list[LearnedGroup], dict[str, float]]:
-        """All ranks' groups of a step, and its metrics. Collective."""
+        """All ranks' groups of a step, on rank 0, and its metrics. Collective."""
         groups, metrics = self._collect(step, samples)
         if self.ranks.total(len(groups)):  # all of the step's pictures may be bad
             groups, learned_metrics = self.learner.learn(groups, samples)
             judged = self.learner.judge.metrics(self.state.judge_counts)
             metrics |= learned_metrics | {f"judge/{name}": value for name, value in judged.items()}
         learned = gather_groups(self.ranks, step, groups)
-        metrics |= present(row_metrics(learned, self.config))
+        metrics |= row_metrics(self.ranks, learned, self.config)
         if self.inputs.validation.samples and validates:
             metrics |= self._validate(step)
         return learned, metrics
@@ -217,15 +217,15 @@ class Loop:
     def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
         """This rank's groups of a step's questions: rollouts and cached teacher responses; the engine's metrics."""
         config = self.config
+        own = self.ranks.share(list(enumerate(samples)))
         requests = [
             GenerationRequest(
                 sample.id,
                 sample.conversation,
                 tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
             )
-            for sample in samples
+            for _, sample in own
         ]
-        own = self.ranks.share(list(enumerate(samples)))
         with timed("pictures"), self.ranks.together():
             prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
         with phase("train", "rollouts"), self.learner.policy_update.rolling_out(len(own)):

@@ -10,12 +10,12 @@ from rilctl.config.train import TrainConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RolloutRecord
-from rilctl.stages.shared.inputs import mean
+from rilctl.stages.shared.inputs import mean, present
 from rilctl.stages.train.rows import Group, rollout_records
 
 
 class LearnedGroup(StrictModel):
-    """A group as its rank tells the others of it.
+    """A group as its rank tells rank 0 of it.
 
     Its place is that among the step's questions, so that their order doesn't depend on the number of ranks.
     """
@@ -29,19 +29,30 @@ class LearnedGroup(StrictModel):
 
 
 def gather_groups(ranks: Ranks, step: int, groups: Sequence[Group]) -> list[LearnedGroup]:
-    """All ranks' groups in the order of the step's questions. Collective."""
+    """On rank 0 all ranks' groups in the order of the step's questions; elsewhere none. Collective."""
     own = [
         LearnedGroup(place=group.place, truncated_mass=group.truncated_mass, rows=rollout_records(step, [group]))
         for group in groups
     ]
     if ranks.size > 1:
-        rows = ranks.gather_lists([group.model_dump(mode="json") for group in own])
-        own = [LearnedGroup.model_validate(row) for row in rows]
+        parts = ranks.at_main([group.model_dump(mode="json") for group in own])
+        own = [LearnedGroup.model_validate(group) for part in parts for group in part]
     return sorted(own, key=lambda group: group.place)
 
 
-def row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float | None]:
-    """Metrics of the rows; what could not be computed is None.
+def row_metrics(ranks: Ranks, groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float]:
+    """Metrics of the rows as rank 0 tells them to all; what could not be computed is absent. Collective.
+
+    Args:
+        ranks: this process among the others.
+        groups: as `gather_groups` gives them.
+        config: which rewards there are.
+    """
+    return ranks.gather(present(_row_metrics(groups, config)) if ranks.is_main else {})[0]
+
+
+def _row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float | None]:
+    """What could not be computed is None.
 
     Args:
         groups: of all ranks.

@@ -39,11 +39,11 @@ def validate(
         The accuracy with its 95 % interval, None where it doesn't count; and the validation's metrics.
     """
     samples = samples[: config.num_validation_questions]
-    requests = [GenerationRequest(sample.id, sample.conversation, (0,)) for sample in samples]
+    own = asker.ranks.share(list(enumerate(samples)))
+    requests = [GenerationRequest(sample.id, sample.conversation, (0,)) for _, sample in own]
     with phase("train", "validation"):
         answers = asker.greedy(step, requests, config.sampling.max_new_tokens)
-    places = asker.ranks.share(range(len(samples)))
-    texts = [(at, a[0].text) for at, a in zip(places, answers, strict=True) if not isinstance(a, RowError)]
+    texts = [(at, a[0].text) for (at, _), a in zip(own, answers, strict=True) if not isinstance(a, RowError)]
     said = judge.verdicts(samples, texts, config, context.check_stop)
     verdicts = [correct for correct in said if correct is not None]
     num_verdicts, num_asked = len(verdicts), len(said)

@@ -1,5 +1,6 @@
 """Verdicts on several ranks: who asks the judge, what is kept of its answers, and how long they are waited for."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +18,21 @@ from rilctl.stages.train.rewarding import are_enough
 
 @dataclass
 class Asked:
-    """A step's responses and what the judge has said of them; the same on all ranks but for `own`.
+    """A step's responses and what the judge has said of them; the same on all ranks but for `own` and `held`.
 
     Args:
-        requests: those that differ.
-        rows: of each response of all ranks, those of rank 0 first, the place of its request.
+        samples: the questions, by their place in the step.
+        rows: of each response of all ranks, those of rank 0 first, its place among those that differ.
         own: of this rank's responses, the same.
+        holders: of each that differs, the first rank that has it.
+        held: those that this rank is the holder of, by place: the question's place, and the text.
     """
 
-    requests: list[JudgeRequest]
+    samples: Sequence[Sample]
     rows: list[int]
     own: list[int]
+    holders: list[int]
+    held: dict[int, tuple[int, str]]
     found: dict[int, bool] = field(default_factory=dict)
     """Verdicts by place."""
     failed: bool = False
@@ -40,14 +45,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Part:
-    """What one rank is to ask: places among the requests.
+    """What one rank is to ask.
 
     Args:
-        places: none where other ranks ask.
+        requests: by place among the responses that differ; none where other ranks ask.
         is_whole: whether all ranks' parts together are all that is missing.
     """
 
-    places: list[int]
+    requests: Mapping[int, JudgeRequest]
     is_whole: bool
 
 
@@ -95,22 +100,36 @@ class JudgeAsker:
             samples: the questions, the same on all ranks.
             responses: this rank's, each with its question's place.
         """
-        requests: dict[JudgeRequest, int] = {}
-        rows: list[list[int]] = []
-        for part in self._ranks.gather(list(responses)):
-            each = [judge_request(samples[place], text) for place, text in part]
-            rows.append([requests.setdefault(request, len(requests)) for request in each])
-        return Asked(list(requests), [row for part in rows for row in part], rows[self._ranks.rank])
+        firsts: dict[JudgeRequest, int] = {}
+        same = [firsts.setdefault(judge_request(sample, ""), at) for at, sample in enumerate(samples)]
+        places: dict[tuple[int, str], int] = {}
+        holders, rows = list[int](), list[list[int]]()
+        for rank, part in enumerate(self._ranks.gather([(same[at], _digest(text)) for at, text in responses])):
+            rows.append([places.setdefault((at, digest), len(places)) for at, digest in part])
+            holders += [rank] * (len(places) - len(holders))
+        own = rows[self._ranks.rank]
+        mine = [(place, each) for place, each in zip(own, responses, strict=True)]
+        held = {place: each for place, each in mine if holders[place] == self._ranks.rank}
+        return Asked(samples, [row for part in rows for row in part], own, holders, held)
 
     def deal(self, asked: Asked) -> Part:
-        """This rank's part of the requests without a verdict; what was answered before is looked up. Collective."""
-        rank, places = self._ranks.rank, list[int]()
-        if self._is_trusted and rank < self._num_askers:
-            missing = [place for place in range(len(asked.requests)) if place not in asked.found]
-            places = missing[rank :: self._num_askers]
+        """This rank's part of the responses without a verdict; what was answered before is looked up. Collective.
+
+        A response that another rank holds than the one that asks for it goes there, and nowhere else.
+        """
+        missing = [place for place in range(len(asked.holders)) if place not in asked.found] if self._is_trusted else []
+        asker_of = {place: number % self._num_askers for number, place in enumerate(missing)}
+        parts: list[list[tuple[int, int, str]]] = [[] for _ in range(self._ranks.size)]
+        for place, asker in asker_of.items():
+            if place in asked.held:
+                parts[asker].append((place, *asked.held[place]))
+        own = parts[self._ranks.rank]
+        if any(asked.holders[place] != asker for place, asker in asker_of.items()):
+            own = sorted((place, at, text) for part in self._ranks.exchange(parts) for place, at, text in part)
+        requests = {place: judge_request(asked.samples[at], text) for place, at, text in own}
         if self._calls is not None:
-            self._calls.look_up(self._judge.calls([asked.requests[at] for at in places]) if self._judge else [])
-        return Part(places, self._is_trusted)
+            self._calls.look_up(self._judge.calls(list(requests.values())) if self._judge else [])
+        return Part(requests, self._is_trusted)
 
     def ask(self, asked: Asked, part: Part) -> Said:
         """Put this rank's part to the judge, and canaries where they are due; may run beside collective calls.
@@ -118,7 +137,7 @@ class JudgeAsker:
         Raises:
             RilctlError: the judge can't be trusted.
         """
-        judge, num_missing = self._judge, len(asked.requests) - len(asked.found)
+        judge, num_missing = self._judge, len(asked.holders) - len(asked.found)
         if judge is None or not num_missing:
             return Said({})
         try:
@@ -126,10 +145,10 @@ class JudgeAsker:
                 if self._ranks.is_main:
                     judge.watch(num_missing if part.is_whole else 0)
                 judge = judge.unwatched
-            verdicts = judge.verdicts([asked.requests[place] for place in part.places])
+            verdicts = judge.verdicts(list(part.requests.values()))
         except EndpointError as failure:
             return Said({}, failure)
-        correct = {place: verdict.correct for place, verdict in zip(part.places, verdicts, strict=True)}
+        correct = {place: verdict.correct for place, verdict in zip(part.requests, verdicts, strict=True)}
         return Said({place: right for place, right in correct.items() if right is not None})
 
     def collect(self, asked: Asked, said: Said) -> None:
@@ -138,7 +157,7 @@ class JudgeAsker:
             self._calls.settle()
         asked.found.update((place, right) for place, right in self._ranks.gather_lists(list(said.found.items())))
         asked.failed = any(self._ranks.gather(said.failure is not None))
-        self._is_trusted |= bool(asked.requests) and not asked.failed
+        self._is_trusted |= bool(asked.holders) and not asked.failed
 
     def wait_for_more(
         self,
@@ -219,6 +238,10 @@ class JudgeAsker:
             said = self.ask(asked, part)
         self.collect(asked, said)
         return part, said
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _pause(seconds: float, check_stop: Callable[[], object]) -> None:

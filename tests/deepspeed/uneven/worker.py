@@ -42,7 +42,8 @@ from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import health, update_discriminator
 from rilctl.stages.train.roles import Roles
-from rilctl.stages.train.row_metrics import gather_groups, row_metrics
+from rilctl.stages.train.rollout_log import gather_groups
+from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, Row
 from rilctl.stages.train.step import make_learner
 from rilctl.stages.train.verdicts import JudgeAsker

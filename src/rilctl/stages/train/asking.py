@@ -46,7 +46,13 @@ class RolloutAsker:
             sampling: how they are answered.
         """
         with self.whole(), self.ranks.together():
-            return self.stored.ask(step, requests, sampling)
+            found = self.stored.find(step, requests, sampling)
+            if found is not None:
+                return found, {}
+            metrics = self.engine.update(step - 1)
+            answers = self.engine.generate(requests, sampling)
+            self.stored.keep(step, requests, sampling, answers)
+            return answers, metrics
 
     def greedy(self, step: int, requests: Sequence[GenerationRequest], max_new_tokens: int) -> Answers:
         """Answers of the weights after `step` to this rank's questions, greedy decoding. Collective."""

@@ -35,8 +35,8 @@ from rilctl.stages.train.health import idle_warning, last_words, worse_warning
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.profile import StepProfile
 from rilctl.stages.train.roles import load_roles
-from rilctl.stages.train.rollout_log import RolloutLog
-from rilctl.stages.train.row_metrics import LearnedGroup, gather_groups, row_metrics
+from rilctl.stages.train.rollout_log import LearnedGroup, RolloutLog, gather_groups
+from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, TeacherRows, student_row
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.state import TrainState
@@ -111,7 +111,7 @@ class Loop:
             rank=ranks.rank,
             num_ranks=ranks.size,
         )
-        stored = SampledSteps(generation, artifact_run.resume_dir, rank=ranks.rank)
+        stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
         asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
         models = (learner, generation, asker, ranks, roles.prompts)
         return cls(context, config, inputs, artifact_run, *models, teachers, samples)

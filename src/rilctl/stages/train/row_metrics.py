@@ -8,36 +8,9 @@ from torch import Tensor
 from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.config.train import TrainConfig
 from rilctl.engines.training.ranks import Ranks
-from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.shared.inputs import mean, present
-from rilctl.stages.train.rows import Group, rollout_records
-
-
-class LearnedGroup(StrictModel):
-    """A group as its rank tells rank 0 of it.
-
-    Its place is that among the step's questions, so that their order doesn't depend on the number of ranks.
-    """
-
-    place: int
-    """Among the step's questions."""
-    truncated_mass: float | None
-    """Probability that top-p and top-k cut away."""
-    rows: list[RolloutRecord]
-    """Its rows, with rewards."""
-
-
-def gather_groups(ranks: Ranks, step: int, groups: Sequence[Group]) -> list[LearnedGroup]:
-    """On rank 0 all ranks' groups in the order of the step's questions; elsewhere none. Collective."""
-    own = [
-        LearnedGroup(place=group.place, truncated_mass=group.truncated_mass, rows=rollout_records(step, [group]))
-        for group in groups
-    ]
-    if ranks.size > 1:
-        parts = ranks.at_main([group.model_dump(mode="json") for group in own])
-        own = [LearnedGroup.model_validate(group) for part in parts for group in part]
-    return sorted(own, key=lambda group: group.place)
+from rilctl.stages.train.rollout_log import LearnedGroup
 
 
 def row_metrics(ranks: Ranks, groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[str, float]:

@@ -9,10 +9,7 @@ from rilctl.engines.generation.base import Response
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_response
-from rilctl.schemas.records import FinishReason, ResponseRecord, RolloutRecord, Side
-
-LEARNED = ("similarity", "answer")
-"""Rewards that the discriminator and the judge give; the others are the recipe's own."""
+from rilctl.schemas.records import FinishReason, ResponseRecord, Side
 
 
 @dataclass(frozen=True)
@@ -137,38 +134,3 @@ def student_row(response: Response) -> Row:
         response.finish_reason,
         sampling_logprobs=response.sampling_logprobs,
     )
-
-
-def rollout_records(step: int, groups: Sequence[Group]) -> list[RolloutRecord]:
-    """The step's rows as they are kept."""
-    return [
-        RolloutRecord(
-            step=step,
-            sample_id=group.sample.id,
-            source=row.source,
-            side=row.side,
-            response_index=index,
-            question=group.sample.question,
-            answer=group.sample.answer,
-            image_digests=group.sample.conversation.image_digests,
-            context=[*group.sample.conversation.context] or None,
-            text=row.text,
-            token_ids=list(row.token_ids),
-            finish_reason=row.finish_reason,
-            in_policy=row.in_policy,
-            disc_logit=row.disc_logit,
-            similarity_reward=row.rewards.get("similarity"),
-            answer_reward=row.rewards.get("answer"),
-            rewards=_own_rewards(row),
-            reward=row.reward,
-            advantage=row.advantage,
-        )
-        for group in groups
-        for index, row in enumerate(group.rows)
-    ]
-
-
-def _own_rewards(row: Row) -> dict[str, float] | None:
-    """Those without a column of their own, where there are any."""
-    own = {name: value for name, value in row.rewards.items() if value is not None and name not in LEARNED}
-    return own or None

@@ -8,7 +8,7 @@ from pathlib import Path
 from rilctl.artifacts.layout import naming, write_atomic
 from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
-from rilctl.engines.generation.base import GenerationRequest, Response, RolloutEngine
+from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import RowError
 from rilctl.schemas.base import StrictModel
 
@@ -34,16 +34,14 @@ class _Step(StrictModel):
 
 
 class SampledSteps:
-    """Asks the engine for a step's rollouts, or gives back what it said before the run was killed.
+    """What an engine answered in steps that no checkpoint holds.
 
     Args:
-        engine: what samples.
         directory: the run's scratch directory.
         rank: of this process, which has a file of its own.
     """
 
-    def __init__(self, engine: RolloutEngine, directory: Path, *, rank: int = 0) -> None:
-        self._engine = engine
+    def __init__(self, directory: Path, *, rank: int = 0) -> None:
         self._path = directory / f"sampled-{rank:05d}.jsonl"
         self._stored: dict[int, _Step] = {}
 
@@ -59,26 +57,14 @@ class SampledSteps:
         kept = "".join(sealed_line(each.model_dump_json()) for each in self._stored.values())
         write_atomic(self._path, kept.encode())
 
-    def ask(
-        self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig
-    ) -> tuple[Answers, dict[str, float]]:
-        """The step's answers, and what the engine measured while it took the policy's weights.
+    def find(self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> Answers | None:
+        """The step's answers, if the engine gave them before the run was killed.
 
         Args:
-            step: counted from 1; the weights are those of `step - 1`.
+            step: counted from 1.
             requests: its questions.
             sampling: how they are answered.
         """
-        found = self.find(step, requests, sampling)
-        if found is not None:
-            return found, {}
-        metrics = self._engine.update(step - 1)
-        answers = self._engine.generate(requests, sampling)
-        self.keep(step, requests, sampling, answers)
-        return answers, metrics
-
-    def find(self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> Answers | None:
-        """The step's answers, if the engine gave them before the run was killed."""
         stored = self._stored.pop(step, None)
         if stored is None or stored.asked != _identity(requests, sampling):
             return None

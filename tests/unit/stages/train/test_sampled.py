@@ -1,11 +1,14 @@
 """What was sampled before a kill is not asked again."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
+from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.testing.scripted import ScriptedGeneration
 
@@ -24,6 +27,13 @@ class Rollouts(ScriptedGeneration):
         return {"sync/logprob_error": 0.0}
 
 
+def asker(engine: Rollouts, directory: Path, *, done: int = 0) -> RolloutAsker:
+    """Of a run that goes on after so many steps."""
+    stored = SampledSteps(directory)
+    stored.forget_to(done)
+    return RolloutAsker(engine, stored, Ranks(), nullcontext)
+
+
 def requests(*seeds: int) -> list[GenerationRequest]:
     return [
         GenerationRequest("a", Conversation.of("known"), seeds),
@@ -33,39 +43,34 @@ def requests(*seeds: int) -> list[GenerationRequest]:
 
 def test_a_resumed_run_gets_the_same_answers_without_asking(tmp_path: Path):
     first = Rollouts()
-    sampled = SampledSteps(first, tmp_path)
-    sampled.forget_to(0)
-    (good, bad), metrics = sampled.ask(1, requests(1, 2), SAMPLING)
-    sampled.ask(2, requests(3, 4), SAMPLING)
+    sampled = asker(first, tmp_path)
+    (good, bad), metrics = sampled.rollouts(1, requests(1, 2), SAMPLING)
+    sampled.rollouts(2, requests(3, 4), SAMPLING)
     assert first.updates == [0, 1] and metrics == {"sync/logprob_error": 0.0}
     with (tmp_path / "sampled-00000.jsonl").open("a") as file:
         file.write('{"step": 3, "asked')  # a kill cuts the last line short
 
     second = Rollouts()
-    resumed = SampledSteps(second, tmp_path)
-    resumed.forget_to(1)  # the checkpoint's step
-    (replayed, error), metrics = resumed.ask(2, requests(3, 4), SAMPLING)
+    resumed = asker(second, tmp_path, done=1)
+    (replayed, error), metrics = resumed.rollouts(2, requests(3, 4), SAMPLING)
     assert second.asked == [] and second.updates == [] and metrics == {}
     assert isinstance(replayed[0], Response) and replayed == good
     assert isinstance(error, RowError) and (error.reason, error.message) == (bad.reason, bad.message)
-    resumed.ask(3, requests(5), SAMPLING)
+    resumed.rollouts(3, requests(5), SAMPLING)
     assert second.updates == [2] and len(second.asked) == 2
 
 
 def test_another_question_seed_or_sampling_is_asked(tmp_path: Path):
-    sampled = SampledSteps(Rollouts(), tmp_path)
-    sampled.ask(1, requests(1), SAMPLING)
+    asker(Rollouts(), tmp_path).rollouts(1, requests(1), SAMPLING)
     for asked, sampling in ((requests(2), SAMPLING), (requests(1), SamplingConfig(max_new_tokens=7))):
         engine = Rollouts()
-        other = SampledSteps(engine, tmp_path)
-        other.forget_to(0)
-        other.ask(1, asked, sampling)
+        asker(engine, tmp_path).rollouts(1, asked, sampling)
         assert engine.updates == [0]
 
 
 def test_a_checkpoint_lets_go_of_what_it_holds(tmp_path: Path):
-    sampled = SampledSteps(Rollouts(), tmp_path)
+    sampled = asker(Rollouts(), tmp_path)
     for step in (1, 2):
-        sampled.ask(step, requests(step), SAMPLING)
-    sampled.forget_to(2)
+        sampled.rollouts(step, requests(step), SAMPLING)
+    asker(Rollouts(), tmp_path, done=2)
     assert (tmp_path / "sampled-00000.jsonl").read_bytes() == b""

@@ -13,7 +13,8 @@ from rilctl.data.sample import Sample
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.training.ranks import Ranks
-from rilctl.stages.train.row_metrics import LearnedGroup, gather_groups, row_metrics
+from rilctl.stages.train.rollout_log import LearnedGroup, gather_groups
+from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, Row
 from rilctl.stages.train.verdicts import JudgeAsker
 

@@ -11,7 +11,6 @@ from transformers import Cache
 
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.attention import PromptLayer, SharedPrompt, shared_attention
-from rilctl.models.shared_prefix.inputs import response_positions
 from rilctl.models.shared_prefix.prefix import Prefix
 from rilctl.private.transformers import with_cache
 
@@ -83,7 +82,7 @@ def newest_hidden(vlm: Vlm, cache: Any, tokens_N: Tensor, position_N: Tensor, **
     """Append a token to each row of a cache; hidden_NH predicts the next one."""
     out = vlm.backbone(
         input_ids=tokens_N[:, None],
-        position_ids=response_positions(vlm, position_N, 1),
+        position_ids=vlm.family.positions.of_responses(position_N, 1),
         use_cache=True,
         **with_cache(vlm.backbone, cache),
         **options,

@@ -18,7 +18,7 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import PromptBatch, join_features, pad_token_id
 from rilctl.models.shared_prefix.attention import PromptLayer, SharedPrompt, can_learn_shared, shared_attention
-from rilctl.models.shared_prefix.inputs import image_inputs, places, response_positions
+from rilctl.models.shared_prefix.inputs import image_inputs, places
 from rilctl.models.shared_prefix.last_layer import last_layer_at
 from rilctl.models.shared_prefix.prefix import Prefix, expanded
 from rilctl.private.transformers import with_cache
@@ -84,7 +84,7 @@ def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR
             "the prefix's keys and values are gone, as under gradient checkpointing: use `response_hidden`"
         )
     next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
-    positions = response_positions(vlm, next_position_N, token_ids_NR.shape[1])
+    positions = vlm.family.positions.of_responses(next_position_N, token_ids_NR.shape[1])
     inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}
     if can_learn_shared(vlm, cache):
         layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]

@@ -1,4 +1,4 @@
-"""What a backbone is told beside token ids: positions and pictures. Shapes: B prompts, P prompt tokens, N rows."""
+"""What a backbone is told beside token ids: positions and pictures. Shapes: B prompts, P prompt tokens."""
 
 import inspect
 
@@ -26,11 +26,6 @@ def prompt_positions(vlm: Vlm, batch: PromptBatch) -> tuple[Tensor, Tensor]:
     """Rotary positions of the tokens, and the position that follows each row's last token."""
     tensors = (batch.token_ids_BP, batch.mask_BP, batch.type_ids_BP)
     return vlm.family.positions.of_prompts(vlm.backbone, *tensors, batch.features)
-
-
-def response_positions(vlm: Vlm, next_position_N: Tensor, num_tokens: int) -> Tensor:
-    """Rotary positions of response tokens that follow the prompt."""
-    return vlm.family.positions.of_responses(next_position_N, num_tokens)
 
 
 def image_inputs(vlm: Vlm, batch: PromptBatch) -> dict[str, Tensor]:

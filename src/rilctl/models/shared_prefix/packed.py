@@ -16,7 +16,7 @@ from rilctl.models.families.layers import seen_by_layers
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import PromptBatch, collate_prompts, pad_token_id
-from rilctl.models.shared_prefix.inputs import image_inputs, prompt_positions, response_positions
+from rilctl.models.shared_prefix.inputs import image_inputs, prompt_positions
 
 PROMPT, PADDING = 0, -1
 """Segments of a packed sequence; a group's rows are 1, 2, ..."""
@@ -63,7 +63,7 @@ def pack(
     """Lay the groups out."""
     prompt_batch = collate_prompts(vlm, prompts)
     prompt_positions_BP, next_position_B = prompt_positions(vlm, prompt_batch)
-    rest_NR = response_positions(vlm, next_position_B[prompt_of_row_N], token_ids_NR.shape[1])
+    rest_NR = vlm.family.positions.of_responses(next_position_B[prompt_of_row_N], token_ids_NR.shape[1])
     ids, types, segments, positions = ([list[Tensor]() for _ in prompts] for _ in range(4))
     index_NS = torch.empty((len(token_ids_NR), token_ids_NR.shape[1] + 1), dtype=torch.long, device=vlm.device)
     columns_R = torch.arange(token_ids_NR.shape[1], device=vlm.device)

@@ -1,0 +1,140 @@
+"""Counts the files that a rollout's data passes through in a step of `train`: `python -m tests.golden.road [NAME]`.
+
+A file counts if one of its functions is given, or gives, a rollout or what was computed of one: the engine's response,
+its text, token ids or log-probabilities, a row, a record, or a tensor that comes from any of these. It is one step of a
+golden trajectory, from the engine's answer to the line in the log of rollouts that becomes the artifact. Imports don't
+count, nor do files of `config/`, nor what is given a line of a file. Files that lead neither to the policy's loss nor
+to the record are named apart.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+import rilctl
+from rilctl.algorithms.terms import Terms
+from rilctl.engines.generation.base import Response
+from rilctl.engines.judging.base import JudgeRequest, Verdict
+from rilctl.models.discriminator import DiscriminatorRow
+from rilctl.rewards.base import RewardRow
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages.shared.disc_update import LabelledRows
+from rilctl.stages.train.micro_batch import MicroBatch
+from rilctl.stages.train.rollout_log import LearnedGroup
+from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.stages import run_stage
+
+from .trajectories import write_workspace
+
+ROOT = Path(rilctl.__file__).parent
+FORMS = (Response, Row, Group, LearnedGroup, RolloutRecord, MicroBatch, Terms)
+"""Forms of a rollout."""
+QUESTIONS = (JudgeRequest, Verdict, RewardRow, DiscriminatorRow, LabelledRows)
+"""What others are asked of it."""
+BESIDE = {
+    "algorithms/disc_loss.py": "what the discriminator learns",
+    "algorithms/disc_metrics.py": "metrics",
+    "algorithms/policy_metrics.py": "metrics",
+    "stages/train/row_metrics.py": "metrics",
+    "engines/training/": "what becomes of a loss",
+}
+"""By the beginning of their names."""
+
+
+class Road(TorchDispatchMode):
+    """Notes the files, while it is on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, set[str]] = {}
+        """By file, its functions."""
+        self._values: set[object] = set()
+        self._tensors: Any = WeakIdKeyDictionary()
+        self._is_on = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What is computed of a rollout's tensors is one."""
+        result = func(*args, **(kwargs or {}))
+        if self._is_on and any(self._is_known(value) for value in _flat((args, kwargs))):
+            self._learn(result)
+        return result
+
+    def note(self, frame: FrameType, event: str, value: object) -> None:
+        """As `sys.setprofile` calls it."""
+        if event not in ("call", "return") or not frame.f_code.co_filename.startswith(str(ROOT)):
+            return
+        file, name = Path(frame.f_code.co_filename).relative_to(ROOT).as_posix(), frame.f_code.co_qualname
+        if event == "return" and name.endswith("Generation.generate"):
+            self._is_on = True
+            self._learn(value)
+            return
+        if not self._is_on or file.startswith("config/"):
+            return
+        code = frame.f_code
+        given = [frame.f_locals.get(each) for each in (*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount],)]
+        if event == "return" and file == "stages/train/rollout_log.py" and name == "RolloutLog.append":
+            self._is_on = False
+        if any(self._is_known(each) for each in _flat([*given, value])):
+            self.files.setdefault(file, set()).add(name)
+            if event == "return":
+                self._learn(value)
+
+    def _is_known(self, value: object) -> bool:
+        if isinstance(value, Tensor):
+            return value in self._tensors
+        if isinstance(value, str | tuple):
+            try:
+                return len(value) > 1 and value in self._values
+            except TypeError:
+                return False
+        return isinstance(value, (*FORMS, *QUESTIONS))
+
+    def _learn(self, value: object) -> None:
+        for each in _flat(value):
+            if isinstance(each, Tensor) and not isinstance(each, nn.Parameter):
+                self._tensors[each] = True
+            if isinstance(each, Response):
+                self._values |= {each.text, each.token_ids, each.sampling_logprobs}
+
+
+def _flat(value: object, depth: int = 5) -> Iterator[object]:
+    """The value, and what it holds."""
+    yield value
+    if depth and isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _flat(each, depth - 1)
+
+
+def main(name: str = "ril") -> None:
+    """See the module."""
+    road = Road()
+    with TemporaryDirectory() as folder:
+        runs = write_workspace(Path(folder))
+        threading.setprofile(road.note)
+        sys.setprofile(road.note)
+        try:
+            with road:
+                run_stage(Path(folder), "train", *runs[name], "train.num_steps=1", out=Path(folder) / "out")
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+    num_beside = 0
+    for file, functions in sorted(road.files.items()):
+        beside = next((what for start, what in BESIDE.items() if file.startswith(start)), "")
+        num_beside += bool(beside)
+        print(f"{file}{f' ({beside})' if beside else ''}: {', '.join(sorted(functions))}")
+    print(f"{len(road.files) - num_beside} files, and {num_beside} beside the road")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(*sys.argv[1:])

@@ -111,7 +111,7 @@ PUBLIC_MODULES = {
     *("lmms_eval.api.model", "lmms_eval.llm_judge", "lmms_eval.tasks"),
 }
 """What their documentation tells people to import from."""
-NOT_A_LIBRARYS = {"os._exit", "sys._current_frames", "counts._asdict"}
+NOT_A_LIBRARYS = {"os._exit", "sys._current_frames", "counts._asdict", "tile._replace"}
 """Python's own, documented, with an underscore."""
 
 

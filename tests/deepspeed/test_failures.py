@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rilctl.testing.endpoint import dead_port
 from rilctl.testing.ranks import QUIET, start_ranks
 from rilctl.testing.workspaces import write_workspace
 
@@ -201,9 +202,13 @@ def test_ranks_put_their_work_away_when_who_started_them_is_killed(workspace: Pa
 
 
 def test_a_rank_that_waits_for_others_to_come_hears_a_signal(workspace: Path, tmp_path: Path) -> None:
-    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29712"}
+    port = dead_port()
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     process = begin(workspace, tmp_path / "sft", "-m", "rilctl", *SFT, **alone)
-    time.sleep(15)
+    rank, deadline = psutil.Process(process.pid), time.monotonic() + 120
+    while not any(each.laddr.port == port for each in rank.net_connections("tcp")):  # where the others are to come
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 143

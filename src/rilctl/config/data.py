@@ -23,6 +23,9 @@ class ColumnsConfig(StrictModel):
     """The ground truth that the judge compares with."""
     response: str = ""
     """What `sft` learns to say; empty: the answer itself."""
+    messages: Annotated[str, Field(exclude_if=lambda value: value == "")] = ""
+    """Of `hub` and `parquet`: chat messages, which are read as `chat` reads them. The questions and answers are in
+    them; where the last turn is a question, its answer is in `answer`, as a text or as messages."""
     choices: Annotated[str, Field(exclude_if=lambda value: value == "")] = ""
     """A list of options, of which `answer` names the right one: by its text, letter, or index from 0. The ground truth
     is its letter, and the question lists them as `A. …` unless a template does."""
@@ -129,6 +132,14 @@ class _Table(_Source):
     template: Annotated[Words | None, IF_SET] = None
     """What is asked, as a Jinja template over the row's columns: `{{question}}` is the mapped one, `{{choices}}` the
     list of options, `{{options}}` a line for each with its letter."""
+
+    @model_validator(mode="after")
+    def _messages_stand_alone(self) -> "_Table":
+        if self.columns.messages and isinstance(self, JsonlData | FolderData):
+            raise ValueError('columns.messages is for hub and parquet; a file of JSON is read with type = "chat"')
+        if self.columns.messages and (self.columns.choices or self.columns.response or self.template is not None):
+            raise ValueError("columns.messages holds what is asked and said: no choices, response or template")
+        return self
 
 
 class _Conversations(_Source):

@@ -53,7 +53,7 @@ ROWS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     ),
     "LLaMA-Factory, sharegpt with OpenAI's tags": ({"type": "chat"}, asked("<image>what?", images=["0.png"])),
     "LLaMA-Factory, alpaca": (
-        {"type": "jsonl", "columns": {"question": "instruction", "answer": "output"}},
+        {"type": "jsonl", "columns": {"question": "", "answer": "output"}, "template": "{{instruction}}\n{{input}}"},
         {"instruction": "<image>what?", "input": "", "output": "a cat", "images": ["0.png"]},
     ),
     "ms-swift, messages": ({"type": "chat"}, asked("<image>what?", images=["0.png"])),
@@ -117,6 +117,72 @@ def test_a_developer_speaks_as_the_system(pictures: Path) -> None:
     row = asked("<image>what?", images=["0.png"])
     messages = [{"role": "developer", "content": "be brief"}, *row["messages"]]  # type: ignore[misc]
     assert only(pictures, {"type": "chat"}, {**row, "messages": messages}).conversation.system == "be brief"
+
+
+def part(text: str | None) -> dict[str, object]:
+    return {"type": "image" if text is None else "text", "text": text}
+
+
+HUB_ROWS: dict[str, tuple[dict[str, str], dict[str, object]]] = {
+    "messages": (
+        {"messages": "messages"},
+        {
+            "messages": [
+                {"role": "user", "content": [part(None), part("what?")]},
+                {"role": "assistant", "content": [part("a cat")]},
+                {"role": "user", "content": [part("sure?")]},
+                {"role": "assistant", "content": [part("yes")]},
+            ]
+        },
+    ),
+    "prompt and completion": (
+        {"messages": "prompt", "answer": "completion"},
+        {
+            "prompt": [{"role": "user", "content": [part(None), part("what?")]}],
+            "completion": [{"role": "assistant", "content": [part("a cat")]}],
+        },
+    ),
+    "a prompt and its ground truth": (
+        {"messages": "prompt"},
+        {"prompt": [{"role": "user", "content": [part(None), part("what?")]}], "answer": "a cat"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["hub", "parquet"])
+@pytest.mark.parametrize(("columns", "row"), HUB_ROWS.values(), ids=HUB_ROWS)
+def test_chat_messages_in_a_column_of_a_hub_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, columns: dict[str, str], row: dict[str, object]
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    datasets.disable_progress_bars()
+    rows = [{**row, "id": "a", "images": [{"bytes": png("green"), "path": None}]}]
+    features = datasets.Dataset.from_list(rows).features
+    features["images"] = datasets.List(datasets.Image())
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "set" / "train.parquet")
+    loaded = load_samples(table(type=kind, path=str(tmp_path / "set"), columns=columns), base_dir=HERE)
+    assert not loaded.rejected
+    first, *others = loaded.samples
+    assert (first.id, first.question, first.answer) == ("a#1", "what?", "a cat")
+    assert first.images[0].load().getpixel((0, 0)) == (0, 128, 0)
+    assert [(sample.id, sample.question, sample.answer, len(sample.images)) for sample in others] == (
+        [("a#2", "sure?", "yes", 1)] if columns == {"messages": "messages"} else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("jsonl", {}, 'type = "chat"'),
+        ("hub", {"template": "{{a}}"}, "no choices, response or template"),
+    ],
+)
+def test_a_column_of_messages_stands_alone(kind: str, more: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        table(type=kind, path="p", columns={"messages": "m"}, **more)
 
 
 TURNS = [{"from": "human", "value": "what?"}, {"from": "gpt", "value": 5}]

@@ -36,7 +36,7 @@ def read_arrow(
     """
     check_columns(columns, dataset.column_names, name)
     wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response, columns.choices, *also}
-    wanted |= set(VIDEO_KEYS)
+    wanted |= {columns.messages, *VIDEO_KEYS}
     view = dataset.select_columns([column for column in dataset.column_names if column in wanted]).with_format("arrow")
     start = 0
     for batch in view.iter(batch_size=_ROWS_PER_BATCH):

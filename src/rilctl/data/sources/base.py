@@ -96,7 +96,8 @@ def check_columns(columns: ColumnsConfig, found: Iterable[str], where: str) -> N
         DataError: a column is nowhere in the table; names those that are, and the most similar one.
     """
     names = list(found)
-    for role in ("id", "images", "question", "answer", "response", "choices"):
+    of_tables = ("id", "images", "question", "answer", "response", "choices")
+    for role in ("id", "images", "messages") if columns.messages else of_tables:
         wanted = getattr(columns, role)
         if not wanted or wanted in names or (role, wanted) == ("id", "id"):
             continue

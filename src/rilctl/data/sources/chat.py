@@ -4,14 +4,22 @@ A picture is given in its part (`image`, `image_url`, `source`, also as base64),
 or `<image>` in plain text) and listed in the conversation's `images`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rilctl.config.data import ChatData
 from rilctl.data.conversation import IMAGE_MARK
 from rilctl.data.images import unwrapped
-from rilctl.data.sources.base import RawTurn, Shown, Table, absolute, existing
-from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of, said_text
+from rilctl.data.sources.base import RawRow, RawTurn, Shown, Table, absolute, existing
+from rilctl.data.sources.lines import Line
+from rilctl.data.sources.turns import (
+    TURN_COLUMNS,
+    conversation_rows,
+    marked,
+    read_conversations,
+    role_of,
+    said_text,
+)
 from rilctl.errors import RowError
 
 _TEXTS = ("text", "input_text", "output_text")
@@ -26,6 +34,11 @@ def open_chat(config: ChatData, base_dir: Path) -> Table:
     root = absolute(config.image_root, base_dir) if config.image_root else path.parent
     rows = read_conversations(path, config.id, "messages", _to_turns)
     return Table(f"chat:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True)
+
+
+def chat_rows(line: Line, own_id: object, index: int) -> Iterator[RawRow]:
+    """Rows of one conversation; `own_id` and `index` as `conversation_rows` has them."""
+    return conversation_rows(line, own_id, index, "messages", _to_turns)
 
 
 def _to_turns(value: object) -> list[RawTurn]:

@@ -10,6 +10,7 @@ from rilctl.data.sources.folder import open_folder
 from rilctl.data.sources.hub import open_hub
 from rilctl.data.sources.jsonl import open_jsonl
 from rilctl.data.sources.llava import open_llava
+from rilctl.data.sources.messages import with_messages
 from rilctl.data.sources.parquet import open_parquet
 
 
@@ -17,9 +18,9 @@ def open_source(config: DataConfig, base_dir: Path) -> Table:
     """Open a source; its rows are read when they are asked for. Raises `DataError`."""
     match config:
         case HubData():
-            return open_hub(config, base_dir)
+            return with_messages(open_hub(config, base_dir))
         case ParquetData():
-            return open_parquet(config, base_dir)
+            return with_messages(open_parquet(config, base_dir))
         case JsonlData():
             return open_jsonl(config, base_dir)
         case LlavaData():

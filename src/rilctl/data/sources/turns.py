@@ -76,19 +76,31 @@ def read_conversations(
         turns_key: key of the list of turns.
         to_turns: reads that list; raises `RowError`.
     """
-    reader = _Reader(turns_key, to_turns)
     for index, line in enumerate(read_list_or_lines(path)):
-        known_as = ""
-        try:
-            if isinstance(line.value, RowError):
-                raise line.value
-            own_id = line.value.get(id_key) if id_key else None
-            is_numbered = own_id in (None, "")
-            known_as = str(own_id) if type(own_id) in (str, int) else ""
-            for row in _rows(line, index if is_numbered else own_id, reader.turns):
-                yield replace(row, is_numbered=is_numbered)
-        except RowError as error:
-            yield RawRow(line.name, error, known_as=known_as)
+        own_id = line.value.get(id_key) if id_key and not isinstance(line.value, RowError) else None
+        yield from conversation_rows(line, own_id, index, turns_key, to_turns)
+
+
+def conversation_rows(
+    line: Line, own_id: object, index: int, turns_key: str, to_turns: Callable[[object], list[RawTurn]]
+) -> Iterator[RawRow]:
+    """Rows of one conversation.
+
+    Args:
+        line: the conversation.
+        own_id: its id; None or empty where it has none.
+        index: its place, which is its id then.
+        turns_key: key of the list of turns.
+        to_turns: reads that list; raises `RowError`.
+    """
+    is_numbered = own_id in (None, "")
+    try:
+        if isinstance(line.value, RowError):
+            raise line.value
+        for row in _rows(line, index if is_numbered else own_id, _Reader(turns_key, to_turns).turns):
+            yield replace(row, is_numbered=is_numbered)
+    except RowError as error:
+        yield RawRow(line.name, error, known_as=str(own_id) if type(own_id) in (str, int) else "")
 
 
 def role_of(name: str) -> str:

@@ -55,6 +55,7 @@ def sample_once(directory: Path) -> None:
     from clock import now
 
     from rilctl.config.fields import ModelConfig, SamplingConfig
+    from rilctl.data.conversation import Conversation
     from rilctl.models.loaded.vlm import load_vlm
     from rilctl.models.prompts.encode import encode_prompt
     from rilctl.models.sampling.sample import sample
@@ -62,7 +63,7 @@ def sample_once(directory: Path) -> None:
     config = ModelConfig(model=str(directory), random_weights=True)
     vlm = load_vlm(config, base_dir=Path(), device=torch.device("cpu"))
     vlm.stop_ids = ()  # every row is as long
-    prompt = encode_prompt(vlm, "what is 1 plus 1?", [])
+    prompt = encode_prompt(vlm, Conversation.of("what is 1 plus 1?", []))
     sample(vlm, [prompt], [range(ROWS)], SamplingConfig(max_new_tokens=1))
     start = now()
     sample(vlm, [prompt], [range(ROWS)], SamplingConfig(max_new_tokens=NEW_TOKENS))

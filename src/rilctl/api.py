@@ -23,6 +23,7 @@ from rilctl.reporting.progress import Reporter, SilentReporter
 from rilctl.schemas.manifest import ArtifactKind, Manifest
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord, RolloutRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
+from rilctl.threads import wait_asleep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,6 +113,7 @@ def run_stage(
     Raises:
         RilctlError: it failed, or was asked to stop; progress is on disk, and the same call goes on from there.
     """
+    wait_asleep()  # where torch isn't loaded yet
     return load_stage(verb).run(_context(recipe, verb, out, reporter or SilentReporter(), stop or StopFlag()))
 
 

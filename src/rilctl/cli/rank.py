@@ -5,10 +5,12 @@ from pathlib import Path
 
 from rilctl.cli import app, failures, output
 from rilctl.cli.launched import be_launched
+from rilctl.threads import wait_asleep
 
 
 def main() -> None:
     """Run one rank."""
+    wait_asleep()
     output.ensure_standard_streams()
     directory = Path(sys.argv[1])
     sys.argv[:] = ["rilctl", *sys.argv[2:]]  # what resumes is what the person typed

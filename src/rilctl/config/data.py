@@ -80,6 +80,9 @@ class SelectConfig(StrictModel):
 
     max_question_chars: PositiveInt | None = None
     """Longer questions are left out, of training and validation."""
+    max_prompt_tokens: PositiveInt | None = None
+    """Rows whose prompt has more tokens, as `[student]` reads question, context and pictures, are left out, of training
+    and validation. The headers of all pictures are read."""
     max_response_chars: PositiveInt | None = None
     """Rows whose response to learn is longer are left out."""
     drop_near_duplicates: bool = False

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from rilctl.errors import DataError, RowError
 from rilctl.schemas.records import RejectedRecord
 
 Split = Literal["train", "validation"]
+PromptTokens = Callable[[Sequence[Sample]], list[int | None]]
 _T = TypeVar("_T")
 _LARGE = 0.5
 """Of the conversations; a group of more leaves one side of a split with little or nothing."""
@@ -59,7 +60,12 @@ class _Rows:
 
 
 def load_samples(
-    config: DataConfig, *, base_dir: Path, split: Split = "train", pass_rates: Mapping[str, float] | None = None
+    config: DataConfig,
+    *,
+    base_dir: Path,
+    split: Split = "train",
+    pass_rates: Mapping[str, float] | None = None,
+    prompt_tokens: PromptTokens | None = None,
 ) -> SampleSet:
     """Read, check and select the samples of one split.
 
@@ -72,6 +78,8 @@ def load_samples(
         base_dir: folder that relative paths start from.
         split: `validation` is empty where the table holds none out.
         pass_rates: share of right responses by sample id; needed where `select.pass_rate` is set.
+        prompt_tokens: from rows to the tokens of their prompts, None for one that can't be known; needed where
+            `select.max_prompt_tokens` is set.
 
     Raises:
         DataError: the source can't be opened, lacks a column, or no row is left.
@@ -93,6 +101,10 @@ def load_samples(
             rates = pass_rates
             rows.keep(lambda sample: outside_band(sample.id, band, rates))
     rows.keep(_equal_to(held_out))
+    if select.max_prompt_tokens is not None:
+        if prompt_tokens is None:
+            raise ValueError("select.max_prompt_tokens needs prompt_tokens")
+        rows.keep(_too_many_tokens(rows.samples, prompt_tokens, select.max_prompt_tokens))
     if select.drop_near_duplicates or select.decontaminate:
         rows.keep(_near_to(held_out, rows.samples, config, base_dir))
     _take(rows, num_samples, salt=split, workers=config.workers)
@@ -191,6 +203,11 @@ def _equal_to(held_out: Iterable[Sample]) -> Callable[[Sample], str | None]:
 
 def _texts(sample: Sample) -> tuple[object, ...]:
     return sample.conversation.context, sample.question, sample.answer
+
+
+def _too_many_tokens(samples: list[Sample], prompt_tokens: PromptTokens, most: int) -> Callable[[Sample], str | None]:
+    found = {sample.id: tokens for sample, tokens in zip(samples, prompt_tokens(samples), strict=True)}
+    return lambda sample: "prompt-too-long" if (found[sample.id] or 0) > most else None
 
 
 def _near_to(

@@ -16,6 +16,7 @@ from rilctl.data.sample import Sample
 
 Reason = Literal[
     "question-too-long",
+    "prompt-too-long",
     "response-too-long",
     "pass-rate",
     "pass-rate-unknown",

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from rilctl.config.data import DataConfig
 from rilctl.data.load import load_samples
+from rilctl.data.sample import Sample
 from rilctl.data.select import is_held_out
 from rilctl.errors import ConfigError, DataError
 
@@ -211,6 +212,18 @@ def test_overlong_and_pass_rate(jsonl: Make) -> None:
     assert [sample.id for sample in loaded.samples] == ["q2", "q3", "q4", "q5", "q6"]
     assert loaded.left_out == {"pass-rate": 4, "pass-rate-unknown": 1, "question-too-long": 10}
     with pytest.raises(ValueError, match="pass_rates"):
+        load_samples(config, base_dir=HERE)
+
+
+def test_prompts_with_too_many_tokens_are_left_out_and_unknown_ones_stay(jsonl: Make) -> None:
+    def tokens(samples: Sequence[Sample]) -> list[int | None]:
+        return [None if sample.id == "q7" else int(sample.id[1:]) for sample in samples]
+
+    config = jsonl(select={"max_prompt_tokens": 5})
+    loaded = load_samples(config, base_dir=HERE, prompt_tokens=tokens)
+    assert [sample.id for sample in loaded.samples] == ["q0", "q1", "q2", "q3", "q4", "q5", "q7"]
+    assert loaded.left_out == {"prompt-too-long": 13}
+    with pytest.raises(ValueError, match="prompt_tokens"):
         load_samples(config, base_dir=HERE)
 
 

@@ -16,6 +16,7 @@ from rilctl.models.loaded.source import find_source
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.encode import decode_response
 from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.models.prompts.lengths import check_room
 from rilctl.models.sampling.sample import Sampled, sample
 from rilctl.models.shared_prefix.prefix import KeptPrefix
 
@@ -60,7 +61,7 @@ class HfGeneration:
         vlm, prompts = self._loaded
         prompts.expect(request.conversation for request in requests)
         results: dict[int, tuple[Response, ...] | RowError] = {}
-        for batch in self._batches(requests, prompts, results):
+        for batch in self._batches(requests, vlm, prompts, sampling.max_new_tokens, results):
             seeds = [requests[i].seeds for i in batch]
             groups = sample(vlm, list(batch.values()), seeds, sampling, kept=self._kept)
             for index, group in zip(batch, groups, strict=True):
@@ -84,7 +85,9 @@ class HfGeneration:
     def _batches(
         self,
         requests: Sequence[GenerationRequest],
+        vlm: Vlm,
         prompts: KeptPrompts,
+        response_tokens: int,
         results: dict[int, tuple[Response, ...] | RowError],
     ) -> Iterator[dict[int, EncodedPrompt]]:
         """The prompts of each batch by their place among the requests; a bad request's result is its error."""
@@ -93,6 +96,7 @@ class HfGeneration:
         for index, request in enumerate(requests):
             try:
                 prompt = prompts.get(request.conversation)
+                check_room(vlm, len(prompt.token_ids_P), response_tokens)
             except RowError as error:
                 results[index] = error
                 continue

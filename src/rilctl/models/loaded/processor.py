@@ -7,6 +7,7 @@ classes with that attribute left out, and always decode with Pillow, so that pix
 import json
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 from rilctl.artifacts.model_files import write_texts
 from rilctl.errors import ConfigError, ModelError
 from rilctl.models.families.record import Family
+from rilctl.models.loaded.context import context_tokens
 from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
 from rilctl.models.loaded.source import ModelSource
 from rilctl.private.transformers import image_only
@@ -69,6 +71,11 @@ class Encoder:
     def tokenizer(self) -> Any:
         """The tokenizer."""
         return tokenizer_of(self.processor)
+
+    @cached_property
+    def context_tokens(self) -> int | None:
+        """Prompt and response together at most; None where the model's configuration doesn't say."""
+        return context_tokens(self.source.path)
 
     def reads_like(self, other: "Encoder") -> bool:
         """Whether both make the same tensors: by the recipe's system turn, and by the same files."""

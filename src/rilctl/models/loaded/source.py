@@ -22,7 +22,8 @@ from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+TEXT_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
+WEIGHT_FILES = ["*.safetensors"]
 """No pickled weights are ever downloaded."""
 _LAYERS = re.compile(r"(num|n)_(\w+_)?layers?|depth")
 """How configurations name the number of their layers."""
@@ -61,19 +62,20 @@ class ModelSource:
         return texts if self.bounds is None else with_bounds(texts, self.family, self.bounds, self.name)
 
 
-def find_source(config: ModelConfig, *, base_dir: Path) -> ModelSource:
-    """The model of a table, with its bounds and system turn. Raises as `find_model` does."""
-    found = find_model(config.model, revision=config.revision, base_dir=base_dir)
+def find_source(config: ModelConfig, *, base_dir: Path, reads_weights: bool = True) -> ModelSource:
+    """The model of a table, with its bounds and system turn; see `find_model`."""
+    found = find_model(config.model, revision=config.revision, base_dir=base_dir, reads_weights=reads_weights)
     return replace(found, bounds=config.picture_bounds, system=config.system)
 
 
-def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSource:
+def find_model(name: str, *, revision: str | None, base_dir: Path, reads_weights: bool = True) -> ModelSource:
     """Find a model's files, downloading them from the hub if need be.
 
     Args:
         name: a built-in name, a directory (relative to `base_dir`), or a hub id.
         revision: hub commit or tag.
         base_dir: folder that relative paths start from.
+        reads_weights: whether weights are downloaded as well.
 
     Raises:
         UsageError: nothing of that name.
@@ -86,7 +88,7 @@ def find_model(name: str, *, revision: str | None, base_dir: Path) -> ModelSourc
     registered = MODELS.get(name)
     if registered is not None and registered.model.startswith("package:"):
         return _packaged(name)
-    return _from_hub(registered.model if registered else name, revision)
+    return _from_hub(registered.model if registered else name, revision, reads_weights=reads_weights)
 
 
 def link_files(source: ModelSource, directory: Path) -> None:
@@ -198,7 +200,7 @@ def _packaged(name: str) -> ModelSource:
     return ModelSource(name=name, path=path, revision=None, family=read_family(path))
 
 
-def _from_hub(repo: str, revision: str | None) -> ModelSource:
+def _from_hub(repo: str, revision: str | None, *, reads_weights: bool) -> ModelSource:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -209,7 +211,8 @@ def _from_hub(repo: str, revision: str | None) -> ModelSource:
 
     hint = "check the name and the network, or give a local directory; gated models need HF_TOKEN"
     try:
-        path = Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES))
+        patterns = [*TEXT_FILES, *WEIGHT_FILES] if reads_weights else TEXT_FILES
+        path = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
     except RepositoryNotFoundError:
         raise ModelError(f"the hub has no model `{repo}` that you may read", hint=hint) from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:

@@ -13,6 +13,7 @@ from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.vocabulary import end_id
+from rilctl.models.prompts.lengths import refuse_too_long
 
 
 def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt:
@@ -20,14 +21,15 @@ def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt
 
     Raises:
         RowError: `special-token` in a text, `image-unsupported` by a text model, `image-unprocessable`,
-            `template-refused`, and as `ImageRef.load` does.
+            `template-refused`, `prompt-too-long`, and as `ImageRef.load` does.
     """
     for text in conversation.led_by(encoder.source.system).texts:
         check_text(encoder, text)
     if conversation.images and not encoder.family.sees_pictures:
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
-    pictures = [image.load() for image in conversation.images]
-    return encode_text(encoder, chat_text(encoder, conversation), pictures)
+    text = chat_text(encoder, conversation)
+    refuse_too_long(encoder, text, conversation.images)
+    return encode_text(encoder, text, [image.load() for image in conversation.images])
 
 
 def chat_text(encoder: Encoder, conversation: Conversation) -> str:

@@ -23,6 +23,7 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_loss
 from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.models.prompts.lengths import check_room
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
@@ -188,6 +189,7 @@ class Trainer:
                 if not fits(len(token_ids), self.config.max_response_tokens):
                     limit = self.config.max_response_tokens
                     raise RowError("response-too-long", f"{len(token_ids)} tokens, max_response_tokens = {limit}")
+                check_room(self.vlm, len(prompt.token_ids_P), len(token_ids))
                 yield prompt, token_ids
             except RowError as error:
                 rejected[row.key] = row.reject(error)

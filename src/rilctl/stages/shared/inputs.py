@@ -13,12 +13,14 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
-from rilctl.data.load import load_samples
+from rilctl.data.load import PromptTokens, load_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, UsageError
 from rilctl.models.loaded.identity import ModelIdentity, identify
+from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
+from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import ResponseRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -35,10 +37,26 @@ def load_data(context: StageContext, split: Literal["train", "validation"] = "tr
     if config.select.pass_rate is not None:
         verdicts = resolve(context.base_dir / config.select.pass_rate.verdicts, "verdicts")
         pass_rates = read_pass_rates(read_verdicts(context, verdicts))
-    samples = load_samples(config, base_dir=context.base_dir, split=split, pass_rates=pass_rates)
+    prompt_tokens = None if config.select.max_prompt_tokens is None else _student_tokens(context)
+    samples = load_samples(
+        config, base_dir=context.base_dir, split=split, pass_rates=pass_rates, prompt_tokens=prompt_tokens
+    )
     if split == "train":
         _say_what_was_kept(context, samples)
     return samples
+
+
+def _student_tokens(context: StageContext) -> PromptTokens:
+    """Counts prompts as the recipe's student reads them; of one on the hub, no weights are fetched."""
+    student = context.recipe.student
+    if student is None:
+        raise ConfigError(
+            "`data.select.max_prompt_tokens` counts tokens as the [student] does, and the recipe has none",
+            hint="name a [student], or leave the key out",
+        )
+    source = find_source(student, base_dir=context.base_dir, reads_weights=False)
+    encoder = Encoder(load_processor(source), source)
+    return lambda samples: [None if size is None else size.tokens for size in prompt_sizes(encoder, samples)]
 
 
 def data_entry(samples: SampleSet, role: str = "data") -> InputEntry:

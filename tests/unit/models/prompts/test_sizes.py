@@ -7,7 +7,8 @@ from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_stri
 from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.models.prompts.encode import chat_text, encode_prompt, encode_response
-from rilctl.models.prompts.sizes import PromptSize, prompt_sizes
+from rilctl.models.prompts.lengths import PromptSize
+from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.testing.families import SEEING
 from rilctl.testing.prompts import drawn_prompt
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilctl.data.sample import Sample
-from rilctl.models.prompts.sizes import PromptSize, prompt_sizes
+from rilctl.models.prompts.lengths import PromptSize
+from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.planning.plan import Fact, Section
 from rilctl.planning.steps import Prompts
 from rilctl.stages.shared.plans.models import PlannedModel

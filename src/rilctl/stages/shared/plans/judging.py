@@ -16,7 +16,7 @@ from rilctl.engines.judging.prompt import RUBRIC, judge_prompt
 from rilctl.engines.judging.watch import most_canaries
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
-from rilctl.models.prompts.sizes import image_tokens
+from rilctl.models.prompts.lengths import image_tokens
 from rilctl.planning.memory import Held
 from rilctl.planning.plan import Fact
 from rilctl.stages.shared.context import StageContext

@@ -61,7 +61,8 @@ def swap_bytes(image: ImageFile.ImageFile) -> None:
         if not raw.startswith(image.mode):
             raise ValueError(f"16 bits in the order {raw}")
         swapped = raw[:-1] + _OTHER_BYTE[raw[-1]]
-        tiles.append(tile._replace(args=(swapped, *others) if others else swapped))
+        args = (swapped, *others) if others else swapped
+        tiles.append(type(tile)(tile.codec_name, tile.extents, tile.offset, args))
     image.tile = tiles
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from rilctl.config.fields import EXECUTION, Address, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from rilctl.schemas.base import StrictModel
@@ -47,7 +47,7 @@ class EndpointConfig(StrictModel):
     budget_key: Annotated[Literal["max_tokens", "max_completion_tokens"], EXECUTION] = "max_tokens"
     """How requests name the token budget. A refusal of the first in favour of the second is understood by itself,
     except in batch files."""
-    omit: Annotated[tuple[str, ...], Field(strict=False)] = ()  # `[judge]` is told apart in Python, where it is a list
+    omit: tuple[str, ...] = ()
     """Keys that are left out of requests: some models refuse `temperature`, `top_p` or `seed`."""
     extra_body: dict[str, Any] = {}
     """Keys that are added to requests, such as `reasoning_effort`."""

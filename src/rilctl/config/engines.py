@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Tag, field_validator, model_validator
 
 from rilctl.config.fields import EXECUTION, Address, NonNegativeInt, PositiveFloat, PositiveInt, Share, default_type
 from rilctl.schemas.base import StrictModel
@@ -135,11 +135,14 @@ class DeepspeedEngineConfig(_TrainingEngine):
 
 
 GenerationEngineConfig = Annotated[
-    Annotated[HfEngineConfig | VllmEngineConfig | VllmServerEngineConfig, Field(discriminator="type")],
+    Annotated[HfEngineConfig, Tag("hf")]
+    | Annotated[VllmEngineConfig, Tag("vllm")]
+    | Annotated[VllmServerEngineConfig, Tag("vllm-server")],
     default_type("hf"),
 ]
 """What generates; a table without `type` means hf."""
 TrainingEngineConfig = Annotated[
-    Annotated[TorchEngineConfig | DeepspeedEngineConfig, Field(discriminator="type")], default_type("torch")
+    Annotated[TorchEngineConfig, Tag("torch")] | Annotated[DeepspeedEngineConfig, Tag("deepspeed")],
+    default_type("torch"),
 ]
 """What trains; a table without `type` means torch."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue, model_validator
 
 from rilctl.schemas.base import StrictModel
 
@@ -41,9 +41,16 @@ Address = Annotated[str, AfterValidator(_address_alone)]
 """Where a server is. It stands in messages and artifacts, so it holds no secret."""
 
 
-def default_type(name: str) -> BeforeValidator:
-    """For a union of tables told apart by `type`: one without it is the member of this name, which stands first."""
-    return BeforeValidator(lambda table: {"type": name, **table} if isinstance(table, dict) else table)
+def default_type(name: str) -> Discriminator:
+    """For a union of tables told apart by `type`: one without it is the member of this name, which stands first.
+
+    A validator that filled `type` in would hand on a table of Python's, where strict mode takes no list for a tuple.
+    """
+
+    def tag(table: Any) -> str:
+        return str(table.get("type", name) if isinstance(table, dict) else getattr(table, "type", name))
+
+    return Discriminator(tag)
 
 
 class SamplingConfig(StrictModel):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Tag, field_validator, model_validator
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
@@ -92,5 +92,7 @@ class LlmJudgeConfig(PictureSizeMixin):
         return self
 
 
-JudgeConfig = Annotated[Annotated[RuleJudgeConfig | LlmJudgeConfig, Field(discriminator="type")], default_type("rule")]
+JudgeConfig = Annotated[
+    Annotated[RuleJudgeConfig, Tag("rule")] | Annotated[LlmJudgeConfig, Tag("llm")], default_type("rule")
+]
 """Who says what is right; a table without `type` means rules."""

@@ -49,7 +49,7 @@ def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) ->
     elif kind == "missing":
         text = f"missing{_description(path, layers.tree, schema)}"
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
-        path = (*path, context["discriminator"].strip("'"))
+        path = (*path, "type")
         text = _one_of(context.get("expected_tags") or _tags(path, layers.tree, schema), context.get("tag"))
     elif kind == "literal_error":
         text = _one_of(context["expected"], value)
@@ -71,7 +71,8 @@ def _toml_path(location: Sequence[str | int], tree: JsonValue, tags: Container[s
     node: Any = tree
     tag_may_follow = False
     for part in location:
-        if tag_may_follow and isinstance(node, dict) and part in tags and node.get("type", part) == part:
+        is_tag = part in tags and (not isinstance(node, dict) or node.get("type", part) == part)
+        if tag_may_follow and is_tag:
             tag_may_follow = False
             continue
         path.append(part)

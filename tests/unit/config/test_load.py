@@ -1,14 +1,18 @@
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Tag, TypeAdapter, ValidationError
 
 from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import default_type
 from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe, validate
 from rilctl.config.recipe import Recipe
 from rilctl.errors import ConfigError
+from rilctl.schemas.base import StrictModel
 
 ALGORITHM_NAMES = ", ".join(f"`{name}`" for name in ALGORITHMS)
 
@@ -110,6 +114,23 @@ def test_a_table_given_in_part_keeps_the_other_defaults_of_its_verb() -> None:
 
 def test_text_in_the_wrong_place_is_not_repeated() -> None:
     assert "hunter2" not in str(problems("train.num_steps=hunter2", "judge=hunter2", "data.type=hunter2"))
+
+
+def test_tables_told_apart_by_type_are_read_as_strictly_as_others() -> None:
+    class First(StrictModel):
+        type: Literal["first"] = "first"
+        words: tuple[str, ...] = ()
+
+    class Second(StrictModel):
+        type: Literal["second"]
+
+    kinds = Annotated[Annotated[First, Tag("first")] | Annotated[Second, Tag("second")], default_type("first")]
+    read = TypeAdapter(kinds).validate_json
+    assert read('{"words": ["a", "b"]}') == First(words=("a", "b"))
+    assert read('{"type": "second"}') == Second(type="second")
+    for wrong in ('{"words": "a"}', '{"words": [1]}', '{"type": "third"}', '{"type": 1}', "[]", "1"):
+        with pytest.raises(ValidationError):
+            read(wrong)
 
 
 def test_a_judges_endpoint_takes_a_list_as_any_endpoint_does(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -63,14 +63,6 @@ class RowsDigest:
     def hexdigest(self) -> str:
         """The digest of all rows so far."""
         return hashlib.sha256(b"".join(sorted(self._rows))).hexdigest()
-
-
-def rows_digest(records: Iterable[StrictModel]) -> str:
-    """Content digest of rows; see the top of this file."""
-    digest = RowsDigest()
-    for record in records:
-        digest.add(record)
-    return digest.hexdigest()
 
 
 def weight_files(directory: Path) -> list[Path]:

@@ -26,11 +26,6 @@ class Prompts:
         return fmean(self.tokens) if self.tokens else 0.0
 
     @property
-    def mean_image_tokens(self) -> float:
-        """Of a prompt."""
-        return fmean(self.image_tokens) if self.image_tokens else 0.0
-
-    @property
     def longest(self) -> int:
         """Tokens of the longest."""
         return max(self.tokens, default=0)

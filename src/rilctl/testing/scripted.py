@@ -1,13 +1,12 @@
-"""Scripted engines: answers and verdicts from a function or a mapping, failures where the script says so."""
+"""A scripted engine: answers from a function or a mapping, failures where the script says so."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.errors import RowError
 
-Answer = Callable[[GenerationRequest, int], str]
+Script = Callable[[GenerationRequest, int], str]
 """(request, seed) -> text; may raise `RowError`."""
 
 
@@ -19,7 +18,7 @@ class ScriptedGeneration:
         model_digest: identity in the call cache.
     """
 
-    def __init__(self, script: Answer | Mapping[str, str], *, model_digest: str = "scripted") -> None:
+    def __init__(self, script: Script | Mapping[str, str], *, model_digest: str = "scripted") -> None:
         self.model_name = "scripted"
         self.rows_at_once = 32
         self.model_digest = model_digest
@@ -53,41 +52,6 @@ class ScriptedGeneration:
         if request.question not in self._script:
             raise RowError("not-scripted", f"the script has no answer to {request.question!r}")
         return self._script[request.question]
-
-
-class ScriptedJudge:
-    """A `JudgeEngine` that follows a function and fails where it is told to.
-
-    Args:
-        script: whether a request's response is right; None gives no verdict.
-        failures: numbers of the requests (from 0, over the judge's life) that get no verdict.
-    """
-
-    name = "scripted"
-    rows_at_once = 256
-
-    def __init__(self, script: Callable[[JudgeRequest], bool | None], *, failures: Collection[int] = ()) -> None:
-        self.num_judged = 0
-        """Requests so far."""
-        self._script = script
-        self._failures = frozenset(failures)
-
-    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
-        """See `JudgeEngine`."""
-        return [self._verdict(request) for request in requests]
-
-    def metrics(self) -> dict[str, float]:
-        """See `JudgeEngine`."""
-        return {}
-
-    def close(self) -> None:
-        """See `JudgeEngine`."""
-
-    def _verdict(self, request: JudgeRequest) -> Verdict:
-        number, self.num_judged = self.num_judged, self.num_judged + 1
-        if number in self._failures:
-            return Verdict(None, None, "scripted failure")
-        return Verdict(self._script(request), request.response, "scripted")
 
 
 def _respond(text: str, max_new_tokens: int) -> Response:

@@ -8,10 +8,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from rilctl.artifacts.digests import (
+    RowsDigest,
     canonical_json,
     files_digest,
     provenance_digest,
-    rows_digest,
     sha256_file,
     weights_digest,
 )
@@ -21,6 +21,13 @@ from rilctl.schemas.records import RejectedRecord, VerdictRecord
 
 def sha(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
+
+
+def rows_digest(rows):
+    digest = RowsDigest()
+    for row in rows:
+        digest.add(row)
+    return digest.hexdigest()
 
 
 def test_canonical_json_by_hand():

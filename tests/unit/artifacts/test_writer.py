@@ -1,11 +1,12 @@
 """What `ArtifactWriter` leaves on disk."""
 
 import math
+from hashlib import sha256
 
 import pytest
 
 from rilctl.artifacts import tables
-from rilctl.artifacts.digests import rows_digest, sha256_file
+from rilctl.artifacts.digests import canonical_json, sha256_file
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.verify import verify
 from rilctl.errors import ArtifactError, UsageError
@@ -19,7 +20,8 @@ def test_the_manifest_says_what_was_written(written, make_rows, data_input):
     assert manifest.kind == "teacher-cache"
     assert (manifest.num_rows, manifest.num_rejected) == (5, 1)
     assert manifest.num_tokens == sum(len(row.token_ids) for row in rows if row.token_ids is not None) > 0
-    assert manifest.content_digest == rows_digest(rows)
+    each = sorted(sha256(canonical_json(row.model_dump(mode="json", exclude_none=True))).digest() for row in rows)
+    assert manifest.content_digest == sha256(b"".join(each)).hexdigest()
     assert manifest.inputs == [data_input]
     assert manifest.config["workers"] == 1
     assert manifest.metrics == {"seconds_per_row": 0.5}

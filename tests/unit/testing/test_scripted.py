@@ -2,9 +2,8 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.judging.base import JudgeRequest
 from rilctl.errors import RowError
-from rilctl.testing.scripted import ScriptedGeneration, ScriptedJudge
+from rilctl.testing.scripted import ScriptedGeneration
 
 
 def test_generation_follows_a_function_and_the_token_budget() -> None:
@@ -36,10 +35,3 @@ def test_generation_gives_row_errors_in_place() -> None:
         "image-invalid",
         "yes",
     ]
-
-
-def test_the_judge_fails_where_it_is_told_to() -> None:
-    judge = ScriptedJudge(lambda request: request.response == request.answer, failures={1})
-    requests = [JudgeRequest("q", "a", text) for text in ("a", "a", "b")]
-    assert [verdict.correct for verdict in judge.verdicts(requests)] == [True, None, False]
-    assert [verdict.correct for verdict in judge.verdicts(requests[:1])] == [True]

@@ -1,6 +1,5 @@
 """Inputs that need not be there yet: what an earlier verb of the same recipe will make."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from rilctl.config.recipe import Verb
@@ -9,9 +8,6 @@ from rilctl.planning.plan import Fact
 from rilctl.schemas.manifest import ArtifactKind
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import find_artifact, num_artifact_rows
-
-Found = Mapping[str, Path | None]
-"""Role -> artifact; None: an earlier verb will make it."""
 
 
 def planned_artifact(context: StageContext, explicit: str | None, upstream: Verb, kind: ArtifactKind) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
@@ -62,7 +62,18 @@ def files(draw: Draw) -> tuple[bytes, bool]:
     turns = ("exif" in options and turn != 1) or (in_xmp and "exif" not in options)
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
+    if mode == "YCbCr":
+        assume(can_be_read(buffer.getvalue()))
     return buffer.getvalue(), (form, mode) in PLAIN and not (turns or has_hole or is_animated)
+
+
+def can_be_read(content: bytes) -> bool:
+    """Pillow 12.3 finds the TIFF files in YCbCr that it writes cut off; 13 reads them."""
+    try:
+        Image.open(io.BytesIO(content)).load()
+    except OSError:
+        return False
+    return True
 
 
 def as_lab(image: Image.Image) -> Image.Image:
@@ -98,13 +109,13 @@ def test_every_reader_of_what_is_sent_sees_what_we_see(file: tuple[bytes, bool])
 
 
 def test_16_bits_of_colour_are_not_left_to_readers() -> None:
-    """Some cut, some round: 8 bits of 0x12ff are 0x12 or 0x13."""
+    """Some cut, some round: 8 bits of 0x92ff are 0x92 or 0x93."""
     chunks = [b"IHDR" + bytes([0, 0, 0, 1, 0, 0, 0, 1, 16, 2, 0, 0, 0])]
-    chunks += [b"IDAT" + zlib.compress(b"\0" + bytes([0x12, 0xFF] * 3)), b"IEND"]
+    chunks += [b"IDAT" + zlib.compress(b"\0" + bytes([0x92, 0xFF] * 3)), b"IEND"]
     framed = [(len(c) - 4).to_bytes(4, "big") + c + zlib.crc32(c).to_bytes(4, "big") for c in chunks]
     ref = ImageRef(b"\x89PNG\r\n\x1a\n" + b"".join(framed), "deep")
     pixels, own = ref.load_with_bytes()
-    assert own is None and pixels.getpixel((0, 0)) == (0x12, 0x12, 0x12)
+    assert own is None and pixels.getpixel((0, 0)) == (0x92, 0x92, 0x92)
 
 
 def test_a_picture_too_large_for_one_format_goes_in_another() -> None:

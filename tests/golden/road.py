@@ -80,7 +80,8 @@ class Road(TorchDispatchMode):
         if not self._is_on or file.startswith("config/"):
             return
         code = frame.f_code
-        given = [frame.f_locals.get(each) for each in (*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount],)]
+        arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        given = [frame.f_locals.get(each) for each in arguments]
         if event == "return" and file == "stages/train/rollout_log.py" and name == "RolloutLog.append":
             self._is_on = False
         if any(self._is_known(each) for each in _flat([*given, value])):
@@ -114,25 +115,36 @@ def _flat(value: object, depth: int = 5) -> Iterator[object]:
             yield from _flat(each, depth - 1)
 
 
+def follow(folder: Path, name: str) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """One step of a golden trajectory.
+
+    Args:
+        folder: empty.
+        name: of the trajectory.
+
+    Returns:
+        Files with their functions that met a rollout; and of those beside the road, what they lead to.
+    """
+    road, runs = Road(), write_workspace(folder)
+    threading.setprofile(road.note)
+    sys.setprofile(road.note)
+    try:
+        with road:
+            run_stage(folder, "train", *runs[name], "train.num_steps=1", out=folder / "out")
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    beside = {file: what for file in road.files for start, what in BESIDE.items() if file.startswith(start)}
+    return road.files, beside
+
+
 def main(name: str = "ril") -> None:
     """See the module."""
-    road = Road()
     with TemporaryDirectory() as folder:
-        runs = write_workspace(Path(folder))
-        threading.setprofile(road.note)
-        sys.setprofile(road.note)
-        try:
-            with road:
-                run_stage(Path(folder), "train", *runs[name], "train.num_steps=1", out=Path(folder) / "out")
-        finally:
-            sys.setprofile(None)
-            threading.setprofile(None)
-    num_beside = 0
-    for file, functions in sorted(road.files.items()):
-        beside = next((what for start, what in BESIDE.items() if file.startswith(start)), "")
-        num_beside += bool(beside)
-        print(f"{file}{f' ({beside})' if beside else ''}: {', '.join(sorted(functions))}")
-    print(f"{len(road.files) - num_beside} files, and {num_beside} beside the road")
+        files, beside = follow(Path(folder), name)
+    for file, functions in sorted(files.items()):
+        print(f"{file}{f' ({beside[file]})' if file in beside else ''}: {', '.join(sorted(functions))}")
+    print(f"{len(files) - len(beside)} files, and {len(beside)} beside the road")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from pydantic import Field, model_validator
+
 from rilctl.config.engines import TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -24,6 +26,9 @@ class SftConfig(DurationMixin):
     """A `teacher-cache` artifact; absent: this recipe's, where `responses` asks for one."""
     match_tokens: Annotated[str | None, EXECUTION] = None
     """A `rollouts` artifact: train on as many response tokens as its policy did, whatever steps or epochs say."""
+    whole_conversations: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+    """Learn all answers of a conversation in one pass, where `responses` are the data's: what they share is computed
+    once. `rows_per_step` then counts conversations, and so do epochs."""
     rows_per_step: PositiveInt = 64
     """Rows in one optimizer step."""
     optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
@@ -42,3 +47,9 @@ class SftConfig(DurationMixin):
     """Seed of the order of rows."""
     engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
+
+    @model_validator(mode="after")
+    def _of_the_data(self) -> "SftConfig":
+        if self.whole_conversations and self.responses != "data":
+            raise ValueError('whole_conversations needs responses = "data": a teacher answers each question by itself')
+        return self

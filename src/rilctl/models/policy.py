@@ -49,10 +49,12 @@ def response_loss(
     temperature: float = 1.0,
     banned_ids: Sequence[int] = (),
     prefix: Prefix | None = None,
+    start_of_row_N: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A loss that is a sum over the responses' tokens, row after row; cheaper than through their log-probabilities.
 
-    `loss_of`: as from `BatchLoss.of_tokens`. `prefix`: the prompts, where they are computed already.
+    `loss_of`: as from `BatchLoss.of_tokens`. `prefix`: the prompts, where they are computed already. `start_of_row_N`:
+    where responses stand in their prompts, whole conversations; None: they follow them.
 
     Returns:
         The loss, the only one with a gradient; logprobs_NR, 0 at padding; entropy_T in nats.
@@ -60,7 +62,7 @@ def response_loss(
 
     def compute() -> tuple[Tensor, Tensor, Tensor]:
         with vlm.forward_pass():
-            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix)
+            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix, start_of_row_N)
             return token_loss(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids), loss_of)
 
     loss, logprobs_T, entropy_T = vlm.sharding.run(compute)
@@ -74,10 +76,14 @@ def _hidden(
     token_ids_NR: Tensor,
     mask_NR: Tensor,
     prefix: Prefix | None,
+    start_of_row_N: Tensor | None = None,
 ) -> Tensor:
     """hidden_TH, each predicts its token."""
     ids_NR, before_last_NR = token_ids_NR[:, :-1], mask_NR[:, :-1]
-    return response_hidden(vlm, prompts, prompt_of_row_N, ids_NR, before_last_NR, prefix=prefix)[mask_NR]
+    hidden_NSH = response_hidden(
+        vlm, prompts, prompt_of_row_N, ids_NR, before_last_NR, prefix=prefix, start_of_row_N=start_of_row_N
+    )
+    return hidden_NSH[mask_NR]
 
 
 def _head(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:

@@ -115,7 +115,7 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     if case.lora:
         open_frozen([vlm], config.engine, ranks=ranks)
     engine = open_training(vlm, config.optim, config.engine, num_steps=10, ranks=ranks)
-    metrics = dict(trainer._step(engine, ranks.share(rows)))
+    metrics = dict(trainer._step(engine, ranks.share([(row,) for row in rows])))
     return metrics | trainer._validate(), {"student": engine}
 
 

@@ -181,6 +181,6 @@ def test_sft(vlm: Vlm) -> None:
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
         trainer = Trainer(None, config, vlm, rows, [], None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
-        return trainer._step(engine, rows)["sft/loss"], engine  # type: ignore[arg-type]
+        return trainer._step(engine, trainer.units)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

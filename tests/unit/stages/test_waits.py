@@ -182,7 +182,7 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
         trainer = Trainer(None, config, vlm, rows, rows, None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
         with Waits() as waits:
-            trainer._step(engine(vlm), rows)
+            trainer._step(engine(vlm), trainer.units)
             trainer._validate()
         found.append(waits.of("stages", "algorithms", "engines"))
     assert found[0] == found[1] > 0

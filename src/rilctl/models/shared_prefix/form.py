@@ -12,7 +12,7 @@ from torch import Tensor
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.checkpointing import is_recomputing, recomputing
-from rilctl.models.shared_prefix.forward import group_hidden, last_hidden, sequence_hidden
+from rilctl.models.shared_prefix.forward import answers_hidden, group_hidden, last_hidden, sequence_hidden
 from rilctl.models.shared_prefix.packed import packed_hidden
 from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix
 from rilctl.models.shared_prefix.repeated import repeated_hidden
@@ -33,6 +33,7 @@ def response_hidden(
     mask_NR: Tensor,
     *,
     prefix: Prefix | None = None,
+    start_of_row_N: Tensor | None = None,
 ) -> Tensor:
     """Hidden states hidden_NSH at the prompt's last token and at every response token; see `group_hidden`.
 
@@ -47,8 +48,11 @@ def response_hidden(
         token_ids_NR: responses, padded on the right.
         mask_NR: True at real response tokens.
         prefix: the prompts, where they are computed already.
+        start_of_row_N: where each response stands within its prompt, a whole conversation; None: they follow it.
     """
-    form = partial(_every_hidden, prefix=prefix)
+    form: Form = partial(_every_hidden, prefix=prefix)
+    if start_of_row_N is not None:
+        form = partial(_answers_hidden, start_of_row_N)
     return _beside_stand_in(form, vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
 
 
@@ -101,6 +105,20 @@ def _every_hidden(
         with recomputing(vlm):
             return packed_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR)
     return group_hidden(vlm, prefix or compute_prefix(vlm, prompts), prompt_of_row_N, token_ids_NR, mask_NR)
+
+
+def _answers_hidden(
+    start_of_row_N: Tensor,
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    prompt_of_row_N: Tensor,
+    token_ids_NR: Tensor,
+    mask_NR: Tensor,
+) -> Tensor:
+    num_stand_ins = len(token_ids_NR) - len(start_of_row_N)
+    starts_N = torch.nn.functional.pad(start_of_row_N, (0, num_stand_ins), value=1)
+    with recomputing(vlm):
+        return answers_hidden(vlm, prompts, prompt_of_row_N.to(vlm.device), starts_N, token_ids_NR.shape[1] + 1)
 
 
 def _last_hidden(

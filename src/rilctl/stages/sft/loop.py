@@ -2,32 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 
 import torch
 
-from rilctl.algorithms.logprobs import negative_log_likelihood
 from rilctl.artifacts.runs import Run
 from rilctl.clock import timed
 from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
-from rilctl.data.micro_batches import GroupSize, micro_batches
+from rilctl.data.micro_batches import micro_batches
 from rilctl.data.sample import Sample
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import DataError, RowError
-from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.policy import response_loss
-from rilctl.models.prompts.encode import collate_responses, encode_response
+from rilctl.models.prompts.encode import encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.prompts.lengths import check_room
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.sft.rows import SftRow, fits
+from rilctl.stages.sft.passes import EncodedRow, Pass, in_one, one_by_one, passes_loss
+from rilctl.stages.sft.rows import SftRow, Unit, fits, to_units
 from rilctl.stages.sft.validation import answer_metrics
 from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.shared.checkpoints import Checkpoints
@@ -62,7 +60,13 @@ class Trainer:
     prompts: KeptPrompts
     ranks: Ranks
     questions: Sequence[Sample] = ()
+    _has_warned: bool = False
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """What a step has `rows_per_step` of."""
+        return to_units(self.rows, whole_conversations=self.config.whole_conversations)
 
     def train(self, artifact_run: Run) -> dict[str, float]:
         """All steps that are left; returns the last metrics."""
@@ -87,14 +91,14 @@ class Trainer:
         self.rejected = dict(state.rejected)
         last = dict(state.metrics)
         reporter.begin("sft", total=num_steps, unit="steps", done=step)
-        for picks, upcoming in pairwise(batches(len(self.rows), config.rows_per_step, config.seed, step)):
+        for picks, upcoming in pairwise(batches(len(self.units), config.rows_per_step, config.seed, step)):
             if step == num_steps:
                 break
             step += 1
             soon = ranks.share(upcoming) if step < num_steps else []
-            self._expect([self.rows[pick] for pick in (*ranks.share(picks), *soon)])
+            self._expect([self.units[pick] for pick in (*ranks.share(picks), *soon)])
             with phase("sft", "update"):
-                metrics = self._step(engine, [self.rows[pick] for pick in ranks.share(picks)])
+                metrics = self._step(engine, [self.units[pick] for pick in ranks.share(picks)])
                 if step % config.validate_every == 0 or step == num_steps:
                     with timed("validation"):
                         metrics |= self._validate() | self._answer()
@@ -115,22 +119,22 @@ class Trainer:
     def _num_steps(self) -> int:
         """Steps of the whole run; as many as it takes where the budget is a number of tokens."""
         if self.budget_tokens is None:
-            return self.config.steps_for(len(self.rows), self.config.rows_per_step)
+            return self.config.steps_for(len(self.units), self.config.rows_per_step)
         lengths = [len(encode_response(self.vlm, row.text, stopped=row.stopped)) for row in self.rows]
-        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(lengths)
+        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(self.units)
         return max(1, round(self.budget_tokens / tokens_per_step))
 
-    def _step(self, engine: TrainingEngine, rows: Sequence[SftRow]) -> dict[str, float]:
+    def _step(self, engine: TrainingEngine, units: Sequence[Unit]) -> dict[str, float]:
         """One optimizer step; the loss is the mean over the response tokens of all ranks."""
-        encoded = self._encode_together(rows)
+        encoded = self._encode_together(units)
         if not self.ranks.total(len(encoded)) and self.rejected.keys() >= {row.key for row in self.rows}:
             first = next(iter(self.rejected.values()))
             raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
         # 0 where all rows are bad: nothing is learned
-        num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
+        num_tokens = self.ranks.total(sum(each.num_learned for each in encoded))
         sums = DeviceSums()
         for micro_batch in self._micro_batches(encoded):
-            loss = self._token_loss(micro_batch) / max(1, num_tokens)
+            loss = passes_loss(self.vlm, micro_batch) / max(1, num_tokens)
             engine.backward(loss)
             sums.add({"loss": loss})
         report = engine.step()
@@ -142,15 +146,15 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         """Mean loss over the validation rows' response tokens."""
-        own = self.ranks.share(self.validation)
+        own = self.ranks.share(to_units(self.validation, whole_conversations=self.config.whole_conversations))
         self._expect(own)
         encoded = self._encode_together(own)
-        num_tokens = self.ranks.total(sum(len(token_ids) for _, token_ids in encoded))
+        num_tokens = self.ranks.total(sum(each.num_learned for each in encoded))
         if not num_tokens:
             return {}
         sums = DeviceSums()
         for micro_batch in self._micro_batches(encoded):
-            sums.add({"loss": self._token_loss(micro_batch)})
+            sums.add({"loss": passes_loss(self.vlm, micro_batch)})
         return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num_tokens}
 
     def _answer(self) -> dict[str, float]:
@@ -166,21 +170,33 @@ class Trainer:
         train = self.context.recipe.train
         return train.sampling.max_new_tokens if train else min(self.config.max_response_tokens, _ANSWER_TOKENS)
 
-    def _expect(self, rows: Sequence[SftRow]) -> None:
-        self.prompts.expect(row.conversation for row in rows)
+    def _expect(self, units: Sequence[Unit]) -> None:
+        self.prompts.expect(row.conversation for unit in units for row in unit)
 
-    def _encode_together(self, rows: Sequence[SftRow]) -> list[tuple[EncodedPrompt, tuple[int, ...]]]:
+    def _encode_together(self, units: Sequence[Unit]) -> list[Pass]:
         """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
         new: dict[str, RejectedRecord] = {}
         with timed("pictures"), self.ranks.together():
-            encoded = list(self._encode(rows, new))
+            encoded = [each for unit in units for each in self._passes(list(self._encode(unit, new)))]
         keys = self.ranks.gather_lists([*new])
         self.rejected |= zip(keys, share_rejected(self.ranks, [*new.values()]), strict=True)
         return encoded
 
-    def _encode(
-        self, rows: Sequence[SftRow], rejected: dict[str, RejectedRecord]
-    ) -> Iterator[tuple[EncodedPrompt, tuple[int, ...]]]:
+    def _passes(self, rows: Sequence[EncodedRow]) -> list[Pass]:
+        """A unit's rows, in one pass where they can be."""
+        if len(rows) < 2 or not self.vlm.family.shares_prompts:
+            return one_by_one(rows)
+        together = in_one(rows)
+        if together is not None:
+            return [together]
+        if not self._has_warned:
+            self._has_warned = True
+            self.context.reporter.warn(
+                "the chat template shows earlier answers otherwise than they are learned: a pass for each answer"
+            )
+        return one_by_one(rows)
+
+    def _encode(self, rows: Sequence[SftRow], rejected: dict[str, RejectedRecord]) -> Iterator[EncodedRow]:
         """Rows as tensors; bad ones are left out, and recorded by their key."""
         for row in rows:
             try:
@@ -194,18 +210,8 @@ class Trainer:
             except RowError as error:
                 rejected[row.key] = row.reject(error)
 
-    def _micro_batches(
-        self, encoded: list[tuple[EncodedPrompt, tuple[int, ...]]]
-    ) -> Iterator[list[tuple[EncodedPrompt, tuple[int, ...]]]]:
+    def _micro_batches(self, encoded: list[Pass]) -> Iterator[list[Pass]]:
         """See `micro_batches`; empty ones where another rank has more. Collective."""
-        sizes = [GroupSize(len(prompt.token_ids_P), 1, len(token_ids)) for prompt, token_ids in encoded]
-        parts = list(micro_batches(sizes, self.config.engine.tokens_per_micro_batch))
+        parts = list(micro_batches([each.size for each in encoded], self.config.engine.tokens_per_micro_batch))
         for picks in self.ranks.padded(parts, [], least=int(self.vlm.stand_in is not None)):
             yield [encoded[pick] for pick in picks]
-
-    def _token_loss(self, micro_batch: Sequence[tuple[EncodedPrompt, tuple[int, ...]]]) -> torch.Tensor:
-        """Negative log-likelihood, summed over response tokens; prompt tokens don't count."""
-        ids_NR, mask_NR = collate_responses(self.vlm, [token_ids for _, token_ids in micro_batch])
-        prompts = [prompt for prompt, _ in micro_batch]
-        rows = torch.arange(len(prompts))
-        return response_loss(self.vlm, prompts, rows, ids_NR, mask_NR, negative_log_likelihood)[0]

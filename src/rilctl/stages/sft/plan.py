@@ -12,7 +12,7 @@ from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.memory import Phase, logits_bytes, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
-from rilctl.stages.sft.rows import SftRow, data_rows, fits, teacher_rows
+from rilctl.stages.sft.rows import SftRow, data_rows, fits, teacher_rows, to_units
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data, read_responses
 from rilctl.stages.shared.plans.closing import output_section, time_section
@@ -41,7 +41,8 @@ def plan(context: StageContext) -> Plan:
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
         facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
     num_rows, rows = _responses(context, config, samples, cache)
-    steps = config.steps_for(num_rows, config.rows_per_step)
+    num_units = len(to_units(rows, whole_conversations=True)) if config.whole_conversations else num_rows
+    steps = config.steps_for(num_units, config.rows_per_step)
     response_tokens = _lengths(student, rows, config.max_response_tokens)
     sections: list[Section | Table] = [
         Section("inputs", tuple(facts)),

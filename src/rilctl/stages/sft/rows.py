@@ -66,6 +66,21 @@ def teacher_rows(
     ]
 
 
+Unit = tuple[SftRow, ...]
+"""Rows that are learned together."""
+
+
+def to_units(rows: Sequence[SftRow], *, whole_conversations: bool) -> list[Unit]:
+    """What a step counts: rows, or the answers of a conversation together, in their order."""
+    if not whole_conversations:
+        return [(row,) for row in rows]
+    units: dict[str, list[SftRow]] = {}
+    for row in rows:
+        conversation, _, number = row.sample_id.rpartition("#")
+        units.setdefault(conversation if number.isdecimal() else f"#{row.sample_id}", []).append(row)
+    return [tuple(unit) for unit in units.values()]
+
+
 def fits(num_tokens: int, max_response_tokens: int) -> bool:
     """Whether a response of so many tokens, its end included, is learned."""
     return num_tokens <= max_response_tokens

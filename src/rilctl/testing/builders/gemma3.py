@@ -11,7 +11,8 @@ _MARKS = ("<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image
 _ROLES = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
 _WORDS = ("\n\n\n", "answer", "see", "sum", "the", "largest", "is", *"0123456789+=")
 _TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ message.role }}\n"
+    "{{ bos_token }}{% for message in messages %}<start_of_turn>"
+    "{{ 'model' if message.role == 'assistant' else message.role }}\n"
     "{% for part in message.content %}{% if part.type == 'image' %}<start_of_image>"
     "{% else %}{{ part.text | trim }}{% endif %}{% endfor %}<end_of_turn>\n{% endfor %}"
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"

@@ -107,9 +107,8 @@ class JudgeAsker:
         for rank, part in enumerate(self._ranks.gather([(same[at], _digest(text)) for at, text in responses])):
             rows.append([places.setdefault((at, digest), len(places)) for at, digest in part])
             holders += [rank] * (len(places) - len(holders))
-        own = rows[self._ranks.rank]
-        mine = [(place, each) for place, each in zip(own, responses, strict=True)]
-        held = {place: each for place, each in mine if holders[place] == self._ranks.rank}
+        me, own = self._ranks.rank, rows[self._ranks.rank]
+        held = {place: each for place, each in zip(own, responses, strict=True) if holders[place] == me}
         return Asked(samples, [row for part in rows for row in part], own, holders, held)
 
     def deal(self, asked: Asked) -> Part:

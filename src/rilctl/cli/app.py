@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rilctl import __version__
-from rilctl.cli import artifacts, config, doctor, failures, keys, output, pipeline, rehearse, verbs
+from rilctl.cli import artifacts, ask, config, data, doctor, failures, keys, output, pipeline, rehearse, verbs
 from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
@@ -31,7 +31,9 @@ app.command("run")(pipeline.run)
 app.command("rehearse")(rehearse.rehearse)
 app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)
+app.command("ask")(ask.ask)
 app.command("help")(keys.help_on)
+app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(config.app, name="config")
 

@@ -1,6 +1,7 @@
 """The only file that prints: results on stdout, everything else on stderr."""
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -116,6 +117,16 @@ def result_bytes(remaining: bytes) -> None:
     with contextlib.suppress(BrokenPipeError), naming(Path("stdout")):
         while remaining:
             remaining = remaining[os.write(_result_descriptor, remaining) :]
+
+
+def result_console() -> "Console | None":
+    """What renders colours for stdout; None where it is no terminal, or one without colours."""
+    if not os.isatty(_result_descriptor):
+        return None
+    from rich.console import Console
+
+    found = Console(file=io.StringIO(), force_terminal=True, highlight=False)
+    return found if found.color_system is not None and not found.no_color else None
 
 
 def result_json(value: Any, *, indent: int | None = None) -> None:

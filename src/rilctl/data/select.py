@@ -86,15 +86,18 @@ class Seen:
 
     def add(self, question: str, hashes: tuple[int, ...]) -> bool:
         """Remember a row and return True, or return False where it nearly equals one that is remembered."""
-        alike = self._hashes[normal_text(question), len(hashes)]
-        if hashes and alike:
-            distance = np.bitwise_count(np.array(alike, dtype=np.uint64) ^ np.array(hashes, dtype=np.uint64))
-            if bool((distance <= self._max_distance).all(axis=1).any()):
-                return False
-        elif alike:
+        if self.holds(question, hashes):
             return False
-        alike.append(hashes)
+        self._hashes[normal_text(question), len(hashes)].append(hashes)
         return True
+
+    def holds(self, question: str, hashes: tuple[int, ...]) -> bool:
+        """Whether a row nearly equals one that is remembered."""
+        alike = self._hashes.get((normal_text(question), len(hashes)), [])
+        if not hashes or not alike:
+            return bool(alike)
+        distance = np.bitwise_count(np.array(alike, dtype=np.uint64) ^ np.array(hashes, dtype=np.uint64))
+        return bool((distance <= self._max_distance).all(axis=1).any())
 
 
 class Benchmarks:

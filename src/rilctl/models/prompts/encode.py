@@ -20,8 +20,18 @@ def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt
     """Put a conversation into the model's chat template, and its pictures into tensors.
 
     Raises:
-        RowError: `special-token` in a text, `image-unsupported` by a text model, `image-unprocessable`,
-            `template-refused`, `prompt-too-long`, and as `ImageRef.load` does.
+        RowError: as `prompt_text` and `ImageRef.load` do, and `image-unprocessable`.
+    """
+    text = prompt_text(encoder, conversation)
+    return encode_text(encoder, text, [image.load() for image in conversation.images])
+
+
+def prompt_text(encoder: Encoder, conversation: Conversation) -> str:
+    """What a model is given of a conversation, its pictures' tokens apart.
+
+    Raises:
+        RowError: `special-token` in a text, `image-unsupported` by a text model, `template-refused`,
+            `prompt-too-long`, and as `ImageRef.size_px` does.
     """
     for text in conversation.led_by(encoder.source.system).texts:
         check_text(encoder, text)
@@ -29,7 +39,7 @@ def encode_prompt(encoder: Encoder, conversation: Conversation) -> EncodedPrompt
         raise RowError("image-unsupported", f"{encoder.source.name} is a text model and the row has images")
     text = chat_text(encoder, conversation)
     refuse_too_long(encoder, text, conversation.images)
-    return encode_text(encoder, text, [image.load() for image in conversation.images])
+    return text
 
 
 def chat_text(encoder: Encoder, conversation: Conversation) -> str:

@@ -1,11 +1,5 @@
 """What is evaluated, on what: for the run and for its plan."""
 
-from pathlib import Path
-from typing import Final, Literal
-
-from rilctl.artifacts.layout import MANIFEST, RUN
-from rilctl.artifacts.read import read_manifest, resolve
-from rilctl.artifacts.roles import missing_roles
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
@@ -14,10 +8,7 @@ from rilctl.planning.plan import Fact
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, find_student
-
-TrainingVerb = Literal["train", "sft"]
-BEST: Final = "best-student"
-"""The role of the student that `train` keeps of its best validation."""
+from rilctl.stages.shared.trained import kept_by, last_student, last_trained
 
 
 def eval_config(context: StageContext) -> EvalConfig:
@@ -36,43 +27,16 @@ def find_evaluated(context: StageContext, config: EvalConfig) -> tuple[ModelConf
         assert config.student is not None
         entry = endpoint_entry(context, "student", config.student, config.endpoint)
         return ModelConfig(model=config.student), entry
-    verb = _last_trained(context) if config.student is None else None
-    if verb is None:
-        return find_student(context, config.student, after="eval")
-    path = resolve(_trained(context, verb), "student")
-    context.reporter.say(_which(path))
-    return find_student(context, str(path), after="eval")
-
-
-def _last_trained(context: StageContext) -> TrainingVerb | None:
-    """The last verb of this recipe that has trained a student, or has begun to."""
-    verbs: tuple[TrainingVerb, ...] = ("train", "sft")
-    return next((verb for verb in verbs if (context.upstream(verb) / RUN).exists()), None)
-
-
-def _trained(context: StageContext, verb: TrainingVerb) -> Path:
-    """The student of the best validation where the run kept one, else the run, which has the last."""
-    run = context.upstream(verb)
-    best = run / BEST
-    return best if (best / MANIFEST).exists() or BEST in missing_roles(run) else run
-
-
-def _which(path: Path) -> str:
-    """Which of a training's students this is, and what else there is."""
-    metrics = read_manifest(path).metrics
-    step, accuracy = metrics.get("step"), metrics.get("validation/accuracy")
-    if path.name != BEST:
-        return f"evaluating the last student: {path}"
-    how = "" if step is None or accuracy is None else f" (validation {accuracy:.1%} at step {step:.0f})"
-    return f"evaluating the student of the best validation{how}: {path}; the last one is {path.with_name('student')}"
+    trained = last_student(context) if config.student is None else None
+    return find_student(context, config.student if trained is None else str(trained), after="eval")
 
 
 def planned_student(context: StageContext, config: EvalConfig) -> Fact:
     """Which student `run` would take; nothing is downloaded to find out."""
     if config.student is not None:
         return Fact("student", f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student)
-    if (verb := _last_trained(context)) is not None:
-        return Fact("student", f"{_trained(context, verb)} ({verb})")
+    if (verb := last_trained(context)) is not None:
+        return Fact("student", f"{kept_by(context, verb)} ({verb})")
     recipe = context.recipe
     base = recipe.student.model if recipe.student is not None else None
     if (verb := "train" if recipe.train is not None else "sft" if recipe.sft is not None else None) is not None:

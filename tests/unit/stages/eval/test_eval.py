@@ -236,7 +236,7 @@ def test_of_a_training_the_student_of_the_best_validation_is_taken(
     assert planned(context(tmp_path, None, tables=tables))["work"]["student"] == f"{train / 'best-student'} (train)"
     eval_stage.run(context(tmp_path, None, tables=tables))
     assert read_manifest(tmp_path / "out" / "evaluation").inputs[0].name == str(train / "best-student")
-    which = f"evaluating the student of the best validation (validation 75.0% at step 20): {train / 'best-student'}"
+    which = f"the student of the best validation (validation 75.0% at step 20): {train / 'best-student'}"
     assert f"{which}; the last one is {train / 'student'}" in said
     shutil.rmtree(train / "best-student")
     with pytest.raises(ArtifactError, match="best-student"):

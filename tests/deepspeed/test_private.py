@@ -2,14 +2,7 @@
 
 import pytest
 
-from rilctl.errors import EngineError
-from rilctl.private.uses import find_gaps, require, uses_of
-from rilctl.testing.taken_away import taken_away
-
-
-class Other:
-    """A class of another version."""
-
+from rilctl.testing.taken_away import Other, check_all_there, check_missed
 
 TAKEN = {
     "ops.__compatible_ops__": ("deepspeed.ops:__compatible_ops__", {}),
@@ -29,13 +22,9 @@ TAKEN = {
 
 
 def test_the_installed_version_has_all():
-    assert find_gaps("deepspeed") == []
-    assert set(TAKEN) == {use.what for use in uses_of("deepspeed")}
+    check_all_there("deepspeed", TAKEN)
 
 
 @pytest.mark.parametrize("what", TAKEN)
 def test_what_is_gone_is_named(what):
-    with taken_away(*TAKEN[what]):
-        assert [gap.use.what for gap in find_gaps("deepspeed")] == [what]
-        with pytest.raises(EngineError, match="deepspeed .*lacks"):
-            require("deepspeed")
+    check_missed("deepspeed", what, *TAKEN[what])

@@ -2,14 +2,7 @@
 
 import pytest
 
-from rilctl.errors import EngineError
-from rilctl.private.uses import find_gaps, require, uses_of
-from rilctl.testing.taken_away import taken_away
-
-
-class Other:
-    """A class of another version."""
-
+from rilctl.testing.taken_away import Other, check_all_there, check_missed
 
 LAYERS = "vllm.model_executor.layers"
 TAKEN = {
@@ -29,13 +22,9 @@ TAKEN = {
 
 
 def test_the_installed_version_has_all():
-    assert find_gaps("vllm") == []
-    assert set(TAKEN) == {use.what for use in uses_of("vllm")}
+    check_all_there("vllm", TAKEN)
 
 
 @pytest.mark.parametrize("what", TAKEN)
 def test_what_is_gone_is_named(what):
-    with taken_away(*TAKEN[what]):
-        assert [gap.use.what for gap in find_gaps("vllm")] == [what]
-        with pytest.raises(EngineError, match="vllm .*lacks"):
-            require("vllm")
+    check_missed("vllm", what, *TAKEN[what])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 GradOf = Callable[[Tensor, slice], Tensor]
 """`(logprobs_C, which of the T tokens they are) -> d loss / d logprob`."""
-_CHUNK_ELEMENTS = {"cpu": 2**24, "cuda": 2**27}
+CHUNK_ELEMENTS = {"cpu": 2**24, "cuda": 2**27}
 """Logits that are alive at a time: 64 MiB of float32 on a CPU; a GPU needs more of them to be busy."""
 _NEVER = -1e4
 """A log-probability so low that its exponential is 0, also in float64, and 0 times it is 0."""
@@ -114,5 +114,5 @@ class HeadPass:
 
 
 def _chunks(hidden_TH: Tensor, weight_VH: Tensor) -> Iterator[slice]:
-    size = max(1, _CHUNK_ELEMENTS.get(hidden_TH.device.type, 2**24) // len(weight_VH))
+    size = max(1, CHUNK_ELEMENTS.get(hidden_TH.device.type, 2**24) // len(weight_VH))
     return (slice(start, start + size) for start in range(0, len(hidden_TH), size))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import rilctl
 
-_PACKAGE = Path(rilctl.__file__).parent
+PACKAGE = Path(rilctl.__file__).parent
 
 
 def recipes_dir() -> Path:
     """The folder of the shipped recipes: inside an installed package, beside `src` in a checkout."""
-    installed = _PACKAGE / "recipes"
-    return installed if installed.is_dir() else _PACKAGE.parents[1] / "recipes"
+    installed = PACKAGE / "recipes"
+    return installed if installed.is_dir() else PACKAGE.parents[1] / "recipes"

@@ -1,12 +1,17 @@
-"""Takes something of a library away for a while, as another version might have."""
+"""Takes something of a library away for a while, as another version might have, and sees that it is missed."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from rilctl.private.uses import require
+from rilctl.errors import EngineError
+from rilctl.private.uses import Library, find_gaps, require, uses_of
+
+
+class Other:
+    """Stands where a class of another version would."""
 
 
 def gone(*_: Any, **__: Any) -> Any:
@@ -33,3 +38,26 @@ def taken_away(place: str, instead: Any = gone) -> Iterator[None]:
             yield
     finally:
         require.cache_clear()
+
+
+def check_all_there(library: Library, taken: Mapping[str, object]) -> None:
+    """The installed version has all that is used of its private API, and each use can be taken away.
+
+    Args:
+        library: see `uses_of`.
+        taken: by what is used, how it is taken away.
+    """
+    assert find_gaps(library) == []
+    assert set(taken) == {use.what for use in uses_of(library)}
+
+
+def check_missed(library: Library, what: str, place: str, instead: Any) -> None:
+    """A use that is gone is the only one that is named, and refused; see `taken_away`."""
+    with taken_away(place, instead):
+        assert [gap.use.what for gap in find_gaps(library)] == [what]
+        try:
+            require(library)
+        except EngineError as error:
+            assert "lacks" in error.message
+        else:
+            raise AssertionError(f"{library} without {what} is taken")

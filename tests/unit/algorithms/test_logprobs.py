@@ -35,7 +35,7 @@ def plain(
 
 @pytest.fixture(params=[2**24, 21, 1])
 def chunked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_module, "_CHUNK_ELEMENTS", {"cpu": request.param})
+    monkeypatch.setattr(head_module, "CHUNK_ELEMENTS", {"cpu": request.param})
 
 
 def test_by_hand():
@@ -186,7 +186,7 @@ class LiveLogits(TorchDispatchMode):
 
 def test_a_chunk_of_logits_is_gone_before_the_next_is_made(monkeypatch: pytest.MonkeyPatch):
     num_ids = 50
-    monkeypatch.setattr(head_module, "_CHUNK_ELEMENTS", {"cpu": 4 * num_ids})
+    monkeypatch.setattr(head_module, "CHUNK_ELEMENTS", {"cpu": 4 * num_ids})
     hidden_TH, weight_VH = torch.randn(20, 8, requires_grad=True), torch.randn(num_ids, 8, requires_grad=True)
     with LiveLogits(num_ids) as live:
         token_loss(hidden_TH, torch.randint(num_ids, (20,)), Head(weight_VH), lambda logprobs_C, _: logprobs_C.sum())

@@ -12,7 +12,7 @@ def test_recipes_are_found_in_this_installation() -> None:
 def test_recipes_inside_the_package_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "src" / "rilctl"
     package.mkdir(parents=True)
-    monkeypatch.setattr(shipped, "_PACKAGE", package)
+    monkeypatch.setattr(shipped, "PACKAGE", package)
     assert shipped.recipes_dir() == tmp_path / "recipes"
     (package / "recipes").mkdir()
     assert shipped.recipes_dir() == package / "recipes"

@@ -155,8 +155,8 @@ def lets_go(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     monkeypatch.setattr(
         gpu_transfer, "open_sender", lambda _, client, num, *streams: Sender(client, *streams, lets_go=values[0])
     )
-    monkeypatch.setattr(gpu_transfer, "_LOOK_S", 0.1)
-    monkeypatch.setattr(gpu_transfer, "_LEAVE_S", 2.0)
+    monkeypatch.setattr(gpu_transfer, "LOOK_S", 0.1)
+    monkeypatch.setattr(gpu_transfer, "LEAVE_S", 2.0)
     return values
 
 

@@ -142,7 +142,7 @@ def test_chunks_of_the_head_wait_for_nothing(
     for tokens_at_once in (10**6, 7):
         vlm.model.load_state_dict(before, strict=False)
         elements = tokens_at_once * len(vlm.lm_head.weight)
-        monkeypatch.setattr(head, "_CHUNK_ELEMENTS", {"cpu": elements})
+        monkeypatch.setattr(head, "CHUNK_ELEMENTS", {"cpu": elements})
         found.append(policy_waits(vlm, WHOLE, settings))
     assert num_tokens > 10 * 7
     (one, metrics), (many, same) = found

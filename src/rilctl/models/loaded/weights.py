@@ -15,8 +15,8 @@ from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.vlm import Vlm, under_published_names
 
 INDEX = "model.safetensors.index.json"
-_SHARD_BYTES = 4 << 30
-_CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
+SHARD_BYTES = 4 << 30
+CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
 """Elements that are widened to 64 bits at once; on a CPU they and what is made of them must fit its cache."""
 _ODD = 0x9E3779B97F4A7C15 - (1 << 64)
 """Spreads a position over 64 bits; odd, so that no position loses any."""
@@ -83,7 +83,7 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
         num_bytes, num_shards = 0, num_shards + 1
 
     for name, tensor in weights:
-        if num_bytes and num_bytes + tensor.nbytes > _SHARD_BYTES:
+        if num_bytes and num_bytes + tensor.nbytes > SHARD_BYTES:
             flush()
         shard[name] = tensor.cpu().clone()  # files hold no tensor twice, unlike tied models
         num_bytes += tensor.nbytes
@@ -141,7 +141,7 @@ def checksum(tensor: Tensor, device: torch.device | None = None) -> str:
     device = device or flat.device
     plain = torch.zeros((), dtype=torch.int64, device=device)
     mixed = plain.clone()
-    chunk = _CHUNK.get(device.type, _CHUNK["cuda"])
+    chunk = CHUNK.get(device.type, CHUNK["cuda"])
     for start in range(0, len(flat), chunk):
         wide = flat[start : start + chunk].to(device).long()
         position = torch.arange(start + 1, start + 1 + len(wide), device=device) * _ODD

@@ -33,7 +33,7 @@ from rilctl.schemas.manifest import FileEntry
 
 CHECKPOINT = "checkpoint.json"
 _STEP = "step-"
-_SOON_BYTES = 1 << 28
+SOON_BYTES = 1 << 28
 """So little is waited for."""
 State = TypeVar("State", bound=StrictModel)
 
@@ -170,7 +170,7 @@ class Checkpoints(Generic[State]):
         """
         if self._pending is None:
             return
-        if not wait and self._ranks.largest(self._disk.waiting_bytes) > _SOON_BYTES:
+        if not wait and self._ranks.largest(self._disk.waiting_bytes) > SOON_BYTES:
             return
         pending, self._pending = self._pending, None
         with self._ranks.together():

@@ -48,7 +48,7 @@ def test_names_are_those_of_the_checkpoint_and_an_adapter_is_merged(policy: Vlm)
 
 
 def test_shards_are_cut_by_size_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(weights, "_SHARD_BYTES", 100)
+    monkeypatch.setattr(weights, "SHARD_BYTES", 100)
     some = {f"w{i}": torch.full((10,), float(i)) for i in range(5)}
     write_shards(some.items(), tmp_path)
     write_shards(dict(list(some.items())[:3]).items(), tmp_path)
@@ -78,5 +78,5 @@ def test_a_checksum_sees_every_bit_and_the_order(dtype: torch.dtype):
 def test_a_checksum_does_not_depend_on_its_chunks(monkeypatch: pytest.MonkeyPatch):
     tensor = torch.randn(1000)
     whole = checksum(tensor)
-    monkeypatch.setattr(weights, "_CHUNK", {"cpu": 7, "cuda": 7})
+    monkeypatch.setattr(weights, "CHUNK", {"cpu": 7, "cuda": 7})
     assert checksum(tensor) == whole

@@ -16,7 +16,6 @@ from rilctl.data.sample import ImageRef
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.ahead import PromptsAhead
 from rilctl.models.prompts.kept import KeptPrompts
 
 from ..conftest import LoadVlm
@@ -204,26 +203,16 @@ def test_what_is_held_or_expected_is_not_made_again(vlm: Vlm, encoded_here: list
 
 
 def test_no_more_is_begun_than_there_is_room_for(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
-    from concurrent.futures import Future
-
     begun: list[str] = []
-
-    def submit(self: PromptsAhead, conversation: Conversation) -> Future:
-        begun.append(conversation.question)
-        future: Future = Future()
-        future.set_running_or_notify_cancel()
-        future.set_result(KeptPrompts(vlm).get(conversation))
-        return future
-
-    monkeypatch.setattr(PromptsAhead, "_submit", submit)
-    ref = ImageRef(encoded(1), "picture")
-    names = [f"what is {number:02}?" for number in range(20)]
-    size = KeptPrompts(vlm).get(Conversation.of(names[0], (ref,))).num_bytes
-    prompts = KeptPrompts(vlm, num_workers=1, max_bytes=5 * size)
-    prompts.expect([Conversation.of(name, (ref,)) for name in names])
-    assert begun == names[:2]
-    prompts.get(Conversation.of(names[0], (ref,)))
-    assert begun == names[:3]
-    for number, name in enumerate(names[1:], start=1):
-        prompts.get(Conversation.of(name, (ref,)))
-        assert begun == names[: min(number + 1 + 5, 20)]
+    fetched = ImageRef.fetched
+    monkeypatch.setattr(ImageRef, "fetched", lambda self: begun.append(self.name) or fetched(self))
+    names = [f"{number:02}" for number in range(20)]
+    asked = [Conversation.of(f"what is {name}?", (ImageRef(encoded(1), name),)) for name in names]
+    size = KeptPrompts(vlm).get(asked[0]).num_bytes
+    with KeptPrompts(vlm, num_workers=1, max_bytes=5 * size) as prompts:
+        prompts.expect(asked)
+        assert begun == names[:2]
+        for number, each in enumerate(asked):
+            wait_until_done(prompts)
+            prompts.get(each)
+            assert begun == names[: min(number + 1 + 5, 20) if number else 3]

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from torch import nn
 
 from rilctl.artifacts.log_file import LogFile
 from rilctl.config.fields import OptimConfig
+from rilctl.engines.training.disk import Disk
 from rilctl.engines.training.ranks import Ranks
-from rilctl.engines.training.tensor_file import TensorFile
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.schemas.base import StrictModel
 from rilctl.stages.shared import checkpoints
@@ -54,14 +55,17 @@ class Run:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """A disk that writes nothing until it is set, and has much to write, from now on."""
-    go, write = threading.Event(), TensorFile._write
+    go, put = threading.Event(), Disk.put
 
-    def waits(file: TensorFile, data: bytes) -> None:
-        assert go.wait(60)
-        write(file, data)
+    def put_later(disk: Disk, work: Callable[[], None], num_bytes: int = 0) -> None:
+        def later() -> None:
+            assert go.wait(60)
+            work()
 
-    monkeypatch.setattr(TensorFile, "_write", waits)
-    monkeypatch.setattr(checkpoints, "_SOON_BYTES", -1)
+        put(disk, later, num_bytes)
+
+    monkeypatch.setattr(Disk, "put", put_later)
+    monkeypatch.setattr(checkpoints, "SOON_BYTES", -1)
     monkeypatch.setattr(checkpoints, "free_room_bytes", lambda num_processes: 1 << 20)
     return go
 
@@ -96,7 +100,7 @@ def test_a_little_that_is_left_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: TensorFile, data: bytes) -> None:
+    def full() -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
     run = Run(tmp_path)
@@ -105,7 +109,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
         run.checkpoints.save(1, State(text="one"))
         run.checkpoints.settle(wait=True)
         with monkeypatch.context() as patch:
-            patch.setattr(TensorFile, "_write", full)
+            put = Disk.put
+            patch.setattr(Disk, "put", lambda disk, work, num_bytes=0: put(disk, full, num_bytes))
             run.train(2)
             run.checkpoints.save(2, State(text="two"))
             with pytest.raises(OSError, match="No space left"):

@@ -21,11 +21,11 @@ from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.weights import Weights, weight_shapes
 
-_LOOK_S = 2.0
+LOOK_S = 2.0
 """Between two looks at a transfer that is under way."""
 _MOST_ILL_LOOKS = 3
 """A server that is ill so many times on end is gone."""
-_LEAVE_S = 15.0
+LEAVE_S = 15.0
 """How long a thread may take to come back from NCCL when its group is taken down; vLLM waits 5 s for that itself."""
 _RELEASE_S = 10.0
 """Longest wait for a server that is told to leave a group."""
@@ -113,7 +113,7 @@ class GpuTransfer:
         """Return when a transfer has ended; raise what `send` raises where it must be given up."""
         end = time.monotonic() + self._engine.timeout_s
         num_ill = 0
-        while not call.has_ended(within_s=_LOOK_S):
+        while not call.has_ended(within_s=LOOK_S):
             if client.failure is not None:
                 raise ConnectionError(client.failure)
             illness = self._http.illness()
@@ -131,7 +131,7 @@ class GpuTransfer:
         """End a transfer that is given up. Raises `EngineError` where NCCL keeps the thread that is in it."""
         client.give_up()
         self._leave()
-        if not call.has_ended(within_s=_LEAVE_S):
+        if not call.has_ended(within_s=LEAVE_S):
             raise EngineError(
                 f"weights can't be sent to the vLLM server at {self._http.url}: {reason}; "
                 f"and {self._engine.transfer} does not let go of this process",

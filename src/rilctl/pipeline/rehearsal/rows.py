@@ -74,8 +74,9 @@ def _make_rows(draft: Draft, config: LlavaData | ChatData | JsonlData, folder: P
     from PIL import Image
 
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    for index, colour in enumerate(_COLOURS):
-        Image.new("RGB", (320, 240), colour).save(folder / f"data/{index}.png")
+    for index in range(NUM_ROWS):  # each row has its own: rows that share one are never divided
+        red, green, blue = _COLOURS[index % len(_COLOURS)]
+        Image.new("RGB", (320, 240), (red, green, blue + index)).save(folder / f"data/{index}.png")
     _write_rows(folder / "data/rows.jsonl", [_made(config, index) for index in range(NUM_ROWS)])
     draft.put("data.path", "data/rows.jsonl")
     draft.drop("data.image_root")
@@ -84,7 +85,7 @@ def _make_rows(draft: Draft, config: LlavaData | ChatData | JsonlData, folder: P
 
 
 def _made(config: LlavaData | ChatData | JsonlData, index: int) -> dict[str, Any]:
-    image, question, answer = f"{index % len(_COLOURS)}.png", f"what is {index} plus 1?", str(index + 1)
+    image, question, answer = f"{index}.png", f"what is {index} plus 1?", str(index + 1)
     if isinstance(config, LlavaData):
         turns = [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}]
         return {config.id or "id": f"made-{index}", "image": image, "conversations": turns}

@@ -56,3 +56,4 @@ def shrink(draft: Draft, num_ranks: int) -> None:
         draft.put("pretrain-disc.held_out_share", 0.25)
     if draft.get("data.validation.share"):
         draft.put("data.validation.share", 0.25)
+        draft.put("data.validation.group", "conversation")  # all of the first rows may show one picture

@@ -1,9 +1,9 @@
 """From 16 bits for each channel to 8: which bits hold the picture.
 
-Cameras and scanners of 10, 12 or 14 bits write their numbers into 16 as they are, and the upper 8 bits of those are
+Cameras and scanners of 10 or 12 bits write their numbers into 16 as they are, and the upper 8 bits of those are
 black. What the file declares counts: a TIFF's `MaxSampleValue`, a PNG's `sBIT` (whose numbers are scaled to all 16
 bits), the depth of a PGM or JPEG 2000 (Pillow scales those). Where it declares nothing, the brightest number decides:
-the depth is the smallest of 8, 10, 12, 14 and 16 bits that holds it.
+the depth is the smallest of 8, 10, 12 and 16 bits that holds it. 14 bits are dark then, and so are night pictures.
 """
 
 import struct
@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-_DEPTHS = (8, 10, 12, 14, 16)
+_DEPTHS = (8, 10, 12, 16)
+"""What is told from numbers alone."""
 _MAX_SAMPLE_VALUE = 281
 """TIFF tag."""
-_BRIGHT = 1 << 6
-"""Of the upper 8 bits: from here on a picture has more than 14 bits."""
+_BRIGHT = 1 << 4
+"""Of the upper 8 bits: from here on a picture has more than 12 bits."""
 _COLOUR_MODES = ("RGB", "RGBA")
 _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 """Pillow takes the upper byte of each number, in the order that a raw mode ends in; the other order gives the lower."""
@@ -44,7 +45,8 @@ def to_8_bits(image: Image.Image, depth: int | None, lower: Callable[[], Image.I
     if image.mode.startswith("I"):
         return Image.fromarray(_scaled(np.asarray(image).astype(np.uint16), depth))
     upper = np.asarray(image)
-    if image.mode not in _COLOUR_MODES or depth == 16 or upper[..., :3].max(initial=0) >= _BRIGHT:
+    is_plain = depth == 16 or (depth is None and upper[..., :3].max(initial=0) >= _BRIGHT)
+    if is_plain or image.mode not in _COLOUR_MODES:
         return image
     numbers = upper.astype(np.uint16) << 8 | np.asarray(lower())
     channels = [_scaled(numbers[..., :3], depth)]
@@ -72,7 +74,7 @@ def declared_depth(content: bytes, image: ImageFile.ImageFile) -> int | None:
         return _DEPTHS[-1]
     highest = image.getexif().get(_MAX_SAMPLE_VALUE) if image.format == "TIFF" else None
     highest = max(highest) if isinstance(highest, tuple) and highest else highest
-    return _depth_of(highest) if isinstance(highest, int) and highest > 0 else None
+    return min(max(highest.bit_length(), 8), 16) if isinstance(highest, int) and highest > 0 else None
 
 
 def _has_sbit(content: bytes) -> bool:
@@ -85,7 +87,9 @@ def _has_sbit(content: bytes) -> bool:
 
 
 def _scaled(numbers: npt.NDArray[np.uint16], depth: int | None) -> npt.NDArray[np.uint8]:
-    depth = max(depth or 0, _depth_of(int(numbers.max(initial=0))))  # some writers declare less than there is
+    highest = int(numbers.max(initial=0))
+    if depth is None or highest >= 1 << depth:  # some writers declare less than there is
+        depth = _depth_of(highest)
     shown: npt.NDArray[np.uint8] = np.minimum(numbers >> (depth - 8), 255).astype(np.uint8)
     return shown
 

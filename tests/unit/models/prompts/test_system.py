@@ -10,8 +10,7 @@ from rilctl.data.conversation import Conversation, Turn
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.models.loaded.identity import identify
-from rilctl.models.prompts.encode import encode_prompt
-from rilctl.models.prompts.shown import shown_messages, shown_prompt
+from rilctl.models.prompts.encode import chat_text, encode_prompt
 from rilctl.stages.cache_teacher.teachers import teacher_requests
 
 from ..conftest import LoadVlm
@@ -27,7 +26,7 @@ def test_the_recipe_s_system_turn_leads_rows_that_have_none(load: LoadVlm) -> No
     assert encode_prompt(vlm, PLAIN).token_ids_P.tolist() == own != by_itself
     vlm.source = replace(vlm.source, system="say much")
     assert encode_prompt(vlm, OWN).token_ids_P.tolist() == own
-    assert "say much" in shown_prompt(vlm, PLAIN) and "say much" not in shown_prompt(vlm, OWN)
+    assert "say much" in chat_text(vlm, PLAIN) and "say much" not in chat_text(vlm, OWN)
 
 
 def test_every_turn_is_checked_for_the_model_s_own_tokens(load: LoadVlm) -> None:
@@ -66,11 +65,3 @@ def test_a_teacher_has_a_system_turn_of_its_own() -> None:
     samples = [Sample("a", PLAIN, "8", "8"), Sample("b", OWN, "8", "8")]
     asked = teacher_requests(CacheTeacherConfig(), "teacher", samples, {}, "think first")
     assert [request.conversation.system for request in asked] == ["think first", "say little"]
-
-
-def test_messages_for_people() -> None:
-    assert shown_messages(PLAIN, "say little") == shown_messages(OWN, "say much")
-    assert shown_messages(OWN) == [
-        {"role": "system", "text": "say little"},
-        {"role": "user", "text": "what is the sum?"},
-    ]

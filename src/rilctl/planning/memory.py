@@ -104,7 +104,7 @@ def torch_state(trained: int, frozen: int = 0, frozen_bytes: int = FLOAT32) -> H
 def update_phase(
     anatomy: Anatomy,
     held: Held,
-    learner: Held,
+    trained: Held,
     batch: Batch,
     precision: Precision,
     layout: Layout,
@@ -119,16 +119,16 @@ def update_phase(
 
     Args:
         anatomy: of the model.
-        held: everything that is on the device, without the learner's gradients.
-        learner: the part of it that learns.
+        held: everything that is on the device, without gradients.
+        trained: the part of it that learns.
         batch: the largest micro-batch.
-        precision: of the learner.
+        precision: of what learns.
         layout: how its rows meet their prompts.
         num_micro_batches: of one optimizer step.
         logits: bytes of the head; 0 for a discriminator.
     """
     activations = kept_bytes(anatomy, batch, precision, layout) + weight_copies(anatomy, precision)
-    gradients = learner.gradients
+    gradients = trained.gradients
     if num_micro_batches == 1:
         kept_head = FLOAT32 * anatomy.head if logits and precision.trains == "all" else 0
         if activations + logits + kept_head > gradients:

@@ -18,7 +18,7 @@ from rilctl.planning.zero import Zero, loading_phase, saving_phase
 
 
 @dataclass(frozen=True)
-class PlannedLearner:
+class PlannedRole:
     """Policy or discriminator.
 
     Args:
@@ -57,8 +57,8 @@ class RilSetup:
 
     anatomy: Anatomy
     device: Device
-    policy: PlannedLearner
-    disc: PlannedLearner | None
+    policy: PlannedRole
+    disc: PlannedRole | None
     reference: Held | None
     answering: Precision
     paying_rows: float
@@ -78,13 +78,13 @@ def beside_sampling(setup: RilSetup) -> Held:
     return _turn_of(setup, setup.policy, setup.disc)
 
 
-def _turn_of(setup: RilSetup, learner: PlannedLearner, other: PlannedLearner | None) -> Held:
+def _turn_of(setup: RilSetup, role: PlannedRole, other: PlannedRole | None) -> Held:
     """What is there while one of policy and discriminator is on the device; the other may wait on the host."""
-    there = learner.held.idle + (setup.reference or Held())
+    there = role.held.idle + (setup.reference or Held())
     if other is None:
         return there
     if setup.takes_turns:  # host memory has room for either
-        return there + Held(host=max(one.held.weights + one.held.optimizer for one in (learner, other)))
+        return there + Held(host=max(one.held.weights + one.held.optimizer for one in (role, other)))
     return there + other.held.idle
 
 
@@ -130,18 +130,18 @@ def _kept_prompts(setup: RilSetup) -> int:
     return kept_bytes(setup.anatomy, prompts, setup.policy.precision, setup.update)
 
 
-def _update(setup: RilSetup, learner: PlannedLearner, present: Held, *, has_head: bool) -> Phase:
-    rows = learner.cut.largest
+def _update(setup: RilSetup, role: PlannedRole, present: Held, *, has_head: bool) -> Phase:
+    rows = role.cut.largest
     logits = 0
     if has_head:
-        logits = logits_bytes(setup.anatomy, rows.rows * rows.row_tokens, learner.precision, setup.device)
+        logits = logits_bytes(setup.anatomy, rows.rows * rows.row_tokens, role.precision, setup.device)
     return update_phase(
         setup.anatomy,
         present,
-        learner.held,
+        role.held,
         rows,
-        learner.precision,
+        role.precision,
         setup.update,
-        num_micro_batches=learner.cut.num,
+        num_micro_batches=role.cut.num,
         logits=logits,
     )

@@ -2,7 +2,7 @@
 
 from rilctl.planning.activations import Batch, Precision
 from rilctl.planning.memory import Held, torch_state
-from rilctl.planning.ril import PlannedLearner, RilSetup, ril_phases
+from rilctl.planning.ril import PlannedRole, RilSetup, ril_phases
 from rilctl.planning.steps import MicroBatches
 
 from .test_memory import ANATOMY
@@ -17,8 +17,8 @@ def hosts(policy: Held, disc: Held) -> set[int]:
     setup = RilSetup(
         anatomy=ANATOMY,
         device="cuda",
-        policy=PlannedLearner(policy, precision, cut),
-        disc=PlannedLearner(disc, precision, cut),
+        policy=PlannedRole(policy, precision, cut),
+        disc=PlannedRole(disc, precision, cut),
         reference=None,
         answering=precision,
         paying_rows=1.0,

@@ -62,22 +62,26 @@ def run(workspace: Path, verb: str, out: Path, num_workers: int = 0, *sets: str)
 def processed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often each prompt with a picture is encoded, here or in a worker; nothing is kept that needn't be."""
     counts: Counter[str] = Counter()
-    encode, submit = kept_prompts.encode_prompt, PromptsAhead._submit
+    questions: dict[object, str] = {}
+    encode, ask, take = kept_prompts.encode_prompt, PromptsAhead.ask, PromptsAhead.take
 
     def counted_encode(encoder, conversation):
         counts[conversation.question] += bool(conversation.images)
         return encode(encoder, conversation)
 
-    def counted_submit(self, conversation):
-        question = conversation.question
-        counts[question] += 1
-        future = submit(self, conversation)
-        cancel = future.cancel
-        future.cancel = lambda: bool(cancel() and (counts.subtract([question]) or True))  # then it's encoded here
-        return future
+    def noted_ask(self, key, conversation):
+        questions[key] = conversation.question
+        ask(self, key, conversation)
+
+    def counted_take(self, key):
+        prompt = take(self, key)
+        if prompt is not None:  # else it is encoded here
+            counts[questions[key]] += 1
+        return prompt
 
     monkeypatch.setattr(kept_prompts, "encode_prompt", counted_encode)
-    monkeypatch.setattr(PromptsAhead, "_submit", counted_submit)
+    monkeypatch.setattr(PromptsAhead, "ask", noted_ask)
+    monkeypatch.setattr(PromptsAhead, "take", counted_take)
     monkeypatch.setattr(learning, "KeptPrompts", functools.partial(KeptPrompts, max_bytes=1))
     yield counts
 

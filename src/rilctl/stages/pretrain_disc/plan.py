@@ -87,7 +87,7 @@ def _phases(
         if sampling.phase is not None:
             phases["sampling"] = sampling.phase
     pictures = prompts.most_image_tokens if sees_pictures(config.input) else 0
-    held = engine.learner(student, anatomy, config.lora, disc=config.input)
+    held = engine.trained(student, anatomy, config.lora, disc=config.input)
     precision = engine.precision(student, config.lora)
     cut = cut_step(
         groups=engine.groups_of_a_rank(config.pairs_per_step),

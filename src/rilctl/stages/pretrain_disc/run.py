@@ -21,7 +21,7 @@ from rilctl.stages.shared.inputs import (
     read_responses,
     up_to_date,
 )
-from rilctl.stages.shared.learning import open_learner
+from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 
@@ -72,7 +72,7 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         if sees_pictures(config.input):
             pairs, bad = readable(pairs)
             rejected += bad
-        vlm, prompts = open_learner(
+        vlm, prompts = open_trained(
             context,
             "pretrain-disc",
             student,

@@ -73,7 +73,7 @@ def _phases(
     longest: int,
 ) -> dict[str, Phase]:
     """Memory from loading to writing; each row has its own copy of its prompt."""
-    held = engine.learner(student, anatomy, config.lora)
+    held = engine.trained(student, anatomy, config.lora)
     precision = engine.precision(student, config.lora)
     cut = cut_step(
         groups=engine.groups_of_a_rank(config.rows_per_step),

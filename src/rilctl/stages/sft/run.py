@@ -27,7 +27,7 @@ from rilctl.stages.shared.inputs import (
     read_responses,
     up_to_date,
 )
-from rilctl.stages.shared.learning import open_learner
+from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 
@@ -55,7 +55,7 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
         done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
-        vlm, prompts = open_learner(
+        vlm, prompts = open_trained(
             context,
             "sft",
             student,

@@ -26,7 +26,7 @@ from rilctl.stages.shared.phases import phase
 Equipped = TypeVar("Equipped")
 
 
-def open_learner(
+def open_trained(
     context: StageContext,
     verb: Verb,
     student: ModelConfig,

@@ -15,7 +15,7 @@ from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
 from rilctl.planning.memory import Held
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.planning.ril import PlannedLearner, RilSetup, beside_sampling, ril_phases
+from rilctl.planning.ril import PlannedRole, RilSetup, beside_sampling, ril_phases
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
@@ -205,8 +205,8 @@ def _setup(
             shared_by_all=shared_by_all,
         )
 
-    policy = PlannedLearner(
-        engine.learner(student, anatomy, config.lora),
+    policy = PlannedRole(
+        engine.trained(student, anatomy, config.lora),
         engine.precision(student, config.lora),
         cut(work.in_policy, prompts.longest, prompts.most_image_tokens),
     )
@@ -216,8 +216,8 @@ def _setup(
         longest, pictures = prompts.longest, prompts.most_image_tokens
         if not sees_pictures(seen):
             longest, pictures = longest - pictures, 0
-        disc = PlannedLearner(
-            engine.learner(student, anatomy, disc_lora, disc=seen, on_shared=shared),
+        disc = PlannedRole(
+            engine.trained(student, anatomy, disc_lora, disc=seen, on_shared=shared),
             engine.precision(student, disc_lora),
             cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
         )

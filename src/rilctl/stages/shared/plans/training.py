@@ -1,4 +1,4 @@
-"""A plan's learners: what an engine holds of a model on one device, and in which precision it computes."""
+"""A plan's models that learn: what an engine holds of a model on one device, and in which precision it computes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class PlannedEngine:
         """Of a step's groups, those of the device that has most."""
         return -(-groups // self.ranks)
 
-    def learner(
+    def trained(
         self,
         model: PlannedModel,
         anatomy: Anatomy,
@@ -86,7 +86,7 @@ class PlannedEngine:
         written: int,
         merged: int = 0,
     ) -> dict[str, Phase]:
-        """The phases of a step of one learner, with those before and after.
+        """The phases of a step of one model that learns, with those before and after.
 
         Args:
             model: which.
@@ -109,7 +109,7 @@ class PlannedEngine:
         }
 
     def precision(self, model: PlannedModel, lora: LoraConfig | None) -> Precision:
-        """How a learner computes: torch has float32 weights under autocast, ZeRO has them in the lower precision."""
+        """How a model learns: torch has float32 weights under autocast, ZeRO has them in the lower precision."""
         recomputes, low = self.config.gradient_checkpointing, model.dtype_bytes
         if lora is not None:
             return Precision(low, low, "adapter", lora.rank, recomputes)

@@ -120,7 +120,7 @@ def test_a_data_set_without_a_good_row(fresh: Path, verb: str) -> None:
         "".join(f"{line}\n" for line in BAD_ROWS if "q1" not in line and "cut" not in line)
     )
     outcome = call(fresh, verb, "--set", "train.algorithm.name=dr_grpo", "--set", "train.student=student")
-    outcome.refused(5, "no usable row", "questions.jsonl:1")
+    outcome.refused(5, "no usable row", "the first: questions.jsonl:")
     assert not (fresh / "runs/recipe" / verb).exists()
 
 

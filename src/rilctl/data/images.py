@@ -59,8 +59,8 @@ def unwrapped(cell: object) -> object:
     """What a dict around an image holds: the hub's `bytes` and `path`, OpenAI's `url`, Anthropic's `source`."""
     if not isinstance(cell, Mapping):
         return cell
-    if "source" in cell:
-        return unwrapped(cell["source"])
+    if isinstance(source := cell.get("source"), Mapping):
+        cell = source
     if "url" in cell:
         return cell["url"]
     if isinstance(cell.get("data"), str):
@@ -77,6 +77,7 @@ def is_inline(cell: object) -> bool:
     if not _BARE.fullmatch(cell):
         return False
     start = "".join(cell[: 4 * _START_CHARS].split())[:_START_CHARS]
+    start = start[: len(start) // 4 * 4]  # whole groups, which always decode
     return _STARTS.match(base64.b64decode(_standard(start))) is not None
 
 
@@ -123,7 +124,10 @@ def _inside(text: str, name: str, roots: Sequence[Path]) -> Path:
 def _local(text: str, name: str) -> str:
     """The path in a `file:` URL of this machine, or the text itself."""
     if text[:5].lower() == "file:":
-        url = urlsplit(text)
+        try:
+            url = urlsplit(text)
+        except ValueError as error:
+            raise RowError("image-missing", f"{name}: {_short(text)} is no URL: {error}") from error
         if url.netloc.lower() not in ("", "localhost"):
             raise RowError("image-remote", f"{name}: {_short(text)} names another machine; copy its files here")
         return unquote(url.path)

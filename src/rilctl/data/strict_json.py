@@ -36,9 +36,14 @@ def load_json(content: bytes) -> Any:
 
 def find_repeated(value: object) -> RepeatedKey | None:
     """The repeated key that an object is replaced by, or of the first such object in a list."""
-    if isinstance(value, list):
-        return next((inner for item in value if (inner := find_repeated(item))), None)
-    return value if isinstance(value, RepeatedKey) else None
+    waiting = [value]
+    while waiting:  # not recursive: lists may be as deep as JSON lets them
+        each = waiting.pop()
+        if isinstance(each, RepeatedKey):
+            return each
+        if isinstance(each, list):
+            waiting.extend(reversed(each))
+    return None
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object] | RepeatedKey:

@@ -236,6 +236,21 @@ def test_a_long_text_that_is_no_path_is_not_printed_whole(tmp_path: Path) -> Non
     assert len(caught.value.message) < 200 and f"({len(text):,} characters)" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "text", ["a" + " " * 80, "=" * 80, "A" * 61 + " " * 30, "file://[x", "file://%00", "file:", "\\" * 200]
+)
+def test_odd_texts_are_bad_rows_and_no_crash(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RowError):
+        to_image_ref(text, name="row 1", roots=[tmp_path], max_px=100).check()
+
+
+def test_deep_lists_in_a_list_are_bad_rows(tmp_path: Path) -> None:
+    depth = 900
+    (tmp_path / "deep.jsonl").write_text("[" + "[" * depth + "]" * depth + ', {"question": "q", "answer": "a"}]')
+    loaded = load(type="jsonl", path=str(tmp_path / "deep.jsonl"), columns=TEXT_ONLY)
+    assert answers(loaded) == ["a"] and reasons(loaded) == {"deep.jsonl[0]": "json-invalid"}
+
+
 def test_a_recipe_and_a_suite_with_a_byte_order_mark(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[data]\ntype = "digits"\n', encoding="utf-8-sig")

@@ -55,11 +55,11 @@ def open_vllm(
         raise UsageError("vLLM loads weights from files, not random ones", hint='use an engine with type = "hf"')
     source = find_source(model, base_dir=base_dir)
     _check_runs(engine, source.family)
-    if isinstance(engine, VllmEngineConfig):
-        _check_names(source)
     dtype = model.dtype or default_dtype(model.model)
     identity = identify(model, source)
     digest = identity.answering(model, "vllm")
+    if isinstance(engine, VllmEngineConfig):
+        _check_names(source)  # of files that were read whole
 
     def reader() -> Reader:
         identity.refuse_other_texts(source)  # the call cache would keep its answers as this one's

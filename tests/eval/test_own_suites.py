@@ -52,7 +52,7 @@ def score(doc, results):
 @pytest.fixture
 def benchmark(tmp_path: Path) -> Benchmark:
     (tmp_path / "tasks").mkdir()
-    rows = [{"answer": str(number), "image": picture(number)} for number in range(4)]
+    rows = [{"answer": str(number), "image": picture(number), "odd": number % 2} for number in range(4)]
     Dataset.from_list(rows).to_parquet(tmp_path / "rows.parquet")
     (tmp_path / "mine.toml").write_text(SUITE)
     (tmp_path / "tasks" / "discs.yaml").write_text(TASK.replace("ROWS", str(tmp_path / "rows.parquet")))
@@ -103,3 +103,24 @@ def test_a_task_that_our_engines_cannot_answer(tmp_path: Path, benchmark: Benchm
     task.write_text(task.read_text().replace("until: [", "num_beams: 4, until: ["))
     with pytest.raises(ConfigError, match="beam search is not supported here"):
         evaluate(tmp_path, benchmark)
+
+
+def test_rows_are_chosen_and_scores_broken_down_by_a_column(tmp_path: Path, benchmark: Benchmark) -> None:
+    evaluation = LmmsEvaluation(tmp_path / "tasks", data_dir=None, judge=None, shared_tasks={"discs"})
+    generation = ScriptedGeneration(lambda request, seed: "2. That is all")
+    all_rows = benchmark.model_copy(update={"by": "odd"})
+    result = evaluation.evaluate(all_rows, generation, limit=None, seed=0)
+    assert [(row.part, row.score) for row in result.records] == [("0", 0.0), ("1", 0.0), ("0", 1.0), ("1", 0.0)]
+    assert {row.benchmark for row in result.records} == {"Discs/discs"}
+    even = benchmark.model_copy(update={"name": "Even", "only": {"odd": 0}})
+    assert evaluation.evaluate(even, generation, limit=None, seed=0).score == 0.5
+    assert evaluation.settings(even, limit=None)["Even/discs.num_questions"] == "2"
+    with pytest.raises(ConfigError, match="`by` needs column `kind`"):
+        evaluation.settings(benchmark.model_copy(update={"name": "Kinds", "by": "kind"}), limit=None)
+
+
+def test_a_split_or_revision_that_the_task_does_not_ask(tmp_path: Path, benchmark: Benchmark) -> None:
+    with pytest.raises(ConfigError, match="`split = 'dev'`; task `discs` asks `test`"):
+        evaluate(tmp_path, benchmark.model_copy(update={"split": "dev"}))
+    with pytest.raises(ConfigError, match="`revision = 'v2'`; task `discs` is your own"):
+        evaluate(tmp_path, benchmark.model_copy(update={"revision": "v2"}))

@@ -121,6 +121,13 @@ def evaluation(session: nox.Session) -> None:
 
 
 @nox.session
+def real(session: nox.Session) -> None:
+    """What nobody here made, from packages that ship it: photographs, through every family's processor."""
+    session.install("-e", ".[dev]", "scikit-image>=0.26")
+    session.run("pytest", "tests/real", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def crash(session: nox.Session) -> None:
     """What docs/reliability.md promises, at length (half an hour): changed files, races, kills, errors, power cuts."""
     session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})

@@ -1,9 +1,9 @@
 """What sampling costs on a machine that does something else as well, by how torch's threads wait for one another.
 
-python benchmarks/threads.py [--rounds N]
+python benchmarks/threads.py [--rounds N] [--tokens N]
 
-512 tokens from a language model of SmolLM2-135M's shape, random weights, in a process of its own for each way, in turn:
-alone, and beside a process that keeps one core busy. CPU seconds are those that the sampling process used up.
+512 tokens (or 8 times N) from a language model of SmolLM2-135M's shape, random weights, in a process of its own for
+each way, in turn: beside a process that keeps one core busy, and alone. CPU seconds are the sampling process's own.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROWS, NEW_TOKENS = 8, 64
+ROWS = 8
 WAYS = {
     "spin": {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": ""},  # as torch comes
     "passive": {"OMP_WAIT_POLICY": "passive"},
@@ -36,8 +36,9 @@ SMOLLM2 = {
 
 
 def write_model(directory: Path) -> None:
-    """Configuration and tokenizer; random weights need no file."""
-    from transformers import LlamaConfig
+    """A directory with random weights."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     from rilctl.quickstart.shapes import write_shape
     from rilctl.testing.builders.base import read_tokenizer
@@ -46,10 +47,11 @@ def write_model(directory: Path) -> None:
     for name in ("processor_config.json", "preprocessor_config.json"):
         (directory / name).unlink()
     ends = {name: getattr(read_tokenizer(directory), name) for name in ("eos_token_id", "pad_token_id")}
-    LlamaConfig(**SMOLLM2, **ends, bos_token_id=None, architectures=["LlamaForCausalLM"]).save_pretrained(directory)
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(**SMOLLM2, **ends, bos_token_id=None)).save_pretrained(directory)
 
 
-def sample_once(directory: Path) -> None:
+def sample_once(directory: Path, num_tokens: int) -> None:
     """Load, sample a token for each row, then measure; one line on stdout."""
     import torch
     from clock import now
@@ -60,22 +62,22 @@ def sample_once(directory: Path) -> None:
     from rilctl.models.prompts.encode import encode_prompt
     from rilctl.models.sampling.sample import sample
 
-    config = ModelConfig(model=str(directory), random_weights=True)
+    config = ModelConfig(model=str(directory))
     vlm = load_vlm(config, base_dir=Path(), device=torch.device("cpu"))
     vlm.stop_ids = ()  # every row is as long
     prompt = encode_prompt(vlm, Conversation.of("what is 1 plus 1?", []))
     sample(vlm, [prompt], [range(ROWS)], SamplingConfig(max_new_tokens=1))
     start = now()
-    sample(vlm, [prompt], [range(ROWS)], SamplingConfig(max_new_tokens=NEW_TOKENS))
+    sample(vlm, [prompt], [range(ROWS)], SamplingConfig(max_new_tokens=num_tokens))
     spent = now() - start
     print(json.dumps({"cpu": spent.cpu, "wall": spent.wall, "threads": torch.get_num_threads()}))
 
 
-def measure(directory: Path, way: str) -> dict[str, float]:
+def measure(directory: Path, way: str, num_tokens: int) -> dict[str, float]:
     """One process that samples."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     environment |= {name: value for name, value in WAYS[way].items() if value}
-    command = [sys.executable, __file__, "--directory", str(directory)]
+    command = [sys.executable, __file__, "--directory", str(directory), "--tokens", str(num_tokens)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -96,24 +98,29 @@ def main() -> None:
     """Measure every way in turn, alone and beside a busy core."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=64, help="of each of 8 rows")
     parser.add_argument("--directory", type=Path)
     given = parser.parse_args()
     if given.directory is not None:
-        sample_once(given.directory)
+        sample_once(given.directory, given.tokens)
         return
     with tempfile.TemporaryDirectory() as directory:
         write_model(Path(directory))
         found: dict[tuple[str, str], list[dict[str, float]]] = {}
         for _ in range(given.rounds):
             for way in WAYS:
-                found.setdefault(("alone", way), []).append(measure(Path(directory), way))
                 with busy_core():
-                    found.setdefault(("busy", way), []).append(measure(Path(directory), way))
-    print(f"{ROWS * NEW_TOKENS} tokens on {os.cpu_count()} cores: CPU and wall seconds, median (all)")
+                    _add(found, "busy", way, measure(Path(directory), way, given.tokens))
+                _add(found, "alone", way, measure(Path(directory), way, given.tokens))
+    print(f"{ROWS * given.tokens} tokens on {os.cpu_count()} cores, medians:")
     for (beside, way), each in found.items():
-        shown = [f"{statistics.median(one[name] for one in each):7.1f}" for name in ("cpu", "wall")]
-        runs = ", ".join(f"{one['cpu']:.1f}/{one['wall']:.1f}" for one in each)
-        print(f"{beside:6} {way:11} {each[0]['threads']} threads {' '.join(shown)}  ({runs})")
+        cpu, wall = (statistics.median(one[name] for one in each) for name in ("cpu", "wall"))
+        print(f"{beside:6} {way:11} {cpu:7.1f} CPU seconds {wall:7.1f} wall seconds")
+
+
+def _add(found: dict[tuple[str, str], list[dict[str, float]]], beside: str, way: str, one: dict[str, float]) -> None:
+    found.setdefault((beside, way), []).append(one)
+    print(f"{beside:6} {way:11} {one}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

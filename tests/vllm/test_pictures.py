@@ -1,6 +1,7 @@
 """Pictures on their way to vLLM itself: once for all responses, again when vLLM has lost them, seen as we see them."""
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -8,16 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from rilctl.config.fields import SamplingConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.models.loaded.vlm import save_vlm
 from rilctl.models.prompts.kept import KeptPrompts
 
-from .conftest import Server, load_policy
+from .conftest import LOCAL, MODEL, Server, load_policy
 
 SAMPLING = SamplingConfig(max_new_tokens=6)
 
@@ -113,3 +116,21 @@ def test_without_its_cache_of_pictures_a_server_answers_the_same(tmp_path: Path,
         engine.close()
     finally:
         bare.kill()
+
+
+def test_a_bound_is_vllm_s_as_well_and_so_is_a_saved_student_s(tmp_path: Path):
+    """Sixteen tokens where the model's own files say four: vLLM would make the picture small again."""
+    bounded = ModelConfig(model=MODEL, min_image_tokens=16, max_image_tokens=16)
+    save_vlm(load_policy(min_image_tokens=16, max_image_tokens=16), tmp_path)
+    picture = Image.radial_gradient("L").resize((300, 220)).convert("RGB")
+    request = GenerationRequest("0", Conversation.of("what is it?", (ImageRef(picture.copy, "0"),)), (1, 2))
+    found = []
+    for model, table in (
+        (bounded, HfEngineConfig(device="cpu")),
+        (bounded, LOCAL),
+        (ModelConfig(model=str(tmp_path)), LOCAL),
+    ):
+        with closing(open_generation(model, table, Path())) as engine:
+            found.append(engine.generate([request], SAMPLING)[0])
+    ours, *theirs = ([row.sampling_logprobs for row in answer] for answer in found)
+    assert all(logprobs == [pytest.approx(row, abs=1e-3) for row in ours] for logprobs in theirs)

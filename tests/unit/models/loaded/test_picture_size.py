@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from transformers import AutoProcessor
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # 5.16 hides the name without torchvision
 
 from rilctl.config.fields import ModelConfig
@@ -100,6 +101,12 @@ def test_whoever_loads_a_saved_student_sizes_alike(
         assert torch.equal(ours.flatten(), theirs.flatten())
     again = find_source(config(tmp_path, bounds), base_dir=Path())
     assert again.read_texts() == find_source(config(tmp_path), base_dir=Path()).read_texts()
+
+
+@pytest.mark.parametrize("family", ["gemma3", "llava", "text"])
+def test_the_library_s_own_processor_loads_without_torchvision(model_dirs: dict[str, Path], family: str) -> None:
+    """As docs/faq.md says; those with a part for videos don't."""
+    assert AutoProcessor.from_pretrained(model_dirs[family]).chat_template
 
 
 def test_a_bound_changes_what_is_remembered_of_a_model_where_it_changes_what_is_seen(

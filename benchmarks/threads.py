@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROWS = 8
+LIMIT_S = 300.0
+"""Of one process; threads that spin may never seem to end."""
 WAYS = {
     "spin": {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": ""},  # as torch comes
     "passive": {"OMP_WAIT_POLICY": "passive"},
@@ -78,7 +80,10 @@ def measure(directory: Path, way: str, num_tokens: int) -> dict[str, float]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
     environment |= {name: value for name, value in WAYS[way].items() if value}
     command = [sys.executable, __file__, "--directory", str(directory), "--tokens", str(num_tokens)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    try:
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return {"cpu": float("inf"), "wall": float("inf")}
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -62,7 +62,10 @@ def schema(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Print the JSON Schema of recipes, of one of their tables, or of artifacts."""
+    """Print the JSON Schema of recipes or of artifacts.
+
+    Of recipes as a whole, or of one table.
+    """
     if table is not None:
         from rilctl.config.keys import table_schema
 

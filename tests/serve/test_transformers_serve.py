@@ -1,75 +1,38 @@
 """A real server beside the scripted one: `transformers serve` with a small vision-language model, on the CPU."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.schemas.records import ResponseRecord
-from rilctl.testing.endpoint import dead_port
 from rilctl.testing.families import build_family
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
+from rilctl.testing.serving import TransformersServer
 
 NUM_QUESTIONS, NUM_RESPONSES = 6, 2
 
 
-class Server:
-    """`transformers serve` on a port of its own."""
-
-    def __init__(self, model: Path, folder: Path) -> None:
-        self.model, self.port, self._folder = model, dead_port(), folder
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        (folder / "hub").mkdir(exist_ok=True)
-
-    def start(self) -> None:
-        """Wait until it answers."""
-        command = [sys.executable, "-c", "from transformers.cli.transformers import main; main()", "serve"]
-        command += [str(self.model), "--device", "cpu", "--host", "127.0.0.1", "--port", str(self.port)]
-        environment = {**os.environ, "HF_HOME": str(self._folder), "HF_HUB_OFFLINE": "1"}
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"http://127.0.0.1:{self.port}/health", timeout=5).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                assert self._process.poll() is None, (self._folder / "server.log").read_text()
-            time.sleep(0.2)
-        raise AssertionError((self._folder / "server.log").read_text())
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it, or kill it."""
-        self._process.send_signal(number)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TransformersServer]:
     folder = tmp_path_factory.mktemp("serve")
-    running = Server(build_family(folder / "model", "llava"), folder)  # one whose pictures need no torchvision
+    model = build_family(folder / "model", "llava")  # one whose pictures need no torchvision
+    running = TransformersServer(model, folder)
     running.start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, server: Server) -> Path:
+def workspace(tmp_path: Path, server: TransformersServer) -> Path:
     from PIL import Image
 
     lines = []
@@ -102,7 +65,7 @@ def rilctl(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_it_passes_what_every_generation_engine_passes(
-    server: Server, check: Callable[[EngineUnderTest], None]
+    server: TransformersServer, check: Callable[[EngineUnderTest], None]
 ) -> None:
     endpoint = EndpointConfig(url=server.url, max_concurrency=2)
     with closing(open_endpoint(str(server.model), endpoint, Path())) as engine:
@@ -121,7 +84,7 @@ def test_it_is_a_teacher_that_sees_pictures_and_is_asked_once(workspace: Path) -
     assert again.returncode == 0 and "calls" not in again.stderr
 
 
-def test_a_server_that_is_killed_loses_nothing_that_was_answered(workspace: Path, server: Server) -> None:
+def test_a_server_that_is_killed_loses_nothing_that_was_answered(workspace: Path, server: TransformersServer) -> None:
     first = rilctl(workspace, "cache-teacher", "recipe.toml", "--num-responses", "1", "--out", "first")
     assert first.returncode == 0, first.stderr
     server.stop(signal.SIGKILL)
@@ -135,7 +98,7 @@ def test_a_server_that_is_killed_loses_nothing_that_was_answered(workspace: Path
     assert f"{NUM_QUESTIONS} calls, {NUM_QUESTIONS} answers" in outcome.stderr
 
 
-def test_a_judge_that_can_t_read_is_found_out_by_its_canaries(workspace: Path, server: Server) -> None:
+def test_a_judge_that_can_t_read_is_found_out_by_its_canaries(workspace: Path, server: TransformersServer) -> None:
     (workspace / "judge.toml").write_text(f"""\
 [judge]
 type = "llm"

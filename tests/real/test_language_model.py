@@ -1,0 +1,86 @@
+"""A real language model as student, judge and teacher: end and pad are one token, the template speaks first."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from rilctl.artifacts.read import read_manifest, read_rows
+from rilctl.schemas.records import ResponseRecord
+from rilctl.testing.serving import TransformersServer
+
+from .command import rilctl
+from .questions import write_questions
+from .smollm2 import write_smollm2
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("gguf")
+    return write_smollm2(tmp_path_factory.mktemp("models") / "smollm2")
+
+
+@pytest.fixture
+def workspace(smollm2: Path, tmp_path: Path) -> Path:
+    write_questions(tmp_path)
+    (tmp_path / "smollm2").symlink_to(smollm2)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def walked(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which every verb has run."""
+    workspace = tmp_path_factory.mktemp("walked")
+    write_questions(workspace)
+    (workspace / "smollm2").symlink_to(smollm2)
+    rilctl(workspace, "run", "recipe.toml")
+    return workspace
+
+
+def greedy_by_transformers(model: Path, questions: list[str], num_tokens: int) -> list[str]:
+    """What plain transformers answers, one question at a time."""
+    tokenizer, loaded = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model).eval()
+    texts = []
+    for question in questions:
+        chat = [{"role": "user", "content": question}]
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        with torch.no_grad():
+            out = loaded.generate(**ids, max_new_tokens=num_tokens, do_sample=False)
+        texts.append(tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
+    return texts
+
+
+def test_every_verb_and_the_student_answers_the_same_in_plain_transformers(walked: Path) -> None:
+    responses = list(read_rows(walked / "runs/recipe/eval/responses", ResponseRecord))
+    student = walked / "runs/recipe/train/best-student"
+    texts = greedy_by_transformers(student, [row.question for row in responses], 16)
+    assert [row.text for row in responses] == texts
+    assert {row.finish_reason for row in responses} <= {"stop", "length"}
+    assert read_manifest(student).metrics["validation/accuracy"] >= 0
+    tied = AutoModelForCausalLM.from_pretrained(student)
+    assert tied.get_input_embeddings().weight is tied.get_output_embeddings().weight
+
+
+def test_it_ends_its_answers_by_itself_though_end_and_pad_are_one_token(walked: Path) -> None:
+    """A trainer that masks pads would never teach the end."""
+    rows = list(read_rows(walked / "runs/recipe/cache-teacher", ResponseRecord))
+    stopped = [row for row in rows if row.finish_reason == "stop"]
+    assert stopped and all(row.token_ids is not None and row.token_ids[-1] == 2 for row in stopped)
+
+
+def test_it_teaches_through_transformers_serve(workspace: Path, smollm2: Path) -> None:
+    """The server renders the template, system turn and all, as we do."""
+    server = TransformersServer(smollm2, workspace)
+    server.start()
+    try:
+        endpoint = f"teachers.itself={{model = '{smollm2}', endpoint = {{url = '{server.url}', max_concurrency = 1}}}}"
+        greedy = ("--set", "cache-teacher.sampling.temperature=0", "--set", "cache-teacher.num_responses=1")
+        rilctl(workspace, "cache-teacher", "recipe.toml", "--out", "served", *greedy, "--set", endpoint)
+    finally:
+        server.stop()
+    rilctl(workspace, "cache-teacher", "recipe.toml", "--out", "loaded", *greedy)
+    served, loaded = (
+        {row.sample_id: row.text for row in read_rows(workspace / out, ResponseRecord)} for out in ("served", "loaded")
+    )
+    assert served == loaded

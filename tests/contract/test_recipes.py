@@ -38,7 +38,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(400):
         question = {"from": "human", "value": f"<image>\nhow many things of kind {index} are in the picture?"}
         turns = [question, {"from": "gpt", "value": "7"}]
-        rows.append({"id": f"{index}", "image": "photo.jpg", "conversations": turns})
+        os.link(data / "photo.jpg", data / f"{index}.jpg")  # of its own: conversations that share one stay together
+        rows.append({"id": f"{index}", "image": f"{index}.jpg", "conversations": turns})
     (data / "questions.json").write_text(json.dumps(rows))
     return workspace
 

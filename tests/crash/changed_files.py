@@ -40,7 +40,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "sft": ("pretrain-disc", "--out", FRESH),
     "pretrain-disc/responses": ("judge", "--out", FRESH, "--set", "judge.source=runs/recipe/pretrain-disc/responses"),
     "pretrain-disc/discriminator": ("train", "--out", FRESH),
-    "train/student": ("eval", "--out", FRESH),
+    "train/student": ("eval", "--out", FRESH, "--set", "eval.student=runs/recipe/train/student"),
     "train/best-student": ("eval", "--out", FRESH, "--set", "eval.student=runs/recipe/train/best-student"),
     "train/discriminator": (
         *("train", "--out", FRESH),

@@ -78,7 +78,7 @@ def oldest(session: nox.Session) -> None:
 def deepspeed(session: nox.Session) -> None:
     """Training on DeepSpeed: every ZeRO stage, one process, two and three (gloo), uneven shares, kill and resume."""
     session.install("-e", ".[dev,deepspeed]", env={"DS_BUILD_OPS": "0"})
-    # half the time goes to one process that trains alone, or to ranks that wait for one another
+    # much of the time goes to one process that trains alone, or to ranks that wait for one another
     session.run("pytest", "-n", "2", "--dist", "loadfile", "tests/deepspeed", *session.posargs, env=ONE_THREAD)
 
 

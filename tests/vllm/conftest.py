@@ -138,12 +138,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_policy() -> Vlm:
     return load_policy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # an engine that is closed takes vLLM's groups of processes from all others with it
 def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
     engine = open_rollouts(local_policy, KeptPrompts(local_policy), LOCAL, Path())
     assert isinstance(engine, VllmRollouts)

@@ -89,7 +89,7 @@ def test_a_server_that_is_killed_loses_nothing_that_was_answered(workspace: Path
     assert first.returncode == 0, first.stderr
     server.stop(signal.SIGKILL)
     try:
-        down = rilctl(workspace, "cache-teacher", "recipe.toml")
+        down = rilctl(workspace, "cache-teacher", "recipe.toml", "--set", "teachers.served.endpoint.start_timeout_s=2")
         assert down.returncode == 1 and "the endpoint is down" in down.stderr
     finally:
         server.start()

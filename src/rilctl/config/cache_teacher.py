@@ -4,15 +4,12 @@ from typing import Annotated
 
 from pydantic import model_validator
 
-from rilctl.config.endpoints import EndpointConfig
+from rilctl.config.asked import AskedModelMixin
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
     IF_SET,
-    Dtype,
-    ModelConfig,
     NonNegativeInt,
-    PictureSizeMixin,
     PositiveInt,
     SamplingConfig,
     Share,
@@ -21,40 +18,13 @@ from rilctl.config.fields import (
 from rilctl.schemas.base import StrictModel
 
 
-class TeacherConfig(PictureSizeMixin):
+class TeacherConfig(AskedModelMixin):
     """One `[teachers.NAME]` table: a model that is loaded here, or one that answers at an endpoint."""
 
-    model: Annotated[str, EXECUTION]
-    """Hub id, directory, or a built-in name; with `endpoint`, the model's name there."""
-    revision: Annotated[str | None, EXECUTION] = None
-    """Hub commit or tag."""
-    dtype: Dtype | None = None
-    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
-    endpoint: EndpointConfig | None = None
-    """Where it answers, if it isn't loaded here."""
     system: Annotated[Words | None, IF_SET] = None
     """System turn of what it is asked, where a row has none of its own. Absent: what its chat template does."""
     sampling: SamplingConfig | None = None
     """Overrides `[cache-teacher.sampling]` for this teacher."""
-
-    @model_validator(mode="after")
-    def _here_or_there(self) -> "TeacherConfig":
-        if self.endpoint is not None and (self.revision or self.dtype):
-            raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
-        if self.endpoint is not None and self.picture_bounds is not None:
-            raise ValueError("an endpoint sizes pictures by its own rule; max_image_tokens is for a model loaded here")
-        return self
-
-    @property
-    def loaded_here(self) -> ModelConfig:
-        """The model of a teacher without an endpoint."""
-        return ModelConfig(
-            model=self.model,
-            revision=self.revision,
-            dtype=self.dtype,
-            max_image_tokens=self.max_image_tokens,
-            min_image_tokens=self.min_image_tokens,
-        )
 
 
 class CacheTeacherConfig(StrictModel):

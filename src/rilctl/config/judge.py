@@ -5,14 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Tag, field_validator, model_validator
 
-from rilctl.config.endpoints import EndpointConfig
+from rilctl.config.asked import AskedModelMixin
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
-    Dtype,
     NonNegativeFloat,
     NonNegativeInt,
-    PictureSizeMixin,
     PositiveInt,
     Share,
     default_type,
@@ -36,20 +34,12 @@ class RuleJudgeConfig(StrictModel):
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 
 
-class LlmJudgeConfig(PictureSizeMixin):
+class LlmJudgeConfig(AskedModelMixin):
     """A language model that compares a response with the ground truth; it is watched by canaries."""
 
     type: Literal["llm"]
     source: Annotated[str | None, EXECUTION] = None
     """A `teacher-cache`, `responses` or `rollouts` artifact, or `-` (JSON Lines on stdin); absent: the cache."""
-    model: Annotated[str, EXECUTION]
-    """Hub id, directory, or a built-in name; with `endpoint`, the model's name there."""
-    revision: Annotated[str | None, EXECUTION] = None
-    """Hub commit or tag."""
-    dtype: Dtype | None = None
-    """Precision of the weights in memory. Absent: a built-in name's own, else float32."""
-    endpoint: EndpointConfig | None = None
-    """Where it answers, if it isn't loaded here."""
     engine: GenerationEngineConfig = HfEngineConfig()
     """What runs it, if it is loaded here."""
     rubric: str | None = None
@@ -82,11 +72,9 @@ class LlmJudgeConfig(PictureSizeMixin):
         return rubric
 
     @model_validator(mode="after")
-    def _here_or_there(self) -> "LlmJudgeConfig":
-        if self.endpoint is not None and (self.revision or self.dtype):
-            raise ValueError("revision and dtype belong to a model that is loaded here, not to one at an endpoint")
-        if self.picture_bounds is not None and (self.endpoint is not None or not self.sees_images):
-            raise ValueError("max_image_tokens is for a judge that is loaded here and sees_images")
+    def _fits(self) -> "LlmJudgeConfig":
+        if self.picture_bounds is not None and not self.sees_images:
+            raise ValueError("max_image_tokens is for a judge that sees_images")
         if self.endpoint is None and self.verdict_form == "json":
             raise ValueError("verdict_form = `json` needs an endpoint; a model that is loaded here gives a tag")
         return self

@@ -26,7 +26,7 @@ def test_a_teacher_s_and_a_judge_s_model_have_theirs() -> None:
     teacher = TeacherConfig(model="m", min_image_tokens=4, max_image_tokens=64)
     assert teacher.loaded_here.picture_bounds == PictureBounds(4, 64)
     judge = LlmJudgeConfig(type="llm", model="m", sees_images=True, max_image_tokens=64)
-    assert judge.picture_bounds == PictureBounds(None, 64)
+    assert judge.loaded_here.picture_bounds == PictureBounds(None, 64)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,12 @@ def test_a_teacher_s_and_a_judge_s_model_have_theirs() -> None:
     [
         (ModelConfig, {"min_image_tokens": 65}, "min_image_tokens is over max_image_tokens"),
         (TeacherConfig, {"endpoint": ENDPOINT}, "an endpoint sizes pictures by its own rule"),
-        (LlmJudgeConfig, {"type": "llm", "sees_images": True, "endpoint": ENDPOINT}, "for a judge that is loaded here"),
-        (LlmJudgeConfig, {"type": "llm"}, "and sees_images"),
+        (
+            LlmJudgeConfig,
+            {"type": "llm", "sees_images": True, "endpoint": ENDPOINT},
+            "an endpoint sizes pictures by its own rule",
+        ),
+        (LlmJudgeConfig, {"type": "llm"}, "for a judge that sees_images"),
     ],
 )
 def test_what_a_bound_does_not_go_with(table: type, keys: dict[str, object], said: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
@@ -46,7 +45,7 @@ def open_judge_model(
         UsageError, ModelError: as `open_generation` does.
     """
     if config.endpoint is None:
-        return open_generation(judge_model(config), config.engine, base_dir, warn=warn, check_stop=check_stop)
+        return open_generation(config.loaded_here, config.engine, base_dir, warn=warn, check_stop=check_stop)
     endpoint = config.endpoint
     if config.verdict_form == "json":
         extra_body = endpoint.extra_body | {"response_format": VERDICT_SCHEMA}
@@ -74,17 +73,6 @@ def llm_judge(
         return RulesFirst(judge) if config.rules_first else judge
 
     return WatchedJudge(over(cached), over(model), config, on_canaries)
-
-
-def judge_model(config: LlmJudgeConfig) -> ModelConfig:
-    """The model of a judge that is loaded here."""
-    return ModelConfig(
-        model=config.model,
-        revision=config.revision,
-        dtype=config.dtype,
-        max_image_tokens=config.max_image_tokens,
-        min_image_tokens=config.min_image_tokens,
-    )
 
 
 def judge_identity(config: JudgeConfig) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from rilctl.artifacts.model_files import write_texts
 from rilctl.errors import ConfigError, ModelError
 from rilctl.models.families.record import Family
-from rilctl.models.loaded.context import context_tokens
+from rilctl.models.loaded.context_length import context_tokens
 from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
 from rilctl.models.loaded.source import ModelSource
 from rilctl.private.transformers import image_only

@@ -19,7 +19,6 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
-from rilctl.engines.judging.open import judge_model
 from rilctl.errors import DataError, RowError, UsageError
 from rilctl.models.loaded.processor import EncodedPrompt, Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
@@ -139,7 +138,7 @@ def find_asked(context: StageContext, name: str, max_new_tokens: int | None) -> 
         if not isinstance(recipe.judge, LlmJudgeConfig):
             raise UsageError("the recipe's judge knows rules alone", hint='a model judges with `judge.type = "llm"`')
         sampling = _GREEDY.model_copy(update={"max_new_tokens": recipe.judge.max_new_tokens})
-        asked = Asked(JUDGE, judge_model(recipe.judge), recipe.judge.endpoint, recipe.judge.engine, sampling)
+        asked = Asked(JUDGE, recipe.judge.loaded_here, recipe.judge.endpoint, recipe.judge.engine, sampling)
     elif name in recipe.teachers:
         config, teacher = recipe.cache_teacher or CacheTeacherConfig(), recipe.teachers[name]
         model = ModelConfig(model=teacher.model) if teacher.endpoint else teacher.loaded_here

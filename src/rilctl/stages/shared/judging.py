@@ -11,7 +11,7 @@ from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES
-from rilctl.engines.judging.open import judge_by_rules, judge_model, llm_judge, open_judge_model
+from rilctl.engines.judging.open import judge_by_rules, llm_judge, open_judge_model
 from rilctl.engines.judging.watch import WatchedJudge
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
@@ -30,7 +30,7 @@ def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry
     if not isinstance(config, LlmJudgeConfig):
         return []
     if config.endpoint is None:
-        return [model_entry(context, "judge", judge_model(config))]
+        return [model_entry(context, "judge", config.loaded_here)]
     return [endpoint_entry(context, "judge", config.model, config.endpoint)]
 
 

@@ -31,7 +31,7 @@ from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rej
 from rilctl.stages.shared.run_log import RunLog
 from rilctl.stages.train.asking import RolloutAsker, open_asker
 from rilctl.stages.train.best import BestStudent
-from rilctl.stages.train.health import idle_warning, last_words, worse_warning
+from rilctl.stages.train.course import idle_warning, last_words, worse_warning
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.profile import StepProfile
 from rilctl.stages.train.roles import load_roles
@@ -158,7 +158,7 @@ class Loop:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
         for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
-            if step == config.num_steps or self.state.health.gives_up(config):
+            if step == config.num_steps or self.state.course.gives_up(config):
                 break
             step += 1
             last = step == config.num_steps
@@ -179,7 +179,7 @@ class Loop:
                 step,
                 self._state_now,
                 is_due=step % config.checkpoint_every == 0,
-                is_last=last or self.state.health.gives_up(config) or bool(signal_number),
+                is_last=last or self.state.course.gives_up(config) or bool(signal_number),
             )
             leave_if_asked(self.context, signal_number)
         reporter.end()
@@ -272,20 +272,20 @@ class Loop:
         if interval is not None:
             best, best_step = self.state.best_accuracy, self.state.best_step
             is_best = best is None or interval.estimate > best
-            health = self.state.health.after_validation(interval, is_best=is_best)
-            self.state = self.state.model_copy(update={"health": health})
+            course = self.state.course.after_validation(interval, is_best=is_best)
+            self.state = self.state.model_copy(update={"course": course})
             if is_best:
                 with timed("validation"):
                     self._keep_best(step, interval.estimate)
-            elif health.num_worse and best is not None and best_step is not None:
+            elif course.num_worse and best is not None and best_step is not None:
                 self.context.reporter.warn(worse_warning(step, interval, best, best_step))
         return metrics
 
     def _watch(self, metrics: Mapping[str, float]) -> None:
         """Say it where nothing is learned."""
-        health = self.state.health.after_step(metrics)
-        self.state = self.state.model_copy(update={"health": health})
-        if (warning := idle_warning(health)) is not None:
+        course = self.state.course.after_step(metrics)
+        self.state = self.state.model_copy(update={"course": course})
+        if (warning := idle_warning(course)) is not None:
             self.context.reporter.warn(warning)
 
     def _keep_best(self, step: int, accuracy: float) -> None:
@@ -300,7 +300,7 @@ class Loop:
 
         There is no best student where no validation had enough verdicts, which a warning says.
         """
-        for words in last_words(self.state.health, self.state.best_accuracy, self.state.best_step):
+        for words in last_words(self.state.course, self.state.best_accuracy, self.state.best_step):
             self.context.reporter.warn(words)
         outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():

@@ -3,7 +3,7 @@
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import FileEntry
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.train.health import Health
+from rilctl.stages.train.course import Course
 
 
 class TrainState(StrictModel):
@@ -15,7 +15,7 @@ class TrainState(StrictModel):
     """Its accuracy."""
     best_files: list[FileEntry] = []
     """The student's of that step; rank 0 knows them."""
-    health: Health = Health()
+    course: Course = Course()
     """Whether it learns anything, and the student gets better."""
     rejected: list[RejectedRecord] = []
     """Questions that could not be asked."""

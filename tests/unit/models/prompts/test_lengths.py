@@ -15,7 +15,7 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.errors import RowError
-from rilctl.models.loaded.context import context_tokens
+from rilctl.models.loaded.context_length import context_tokens
 from rilctl.models.prompts.encode import encode_prompt
 from rilctl.models.prompts.lengths import check_room
 

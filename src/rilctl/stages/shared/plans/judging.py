@@ -11,7 +11,6 @@ from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import Usage
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES
-from rilctl.engines.judging.open import judge_model
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt
 from rilctl.engines.judging.watch import most_canaries
 from rilctl.errors import RowError
@@ -98,7 +97,7 @@ def judge_beside(context: StageContext, config: JudgeConfig) -> tuple[Held, list
     """What a judge in this process holds of the device while others train; a fact where that is unknown."""
     if not isinstance(config, LlmJudgeConfig) or config.endpoint or isinstance(config.engine, VllmServerEngineConfig):
         return Held(), []
-    model = planned_model(context, judge_model(config))
+    model = planned_model(context, config.loaded_here)
     if model.anatomy is None:
         return Held(), [Fact("judge's weights", None, "bytes", model.unknown)]
     return Held(weights=model.anatomy.parameters * model.dtype_bytes), []

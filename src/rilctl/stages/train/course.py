@@ -10,7 +10,7 @@ _IDLE_STEPS = 10
 """Steps in a row without a signal before a person is told."""
 
 
-class Health(StrictModel):
+class Course(StrictModel):
     """What is remembered of the steps so far."""
 
     best_low: float | None = None
@@ -22,7 +22,7 @@ class Health(StrictModel):
     has_learned: bool = False
     """Whether any group ever had one."""
 
-    def after_step(self, metrics: Mapping[str, float]) -> "Health":
+    def after_step(self, metrics: Mapping[str, float]) -> "Course":
         """As it is after a step with these metrics."""
         share = metrics.get("group/no_signal_share")
         if share is None:
@@ -31,7 +31,7 @@ class Health(StrictModel):
         changed = {"num_idle": self.num_idle + 1 if is_idle else 0, "has_learned": self.has_learned or not is_idle}
         return self.model_copy(update=changed)
 
-    def after_validation(self, accuracy: Interval, *, is_best: bool) -> "Health":
+    def after_validation(self, accuracy: Interval, *, is_best: bool) -> "Course":
         """As it is after a validation that counts."""
         if is_best:
             return self.model_copy(update={"best_low": accuracy.low, "num_worse": 0})
@@ -43,9 +43,9 @@ class Health(StrictModel):
         return config.patience is not None and self.num_worse >= config.patience
 
 
-def idle_warning(health: Health) -> str | None:
+def idle_warning(course: Course) -> str | None:
     """What to say after a step; None: nothing, or it was said."""
-    if health.num_idle != _IDLE_STEPS:
+    if course.num_idle != _IDLE_STEPS:
         return None
     return (
         f"no group had a signal in the last {_IDLE_STEPS} steps: all rows of each are rewarded alike, so the policy "
@@ -63,14 +63,14 @@ def worse_warning(step: int, accuracy: Interval, best_accuracy: float, best_step
     )
 
 
-def last_words(health: Health, best_accuracy: float | None, best_step: int | None) -> list[str]:
+def last_words(course: Course, best_accuracy: float | None, best_step: int | None) -> list[str]:
     """What a person should know of the result."""
     words = []
-    if not health.has_learned:
+    if not course.has_learned:
         words.append(
             "no group of any step had a signal: the student is what it was before, but for the optimizer's decay"
         )
-    if health.num_worse and best_accuracy is not None:
+    if course.num_worse and best_accuracy is not None:
         words.append(
             f"the last student is worse than the one after step {best_step} ({best_accuracy:.1%}), which is kept as "
             "best-student; eval takes that one"

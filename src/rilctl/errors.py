@@ -24,6 +24,8 @@ Every error carries a `hint`: what to do next. `cli/` turns it into `error: … 
 import signal
 from typing import ClassVar
 
+from rilctl.foreign import one_line, printable
+
 
 class RilctlError(Exception):
     """Base of all errors that reach a person.
@@ -137,13 +139,8 @@ class RowError(Exception):
     """
 
     def __init__(self, reason: str, message: str) -> None:
-        self.reason, self.message = reason, printable(message)
+        self.reason, self.message = reason, one_line(message)
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[type["RowError"], tuple[str, str]]:
         return type(self), (self.reason, self.message)  # workers raise it, and only `args` crosses to another process
-
-
-def printable(text: str) -> str:
-    """Text that may quote what was refused, or a path: half a surrogate pair, which UTF-8 can't hold, is escaped."""
-    return text.encode(errors="backslashreplace").decode()

@@ -70,7 +70,7 @@ def show(directory: Directory, as_json: Json = False, debug: Debug = False) -> N
         }
         width = max(map(len, facts))
         lines = [f"  {name:<{width}}  {format.number(value)}" for name, value in facts.items()]
-        output.result("\n".join([f"{manifest.kind} {path}", *lines]))
+        output.result(f"{manifest.kind} {path}", *lines)
 
 
 @app.command()
@@ -146,7 +146,7 @@ def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -
         return
     named: set[tuple[str, str]] = set()
     for tree in trees.values():
-        output.result("\n".join([_line(tree), *_branches(tree, "", named)]))
+        output.result(_line(tree), *_branches(tree, "", named))
 
 
 def _artifacts_at(directory: Path) -> list[Path]:

@@ -61,7 +61,7 @@ def ask(
         output.result_json(_object(answer))
         return
     _show(answer)
-    output.result(answer.response.text)
+    output.result_exact(answer.response.text)
 
 
 def _show(answer: "Answer") -> None:

@@ -28,7 +28,7 @@ def show(recipes: Recipes = None, overrides: Overrides = None, as_json: Json = F
         origins = {dotted(path): origin for path, origin in layers.origins.items()}
         output.result_json({"recipe": values(recipe), "origins": origins}, indent=2)
     else:
-        output.result(to_toml(recipe, layers).rstrip("\n"))
+        output.result(*to_toml(recipe, layers).rstrip("\n").split("\n"))
 
 
 @app.command()

@@ -42,7 +42,7 @@ def show(
             if as_json:
                 output.result_json(_row_object(row))
             else:
-                output.result("\n".join([*_row_lines(row), ""]))
+                _show_row(row)
 
 
 @app.command()
@@ -61,7 +61,7 @@ def check(recipes: Recipes = None, overrides: Overrides = None, as_json: Json = 
     if as_json:
         output.result_json(_report_object(report))
     else:
-        output.result("\n".join(_report_lines(report)))
+        output.result(*_report_lines(report))
     raise typer.Exit(_REJECTED_EXIT_CODE if report.num_bad else 0)
 
 
@@ -82,18 +82,22 @@ def _row_object(row: "ShownRow") -> dict[str, Any]:
     }
 
 
-def _row_lines(row: "ShownRow") -> Iterator[str]:
+def _show_row(row: "ShownRow") -> None:
     tokens = "" if row.num_tokens is None else f", {row.num_tokens:,} tokens"
-    yield f"{row.sample.id}{tokens}"
+    output.result(f"{row.sample.id}{tokens}")
     console = output.result_console()
     for each in row.pictures:
         width, height = each.size_px
         tokens = "" if each.tokens is None else f", {each.tokens:,} tokens"
-        yield f"  picture {each.image.name}: {width} x {height} px{tokens}"
+        output.result(f"  picture {each.image.name}: {width} x {height} px{tokens}")
         if console is not None:
             from rilctl.cli.thumbnails import thumbnail
 
-            yield thumbnail(each.image.load(), console)
+            output.result_bytes(f"{thumbnail(each.image.load(), console)}\n".encode())
+    output.result(*_text_lines(row), "")
+
+
+def _text_lines(row: "ShownRow") -> Iterator[str]:
     for name, prompt in row.prompts.items():
         yield "  prompt:" if name == "student" else f"  prompt of {name}:"
         yield from (f"    {line}" for line in prompt_lines(prompt))

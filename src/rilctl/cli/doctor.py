@@ -68,7 +68,7 @@ def doctor(
         output.result_json({"ok": not broken, "checks": [asdict(check) for check in checks]})
     else:
         width = max(len(check.name) for check in checks)
-        output.result("\n".join(f"{check.state:<6}  {check.name:<{width}}  {check.detail}" for check in checks))
+        output.result(*(f"{check.state:<6}  {check.name:<{width}}  {check.detail}" for check in checks))
     if broken:
         raise RilctlError(f"broken: {', '.join(check.name for check in broken)}", hint=broken[0].hint)
 

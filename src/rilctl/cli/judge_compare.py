@@ -38,7 +38,7 @@ def show_comparison(path_a: Path, path_b: Path, *, as_json: bool) -> None:
         lines += ["", *_lines(disagreement)]
     if (num_more := len(found.disagreements) - _NUM_SHOWN) > 0:
         lines += ["", f"and {num_more:,} more; `--json` has all"]
-    output.result("\n".join(lines))
+    output.result(*lines)
 
 
 def _lines(disagreement: "Disagreement") -> list[str]:

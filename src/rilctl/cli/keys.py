@@ -37,9 +37,10 @@ def help_on(
     if as_json:
         output.result_json({"keys": [asdict(each) for each in found]}, indent=2)
     elif key is None:
-        output.result("\n".join(_aligned([(f"[{each.path}]", each.meaning) for each in found])))
+        output.result(*_aligned([(f"[{each.path}]", each.meaning) for each in found]))
     else:
-        output.result("\n\n".join("\n".join(_all_of(each)) for each in found))
+        for number, each in enumerate(found):
+            output.result(*([""] if number else []), *_all_of(each))
 
 
 def _all_of(key: "Key") -> list[str]:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from rilctl.artifacts.layout import naming
 from rilctl.cli import format
+from rilctl.foreign import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,7 @@ def say(message: str, *, style: str | None = None) -> None:
 
 
 def _print(message: str, style: str | None) -> None:
-    console().print(message, style=style, soft_wrap=True)
+    console().print(printable(message), style=style, soft_wrap=True)
 
 
 def warn(message: str) -> None:
@@ -83,9 +84,15 @@ def error(message: str, *, hint: str | None = None, exception: BaseException | N
     who = f"rank {_rank}: " if _rank else ""
     if exception is not None:
         _print("".join(traceback.format_exception(exception)).rstrip(), None)
-    _print(f"{who}error: {message}", "red")
+    _print(f"{who}error: {_indented(message)}", "red")
     if hint:
-        _print(f"{who}hint: {hint}", None)
+        _print(f"{who}hint: {_indented(hint)}", None)
+
+
+def _indented(message: str) -> str:
+    """Further lines stand below the first one: what an error quotes can't begin a hint, or another error."""
+    first, *others = message.split("\n")
+    return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in others)])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -96,7 +103,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for index, column in enumerate(columns):
         shown.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(one_line, row))
     console().print(shown)
 
 
@@ -104,16 +111,23 @@ def pairs(values: Mapping[str, float | str]) -> None:
     """Name and value, one line each, on stderr."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        say(f"  {name:<{width}}  {format.number(value)}")
+        say(one_line(f"  {name:<{width}}  {format.number(value)}"))
 
 
-def result(text: str) -> None:
-    """Write the command's result to stdout; a reader that went away is no error."""
+def result(*lines: str) -> None:
+    """Write the command's result to stdout, for a person; a line feed within a line is shown as an escape."""
+    result_bytes("".join(f"{one_line(line)}\n" for line in lines).encode())
+
+
+def result_exact(text: str) -> None:
+    """The same of a path or an answer, which programs read as it is; a terminal gets what it can show."""
+    if os.isatty(_result_descriptor):
+        text = printable(text)
     result_bytes(os.fsencode(text + "\n"))  # a path may hold bytes that are no text in this locale
 
 
 def result_bytes(remaining: bytes) -> None:
-    """The same, of bytes that end in a line feed."""
+    """Write bytes, which end in a line feed, to stdout as they are; a reader that went away is no error."""
     with contextlib.suppress(BrokenPipeError), naming(Path("stdout")):
         while remaining:
             remaining = remaining[os.write(_result_descriptor, remaining) :]
@@ -131,14 +145,15 @@ def result_console() -> "Console | None":
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
     """Write one JSON object to stdout; on one line, unless it is a document for people too."""
-    result(json.dumps(value, indent=indent, allow_nan=False))
+    text = json.dumps(value, indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
+    result_bytes(f"{text}\n".encode())
 
 
 def notice_from_signal(message: str) -> None:
     """One line on stderr from inside a signal handler, where buffered streams may be half-way through a write."""
     start = "\r\x1b[K" if os.isatty(2) else ""
     with contextlib.suppress(OSError):
-        os.write(2, f"{start}{message}\n".encode())
+        os.write(2, f"{start}{printable(message)}\n".encode())
 
 
 def restore_terminal() -> None:
@@ -247,7 +262,7 @@ class ConsoleReporter:
         self._task = None
 
     def _detail(self) -> str:
-        return format.progress(
+        shown = format.progress(
             done=self._done,
             total=self._total,
             unit=self._unit,
@@ -255,18 +270,21 @@ class ConsoleReporter:
             elapsed_s=time.monotonic() - self._began,
             metrics=self._metrics,
         )
+        return one_line(shown)
 
     def _start_bar(self) -> "tuple[Progress, TaskID]":
         from rich.progress import BarColumn, Progress, TextColumn
 
         progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             console=console(),
             transient=True,
             refresh_per_second=4,
         )
-        task_id = progress.add_task(self._task or "", total=self._total, completed=self._done, detail=self._detail())
+        task_id = progress.add_task(
+            one_line(self._task or ""), total=self._total, completed=self._done, detail=self._detail()
+        )
         progress.start()
         return progress, task_id

@@ -45,7 +45,7 @@ def run(
         stages: dict[str, Any] = {verb: runner.result_object(verb, result) for verb, result in results.items()}
         output.result_json({"verb": "run", "stages": stages})
     else:
-        output.result("\n".join(runner.main_path(result) for result in results.values()))
+        output.result_exact("\n".join(runner.main_path(result) for result in results.values()))
     raise typer.Exit(runner.exit_code(*results.values()))
 
 
@@ -69,7 +69,7 @@ def quickstart(
     if as_json:
         output.result_json(report.model_dump(mode="json"))
     else:
-        output.result(str(report.artifacts["report"]))
+        output.result_exact(str(report.artifacts["report"]))
 
 
 def _with_own_options(verb: str, error: RilctlError) -> None:

@@ -10,10 +10,11 @@ _UNKNOWN = "unknown"
 
 def show_plans(plans: Sequence[Plan]) -> None:
     """Write plans to stdout, for a person."""
-    output.result("\n\n".join(plan_text(plan) for plan in plans))
+    for number, plan in enumerate(plans):
+        output.result(*([""] if number else []), *plan_lines(plan))
 
 
-def plan_text(plan: Plan) -> str:
+def plan_lines(plan: Plan) -> list[str]:
     """The verb's name, then its sections."""
     facts = [fact for section in plan.sections if isinstance(section, Section) for fact in section.facts]
     names = max((len(fact.name) for fact in facts), default=0)
@@ -24,7 +25,7 @@ def plan_text(plan: Plan) -> str:
             lines += [f"  {section.name} {section.about}".rstrip(), *_table_lines(section)]
         else:
             lines += [f"  {section.name}", *(_line(fact, names, values) for fact in section.facts)]
-    return "\n".join(lines)
+    return lines
 
 
 def _line(fact: Fact, names: int, values: int) -> str:

@@ -54,7 +54,7 @@ def rehearse(
     if as_json:
         output.result_json(report.model_dump(mode="json"))
     else:
-        output.result(report.folder)
+        output.result_exact(report.folder)
 
 
 def _show(report: "RehearsalReport") -> None:

@@ -95,7 +95,7 @@ def run_verb(
         output.result_json(result_object(verb, result, seconds))
     else:
         if text := main_path(result):
-            output.result(text)
+            output.result_exact(text)
     return exit_code(result)
 
 

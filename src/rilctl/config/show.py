@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from rilctl.config.layers import KeyPath, Layers
 from rilctl.config.recipe import Recipe
 from rilctl.config.toml_writing import toml_key, toml_value
+from rilctl.foreign import one_line
 
 
 def values(recipe: Recipe) -> dict[str, JsonValue]:
@@ -26,7 +27,7 @@ def _table(path: KeyPath, table: dict[str, Any], layers: Layers) -> Iterator[str
     if path and (scalars or path in layers.origins):
         yield f"\n[{'.'.join(toml_key(str(part)) for part in path)}]"
     for key, value in scalars.items():
-        yield f"{toml_key(key)} = {toml_value(value)}  # {layers.origins.get((*path, key), 'default')}"
+        yield f"{toml_key(key)} = {toml_value(value)}  # {one_line(layers.origins.get((*path, key), 'default'))}"
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _table((*path, key), value, layers)

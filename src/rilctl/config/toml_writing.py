@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from rilctl.foreign import is_seen
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -12,11 +14,15 @@ def toml_key(name: str) -> str:
 
 
 def toml_string(text: str) -> str:
-    r"""A TOML basic string: control characters, quotes and backslashes are escaped."""
-    escaped = "".join(
-        f"\\{c}" if c in '"\\' else f"\\u{ord(c):04x}" if ord(c) < 0x20 or ord(c) == 0x7F else c for c in text
-    )
-    return f'"{escaped}"'
+    r"""A TOML basic string: quotes and backslashes are escaped, and what isn't to be seen."""
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    number = ord(character)
+    return character if is_seen(character) else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
 
 
 def toml_value(value: Any) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from rilctl.errors import RowError, printable
+from rilctl.errors import RowError
+from rilctl.foreign import printable
 from rilctl.schemas.base import StrictModel
 
 FinishReason = Literal["stop", "length", "imported"]

@@ -1,4 +1,4 @@
-from rilctl.cli.plans import plan_text
+from rilctl.cli.plans import plan_lines
 from rilctl.planning.plan import Fact, Plan, Section, Table, key_of, plan_object
 
 MEMORY = Table("memory", "bytes", {"a b": {"weights": 2_000, "cache": 0}, "c": {"weights": 0, "cache": 0}}, "of it")
@@ -38,7 +38,7 @@ def test_numbers_stay_numbers_for_a_program() -> None:
 
 
 def test_a_person_reads_columns_and_units() -> None:
-    assert plan_text(Plan("train", (Section("work", FACTS), MEMORY))).splitlines() == [
+    assert plan_lines(Plan("train", (Section("work", FACTS), MEMORY))) == [
         "train",
         "  work",
         "    student         qwen3b   bfloat16",

@@ -20,6 +20,7 @@ from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.watch import USUAL_PATIENCE, Leave, Patience, Watch, exit_code
 from rilctl.engines.training.world import World
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError
+from rilctl.foreign import printable
 from rilctl.private.deepspeed import end_group
 from rilctl.private.torch import meet
 
@@ -165,7 +166,7 @@ class Ranks:
 def end_process(error: Exception) -> None:
     """End this process at once, with the error's exit code."""
     if not isinstance(error, FailedElsewhereError):
-        os.write(2, f"error: {error}\n".encode())
+        os.write(2, f"error: {printable(str(error))}\n".encode())
     os._exit(error.code if isinstance(error, FailedElsewhereError) else exit_code(error))
 
 

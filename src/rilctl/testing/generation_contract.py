@@ -4,7 +4,7 @@
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -111,9 +111,9 @@ def answers_one_by_one_are_the_same_answers(under_test: EngineUnderTest) -> None
         return
     kept: dict[tuple[int, int], Response] = {}
 
-    def keep(request: int, seed: int, response: Response) -> None:
-        assert (request, seed) not in kept
-        kept[request, seed] = response
+    def keep(came: Mapping[tuple[int, int], Response]) -> None:
+        assert came and not came.keys() & kept.keys()
+        kept.update(came)
 
     bad = GenerationRequest("bad", Conversation.of("what is this?", (ImageRef(b"no picture", "broken.png"),)), (1,))
     requests = [under_test.request(0, (1, 2)), bad, under_test.request(2, (3,))]

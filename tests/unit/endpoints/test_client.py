@@ -44,7 +44,7 @@ def ask_with(client: ChatClient, num: int, check_stop: Callable[[], object] = la
     def body(index: int) -> Callable[[], dict[str, Any]]:
         return lambda: {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": str(index)}]}
 
-    client.ask_each([body(index) for index in range(num)], found.__setitem__, check_stop)
+    client.ask_each([body(index) for index in range(num)], found.update, check_stop)
     return [found[index] for index in range(num)]
 
 
@@ -301,7 +301,7 @@ def test_a_server_that_only_fails_ends_everything_after_a_few_questions() -> Non
         opened(endpoint.url, max_retries=0, max_failures_in_row=4, max_concurrency=1) as client,
         pytest.raises(EndpointError, match="4 questions in a row have no answer"),
     ):
-        client.ask_each([dict] * 1000, found.__setitem__, lambda: None)
+        client.ask_each([dict] * 1000, found.update, lambda: None)
     assert [text(reply) for reply in found.values()] == ["endpoint-error"] * 3
     assert len(endpoint.calls) < 8
 
@@ -335,7 +335,7 @@ def test_a_refused_key_ends_everything_and_is_nowhere_in_the_message(status: int
         opened(endpoint.url, SecretStr(KEY), max_concurrency=1, key_env="TEACHER_KEY") as client,
         pytest.raises(CredentialError, match="refuses the key in `TEACHER_KEY`") as caught,
     ):
-        client.ask_each([dict] * 50, answered.__setitem__, lambda: None)
+        client.ask_each([dict] * 50, answered.update, lambda: None)
     assert caught.value.exit_code == 4
     assert KEY[:8] not in caught.value.message
     assert len(answered) == 3
@@ -420,7 +420,7 @@ def test_a_stop_waits_for_what_is_under_way_and_asks_nothing_new() -> None:
         opened(endpoint.url, max_concurrency=4) as client,
         pytest.raises(Stopped),
     ):
-        client.ask_each([dict] * 100, found.__setitem__, check_stop)
+        client.ask_each([dict] * 100, found.update, check_stop)
     assert len(found) == len(endpoint.calls) <= 12
     assert all(isinstance(reply, Reply) for reply in found.values())
 

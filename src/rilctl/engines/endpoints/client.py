@@ -11,8 +11,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import WeakSet
 
@@ -53,6 +55,7 @@ _NOT_UP_YET = (502, 503, 504)
 """What a server says while it loads, or a proxy before it."""
 _TICK_S = 0.1
 """How soon a signal is noticed while all questions wait for their answers."""
+_Asked = tuple[int, Future[Reply | RowError]]
 _NOTHING_LOST = "answers that came are kept; the same command asks for the rest"
 
 
@@ -100,14 +103,17 @@ class ChatClient:
     def ask_each(
         self,
         bodies: Sequence[Callable[[], Body]],
-        on_reply: Callable[[int, Reply | RowError], object],
+        on_replies: Callable[[Mapping[int, Reply | RowError]], object],
         check_stop: Callable[[], object],
     ) -> None:
         """Ask everything, `max_concurrency` at once.
 
+        A place is taken by the next question when `on_replies` has returned from the one before it, so a kill loses at
+        most one answer for each place.
+
         Args:
             bodies: make the requests when their turn comes; may raise `RowError`.
-            on_reply: called in this thread with each reply, or why there is none, in the order in which they come.
+            on_replies: called in this thread with all replies that have come since, or why there are none.
             check_stop: called often; if it raises, nothing new is asked, and the exception goes on when what is under
                 way has been handed over.
 
@@ -121,22 +127,25 @@ class ChatClient:
             raise CancelledError
         self._stopping.clear()
         reason: BaseException | None = None
+        ahead, came, num_open = enumerate(bodies), SimpleQueue[_Asked](), 0
         with ThreadPoolExecutor(self.endpoint.max_concurrency, thread_name_prefix="endpoint") as pool:
-            running: dict[Future[Reply | RowError], int] = {
-                pool.submit(self.ask, body): index for index, body in enumerate(bodies)
-            }
-            while running:
-                done, _ = wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+            while True:
+                places = 0 if reason else self.endpoint.max_concurrency - num_open
+                for index, body in islice(ahead, places):
+                    pool.submit(self.ask, body).add_done_callback(lambda future, at=index: came.put((at, future)))  # type: ignore[misc]
+                    num_open += 1
+                if not num_open:
+                    break
+                done = _all_in(came)
+                num_open -= len(done)
                 try:
-                    self._hand_over({running.pop(future): future for future in done}, on_reply)
+                    _hand_over(done, on_replies)
                     check_stop()
                     if self._closed.is_set():
                         raise CancelledError
                 except BaseException as error:
                     reason = reason or error
                     self._stopping.set()
-                    for future in running:
-                        future.cancel()
         if reason is not None:
             raise reason
 
@@ -161,21 +170,6 @@ class ChatClient:
         for connection in list(self._sockets):
             _hang_up(connection)
         self._http.close()
-
-    def _hand_over(
-        self, done: dict[int, Future[Reply | RowError]], on_reply: Callable[[int, Reply | RowError], object]
-    ) -> None:
-        """Give every reply away, then raise the first thing that went wrong."""
-        reason: BaseException | None = None
-        for index, future in done.items():
-            try:
-                on_reply(index, future.result())
-            except CancelledError:
-                pass
-            except BaseException as error:
-                reason = reason or error
-        if reason is not None:
-            raise reason
 
     def _ask_when_up(self, body: Body) -> Reply:
         """All attempts; those that meet nobody don't count."""
@@ -337,6 +331,35 @@ class ChatClient:
         self._stopping.set()
         which = "the endpoint is down" if failure.absent else f"{num} questions in a row have no answer"
         raise EndpointError(f"{which}: {failure.message}", hint=_NOTHING_LOST)
+
+
+def _all_in(came: SimpleQueue[_Asked]) -> dict[int, Future[Reply | RowError]]:
+    """What has come, by its place in the order of questions; nothing where nothing comes for a moment."""
+    found: dict[int, Future[Reply | RowError]] = {}
+    with suppress(Empty):
+        found.update([came.get(timeout=_TICK_S)])
+        while True:
+            found.update([came.get_nowait()])
+    return found
+
+
+def _hand_over(
+    done: Mapping[int, Future[Reply | RowError]], on_replies: Callable[[Mapping[int, Reply | RowError]], object]
+) -> None:
+    """Give every reply away, then raise the first thing that went wrong."""
+    replies: dict[int, Reply | RowError] = {}
+    reason: BaseException | None = None
+    for index, future in done.items():
+        try:
+            replies[index] = future.result()
+        except CancelledError:
+            pass
+        except BaseException as error:
+            reason = reason or error
+    if replies:
+        on_replies(replies)
+    if reason is not None:
+        raise reason
 
 
 def _hang_up(connection: socket.socket) -> None:

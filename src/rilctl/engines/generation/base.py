@@ -1,6 +1,6 @@
 """What a generation engine takes and gives, whatever runs inside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -110,8 +110,8 @@ def questions_at_once(rows_at_once: int, num_responses: int) -> int:
     return max(1, rows_at_once // num_responses)
 
 
-Keep = Callable[[int, int, Response], object]
-"""(index of the request, index of its seed, answer)"""
+Keep = Callable[[Mapping[tuple[int, int], Response]], object]
+"""Takes answers that came together, by index of the request and index of its seed; what it returned from is kept."""
 
 
 @runtime_checkable
@@ -126,12 +126,12 @@ class OneByOneEngine(GenerationEngine, Protocol):
         keep: Keep,
         check_stop: Callable[[], object],
     ) -> list[RowError | None]:
-        """Answer every request, and hand over each answer as it comes.
+        """Answer every request, and hand over answers as they come: what has come meanwhile, together.
 
         Args:
             requests: as for `generate`.
             sampling: how they are sampled.
-            keep: called in the caller's thread.
+            keep: called in the caller's thread, with one answer at least.
             check_stop: called between answers. If it raises, what is under way is waited for and kept, then the
                 exception goes on.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -49,10 +49,7 @@ class OpenAiGeneration:
         """See `GenerationEngine`."""
         found: dict[tuple[int, int], Response] = {}
 
-        def keep(request: int, seed: int, response: Response) -> None:
-            found[request, seed] = response
-
-        errors = self.generate_each(requests, sampling, keep=keep, check_stop=lambda: None)
+        errors = self.generate_each(requests, sampling, keep=found.update, check_stop=lambda: None)
         return [
             error or tuple(found[index, seed] for seed in range(len(request.seeds)))
             for index, (request, error) in enumerate(zip(requests, errors, strict=True))
@@ -70,12 +67,16 @@ class OpenAiGeneration:
         asked = [(request, seed) for request, each in enumerate(requests) for seed in range(len(each.seeds))]
         errors: list[RowError | None] = [None] * len(requests)
 
-        def on_reply(index: int, reply: Reply | RowError) -> None:
-            request, seed = asked[index]
-            if isinstance(reply, RowError):
-                errors[request] = errors[request] or reply
-            else:
-                keep(request, seed, Response(reply.text, None, reply.finish_reason, None, usage=reply.usage))
+        def on_replies(replies: Mapping[int, Reply | RowError]) -> None:
+            came: dict[tuple[int, int], Response] = {}
+            for index, reply in replies.items():
+                request, seed = asked[index]
+                if isinstance(reply, RowError):
+                    errors[request] = errors[request] or reply
+                else:
+                    came[request, seed] = Response(reply.text, None, reply.finish_reason, None, usage=reply.usage)
+            if came:
+                keep(came)
 
         bodies = [
             partial(
@@ -88,7 +89,7 @@ class OpenAiGeneration:
             )
             for request, seed in asked
         ]
-        self._client.ask_each(bodies, on_reply, check_stop)
+        self._client.ask_each(bodies, on_replies, check_stop)
         return errors
 
     def close(self) -> None:

@@ -122,11 +122,12 @@ class BatchAnswers:
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
-        found: list[list[Response]] = [[] for _ in requests]
-        errors = self.generate_each(
-            requests, sampling, keep=lambda index, _, response: found[index].append(response), check_stop=lambda: None
-        )
-        return [error or tuple(found[index]) for index, error in enumerate(errors)]
+        found: dict[tuple[int, int], Response] = {}
+        errors = self.generate_each(requests, sampling, keep=found.update, check_stop=lambda: None)
+        return [
+            error or tuple(found[index, seed] for seed in range(len(request.seeds)))
+            for index, (request, error) in enumerate(zip(requests, errors, strict=True))
+        ]
 
     def generate_each(
         self,
@@ -138,12 +139,16 @@ class BatchAnswers:
     ) -> list[RowError | None]:
         """See `OneByOneEngine`."""
         errors: list[RowError | None] = [None] * len(requests)
+        found: dict[tuple[int, int], Response] = {}
         for index, request in enumerate(requests):
             for number, seed in enumerate(request.seeds):
                 try:
-                    keep(index, number, self._response(response_key(self.model_digest, request, sampling, seed)))
+                    key = response_key(self.model_digest, request, sampling, seed)
+                    found[index, number] = self._response(key)
                 except RowError as error:
                     errors[index] = errors[index] or error
+        if found:
+            keep(found)
         return errors
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """Requests -> call cache -> engine -> call cache: nothing is asked twice, across runs and after a kill.
 
 The unit is a chunk of requests: a chunk's new answers are stored in one transaction, so an interrupted chunk is
-generated again as a whole and in the same batches. An engine whose answers come one by one stores each when it comes:
-it is paid for. Each response has its own key, made of its seed and not of how many
+generated again as a whole and in the same batches. Where answers come one by one, what has come is stored before
+anything new is asked: it is paid for. Each response has its own key, made of its seed and not of how many
 there are: asking for 16 instead of 8 asks for 8 more.
 """
 
@@ -223,11 +223,10 @@ def _ask_one_by_one(
 ) -> dict[str, JsonValue]:
     new: dict[str, JsonValue] = {}
 
-    def keep(request_index: int, seed_index: int, response: Response) -> None:
-        each = asked[request_index]
-        answer = {each.keys[each.missing[seed_index]]: packed(response)}
-        cache.put_many(answer)
-        new.update(answer)
+    def keep(came: Mapping[tuple[int, int], Response]) -> None:
+        answers = {asked[at].keys[asked[at].missing[seed]]: packed(response) for (at, seed), response in came.items()}
+        cache.put_many(answers)
+        new.update(answers)
 
     errors = engine.generate_each([each.fewer for each in asked], sampling, keep=keep, check_stop=check_stop)
     for each, error in zip(asked, errors, strict=True):

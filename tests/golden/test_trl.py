@@ -11,9 +11,9 @@ import torch
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.head import Head
 from rilctl.algorithms.logprobs import token_logprobs
+from rilctl.algorithms.loss_parts import DENOMINATORS, BatchSize
 from rilctl.algorithms.policy_loss import policy_loss
 from rilctl.algorithms.policy_metrics import policy_means, policy_sums
-from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
 from rilctl.config.algorithms import ALGORITHMS
 from rilctl.reporting.registry import counts_of
 

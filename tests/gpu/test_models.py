@@ -18,8 +18,8 @@ from rilctl.models.sampling.sample import sample
 from rilctl.models.shared_prefix import form
 from rilctl.models.shared_prefix.attention import SharedPrompt
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
-from rilctl.models.shared_prefix.flash import has_flash
 from rilctl.models.shared_prefix.form import PACKED_TOKENS
+from rilctl.private.flash import has_flash
 from rilctl.testing.ragged import FAMILIES, gradients, ragged_groups, repeated_prompt, with_random_adapter
 from rilctl.testing.sampler_contract import CHECKS, SEEDS, two_prompts
 

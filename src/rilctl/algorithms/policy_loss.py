@@ -10,8 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.objectives import OBJECTIVES
-from rilctl.algorithms.weighting import WEIGHTINGS
+from rilctl.algorithms.loss_parts import OBJECTIVES, WEIGHTINGS
 
 LUFFY_GAMMA = 0.1
 """Of the shaping p / (p + gamma), LUFFY (2504.14945)."""

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.objectives import OBJECTIVES
+from rilctl.algorithms.loss_parts import OBJECTIVES
 from rilctl.algorithms.policy_loss import importance_ratios, k3
 
 

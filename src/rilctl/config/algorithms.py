@@ -20,9 +20,9 @@ class Algorithm:
         about: one line for a person.
         rewards: names of the rewards that it sums.
         advantage: of `rilctl.algorithms.advantages.ADVANTAGES`.
-        objective: of `rilctl.algorithms.objectives.OBJECTIVES`.
-        loss_weighting: of `rilctl.algorithms.weighting.WEIGHTINGS`; `token` is a sum over tokens.
-        denominator: of `rilctl.algorithms.weighting.DENOMINATORS`.
+        objective: of `rilctl.algorithms.loss_parts.OBJECTIVES`.
+        loss_weighting: of `rilctl.algorithms.loss_parts.WEIGHTINGS`; `token` is a sum over tokens.
+        denominator: of `rilctl.algorithms.loss_parts.DENOMINATORS`.
         ratio_level: importance ratio of each token, or of each response. A recipe may say another; so may it of all
             that follows.
         clip_low: the ratio's lower bound is 1 - clip_low.

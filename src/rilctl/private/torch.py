@@ -5,88 +5,16 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
-from rilctl.private.uses import Use, lacking
+from rilctl.private import flash
+from rilctl.private.uses import Use
 
-_ATTENTION_WHY = "for a group's rows over one prompt: the public attention keeps its log-sums to itself"
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
-
-
-def cpu_attention(
-    query: Tensor, keys: Tensor, values: Tensor, *, causal: bool, bias: Tensor | None, scaling: float
-) -> tuple[Tensor, Tensor]:
-    """Fused attention on a CPU: its output, and the logarithm of its sum of exponentials.
-
-    Args:
-        query: of shape (sequences, heads, queries, size).
-        keys: likewise; fewer heads are shared by several of the queries'.
-        values: likewise.
-        causal: a query sees no later key.
-        bias: added to the scores.
-        scaling: of the scores.
-    """
-    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    out, log = op(query, keys, values, 0.0, causal, attn_mask=bias, scale=scaling)
-    return out, log
-
-
-def cpu_attention_backward(
-    grad: Tensor,
-    query: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    out: Tensor,
-    log: Tensor,
-    *,
-    causal: bool,
-    bias: Tensor | None,
-    scaling: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `cpu_attention` for queries, keys and values, from its results and the gradient of its output."""
-    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-    grads: tuple[Tensor, Tensor, Tensor] = op(
-        grad, query, keys, values, out, log, 0.0, causal, attn_mask=bias, scale=scaling
-    )
-    return grads
-
-
-def cuda_attention(
-    query: Tensor, keys: Tensor, values: Tensor, *, causal: bool, scaling: float
-) -> tuple[Tensor, Tensor]:
-    """`cpu_attention` on an NVIDIA GPU, in half precision; it takes no bias."""
-    out, log, *_ = torch.ops.aten._scaled_dot_product_flash_attention(query, keys, values, 0.0, causal, scale=scaling)
-    return out, log
-
-
-def cuda_attention_backward(
-    grad: Tensor, query: Tensor, keys: Tensor, values: Tensor, out: Tensor, log: Tensor, *, causal: bool, scaling: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`cpu_attention_backward` on an NVIDIA GPU."""
-    op = torch.ops.aten._scaled_dot_product_flash_attention_backward
-    no_dropout = torch.zeros(2, dtype=torch.uint64, device=query.device)
-    lengths = (None, None, query.shape[2], keys.shape[2])
-    grads: tuple[Tensor, Tensor, Tensor] = op(
-        grad, query, keys, values, out, log, *lengths, 0.0, causal, no_dropout, no_dropout, scale=scaling
-    )
-    return grads
-
-
-@cache
-def check_cuda_attention(device: torch.device, dtype: torch.dtype) -> None:
-    """Raise `EngineError` where a GPU's kernel doesn't give what `cpu_attention` does; looks once in a process."""
-    generator = torch.Generator().manual_seed(0)
-    query, keys, values = (torch.randn(1, 2, 3, 8, generator=generator).to(device, dtype) for _ in range(3))
-    out, log = cuda_attention(query, keys, values, causal=True, scaling=0.5)
-    right_out, right_log = _plain_attention(query.float(), keys.float(), values.float(), scaling=0.5)
-    # Half precision has eight bits or more, and the values are of the size of 1.
-    if not (torch.allclose(out.float(), right_out, atol=0.05) and torch.allclose(log.float(), right_log, atol=0.05)):
-        raise lacking("torch", "aten._scaled_dot_product_flash_attention", _ATTENTION_WHY)
 
 
 def num_writes(tensor: Tensor) -> int:
@@ -117,14 +45,6 @@ def without_hooks(module: nn.Module) -> Iterator[None]:
             setattr(part, name, hooks)
 
 
-def _plain_attention(query: Tensor, keys: Tensor, values: Tensor, *, scaling: float) -> tuple[Tensor, Tensor]:
-    """What causal attention is, with its log-sums."""
-    scores = query @ keys.transpose(-1, -2) * scaling
-    later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-    scores = scores.masked_fill(later, -torch.inf)
-    return scores.softmax(-1) @ values, scores.logsumexp(-1)
-
-
 def record_cuda_memory(max_events: int | None) -> None:
     """Note who allocates and frees memory on the device, the newest so many times; None: no longer."""
     if max_events is None:
@@ -136,29 +56,6 @@ def record_cuda_memory(max_events: int | None) -> None:
 def save_cuda_memory(path: Path) -> None:
     """Write what is in the device's memory and what was noted, in the form that torch's viewer reads."""
     torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]
-
-
-def _check_cpu_attention() -> None:
-    generator = torch.Generator().manual_seed(0)
-    query, keys, values = (torch.randn(1, 2, 3, 8, generator=generator, requires_grad=True) for _ in range(3))
-    right_out, right_log = _plain_attention(query, keys, values, scaling=0.5)
-    right_out.sum().backward()  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        out, log = cpu_attention(query, keys, values, causal=True, bias=None, scaling=0.5)
-        grad = torch.ones_like(out)
-        grads = cpu_attention_backward(grad, query, keys, values, out, log, causal=True, bias=None, scaling=0.5)
-    right = (right_out, right_log, query.grad, keys.grad, values.grad)
-    for mine, its in zip((out, log, *grads), right, strict=True):
-        torch.testing.assert_close(mine, its, rtol=1e-4, atol=1e-5)
-
-
-def _check_cuda_attention() -> None:
-    """Arguments and shapes, which are known where there is no GPU; `check_cuda_attention` sees the numbers."""
-    query = torch.zeros(1, 1, 2, 8, dtype=torch.float16, device="meta")
-    out, log = cuda_attention(query, query, query, causal=True, scaling=0.5)
-    cuda_attention_backward(out, query, query, query, out, log, causal=True, scaling=0.5)
-    if (out.shape, log.shape) != (query.shape, query.shape[:3]):
-        raise ValueError(f"results of shape {tuple(out.shape)} and {tuple(log.shape)}")
 
 
 def _check_num_writes() -> None:
@@ -205,8 +102,7 @@ def _check_cuda_memory() -> None:
 
 
 USES = (
-    Use("aten._scaled_dot_product_flash_attention_for_cpu", _ATTENTION_WHY, _check_cpu_attention),
-    Use("aten._scaled_dot_product_flash_attention", _ATTENTION_WHY, _check_cuda_attention),
+    *flash.USES,
     Use(
         "Tensor._version",
         "to know that a prompt's kept graph is of the present weights: nothing public counts writes",

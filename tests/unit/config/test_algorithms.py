@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from rilctl.algorithms.advantages import ADVANTAGES
-from rilctl.algorithms.objectives import OBJECTIVES
-from rilctl.algorithms.weighting import DENOMINATORS, WEIGHTINGS
+from rilctl.algorithms.loss_parts import DENOMINATORS, OBJECTIVES, WEIGHTINGS
 from rilctl.config.algorithms import ALGORITHMS, Algorithm
 from rilctl.config.load import load_recipe
 from rilctl.config.train import AlgorithmConfig, TrainConfig

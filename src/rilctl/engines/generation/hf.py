@@ -18,7 +18,7 @@ from rilctl.models.prompts.encode import decode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.prompts.lengths import check_room
 from rilctl.models.sampling.sample import Sampled, sample
-from rilctl.models.shared_prefix.prefix import KeptPrefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
 
 
 class HfGeneration:

@@ -11,7 +11,7 @@ from rilctl.engines.generation.hf import load_engine, shared_engine
 from rilctl.engines.generation.vllm.open import open_vllm, open_vllm_rollouts
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.models.shared_prefix.prefix import KeptPrefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
 
 
 def open_generation(

@@ -16,7 +16,8 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import pad_token_id
 from rilctl.models.sampling.decoding import start_decoding
-from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix, compute_prefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
+from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix
 
 
 @dataclass(frozen=True)

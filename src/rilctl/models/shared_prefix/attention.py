@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AttentionInterface, DynamicLayer
 
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.shared_prefix.flash import Padding, flash, flash_backward, flash_on_cpu, has_flash
+from rilctl.private.flash import Padding, flash, flash_backward, flash_on_cpu, has_flash
 from rilctl.private.transformers import attention_named
 
 NAME = "rilctl_shared_prompt"

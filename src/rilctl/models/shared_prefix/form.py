@@ -12,10 +12,10 @@ from torch import Tensor
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.checkpointing import is_recomputing, recomputing
-from rilctl.models.shared_prefix.forward import answers_hidden, group_hidden, last_hidden, sequence_hidden
 from rilctl.models.shared_prefix.packed import packed_hidden
-from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix
+from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix, group_hidden, last_hidden
 from rilctl.models.shared_prefix.repeated import repeated_hidden
+from rilctl.models.shared_prefix.sequence import answers_hidden, sequence_hidden
 
 PACKED_TOKENS = 2560
 """On a GPU a group of at most so many tokens is one sequence. A short pass takes the time to launch its kernels, so one

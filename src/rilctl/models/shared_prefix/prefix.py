@@ -1,6 +1,12 @@
-"""Prompts computed once, for all rows that go on from them.
+"""Prompts computed once, with their images, for all rows that go on from them.
 
-Shapes: B prompts, P prompt tokens, N rows, H hidden.
+Every row of a group shares its images and question. `compute_prefix` runs the vision tower and the prompt once per
+prompt; `group_hidden` hands the key/value cache (with its gradients) to the group's rows, and runs only the responses.
+
+Nobody reads the prompt's hidden states but at its last token, nor a discriminator a response's but at its last one:
+what follows the attention in the last layer is not computed for the others.
+
+Shapes: B prompts, P prompt tokens, N rows, R response tokens, T tokens, H hidden.
 """
 
 import copy
@@ -11,15 +17,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Cache
 
-from rilctl.data.micro_batches import GroupSize, padded_tokens
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import PromptBatch, collate_prompts
+from rilctl.models.shared_prefix.attention import (
+    PromptLayer,
+    SharedPrompt,
+    can_learn_shared,
+    is_plain,
+    shared_attention,
+)
 from rilctl.models.shared_prefix.inputs import image_inputs, places
-from rilctl.models.shared_prefix.last_layer import last_layer_at
-from rilctl.private.torch import num_writes
-from rilctl.private.transformers import cache_of
+from rilctl.private.transformers import cache_of, with_cache
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ def compute_prefix(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> Prefix:
     """Run the prompts, with their gradients where they are wanted."""
     batch = collate_prompts(vlm, prompts)
     where, next_position_B = places(vlm, batch)
-    with last_layer_at(vlm):
+    with _last_layer_at(vlm):
         out = vlm.backbone(
             input_ids=batch.token_ids_BP,
             attention_mask=batch.mask_BP,
@@ -64,55 +75,83 @@ def expanded(cache: Any, rows: Tensor) -> Any:
     return copied
 
 
-class KeptPrefix:
-    """The prompts of a step, computed once with their graph: for the rollouts, and for the update that follows.
-
-    They are kept where the whole step is one micro-batch: there the update holds the same graph, and its backward runs
-    through it once.
+def group_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """Hidden states at the prompt's last token and at every response token.
 
     Args:
-        vlm: the policy; its weights don't change in between.
-        budget_tokens: of a micro-batch.
-        num_rows: of a prompt in the update.
-        response_tokens: of a row at most.
+        vlm: the model.
+        prefix: B prompts.
+        prompt_of_row_N: index of each row's prompt.
+        token_ids_NR: responses, padded on the right.
+        mask_NR: True at real response tokens.
+
+    Returns:
+        hidden_NSH with S = R + 1: column 0 predicts the first response token, column t the one after token t.
+    """
+    first_N1H = prefix.last_hidden_BH[:, None].index_select(0, prompt_of_row_N)
+    if token_ids_NR.shape[1] == 0:
+        return first_N1H
+    return torch.cat([first_N1H, _rows_hidden(vlm, prefix, prompt_of_row_N, token_ids_NR, mask_NR)], 1)
+
+
+def last_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """hidden_NH at each row's last real token; every row has one."""
+    last_N = mask_NR.sum(1) - 1
+    with _last_layer_at(vlm, last_N):
+        hidden_NRH = _rows_hidden(vlm, prefix, prompt_of_row_N, token_ids_NR, mask_NR)
+    hidden_NH: Tensor = hidden_NRH[torch.arange(len(last_N), device=last_N.device), last_N]
+    return hidden_NH
+
+
+def _rows_hidden(vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, token_ids_NR: Tensor, mask_NR: Tensor) -> Tensor:
+    """hidden_NRH at every response token."""
+    batch, cache = prefix.batch, prefix.cache
+    if cache is None or cache.get_seq_length() != batch.token_ids_BP.shape[1]:
+        raise RuntimeError(
+            "the prefix's keys and values are gone, as under gradient checkpointing: use `response_hidden`"
+        )
+    next_position_N = prefix.next_position_B.index_select(0, prompt_of_row_N)
+    positions = vlm.family.positions.of_responses(next_position_N, token_ids_NR.shape[1])
+    inputs = {"input_ids": token_ids_NR, "position_ids": positions, "use_cache": True}
+    if can_learn_shared(vlm, cache):
+        layers = [PromptLayer(layer.keys, layer.values) for layer in cache.layers]
+        options = {"shared_prompt": SharedPrompt(batch.mask_BP, prompt_of_row_N), "prompt_layers": layers}
+        with shared_attention(vlm):
+            rest = vlm.backbone(**with_cache(vlm.backbone, Cache(layers=list(layers))), **inputs, **options)
+    else:
+        mask_NS = torch.cat([batch.mask_BP.index_select(0, prompt_of_row_N), mask_NR.long()], 1)
+        copies = with_cache(vlm.backbone, expanded(cache, prompt_of_row_N))
+        rest = vlm.backbone(**copies, attention_mask=mask_NS, **inputs)
+    hidden_NRH: Tensor = rest.last_hidden_state
+    return hidden_NRH
+
+
+@contextmanager
+def _last_layer_at(vlm: Vlm, token_N: Tensor | None = None) -> Iterator[None]:
+    """Forward passes in it give the right hidden state at one token of each row; at others, what it is nobody knows.
+
+    In the layers of `plain_language_models` two linear parts are added to the residual stream. Each gets the wanted
+    token alone, and what it gives is added to all of them. For other models this changes nothing.
+
+    Args:
+        vlm: the model.
+        token_N: index of each row's token; None: the last.
     """
 
-    def __init__(self, vlm: Vlm, *, budget_tokens: int, num_rows: int, response_tokens: int) -> None:
-        self._vlm = vlm
-        self._budget_tokens, self._num_rows, self._response_tokens = budget_tokens, num_rows, response_tokens
-        self._num_expected: int | None = None
-        self._held: tuple[list[EncodedPrompt], Prefix] | None = None
-        self._weights: list[int] = []
+    def at(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        values_NTH = arguments[0]
+        if token_N is None:
+            return (values_NTH[:, -1:], *arguments[1:])
+        index_N1H = token_N[:, None, None].expand(-1, 1, values_NTH.shape[-1])
+        return (values_NTH.gather(1, index_N1H), *arguments[1:])
 
-    @contextmanager
-    def expecting(self, num_prompts: int) -> Iterator[None]:
-        """Rollouts inside are a step's, of so many prompts."""
-        self._held, self._num_expected = None, num_prompts
-        try:
-            yield
-        finally:
-            self._num_expected = None
-
-    def compute(self, prompts: Sequence[EncodedPrompt]) -> Prefix:
-        """The prefix, for rollouts; kept if these are all of a step's prompts and the step is one micro-batch."""
-        keeps = len(prompts) == self._num_expected and self._fits(prompts)
-        with torch.set_grad_enabled(keeps):
-            prefix = compute_prefix(self._vlm, prompts)
-        if keeps:
-            self._held, self._weights = (list(prompts), prefix), self._versions()
-        return prefix
-
-    def take(self, prompts: Sequence[EncodedPrompt]) -> Prefix | None:
-        """What was kept of exactly these prompts, once; None: nothing, or the weights have changed since."""
-        held, self._held = self._held, None
-        if held is None or self._weights != self._versions():
-            return None
-        is_same = len(held[0]) == len(prompts) and all(a is b for a, b in zip(held[0], prompts, strict=True))
-        return held[1] if is_same else None
-
-    def _fits(self, prompts: Sequence[EncodedPrompt]) -> bool:
-        sizes = [GroupSize(len(prompt.token_ids_P), self._num_rows, self._response_tokens) for prompt in prompts]
-        return padded_tokens(sizes) <= self._budget_tokens
-
-    def _versions(self) -> list[int]:
-        return [num_writes(parameter) for _, parameter in self._vlm.trained_parameters()]
+    parts = []
+    if is_plain(vlm):
+        layer = vlm.model.get_decoder().layers[-1]
+        parts = [layer.self_attn.o_proj, layer.mlp]
+    hooks = [part.register_forward_pre_hook(at) for part in parts]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -16,7 +16,7 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import pad_token_id
 from rilctl.models.shared_prefix.checkpointing import recomputing
-from rilctl.models.shared_prefix.forward import sequence_hidden
+from rilctl.models.shared_prefix.sequence import sequence_hidden
 from rilctl.private.transformers import with_cache
 
 

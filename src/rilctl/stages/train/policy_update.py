@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.batch_loss import BatchLoss, SamplerCut
+from rilctl.algorithms.loss_parts import DENOMINATORS, BatchSize
 from rilctl.algorithms.policy_metrics import policy_means
-from rilctl.algorithms.weighting import DENOMINATORS, BatchSize
 from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.micro_batches import GroupSize, micro_batches
@@ -22,7 +22,8 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs, response_loss
-from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
+from rilctl.models.shared_prefix.prefix import Prefix
 from rilctl.reporting.registry import counts_of
 from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.train.micro_batch import MicroBatch, ResponseInputs, micro_batch

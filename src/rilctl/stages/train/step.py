@@ -18,7 +18,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
-from rilctl.models.shared_prefix.prefix import KeptPrefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
 from rilctl.rewards.base import Score
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.shared.inputs import present

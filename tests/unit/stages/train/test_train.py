@@ -17,7 +17,8 @@ from rilctl.engines.judging.rule import RuleJudge
 from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.loaded.processor import EncodedPrompt
-from rilctl.models.shared_prefix.prefix import KeptPrefix, Prefix
+from rilctl.models.shared_prefix.kept import KeptPrefix
+from rilctl.models.shared_prefix.prefix import Prefix
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rilctl.algorithms.weighting import DENOMINATORS, WEIGHTINGS, BatchSize
+from rilctl.algorithms.loss_parts import DENOMINATORS, WEIGHTINGS, BatchSize
 
 MASK_BR = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
 

@@ -41,6 +41,9 @@ def test_data_show_writes_one_object_for_each_row(workspace: Path) -> None:
     assert "sum of all digits" in rows[0]["prompts"]["student"] and rows[0]["answer"] == "7"
     plain = call(workspace, "data", "show", "recipe.toml", "--limit", "1").stdout
     assert "\x1b" not in plain and "  truth: 7\n" in plain
+    (workspace / "data.toml").write_text(RECIPE.partition("[student]")[0])
+    asked = call(workspace, "data", "show", "data.toml", "--limit", "1").stdout
+    assert "  question: sum of all digits\n  truth: 7\n" in asked
 
 
 def test_data_check_ends_with_3_where_a_picture_is_torn(workspace: Path) -> None:

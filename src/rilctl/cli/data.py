@@ -98,6 +98,10 @@ def _show_row(row: "ShownRow") -> None:
 
 
 def _text_lines(row: "ShownRow") -> Iterator[str]:
+    if not row.prompts:
+        for turn in row.sample.conversation.context:
+            yield from _field(turn.role, turn.text)
+        yield from _field("question", row.sample.question)
     for name, prompt in row.prompts.items():
         yield "  prompt:" if name == "student" else f"  prompt of {name}:"
         yield from (f"    {line}" for line in prompt_lines(prompt))

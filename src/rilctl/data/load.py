@@ -38,6 +38,7 @@ class _Rows:
     samples: list[Sample] = field(default_factory=list)
     rejected: list[RejectedRecord] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    image_roots: Sequence[Path] = ()
     num_shortened: int = 0
     hint: str = "loosen data.select or data.validation"
 
@@ -127,7 +128,7 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
         if "question" not in template.names:  # the table need have no such column
             source = source.model_copy(update={"columns": source.columns.model_copy(update={"question": ""})})
     table = open_source(source, base_dir)
-    rows = _Rows(table.name)
+    rows = _Rows(table.name, image_roots=table.image_roots)
     read = read_samples(table, config.max_image_px, template)
     max_turns, earlier = None, set[str]()
     if isinstance(source, ChatData | LlavaData):
@@ -283,8 +284,13 @@ def _map(function: Callable[[Sample], _T], samples: list[Sample], workers: int) 
 def _nothing_left(rows: _Rows) -> DataError:
     reasons = Counter(record.reason for record in rows.rejected) + rows.left_out
     counts = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items())) or "none in this split"
-    first = f"the first: {rows.rejected[0].message}" if rows.rejected else rows.hint
-    return DataError(f"{rows.name}: no usable row ({counts})", hint=first)
+    hint = rows.hint
+    if rows.rejected:
+        first = rows.rejected[0]
+        hint = f"the first: {first.message}"
+        if first.reason == "image-missing" and rows.image_roots:
+            hint += f"; paths of pictures start from {rows.image_roots[0]}"
+    return DataError(f"{rows.name}: no usable row ({counts})", hint=hint)
 
 
 def _digest(samples: Iterable[Sample]) -> str:

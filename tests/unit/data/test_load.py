@@ -89,6 +89,13 @@ def test_no_usable_row(jsonl: Make) -> None:
     assert caught.value.hint is not None and "rows.jsonl:1" in caught.value.hint
 
 
+def test_where_no_picture_is_found_it_says_where_paths_start(jsonl: Make) -> None:
+    config = jsonl({n: {"images": "elsewhere/0.png"} for n in range(20)})
+    with pytest.raises(DataError, match=r"no usable row \(image-missing: 20\)") as caught:
+        load_samples(config, base_dir=HERE)
+    assert caught.value.hint is not None and "; paths of pictures start from " in caught.value.hint
+
+
 def test_validation_by_share_divides_the_rows(jsonl: Make) -> None:
     config = jsonl({3: {"answer": ""}}, validation={"share": 0.4})
     train, held_out = (load_samples(config, base_dir=HERE, split=split) for split in ("train", "validation"))

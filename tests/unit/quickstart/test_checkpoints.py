@@ -1,5 +1,6 @@
 """The checkpoints that ship: small enough, of the shapes that the code writes, as good and bad as they should be."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,12 @@ def test_their_files_are_those_that_the_code_writes(name, tmp_path):
     write_shape(name, tmp_path)
     written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     shipped = {file.name: file.read_bytes() for file in directory(name).iterdir() if file.suffix != ".safetensors"}
-    assert shipped == written
+    config, shipped_config = (json.loads(files["config.json"]) for files in (written, shipped))
+    if config.pop("transformers_version") == shipped_config.pop("transformers_version"):
+        assert shipped == written
+        return
+    assert {**shipped, "config.json": b""} == {**written, "config.json": b""}
+    assert config | shipped_config == config  # another release may write more of what it takes as default
 
 
 def test_each_teacher_is_good_at_what_the_other_is_bad_at() -> None:

@@ -28,9 +28,10 @@ from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix import form as form_of
 from rilctl.models.shared_prefix import forward
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
+from rilctl.stages.train.groups import student_row
+from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
-from rilctl.stages.train.rows import Group, Row, student_row
-from rilctl.stages.train.step import make_learner
+from rilctl.stages.train.rows import Group, Row
 from rilctl.stages.train.verdicts import JudgeAsker
 
 UpdateForm = Literal["shared", "copied", "packed", "repeated"]

@@ -4,7 +4,9 @@ A file counts if one of its functions is given, or gives, a rollout or what was 
 its text, token ids or log-probabilities, a row, a record, or a tensor that comes from any of these. It is one step of a
 golden trajectory, from the engine's answer to the line in the log of rollouts that becomes the artifact. Imports don't
 count, nor do files of `config/`, nor what is given a line of a file. Files that lead neither to the policy's loss nor
-to the record are named apart.
+to the record are named apart, and so is what stands behind the door of a judge or of a recipe's own reward: a text and
+its question go in, a verdict comes out, and who gives it may as well be another server's model or another's code. The
+door itself counts.
 """
 
 import sys
@@ -28,9 +30,8 @@ from rilctl.models.discriminator import DiscriminatorRow
 from rilctl.rewards.base import RewardRow
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.shared.disc_update import LabelledRows
-from rilctl.stages.train.micro_batch import MicroBatch
 from rilctl.stages.train.rollout_log import LearnedGroup
-from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.rows import Group, MicroBatch, Row
 from rilctl.testing.stages import run_stage
 
 from .trajectories import write_workspace
@@ -46,8 +47,12 @@ BESIDE = {
     "algorithms/policy_metrics.py": "metrics",
     "stages/train/row_metrics.py": "metrics",
     "engines/training/": "what becomes of a loss",
+    "engines/judging/": "behind the judge's door",
+    "rewards/": "behind a reward's door",
 }
 """By the beginning of their names."""
+DOORS = ("engines/judging/base.py", "rewards/base.py", "rewards/call.py")
+"""Through which a judge and a reward are asked."""
 
 
 class Road(TorchDispatchMode):
@@ -134,7 +139,8 @@ def follow(folder: Path, name: str) -> tuple[dict[str, set[str]], dict[str, str]
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    beside = {file: what for file in road.files for start, what in BESIDE.items() if file.startswith(start)}
+    inside = road.files.keys() - set(DOORS)
+    beside = {file: what for file in inside for start, what in BESIDE.items() if file.startswith(start)}
     return road.files, beside
 
 

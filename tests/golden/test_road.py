@@ -5,15 +5,15 @@ from pathlib import Path
 from .road import follow
 
 STATIONS = {
-    "engines/judging/rule.py",
+    "engines/judging/base.py",
     "models/discriminator.py",
     "models/policy.py",
     "algorithms/policy_loss.py",
-    *(f"stages/train/{name}.py" for name in ("asking", "sampled", "rows", "verdicts", "rewarding", "rollout_log")),
+    *(f"stages/train/{name}.py" for name in ("asking", "sampled", "groups", "verdicts", "rewarding", "rollout_log")),
 }
 
 
-def test_fewer_than_40_files_see_a_rollout(tmp_path: Path) -> None:
+def test_no_more_than_30_files_see_a_rollout(tmp_path: Path) -> None:
     files, beside = follow(tmp_path, "ril")
     assert files.keys() >= STATIONS and "algorithms/policy_metrics.py" in beside
-    assert len(files) - len(beside) < 40, sorted(files.keys() - beside.keys())
+    assert len(files) - len(beside) <= 30, sorted(files.keys() - beside.keys())

@@ -41,11 +41,11 @@ from rilctl.stages.pretrain_disc.pairs import Pair, labelled
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import health, update_discriminator
+from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rollout_log import gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, Row
-from rilctl.stages.train.step import make_learner
 from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.saved import save_now
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.data.sample import ImageRef
+from rilctl.data.sample import ImageRef, Sample
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.schemas.records import ContextTurn
 
@@ -24,6 +24,11 @@ class JudgeRequest:
     response: str
     images: tuple[ImageRef, ...] = ()
     context: tuple[ContextTurn, ...] = ()
+
+    @classmethod
+    def of(cls, sample: Sample, response: str) -> "JudgeRequest":
+        """A response to a question of the data set."""
+        return cls(sample.question, sample.answer, response, sample.images, sample.conversation.context)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from contextlib import closing, contextmanager
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
-from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.openai import OpenAiGeneration
-from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
+from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.canaries import CANARIES
 from rilctl.engines.judging.open import judge_by_rules, llm_judge, open_judge_model
 from rilctl.engines.judging.watch import WatchedJudge
@@ -17,12 +16,6 @@ from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
-
-
-def judge_request(sample: Sample, response: str) -> JudgeRequest:
-    """A response to a question of the data set, as a judge is asked."""
-    context = sample.conversation.context
-    return JudgeRequest(sample.question, sample.answer, response, sample.images, context=context)
 
 
 def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry]:

@@ -24,7 +24,7 @@ from rilctl.stages.shared.inputs import (
     read_verdicts,
     weights_entry,
 )
-from rilctl.stages.train.rows import TeacherRows
+from rilctl.stages.train.groups import TeacherRows
 
 
 @dataclass(frozen=True)

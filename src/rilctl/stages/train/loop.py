@@ -11,38 +11,27 @@ from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
 from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
-from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import GenerationRequest, RolloutEngine
-from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
-from rilctl.errors import DataError, RowError
-from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.errors import DataError
 from rilctl.models.loaded.vlm import Vlm, save_vlm
-from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.reporting.registry import shown
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import mean, present
+from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
-from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
+from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked
 from rilctl.stages.shared.run_log import RunLog
-from rilctl.stages.train.asking import RolloutAsker, open_asker
+from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.best import BestStudent
 from rilctl.stages.train.course import idle_warning, last_words, worse_warning
-from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
+from rilctl.stages.train.inputs import TrainInputs
 from rilctl.stages.train.profile import StepProfile
-from rilctl.stages.train.roles import load_roles
-from rilctl.stages.train.rollout_log import LearnedGroup, RolloutLog, gather_groups
-from rilctl.stages.train.row_metrics import row_metrics
-from rilctl.stages.train.rows import Group, TeacherRows, student_row
-from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.state import TrainState
-from rilctl.stages.train.step import Learner, make_learner
+from rilctl.stages.train.step import Learner, TrainingStep
 from rilctl.stages.train.validation import validate
-from rilctl.stages.train.verdicts import JudgeAsker
 
 
 @dataclass
@@ -54,12 +43,7 @@ class Loop:
         config: the `[train]` table.
         inputs: what the run is made from.
         artifact_run: where it writes.
-        learner: what learns, and who judges.
-        generation: rolls out the policy.
-        asker: asks it.
-        ranks: this process among those that train.
-        prompts: see `Roles`.
-        teachers: cached teacher responses as rows, where the algorithm has them.
+        steps: takes them.
         samples: the questions that can be asked.
         state: what a checkpoint remembers besides weights and optimizers.
     """
@@ -68,53 +52,27 @@ class Loop:
     config: TrainConfig
     inputs: TrainInputs
     artifact_run: Run
-    learner: Learner
-    generation: RolloutEngine
-    asker: RolloutAsker
-    ranks: Ranks
-    prompts: KeptPrompts
-    teachers: TeacherRows | None
+    steps: TrainingStep
     samples: Sequence[Sample]
     state: TrainState = field(default_factory=TrainState)
 
     def __post_init__(self) -> None:
         self.best = BestStudent(self.artifact_run.resume_dir)
-        self.rollouts = RolloutLog(self.artifact_run.resume_dir)
 
-    @classmethod
-    def build(
-        cls,
-        context: StageContext,
-        config: TrainConfig,
-        inputs: TrainInputs,
-        judge: JudgeAsker,
-        artifact_run: Run,
-        ranks: Ranks,
-    ) -> "Loop":
-        """Load everything that a run needs. Collective."""
-        with ranks.together():
-            scores = {name: reward.open(context.base_dir) for name, reward in config.rewards.own.items()}
-        with phase("train", "loading"):
-            roles = load_roles(context, config, inputs, ranks)
-            with ranks.together():
-                prepaid = prepaid_verdicts(context, inputs.verdicts)
-                teachers, samples = teacher_rows(context, config, inputs, roles.policy)
-            learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
-        generation = open_rollouts(
-            roles.policy,
-            roles.prompts,
-            config.generation,
-            context.base_dir,
-            kept=learner.policy_update.kept,
-            warn=context.reporter.warn,
-            check_stop=context.check_stop,
-            rank=ranks.rank,
-            num_ranks=ranks.size,
-        )
-        stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
-        asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
-        models = (learner, generation, asker, ranks, roles.prompts)
-        return cls(context, config, inputs, artifact_run, *models, teachers, samples)
+    @property
+    def learner(self) -> Learner:
+        """What learns, and who judges."""
+        return self.steps.learner
+
+    @property
+    def asker(self) -> RolloutAsker:
+        """Asks the policy."""
+        return self.steps.groups.asker
+
+    @property
+    def ranks(self) -> Ranks:
+        """This process among those that train."""
+        return self.learner.ranks
 
     @property
     def vlm(self) -> Vlm:
@@ -129,17 +87,17 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        log = RunLog(self.context, self.artifact_run, self.ranks)
+        prompts, log = self.steps.groups.prompts, RunLog(self.context, self.artifact_run, self.ranks)
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,
             TrainState,
-            [*log.files, self.rollouts.file],
+            [*log.files, self.steps.rollouts.file],
             ranks=self.ranks,
             say=self.context.reporter.say,
             published=self._forget,
         )
-        with self.prompts, closing(self.generation), self.ranks.training(), checkpoints, log.running():
+        with prompts, closing(self.asker.engine), self.ranks.training(), checkpoints, log.running():
             self._run(log, checkpoints)
 
     def _run(self, log: RunLog, checkpoints: Checkpoints[TrainState]) -> None:
@@ -163,13 +121,10 @@ class Loop:
             step += 1
             last = step == config.num_steps
             soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
-            self.prompts.expect(sample.conversation for sample in soon)
+            self.steps.groups.prompts.expect(sample.conversation for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             with profile.step(step, log.clock):
-                learned, metrics = self._step(step, samples, validates=config.validates_after(step))
-            with ranks.together():
-                if ranks.is_main:
-                    self.rollouts.append([row for group in learned for row in group.rows])
+                metrics = self._step(step, samples, validates=config.validates_after(step))
             log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics=shown("train", self.state.metrics))
@@ -188,20 +143,17 @@ class Loop:
         if (how_to_open := profile.how_to_open()) is not None:
             reporter.say(how_to_open)
 
-    def _step(
-        self, step: int, samples: Sequence[Sample], *, validates: bool
-    ) -> tuple[list[LearnedGroup], dict[str, float]]:
-        """All ranks' groups of a step, on rank 0, and its metrics. Collective."""
-        groups, metrics = self._collect(step, samples)
-        if self.ranks.total(len(groups)):  # all of the step's pictures may be bad
-            groups, learned_metrics = self.learner.learn(groups, samples)
-            judged = self.learner.judge.metrics(self.state.judge_counts)
-            metrics |= learned_metrics | {f"judge/{name}": value for name, value in judged.items()}
-        learned = gather_groups(self.ranks, step, groups)
-        metrics |= row_metrics(self.ranks, learned, self.config)
+    def _step(self, step: int, samples: Sequence[Sample], *, validates: bool) -> dict[str, float]:
+        """Take a step; its metrics, those of the validation after it included. Collective."""
+        taken = self.steps.take(step, samples, self.state.judge_counts)
+        self._reject(taken.rejected)
+        known = {row.sample_id for row in self.state.rejected}
+        if not taken.num_groups and known >= {sample.id for sample in self.samples}:
+            first = self.state.rejected[0]
+            raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
         if self.inputs.validation.samples and validates:
-            metrics |= self._validate(step)
-        return learned, metrics
+            return taken.metrics | self._validate(step)
+        return taken.metrics
 
     def _state_now(self) -> TrainState:
         """What a checkpoint is to remember; until there is another one, the state's counts stay the last one's."""
@@ -213,49 +165,6 @@ class Loop:
         self.asker.stored.forget_to(step)
         if self.ranks.is_main:
             self.best.settle(state.best_step)
-
-    def _collect(self, step: int, samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
-        """This rank's groups of a step's questions: rollouts and cached teacher responses; the engine's metrics."""
-        config = self.config
-        own = self.ranks.share(list(enumerate(samples)))
-        requests = [
-            GenerationRequest(
-                sample.id,
-                sample.conversation,
-                tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
-            )
-            for _, sample in own
-        ]
-        with timed("pictures"), self.ranks.together():
-            prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
-        with phase("train", "rollouts"), self.learner.policy_update.rolling_out(len(own)):
-            answers, metrics = self.asker.rollouts(step, requests, config.sampling)
-        groups, rejected = list[Group](), list[RejectedRecord]()
-        with self.ranks.together():
-            for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):
-                if isinstance(prompt, RowError):
-                    rejected.append(RejectedRecord.of(sample.id, "data", prompt))
-                    continue
-                if isinstance(answer, RowError):
-                    rejected.append(RejectedRecord.of(sample.id, "data", answer))
-                    continue
-                rows = [student_row(response) for response in answer]
-                if self.teachers is not None:
-                    rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
-                masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
-                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses)))
-        self._reject(share_rejected(self.ranks, rejected))
-        known = {row.sample_id for row in self.state.rejected}
-        if not self.ranks.total(len(groups)) and known >= {sample.id for sample in self.samples}:
-            first = self.state.rejected[0]
-            raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
-        return groups, metrics
-
-    def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
-        try:
-            return self.prompts.get(sample.conversation)
-        except RowError as error:
-            return error
 
     def _reject(self, rows: Sequence[RejectedRecord]) -> None:
         known = {row.sample_id for row in self.state.rejected}
@@ -328,7 +237,7 @@ class Loop:
         elif role == "discriminator" and self.learner.disc is not None:
             self.learner.disc.save(writer.staging())
         else:
-            writer.write_rows(self.rollouts.read())
+            writer.write_rows(self.steps.rollouts.read())
         return writer.commit(metrics=metrics)
 
     def summary(self) -> dict[str, float]:

@@ -10,6 +10,7 @@ from rilctl.config.fields import LoraConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.pretrain_disc import DiscInput, PretrainDiscConfig, sees_pictures
 from rilctl.config.train import TrainConfig
+from rilctl.engines.judging.base import JudgeRequest
 from rilctl.models.discriminator import read_card
 from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.planning.disk import checkpoint_bytes, rows_bytes
@@ -19,7 +20,6 @@ from rilctl.planning.ril import PlannedRole, RilSetup, beside_sampling, ril_phas
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
-from rilctl.stages.shared.judging import judge_request
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
@@ -50,7 +50,7 @@ def plan(context: StageContext) -> Plan:
     validated = _num_validations(config) * min(num_held_out, config.num_validation_questions)
     texts = None
     if student.encoder is not None:
-        requests = [judge_request(sample, "") for sample in samples[:NUM_MEASURED]]
+        requests = [JudgeRequest.of(sample, "") for sample in samples[:NUM_MEASURED]]
         texts = JudgedTexts(student.encoder, requests, work.budget)
     judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
     if config.algorithm.uses_judge:

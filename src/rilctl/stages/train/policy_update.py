@@ -26,8 +26,7 @@ from rilctl.models.shared_prefix.kept import KeptPrefix
 from rilctl.models.shared_prefix.prefix import Prefix
 from rilctl.reporting.registry import counts_of
 from rilctl.stages.shared.bad_steps import step_metrics
-from rilctl.stages.train.micro_batch import MicroBatch, ResponseInputs, micro_batch
-from rilctl.stages.train.rows import Group
+from rilctl.stages.train.rows import Group, MicroBatch, ResponseInputs, micro_batch
 
 _NUM_TOKENS = "num_policy_tokens"
 """The sum that `policy tokens` of the registry are; it is no metric."""

@@ -1,15 +1,23 @@
-"""The groups of a training step: one question, its rollouts, its teachers' cached responses."""
+"""The rows of a training step: in groups that share a question, and as tensors, which go through the policy at once.
+
+Shapes: N rows, R response tokens.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
+from torch import Tensor
+
+from rilctl.algorithms.terms import Terms
 from rilctl.data.sample import Sample
-from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import Response
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.encode import encode_response
-from rilctl.schemas.records import FinishReason, ResponseRecord, Side
+from rilctl.models.prompts.encode import collate_responses
+from rilctl.schemas.records import FinishReason, Side
+
+ResponseInputs = tuple[Sequence[EncodedPrompt], Tensor, Tensor, Tensor]
+"""Prompts, prompt_of_row_N, token_ids_NR, mask_NR: what a model's log-probabilities are computed from."""
 
 
 @dataclass(frozen=True)
@@ -72,65 +80,69 @@ def rows_of(groups: Sequence[Group]) -> list[tuple[Group, Row]]:
     return [(group, row) for group in groups for row in group.rows]
 
 
-class TeacherRows:
-    """Cached teacher responses as training rows, teachers taking turns.
+@dataclass(frozen=True)
+class MicroBatch:
+    """The policy rows of whole groups; none where another rank has a micro-batch more.
 
     Args:
-        vlm: whose tokenizer the texts are read with.
-        responses: by sample id.
-        max_tokens: longer responses than the policy's token budget are left out.
-        in_policy: whether the policy learns from them.
-        seed: of the choice among N cached responses.
+        prompts: one for each group.
+        prompt_of_row_N: index of each row's prompt.
+        token_ids_NR: responses, padded on the right.
+        terms: what the loss is made of, as far as it is known before the first forward pass.
     """
 
-    def __init__(
-        self,
-        vlm: Vlm,
-        responses: Mapping[str, Sequence[ResponseRecord]],
-        *,
-        max_tokens: int,
-        in_policy: bool,
-        seed: int,
-    ) -> None:
-        self._in_policy = in_policy
-        self._seed = seed
-        self.num_too_long = 0
-        self._rows: dict[str, dict[str, list[Row]]] = {}
-        for sample_id, records in responses.items():
-            for record in records:
-                row = self._row(vlm, record)
-                if len(row.token_ids) > max_tokens:
-                    self.num_too_long += 1
-                elif row.token_ids:
-                    self._rows.setdefault(sample_id, {}).setdefault(record.source, []).append(row)
+    prompts: Sequence[EncodedPrompt]
+    prompt_of_row_N: Tensor
+    token_ids_NR: Tensor
+    terms: Terms
 
-    def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._rows
+    @property
+    def mask_NR(self) -> Tensor:
+        """True at real tokens."""
+        return self.terms.mask_NR
 
-    def pick(self, sample_id: str, num: int, *, step: int) -> list[Row]:
-        """`num` rows for a question: round robin over teachers, from a place that depends on seed and step."""
-        by_teacher = self._rows.get(sample_id, {})
-        start = row_seed(self._seed, "teacher", sample_id, step)
-        teachers = sorted(by_teacher)
-        picked = []
-        for turn in range(num if teachers else 0):
-            rows = by_teacher[teachers[(start + turn) % len(teachers)]]
-            picked.append(rows[(start // 97 + turn // len(teachers)) % len(rows)])
-        return picked
+    @property
+    def inputs(self) -> ResponseInputs:
+        """All of them."""
+        return self.prompts, self.prompt_of_row_N, self.token_ids_NR, self.mask_NR
 
-    def _row(self, vlm: Vlm, record: ResponseRecord) -> Row:
-        token_ids = encode_response(vlm, record.text, stopped=record.finish_reason != "length")
-        return Row("teacher", record.source, record.text, token_ids, record.finish_reason, self._in_policy)
+    def students(self) -> ResponseInputs:
+        """Those of student rows."""
+        student_N = ~self.terms.teacher_N
+        return self.prompts, self.prompt_of_row_N[student_N], self.token_ids_NR[student_N], self.mask_NR[student_N]
+
+    def knowing(self, **logprobs_NR: Tensor) -> "MicroBatch":
+        """With terms of the loss that were computed since."""
+        return replace(self, terms=replace(self.terms, **logprobs_NR))
 
 
-def student_row(response: Response) -> Row:
-    """A rollout as a training row."""
-    assert response.token_ids is not None, "rollouts come from engines that know what they sampled"
-    return Row(
-        "student",
-        "student",
-        response.text,
-        response.token_ids,
-        response.finish_reason,
-        sampling_logprobs=response.sampling_logprobs,
+def micro_batch(policy: Vlm, groups: Sequence[Group], *, corrects_sampler: bool) -> MicroBatch:
+    """The groups' policy rows on the policy's device.
+
+    Args:
+        policy: reads them.
+        groups: whole ones, rewarded.
+        corrects_sampler: whether the engine's log-probabilities are wanted.
+    """
+    device = policy.device
+    rows = [row for group in groups for row in group.policy_rows]
+    prompt_of_row = [index for index, group in enumerate(groups) for _ in group.policy_rows]
+    token_ids_NR, mask_NR = collate_responses(policy, [row.token_ids for row in rows])
+    sampling_NR = None
+    if corrects_sampler:
+        values_NR = torch.zeros(mask_NR.shape)
+        for row, values_R in zip(rows, values_NR, strict=True):
+            if row.sampling_logprobs is not None:  # not a teacher's
+                values_R[: len(row.sampling_logprobs)] = torch.tensor(row.sampling_logprobs)
+        sampling_NR = values_NR.to(device)
+    terms = Terms(
+        frozen_NR=None,
+        ref_NR=None,
+        sampling_NR=sampling_NR,
+        advantages_N=torch.tensor([row.advantage for row in rows], device=device, dtype=torch.float32),
+        mask_NR=mask_NR,
+        teacher_N=torch.tensor([row.side == "teacher" for row in rows], device=device, dtype=torch.bool),
+        rewarded_N=torch.tensor([row.reward is not None for row in rows], device=device, dtype=torch.bool),
     )
+    prompt_of_row_N = torch.tensor(prompt_of_row, device=device, dtype=torch.long)
+    return MicroBatch([group.prompt for group in groups], prompt_of_row_N, token_ids_NR, terms)

@@ -19,7 +19,7 @@ from rilctl.stages.shared.learning import refuse_changed
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 from rilctl.stages.train.inputs import find_inputs, input_entries, reward_entries
 from rilctl.stages.train.judges import opened_asker
-from rilctl.stages.train.loop import Loop
+from rilctl.stages.train.opening import open_loop
 
 
 def run(context: StageContext) -> StageResult:
@@ -56,7 +56,7 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
             artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
         with ExitStack() as held:
             asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
-            loop = Loop.build(context, config, inputs, asker, artifact_run, ranks)
+            loop = open_loop(context, config, inputs, asker, artifact_run, ranks)
             refuse_changed(loop.vlm, entries, ranks)
             loop.run()
         outputs = loop.write(roles)

@@ -1,10 +1,10 @@
-"""One step of Algorithm 2: discriminator, rewards, advantages, policy."""
+"""One step of Algorithm 2: rollouts, discriminator, rewards, advantages, policy."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from torch import Tensor
 
@@ -13,20 +13,20 @@ from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
 from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.base import TrainingEngine
-from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.ranks import Ranks
-from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.errors import RilctlError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
-from rilctl.models.shared_prefix.kept import KeptPrefix
 from rilctl.rewards.base import Score
+from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
-from rilctl.stages.train.placement import Trained, Turns
+from rilctl.stages.train.groups import GroupMaker
+from rilctl.stages.train.placement import Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rewarding import Values, known_answers, own_rewards, refuse_missing, rewarded
-from rilctl.stages.train.roles import Roles
+from rilctl.stages.train.rollout_log import RolloutLog, gather_groups
+from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, rows_of
 from rilctl.stages.train.verdicts import JudgeAsker
 
@@ -170,52 +170,53 @@ class Learner:
         return [logit if isfinite(logit) else None for logit in logits_N.tolist()], metrics, after
 
 
-def make_learner(
-    config: TrainConfig,
-    roles: Roles,
-    judge: JudgeAsker,
-    prepaid: Mapping[str, bool],
-    scores: Mapping[str, Score],
-    ranks: Ranks,
-    *,
-    check_stop: Callable[[], object] = lambda: None,
-) -> Learner:
-    """Give policy and discriminator an optimizer each, and where they take turns on the device, the means to.
+class Taken(NamedTuple):
+    """What is told of a step that was taken."""
+
+    num_groups: int
+    """Of all ranks; 0: no question could be asked."""
+    rejected: list[RejectedRecord]
+    """Questions that could not."""
+    metrics: dict[str, float]
+    """Of all ranks' rows."""
+
+
+@dataclass
+class TrainingStep:
+    """From questions to weights, with the rows in the log.
 
     Args:
-        config: the `[train]` table.
-        roles: the models.
-        judge: says what is right.
-        prepaid: verdicts on teachers' responses, by response digest.
-        scores: the recipe's own rewards.
-        ranks: this process among those that train.
-        check_stop: called while a step waits for verdicts; may raise to stop.
+        groups: makes them.
+        learner: what learns from them, and who judges.
+        rollouts: where the rows are kept, by rank 0.
     """
-    policy, disc = roles.policy, roles.disc
-    open_frozen(roles.frozen(), config.engine, ranks=ranks)
-    policy_steps = config.num_steps * config.algorithm.policy_updates
-    policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
-    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
-    if disc is None:
-        return Learner(config, update, None, None, judge, prepaid, scores, ranks, check_stop=check_stop)
-    disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
-    disc_optim = config.discriminator.optim
-    disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
-    turns = None
-    if roles.disc_waits:  # DeepSpeed offloads instead
-        assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
-        waits = Trained(disc, disc_engine.optimizer)
-        turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
-    return Learner(config, update, disc, disc_engine, judge, prepaid, scores, ranks, turns, check_stop)
 
+    groups: GroupMaker
+    learner: Learner
+    rollouts: RolloutLog
 
-def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:
-    """Means to keep the prompts from the rollouts to the update, where the policy stays on the device in between."""
-    if not config.may_keep_prompts or roles.disc_waits or not roles.policy.family.shares_prompts:
-        return None
-    return KeptPrefix(
-        roles.policy,
-        budget_tokens=config.engine.tokens_per_micro_batch,
-        num_rows=config.num_policy_rows,
-        response_tokens=config.sampling.max_new_tokens,
-    )
+    def take(self, step: int, samples: Sequence[Sample], judge_counts: Mapping[str, float]) -> Taken:
+        """Take one. Collective.
+
+        Args:
+            step: counted from 1.
+            samples: its questions, of all ranks.
+            judge_counts: what the judge has counted up to the last checkpoint.
+
+        Raises:
+            RilctlError: as `Learner.learn`.
+        """
+        learner, ranks = self.learner, self.learner.ranks
+        with learner.policy_update.rolling_out(len(ranks.share(samples))):
+            groups, rejected, metrics = self.groups.collect(step, samples)
+        num_groups = ranks.total(len(groups))
+        if num_groups:  # all of the step's pictures may be bad
+            groups, learned = learner.learn(groups, samples)
+            judged = learner.judge.metrics(judge_counts)
+            metrics |= learned | {f"judge/{name}": value for name, value in judged.items()}
+        rows_by_group = gather_groups(ranks, step, groups)
+        metrics |= row_metrics(ranks, rows_by_group, learner.config)
+        with ranks.together():
+            if ranks.is_main:
+                self.rollouts.append([row for group in rows_by_group for row in group.rows])
+        return Taken(num_groups, rejected, metrics)

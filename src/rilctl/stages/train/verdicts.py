@@ -11,7 +11,6 @@ from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, judge_metrics
 from rilctl.engines.judging.watch import WatchedJudge
 from rilctl.engines.training.ranks import Ranks, add_up
 from rilctl.errors import EndpointError
-from rilctl.stages.shared.judging import judge_request
 from rilctl.stages.train.paid import PaidCalls
 from rilctl.stages.train.rewarding import are_enough
 
@@ -101,7 +100,7 @@ class JudgeAsker:
             responses: this rank's, each with its question's place.
         """
         firsts: dict[JudgeRequest, int] = {}
-        same = [firsts.setdefault(judge_request(sample, ""), at) for at, sample in enumerate(samples)]
+        same = [firsts.setdefault(JudgeRequest.of(sample, ""), at) for at, sample in enumerate(samples)]
         places: dict[tuple[int, str], int] = {}
         holders, rows = list[int](), list[list[int]]()
         for rank, part in enumerate(self._ranks.gather([(same[at], _digest(text)) for at, text in responses])):
@@ -125,7 +124,7 @@ class JudgeAsker:
         own = parts[self._ranks.rank]
         if any(asked.holders[place] != asker for place, asker in asker_of.items()):
             own = sorted((place, at, text) for part in self._ranks.exchange(parts) for place, at, text in part)
-        requests = {place: judge_request(asked.samples[at], text) for place, at, text in own}
+        requests = {place: JudgeRequest.of(asked.samples[at], text) for place, at, text in own}
         if self._calls is not None:
             self._calls.look_up(self._judge.calls(list(requests.values())) if self._judge else [])
         return Part(requests, self._is_trusted)

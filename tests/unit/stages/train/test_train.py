@@ -172,7 +172,9 @@ def test_both_discriminator_losses(loss, workspace, tmp_path):
 
 def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, adapter_disc, tmp_path, monkeypatch):
     seen: list[Roles] = []
-    monkeypatch.setattr("rilctl.stages.train.loop.load_roles", lambda *args: seen.append(load_roles(*args)) or seen[0])
+    monkeypatch.setattr(
+        "rilctl.stages.train.opening.load_roles", lambda *args: seen.append(load_roles(*args)) or seen[0]
+    )
     disc = f"train.discriminator_artifact={adapter_disc}"
     result = run_stage(workspace, "train", *SHORT, *ADAPTERS, disc, out=tmp_path / "out")
     assert any(row.advantage for row in rollouts(result))
@@ -221,7 +223,7 @@ def test_taking_turns_on_the_device_changes_nothing(workspace, tmp_path, monkeyp
     host_bytes: list[int] = []
     swap = Exchange.swap
     monkeypatch.setattr(Exchange, "swap", lambda self, *sets: swap(self, *sets) or host_bytes.append(self.host_bytes))
-    load = "rilctl.stages.train.loop.load_roles"
+    load = "rilctl.stages.train.opening.load_roles"
     monkeypatch.setattr(load, lambda *args: dataclasses.replace(load_roles(*args), disc_waits=True))
     turns = run_stage(workspace, "train", *SHORT, out=tmp_path / "turns")
     assert len(host_bytes) == 2 * 2 and len(set(host_bytes)) == 1

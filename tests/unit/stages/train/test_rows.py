@@ -10,8 +10,7 @@ from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.encode import encode_prompt
-from rilctl.stages.train.micro_batch import micro_batch
-from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.rows import Group, Row, micro_batch
 from rilctl.testing.small_vlms import build_small_vlm
 
 

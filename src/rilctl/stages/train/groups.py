@@ -1,0 +1,155 @@
+"""How the groups of a step come about: rollouts of its questions, and what their teachers said of them before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rilctl.clock import timed
+from rilctl.config.train import TrainConfig
+from rilctl.data.sample import Sample
+from rilctl.data.seeds import row_seed
+from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import RowError
+from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import encode_response
+from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.stages.shared.inputs import mean
+from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.ranked import share_rejected
+from rilctl.stages.train.asking import RolloutAsker
+from rilctl.stages.train.rows import Group, Row
+
+
+class TeacherRows:
+    """Cached teacher responses as training rows, teachers taking turns.
+
+    Args:
+        vlm: whose tokenizer the texts are read with.
+        responses: by sample id.
+        max_tokens: longer responses than the policy's token budget are left out.
+        in_policy: whether the policy learns from them.
+        seed: of the choice among N cached responses.
+    """
+
+    def __init__(
+        self,
+        vlm: Vlm,
+        responses: Mapping[str, Sequence[ResponseRecord]],
+        *,
+        max_tokens: int,
+        in_policy: bool,
+        seed: int,
+    ) -> None:
+        self._in_policy = in_policy
+        self._seed = seed
+        self.num_too_long = 0
+        self._rows: dict[str, dict[str, list[Row]]] = {}
+        for sample_id, records in responses.items():
+            for record in records:
+                row = self._row(vlm, record)
+                if len(row.token_ids) > max_tokens:
+                    self.num_too_long += 1
+                elif row.token_ids:
+                    self._rows.setdefault(sample_id, {}).setdefault(record.source, []).append(row)
+
+    def __contains__(self, sample_id: str) -> bool:
+        return sample_id in self._rows
+
+    def pick(self, sample_id: str, num: int, *, step: int) -> list[Row]:
+        """`num` rows for a question: round robin over teachers, from a place that depends on seed and step."""
+        by_teacher = self._rows.get(sample_id, {})
+        start = row_seed(self._seed, "teacher", sample_id, step)
+        teachers = sorted(by_teacher)
+        picked = []
+        for turn in range(num if teachers else 0):
+            rows = by_teacher[teachers[(start + turn) % len(teachers)]]
+            picked.append(rows[(start // 97 + turn // len(teachers)) % len(rows)])
+        return picked
+
+    def _row(self, vlm: Vlm, record: ResponseRecord) -> Row:
+        token_ids = encode_response(vlm, record.text, stopped=record.finish_reason != "length")
+        return Row("teacher", record.source, record.text, token_ids, record.finish_reason, self._in_policy)
+
+
+def student_row(response: Response) -> Row:
+    """A rollout as a training row."""
+    assert response.token_ids is not None, "rollouts come from engines that know what they sampled"
+    return Row(
+        "student",
+        "student",
+        response.text,
+        response.token_ids,
+        response.finish_reason,
+        sampling_logprobs=response.sampling_logprobs,
+    )
+
+
+class Collected(NamedTuple):
+    """What came of a step's questions."""
+
+    groups: list[Group]
+    """Of this rank."""
+    rejected: list[RejectedRecord]
+    """Questions of all ranks that could not be asked."""
+    metrics: dict[str, float]
+    """What the engine measured."""
+
+
+@dataclass
+class GroupMaker:
+    """Makes groups of questions.
+
+    Args:
+        config: the `[train]` table.
+        asker: asks the policy.
+        prompts: see `Roles`.
+        teachers: cached teacher responses as rows, where the algorithm has them.
+        ranks: whose shares of the questions together are a step.
+    """
+
+    config: TrainConfig
+    asker: RolloutAsker
+    prompts: KeptPrompts
+    teachers: TeacherRows | None
+    ranks: Ranks
+
+    def collect(self, step: int, samples: Sequence[Sample]) -> Collected:
+        """This rank's groups of a step's questions, which are the same on all ranks. Collective."""
+        config = self.config
+        own = self.ranks.share(list(enumerate(samples)))
+        requests = [
+            GenerationRequest(
+                sample.id,
+                sample.conversation,
+                tuple(row_seed(config.seed, step, sample.id, index) for index in range(config.num_student_rows)),
+            )
+            for _, sample in own
+        ]
+        with timed("pictures"), self.ranks.together():
+            prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
+        with phase("train", "rollouts"):
+            answers, metrics = self.asker.rollouts(step, requests, config.sampling)
+        groups, rejected = list[Group](), list[RejectedRecord]()
+        with self.ranks.together():
+            for (place, sample), prompt, answer in zip(own, prompts, answers, strict=True):
+                if isinstance(prompt, RowError):
+                    rejected.append(RejectedRecord.of(sample.id, "data", prompt))
+                    continue
+                if isinstance(answer, RowError):
+                    rejected.append(RejectedRecord.of(sample.id, "data", answer))
+                    continue
+                rows = [student_row(response) for response in answer]
+                if self.teachers is not None:
+                    rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
+                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses)))
+        return Collected(groups, share_rejected(self.ranks, rejected), metrics)
+
+    def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
+        try:
+            return self.prompts.get(sample.conversation)
+        except RowError as error:
+            return error

@@ -176,7 +176,7 @@ def test_the_first_signal_ends_cleanly_and_says_how_to_resume(
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout) == (code, "")
-    assert f"{number.name}: finishing the current unit" in stderr
+    assert f"{number.name}: ending at the next safe point" in stderr
     assert f"error: interrupted by {number.name}\n" in stderr
     assert stderr.endswith("hint: resume with `rilctl train --set train.seed=3 --out 'a b'`\n")
 

@@ -34,8 +34,8 @@ def signal_after(num_units: int, *numbers: signal.Signals) -> Iterator[None]:
 
     def advance(self: ConsoleReporter, num: int = 1, **metrics: Any) -> None:
         nonlocal left
-        left -= 1
-        if left == 0:
+        left -= num > 0
+        if num and left == 0:
             for number in numbers:
                 os.kill(os.getpid(), number)
 
@@ -59,7 +59,7 @@ def test_a_verb_stops_after_its_unit_and_goes_on_to_the_same_result(
     outcome.refused(
         code, f"error: interrupted by {number.name}", f"hint: resume with `rilctl {verb} recipe.toml --json`"
     )
-    assert f"{number.name}: finishing the current unit; once more leaves at once" in outcome.stderr
+    assert f"{number.name}: ending at the next safe point; once more leaves at once" in outcome.stderr
     listed = json.loads(call(done, "artifacts", "ls", "runs", "--json").stdout)
     partial = [artifact["path"] for artifact in listed["artifacts"] if artifact["status"] == "partial"]
     assert partial + [directory["path"] for directory in listed["unfinished"]] == [f"runs/recipe/{verb}"]
@@ -115,7 +115,7 @@ def test_the_second_signal_leaves_at_once_and_nothing_is_lost(done: Path) -> Non
     process.send_signal(signal.SIGTERM)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (143, b"")
-    assert b"SIGTERM: finishing the current unit" in stderr and b"Traceback" not in stderr and b"\x1b" not in stderr
+    assert b"SIGTERM: ending at the next safe point" in stderr and b"Traceback" not in stderr and b"\x1b" not in stderr
     reports = [call(done, *longer, name, "--json").report for name in ("interrupted", "undisturbed")]
     assert digests(reports[0]) == digests(reports[1])
 

@@ -65,6 +65,8 @@ class Watch(SilentReporter):
 
     def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
         """A step is done."""
+        if not num:
+            return
         now = time.process_time()  # of this process alone, whoever else the machine works for
         found = {
             "memory": self._process.memory_info().rss / 2**20,

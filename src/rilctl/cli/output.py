@@ -217,6 +217,7 @@ class ConsoleReporter:
         self._unit = ""
         self._total = self._done = self._num_new = 0
         self._metrics: dict[str, float] = {}
+        self._passing: dict[str, float] = {}
         self._began = self._last_line = 0.0
 
     def say(self, message: str) -> None:
@@ -232,7 +233,7 @@ class ConsoleReporter:
         self.end()
         self.has_begun = True
         self._task, self._total, self._unit, self._done, self._num_new = task, total, unit, done, 0
-        self._metrics = {}
+        self._metrics, self._passing = {}, {}
         self._began = self._last_line = time.monotonic()
         if console().is_terminal and _rank == 0:
             self._live = self._start_bar()
@@ -241,9 +242,13 @@ class ConsoleReporter:
 
     def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
         """See `Reporter`."""
+        if self._task is None:
+            return
         self._done += num
         self._num_new += num
-        self._metrics.update(metrics or {})
+        if num:
+            self._metrics.update(metrics or {})
+        self._passing = {} if num else dict(metrics or {})
         if self._live is not None:
             progress, task_id = self._live
             progress.update(task_id, completed=self._done, detail=self._detail())
@@ -255,6 +260,7 @@ class ConsoleReporter:
         """See `Reporter`."""
         if self._task is None:
             return
+        self._passing = {}
         if self._live is not None:
             self._live[0].stop()
             self._live = None
@@ -268,7 +274,7 @@ class ConsoleReporter:
             unit=self._unit,
             num_new=self._num_new,
             elapsed_s=time.monotonic() - self._began,
-            metrics=self._metrics,
+            metrics=self._metrics | self._passing,
         )
         return one_line(shown)
 

@@ -38,7 +38,7 @@ def stop_on_signals(stop: StopFlag, *, has_begun: Callable[[], bool], says_so: b
         stop.signal_number = number
         if says_so:
             name = signal.Signals(number).name
-            output.notice_from_signal(f"{name}: finishing the current unit; once more leaves at once")
+            output.notice_from_signal(f"{name}: ending at the next safe point; once more leaves at once")
         if number == signal.SIGHUP:
             leave_within(HANGUP_S, lambda: leave(number))
 

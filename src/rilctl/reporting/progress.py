@@ -17,7 +17,10 @@ class Reporter(Protocol):
         """A piece of long work starts; `done` units were already there when it did."""
 
     def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
-        """`num` more units are done; `metrics` are the newest values to show beside the bar."""
+        """`num` more units are done; `metrics` are the newest values to show beside the bar.
+
+        0: a unit is under way, and `metrics` say how far it is; they are shown until the next call.
+        """
 
     def end(self) -> None:
         """The current piece of work is over."""

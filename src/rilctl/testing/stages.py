@@ -24,8 +24,8 @@ class StopsAfter(SilentReporter):
 
     def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
         """See `Reporter`."""
-        self._left -= 1
-        if self._left == 0:
+        self._left -= num > 0
+        if num and self._left == 0:
             self.stop.signal_number = signal.SIGINT
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from math import isfinite
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class HfGeneration:
         rows_per_batch: responses decoded at once; the responses of one question are kept together.
         prompts: gives the encoded prompts of the model, which are closed with the engine.
         kept: may keep prompts for an update of the model.
+        between_tokens: see `sample`.
     """
 
     def __init__(
@@ -44,17 +46,18 @@ class HfGeneration:
         rows_per_batch: int,
         prompts: Callable[[Vlm], KeptPrompts],
         kept: KeptPrefix | None = None,
+        between_tokens: Callable[[int], object] = lambda num: None,
     ) -> None:
         self.model_name = model_name
         self.model_digest = model_digest
         self.rows_at_once = rows_per_batch
-        self._load, self._prompts, self._kept = load, prompts, kept
+        self._load, self._prompts, self._kept, self._between_tokens = load, prompts, kept, between_tokens
         self._loaded: tuple[Vlm, KeptPrompts] | None = None
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
-        """See `GenerationEngine`."""
+        """See `GenerationEngine`. Raises `CancelledError` where another thread closes it meanwhile."""
         if self._loaded is None:
             vlm = self._load()
             self._loaded = vlm, self._prompts(vlm)
@@ -63,7 +66,8 @@ class HfGeneration:
         results: dict[int, tuple[Response, ...] | RowError] = {}
         for batch in self._batches(requests, vlm, prompts, sampling.max_new_tokens, results):
             seeds = [requests[i].seeds for i in batch]
-            groups = sample(vlm, list(batch.values()), seeds, sampling, kept=self._kept)
+            asked = list(batch.values())
+            groups = sample(vlm, asked, seeds, sampling, kept=self._kept, between_tokens=self._hear)
             for index, group in zip(batch, groups, strict=True):
                 if all(isfinite(logprob) for sampled in group for logprob in sampled.logprobs):
                     results[index] = tuple(_response(vlm, sampled) for sampled in group)
@@ -81,6 +85,11 @@ class HfGeneration:
         if self._loaded is not None:
             self._loaded[1].close()
         self._loaded = None
+
+    def _hear(self, num_tokens: int) -> None:
+        if self._loaded is None:
+            raise CancelledError
+        self._between_tokens(num_tokens)
 
     def _batches(
         self,
@@ -110,7 +119,12 @@ class HfGeneration:
 
 
 def load_engine(
-    config: ModelConfig, engine: HfEngineConfig, base_dir: Path, *, warn: Callable[[str], object] = warnings.warn
+    config: ModelConfig,
+    engine: HfEngineConfig,
+    base_dir: Path,
+    *,
+    warn: Callable[[str], object] = warnings.warn,
+    between_tokens: Callable[[int], object] = lambda num: None,
 ) -> HfGeneration:
     """An engine over a model that `config` names; raises what `find_source` raises now, what `load_vlm` raises later.
 
@@ -119,6 +133,7 @@ def load_engine(
         engine: how it runs.
         base_dir: folder that relative paths start from.
         warn: see `KeptPrompts`.
+        between_tokens: see `sample`.
     """
     source = find_source(config, base_dir=base_dir)
     device = pick_device(engine.device)
@@ -136,11 +151,16 @@ def load_engine(
         model_digest=identity.answering(config),
         rows_per_batch=engine.rows_per_batch,
         prompts=lambda vlm: KeptPrompts(vlm, num_workers=num_workers, warn=warn),
+        between_tokens=between_tokens,
     )
 
 
 def shared_engine(
-    vlm: Vlm, prompts: KeptPrompts, engine: HfEngineConfig, kept: KeptPrefix | None = None
+    vlm: Vlm,
+    prompts: KeptPrompts,
+    engine: HfEngineConfig,
+    kept: KeptPrefix | None = None,
+    between_tokens: Callable[[int], object] = lambda num: None,
 ) -> HfGeneration:
     """An engine over a model that someone else trains, with its encoded prompts, which it may keep for that."""
     return HfGeneration(
@@ -150,6 +170,7 @@ def shared_engine(
         rows_per_batch=engine.rows_per_batch,
         prompts=lambda _: prompts,
         kept=kept,
+        between_tokens=between_tokens,
     )
 
 

@@ -21,6 +21,7 @@ def open_generation(
     *,
     warn: Callable[[str], object] = warnings.warn,
     check_stop: Callable[[], object] = lambda: None,
+    between_tokens: Callable[[int], object] = lambda num: None,
 ) -> GenerationEngine:
     """An engine over a model that stays as it is: a teacher, a student that is sampled or measured.
 
@@ -30,9 +31,10 @@ def open_generation(
         base_dir: folder that relative paths start from.
         warn: told what a person should know, once.
         check_stop: called while a server is waited for; may raise to stop.
+        between_tokens: told often how many tokens a batch has, by Hugging Face; may raise to stop.
     """
     if isinstance(engine, HfEngineConfig):
-        return load_engine(model, engine, base_dir, warn=warn)
+        return load_engine(model, engine, base_dir, warn=warn, between_tokens=between_tokens)
     return open_vllm(model, engine, base_dir, warn=warn, check_stop=check_stop)
 
 
@@ -45,6 +47,7 @@ def open_rollouts(
     kept: KeptPrefix | None = None,
     warn: Callable[[str], object] = warnings.warn,
     check_stop: Callable[[], object] = lambda: None,
+    between_tokens: Callable[[int], object] = lambda num: None,
     rank: int = 0,
     num_ranks: int = 1,
 ) -> RolloutEngine:
@@ -61,11 +64,12 @@ def open_rollouts(
         kept: may keep prompts from rollouts to the update, where this process samples.
         warn: told what a person should know.
         check_stop: called while a server is waited for; may raise to stop.
+        between_tokens: see `open_generation`.
         rank: of this process among those that train.
         num_ranks: how many train.
     """
     if isinstance(engine, HfEngineConfig):
-        return shared_engine(policy, prompts, engine, kept)
+        return shared_engine(policy, prompts, engine, kept, between_tokens)
     return open_vllm_rollouts(
         policy, prompts, engine, base_dir, warn=warn, check_stop=check_stop, rank=rank, num_ranks=num_ranks
     )

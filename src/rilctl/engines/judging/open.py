@@ -31,6 +31,7 @@ def open_judge_model(
     *,
     warn: Callable[[str], object],
     check_stop: Callable[[], object] = lambda: None,
+    between_tokens: Callable[[int], object] = lambda num: None,
 ) -> GenerationEngine:
     """What answers for an LLM judge; nothing is asked yet.
 
@@ -39,13 +40,21 @@ def open_judge_model(
         base_dir: folder that relative paths start from.
         warn: told what a person should know.
         check_stop: called while a server is waited for; may raise to stop.
+        between_tokens: see `open_generation`.
 
     Raises:
         CredentialError: the key that the recipe names isn't there.
         UsageError, ModelError: as `open_generation` does.
     """
     if config.endpoint is None:
-        return open_generation(config.loaded_here, config.engine, base_dir, warn=warn, check_stop=check_stop)
+        return open_generation(
+            config.loaded_here,
+            config.engine,
+            base_dir,
+            warn=warn,
+            check_stop=check_stop,
+            between_tokens=between_tokens,
+        )
     endpoint = config.endpoint
     if config.verdict_form == "json":
         extra_body = endpoint.extra_body | {"response_format": VERDICT_SCHEMA}

@@ -3,7 +3,7 @@
 Shapes: B prompts, N rows, R response tokens, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +16,10 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import pad_token_id
 from rilctl.models.sampling.decoding import start_decoding
+from rilctl.models.sampling.telling import Telling, innermost, layers
 from rilctl.models.shared_prefix.kept import KeptPrefix
-from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix
+from rilctl.models.shared_prefix.pieces import compute_in_pieces
+from rilctl.models.shared_prefix.prefix import Prefix
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def sample(
     sampling: SamplingConfig,
     *,
     kept: KeptPrefix | None = None,
+    between_tokens: Callable[[int], object] = lambda num: None,
 ) -> list[list[Sampled]]:
     """Answer each prompt once for each of its seeds.
 
@@ -56,6 +59,8 @@ def sample(
         seeds: for each prompt, one seed per response.
         sampling: temperature 0 is greedy decoding.
         kept: may keep the prompts for an update.
+        between_tokens: told often how many tokens the rows have so far: before each token and, on a CPU or in the
+            prompts, between two parts of the model as well. May raise to stop.
 
     Returns:
         For each prompt its responses, in the order of the seeds.
@@ -63,19 +68,29 @@ def sample(
     prompt_of_row = torch.tensor([i for i, group in enumerate(seeds) for _ in group], device=vlm.device)
     if not vlm.family.shares_prompts:  # see `repeated`
         if len(prompts) > 1:
-            return [sample(vlm, [prompt], [group], sampling)[0] for prompt, group in zip(prompts, seeds, strict=True)]
+            return [
+                sample(vlm, [prompt], [group], sampling, between_tokens=between_tokens)[0]
+                for prompt, group in zip(prompts, seeds, strict=True)
+            ]
         prompts = [prompts[0]] * len(prompt_of_row)
         prompt_of_row = torch.arange(len(prompt_of_row), device=vlm.device)
     uniform_NR = torch.stack([_uniform(seed, sampling.max_new_tokens) for group in seeds for seed in group])
-    with timed("prefill"), torch.no_grad(), vlm.forward_pass():
-        prefix = compute_prefix(vlm, prompts) if kept is None else kept.compute(prompts)
-    with torch.inference_mode(), vlm.forward_pass(), rounded_adapter(vlm.model):
-        rows = iter(_decode(vlm, prefix, prompt_of_row, uniform_NR.to(vlm.device), sampling))
+    telling = Telling(between_tokens)
+    with timed("prefill"), torch.no_grad(), vlm.forward_pass(), telling.before(innermost(vlm.model)):
+        prefix = compute_in_pieces(vlm, prompts) if kept is None else kept.compute(prompts)
+    parts = [] if vlm.device.type == "cuda" else layers(vlm.model)  # what is replayed there tells nothing
+    with torch.inference_mode(), vlm.forward_pass(), rounded_adapter(vlm.model), telling.before(parts):
+        rows = iter(_decode(vlm, prefix, prompt_of_row, uniform_NR.to(vlm.device), sampling, telling))
     return [[next(rows) for _ in group] for group in seeds]
 
 
 def _decode(
-    vlm: Vlm, prefix: Prefix, prompt_of_row_N: Tensor, uniform_NR: Tensor, sampling: SamplingConfig
+    vlm: Vlm,
+    prefix: Prefix,
+    prompt_of_row_N: Tensor,
+    uniform_NR: Tensor,
+    sampling: SamplingConfig,
+    telling: Telling,
 ) -> list[Sampled]:
     """The rows' tokens, one column after another."""
     device, (num_rows, budget) = vlm.device, uniform_NR.shape
@@ -93,6 +108,8 @@ def _decode(
     num_tokens_N = torch.full((num_rows,), budget, device=device)
     stopped_N = torch.zeros(num_rows, dtype=torch.bool, device=device)
     for column in range(budget):
+        telling.num_tokens = column
+        telling()
         logits_NV = vlm.lm_head(hidden_NH).float()
         logits_NV[:, banned] = -torch.inf
         tokens_N, token_logprobs_N, cut_N = pick(logits_NV, seen_NS, mask_NS, uniform_NR[alive, column], sampling)

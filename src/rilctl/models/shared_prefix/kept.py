@@ -8,6 +8,7 @@ import torch
 from rilctl.data.micro_batches import GroupSize, padded_tokens
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.shared_prefix.pieces import compute_in_pieces
 from rilctl.models.shared_prefix.prefix import Prefix, compute_prefix
 from rilctl.private.torch import num_writes
 
@@ -45,7 +46,7 @@ class KeptPrefix:
         """The prefix, for rollouts; kept if these are all of a step's prompts and the step is one micro-batch."""
         keeps = len(prompts) == self._num_expected and self._fits(prompts)
         with torch.set_grad_enabled(keeps):
-            prefix = compute_prefix(self._vlm, prompts)
+            prefix = (compute_prefix if keeps else compute_in_pieces)(self._vlm, prompts)
         if keeps:
             self._held, self._weights = (list(prompts), prefix), self._versions()
         return prefix

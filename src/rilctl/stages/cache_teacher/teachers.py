@@ -18,6 +18,7 @@ from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.cache_teacher.imports import Imports
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
+from rilctl.stages.shared.pulse import Pulse
 
 
 def cache_teacher_config(context: StageContext) -> CacheTeacherConfig:
@@ -86,7 +87,14 @@ def opened_teacher(context: StageContext, name: str, teacher: TeacherConfig) -> 
     warn, check_stop = context.reporter.warn, context.check_stop
     if teacher.endpoint is None:
         engine = cache_teacher_config(context).engine
-        local = open_generation(teacher.loaded_here, engine, context.base_dir, warn=warn, check_stop=check_stop)
+        local = open_generation(
+            teacher.loaded_here,
+            engine,
+            context.base_dir,
+            warn=warn,
+            check_stop=check_stop,
+            between_tokens=Pulse(context),
+        )
         with closing(local):
             yield local
         return

@@ -11,6 +11,7 @@ from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.open import open_judge_model
 from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.pulse import Pulse
 
 
 @contextmanager
@@ -34,6 +35,7 @@ def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[Generation
         context.base_dir,
         warn=context.reporter.warn,
         check_stop=context.check_stop,
+        between_tokens=Pulse(context),
     )
     with closing(engine), CallCache(context.root) as cache:
         cached = CachedGeneration(

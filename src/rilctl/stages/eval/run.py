@@ -33,6 +33,7 @@ from rilctl.stages.eval.subject import chosen, eval_config, find_evaluated
 from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
+from rilctl.stages.shared.pulse import Pulse
 
 
 def run(context: StageContext) -> StageResult:
@@ -206,7 +207,9 @@ def _open_engine(context: StageContext, config: EvalConfig, student: ModelConfig
     if config.endpoint is not None:
         role = "the student"
         return open_endpoint(student.model, config.endpoint, base_dir, role=role, warn=warn, check_stop=check_stop)
-    return open_generation(student, config.engine, base_dir, warn=warn, check_stop=check_stop)
+    return open_generation(
+        student, config.engine, base_dir, warn=warn, check_stop=check_stop, between_tokens=Pulse(context)
+    )
 
 
 def _scored(context: StageContext) -> None:

@@ -27,6 +27,7 @@ from rilctl.models.prompts.lengths import image_tokens
 from rilctl.stages.look.readers import STUDENT, Reader
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import name_student
+from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.trained import last_student
 
 JUDGE = "judge"
@@ -168,7 +169,9 @@ def _opened(context: StageContext, asked: Asked) -> Iterator[GenerationEngine]:
     warn, check_stop, base_dir = context.reporter.warn, context.check_stop, context.base_dir
     engine: GenerationEngine
     if asked.endpoint is None:
-        engine = open_generation(asked.model, asked.engine, base_dir, warn=warn, check_stop=check_stop)
+        engine = open_generation(
+            asked.model, asked.engine, base_dir, warn=warn, check_stop=check_stop, between_tokens=Pulse(context)
+        )
     else:
         role = f"`{asked.role}`"
         engine = open_endpoint(asked.model.model, asked.endpoint, base_dir, role=role, warn=warn, check_stop=check_stop)

@@ -17,6 +17,7 @@ from rilctl.errors import RowError
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.cached_calls import answer_chunk
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
 
 
@@ -46,6 +47,7 @@ def sample_student(
                 context.base_dir,
                 warn=context.reporter.warn,
                 check_stop=context.check_stop,
+                between_tokens=Pulse(context, hears=ranks.size == 1),
             )
             held.enter_context(closing(engine))
             cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None

@@ -79,6 +79,7 @@ class Checkpoints(Generic[State]):
         self._staging = resume_dir / "writing"
         self._disk = Disk(free_room_bytes(ranks.size))
         self._pending: _Pending[State] | None = None
+        self._newest: int | None = None
         self.hint = f"delete `{resume_dir}` and run the same command again: it starts over"
 
     def __enter__(self) -> "Checkpoints[State]":
@@ -125,6 +126,7 @@ class Checkpoints(Generic[State]):
                 f"{checkpoint.num_ranks} processes wrote the checkpoint, {ranks.size} go on: the same training, but "
                 "sums are taken in another order, so that numbers may differ by rounding"
             )
+        self._newest = checkpoint.step
         return checkpoint.step, state
 
     def after_step(self, step: int, state: Callable[[], State], *, is_due: bool, is_last: bool) -> None:
@@ -134,10 +136,10 @@ class Checkpoints(Generic[State]):
             step: steps that are done.
             state: gives what else the verb wants to remember.
             is_due: whether a checkpoint is.
-            is_last: whether no step follows in this process: save, and wait until it is written.
+            is_last: whether no step follows in this process: save, unless it is there, and wait until it is written.
         """
         with timed("checkpoint"):
-            if is_due or is_last:
+            if (is_due or is_last) and step != self._newest:
                 self.save(step, state())
             self.settle(wait=is_last)
 
@@ -157,7 +159,7 @@ class Checkpoints(Generic[State]):
             engine.save(self._staging / name, self._disk)
         with self._ranks.together():
             logs = {log.path.name: log.mark() for log in self._logs} if self._ranks.is_main else {}
-        self._pending = _Pending(step, state, logs)
+        self._pending, self._newest = _Pending(step, state, logs), step
 
     def settle(self, *, wait: bool) -> None:
         """Give the checkpoint under way its name, and drop the older ones.

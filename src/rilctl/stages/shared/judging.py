@@ -16,6 +16,7 @@ from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
+from rilctl.stages.shared.pulse import Pulse
 
 
 def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry]:
@@ -34,12 +35,19 @@ def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = Fa
     Args:
         context: the stage's surroundings.
         config: the `[judge]` table.
-        alone: nothing else is done meanwhile, so canaries come first, with a bar, and it stops between two replies.
+        alone: nothing else is done meanwhile, so canaries come first, with a bar, and it stops between two replies, or
+            two tokens of a model in this process.
     """
     if not isinstance(config, LlmJudgeConfig):
         yield judge_by_rules(config)
         return
-    model = open_judge_model(config, context.base_dir, warn=context.reporter.warn, check_stop=context.check_stop)
+    model = open_judge_model(
+        config,
+        context.base_dir,
+        warn=context.reporter.warn,
+        check_stop=context.check_stop,
+        between_tokens=Pulse(context) if alone else lambda num: None,
+    )
     with closing(model), CallCache(context.root) as cache:
         try:
             yield _after_canaries(context, config, model, cache) if alone else judge_over(config, model, cache)

@@ -13,7 +13,7 @@ from rilctl.data.batches import batches
 from rilctl.data.sample import Sample
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
-from rilctl.errors import DataError
+from rilctl.errors import DataError, InterruptedByUser
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.reporting.registry import shown
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
@@ -124,7 +124,7 @@ class Loop:
             self.steps.groups.prompts.expect(sample.conversation for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             with profile.step(step, log.clock):
-                metrics = self._step(step, samples, validates=config.validates_after(step))
+                metrics = self._step(step, samples, checkpoints)
             log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
             reporter.advance(metrics=shown("train", self.state.metrics))
@@ -143,15 +143,20 @@ class Loop:
         if (how_to_open := profile.how_to_open()) is not None:
             reporter.say(how_to_open)
 
-    def _step(self, step: int, samples: Sequence[Sample], *, validates: bool) -> dict[str, float]:
+    def _step(self, step: int, samples: Sequence[Sample], checkpoints: Checkpoints[TrainState]) -> dict[str, float]:
         """Take a step; its metrics, those of the validation after it included. Collective."""
-        taken = self.steps.take(step, samples, self.state.judge_counts)
+        try:
+            taken = self.steps.take(step, samples, self.state.judge_counts)
+        except InterruptedByUser:
+            if self.steps.pulse.hears:  # nothing is learned from it yet
+                checkpoints.after_step(step - 1, self._state_now, is_due=False, is_last=True)
+            raise
         self._reject(taken.rejected)
         known = {row.sample_id for row in self.state.rejected}
         if not taken.num_groups and known >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]
             raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
-        if self.inputs.validation.samples and validates:
+        if self.inputs.validation.samples and self.config.validates_after(step):
             return taken.metrics | self._validate(step)
         return taken.metrics
 

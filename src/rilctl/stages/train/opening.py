@@ -12,6 +12,7 @@ from rilctl.models.shared_prefix.kept import KeptPrefix
 from rilctl.rewards.base import Score
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.train.asking import open_asker
 from rilctl.stages.train.groups import GroupMaker
 from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
@@ -51,6 +52,7 @@ def open_loop(
             prepaid = prepaid_verdicts(context, inputs.verdicts)
             teachers, samples = teacher_rows(context, config, inputs, roles.policy)
         learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
+    pulse = Pulse(context, hears=ranks.size == 1)
     generation = open_rollouts(
         roles.policy,
         roles.prompts,
@@ -59,13 +61,14 @@ def open_loop(
         kept=learner.policy_update.kept,
         warn=context.reporter.warn,
         check_stop=context.check_stop,
+        between_tokens=pulse,
         rank=ranks.rank,
         num_ranks=ranks.size,
     )
     stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
     groups = GroupMaker(config, asker, roles.prompts, teachers, ranks)
-    step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir))
+    step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), pulse)
     return Loop(context, config, inputs, artifact_run, step, samples)
 
 

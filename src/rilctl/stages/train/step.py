@@ -21,6 +21,7 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.train.groups import GroupMaker
 from rilctl.stages.train.placement import Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
@@ -189,11 +190,13 @@ class TrainingStep:
         groups: makes them.
         learner: what learns from them, and who judges.
         rollouts: where the rows are kept, by rank 0.
+        pulse: of the engine that samples; it hears until something is learned, and again from the next step on.
     """
 
     groups: GroupMaker
     learner: Learner
     rollouts: RolloutLog
+    pulse: Pulse
 
     def take(self, step: int, samples: Sequence[Sample], judge_counts: Mapping[str, float]) -> Taken:
         """Take one. Collective.
@@ -207,8 +210,10 @@ class TrainingStep:
             RilctlError: as `Learner.learn`.
         """
         learner, ranks = self.learner, self.learner.ranks
+        self.pulse.hears = ranks.size == 1
         with learner.policy_update.rolling_out(len(ranks.share(samples))):
             groups, rejected, metrics = self.groups.collect(step, samples)
+        self.pulse.hears = False
         num_groups = ranks.total(len(groups))
         if num_groups:  # all of the step's pictures may be bad
             groups, learned = learner.learn(groups, samples)

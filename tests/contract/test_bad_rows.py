@@ -183,6 +183,7 @@ def test_answers_to_questions_that_are_not_asked_are_left_out(done: Path) -> Non
         ("[" * 100_000, "answers.jsonl:2: not JSON: "),
         ("null", "answers.jsonl:2: needs the texts teacher, sample_id, text"),
         (answer(text=""), "answers.jsonl:2: needs the texts"),
+        (answer(text=" \n"), "answers.jsonl:2: needs the texts"),
         (answer(text="\ud800"), "answers.jsonl:2: half a surrogate pair"),
         (answer().strip()[:-1] + ', "text": "another"}', "answers.jsonl:2: not JSON: the key `text` is there twice"),
         (answer(teacher="qwne"), "answers.jsonl:2: teacher `qwne` is not asked in this run; did you mean `qwen`?"),

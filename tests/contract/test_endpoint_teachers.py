@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.read import read_manifest, read_rejected, read_rows
 from rilctl.schemas.records import ResponseRecord
 from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
@@ -175,6 +176,8 @@ def test_a_plan_waits_for_nobody(workspace: Path) -> None:
     ("wire", "reason"),
     [
         (completion(None), "reply-no-content"),
+        (completion(" "), "reply-no-content"),
+        (failure(403, "flagged by moderation"), "content-filter"),
         (completion("half", finish_reason="content_filter"), "content-filter"),
         (Wire(b'{"choices": []}'), "reply-no-choices"),
         (Wire(b"<html>busy</html>"), "reply-not-json"),
@@ -193,6 +196,70 @@ def test_a_question_without_an_answer_is_recorded_with_its_reason_and_the_others
     (rejected,) = read_rejected(workspace / OUT)
     assert (rejected.sample_id, rejected.source, rejected.reason) == ("q4", "gpt", reason)
     assert len(rows(workspace)) == 22
+
+
+def test_an_empty_answer_is_not_kept_and_is_asked_again(workspace: Path) -> None:
+    with ScriptedEndpoint(lambda asked: "" if "is 4 plus" in asked.text else sums(asked)) as endpoint:
+        recipe(workspace, endpoint.url)
+        assert call(workspace, "cache-teacher", "recipe.toml").code == 3
+        assert len(endpoint.calls) == 24 and len(rows(workspace)) == 22
+        endpoint.script = sums
+        assert call(workspace, "cache-teacher", "recipe.toml", "--retry-rejected").code == 0
+        assert len(endpoint.calls) == 26 and len(rows(workspace)) == 24
+
+
+def test_what_an_earlier_version_kept_as_an_empty_answer_is_asked_again(workspace: Path) -> None:
+    with ScriptedEndpoint(sums) as endpoint:
+        recipe(workspace, endpoint.url)
+        files = call(workspace, "cache-teacher", "recipe.toml", "--write-batch", "batch").stdout.split()
+        keys = [json.loads(line)["custom_id"] for line in Path(files[0]).read_text().splitlines()]
+        empty = {"text": " ", "token_ids": None, "finish_reason": "stop", "sampling_logprobs": None}
+        with CallCache(workspace / "runs") as cache:
+            cache.put_many(dict.fromkeys(keys[:5], empty) | {key: empty | {"text": "kept"} for key in keys[5:10]})
+        assert call(workspace, "cache-teacher", "recipe.toml").code == 0
+        assert len(endpoint.calls) == 24 - 5
+        assert call(workspace, "cache-teacher", "recipe.toml", "--out", "again").code == 0
+        assert len(endpoint.calls) == 24 - 5
+    assert sorted(row.text == "kept" for row in rows(workspace)) == [False] * 19 + [True] * 5
+
+
+def test_counts_and_dates_that_make_no_sense_spoil_nothing(workspace: Path) -> None:
+    def script(asked: Call) -> Wire:
+        if asked.number < 2:
+            return failure(429, Retry_After="Wed, 21 Oct 99999 07:28:00 GMT")
+        usage = (
+            b'"usage": {"prompt_tokens": 1' + b"0" * (400 if asked.number % 2 else 5000) + b', "completion_tokens": 1}'
+        )
+        return Wire(completion(sums(asked), usage=False).content[:-1] + b", " + usage + b"}")
+
+    with ScriptedEndpoint(script) as endpoint:
+        recipe(workspace, endpoint.url, input_price=2.0, output_price=8.0)
+        outcome = call(workspace, "cache-teacher", "recipe.toml")
+        assert outcome.code == 0, outcome.stderr
+        assert "24 replies came without a count" in outcome.stderr
+        num_asked = len(endpoint.calls)
+        assert call(workspace, "cache-teacher", "recipe.toml", "--out", "again").code == 0
+        assert len(endpoint.calls) == num_asked
+    assert call(workspace, "artifacts", "verify", OUT).code == 0
+
+
+@pytest.mark.parametrize("said", [KEY, KEY.upper(), KEY[:16], base64.b64encode(KEY.encode()).decode()])
+def test_a_key_that_an_answer_quotes_is_on_no_disk(workspace: Path, said: str) -> None:
+    with ScriptedEndpoint(lambda asked: f"{sums(asked)}: {said}") as endpoint:
+        recipe(workspace, endpoint.url)
+        outcome = call(workspace, "cache-teacher", "recipe.toml")
+        assert outcome.code == 0, outcome.stderr
+    assert all(row.text.endswith(": [key]") for row in rows(workspace))
+    for file in (workspace / "runs").rglob("*"):
+        assert not file.is_file() or said.encode() not in file.read_bytes(), file
+
+
+def test_a_key_would_reach_a_proxy_in_clear(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.test:3128")
+    recipe(workspace, "http://models.test/v1")
+    outcome = call(workspace, "cache-teacher", "recipe.toml")
+    outcome.refused(2, "the proxy proxy.test:3128 of `http_proxy` would see the key of models.test", "endpoint.proxy")
+    assert "waiting" not in outcome.stderr
 
 
 def test_after_an_outage_one_flag_asks_what_was_rejected_again(workspace: Path) -> None:
@@ -268,11 +335,35 @@ def batch_results(files: list[str], folder: Path) -> tuple[list[dict[str, Any]],
             body = {"error": {"message": "filtered"}}
             failures.append({"custom_id": line["custom_id"], "response": {"status_code": 400, "body": body}})
         else:
-            body = json.loads(completion(sums(asked)).content)
+            body = said(sums(asked))
             answers.append(
                 {"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
             )
     return answers, failures
+
+
+def said(text: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(completion(text).content)
+    return body
+
+
+def test_an_empty_answer_in_a_batch_is_none(workspace: Path) -> None:
+    with ScriptedEndpoint(sums) as endpoint:
+        recipe(workspace, endpoint.url)
+        files = call(workspace, "cache-teacher", "recipe.toml", "--write-batch", "batch").stdout.split()
+        answers, failures = batch_results(files, workspace)
+        thought = said("")
+        thought["choices"][0]["message"]["reasoning_content"] = "so it is"
+        answers[0]["response"]["body"], answers[1]["response"]["body"] = said(" "), thought
+        answers[2]["response"]["body"] = said(f"the key is {KEY}")
+        write_lines(workspace / "answers.jsonl", answers + failures)
+        outcome = call(workspace, "cache-teacher", "recipe.toml", "--read-batch", "answers.jsonl")
+        assert outcome.code == 3, outcome.stderr
+        reasons = {row.sample_id: row.reason for row in read_rejected(workspace / OUT)}
+        assert sorted(reasons.values()) == ["batch-failed", "reply-no-content"]
+        assert "the key is [key]" in {row.text for row in rows(workspace)}
+        assert call(workspace, "cache-teacher", "recipe.toml", "--retry-rejected").code == 0
+        assert len(endpoint.calls) == 4
 
 
 def write_lines(path: Path, results: list[dict[str, Any]]) -> None:
@@ -303,7 +394,8 @@ def test_batches_are_written_and_their_results_become_the_cache(
         assert len((workspace / "rest/gpt-00001.jsonl").read_text().splitlines()) == 24 - 15
         assert rest.stdout.strip().endswith("gpt-00001.jsonl")
 
-        write_lines(workspace / "answers.jsonl", answers)
+        empty = [answer | {"response": {"status_code": 200, "body": said("")}} for answer in answers]
+        write_lines(workspace / "answers.jsonl", [empty[0], answers[0], *answers[2:], answers[1], empty[1]])
         write_lines(workspace / "errors.jsonl", failures)
         done = call(
             workspace, "cache-teacher", "recipe.toml", "--read-batch", "errors.jsonl", "--read-batch", "answers.jsonl"

@@ -25,8 +25,9 @@ from rilctl.config.suite import find_suite
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.data.sources.open import open_source
+from rilctl.engines.endpoints.error_bodies import error_code, error_message
 from rilctl.engines.endpoints.failures import Retriable
-from rilctl.engines.endpoints.replies import error_code, error_message, read_object, read_reply
+from rilctl.engines.endpoints.replies import read_object, read_reply
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.prompt import read_json, read_tag
 from rilctl.engines.judging.rule import RuleJudge

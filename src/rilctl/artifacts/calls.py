@@ -19,6 +19,7 @@ from rilctl.artifacts.calls_file import explained, has_digests, open_calls
 from rilctl.artifacts.claims import Claims
 from rilctl.artifacts.digests import canonical_json
 from rilctl.errors import ArtifactError
+from rilctl.schemas.calls import is_answer
 
 _KEYS_PER_QUERY: Final = 500  # SQLite allows at least 999 parameters in a statement
 
@@ -56,22 +57,28 @@ class CallCache:
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
         """The answers that are there, by key; keys without an answer are absent.
 
+        What an earlier rilctl took for an answer and is none is set aside.
+
         Raises:
             ArtifactError: an answer was changed since it was stored: it is set aside, and the next run asks again. Or
                 one is missing, and can't be stored: it would be paid for in vain.
         """
         found: dict[str, JsonValue] = {}
-        damaged: list[str] = []
+        damaged, empty = list[str](), list[str]()
         with self._lock, explained(self.path):
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 some = keys[start : start + _KEYS_PER_QUERY]
                 marks = ",".join("?" * len(some))
                 query = f"SELECT key, value, {self._digest_column} FROM calls WHERE key IN ({marks})"
                 for key, value, digest in self._db.execute(query, some):
-                    if _is_intact(key, value, digest):
-                        found[key.decode()] = json.loads(value)
-                    else:
+                    if not _is_intact(key, value, digest):
                         damaged.append(key.decode())
+                    elif is_answer(answer := json.loads(value)):
+                        found[key.decode()] = answer
+                    else:
+                        empty.append(key.decode())
+            if empty and self._is_writable:
+                self._make_room(empty)
             if damaged:
                 self._set_aside(damaged)
         if not self._is_writable and (num_missing := len({*keys} - found.keys())):
@@ -123,15 +130,19 @@ class CallCache:
         """Raise `ArtifactError` for answers that were changed, after making room for new ones."""
         hint = "ask its owner to run the same command, or choose another `[workspace].root`"
         if self._is_writable:
-            keys = [(key,) for key in damaged]
-            self._transact("INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?", keys)
-            self._transact("DELETE FROM calls WHERE key = ?", keys)
+            self._make_room(damaged)
             hint = "they are set aside: run the same command again, and it asks for them again"
         raise ArtifactError(
             f"{len(damaged)} of the answers in the call cache `{self.path}` changed since they were stored; the first "
             f"is `{damaged[0][:12]}`",
             hint=hint,
         )
+
+    def _make_room(self, keys: Sequence[str]) -> None:
+        """Set aside what is there for some keys, so that they can be answered again."""
+        rows = [(key,) for key in keys]
+        self._transact("INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?", rows)
+        self._transact("DELETE FROM calls WHERE key = ?", rows)
 
     def _transact(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

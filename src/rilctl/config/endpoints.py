@@ -26,6 +26,9 @@ class EndpointConfig(StrictModel):
     """Environment variable that holds the key; absent, and no `key_file`: no key is sent."""
     key_file: Annotated[str | None, EXECUTION] = None
     """File that holds the key and nothing else."""
+    proxy: Annotated[Address | None, EXECUTION] = None
+    """Proxy that requests go through: `http://proxy:3128`. Absent: the one that `http_proxy`, `https_proxy` or
+    `all_proxy` names, unless `no_proxy` lists the host or it is this machine."""
     max_concurrency: Annotated[PositiveInt, EXECUTION] = 16
     """Questions under way at once, of all processes of a run together."""
     connect_timeout_s: Annotated[PositiveFloat, EXECUTION] = 10.0
@@ -39,7 +42,7 @@ class EndpointConfig(StrictModel):
     max_retries: Annotated[NonNegativeInt, EXECUTION] = 5
     """Attempts after the first one: after silence, 429, 5xx, or half a reply."""
     max_failures_in_row: Annotated[PositiveInt, EXECUTION] = 8
-    """So many questions in a row without an answer, all their attempts failed, and the command ends."""
+    """So many questions in a row without a usable answer, whatever the reason, and the command ends."""
     input_price: Annotated[NonNegativeFloat | None, EXECUTION] = None
     """Price of a million input tokens, for the account of costs; absent: tokens are counted, costs are not."""
     output_price: Annotated[NonNegativeFloat | None, EXECUTION] = None

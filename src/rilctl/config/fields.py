@@ -29,8 +29,12 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 def _address_alone(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:  # brackets, port or labels
+        raise ValueError("expected an address such as http://gpu-box:8000/v1; host or port make no sense") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise ValueError("expected an address that starts with http:// or https://")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("expected an address alone; keys and passwords are never written here")

@@ -54,6 +54,11 @@ class Wire:
     missing_bytes: int = 0
 
 
+def read_call(number: int, path: str, headers: Mapping[str, str], content: bytes) -> Call:
+    """A request whose body is JSON, or empty."""
+    return Call(number, path, headers, json.loads(content or b"{}"))
+
+
 Script = Callable[[Call], str | Wire]
 """Text stands for a good completion of that text."""
 
@@ -120,7 +125,7 @@ class ScriptedEndpoint:
     def answer(self, path: str, headers: Mapping[str, str], content: bytes) -> Wire:
         """What the script says to a call, which is counted."""
         with self._lock:
-            call = Call(len(self.calls), path, headers, json.loads(content or b"{}"))
+            call = read_call(len(self.calls), path, headers, content)
             self.calls.append(call)
         said = self.script(call)
         return completion(said) if isinstance(said, str) else said

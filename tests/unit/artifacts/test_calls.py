@@ -42,6 +42,21 @@ def test_the_first_answer_stays(tmp_path):
         assert cache.get_many(["a", "b"]) == {"a": 1, "b": 2}
 
 
+def stored(text, token_ids=None):
+    return {"text": text, "token_ids": token_ids, "finish_reason": "stop", "sampling_logprobs": None}
+
+
+def test_what_was_taken_for_an_answer_and_is_none_is_asked_for_again(tmp_path):
+    none = {"empty": stored(""), "white": stored(" \n")}
+    answers = {"said": stored("yes"), "meant": stored("", []), "ended": stored("", [2]), "other": 5, "table": {"a": ""}}
+    with CallCache(tmp_path) as cache:
+        cache.put_many(none | answers)
+        assert cache.get_many([*none, *answers]) == answers
+        cache.put_many({"empty": stored("no")})
+    with CallCache(tmp_path) as cache:
+        assert cache.get_many([*none, *answers]) == answers | {"empty": stored("no")}
+
+
 def test_a_batch_that_fails_leaves_nothing(tmp_path):
     with CallCache(tmp_path) as cache:
         with pytest.raises(TypeError):

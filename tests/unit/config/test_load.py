@@ -8,6 +8,7 @@ from rilctl.config.algorithms import ALGORITHMS
 from rilctl.config.engines import HfEngineConfig
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import default_type
+from rilctl.config.keys import find_keys, key_names
 from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe, validate
 from rilctl.config.recipe import Recipe
@@ -140,3 +141,12 @@ def test_a_judges_endpoint_takes_a_list_as_any_endpoint_does(tmp_path: Path) -> 
     recipe = load_recipe([file])
     assert recipe.judge is not None and recipe.judge.type == "llm" and recipe.judge.endpoint is not None
     assert recipe.judge.endpoint.omit == ("temperature", "seed")
+
+
+@pytest.mark.parametrize("name", [key for key in key_names() if find_keys(key)[0].value.startswith("list of")])
+def test_every_key_that_is_a_list_takes_one(name: str) -> None:
+    wanted = find_keys(name)[0].value
+    value = "[0.5, 0.5]" if "numbers" in wanted else "[3, 4]" if "number" in wanted else '["tensorboard"]'
+    judge = ['judge.type="llm"', 'judge.model="m"', 'judge.endpoint.url="http://localhost/v1"']
+    _, found = validate(read_layers([], [*judge, f"{name.replace('NAME', 'mine')}={value}"], {}))
+    assert not [str(problem) for problem in found if "found a list" in str(problem) or "unknown key" in str(problem)]

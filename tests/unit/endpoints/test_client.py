@@ -40,12 +40,12 @@ def ask(script: Script, num: int = 1, **fields: Any) -> tuple[list[Outcome], Scr
 
 def ask_with(client: ChatClient, num: int, check_stop: Callable[[], object] = lambda: None) -> list[Outcome]:
     found: dict[int, Outcome] = {}
-
-    def body(index: int) -> Callable[[], dict[str, Any]]:
-        return lambda: {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": str(index)}]}
-
-    client.ask_each([body(index) for index in range(num)], found.update, check_stop)
+    client.ask_each([question(index) for index in range(num)], found.update, check_stop)
     return [found[index] for index in range(num)]
+
+
+def question(index: int) -> Callable[[], dict[str, Any]]:
+    return lambda: {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": str(index)}]}
 
 
 def text(outcome: Outcome) -> str:
@@ -128,10 +128,21 @@ def test_what_can_pass_is_asked_again(wire: Wire) -> None:
         (completion(None), "reply-no-content", 1),
         (completion(None, finish_reason="length"), "reply-no-content", 1),
         (completion("half", finish_reason="content_filter"), "content-filter", 1),
-        (completion("half", finish_reason=None), "reply-unfinished", 1),
+        (completion(""), "reply-no-content", 1),
+        (completion(" \n\t"), "reply-no-content", 1),
         (completion("half", finish_reason="tool_calls"), "reply-unfinished", 1),
         (completion("\ud800"), "text-invalid", 1),
         (failure(400, "context length exceeded"), "request-refused", 1),
+        (failure(400, "The response was filtered due to the prompt", code="content_filter"), "content-filter", 1),
+        (failure(400, "Your request was rejected by our safety system"), "content-filter", 1),
+        (failure(400, "Output blocked by content filtering policy"), "content-filter", 1),
+        (
+            failure(400, "Input data may contain inappropriate content", code="data_inspection_failed"),
+            "content-filter",
+            1,
+        ),
+        (failure(403, "requires moderation on OpenInference. Your input was flagged"), "content-filter", 1),
+        (failure(403, "blocked", code="content_policy_violation"), "content-filter", 1),
         (failure(413), "request-refused", 1),
         (failure(422), "request-refused", 1),
         (
@@ -146,11 +157,6 @@ def test_each_failure_has_its_own_reason_and_harms_no_other_row(wire: Wire, reas
     assert [text(reply) for reply in found] == ["fine", reason, "fine"]
     assert len(endpoint.calls) == num_calls + 2
     assert client.ledger.num_answers == 2
-
-
-def test_an_empty_text_is_an_answer() -> None:
-    found, _, _ = ask(lambda call: "")
-    assert found == [Reply("", "stop", Usage(10, 0))]
 
 
 def test_a_reply_without_a_count_is_an_answer_that_is_said_to_be_uncounted() -> None:
@@ -314,13 +320,43 @@ def test_answers_between_failures_keep_the_endpoint_alive() -> None:
     assert sum(isinstance(reply, Reply) for reply in found) == 10
 
 
-def test_a_request_that_is_always_refused_ends_everything_but_not_after_one_was_answered() -> None:
+def test_a_request_that_is_refused_from_the_start_is_the_recipe_s_fault() -> None:
     with pytest.raises(EndpointError, match="refuses every request: .*unknown key"):
         ask(always(failure(400, "unknown key")), 100, max_failures_in_row=4)
-    found, _, _ = ask(
-        lambda call: "fine" if call.number == 0 else failure(400), 50, max_failures_in_row=4, max_concurrency=1
-    )
-    assert [text(reply) for reply in found] == ["fine"] + ["request-refused"] * 49
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        failure(400, "too long"),
+        failure(403, "flagged by moderation"),
+        completion(""),
+        completion(None),
+        completion("half", finish_reason="content_filter"),
+        completion("half", finish_reason="tool_calls"),
+    ],
+    ids=["400", "403", "empty", "none", "filter", "unfinished"],
+)
+def test_many_questions_in_a_row_without_a_usable_answer_end_everything(wire: Wire) -> None:
+    found: dict[int, Outcome] = {}
+    with (
+        ScriptedEndpoint(lambda call: wire if call.number else "fine") as endpoint,
+        opened(endpoint.url, max_failures_in_row=6, max_concurrency=1) as client,
+        pytest.raises(EndpointError, match="6 questions in a row have no answer") as caught,
+    ):
+        client.ask_each([question(index) for index in range(60)], found.update, lambda: None)
+    assert "`endpoint.max_failures_in_row` allows more" in str(caught.value.hint)
+    assert text(found[0]) == "fine" and len(found) == 6 and len(endpoint.calls) == 7
+
+
+def test_refusals_of_one_question_count_once_however_many_responses_are_wanted() -> None:
+    def script(call: Call) -> str | Wire:
+        return failure(400, "flagged", code="content_filter") if call.text == "1" else "fine"
+
+    with ScriptedEndpoint(script) as endpoint, opened(endpoint.url, max_failures_in_row=2) as client:
+        found: dict[int, Outcome] = {}
+        client.ask_each([question(1)] * 20 + [question(2)], found.update, lambda: None)
+    assert [text(found[index]) for index in range(21)] == ["content-filter"] * 20 + ["fine"]
 
 
 @pytest.mark.parametrize("status", [401, 403])

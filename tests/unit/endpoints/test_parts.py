@@ -17,8 +17,9 @@ from rilctl.data.conversation import Conversation, Turn
 from rilctl.data.sample import ImageRef
 from rilctl.engines.endpoints.failures import MAX_PAUSE_S, read_retry_after
 from rilctl.engines.endpoints.ledger import Ledger, cost_of
+from rilctl.engines.endpoints.masking import Mask
 from rilctl.engines.endpoints.messages import chat_body
-from rilctl.engines.endpoints.secrets import read_key, redact
+from rilctl.engines.endpoints.secrets import read_key
 from rilctl.engines.generation.base import Usage
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import CredentialError, RowError
@@ -55,9 +56,9 @@ def test_a_key_file_that_is_no_text_or_not_there_is_a_credential_error(tmp_path:
 
 def test_redaction_covers_a_quoted_beginning_and_end() -> None:
     key = SecretStr("sk-0123456789abcdef")
-    said = redact("bad key sk-0123456789abcdef, sk-01234567****, ***89abcdef, fine text", key)
+    said = Mask(key).message("bad key sk-0123456789abcdef, sk-01234567****, ***89abcdef, fine text")
     assert said == "bad key [key], [key]****, ***[key], fine text"
-    assert redact("text", None) == "text"
+    assert Mask(None).message("text") == "text"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,10 @@ def test_redaction_covers_a_quoted_beginning_and_end() -> None:
         ("-5", 0.0, 0.0),
         ("1e9", MAX_PAUSE_S, MAX_PAUSE_S),
         ("inf", MAX_PAUSE_S, MAX_PAUSE_S),
+        ("9" * 5000, MAX_PAUSE_S, MAX_PAUSE_S),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", MAX_PAUSE_S, MAX_PAUSE_S),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0, 0.0),
+        ("94608000", MAX_PAUSE_S, MAX_PAUSE_S),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, 0.0),
         ("Wed, 21 Oct 2099 07:28:00 GMT", MAX_PAUSE_S, MAX_PAUSE_S),
     ],
@@ -82,7 +87,18 @@ def test_a_retry_after_that_is_a_date() -> None:
     assert found is not None and 15 < found <= 20
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "nan", "Wed, 99 Xyz 2099"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "soon",
+        "nan",
+        "Wed, 99 Xyz 2099",
+        "Wed, 21 Oct 99999 07:28:00 GMT",
+        "1" * 30 + "-Oct-2099",
+    ],
+)
 def test_a_retry_after_that_says_nothing(value: str | None) -> None:
     assert read_retry_after(value) is None
 
@@ -95,6 +111,15 @@ def test_a_retry_after_that_says_nothing(value: str | None) -> None:
         ({"url": "https://me:secret@x/v1"}, "never written here"),
         ({"url": "https://x/v1?key=secret"}, "never written here"),
         ({"url": "https://x/v1/chat/completions"}, "base address"),
+        ({"url": "http://[::1/v1"}, "host or port"),
+        ({"url": "http://x:99999/v1"}, "host or port"),
+        ({"url": "http://x:port/v1"}, "host or port"),
+        ({"url": "http://a..b/v1"}, "host or port"),
+        ({"url": "http://x y/v1"}, "starts with http"),
+        ({"url": "http://x/v1\n"}, "starts with http"),
+        ({"url": "http:///v1"}, "starts with http"),
+        ({"url": URL, "proxy": "socks5://x"}, "starts with http"),
+        ({"url": URL, "proxy": "http://me:secret@x"}, "never written here"),
         ({"url": URL, "key_env": "A", "key_file": "b"}, "not both"),
         ({"url": URL, "key_env": "sk-secret-0123456789"}, "name of an environment variable"),
         ({"url": URL, "key_env": "gsk_secret0123456789"}, "name of an environment variable"),

@@ -35,7 +35,7 @@ def read_retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+            seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
+        except (ValueError, OverflowError):  # no date, or one that no calendar has
             return None
-        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time()
     return min(max(seconds, 0.0), MAX_PAUSE_S) if seconds == seconds else None

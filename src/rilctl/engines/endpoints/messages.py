@@ -10,6 +10,11 @@ Body = dict[str, Any]
 
 _SEED_MASK = 0x7FFFFFFF
 """Some servers hold a seed in 32 bits."""
+_MAX_REPLY_BYTES = 64 << 20
+_ENVELOPE_BYTES = 256 << 10
+_TOKEN_BYTES = 4 << 10
+"""The longest tokens have a few hundred bytes; twenty alternatives with their log-probabilities, which `extra_body` may
+ask for, need less than this."""
 
 
 def chat_body(
@@ -46,6 +51,14 @@ def chat_body(
         body["repetition_penalty"] = sampling.repetition_penalty
     kept = {key: value for key, value in body.items() if key not in endpoint.omit}
     return kept | endpoint.extra_body
+
+
+def most_bytes(body: Body) -> int:
+    """As many bytes as a reply to a request may have: what its token budget can fill, and what stands around it."""
+    budget = body.get("max_tokens", body.get("max_completion_tokens"))
+    if not isinstance(budget, int):
+        return _MAX_REPLY_BYTES
+    return min(_ENVELOPE_BYTES + _TOKEN_BYTES * max(budget, 0), _MAX_REPLY_BYTES)
 
 
 def _messages(conversation: Conversation) -> list[Body]:

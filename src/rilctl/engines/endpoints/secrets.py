@@ -8,10 +8,6 @@ from pydantic import SecretStr
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.errors import CredentialError
 
-_MASK = "[key]"
-_SHORTEST_PART = 8
-"""A server may quote part of a key; shorter pieces than this say nothing about it."""
-
 
 def read_key(endpoint: EndpointConfig, base_dir: Path) -> SecretStr | None:
     """The key that the recipe names, or None where it names none.
@@ -46,12 +42,9 @@ def read_key(endpoint: EndpointConfig, base_dir: Path) -> SecretStr | None:
     return SecretStr(key)
 
 
-def redact(text: str, key: SecretStr | None) -> str:
-    """`text` without the key: whole, its start, or its end, as servers like to quote it."""
-    if key is None:
-        return text
-    secret = key.get_secret_value()
-    text = text.replace(secret, _MASK)
-    for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
-        text = text.replace(secret[:length], _MASK).replace(secret[-length:], _MASK)
-    return text
+def key_if_there(endpoint: EndpointConfig, base_dir: Path) -> SecretStr | None:
+    """The key, where nothing is sent that needs it; None where it can't be read."""
+    try:
+        return read_key(endpoint, base_dir)
+    except CredentialError:
+        return None

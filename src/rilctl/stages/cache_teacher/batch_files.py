@@ -15,9 +15,11 @@ from rilctl.artifacts.layout import naming
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.sample import SampleSet
+from rilctl.engines.endpoints.error_bodies import error_message, quoted
 from rilctl.engines.endpoints.failures import Retriable
+from rilctl.engines.endpoints.masking import Mask
 from rilctl.engines.endpoints.messages import chat_body
-from rilctl.engines.endpoints.replies import error_message, quoted, read_reply
+from rilctl.engines.endpoints.replies import Reply, read_json, read_reply
 from rilctl.engines.generation.base import GenerationRequest, Keep, Response
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import DataError, RilctlError, RowError, UsageError
@@ -107,10 +109,12 @@ class BatchAnswers:
     Args:
         teacher: whose answers they are; at an endpoint.
         results: by `custom_id`.
+        mask: for the key, which reading them doesn't need.
     """
 
     teacher: TeacherConfig
     results: dict[str, dict[str, Any]]
+    mask: Mask
 
     def __post_init__(self) -> None:
         assert self.teacher.endpoint is not None
@@ -158,16 +162,8 @@ class BatchAnswers:
         result = self.results.get(key)
         if result is None:
             raise RowError("batch-missing", "its answer is in no batch file that was read")
-        response, error = result.get("response"), result.get("error")
-        body = response.get("body") if isinstance(response, dict) else None
-        if not isinstance(response, dict) or not isinstance(body, dict) or response.get("status_code") != 200:
-            said = error_message(body) if isinstance(body, dict) else error_message({"error": error})
-            raise RowError("batch-failed", f"the batch has no answer: {said}")
-        try:
-            reply = read_reply(body)
-        except Retriable as failure:
-            raise RowError(failure.reason, failure.message) from None
-        return Response(reply.text, None, reply.finish_reason, None, usage=reply.usage)
+        reply = _reply(result)
+        return Response(self.mask.answer(reply.text), None, reply.finish_reason, None, usage=reply.usage)
 
 
 def refuse_missing(rejected: Sequence[RejectedRecord]) -> None:
@@ -235,7 +231,7 @@ def _write_files(folder: Path, name: str, lines: Iterator[str]) -> list[Path]:
 
 def _result(where: str, line: str) -> tuple[str, dict[str, Any]]:
     try:
-        row = json.loads(line)
+        row = read_json(line)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON: {quoted(line.encode(errors='replace'))}", hint=_HINT) from error
     key = row.get("custom_id") if isinstance(row, dict) else None
@@ -245,5 +241,21 @@ def _result(where: str, line: str) -> tuple[str, dict[str, Any]]:
 
 
 def _is_answered(result: dict[str, Any]) -> bool:
-    response = result.get("response")
-    return isinstance(response, dict) and response.get("status_code") == 200
+    try:
+        _reply(result)
+    except RowError:
+        return False
+    return True
+
+
+def _reply(result: dict[str, Any]) -> Reply:
+    """The answer in a result. Raises `RowError`, also where an endpoint would be asked again."""
+    response, error = result.get("response"), result.get("error")
+    body = response.get("body") if isinstance(response, dict) else None
+    if not isinstance(response, dict) or not isinstance(body, dict) or response.get("status_code") != 200:
+        said = error_message(body) if isinstance(body, dict) else error_message({"error": error})
+        raise RowError("batch-failed", f"the batch has no answer: {said}")
+    try:
+        return read_reply(body)
+    except Retriable as failure:
+        raise RowError(failure.reason, failure.message) from None

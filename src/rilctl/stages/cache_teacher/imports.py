@@ -65,7 +65,7 @@ def _import_row(where: str, line: str) -> tuple[str, str, str]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON: {error}", hint=hint) from error
     teacher, sample_id, text = (row.get(key) if isinstance(row, dict) else None for key in IMPORT_KEYS)
-    if not (isinstance(teacher, str) and isinstance(sample_id, str) and isinstance(text, str) and text):
+    if not (isinstance(teacher, str) and isinstance(sample_id, str) and isinstance(text, str) and text.strip()):
         raise DataError(f"{where}: needs the texts {', '.join(IMPORT_KEYS)}", hint=hint)
     try:
         (teacher + sample_id + text).encode()

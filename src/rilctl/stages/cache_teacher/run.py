@@ -16,6 +16,8 @@ from rilctl.config.cache_teacher import TeacherConfig
 from rilctl.config.fields import semantic_config
 from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
+from rilctl.engines.endpoints.masking import Mask
+from rilctl.engines.endpoints.secrets import key_if_there
 from rilctl.engines.generation.base import GenerationEngine, Response, Usage, questions_at_once
 from rilctl.errors import InterruptedByUser, RowError
 from rilctl.schemas.manifest import ArtifactSummary
@@ -133,7 +135,7 @@ def _answering(
     context: StageContext, name: str, teacher: TeacherConfig, results: dict[str, Any] | None
 ) -> AbstractContextManager[GenerationEngine]:
     if results is not None and teacher.endpoint is not None:
-        return nullcontext(BatchAnswers(teacher, results))
+        return nullcontext(BatchAnswers(teacher, results, Mask(key_if_there(teacher.endpoint, context.base_dir))))
     return opened_teacher(context, name, teacher)
 
 

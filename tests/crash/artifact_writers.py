@@ -59,8 +59,10 @@ def write_roles(out: str, status: Any) -> int:
         writer.write_rejected([RejectedRecord(sample_id="bad", source="s", reason="r", message="m")])
         writer.commit(status=status)
         writer = run.writer("student", "student")
-        for i in range(8):
-            save_file({f"w{i}": np.full((64, 64), i, np.float32)}, writer.staging() / f"model-{i}.safetensors")
+        files = {f"w{i}": f"model-{i}.safetensors" for i in range(8)}
+        for i, (tensor, file) in enumerate(files.items()):
+            save_file({tensor: np.full((64, 64), i, np.float32)}, writer.staging() / file)
+        (writer.staging() / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
         writer.commit(status=status)
     return 0
 

@@ -35,6 +35,8 @@ def check_file(path: Path, entry: FileEntry, *, hint: str = REBUILD_HINT) -> Non
         ArtifactError: it is missing or was changed; the message names it, and the expected and actual digest.
     """
     file = path / entry.path
+    if file.is_symlink():
+        raise ArtifactError(f"`{file}` is a symbolic link, not the file that was written", hint=hint)
     try:
         size = file.stat().st_size
         actual = sha256_file(file)

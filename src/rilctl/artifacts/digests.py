@@ -3,8 +3,8 @@
 - Rows: sha256 over the sorted sha256 of each row's canonical JSON. Order, shard cuts and restarts don't matter. Every
   column is content, floats such as logits included; no row model has a volatile column (time, host, path), and a new
   row model must not have one either. Null columns are left out, so a later optional column keeps old digests.
-- Weights: sha256 over sorted (name, dtype, shape, sha256 of the bytes) of all tensors in all `*.safetensors` below a
-  directory. How tensors are spread over files doesn't matter.
+- Weights: sha256 over sorted (name, dtype, shape, sha256 of the bytes) of all tensors in the files that a loader reads.
+  How tensors are spread over files doesn't matter.
 - Other files: sha256 over sorted (name, sha256).
 """
 
@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.layout import RESUME, open_regular
+from rilctl.artifacts.layout import open_regular
+from rilctl.artifacts.weight_files import PARTS, WEIGHTS, weight_files
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import InputEntry
@@ -65,27 +66,25 @@ class RowsDigest:
         return hashlib.sha256(b"".join(sorted(self._rows))).hexdigest()
 
 
-def weight_files(directory: Path) -> list[Path]:
-    """What `weights_digest` covers, sorted."""
-    found = [(path.relative_to(directory).parts[0], path) for path in sorted(directory.rglob("*.safetensors"))]
-    return [path for top, path in found if top != RESUME and not top.startswith(".")]
-
-
 def weights_digest(directory: Path) -> str:
-    """Content digest of all weights below a directory, an artifact or any model directory; needs no torch.
-
-    A run's scratch (`resume/`) and hidden folders don't count.
+    """Content digest of the weights in a directory, an artifact or any model directory; needs no torch.
 
     Raises:
-        ArtifactError: there are no `*.safetensors`, or one of them is damaged.
+        ArtifactError: there are none, one file is damaged, two hold a tensor of one name, or `weight_files` refuses.
     """
     tensors: list[list[Any]] = []
+    named: dict[str, Path] = {}
     for path in weight_files(directory):
-        folder = path.parent.relative_to(directory).as_posix()
-        tensors += [[folder, *tensor] for tensor in _tensors(path)]
+        for name, *about in _tensors(path):
+            if path.name not in PARTS and (other := named.setdefault(name, path)) != path:
+                raise ArtifactError(
+                    f"`{path}` holds `{name}`, and so does `{other}`: which of them is read isn't said",
+                    hint="copy or build the model again",
+                )
+            tensors.append([".", name, *about])
     if not tensors:
         raise ArtifactError(
-            f"`{directory}` holds no weights: no tensor in any *.safetensors file",
+            f"`{directory}` holds no weights: no tensor in {WEIGHTS}, nor in files that an index names",
             hint="convert the weights to safetensors, or copy the directory whole",
         )
     return hashlib.sha256(canonical_json(sorted(tensors))).hexdigest()
@@ -113,7 +112,7 @@ def _tensors(path: Path) -> list[list[Any]]:
             ]
     except OSError as error:
         raise ArtifactError(f"`{path}` can't be read: {error.strerror or error}", hint="check permissions") from error
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"`{path}` is no intact safetensors file: {error}", hint="copy or build it again"
         ) from error

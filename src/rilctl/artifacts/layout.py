@@ -39,6 +39,11 @@ STAGING: Final = ".tmp-staging"
 PENDING_MANIFEST: Final = ".tmp-manifest.json"
 REPLACED_MANIFEST: Final = ".tmp-replaced.json"
 
+MOST_BYTES: Final = 1 << 30
+"""Of a file that is read at once: a larger one fills the memory before anybody can say what is wrong with it."""
+MOST_JSON_BYTES: Final = 32 << 20
+"""Of a manifest, a configuration and the like; what is read of it may take twenty times as much memory."""
+
 REBUILD_HINT: Final = "copy it again from where it is intact, or delete the directory and run the command that made it"
 """What to do about a damaged artifact."""
 
@@ -131,10 +136,12 @@ def open_regular(path: Path) -> BufferedReader:
     return file
 
 
-def read_regular(path: Path) -> bytes:
-    """All bytes of a file; see `open_regular`."""
+def read_regular(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """All bytes of a file; see `open_regular`. Raises `OSError` as well where there are more than may be."""
     with open_regular(path) as file:
-        return file.read()
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise OSError(0, f"has more than {most_bytes:,} bytes, which no such file has", str(path))
+        return file.read(most_bytes)
 
 
 def walk_files(directory: Path) -> Iterator[tuple[str, Path]]:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from rilctl.artifacts.digests import canonical_json, weights_digest
-from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
+from rilctl.artifacts.layout import MANIFEST, MOST_JSON_BYTES, RUN, read_regular
 from rilctl.artifacts.sealed import unreadable
+from rilctl.artifacts.weight_files import refuse_elsewhere
 
 ADAPTER_CONFIG: Final = "adapter_config.json"
 _SUFFIXES: Final = (".json", ".jinja", ".txt", ".model")
+_MOST_BYTES: Final = {"tokenizer.json": 256 << 20, "vocab.json": 256 << 20, "tokenizer.model": 256 << 20}
+"""Of vocabularies, which are larger than other texts."""
 _TEMPLATES: Final = "additional_chat_templates"
 """Where the library looks for templates besides `chat_template.jinja`."""
 _WHERE_THE_BASE_LAY: Final = ("base_model_name_or_path", "revision")
@@ -26,16 +29,17 @@ def text_files(directory: Path) -> dict[str, Path]:
     """Configuration, tokenizer, processor and chat templates, by name with forward slashes, sorted."""
     found = [file for file in directory.iterdir() if file.suffix in _SUFFIXES and ".safetensors" not in file.name]
     found += (directory / _TEMPLATES).glob("*.jinja")
-    names = {file.relative_to(directory).as_posix(): file for file in sorted(found) if file.is_file()}
+    names = {file.relative_to(directory).as_posix(): file for file in sorted(found) if not file.is_dir()}
     return {name: file for name, file in names.items() if name not in (MANIFEST, RUN) and not name.startswith(".")}
 
 
 def read_texts(directory: Path) -> dict[str, bytes]:
-    """The bytes of `text_files`. Raises `ArtifactError` where one can't be read."""
+    """The bytes of `text_files`. Raises `ArtifactError` where one can't be read, or is a link to elsewhere."""
     texts = {}
     for name, file in text_files(directory).items():
+        refuse_elsewhere(directory, file)
         try:
-            texts[name] = read_regular(file)
+            texts[name] = read_regular(file, most_bytes=_MOST_BYTES.get(name, MOST_JSON_BYTES))
         except OSError as error:
             raise unreadable(file, error) from error
     return texts

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rilctl.artifacts.layout import REBUILD_HINT, read_regular
+from rilctl.artifacts.layout import MOST_JSON_BYTES, REBUILD_HINT, read_regular
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 
@@ -47,7 +47,7 @@ def load_json(file: Path, *, hint: str = REBUILD_HINT) -> tuple[bytes, Any]:
         ArtifactError: it can't be read, is no regular file, or no JSON.
     """
     try:
-        data = read_regular(file)
+        data = read_regular(file, most_bytes=MOST_JSON_BYTES)
         return data, json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"`{file}` is no valid JSON: {error}", hint=hint) from error

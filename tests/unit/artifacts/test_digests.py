@@ -70,6 +70,8 @@ def test_weights_do_not_depend_on_how_they_are_spread_or_what_lies_beside(tmp_pa
     save_file({"a": a, "b": b}, tmp_path / "one" / "model.safetensors", metadata={"format": "pt"})
     save_file({"b": b}, tmp_path / "two" / "model-00001-of-00002.safetensors")
     save_file({"a": a}, tmp_path / "two" / "model-00002-of-00002.safetensors")
+    files = {"b": "model-00001-of-00002.safetensors", "a": "model-00002-of-00002.safetensors"}
+    (tmp_path / "two" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
     (tmp_path / "two" / "config.json").write_text("{}")
     (tmp_path / "two" / "resume").mkdir()
     save_file({"moment": a}, tmp_path / "two" / "resume" / "optimizer.safetensors")
@@ -80,24 +82,24 @@ def test_weights_do_not_depend_on_how_they_are_spread_or_what_lies_beside(tmp_pa
 
 def test_weights_digest_by_hand(tmp_path):
     values = np.arange(4, dtype=np.float32)
-    save_file({"w": values}, tmp_path / "m.safetensors")
+    save_file({"w": values}, tmp_path / "model.safetensors")
     tensor = [".", "w", "F32", [4], hashlib.sha256(values.tobytes()).hexdigest()]
     assert weights_digest(tmp_path) == hashlib.sha256(canonical_json([tensor])).hexdigest()
 
 
 def test_bfloat16_and_scalars_are_read_without_torch(tmp_path):
     header = json.dumps({"s": {"dtype": "BF16", "shape": [], "data_offsets": [0, 2]}}).encode()
-    (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f")
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\x80\x3f")
     tensor = [".", "s", "BF16", [], hashlib.sha256(b"\x80\x3f").hexdigest()]
     assert weights_digest(tmp_path) == hashlib.sha256(canonical_json([tensor])).hexdigest()
 
 
 @pytest.mark.parametrize("keep", [0, 7, 20, -1])
 def test_a_truncated_file_is_named(tmp_path, keep):
-    save_file({"w": np.arange(4, dtype=np.float32)}, tmp_path / "m.safetensors")
-    data = (tmp_path / "m.safetensors").read_bytes()
-    (tmp_path / "m.safetensors").write_bytes(data[:keep])
-    with pytest.raises(ArtifactError, match=r"m\.safetensors"):
+    save_file({"w": np.arange(4, dtype=np.float32)}, tmp_path / "model.safetensors")
+    data = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(data[:keep])
+    with pytest.raises(ArtifactError, match=r"model\.safetensors"):
         weights_digest(tmp_path)
 
 

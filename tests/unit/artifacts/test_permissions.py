@@ -80,7 +80,7 @@ def test_all_files_follow_the_umask(start, mask, mode):
             writer = run.writer("student", "student")
             save_file({"w": np.zeros(3, dtype=np.float32)}, writer.staging() / "model.safetensors")
             (writer.staging() / "more").mkdir()
-            save_file({"v": np.zeros(3, dtype=np.float32)}, writer.staging() / "more" / "model.safetensors")
+            (writer.staging() / "more" / "notes.txt").write_text("mine")
             writer.commit()
     finally:
         os.umask(before)

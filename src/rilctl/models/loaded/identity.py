@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rilctl.artifacts.digests import files_digest, weight_files, weights_digest
+from rilctl.artifacts.digests import files_digest, weights_digest
 from rilctl.artifacts.model_files import joint_digest, read_texts, text_digests
+from rilctl.artifacts.weight_files import weight_files
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError

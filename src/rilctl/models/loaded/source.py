@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from rilctl.artifacts.layout import MANIFEST, RUN, read_regular
+from rilctl.artifacts.layout import MANIFEST, MOST_JSON_BYTES, RUN, read_regular
 from rilctl.artifacts.manifests import is_part_of_run, read_manifest
 from rilctl.artifacts.model_files import ADAPTER_CONFIG, read_texts, write_texts
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
+from rilctl.artifacts.weight_files import read_by_loader, refuse_elsewhere, weight_files
 from rilctl.config.fields import ModelConfig, PictureBounds
 from rilctl.config.registry import MODELS
 from rilctl.config.suggest import nearest
@@ -80,6 +81,7 @@ def find_model(name: str, *, revision: str | None, base_dir: Path, reads_weights
     Raises:
         UsageError: nothing of that name.
         ModelError: the directory is no model directory, or the hub can't be reached or has no such model.
+        ArtifactError: something lies in the directory that looks like weights, and that nothing reads.
     """
     path = base_dir / name
     if path.is_dir():
@@ -151,7 +153,8 @@ def read_family(path: Path) -> Family:
             hint="merge it into its base (PEFT's `merge_and_unload`), and save that",
         )
     try:
-        config = json.loads(read_regular(config_file))
+        refuse_elsewhere(path, config_file)
+        config = json.loads(read_regular(config_file, most_bytes=MOST_JSON_BYTES))
     except FileNotFoundError:
         raise ModelError(
             f"{path} has no config.json", hint="give a model directory in the Hugging Face layout"
@@ -163,6 +166,11 @@ def read_family(path: Path) -> Family:
     if config.get("is_encoder_decoder") and model_type not in BY_MODEL_TYPE:
         hint = f"use a model of another family: {', '.join(BY_MODEL_TYPE)}"
         raise ModelError(f"{config_file}: `{model_type}` has an encoder, which isn't supported", hint=hint)
+    if "transformers_weights" in config:
+        raise ModelError(
+            f"{config_file} says itself which file holds the weights (`transformers_weights`)",
+            hint="name that file model.safetensors, and take the key out",
+        )
     _refuse_endless(config, config_file)
     return family_of(config)
 
@@ -192,6 +200,7 @@ def _local(name: str, path: Path) -> ModelSource:
         read_manifest(path)  # says that it has lost it
     if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
         path = resolve(path, "student")
+    weight_files(path)
     return ModelSource(name=name, path=path.resolve(), revision=None, family=read_family(path))
 
 
@@ -218,4 +227,5 @@ def _from_hub(repo: str, revision: str | None, *, reads_weights: bool) -> ModelS
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"can't get `{repo}` from the hub: {reason}", hint=hint) from None
+    read_by_loader(path)
     return ModelSource(name=repo, path=path, revision=path.name, family=read_family(path))

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from rilctl.artifacts.model_files import write_texts
+from rilctl.artifacts.weight_files import read_by_loader
 from rilctl.config.fields import Dtype, ModelConfig
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ModelError
@@ -207,7 +208,7 @@ def _from_configuration(source: ModelSource) -> Any:
 
 
 def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
-    if not list(source.path.glob("*.safetensors")):
+    if not read_by_loader(source.path):
         raise ModelError(
             f"{source.path} has no safetensors weights",
             hint="convert them, or set `random_weights = true` to start from the configuration alone",
@@ -241,7 +242,7 @@ def _refuse_larger(source: ModelSource) -> None:
     """
     num_there = 0
     try:
-        for file in source.path.glob("*.safetensors"):
+        for file in read_by_loader(source.path):
             with safe_open(file, framework="pt") as tensors:
                 num_there += sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())  # noqa: SIM118
         with torch.device("meta"):

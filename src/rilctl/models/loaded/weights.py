@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rilctl.artifacts.model_files import write_texts
+from rilctl.artifacts.weight_files import INDEX, read_by_loader
 from rilctl.models.loaded.lora import merged_state_dict
 from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.vlm import Vlm, under_published_names
 
-INDEX = "model.safetensors.index.json"
 SHARD_BYTES = 4 << 30
 CHUNK = {"cpu": 1 << 15, "cuda": 1 << 22}
 """Elements that are widened to 64 bits at once; on a CPU they and what is made of them must fit its cache."""
@@ -100,7 +100,7 @@ def write_shards(weights: Iterable[tuple[str, Tensor]], directory: Path) -> None
 
 def names_in_files(directory: Path) -> Iterator[str]:
     """Names of the weights in a model directory; no weight is read."""
-    for file in _weight_files(directory):
+    for file in read_by_loader(directory):
         with safe_open(file, framework="pt") as tensors:
             yield from tensors.keys()
 
@@ -113,17 +113,10 @@ def file_checksums(directory: Path, device: torch.device) -> dict[str, str]:
         device: that computes them; a GPU is several hundred times faster.
     """
     found: dict[str, str] = {}
-    for file in _weight_files(directory):
+    for file in read_by_loader(directory):
         with safe_open(file, framework="pt") as tensors:
             found |= {name: checksum(tensors.get_tensor(name), device) for name in tensors.keys()}  # noqa: SIM118
     return found
-
-
-def _weight_files(directory: Path) -> list[Path]:
-    """Those that the index names, where there is one."""
-    index = directory / INDEX
-    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else None
-    return [file for file in sorted(directory.glob("*.safetensors")) if names is None or file.name in names]
 
 
 @torch.no_grad()

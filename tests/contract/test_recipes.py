@@ -10,12 +10,13 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
+from rilctl.config.fields import ModelConfig
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import VERBS
 from rilctl.config.shipped import recipes_dir
 from rilctl.config.suite import find_suite, select
 from rilctl.models.loaded.anatomy import read_anatomy
-from rilctl.models.loaded.source import read_family
+from rilctl.models.loaded.source import find_source
 from rilctl.testing.published import PublishedName, write_published
 
 from .helpers import call
@@ -64,7 +65,7 @@ def planned(workspace: Path, layout: str, *overrides: str) -> dict[str, dict[str
 @pytest.mark.parametrize("name", get_args(PublishedName))
 def test_parameters_are_the_published_ones(published: Path, name: str) -> None:
     directory = published / name
-    counted = read_anatomy(directory, read_family(directory)).parameters
+    counted = read_anatomy(find_source(ModelConfig(model=str(directory)), base_dir=Path())).parameters
     assert counted / 1e9 == pytest.approx(BILLIONS[name], rel=1e-3)  # the pages round to four digits
 
 

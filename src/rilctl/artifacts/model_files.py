@@ -48,7 +48,7 @@ def read_texts(directory: Path) -> dict[str, bytes]:
 def write_texts(texts: Mapping[str, bytes], directory: Path) -> None:
     """Put texts into a directory."""
     for name, text in texts.items():
-        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(text)
 
 

@@ -206,6 +206,14 @@ def own_stdout() -> None:
         os.dup2(2, 1)
 
 
+def close_stdin() -> None:
+    """From here on a library that asks a person something, such as whether to run a model's code, gets no answer."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (lives as long as the process)
+
+
 class ConsoleReporter:
     """The `Reporter` of the command line: a live bar on a terminal, else a plain line now and then."""
 

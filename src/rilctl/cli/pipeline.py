@@ -28,7 +28,7 @@ def run(
     from rilctl.stages.shared.context import StageResult
 
     paths, recipe = runner.read_recipe(recipes, overrides, {})
-    with runner.stage_surroundings() as (reporter, stop):
+    with runner.stage_surroundings(reads_stdin=runner.judges_stdin(recipe)) as (reporter, stop):
         make = runner.context_maker(paths, recipe, reporter, stop)
         outcomes = run_pipeline(recipe, make, dry_run=dry_run, mind=_with_own_options)
     if dry_run:

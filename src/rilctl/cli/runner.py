@@ -72,7 +72,7 @@ def run_verb(
             )
         return launch(verb, recipe, gpus=gpus, hostfile=hostfile)
     # The stage's imports may print as well.
-    with stage_surroundings() as (reporter, stop):
+    with stage_surroundings(reads_stdin=verb == "judge" and judges_stdin(recipe)) as (reporter, stop):
         stage = load_stage(verb)
         plain = context_maker(paths, recipe, reporter, stop, out=out)(verb)
         context = replace(plain, world=world, leave=fail_now, retry_rejected=retry_rejected)
@@ -137,13 +137,18 @@ def context_maker(
 
 
 @contextlib.contextmanager
-def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
+def stage_surroundings(*, reads_stdin: bool = False) -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
     """Inside, stages may run: stdout is ours, signals ask for a clean end, and no bar outlives an error.
 
     It is the last thing that a process does, but for saying how it went.
+
+    Args:
+        reads_stdin: what comes there is rows; else nobody may read it.
     """
     reporter, stop = output.ConsoleReporter(), StopFlag()
     output.own_stdout()
+    if not reads_stdin:
+        output.close_stdin()
     hush_log()
     watch_for_stop(stop, has_begun=lambda: reporter.has_begun)
     with stop_on_signals(stop, has_begun=lambda: reporter.has_begun, says_so=not is_launched()):
@@ -152,6 +157,11 @@ def stage_surroundings() -> Iterator[tuple[output.ConsoleReporter, StopFlag]]:
         finally:
             reporter.end()
             work_is_over()
+
+
+def judges_stdin(recipe: Recipe) -> bool:
+    """Whether `judge` reads rows from stdin."""
+    return recipe.judge is not None and recipe.judge.source == "-"
 
 
 def show_summary(verb: str, result: StageResult, seconds: float | None = None) -> None:

@@ -152,6 +152,9 @@ class ModelConfig(PictureSizeMixin):
     """Seed of random weights."""
     system: Annotated[Words | None, IF_SET] = None
     """System turn of prompts whose row has none of its own. Absent: what the chat template does by itself."""
+    code: Annotated[str | None, Field(pattern=r"^sha256:[0-9a-f]{64}$"), EXECUTION] = None
+    """Digest of the Python code that comes with a teacher's or judge's model, as the refusal says it: it is run while
+    it is that code. Absent: none is run. What it does is part of which model it is."""
 
 
 class DurationMixin(StrictModel):

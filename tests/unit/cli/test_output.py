@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,7 +64,26 @@ def test_paths_and_answers_are_exact_for_programs_and_shown_on_terminals(
     try:
         monkeypatch.setattr(output, "_result_descriptor", follower)
         output.result_exact(path)
-        assert os.read(leader, 1000) == rb"runs/\udcff\x1b[2J" + b"\r\nnext\r\n"
+        shown = b""
+        while not shown.endswith(b"next\r\n"):
+            shown += os.read(leader, 1000)
+        assert shown == rb"runs/\udcff\x1b[2J" + b"\r\nnext\r\n"
     finally:
         os.close(leader)
         os.close(follower)
+
+
+def test_a_library_that_asks_gets_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "yes").write_text("y\n" * 100)
+    kept = os.dup(0)
+    monkeypatch.setattr("sys.stdin", None)
+    try:
+        with (tmp_path / "yes").open() as answers:
+            os.dup2(answers.fileno(), 0)
+        output.close_stdin()
+        with pytest.raises(EOFError):
+            input("run its code? [y/N] ")
+        assert subprocess.run(["cat"], capture_output=True, check=True).stdout == b""  # nor does a child
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,8 @@ from torch import nn
 from rilctl.config.fields import LoraConfig
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
-from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
+from rilctl.models.loaded.own_code import brings_code, code_hint
+from rilctl.models.loaded.source import ModelSource
 from rilctl.models.loaded.vlm import auto_class
 
 
@@ -80,8 +80,8 @@ class Anatomy:
         return sum(self.adapter_weights.get(target, 0) for target in lora.targets)
 
 
-def read_anatomy(path: Path, family: Family) -> Anatomy:
-    """Count a model directory's parameters; no weights are read.
+def read_anatomy(source: ModelSource) -> Anatomy:
+    """Count a model's parameters; no weights are read.
 
     Raises:
         ModelError: the configuration can't be read, or the library makes no model of it.
@@ -89,14 +89,14 @@ def read_anatomy(path: Path, family: Family) -> Anatomy:
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(source.path, trust_remote_code=source.runs_code)
         with torch.device("meta"):
-            model = auto_class(family).from_config(config)
+            model = auto_class(source.family).from_config(config, trust_remote_code=source.runs_code)
     except Exception as error:  # the library raises anything on a damaged configuration
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        hint = OWN_CODE_HINT if brings_code(path) else "copy the model again"
-        raise ModelError(f"{path}/config.json describes no model: {reason}", hint=hint) from error
-    return _measure(model, family)
+        hint = code_hint(source.path) if brings_code(source.path) else "copy the model again"
+        raise ModelError(f"{source.path}/config.json describes no model: {reason}", hint=hint) from error
+    return _measure(model, source.family)
 
 
 def _measure(model: Any, family: Family) -> Anatomy:

@@ -1,15 +1,16 @@
 """How many tokens a model was made to see at once."""
 
-from pathlib import Path
 from typing import Any
 
+from rilctl.models.loaded.source import ModelSource
 
-def context_tokens(path: Path) -> int | None:
-    """Positions of a model directory's language model, stretched as its rotary positions are; None: not known."""
+
+def context_tokens(source: ModelSource) -> int | None:
+    """Positions of a model's language model, stretched as its rotary positions are; None: not known."""
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False).get_text_config()
+        config = AutoConfig.from_pretrained(source.path, trust_remote_code=source.runs_code).get_text_config()
     except Exception:  # on damaged files the library raises anything; who loads the model says so
         return None
     positions = getattr(config, "max_position_embeddings", None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rilctl.artifacts.digests import files_digest, weights_digest
-from rilctl.artifacts.model_files import joint_digest, read_texts, text_digests
+from rilctl.artifacts.model_files import joint_digest, text_digests
 from rilctl.artifacts.weight_files import weight_files
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import default_dtype
@@ -62,7 +62,7 @@ class ModelIdentity:
 
     def refuse_other_texts(self, source: ModelSource) -> None:
         """Raise `ModelError` where the directory holds other texts by now; its weights are not looked at."""
-        if text_digests(read_texts(source.path)) != self.texts:
+        if text_digests(source.own_texts()) != self.texts:
             raise changed(source)
 
 
@@ -72,7 +72,7 @@ def identify(config: ModelConfig, source: ModelSource) -> ModelIdentity:
     Raises:
         ArtifactError: it can't be read.
     """
-    texts = read_texts(source.path)
+    texts = source.own_texts()
     if config.random_weights:
         weights = f"random:{config.seed}:{hashlib.sha256(texts['config.json']).hexdigest()}"
     else:

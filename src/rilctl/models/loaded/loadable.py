@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from rilctl.errors import ModelError
+from rilctl.models.loaded.own_code import brings_code, code_hint
 from rilctl.models.loaded.source import ModelSource
-
-OWN_CODE_HINT = "code that comes with a model is never run: take one of an architecture that transformers has"
 
 
 def check_json(source: ModelSource, texts: Mapping[str, bytes]) -> None:
@@ -48,25 +46,16 @@ def check_head(model: Any, source: ModelSource) -> None:
         raise ModelError(f"{source.path} has {', '.join(found)}, which isn't supported", hint=hint)
 
 
-def brings_code(path: Path) -> bool:
-    """Whether a file of a model directory names Python code beside it, which the library would run."""
-    for file in path.glob("*.json"):
-        try:
-            found = json.loads(file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(found, dict) and "auto_map" in found:
-            return True
-    return False
-
-
 def not_loadable(source: ModelSource, error: Exception) -> ModelError:
     """What to raise where the library can't load a model: it raises TypeError, KeyError and classes of its own."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         hint = "take a smaller model or dtype, or more memory"
     elif brings_code(source.path):
-        return ModelError(f"{source.path} can't be loaded: it needs code of its own (`auto_map`)", hint=OWN_CODE_HINT)
+        reason = f": {lines[0]}" if source.runs_code else ""
+        return ModelError(
+            f"{source.path} can't be loaded: it needs code of its own (`auto_map`){reason}", hint=code_hint(source.path)
+        )
     else:
         hint = "copy the model again"
     return ModelError(f"{source.path} can't be loaded: {' '.join(lines[:2])}", hint=hint)

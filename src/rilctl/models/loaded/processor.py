@@ -18,7 +18,7 @@ from rilctl.artifacts.model_files import write_texts
 from rilctl.errors import ConfigError, ModelError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.context_length import context_tokens
-from rilctl.models.loaded.loadable import OWN_CODE_HINT, brings_code
+from rilctl.models.loaded.own_code import brings_code, code_hint
 from rilctl.models.loaded.source import ModelSource
 from rilctl.private.transformers import image_only
 from rilctl.private.uses import require
@@ -75,7 +75,7 @@ class Encoder:
     @cached_property
     def context_tokens(self) -> int | None:
         """Prompt and response together at most; None where the model's configuration doesn't say."""
-        return context_tokens(self.source.path)
+        return context_tokens(self.source)
 
     def reads_like(self, other: "Encoder") -> bool:
         """Whether both make the same tensors: by the recipe's system turn, and by the same files."""
@@ -115,7 +115,8 @@ def load_processor(source: ModelSource) -> Any:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if brings_code(path):
             raise ModelError(
-                f"{path} has no processor that can be loaded without its own code (`auto_map`)", hint=OWN_CODE_HINT
+                f"{path} has no processor that can be loaded without its own code (`auto_map`): {reason}",
+                hint=code_hint(path),
             ) from error
         raise ModelError(
             f"{path} has no complete processor for the family {family.name}: {reason}",
@@ -136,7 +137,9 @@ def _from_files(source: ModelSource) -> Any:
         if source.bounds is not None:
             write_texts(source.read_texts(), path)
         if not source.family.sees_pictures:
-            return transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+            return transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=source.runs_code)
+        if source.runs_code:
+            return transformers.AutoProcessor.from_pretrained(path, trust_remote_code=True)  # type: ignore[no-untyped-call]
         return image_only(_processor_class(path, source.family)).from_pretrained(
             path, backend="pil", trust_remote_code=False
         )

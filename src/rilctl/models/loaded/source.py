@@ -19,6 +19,7 @@ from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
 from rilctl.models.families.record import Family
 from rilctl.models.families.table import BY_MODEL_TYPE, family_of
+from rilctl.models.loaded.own_code import check_code, read_code
 from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
@@ -26,6 +27,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
 WEIGHT_FILES = ["*.safetensors"]
 """No pickled weights are ever downloaded."""
+CODE_FILES = ["*.py"]
 _LAYERS = re.compile(r"(num|n)_(\w+_)?layers?|depth")
 """How configurations name the number of their layers."""
 _MOST_LAYERS = 1000
@@ -43,6 +45,7 @@ class ModelSource:
         family: its architecture family.
         bounds: tokens of a picture, where they aren't those of its files.
         system: the recipe's system turn, for conversations without one.
+        runs_code: the recipe allows the Python code that comes with it.
     """
 
     name: str
@@ -51,25 +54,48 @@ class ModelSource:
     family: Family
     bounds: PictureBounds | None = None
     system: str | None = None
+    runs_code: bool = False
+
+    def own_texts(self) -> dict[str, bytes]:
+        """Its texts as they are; those of its code as well, where it is run. Raises as `read_texts` does."""
+        return read_texts(self.path) | (read_code(self.path) if self.runs_code else {})
 
     def read_texts(self) -> dict[str, bytes]:
-        """Its texts, with the bounds in them.
+        """The same with the bounds in them.
 
         Raises:
             ArtifactError, ModelError: a file can't be read.
             ConfigError: the family can't keep the bounds.
         """
-        texts = read_texts(self.path)
+        texts = self.own_texts()
         return texts if self.bounds is None else with_bounds(texts, self.family, self.bounds, self.name)
 
 
 def find_source(config: ModelConfig, *, base_dir: Path, reads_weights: bool = True) -> ModelSource:
-    """The model of a table, with its bounds and system turn; see `find_model`."""
-    found = find_model(config.model, revision=config.revision, base_dir=base_dir, reads_weights=reads_weights)
-    return replace(found, bounds=config.picture_bounds, system=config.system)
+    """The model of a table, with its bounds, system turn and code; see `find_model` and `check_code`."""
+    found = find_model(
+        config.model,
+        revision=config.revision,
+        base_dir=base_dir,
+        reads_weights=reads_weights,
+        reads_code=config.code is not None,
+    )
+    return as_in_table(found, config)
 
 
-def find_model(name: str, *, revision: str | None, base_dir: Path, reads_weights: bool = True) -> ModelSource:
+def as_in_table(source: ModelSource, config: ModelConfig) -> ModelSource:
+    """A model as its table of the recipe wants it. Raises `ModelError` where the table allows other code."""
+    return replace(
+        source,
+        bounds=config.picture_bounds,
+        system=config.system,
+        runs_code=check_code(source.path, config.code),
+    )
+
+
+def find_model(
+    name: str, *, revision: str | None, base_dir: Path, reads_weights: bool = True, reads_code: bool = False
+) -> ModelSource:
     """Find a model's files, downloading them from the hub if need be.
 
     Args:
@@ -77,6 +103,7 @@ def find_model(name: str, *, revision: str | None, base_dir: Path, reads_weights
         revision: hub commit or tag.
         base_dir: folder that relative paths start from.
         reads_weights: whether weights are downloaded as well.
+        reads_code: whether Python files are.
 
     Raises:
         UsageError: nothing of that name.
@@ -90,7 +117,8 @@ def find_model(name: str, *, revision: str | None, base_dir: Path, reads_weights
     registered = MODELS.get(name)
     if registered is not None and registered.model.startswith("package:"):
         return _packaged(name)
-    return _from_hub(registered.model if registered else name, revision, reads_weights=reads_weights)
+    patterns = [*TEXT_FILES, *(WEIGHT_FILES if reads_weights else ()), *(CODE_FILES if reads_code else ())]
+    return _from_hub(registered.model if registered else name, revision, patterns)
 
 
 def link_files(source: ModelSource, directory: Path) -> None:
@@ -209,7 +237,7 @@ def _packaged(name: str) -> ModelSource:
     return ModelSource(name=name, path=path, revision=None, family=read_family(path))
 
 
-def _from_hub(repo: str, revision: str | None, *, reads_weights: bool) -> ModelSource:
+def _from_hub(repo: str, revision: str | None, patterns: list[str]) -> ModelSource:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -220,7 +248,6 @@ def _from_hub(repo: str, revision: str | None, *, reads_weights: bool) -> ModelS
 
     hint = "check the name and the network, or give a local directory; gated models need HF_TOKEN"
     try:
-        patterns = [*TEXT_FILES, *WEIGHT_FILES] if reads_weights else TEXT_FILES
         path = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
     except RepositoryNotFoundError:
         raise ModelError(f"the hub has no model `{repo}` that you may read", hint=hint) from None

@@ -124,6 +124,11 @@ def load_vlm(
     """
     require("torch")
     source = find_source(config, base_dir=base_dir)
+    if trainable and source.runs_code:
+        raise ModelError(
+            f"{source.path} runs code of its own, and what is trained is written without it",
+            hint="train a model of an architecture that transformers has; `code` is for teachers and judges",
+        )
     texts = source.read_texts()
     check_json(source, texts)
     refuse_quantized(source, texts)
@@ -199,7 +204,8 @@ def _from_configuration(source: ModelSource) -> Any:
     from transformers import AutoConfig, GenerationConfig
 
     try:
-        model = auto_class(source.family).from_config(AutoConfig.from_pretrained(source.path, trust_remote_code=False))
+        config = AutoConfig.from_pretrained(source.path, trust_remote_code=source.runs_code)
+        model = auto_class(source.family).from_config(config, trust_remote_code=source.runs_code)
         if (source.path / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(source.path)
     except Exception as error:
@@ -220,7 +226,7 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
             dtype=dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, by name
-            trust_remote_code=False,
+            trust_remote_code=source.runs_code,
         )
     except Exception as error:
         raise not_loadable(source, error) from error

@@ -11,7 +11,7 @@ import pytest
 from rilctl.config.fields import ModelConfig
 from rilctl.errors import ModelError
 from rilctl.models.loaded.anatomy import read_anatomy
-from rilctl.models.loaded.source import read_family
+from rilctl.models.loaded.source import find_source, read_family
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -56,10 +56,10 @@ def test_a_model_of_its_own_code_is_called_that(model_dir):
     (model_dir / "own.py").write_text(_CODE)
     with pytest.raises(ModelError, match="auto_map") as found:
         load(model_dir)
-    assert "never run" in str(found.value.hint)
+    assert "read the Python files" in str(found.value.hint)
     with pytest.raises(ModelError) as found:
-        read_anatomy(model_dir, read_family(model_dir))
-    assert "never run" in str(found.value.hint)
+        read_anatomy(find_source(ModelConfig(model=str(model_dir)), base_dir=Path()))
+    assert "read the Python files" in str(found.value.hint)
 
 
 @pytest.mark.parametrize(("file", "is_needed"), [("config.json", True), ("tokenizer_config.json", False)])

@@ -46,6 +46,7 @@ class LocalVllm:
         engine: VllmEngineConfig,
         *,
         updates: bool = False,
+        runs_code: bool = False,
         on_close: Callable[[], object] = lambda: None,
     ) -> None:
         if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
@@ -58,7 +59,8 @@ class LocalVllm:
             from vllm import LLM
 
             require("vllm")
-            self._llm = LLM(model=str(directory), dtype=dtype, **_engine_arguments(engine, updates=updates))
+            arguments = _engine_arguments(engine, updates=updates)
+            self._llm = LLM(model=str(directory), dtype=dtype, trust_remote_code=runs_code, **arguments)
         self._sleeps = updates and engine.sleep and torch.cuda.is_available()
         self._is_asleep = False
         self._updates, self._on_close = updates, on_close

@@ -128,10 +128,10 @@ def open_vllm_rollouts(
 
 def _local(source: ModelSource, dtype: Dtype, engine: VllmEngineConfig) -> LocalVllm:
     if source.bounds is None:
-        return LocalVllm(source.path, dtype, engine)
+        return LocalVllm(source.path, dtype, engine, runs_code=source.runs_code)
     folder = tempfile.TemporaryDirectory(prefix="rilctl-model-")
     link_files(source, Path(folder.name))
-    return LocalVllm(Path(folder.name), dtype, engine, on_close=folder.cleanup)
+    return LocalVllm(Path(folder.name), dtype, engine, runs_code=source.runs_code, on_close=folder.cleanup)
 
 
 def _local_start(
@@ -166,7 +166,7 @@ def _reader(encoder: Encoder, prompts: KeptPrompts, engine: VllmConfig) -> Reade
     from transformers import AutoConfig, GenerationConfig
 
     path = encoder.source.path
-    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    config = AutoConfig.from_pretrained(path, trust_remote_code=encoder.source.runs_code)
     has_file = (path / "generation_config.json").is_file()
     generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
     stops = stop_ids(encoder.tokenizer, generation.eos_token_id, encoder.source)

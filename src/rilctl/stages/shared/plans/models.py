@@ -1,6 +1,6 @@
 """A plan's models: found without a download, measured without weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.pretrain_disc import DiscInput, sees_pictures
@@ -9,7 +9,7 @@ from rilctl.config.registry import MODELS, default_dtype
 from rilctl.errors import ArtifactError, ModelError
 from rilctl.models.loaded.anatomy import Anatomy, read_anatomy
 from rilctl.models.loaded.processor import Encoder, load_processor
-from rilctl.models.loaded.source import find_local
+from rilctl.models.loaded.source import as_in_table, find_local
 from rilctl.planning.activations import Precision
 from rilctl.planning.plan import Fact
 from rilctl.stages.shared.context import StageContext
@@ -59,8 +59,8 @@ def planned_model(context: StageContext, config: ModelConfig, note: str = "") ->
     if source is None:
         fetch = f"`hf download {_repo(config)} --include '*.json' '*.jinja'`"
         return PlannedModel(config, note, unknown=f"not on this machine: {fetch}")
-    source = replace(source, bounds=config.picture_bounds, system=config.system)
-    anatomy = read_anatomy(source.path, source.family)
+    source = as_in_table(source, config)
+    anatomy = read_anatomy(source)
     try:
         encoder, unknown = Encoder(load_processor(source), source), ""
     except ModelError as error:

@@ -15,7 +15,9 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import load_engine
 from rilctl.errors import RowError
+from rilctl.models.families.table import FAMILIES
 from rilctl.models.loaded.context_length import context_tokens
+from rilctl.models.loaded.source import ModelSource
 from rilctl.models.prompts.encode import encode_prompt
 from rilctl.models.prompts.lengths import check_room
 
@@ -24,6 +26,10 @@ from ..conftest import LoadVlm
 CONTEXT = 512
 LONG = "what is 1 plus 1? " * 3_500
 """63,000 characters, of which each is a token to the pocket student."""
+
+
+def source_of(path: Path) -> ModelSource:
+    return ModelSource(str(path), path, None, FAMILIES["qwen2_5_vl"])
 
 
 def refused(encode: Callable[[], object]) -> str:
@@ -95,8 +101,8 @@ def test_the_context_is_stretched_as_positions_are(own_model: Path, rope: dict[s
     low_high = {"low_freq_factor": 1.0, "high_freq_factor": 4.0} if rope["rope_type"] == "llama3" else {}
     config["text_config"]["rope_parameters"] |= {**rope, **low_high}
     file.write_text(json.dumps(config))
-    assert context_tokens(own_model) == expected
+    assert context_tokens(source_of(own_model)) == expected
 
 
 def test_a_configuration_that_can_not_be_read_has_no_context(tmp_path: Path) -> None:
-    assert context_tokens(tmp_path) is None
+    assert context_tokens(source_of(tmp_path)) is None

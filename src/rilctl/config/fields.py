@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from rilctl.schemas.base import StrictModel
 
@@ -45,6 +55,28 @@ Address = Annotated[str, AfterValidator(_address_alone)]
 """Where a server is. It stands in messages and artifacts, so it holds no secret."""
 
 
+@dataclass(frozen=True)
+class _DefaultType(Discriminator):
+    """See `default_type`; the JSON Schema says the same."""
+
+    default: str = ""
+
+    def __get_pydantic_json_schema__(self, union: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """With OpenAPI's `discriminator` (`defaultMapping` is of its version 3.2); only the default may lack `type`."""
+        schema = handler(union)
+        mapping: dict[str, str] = {}
+        for member in schema["oneOf"]:
+            table = handler.resolve_ref_schema(member)
+            tag = table["properties"]["type"]["const"]
+            mapping[tag] = member["$ref"]
+            required = table.get("required", [])
+            if tag != self.default and "type" not in required:  # `oneOf` takes no table that fits several
+                table["required"] = ["type", *required]
+        return schema | {
+            "discriminator": {"propertyName": "type", "mapping": mapping, "defaultMapping": mapping[self.default]}
+        }
+
+
 def default_type(name: str) -> Discriminator:
     """For a union of tables told apart by `type`: one without it is the member of this name, which stands first.
 
@@ -54,7 +86,7 @@ def default_type(name: str) -> Discriminator:
     def tag(table: Any) -> str:
         return str(table.get("type", name) if isinstance(table, dict) else getattr(table, "type", name))
 
-    return Discriminator(tag)
+    return _DefaultType(tag, default=name)
 
 
 class SamplingConfig(StrictModel):

@@ -130,7 +130,7 @@ class Discriminator(nn.Module):
         """
         own = {id(parameter) for _, parameter in self.vlm.trained_parameters()}
         if not self.sees_pictures:
-            own &= {id(parameter) for parameter in self.vlm.model.get_decoder().parameters()}
+            own &= {id(parameter) for parameter in self.vlm.decoder.parameters()}
         backbone = [(f"backbone.{name}", p) for name, p in self.backbone.named_parameters() if id(p) in own]
         return backbone + [(f"head.{name}", p) for name, p in self.head.named_parameters()]
 

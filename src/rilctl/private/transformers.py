@@ -1,7 +1,7 @@
 """Private API of transformers, and names that changed within the versions that rilctl works with."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib import import_module
@@ -32,12 +32,15 @@ def attention_named(config: Any, name: str) -> Iterator[None]:
 
 
 def enable_checkpointing(
-    model: Any, contexts: Callable[[], tuple[AbstractContextManager[None], AbstractContextManager[None]]]
+    model: Any,
+    layers: Collection[nn.Module],
+    contexts: Callable[[], tuple[AbstractContextManager[None], AbstractContextManager[None]]],
 ) -> None:
     """Let a model's layers be computed again in backward, where they are in training mode.
 
     Args:
         model: the library's.
+        layers: of its language model.
         contexts: for a layer's first computation, and for the one in backward.
 
     Raises:
@@ -45,7 +48,7 @@ def enable_checkpointing(
     """
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False, "context_fn": contexts})
-    if not set(model.get_decoder().layers) <= set(checkpointed_layers(model)):
+    if not set(layers) <= set(checkpointed_layers(model)):
         raise lacking("transformers", _CHECKPOINTING, _CHECKPOINTING_WHY)
 
 

@@ -102,7 +102,7 @@ def _in_role(vlm: Vlm, adapter: str | None) -> Vlm:
 
 def _pattern(vlm: Vlm, config: LoraConfig) -> str:
     """The target layers as a regular expression over names. Raises as `with_adapter` does."""
-    decoder = next(name for name, module in vlm.model.named_modules() if module is vlm.model.get_decoder())
+    decoder = next(name for name, module in vlm.model.named_modules() if module is vlm.decoder)
     scope = rf"{re.escape(decoder)}\..*"
     layers = [(name, module) for name, module in vlm.model.named_modules() if re.fullmatch(scope, name)]
     linear = {name.rpartition(".")[2] for name, module in layers if _takes_adapter(module, vlm)}

@@ -13,7 +13,7 @@ from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.own_code import brings_code, code_hint
 from rilctl.models.loaded.source import ModelSource
-from rilctl.models.loaded.vlm import auto_class
+from rilctl.models.loaded.vlm import auto_class, decoder_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def read_anatomy(source: ModelSource) -> Anatomy:
 
 
 def _measure(model: Any, family: Family) -> Anatomy:
-    decoder, head, embedding = model.get_decoder(), model.get_output_embeddings(), model.get_input_embeddings()
+    decoder, head, embedding = decoder_of(model), model.get_output_embeddings(), model.get_input_embeddings()
     total, tied = _count(model), head.weight is embedding.weight
     language = total - (0 if tied else head.weight.numel())
     config = model.config

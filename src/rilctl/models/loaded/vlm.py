@@ -79,6 +79,11 @@ class Vlm(Encoder):
         return self.model.model
 
     @property
+    def decoder(self) -> Any:
+        """See `decoder_of`."""
+        return decoder_of(self.model)
+
+    @property
     def lm_head(self) -> Any:
         """Hidden states to logits over the vocabulary."""
         return self.model.get_output_embeddings()
@@ -168,6 +173,15 @@ def save_vlm(vlm: Vlm, directory: Path) -> None:
 def under_published_names(vlm: Vlm, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights by their names in published checkpoints of the family, from those that modules have."""
     return {vlm.family.checkpoint_name(name): tensor for name, tensor in as_in_checkpoint(vlm.model, state).items()}
+
+
+def decoder_of(model: Any) -> Any:
+    """The language model below its head: what has the layers.
+
+    The library's `get_decoder` gives head and all where a class names its parts in another way, as Llama 4's does.
+    """
+    found = model.get_decoder()
+    return found if hasattr(found, "layers") else getattr(found, "model", found)
 
 
 def auto_class(family: Family) -> Any:

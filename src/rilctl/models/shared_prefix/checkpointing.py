@@ -20,7 +20,7 @@ def enable_checkpointing(vlm: Vlm) -> None:
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), using_adapter(model, adapter_at_work(model))
 
-    checkpointing.enable_checkpointing(model, contexts)
+    checkpointing.enable_checkpointing(model, vlm.decoder.layers, contexts)
 
 
 def is_recomputing(vlm: Vlm) -> bool:

@@ -147,7 +147,7 @@ def _last_layer_at(vlm: Vlm, token_N: Tensor | None = None) -> Iterator[None]:
 
     parts = []
     if is_plain(vlm):
-        layer = vlm.model.get_decoder().layers[-1]
+        layer = vlm.decoder.layers[-1]
         parts = [layer.self_attn.o_proj, layer.mlp]
     hooks = [part.register_forward_pre_hook(at) for part in parts]
     try:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import Gemma3TextConfig, Lfm2Config, MistralConfig, Qwen2Config, Qwen3NextConfig
+from transformers import Gemma3TextConfig, Lfm2Config, Llama4TextConfig, MistralConfig, Qwen2Config, Qwen3NextConfig
 
 from rilctl.config.fields import ModelConfig, SamplingConfig
+from rilctl.models.loaded.anatomy import read_anatomy
 from rilctl.models.loaded.sharding import Unsharded
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
@@ -19,7 +20,7 @@ from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.quickstart.shapes import write_shape
 from rilctl.testing.builders.base import language_model, read_tokenizer
 from rilctl.testing.builders.table import BUILDERS
-from rilctl.testing.ragged import EachModuleOnce, gradients, ragged_groups
+from rilctl.testing.ragged import EachModuleOnce, gradients, ragged_groups, with_random_adapter
 
 WINDOW = 8
 """Prompts have 14 tokens and more."""
@@ -39,6 +40,18 @@ RECURRENT: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"layer_types": ["linear_attention", "full_attention"], "num_experts": 0, "mlp_only_layers": [0, 1], **LINEAR},
     ),
     "convolution": (Lfm2Config, {"layer_types": ["conv", "full_attention"]}),
+}
+UNSHARED = RECURRENT | {
+    "chunks": (
+        Llama4TextConfig,
+        {
+            "layer_types": ["chunked_attention", "full_attention"],
+            "no_rope_layers": [1, 0],
+            "attention_chunk_size": WINDOW,
+            "intermediate_size_mlp": 64,
+            "num_local_experts": 2,
+        },
+    ),
 }
 
 
@@ -65,9 +78,9 @@ def rows_alone(vlm: Vlm, ids_NR: Tensor, mask_NR: Tensor, banned: tuple[int, ...
     return torch.cat(found)
 
 
-@pytest.mark.parametrize("name", [*WINDOWED, *RECURRENT])
+@pytest.mark.parametrize("name", [*WINDOWED, *UNSHARED])
 def test_every_form_sees_what_the_library_s_forward_sees(name: str, tmp_path: Path) -> None:
-    vlm = load(tmp_path, *(WINDOWED | RECURRENT)[name])
+    vlm = load(tmp_path, *(WINDOWED | UNSHARED)[name])
     assert vlm.family.shares_prompts == (name in WINDOWED)
     groups = ragged_groups(vlm)
     mask_NR = groups[-1]
@@ -90,9 +103,9 @@ def test_every_form_sees_what_the_library_s_forward_sees(name: str, tmp_path: Pa
     check()
 
 
-@pytest.mark.parametrize("name", [*WINDOWED, *RECURRENT])
+@pytest.mark.parametrize("name", [*WINDOWED, *UNSHARED])
 def test_what_is_sampled_has_the_library_s_log_probabilities(name: str, tmp_path: Path) -> None:
-    vlm = load(tmp_path, *(WINDOWED | RECURRENT)[name])
+    vlm = load(tmp_path, *(WINDOWED | UNSHARED)[name])
     groups = sample(vlm, ragged_groups(vlm)[0], [(1, 2, 3), (4, 5), (6,)], SamplingConfig(max_new_tokens=12))
     rows = [row for group in groups for row in group]
     ids_NR, mask_NR = collate_responses(vlm, [row.token_ids for row in rows])
@@ -108,3 +121,13 @@ def test_without_its_window_a_model_says_something_else(tmp_path: Path) -> None:
     _, _, ids_NR, mask_NR = ragged_groups(vlm)
     difference = rows_alone(vlm, ids_NR, mask_NR) - rows_alone(far, ids_NR, mask_NR)
     assert difference.abs().max() > 0.1
+
+
+def test_the_layers_of_a_class_with_names_of_its_own_are_found(tmp_path: Path) -> None:
+    """By what trains, what is planned, and what has an adapter."""
+    vlm = load(tmp_path, *UNSHARED["chunks"])
+    assert vlm.decoder is vlm.backbone
+    assert read_anatomy(tmp_path, vlm.family).vision == 0
+    adapted = with_random_adapter(vlm)
+    names = {name for name, _ in adapted.trained_parameters()}
+    assert all(any(f"layers.{layer}.self_attn.q_proj" in name for name in names) for layer in (0, 1))

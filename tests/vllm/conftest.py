@@ -152,10 +152,14 @@ def local(local_policy: Vlm) -> Iterator[VllmRollouts]:
 
 
 @pytest.fixture(scope="session")
-def served(server: Server) -> Iterator[VllmRollouts]:
+def served_policy() -> Vlm:
+    return load_policy()
+
+
+@pytest.fixture(scope="session")
+def served(server: Server, served_policy: Vlm) -> Iterator[VllmRollouts]:
     server.wait()
-    policy = load_policy()
-    engine = open_rollouts(policy, KeptPrompts(policy), server.engine(), Path(), warn=print)
+    engine = open_rollouts(served_policy, KeptPrompts(served_policy), server.engine(), Path(), warn=print)
     assert isinstance(engine, VllmRollouts)
     yield engine
     engine.close()

@@ -13,9 +13,9 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
-from rilctl.engines.generation.vllm.witness import Witness
 from rilctl.errors import EngineError, RowError
 from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.weights import policy_weights
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.generation_contract import EngineUnderTest
@@ -31,16 +31,25 @@ def engine(name: str, request: pytest.FixtureRequest) -> VllmRollouts:
     return request.getfixturevalue(name)
 
 
+@pytest.fixture
+def policy(name: str, request: pytest.FixtureRequest) -> Vlm:
+    """The engine's."""
+    return request.getfixturevalue(f"{name}_policy")
+
+
 @pytest.fixture(autouse=True)
-def weights_as_they_were(request: pytest.FixtureRequest):
+def weights_as_they_were(local_policy: Vlm, served_policy: Vlm):
     """Tests may change the policy of an engine that others use."""
-    engines = [request.getfixturevalue(name) for name in ("local", "served") if name in request.fixturenames]
-    if "name" in request.fixturenames:
-        engines.append(request.getfixturevalue(request.getfixturevalue("name")))
-    states = [copy.deepcopy(engine._policy.model.state_dict()) for engine in engines]
+    policies = (local_policy, served_policy)
+    states = [copy.deepcopy(policy.model.state_dict()) for policy in policies]
     yield
-    for engine, state in zip(engines, states, strict=True):
-        engine._policy.model.load_state_dict(state)
+    for policy, state in zip(policies, states, strict=True):
+        policy.model.load_state_dict(state)
+
+
+def another(engine: VllmRollouts, policy: Vlm) -> VllmRollouts:
+    """A new engine in front of the same vLLM, which has proven nothing yet."""
+    return VllmRollouts(policy, engine.started, rows_at_once=engine.rows_at_once, dtype="float32")
 
 
 def asked(num: int = 2, num_seeds: int = 4) -> list[GenerationRequest]:
@@ -55,9 +64,8 @@ def rows(engine: VllmRollouts, sampling: SamplingConfig = SAMPLING, **counts: in
 
 
 @ENGINES
-def test_sampling_logprobs_are_taken_after_temperature_and_bans(engine):
+def test_sampling_logprobs_are_taken_after_temperature_and_bans(engine, policy):
     engine.update(0)
-    policy = engine._policy
     for request, answer in zip(asked(), rows(engine), strict=True):
         ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
         raw = trainer_logprobs(policy, request, answer, 1.0, ())
@@ -67,9 +75,8 @@ def test_sampling_logprobs_are_taken_after_temperature_and_bans(engine):
 
 
 @ENGINES
-def test_what_is_banned_cannot_be_sampled_however_much_the_model_wants_it(engine):
+def test_what_is_banned_cannot_be_sampled_however_much_the_model_wants_it(engine, policy):
     """An embedding that is the head as well: the picture's placeholder is 200 nats ahead, a bias of -100 would lose."""
-    policy = engine._policy
     placeholder = policy.model.config.image_token_id
     assert placeholder in policy.banned_ids
     hidden = []
@@ -89,9 +96,8 @@ def test_what_is_banned_cannot_be_sampled_however_much_the_model_wants_it(engine
 
 
 @ENGINES
-def test_a_response_ends_at_our_stop_ids_alone(engine):
+def test_a_response_ends_at_our_stop_ids_alone(engine, policy):
     engine.update(0)
-    policy = engine._policy
     answers = rows(engine, SamplingConfig(max_new_tokens=24), num_seeds=8)
     ended = [row for answer in answers for row in answer if row.finish_reason == "stop"]
     assert ended and all(row.token_ids[-1] in policy.stop_ids for row in ended)
@@ -99,8 +105,8 @@ def test_a_response_ends_at_our_stop_ids_alone(engine):
 
 
 @ENGINES
-def test_every_update_is_sampled_from_and_proven(engine):
-    policy, texts = engine._policy, set()
+def test_every_update_is_sampled_from_and_proven(engine, policy):
+    texts = set()
     for step in range(1, 4):
         nudge(policy, seed=step, size=0.2)
         measured = engine.update(step)
@@ -114,61 +120,26 @@ def test_every_update_is_sampled_from_and_proven(engine):
     assert len(texts) == 3
 
 
-def test_vllm_sleeps_after_rollouts_and_wakes_for_weights_first(local, monkeypatch):
-    """On a CPU vLLM takes both calls and does nothing; their order is what a GPU needs."""
-    local.update(0)
-    backend, calls = local.started()[0], []
-
-    def noted(name, call):
-        def note(*args, **named):
-            calls.append((name, *(value for key, value in named.items() if key in ("level", "tags"))))
-            return call(*args, **named)
-
-        return note
-
-    for name in ("generate", "sleep", "wake_up", "collective_rpc", "reset_prefix_cache", "reset_mm_cache"):
-        monkeypatch.setattr(backend._llm, name, noted(name, getattr(backend._llm, name)))
-    monkeypatch.setattr(backend, "_sleeps", True)
-    expected = rows(local)
-    assert calls == [("generate",), ("sleep", 2)]
-    calls.clear()
-    local.update(1)
-    assert [call for call in calls if call[0] != "collective_rpc"][:5] == [
-        ("wake_up", ["weights"]),
-        ("wake_up", ["kv_cache"]),
-        ("reset_prefix_cache",),
-        ("reset_mm_cache",),
-        ("generate",),  # the proof's questions
-    ]
-    reload = calls.index(("wake_up", ["weights"])) + 1
-    assert calls[reload : reload + 2] == [("collective_rpc",), ("wake_up", ["kv_cache"])]
-    assert [[row.token_ids for row in answer] for answer in rows(local)] == [
-        [row.token_ids for row in answer] for answer in expected
-    ]
-
-
-def test_an_adapter_arrives_merged(local):
-    role = with_adapter(local._policy, LoraConfig(rank=4), adapter="policy", seed=0)
-    local._policy, base = role, local._policy
-    local._proof.policy = role
+def test_an_adapter_arrives_merged(local, local_policy):
+    role = with_adapter(local_policy, LoraConfig(rank=4), adapter="policy", seed=0)
+    adapted = another(local, role)
     try:
-        local.update(1)
-        before = rows(local)
+        adapted.update(1)
+        before = rows(adapted)
         with torch.no_grad():
             for name, parameter in role.trained_parameters():
                 parameter += 0.2 * torch.randn(parameter.shape) * ("lora_B" in name)
-        assert local.update(2)["sync/logprob_error"] <= STRICT_NATS
-        assert [[row.token_ids for row in answer] for answer in rows(local)] != [
+        assert adapted.update(2)["sync/logprob_error"] <= STRICT_NATS
+        assert [[row.token_ids for row in answer] for answer in rows(adapted)] != [
             [row.token_ids for row in answer] for answer in before
         ]
     finally:
         from rilctl.models.loaded.lora import is_lora
 
-        for name, module in list(base.model.named_modules()):
+        for name, module in list(local_policy.model.named_modules()):
             if is_lora(module):
-                base.model.set_submodule(name, module.base_layer)
-        local._policy, local._proof.policy = base, base
-        base.model.requires_grad_(True)
+                local_policy.model.set_submodule(name, module.base_layer)
+        local_policy.model.requires_grad_(True)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +150,7 @@ def test_an_adapter_arrives_merged(local):
     ],
     ids=["all", "head"],
 )
-def test_weights_that_do_not_arrive_end_the_run(local, monkeypatch, kept, expected):
+def test_weights_that_do_not_arrive_end_the_run(local, local_policy, monkeypatch, kept, expected):
     local.update(0)
     backend = local.started()[0]
     load = backend.load
@@ -192,7 +163,7 @@ def test_weights_that_do_not_arrive_end_the_run(local, monkeypatch, kept, expect
 
         load(fewer, boot)
 
-    nudge(local._policy, seed=9)
+    nudge(local_policy, seed=9)
     monkeypatch.setattr(backend, "load", lossy)
     with pytest.raises(EngineError, match=expected):
         local.update(1)
@@ -202,36 +173,36 @@ def test_weights_that_do_not_arrive_end_the_run(local, monkeypatch, kept, expect
     ("kept", "expected"),
     [("norm", "kept old weights: 0:"), ("q_proj.weight", "log-probabilities differ from the policy's by")],
 )
-def test_weights_that_arrive_and_are_not_used_end_the_run(local, monkeypatch, kept, expected):
+def test_weights_that_arrive_and_are_not_used_end_the_run(local, local_policy, monkeypatch, kept, expected):
     """A loader that is given new tensors and keeps old ones: readable ones, and ones that a kernel repacked."""
+    from vllm.model_executor.models.utils import AutoWeightsLoader
+
     local.update(0)
-    old = {name: tensor.clone() for name, tensor in policy_weights(local._policy, torch.float32)}
-    hear = Witness._hear
+    old = {name: tensor.clone() for name, tensor in policy_weights(local_policy, torch.float32)}
+    load = AutoWeightsLoader.load_weights
 
-    def stubborn(witness, weights):
-        return ((name, old[name] if kept in name else tensor) for name, tensor in hear(witness, weights))
+    def stubborn(loader, weights, **options):  # parts of the model have loaders of their own, and shorter names
+        kept_old = ((name, old.get(name, tensor) if kept in name else tensor) for name, tensor in weights)
+        return load(loader, kept_old, **options)
 
-    monkeypatch.setattr(Witness, "_hear", stubborn)
-    nudge(local._policy, seed=9, size=0.5)
+    monkeypatch.setattr(AutoWeightsLoader, "load_weights", stubborn)
+    nudge(local_policy, seed=9, size=0.5)
     with pytest.raises(EngineError, match=expected):
         local.update(1)
 
 
 @ENGINES
-def test_another_image_processor_ends_the_run(engine, monkeypatch):
-    processor = engine._policy.processor.image_processor
-    engine.update(0)
+def test_another_image_processor_ends_the_run(engine, policy, monkeypatch):
+    processor = policy.processor.image_processor
     for key, value, expected in (
         ("image_mean", [0.0, 0.0, 0.0], "pixels differ from ours by"),
         ("size", {"shortest_edge": 112 * 112, "longest_edge": 112 * 112}, "reads a prompt of"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(processor, key, value)
-            engine._proof._pixels_are_ours = False
             with pytest.raises(EngineError, match=expected):
-                engine.update(0)
-    engine._proof._pixels_are_ours = False
-    engine.update(0)
+                another(engine, policy).update(0)
+    another(engine, policy).update(0)
 
 
 @ENGINES
@@ -251,8 +222,8 @@ def test_too_many_pictures_are_the_rows_error(local):
     assert isinstance(error, RowError) and error.reason == "too-many-images"
 
 
-def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, server: Server):
-    nudge(served._policy, seed=5, size=0.2)
+def test_a_server_killed_mid_rollout_loses_nothing(served: VllmRollouts, served_policy: Vlm, server: Server):
+    nudge(served_policy, seed=5, size=0.2)
     served.update(7)
     requests = asked(num=24, num_seeds=32)  # this policy's answers are short: the kill must come before the last
     sampling = SamplingConfig(max_new_tokens=64, temperature=1.0)

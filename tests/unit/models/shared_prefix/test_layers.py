@@ -127,7 +127,7 @@ def test_the_layers_of_a_class_with_names_of_its_own_are_found(tmp_path: Path) -
     """By what trains, what is planned, and what has an adapter."""
     vlm = load(tmp_path, *UNSHARED["chunks"])
     assert vlm.decoder is vlm.backbone
-    assert read_anatomy(tmp_path, vlm.family).vision == 0
+    assert read_anatomy(vlm.source).vision == 0
     adapted = with_random_adapter(vlm)
     names = {name for name, _ in adapted.trained_parameters()}
     assert all(any(f"layers.{layer}.self_attn.q_proj" in name for name in names) for layer in (0, 1))

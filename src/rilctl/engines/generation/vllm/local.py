@@ -32,6 +32,9 @@ class LocalVllm:
         dtype: precision of weights and activations.
         engine: the recipe's table.
         updates: whether weights will be replaced.
+        sleeps: whether weights and cache are given back after each call, until weights are replaced; a CPU takes
+            vLLM's calls for that, and keeps both.
+        runs_code: whether the code that its files bring is run.
         on_close: called at the end.
 
     Raises:
@@ -46,6 +49,7 @@ class LocalVllm:
         engine: VllmEngineConfig,
         *,
         updates: bool = False,
+        sleeps: bool = False,
         runs_code: bool = False,
         on_close: Callable[[], object] = lambda: None,
     ) -> None:
@@ -59,10 +63,9 @@ class LocalVllm:
             from vllm import LLM
 
             require("vllm")
-            arguments = _engine_arguments(engine, updates=updates)
+            arguments = _engine_arguments(engine, sleeps=sleeps)
             self._llm = LLM(model=str(directory), dtype=dtype, trust_remote_code=runs_code, **arguments)
-        self._sleeps = updates and engine.sleep and torch.cuda.is_available()
-        self._is_asleep = False
+        self._sleeps, self._is_asleep = sleeps, False
         self._updates, self._on_close = updates, on_close
         self.max_length_tokens = int(self._llm.model_config.max_model_len)
 
@@ -130,7 +133,7 @@ def _set_environment(engine: VllmEngineConfig) -> None:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if engine.num_gpus == 1 else "1"
 
 
-def _engine_arguments(engine: VllmEngineConfig, *, updates: bool) -> dict[str, Any]:
+def _engine_arguments(engine: VllmEngineConfig, *, sleeps: bool) -> dict[str, Any]:
     on_gpu = torch.cuda.is_available()
     cache_bytes = engine.kv_cache_bytes or (None if on_gpu else _CPU_CACHE_BYTES)
     # A prompt that is begun in one step and ended in the next winds its generator back, which a CPU's can't be.
@@ -146,7 +149,7 @@ def _engine_arguments(engine: VllmEngineConfig, *, updates: bool) -> dict[str, A
         "gpu_memory_utilization": engine.gpu_memory_share,
         "kv_cache_memory_bytes": cache_bytes,
         "enforce_eager": engine.eager or not on_gpu,
-        "enable_sleep_mode": updates and engine.sleep and on_gpu,
+        "enable_sleep_mode": sleeps and on_gpu,
         "worker_extension_cls": WITNESS,
         "generation_config": "vllm",  # nothing is taken from the model's
         "seed": 0,

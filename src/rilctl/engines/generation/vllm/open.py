@@ -140,7 +140,9 @@ def _local_start(
     def start() -> tuple[Backend, Reader]:
         folder = tempfile.TemporaryDirectory(prefix="rilctl-policy-")
         export_untied(policy, Path(folder.name), DTYPES[dtype])
-        return LocalVllm(Path(folder.name), dtype, engine, updates=True, on_close=folder.cleanup), reader
+        sleeps = engine.sleep and torch.cuda.is_available()
+        backend = LocalVllm(Path(folder.name), dtype, engine, updates=True, sleeps=sleeps, on_close=folder.cleanup)
+        return backend, reader
 
     return start
 

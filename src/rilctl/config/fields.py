@@ -18,7 +18,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from rilctl.schemas.base import StrictModel
 
@@ -61,7 +60,7 @@ class _DefaultType(Discriminator):
 
     default: str = ""
 
-    def __get_pydantic_json_schema__(self, union: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, union: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """With OpenAPI's `discriminator` (`defaultMapping` is of its version 3.2); only the default may lack `type`."""
         schema = handler(union)
         mapping: dict[str, str] = {}

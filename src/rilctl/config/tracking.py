@@ -1,11 +1,10 @@
 """The `[tracking]` table."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from rilctl.config.fields import EXECUTION
 from rilctl.schemas.base import StrictModel
-
-TrackerName = Literal["tensorboard"]
+from rilctl.trackers.table import TrackerName
 
 
 class TrackingConfig(StrictModel):

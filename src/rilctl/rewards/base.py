@@ -47,7 +47,7 @@ Score = Callable[[Sequence[RewardRow]], Iterable[float | None]]
 
 
 class RewardTable(StrictModel):
-    """What each kind of reward has; a kind is one subclass in a file of its own, and stands in `kinds.Reward`."""
+    """What each kind of reward has; a kind is one subclass, the `REWARD` of a file in this folder."""
 
     weight: Weight = 1.0
     """Factor in the sum of a row's rewards. 0: it is measured, and nothing is learned from it."""

@@ -32,6 +32,9 @@ class FormatReward(RewardTable):
         return partial(matches, pattern=re.compile(self.pattern))
 
 
+REWARD = FormatReward
+
+
 def matches(rows: Sequence[RewardRow], *, pattern: re.Pattern[str]) -> list[float]:
     """1.0 where the whole response matches, else 0.0."""
     return [float(pattern.fullmatch(row.response.strip()) is not None) for row in rows]

@@ -39,3 +39,6 @@ class FunctionReward(RewardTable):
     @property
     def _code(self) -> Code:
         return Code(*self.function.split(":"))
+
+
+REWARD = FunctionReward

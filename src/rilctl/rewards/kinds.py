@@ -1,15 +1,25 @@
-"""The rewards that a recipe can add to its algorithm's. A new kind is a file beside this one, and a name here."""
+"""The rewards that a recipe can add to its algorithm's: every file beside this one that has a `REWARD`."""
 
-from typing import Annotated, get_args
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
-from rilctl.rewards.format import FormatReward
-from rilctl.rewards.function import FunctionReward
-from rilctl.rewards.length import LengthReward
+from rilctl.rewards.base import RewardTable
 
-Kind = LengthReward | FormatReward | FunctionReward
-Reward = Annotated[Kind, Field(discriminator="type")]
 
-KINDS: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(Kind))
-"""What `type` can be."""
+def _all() -> Iterator[type[RewardTable]]:
+    for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        kind = getattr(importlib.import_module(f"{__package__}.{file.name}"), "REWARD", None)
+        if kind is not None:
+            yield kind
+
+
+if TYPE_CHECKING:
+    Reward = RewardTable
+else:
+    Reward = Annotated[Union[tuple(_all())], Field(discriminator="type")]  # noqa: UP007
+"""A table of any kind; its `type` says which."""

@@ -29,6 +29,9 @@ class LengthReward(RewardTable):
         return partial(length_penalties, budget_tokens=self.budget_tokens)
 
 
+REWARD = LengthReward
+
+
 def length_penalties(rows: Sequence[RewardRow], *, budget_tokens: int) -> list[float]:
     """`-(n - budget) / (max - budget)` for n tokens beyond the budget, 0 below it; in [-1, 0].
 

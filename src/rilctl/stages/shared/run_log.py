@@ -9,9 +9,9 @@ from rilctl.artifacts.runs import Run
 from rilctl.clock import Clock
 from rilctl.engines.training.ranks import Ranks
 from rilctl.reporting.metrics import MetricsLog
-from rilctl.reporting.trackers.base import TrackedRun
-from rilctl.reporting.trackers.mirrors import Mirrors
+from rilctl.reporting.mirrors import Mirrors
 from rilctl.stages.shared.context import StageContext
+from rilctl.trackers.base import TrackedRun
 
 
 class RunLog:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from rilctl.config.tracking import TrackerName
-from rilctl.reporting.trackers.base import TrackedRun, Tracker, TrackerRecord
-from rilctl.reporting.trackers.table import TRACKERS
+from rilctl.trackers.base import TrackedRun, Tracker, TrackerRecord
+from rilctl.trackers.table import TRACKERS
 
 
 class Mirrors:
@@ -21,15 +20,15 @@ class Mirrors:
 
     def __init__(
         self,
-        names: Sequence[TrackerName],
+        names: Sequence[str],
         run: TrackedRun,
         *,
         warn: Callable[[str], object],
-        table: Mapping[TrackerName, TrackerRecord] = TRACKERS,
+        table: Mapping[str, TrackerRecord] = TRACKERS,
     ) -> None:
         self._waiting = {name: table[name] for name in names}
         self._run, self._warn = run, warn
-        self._open: dict[TrackerName, Tracker] = {}
+        self._open: dict[str, Tracker] = {}
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Tell all trackers that haven't failed."""
@@ -46,13 +45,13 @@ class Mirrors:
             self._try(name, tracker.finish)
         self._open = {}
 
-    def _start(self, name: TrackerName, record: TrackerRecord, run: TrackedRun) -> None:
+    def _start(self, name: str, record: TrackerRecord, run: TrackedRun) -> None:
         try:
             self._open[name] = record.start(run)
         except ImportError as error:
             raise ImportError(f"{error}; install `rilctl[{record.extra}]`") from error
 
-    def _try(self, name: TrackerName, do: Callable[[], object]) -> None:
+    def _try(self, name: str, do: Callable[[], object]) -> None:
         try:
             do()
         except Exception as error:  # whatever a mirror does, the run goes on

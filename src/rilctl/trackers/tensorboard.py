@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rilctl.reporting.trackers.base import TrackedRun, TrackerRecord
+from rilctl.trackers.base import TrackedRun, TrackerRecord
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -40,4 +40,4 @@ def _start(run: TrackedRun) -> TensorBoard:
     return TensorBoard(writer)
 
 
-TENSORBOARD = TrackerRecord("tensorboard", _start)
+TRACKER = TrackerRecord("tensorboard", extra="tensorboard", start=_start)

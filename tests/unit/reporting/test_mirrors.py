@@ -1,11 +1,13 @@
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
 
-from rilctl.config.tracking import TrackerName
-from rilctl.reporting.trackers.base import TrackedRun, TrackerRecord
-from rilctl.reporting.trackers.mirrors import Mirrors
-from rilctl.reporting.trackers.table import TRACKERS
+import pytest
+
+from rilctl import load_recipe
+from rilctl.errors import UsageError
+from rilctl.reporting.mirrors import Mirrors
+from rilctl.trackers.base import TrackedRun, TrackerRecord
+from rilctl.trackers.table import TRACKERS
 
 
 class Fragile:
@@ -26,7 +28,7 @@ class Fragile:
 
 def mirrors(tracker: Fragile, directory: Path, said: list[str]) -> tuple[Mirrors, list[TrackedRun]]:
     told: list[TrackedRun] = []
-    record = TrackerRecord("tensorboard", lambda run: told.append(run) or tracker)  # type: ignore[func-returns-value]
+    record = TrackerRecord("tensorboard", "tensorboard", lambda run: told.append(run) or tracker)  # type: ignore[func-returns-value]
     run = TrackedRun("recipe/train", {}, directory, first_step=0)
     return Mirrors(["tensorboard"], run, warn=said.append, table={"tensorboard": record}), told
 
@@ -57,12 +59,15 @@ def test_one_that_is_not_installed_says_what_to_install(tmp_path: Path) -> None:
 
     said: list[str] = []
     run = TrackedRun("recipe/train", {}, tmp_path, first_step=0)
-    table: Mapping[TrackerName, TrackerRecord] = {"tensorboard": TrackerRecord("tensorboard", start)}
+    table: Mapping[str, TrackerRecord] = {"tensorboard": TrackerRecord("tensorboard", "tensorboard", start)}
     mirror = Mirrors(["tensorboard"], run, warn=said.append, table=table)
     mirror.log(1, {})
     mirror.log(2, {})
     assert len(said) == 1 and said[0].endswith("No module named 'tensorboard'; install `rilctl[tensorboard]`")
 
 
-def test_every_name_that_a_recipe_may_give_is_in_the_table() -> None:
-    assert set(TRACKERS) == set(get_args(TrackerName))
+def test_a_recipe_may_name_what_the_table_has_and_nothing_else() -> None:
+    for name in TRACKERS:
+        assert load_recipe(overrides=[f"tracking.to=['{name}']"]).tables.tracking.to == (name,)
+    with pytest.raises(UsageError, match="tensorboard"):
+        load_recipe(overrides=["tracking.to=['tensorbord']"])

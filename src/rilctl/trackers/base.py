@@ -37,12 +37,14 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True)
 class TrackerRecord:
-    """One kind of tracker.
+    """One kind of tracker; the `TRACKER` of a file in this folder.
 
     Args:
+        name: as recipes have it.
         extra: of rilctl, which installs what it needs.
         start: opens a run; imports what it needs.
     """
 
+    name: str
     extra: str
     start: Callable[[TrackedRun], Tracker]

@@ -1,1 +1,0 @@
-"""Mirrors of a run's metrics: `metrics.jsonl` stays the truth. One file for each tracker, all in `table.py`."""

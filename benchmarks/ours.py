@@ -26,7 +26,7 @@ from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses, encode_prompt, encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix import form as form_of
-from rilctl.models.shared_prefix import forward
+from rilctl.models.shared_prefix import prefix as shared_form
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.train.groups import student_row
 from rilctl.stages.train.opening import make_learner
@@ -205,7 +205,7 @@ def prompt_update(side: OurSide, samples: Sequence[Sample], form: UpdateForm = "
         prompt_of_row_N = torch.arange(len(prompts), device=vlm.device)
 
     def update() -> None:
-        copies = patch.object(forward, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext()
+        copies = patch.object(shared_form, "can_learn_shared", lambda *_: False) if form == "copied" else nullcontext()
         with copies, patch.object(form_of, "_is_one_sequence", lambda *_: form == "packed"):
             logprobs_NR, _ = response_logprobs(
                 vlm, prompts, prompt_of_row_N, ids_NR, mask_NR, banned_ids=vlm.banned_ids

@@ -33,3 +33,16 @@ def write_smollm2(directory: Path) -> Path:
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+def greedy_by_transformers(model: Path, questions: list[str], num_tokens: int) -> list[str]:
+    """What plain transformers answers, one question at a time."""
+    tokenizer, loaded = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model).eval()
+    texts = []
+    for question in questions:
+        chat = [{"role": "user", "content": question}]
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        with torch.no_grad():
+            out = loaded.generate(**ids, max_new_tokens=num_tokens, do_sample=False)
+        texts.append(tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
+    return texts

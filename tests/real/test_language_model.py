@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.schemas.records import ResponseRecord
@@ -12,20 +11,7 @@ from rilctl.testing.serving import TransformersServer
 
 from .command import rilctl
 from .questions import write_questions
-from .smollm2 import write_smollm2
-
-
-@pytest.fixture(scope="session")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("gguf")
-    return write_smollm2(tmp_path_factory.mktemp("models") / "smollm2")
-
-
-@pytest.fixture
-def workspace(smollm2: Path, tmp_path: Path) -> Path:
-    write_questions(tmp_path)
-    (tmp_path / "smollm2").symlink_to(smollm2)
-    return tmp_path
+from .smollm2 import greedy_by_transformers
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +22,6 @@ def walked(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (workspace / "smollm2").symlink_to(smollm2)
     rilctl(workspace, "run", "recipe.toml")
     return workspace
-
-
-def greedy_by_transformers(model: Path, questions: list[str], num_tokens: int) -> list[str]:
-    """What plain transformers answers, one question at a time."""
-    tokenizer, loaded = AutoTokenizer.from_pretrained(model), AutoModelForCausalLM.from_pretrained(model).eval()
-    texts = []
-    for question in questions:
-        chat = [{"role": "user", "content": question}]
-        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-        with torch.no_grad():
-            out = loaded.generate(**ids, max_new_tokens=num_tokens, do_sample=False)
-        texts.append(tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
-    return texts
 
 
 def test_every_verb_and_the_student_answers_the_same_in_plain_transformers(walked: Path) -> None:

@@ -1,10 +1,11 @@
 """What other people wrote reaches neither stream in a form that a terminal obeys."""
 
+import contextlib
 import io
 import os
 import pty
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,18 +53,26 @@ def test_stdout_for_people(capfd: pytest.CaptureFixture[str]) -> None:
     assert third.isprintable() and third.isascii()
 
 
-def test_paths_and_answers_are_exact_for_programs_and_shown_on_terminals(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextlib.contextmanager
+def stdout_is(descriptor: int) -> Iterator[None]:
+    kept = os.dup(1)
+    os.dup2(descriptor, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def test_paths_and_answers_are_exact_for_programs_and_shown_on_terminals(tmp_path: Path) -> None:
     path = os.fsdecode(b"runs/\xff\x1b[2J\nnext")
-    with (tmp_path / "out").open("wb") as file:
-        monkeypatch.setattr(output, "_result_descriptor", file.fileno())
+    with (tmp_path / "out").open("wb") as file, stdout_is(file.fileno()):
         output.result_exact(path)
     assert (tmp_path / "out").read_bytes() == b"runs/\xff\x1b[2J\nnext\n"
     leader, follower = pty.openpty()
     try:
-        monkeypatch.setattr(output, "_result_descriptor", follower)
-        output.result_exact(path)
+        with stdout_is(follower):
+            output.result_exact(path)
         shown = b""
         while not shown.endswith(b"next\r\n"):
             shown += os.read(leader, 1000)

@@ -22,6 +22,7 @@ from rilctl.errors import ArtifactError
 from rilctl.schemas.calls import is_answer
 
 _KEYS_PER_QUERY: Final = 500  # SQLite allows at least 999 parameters in a statement
+_FORGET: Final = "DELETE FROM provisional WHERE key = ?"
 
 
 def call_key(request: Mapping[str, JsonValue]) -> str:
@@ -63,20 +64,8 @@ class CallCache:
             ArtifactError: an answer was changed since it was stored: it is set aside, and the next run asks again. Or
                 one is missing, and can't be stored: it would be paid for in vain.
         """
-        found: dict[str, JsonValue] = {}
-        damaged, empty = list[str](), list[str]()
         with self._lock, explained(self.path):
-            for start in range(0, len(keys), _KEYS_PER_QUERY):
-                some = keys[start : start + _KEYS_PER_QUERY]
-                marks = ",".join("?" * len(some))
-                query = f"SELECT key, value, {self._digest_column} FROM calls WHERE key IN ({marks})"
-                for key, value, digest in self._db.execute(query, some):
-                    if not _is_intact(key, value, digest):
-                        damaged.append(key.decode())
-                    elif is_answer(answer := json.loads(value)):
-                        found[key.decode()] = answer
-                    else:
-                        empty.append(key.decode())
+            found, damaged, empty = self._read(f"SELECT key, value, {self._digest_column} FROM calls", keys)
             if empty and self._is_writable:
                 self._make_room(empty)
             if damaged:
@@ -90,14 +79,29 @@ class CallCache:
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """Keep answers, all or none; a key that has an answer keeps it."""
-        rows = []
-        for key, answer in answers.items():
-            value = canonical_json(answer)
-            rows.append((key, value.decode(), _digest(key.encode(), value)))
-        if not rows:
-            return
+        self._put("INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)", answers)
+
+    def put_provisional(self, answers: Mapping[str, JsonValue]) -> None:
+        """Keep answers that don't count before they are confirmed, all or none; an earlier one of a key is replaced."""
+        self._put("INSERT OR REPLACE INTO provisional (key, value, digest) VALUES (?, ?, ?)", answers)
+
+    def get_provisional(self, keys: Sequence[str]) -> dict[str, JsonValue]:
+        """Those that are there, by key; one that was changed since it was stored is as good as none."""
+        if not self._is_writable:
+            return {}
         with self._lock, explained(self.path):
-            self._transact("INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)", rows)
+            return self._read("SELECT key, value, digest FROM provisional", keys)[0]
+
+    def confirm(self, keys: Iterable[str]) -> None:
+        """Let provisional answers count, all or none."""
+        move = (
+            "INSERT OR IGNORE INTO calls (key, value, digest) SELECT key, value, digest FROM provisional WHERE key = ?"
+        )
+        self._change((move, _FORGET), keys)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget provisional answers."""
+        self._change((_FORGET,), keys)
 
     def claim(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that no other process is asking for; until `release` it is this one that does.
@@ -140,14 +144,43 @@ class CallCache:
 
     def _make_room(self, keys: Sequence[str]) -> None:
         """Set aside what is there for some keys, so that they can be answered again."""
-        rows = [(key,) for key in keys]
-        self._transact("INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?", rows)
-        self._transact("DELETE FROM calls WHERE key = ?", rows)
+        keep = "INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?"
+        self._transact((keep, "DELETE FROM calls WHERE key = ?"), [(key,) for key in keys])
 
-    def _transact(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _read(self, select: str, keys: Sequence[str]) -> tuple[dict[str, JsonValue], list[str], list[str]]:
+        """The answers by key, then the keys of those that aren't as they were stored, and of those that say nothing."""
+        found: dict[str, JsonValue] = {}
+        damaged, empty = list[str](), list[str]()
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            some = keys[start : start + _KEYS_PER_QUERY]
+            marks = ",".join("?" * len(some))
+            for key, value, digest in self._db.execute(f"{select} WHERE key IN ({marks})", some):
+                if not _is_intact(key, value, digest):
+                    damaged.append(key.decode())
+                elif is_answer(answer := json.loads(value)):
+                    found[key.decode()] = answer
+                else:
+                    empty.append(key.decode())
+        return found, damaged, empty
+
+    def _put(self, insert: str, answers: Mapping[str, JsonValue]) -> None:
+        rows = []
+        for key, answer in answers.items():
+            value = canonical_json(answer)
+            rows.append((key, value.decode(), _digest(key.encode(), value)))
+        self._change((insert,), rows)
+
+    def _change(self, statements: Sequence[str], rows: Iterable[str | tuple[Any, ...]]) -> None:
+        each = [(row,) if isinstance(row, str) else row for row in rows]
+        if each:
+            with self._lock, explained(self.path):
+                self._transact(statements, each)
+
+    def _transact(self, statements: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(statement, rows)
+            for statement in statements:
+                self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:

@@ -1,7 +1,8 @@
 """The call cache's file: opened for whoever may write it, or only read it, and what goes wrong with it explained.
 
-Layout 2: `calls` holds key, value and digest; what was changed since it was stored is moved to `damaged`. Layout 1 had
-no digests: such a file gets the column when it is next written to, and its answers stay usable, uncovered.
+Layout 3: `calls` holds key, value and digest; `provisional` the same of answers that don't count yet; what was changed
+since it was stored is moved to `damaged`. Layout 2 had no `provisional`, layout 1 no digests either: such a file gets
+what it lacks when it is next written to, and answers without a digest stay usable, uncovered.
 """
 
 import os
@@ -16,10 +17,11 @@ from rilctl.artifacts.layout import make_directory
 from rilctl.artifacts.mounts import mount_of
 from rilctl.errors import ArtifactError, LockedError
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 BUSY_TIMEOUT_S: Final = 60.0
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, value TEXT NOT NULL, digest TEXT) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS provisional (key TEXT PRIMARY KEY, value TEXT NOT NULL, digest TEXT) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS damaged (key TEXT, value, digest)",
 )
 
@@ -50,7 +52,7 @@ def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
 
 
 def has_digests(database: sqlite3.Connection) -> bool:
-    """Whether the file is of layout 2; one that may only be read stays as it is."""
+    """Whether the file is of layout 2 or later; one that may only be read stays as it is."""
     return any(column[1] == b"digest" for column in database.execute("PRAGMA table_info(calls)"))
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from rilctl.artifacts.read import read_manifest, read_rows
+from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.judging.base import JudgeRequest
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.check import num_canaries
 from rilctl.engines.judging.rule import judge_answer
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
@@ -29,6 +30,10 @@ from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
 from .helpers import call
 from .test_interrupts import signal_after
 
+NUM_CANARIES = num_canaries(LlmJudgeConfig(type="llm", model="judge"))
+"""Of each check of an honest judge."""
+ANY_JUDGE = {"max_false_positives": 1.0, "max_false_negatives": 1.0}
+"""Limits that let a judge pass that is not one."""
 ROWS = [
     {"sample_id": f"q{n}", "question": f"what is {n} plus 1?", "answer": str(n + 1), "text": f"it is {n + 1 + n % 2}"}
     for n in range(20)
@@ -61,14 +66,14 @@ def test_responses_are_judged_with_canaries_and_nothing_is_asked_twice(tmp_path:
         found = list(read_rows(tmp_path / "judged", VerdictRecord))
         assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
         assert {("response_format" in asked.body) for asked in endpoint.calls} == {form == "json"}
-        assert len(endpoint.calls) == len(CANARIES) + 20
+        assert len(endpoint.calls) == 2 * NUM_CANARIES + 20
         metrics = read_manifest(tmp_path / "judged").metrics
-        assert metrics["canary/false_positive_rate"] == 0 and metrics["canary/num"] == len(CANARIES)
-        assert (metrics["input_tokens"], metrics["canary/input_tokens"]) == (200, 10 * len(CANARIES))
+        assert metrics["canary/false_positive_rate"] == 0 and metrics["canary/num"] == NUM_CANARIES
+        assert (metrics["input_tokens"], metrics["canary/input_tokens"]) == (200, 10 * NUM_CANARIES)
         assert metrics["cost"] == pytest.approx((200 + metrics["output_tokens"]) / 1e6)
-        assert judge(tmp_path).code == 0 and len(endpoint.calls) == len(CANARIES) + 20
+        assert judge(tmp_path).code == 0 and len(endpoint.calls) == 2 * NUM_CANARIES + 20
         shutil.rmtree(tmp_path / "judged")
-        assert judge(tmp_path).code == 0 and len(endpoint.calls) == 2 * len(CANARIES) + 20
+        assert judge(tmp_path).code == 0 and len(endpoint.calls) == 3 * NUM_CANARIES + 20
     entry = next(entry for entry in read_manifest(tmp_path / "judged").inputs if entry.role == "judge")
     assert entry.name.startswith("judge-1 at http://127.0.0.1")
 
@@ -92,8 +97,9 @@ def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_los
     with ScriptedEndpoint(flaky(careful)) as endpoint:
         recipe(tmp_path, endpoint.url)
         outcome = judge(tmp_path, rows=ROWS * 3)
-    assert outcome.code == 0, outcome.stderr
     found = list(read_rows(tmp_path / "judged", VerdictRecord))
+    num_missing = sum(row.correct is None for row in found)
+    assert outcome.code == (3 if num_missing > 3 else 0), outcome.stderr
     assert len(found) == 60
     right = {row["sample_id"]: int(str(row["sample_id"])[1:]) % 2 == 0 for row in ROWS}
     assert all(row.correct in (None, right[row.sample_id]) for row in found)
@@ -104,7 +110,7 @@ def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_los
 def test_a_run_that_is_killed_asks_for_no_verdict_twice(tmp_path: Path) -> None:
     def slow(asked: Call) -> Wire:
         reply = completion(reply_to(asked.text, careful))
-        return Wire(reply.content, delay_s=0.0 if asked.number < len(CANARIES) else 0.3)
+        return Wire(reply.content, delay_s=0.0 if asked.number < NUM_CANARIES else 0.3)
 
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
     with ScriptedEndpoint(slow) as endpoint:
@@ -114,15 +120,15 @@ def test_a_run_that_is_killed_asks_for_no_verdict_twice(tmp_path: Path) -> None:
         with (tmp_path / "rows.jsonl").open("rb") as rows:
             process = subprocess.Popen(command, cwd=tmp_path, stdin=rows, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while len(endpoint.calls) < len(CANARIES) + 8 and time.monotonic() < deadline:
+        while len(endpoint.calls) < NUM_CANARIES + 8 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
         process.wait(60)
-        num_before = len(endpoint.calls) - len(CANARIES)
+        num_before = len(endpoint.calls) - NUM_CANARIES
         assert 8 <= num_before < len(ROWS)
         endpoint.script = script(careful)
         assert judge(tmp_path, *concurrency).code == 0
-        num_again = len(endpoint.calls) - 2 * len(CANARIES) - len(ROWS)
+        num_again = len(endpoint.calls) - 3 * NUM_CANARIES - len(ROWS)
     assert num_again <= 4  # of two places each: what is on the wire, and what has just come
     found = list(read_rows(tmp_path / "judged", VerdictRecord))
     assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
@@ -180,10 +186,10 @@ def test_canaries_are_seen_and_may_be_stopped(tmp_path: Path) -> None:
         recipe(tmp_path, endpoint.url)
         outcome = judge(tmp_path, "--set", "judge.endpoint.max_concurrency=1")
         assert outcome.code == 143, outcome.stderr
-        assert 3 < len(endpoint.calls) < len(CANARIES) / 2
-        assert f"canaries: {len(CANARIES)} canaries" in outcome.stderr
+        assert 3 < len(endpoint.calls) < NUM_CANARIES / 2
+        assert f"canaries: {NUM_CANARIES} canaries" in outcome.stderr
         endpoint.script = script(careful)
-        assert f"canaries: {len(CANARIES)}/{len(CANARIES)} canaries" in judge(tmp_path).stderr
+        assert f"canaries: {NUM_CANARIES}/{NUM_CANARIES} canaries" in judge(tmp_path).stderr
 
 
 def test_the_pictures_come_from_the_data_set(fresh: Path) -> None:
@@ -198,7 +204,7 @@ def test_the_pictures_come_from_the_data_set(fresh: Path) -> None:
         outcome = call(fresh, "judge", "cached", "recipe.toml", "judge.toml", "--out", "judged")
         assert outcome.code == 0, outcome.stderr
         shown = [len(asked.image_urls) for asked in endpoint.calls]
-    assert (shown.count(1), shown.count(0)) == (read_manifest(fresh / "judged").num_rows, len(CANARIES))
+    assert shown.count(1) > (read_manifest(fresh / "judged").num_rows or 0) + NUM_CANARIES  # canaries have theirs
 
 
 def train(workspace: Path, *arguments: str) -> Any:
@@ -207,26 +213,26 @@ def train(workspace: Path, *arguments: str) -> Any:
 
 
 def by_number(case: JudgeRequest) -> bool | None:
-    known = next((canary.is_right for canary in CANARIES if canary.request == case), None)
-    return known if known is not None else len(case.response) % 2 == 0
+    """No judge, but its verdicts differ on anything that a student says."""
+    return len(case.response) % 2 == 0
 
 
 def test_training_takes_its_rewards_from_the_judge(done: Path) -> None:
     with ScriptedEndpoint(script(by_number)) as endpoint:
-        recipe(done, endpoint.url)
+        recipe(done, endpoint.url, **ANY_JUDGE)
         outcome = train(done)
         assert outcome.code == 0, outcome.stderr
     rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
     assert rows and all(row.answer_reward == float(len(row.text) % 2 == 0) for row in rows)
     metrics = read_manifest(done / "trained/student").metrics
-    assert metrics["judge/canary/false_positive_rate"] == 0
+    assert metrics["judge/canary/num"] > 0
     assert [name for name in metrics if find_metric(name) is None] == []
 
 
 def test_training_with_a_server_that_fails_a_third_of_all_calls_takes_no_failure_for_a_wrong_answer(done: Path) -> None:
     options = ("num_steps=2", "questions_per_step=4", "sampling.max_new_tokens=32", "max_missing_verdicts=0.9")
     with ScriptedEndpoint(flaky(by_number)) as endpoint:
-        recipe(done, endpoint.url, num_retries=0)
+        recipe(done, endpoint.url, num_retries=0, **ANY_JUDGE)
         sets = (part for option in options for part in ("--set", f"train.{option}"))
         outcome = call(done, "train", "recipe.toml", "judge.toml", "--out", "trained", *sets)
     assert outcome.code == 0, outcome.stderr
@@ -253,20 +259,21 @@ def test_training_with_a_judge_that_can_be_fooled_fails(done: Path) -> None:
 
 def test_a_step_without_verdicts_stops_the_run_or_waits_for_them(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JudgeAsker, "pause_s", 0.1)
-    num_refused = 0
+    num_canaries_first = num_canaries(LlmJudgeConfig(type="llm", model="judge", **ANY_JUDGE))
+    num_refused = num_before = 0
 
     def sulks(asked: Call) -> str | Wire:
         nonlocal num_refused
-        is_canary = any(canary.request == read_prompt(asked.text) for canary in CANARIES)
-        if is_canary or num_refused >= 12:
+        if asked.number < num_before + num_canaries_first or num_refused >= 12:
             return reply_to(asked.text, by_number)
         num_refused += 1
         return failure(400, "not now")
 
     no_validation = ("--set", "data.validation.share=0.0")
     with ScriptedEndpoint(sulks) as endpoint:
-        recipe(done, endpoint.url)
+        recipe(done, endpoint.url, **ANY_JUDGE)
         train(done, *no_validation).refused(1, "no verdict on 100% of a step's rows", "max_missing_verdicts")
+        num_before = len(endpoint.calls)
         outcome = train(done, *no_validation, "--set", "train.missing_verdicts=wait")
     assert outcome.code == 0, outcome.stderr
     rows = list(read_rows(done / "trained/rollouts", RolloutRecord))
@@ -311,7 +318,7 @@ def test_a_rule_judge_has_no_canaries(tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_counts_what_the_judge_said_before(done: Path) -> None:
     sets = ("train.num_steps=4", "train.checkpoint_every=2", "train.validate_every=2", "train.algorithm.name=dr_grpo")
     options = [word for each in sets for word in ("--set", each)]
-    with ScriptedEndpoint(script(by_number)) as endpoint:
+    with ScriptedEndpoint(script(careful)) as endpoint:
         recipe(done, endpoint.url)
         whole = call(done, "train", "recipe.toml", "judge.toml", "--out", "whole", *options)
         assert whole.code == 0, whole.stderr
@@ -322,3 +329,72 @@ def test_a_run_that_was_stopped_counts_what_the_judge_said_before(done: Path) ->
     assert (done / "stopped/metrics.jsonl").read_text() == (done / "whole/metrics.jsonl").read_text()
     last = read_metrics(done / "whole/metrics.jsonl")[-1]
     assert last["judge/input_tokens"] > 0
+
+
+def turned_bad(num_good: int) -> Any:
+    """A judge that is honest for so many calls, and then says the opposite."""
+
+    def answer(asked: Call) -> str:
+        flipped = asked.number >= num_good
+        return reply_to(asked.text, lambda case: careful(case) is not flipped)
+
+    return answer
+
+
+@pytest.mark.parametrize(("every", "num_good"), [(2000, NUM_CANARIES), (64, 2 * NUM_CANARIES + 90)])
+def test_a_judge_that_turned_bad_leaves_no_verdict_that_counts(tmp_path: Path, every: int, num_good: int) -> None:
+    """Within the first rows, of which there are too few for a check in between; and after such a check."""
+    rows = ROWS * 6
+    rows = [row | {"sample_id": f"r{n}", "text": f"{row['text']}{' ' * (n // 20)}"} for n, row in enumerate(rows)]
+    options = ("--set", f"judge.canaries_every={every}", "--set", "judge.endpoint.max_concurrency=8")
+    with ScriptedEndpoint(turned_bad(num_good)) as endpoint:
+        recipe(tmp_path, endpoint.url)
+        judge(tmp_path, *options, rows=rows).refused(1, "the judge calls ", "can't be trusted")
+        assert not (tmp_path / "judged/manifest.json").exists()
+        num_before, endpoint.script = len(endpoint.calls), script(careful)
+        assert judge(tmp_path, *options, rows=rows).code == 0
+        num_kept = len(rows) + 2 * NUM_CANARIES - (len(endpoint.calls) - num_before)
+    assert [row.correct for row in read_rows(tmp_path / "judged", VerdictRecord)] == [n % 2 == 0 for n in range(120)]
+    assert num_kept == (64 if every < 2000 else 0)  # what a clean check had covered, and nothing else
+
+
+def test_training_goes_on_from_the_last_clean_check_of_a_judge_that_turned_bad(done: Path) -> None:
+    sets = (
+        "train.num_steps=4",
+        "train.checkpoint_every=2",
+        "data.validation.share=0.0",
+        "train.algorithm.name=dr_grpo",
+    )
+    options = [word for each in sets for word in ("--set", each)]
+    with ScriptedEndpoint(script(careful)) as endpoint:
+        recipe(done, endpoint.url)
+        whole = call(done, "train", "recipe.toml", "judge.toml", "--out", "whole", *options)
+        assert whole.code == 0, whole.stderr
+        num_calls = len(endpoint.calls)
+    shutil.rmtree(done / "runs/.cache")
+    with ScriptedEndpoint(turned_bad(num_calls - NUM_CANARIES - 1)) as endpoint:  # in the last step, before its check
+        recipe(done, endpoint.url)
+        broken = ("--out", "broken", *options)
+        call(done, "train", "recipe.toml", "judge.toml", *broken).refused(1, "the judge calls ")
+        endpoint.script = script(careful)
+        again = call(done, "train", "recipe.toml", "judge.toml", *broken)
+        assert again.code == 0 and "resuming at step 2" in again.stderr, again.stderr
+    assert (done / "broken/metrics.jsonl").read_text() == (done / "whole/metrics.jsonl").read_text()
+    rows = [list(read_rows(done / name / "rollouts", RolloutRecord)) for name in ("whole", "broken")]
+    assert rows[0] == rows[1]
+
+
+def test_too_many_missing_verdicts_are_exit_code_3_and_are_asked_for_again(tmp_path: Path) -> None:
+    def refuses(asked: Call) -> str:
+        response = read_prompt(asked.text).response
+        return "I'd rather not." if response.endswith(("3", "7", "9")) else reply_to(asked.text, careful)
+
+    with ScriptedEndpoint(refuses) as endpoint:
+        recipe(tmp_path, endpoint.url, num_retries=0, max_no_verdicts=1.0)
+        outcome = judge(tmp_path)
+        missing = [row.correct is None for row in read_rows(tmp_path / "judged", VerdictRecord)]
+        assert sum(missing) > 1 and outcome.code == 3
+        assert "`judge.max_rejected_share` is 5.0%" in outcome.stderr and "--retry-rejected" in outcome.stderr
+        endpoint.script = script(careful)
+        assert judge(tmp_path, "--retry-rejected").code == 0
+    assert [row.correct for row in read_rows(tmp_path / "judged", VerdictRecord)] == [n % 2 == 0 for n in range(20)]

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.config.judge import LlmJudgeConfig
+from rilctl.engines.judging.check import num_canaries
 from rilctl.testing.endpoint import ScriptedEndpoint, Wire, completion, dead_port
 from rilctl.testing.judges import careful, reply_to
 from rilctl.testing.ranks import PATIENCE_S, QUIET
 from rilctl.testing.workspaces import write_workspace
 
 SETS = ("train.algorithm.name=dr_grpo", "train.student=student", "train.engine={ type = 'deepspeed', zero_stage = 3 }")
+
+NUM_CANARIES = num_canaries(LlmJudgeConfig(type="llm", model="judge"))
 
 
 def start(folder: Path, url: str) -> "subprocess.Popen[str]":
@@ -51,11 +54,11 @@ def test_ctrl_c_ends_the_wait_for_a_judge_that_never_came(tmp_path: Path) -> Non
 def test_ctrl_c_ends_the_wait_for_a_judge_that_went_away(tmp_path: Path) -> None:
     def script(call) -> Wire:
         good = completion(reply_to(call.text, careful))
-        return Wire(good.content, headers={"Connection": "close"}, delay_s=0.0 if call.number < 200 else 0.2)
+        return Wire(good.content, headers={"Connection": "close"}, delay_s=0.0 if call.number < NUM_CANARIES else 0.2)
 
     with ScriptedEndpoint(script) as judge:
         process = start(tmp_path, judge.url)
-        while len(judge.calls) < len(CANARIES) + 4:
+        while len(judge.calls) < NUM_CANARIES + 4:
             assert process.poll() is None
     until_it_waits(process)
     ends_soon(process)

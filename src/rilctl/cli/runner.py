@@ -199,4 +199,5 @@ def main_path(result: StageResult) -> str:
 def exit_code(*outcomes: StageResult | Plan) -> int:
     """3 if any of the results or plans that were made just now lacks rows; what is up to date has said so before."""
     is_new = [outcome for outcome in outcomes if isinstance(outcome, Plan) or not outcome.up_to_date]
-    return REJECTED_EXIT_CODE if any(outcome.num_rejected for outcome in is_new) else 0
+    lacks = (each.num_rejected or (isinstance(each, StageResult) and each.is_lacking) for each in is_new)
+    return REJECTED_EXIT_CODE if any(lacks) else 0

@@ -56,11 +56,14 @@ class LlmJudgeConfig(AskedModelMixin):
     num_retries: NonNegativeInt = 2
     """Further replies, sampled, where one holds no verdict in its form; then the response has none."""
     max_false_positives: Share = 0.05
-    """A larger share of wrong canaries that are called right, and the run fails."""
+    """Share of wrong canaries that may be called right: of twice as many every check fails."""
     max_false_negatives: Share = 0.25
-    """A larger share of right canaries that are called wrong, and the run fails."""
+    """Share of right canaries that may be called wrong, likewise."""
+    max_no_verdicts: Share = 0.25
+    """Share of canaries, of wrong ones and of right ones, that may get no verdict, likewise."""
     canaries_every: Annotated[PositiveInt, EXECUTION] = 2000
-    """Responses between two samples of canaries; all of them are judged when a run starts."""
+    """Responses between two checks with canaries, at most; there is one at the start, and one before every commit and
+    checkpoint."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 

@@ -43,9 +43,12 @@ _JUDGE = (
 )
 """What replies cost."""
 _LLM_JUDGE = (
-    *(replace(metric, name=f"canary/{metric.name}", meaning=f"{metric.meaning}; canaries'") for metric in _JUDGE),
-    Metric("canary/num", "canaries", "run", "that were put to the judge"),
-    Metric("canary/num_no_verdict", "canaries", "run", "without a verdict"),
+    *(
+        replace(metric, name=f"canary/{metric.name}", over="sum", meaning=f"{metric.meaning}; of the newest check")
+        for metric in _JUDGE
+    ),
+    Metric("canary/num", "canaries", "sum", "of the newest check"),
+    Metric("canary/num_no_verdict", "canaries", "sum", "without a verdict"),
     Metric("canary/false_positive_rate", "share", "canaries", "wrong ones that were called right"),
     Metric("canary/false_positive_low", "share", "canaries", "lower end of its 95 % interval (Wilson)"),
     Metric("canary/false_positive_high", "share", "canaries", "upper end"),

@@ -23,7 +23,7 @@ _FIELDS = re.compile(
     r"<response>\n(?P<response>.*?)\n</response>",
     re.DOTALL,
 )
-_TAG = re.compile(r"<(verdict-[0-9a-f]{6})>1")
+_CODE = re.compile(r'<verdict-([0-9a-f]{8})>|"case": "([0-9a-f]{8})"')
 _KNOWN = {canary.request: canary.is_right for canary in CANARIES}
 
 
@@ -48,14 +48,21 @@ def careful(case: JudgeRequest) -> bool | None:
     return _KNOWN[case] if case in _KNOWN else judge_answer(case.answer, case.response, question=case.question).correct
 
 
+def code_in(prompt: str) -> str:
+    """The code by which a prompt wants its verdict to name the case."""
+    of_tag, of_object = _CODE.findall(prompt)[-1]
+    return str(of_tag or of_object)
+
+
 def reply_to(prompt: str, decide: Decision) -> str:
     """A judge's reply in the form that the prompt asks for."""
     verdict = decide(read_prompt(prompt))
     if verdict is None:
         return "I can't decide."
-    if tag := _TAG.search(prompt):
-        return f"I have compared them. <{tag[1]}>{int(verdict)}</{tag[1]}>"
-    return f'{{"explanation": "I have compared them.", "is_right": {str(verdict).lower()}}}'
+    code = code_in(prompt)
+    if f"<verdict-{code}>" in prompt:
+        return f"I have compared them. <verdict-{code}>{int(verdict)}</verdict-{code}>"
+    return json.dumps({"case": code, "explanation": "I have compared them.", "is_right": verdict})
 
 
 def simulated(decide: Decision) -> Callable[[GenerationRequest, int], str]:

@@ -12,15 +12,17 @@ from rilctl.config.judge import LlmJudgeConfig
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Usage
 from rilctl.engines.judging.base import JudgeRequest, Verdict
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.check import num_canaries
 from rilctl.engines.judging.llm import LlmJudge
-from rilctl.engines.judging.open import llm_judge, open_judge_model
-from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, verdict_tag
+from rilctl.engines.judging.open import open_judge_model
+from rilctl.engines.judging.prompt import CASE as CODE
+from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag, reply_without_code
 from rilctl.engines.judging.watch import metrics_of
-from rilctl.errors import RilctlError, RowError
+from rilctl.errors import RowError
 from rilctl.schemas.records import ContextTurn
-from rilctl.stages.shared.cached_calls import CachedGeneration
-from rilctl.testing.judges import Decision, careful, read_prompt, simulated
+from rilctl.stages.shared.judging import judge_over
+from rilctl.stages.shared.provisional import ProvisionalCalls
+from rilctl.testing.judges import Decision, careful, code_in, read_prompt, simulated
 from rilctl.testing.scripted import ScriptedGeneration
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -32,19 +34,19 @@ def config(**fields: Any) -> LlmJudgeConfig:
 
 
 def replies(*texts: str) -> ScriptedGeneration:
-    """An engine whose reply to attempt number n is the n-th text."""
-    return ScriptedGeneration(lambda request, seed: texts[seed])
+    """An engine whose reply to attempt number n is the n-th text, with the case's code in it."""
+    return ScriptedGeneration(lambda request, seed: texts[seed].replace(CODE, code_in(request.question)))
 
 
-def tag(verdict: int, case: JudgeRequest = CASE) -> str:
-    return f"so: <{verdict_tag(case)}>{verdict}</{verdict_tag(case)}>"
+def tag(verdict: int) -> str:
+    return f"so: <verdict-{CODE}>{verdict}</verdict-{CODE}>"
 
 
 def test_the_prompt_holds_the_three_texts_and_the_form() -> None:
     prompt = judge_prompt(RUBRIC, CASE, as_json=False)
     assert read_prompt(prompt) == CASE
     assert "&lt;b&gt;five&lt;/b&gt; &amp; no more" in prompt
-    assert prompt.count(f"<{verdict_tag(CASE)}>") == 2
+    assert prompt.count(f"<verdict-{CODE}>") == 2
     assert "JSON" in judge_prompt(RUBRIC, CASE, as_json=True)
 
 
@@ -64,9 +66,9 @@ def test_what_is_put_in_is_not_looked_at_again() -> None:
         (tag(1).replace(">1<", ">2<"), None),
         (tag(1).replace(">1<", ">yes<"), None),
         (tag(1)[:-3], None),
-        (tag(1) + f"<{verdict_tag(CASE)}", None),
+        (tag(1) + f"<verdict-{CODE}", None),
         ("<verdict>1</verdict>", None),
-        (tag(1, JudgeRequest("q", "a", "r")), None),
+        (reply_without_code("<verdict-01234567>1</verdict-01234567>", "76543210"), None),
         ("1", None),
         ("correct: 1", None),
         ("Score: 0/10", None),
@@ -74,20 +76,24 @@ def test_what_is_put_in_is_not_looked_at_again() -> None:
     ],
 )
 def test_a_tag_is_read_to_the_letter_or_not_at_all(reply: str, verdict: bool | None) -> None:
-    assert read_tag(reply, CASE) is verdict
+    assert read_tag(reply) is verdict
 
 
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
-        ('{"explanation": "x", "is_right": true}', True),
-        (' {"is_right": false, "explanation": ""}\n', False),
-        ('{"explanation": "x", "is_right": 1}', None),
-        ('{"explanation": "x", "is_right": "true"}', None),
-        ('{"is_right": true}', None),
-        ('{"explanation": "x", "is_right": true, "score": 1}', None),
-        ('{"explanation": "x", "is_right": true} and more', None),
-        ('[{"explanation": "x", "is_right": true}]', None),
+        ('{"case": "thiscase", "explanation": "x", "is_right": true}', True),
+        (' {"is_right": false, "explanation": "", "case": "thiscase"}\n', False),
+        ('{"case": "thiscase", "explanation": "x", "is_right": 1}', None),
+        ('{"case": "thiscase", "explanation": "x", "is_right": "true"}', None),
+        ('{"case": "thiscase", "is_right": true}', None),
+        ('{"case": "thiscase", "explanation": "x", "is_right": true, "score": 1}', None),
+        ('{"case": "thiscase", "explanation": "x", "is_right": true} and more', None),
+        ('[{"case": "thiscase", "explanation": "x", "is_right": true}]', None),
+        ('{"explanation": "x", "is_right": true}', None),
+        ('{"case": "01234567", "explanation": "x", "is_right": true}', None),
+        ('{"case": ["thiscase"], "explanation": "x", "is_right": true}', None),
+        ('{"case": "thiscas\\u0065", "explanation": "x", "is_right": true}', None),
         ("[" * 100_000, None),
         ("", None),
     ],
@@ -111,7 +117,7 @@ def test_tokens_are_added_up_as_they_come_and_nothing_else_is_remembered() -> No
             answers = super().generate(requests, sampling)
             return [(dataclasses.replace(answer[0], usage=Usage(20, 3)),) for answer in answers]
 
-    judge = LlmJudge(config(), Counted(lambda request, seed: tag(1)))
+    judge = LlmJudge(config(), Counted(lambda request, seed: tag(1).replace(CODE, code_in(request.question))))
     assert metrics_of(judge) == {}
     for num_calls in range(1, 6):
         judge.verdicts([CASE])
@@ -123,7 +129,7 @@ def test_a_failure_of_the_engine_is_no_verdict_with_its_reason() -> None:
     def script(request: GenerationRequest, seed: int) -> str:
         if "seven" in request.question:
             raise RowError("rate-limited", "later")
-        return tag(0)
+        return tag(0).replace(CODE, code_in(request.question))
 
     verdicts = LlmJudge(config(), ScriptedGeneration(script)).verdicts([CASE, JudgeRequest("q", "7", "seven"), CASE])
     assert [verdict.correct for verdict in verdicts] == [False, None, False]
@@ -146,71 +152,29 @@ def test_pictures_are_shown_only_if_the_recipe_says_so() -> None:
 
 
 def watched(decide: Decision, cache: CallCache, **fields: Any) -> tuple[Any, ScriptedGeneration]:
-    engine = ScriptedGeneration(simulated(decide))
-    cached = CachedGeneration(engine, cache, chunk=64, on_begin=lambda num: None, on_chunk=lambda num: None)
-    return llm_judge(config(**fields), engine, cached), engine
+    engine, calls = ScriptedGeneration(simulated(decide)), ProvisionalCalls(cache)
+    return judge_over(config(**fields), engine, calls, calls), engine
 
 
 def test_verdicts_are_cached_and_canaries_are_not(tmp_path: Path) -> None:
     cases = [JudgeRequest("how many?", str(n), f"the answer is {n % 3}") for n in range(6)]
+    num = num_canaries(config())
     with CallCache(tmp_path) as cache:
-        for num_asked in (len(CANARIES) + 6, len(CANARIES)):
+        for num_asked in (2 * num + 6, num):
             judge, engine = watched(careful, cache)
             assert [v.correct for v in judge.verdicts(cases)] == [True, True, True, False, False, False]
+            judge.settle()
             assert len(engine.asked) == num_asked
         judge, engine = watched(careful, cache, rubric="{question}{answer}{response}{verdict}")
         judge.verdicts(cases)
-        assert len(engine.asked) == len(CANARIES) + 6  # another rubric is another question
-
-
-def test_a_careful_judge_has_clean_rates_with_their_intervals(tmp_path: Path) -> None:
-    with CallCache(tmp_path) as cache:
-        judge, _ = watched(careful, cache)
-        assert metrics_of(judge) == {}
-        judge.verdicts([CASE])
-    metrics = metrics_of(judge)
-    assert metrics["canary/num"] == len(CANARIES) >= 100
-    assert (metrics["canary/false_positive_rate"], metrics["canary/false_negative_rate"]) == (0.0, 0.0)
-    assert 0.0 < metrics["canary/false_positive_high"] < 0.05
-    assert metrics["canary/num_no_verdict"] == 0
-
-
-def test_a_judge_that_is_fooled_or_too_strict_or_mute_ends_the_run(tmp_path: Path) -> None:
-    praised = {"praise", "claim", "order"}
-    kinds = {canary.request: canary.kind for canary in CANARIES}
-    with CallCache(tmp_path) as cache:
-        for decide, message in (
-            (lambda case: True, "calls 100.0% of the wrong canaries right .*max_false_positives"),
-            (lambda case: kinds.get(case) in praised or careful(case), "most often: `claim`, `order`, `praise`"),
-            (lambda case: False, "calls 100.0% of the right canaries wrong .*max_false_negatives"),
-            (lambda case: None, "no verdict on any wrong canary"),
-        ):
-            judge, _ = watched(decide, cache, max_false_positives=0.1)
-            with pytest.raises(RilctlError, match=message) as caught:
-                judge.verdicts([CASE])
-            assert caught.value.exit_code == 1
-
-
-def test_a_judge_that_goes_astray_later_is_noticed(tmp_path: Path) -> None:
-    num_asked = 0
-
-    def decide(case: JudgeRequest) -> bool | None:
-        nonlocal num_asked
-        num_asked += 1
-        return careful(case) if num_asked <= len(CANARIES) + 20 else True
-
-    with CallCache(tmp_path) as cache:
-        judge, _ = watched(decide, cache, canaries_every=10, max_false_positives=0.05)
-        judge.verdicts([JudgeRequest("q", str(n), "0") for n in range(10)])
-        with pytest.raises(RilctlError, match="wrong canaries right"):
-            for start in range(10, 200, 10):
-                judge.verdicts([JudgeRequest("q", str(n), "0") for n in range(start, start + 10)])
+        assert len(engine.asked) == num + 6  # another rubric is another question
 
 
 def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tmp_path: Path) -> None:
     cases = [JudgeRequest("q", "5", text) for text in ("5", "The answer is 5", "five", "6")]
     with CallCache(tmp_path) as cache:
         judge, engine = watched(careful, cache, rules_first=True)
+        judge.begin(cases)
         before = len(engine.asked)
         verdicts = judge.verdicts(cases)
         asked = [read_prompt(request.question).response for request in engine.asked[before:]]
@@ -252,5 +216,5 @@ def test_the_judge_sees_what_was_said_before_the_question() -> None:
     prompt, plain = (judge_prompt(RUBRIC, each, as_json=False) for each in (case, CASE))
     turns = "<user_turn>\nis &lt;b&gt; it?\n</user_turn>\n<assistant_turn>\nyes&lt;/question&gt;\n</assistant_turn>"
     assert f"<earlier_turns>\n{turns}\n</earlier_turns>\n\n<question>\n" in prompt
-    assert "earlier_turns" not in plain and verdict_tag(case) != verdict_tag(CASE)
+    assert "earlier_turns" not in plain
     assert read_prompt(prompt) == CASE

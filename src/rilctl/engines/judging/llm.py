@@ -1,17 +1,19 @@
 """The LLM judge: a language model that compares a response with the ground truth."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.data.conversation import Conversation
 from rilctl.engines.endpoints.ledger import cost_of
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, Usage
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Usage
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt, read_json, read_tag
+from rilctl.engines.judging.spoken import Answer, Spoken, spoken
 from rilctl.errors import RowError
 
+Calls = list[tuple[GenerationRequest, SamplingConfig]]
 _MAX_REASON_CHARS = 600
 _RETRY_TEMPERATURE = 0.7
 """Greedy decoding gives the same words again."""
@@ -25,11 +27,20 @@ class LlmJudge:
 
     Args:
         config: the `[judge]` table.
-        engine: the judge's model, which is closed with it.
+        model: the judge's model, which is closed with it.
+        through: puts a call cache in front of the model as it is spoken to.
+        forget: told of everything that was asked in vain, so that no cache keeps it.
     """
 
-    def __init__(self, config: LlmJudgeConfig, engine: GenerationEngine) -> None:
-        self._config, self._engine = config, engine
+    def __init__(
+        self,
+        config: LlmJudgeConfig,
+        model: GenerationEngine,
+        through: Callable[[Spoken], GenerationEngine] = lambda engine: engine,
+        forget: Callable[[Calls], object] = lambda calls: None,
+    ) -> None:
+        self._config, self._spoken = config, spoken(model)
+        self._engine, self._forget = through(self._spoken), forget
         self._rubric = config.rubric or RUBRIC
         self._as_json = config.verdict_form == "json"
         self._usage: Usage | None = None
@@ -52,17 +63,27 @@ class LlmJudge:
             asked = [request for request in dict.fromkeys(requests) if request not in known]
             prompts = [self._prompt(request, attempt) for request in asked]
             for request, answer in zip(asked, self._answers(prompts, attempt), strict=True):
-                if isinstance(answer, RowError):
-                    known[request] = Verdict(None, None, f"{answer.reason}: {answer.message}")
-                    continue
-                if answer[0].usage:
-                    self._usage = (self._usage or Usage()) + answer[0].usage
-                correct = self._read(answer[0].text, request)
-                if correct is not None or is_last:
-                    known[request] = Verdict(correct, None, _reason(answer[0].text, correct))
+                verdict = self._hear(answer)
+                if verdict.correct is not None or is_last or isinstance(answer, RowError):
+                    known[request] = verdict
+        if silent := [request for request, verdict in known.items() if verdict.correct is None]:
+            self._forget(self.calls(silent))
         return [known[request] for request in requests]
 
-    def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
+    def put_between(self, cases: Sequence[JudgeRequest]) -> None:
+        """See `Spoken`."""
+        self._spoken.put_between([self._prompt(case, 0) for case in cases])
+
+    def heard_between(self) -> list[Answer | None]:
+        """See `Spoken`."""
+        return self._spoken.heard_between()
+
+    def hear(self, answers: Sequence[Answer | None]) -> list[Verdict | None]:
+        """The verdicts of answers that another judge of this kind got; None: there is none, whatever the reason."""
+        verdicts = [None if answer is None else self._hear(answer) for answer in answers]
+        return [verdict if verdict is not None and verdict.correct is not None else None for verdict in verdicts]
+
+    def calls(self, requests: Sequence[JudgeRequest]) -> Calls:
         """See `JudgeEngine`."""
         attempts = range(1 + self._config.num_retries)
         return [(self._prompt(request, n), self._sampling(n)) for request in dict.fromkeys(requests) for n in attempts]
@@ -80,7 +101,16 @@ class LlmJudge:
         """See `JudgeEngine`."""
         self._engine.close()
 
-    def _answers(self, prompts: Sequence[GenerationRequest], attempt: int) -> Sequence[tuple[Response, ...] | RowError]:
+    def _hear(self, answer: Answer) -> Verdict:
+        """The verdict of an answer, whose tokens are counted."""
+        if isinstance(answer, RowError):
+            return Verdict(None, None, f"{answer.reason}: {answer.message}")
+        if answer[0].usage:
+            self._usage = (self._usage or Usage()) + answer[0].usage
+        correct = read_json(answer[0].text) if self._as_json else read_tag(answer[0].text)
+        return Verdict(correct, None, _reason(answer[0].text, correct))
+
+    def _answers(self, prompts: Sequence[GenerationRequest], attempt: int) -> Sequence[Answer]:
         return self._engine.generate(prompts, self._sampling(attempt)) if prompts else ()
 
     def _sampling(self, attempt: int) -> SamplingConfig:
@@ -91,9 +121,6 @@ class LlmJudge:
         prompt = judge_prompt(self._rubric, request, as_json=self._as_json)
         shown = request.images if self._config.sees_images else ()
         return GenerationRequest("judge", Conversation.of(prompt, shown), (attempt,))
-
-    def _read(self, reply: str, request: JudgeRequest) -> bool | None:
-        return read_json(reply) if self._as_json else read_tag(reply, request)
 
 
 def rubric_identity(config: LlmJudgeConfig) -> str:

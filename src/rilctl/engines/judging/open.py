@@ -9,11 +9,11 @@ from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeEngine
-from rilctl.engines.judging.llm import LlmJudge, rubric_identity
+from rilctl.engines.judging.llm import Calls, LlmJudge, rubric_identity
 from rilctl.engines.judging.prompt import VERDICT_SCHEMA
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.judging.rules_first import RulesFirst
-from rilctl.engines.judging.watch import WatchedJudge
+from rilctl.engines.judging.watch import Provisional, WatchedJudge
 from rilctl.schemas.base import StrictModel
 
 BY_RULES: Mapping[type[StrictModel], Callable[[Any], JudgeEngine]] = {RuleJudgeConfig: RuleJudge}
@@ -65,23 +65,24 @@ def open_judge_model(
 def llm_judge(
     config: LlmJudgeConfig,
     model: GenerationEngine,
-    cached: GenerationEngine,
-    on_canaries: Callable[[int], object] = lambda num: None,
+    through: Callable[[GenerationEngine], GenerationEngine],
+    forget: Callable[[Calls], object],
+    provisional: Provisional,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> WatchedJudge:
     """An LLM judge under watch.
 
     Args:
         config: the `[judge]` table.
-        model: answers canaries, afresh.
-        cached: the same model with a cache in front, which answers everything else.
-        on_canaries: see `WatchedJudge`.
+        model: answers everything.
+        through: puts a cache in front of it, which canaries pass by.
+        forget: see `LlmJudge`.
+        provisional: what no check covers yet; see `WatchedJudge`.
+        check_stop: see `WatchedJudge`.
     """
-
-    def over(engine: GenerationEngine) -> JudgeEngine:
-        judge = LlmJudge(config, engine)
-        return RulesFirst(judge) if config.rules_first else judge
-
-    return WatchedJudge(over(cached), over(model), config, on_canaries)
+    llm = LlmJudge(config, model, through, forget)
+    judge = RulesFirst(llm) if config.rules_first else llm
+    return WatchedJudge(judge, llm, LlmJudge(config, model), config, provisional, check_stop)
 
 
 def judge_identity(config: JudgeConfig) -> str:

@@ -1,52 +1,89 @@
-"""A judge under watch: canaries first, a sample of them as it goes on, and an end to the run if it is fooled."""
+"""A judge under watch: what it says counts once canaries that came after it have shown that it can be trusted."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from rilctl.algorithms.statistics import Interval, wilson_interval
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict, judge_metrics
-from rilctl.engines.judging.canaries import CANARIES, Canary
-from rilctl.errors import RilctlError
+from rilctl.engines.judging.canaries import Canary
+from rilctl.engines.judging.check import Check, num_canaries
+from rilctl.engines.judging.drawn_canaries import DrawnCanaries
+from rilctl.engines.judging.llm import LlmJudge
 
-_SAMPLE_SIZE = 16
+_AFTER = 4
+"""One canary of so many comes after the last response, so that none is left uncovered; the others between the last."""
 
 
-def most_canaries(num_requests: int, every: int) -> int:
-    """How many canaries are put to a judge at most while it answers so many requests: see `WatchedJudge.watch`.
+class Provisional(Protocol):
+    """Verdicts that no check covers yet, wherever they are kept."""
+
+    @property
+    def num_pending(self) -> int:
+        """How many there are."""
+
+    def confirm(self) -> None:
+        """They count from now on."""
+
+    def drop(self) -> None:
+        """They never will."""
+
+
+class NothingKept:
+    """`Provisional` of a judge that another process watches."""
+
+    num_pending = 0
+
+    def confirm(self) -> None:
+        """See `Provisional`."""
+
+    def drop(self) -> None:
+        """See `Provisional`."""
+
+
+def planned_canaries(num_requests: int, num_commits: int, config: LlmJudgeConfig) -> int:
+    """How many canaries are put at most to a judge that is right about all of them, in a run that isn't stopped.
 
     Args:
-        num_requests: over the judge's life.
-        every: `judge.canaries_every`.
+        num_requests: that it answers.
+        num_commits: so often verdicts are to count.
+        config: how often, and how many.
     """
-    return len(CANARIES) + (num_requests - 1) // every * _SAMPLE_SIZE if num_requests else 0
+    num_checks = 1 + num_commits + num_requests // config.canaries_every if num_requests else 0
+    return num_checks * num_canaries(config)
 
 
 class WatchedJudge:
     """A `JudgeEngine` that asks another one, and knows how far it can be trusted.
 
-    Rates are over the newest verdict on each canary; one without a verdict counts in neither rate.
+    Before it asks anything, it checks the judge, and after each `canaries_every` requests; whoever lets verdicts count
+    calls `settle` before.
 
     Args:
-        judge: answers requests.
-        afresh: the same judge without a cache; answers canaries.
+        judge: answers requests: the next one itself, or rules before it.
+        llm: the model's part of it, which canaries are put to between the requests.
+        afresh: the same without a cache; canaries that no request came with are put to it.
         config: the limits.
-        on_canaries: told, now and then, how many more canaries are answered; may raise to stop.
+        provisional: what `judge` said since the last check.
+        check_stop: called between some canaries; may raise to stop.
     """
 
     def __init__(
         self,
         judge: JudgeEngine,
-        afresh: JudgeEngine,
+        llm: LlmJudge,
+        afresh: LlmJudge,
         config: LlmJudgeConfig,
-        on_canaries: Callable[[int], object] = lambda num: None,
+        provisional: Provisional,
+        check_stop: Callable[[], object] = lambda: None,
     ) -> None:
-        self.unwatched, self._afresh, self._config, self._on_canaries = judge, afresh, config, on_canaries
-        self._newest: dict[Canary, Verdict] = {}
-        self._num_since = 0
-        self._dice = random.Random(0)
+        self.unwatched, self._llm, self._afresh, self._config = judge, llm, afresh, config
+        self._provisional, self._check_stop = provisional, check_stop
+        self._canaries = DrawnCanaries(random.SystemRandom())
+        self._num_checks = self._num_since = 0
+        self._newest: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -58,20 +95,68 @@ class WatchedJudge:
         """See `JudgeEngine`."""
         return self.unwatched.rows_at_once
 
-    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
-        """See `JudgeEngine`. Raises `RilctlError` where canaries fooled the judge more often than the recipe allows."""
-        if not requests:
-            return []
-        self.watch(len(requests))
-        return self.unwatched.verdicts(requests)
+    @property
+    def num_provisional(self) -> int:
+        """Verdicts of a model that don't count yet."""
+        return self._provisional.num_pending
 
-    def watch(self, num_requests: int) -> None:
-        """Put canaries to the judge where they are due before so many requests; raises as `judge` does."""
-        if not self._newest:
-            self._check(CANARIES)
-        elif self._num_since >= self._config.canaries_every:
-            self._check(self._dice.sample(CANARIES, _SAMPLE_SIZE))
-        self._num_since += num_requests
+    def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
+        """See `JudgeEngine`. Raises `RilctlError` where the judge can't be trusted, and drops what doesn't count."""
+        return self.verdicts_beside(requests, len(requests)) if requests else []
+
+    def verdicts_beside(
+        self, requests: Sequence[JudgeRequest], num_of_all: int, *, settles: bool = False
+    ) -> list[Verdict]:
+        """Verdicts on this process's part of some requests; others ask for the rest.
+
+        Args:
+            requests: may be none.
+            num_of_all: how many they are together.
+            settles: whether these are the last ones before their verdicts are to count.
+        """
+        self.begin(requests)
+        self._num_since += num_of_all
+        if not settles and self._num_since < self._config.canaries_every:
+            return self.unwatched.verdicts(requests)
+        check, counted = self._new_check(), self._afresh.counts()
+        canaries = self._canaries.draw(*check.num_wanted)
+        between, left = canaries[: -len(canaries) // _AFTER], canaries[-len(canaries) // _AFTER :]
+        num_first = max(0, len(requests) - max(self.rows_at_once, len(canaries)))
+        verdicts = self.unwatched.verdicts(requests[:num_first])
+        self._llm.put_between([canary.request for canary in between])
+        try:
+            verdicts += self.unwatched.verdicts(requests[num_first:])
+        finally:
+            heard = self._afresh.hear(self._llm.heard_between())
+        said = [(canary, verdict) for canary, verdict in zip(between, heard, strict=True) if verdict is not None]
+        if said or self._provisional.num_pending:
+            check.add(said)
+            left += [canary for canary, verdict in zip(between, heard, strict=True) if verdict is None]
+            self._finish(check, left, counted)
+        self._num_since = 0
+        return verdicts
+
+    @property
+    def num_canaries(self) -> int:
+        """See `check.num_canaries`."""
+        return num_canaries(self._config)
+
+    def begin(self, requests: Sequence[JudgeRequest], on_canaries: Callable[[int], object] = lambda num: None) -> None:
+        """The first check, unless it was made; canaries are drawn from these requests from now on.
+
+        Args:
+            requests: that will be asked.
+            on_canaries: told, now and then, how many more canaries are answered.
+        """
+        self._canaries.learn(requests)
+        if not self._num_checks:
+            self._finish(self._new_check(), [], self._afresh.counts(), on_canaries)
+
+    def settle(self) -> None:
+        """Check the judge where something doesn't count yet; when it returns, everything does. Raises as `verdicts`."""
+        if self._provisional.num_pending:
+            self._finish(self._new_check(), [], self._afresh.counts())
+            self._num_since = 0
 
     def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
         """See `JudgeEngine`; canaries are asked afresh."""
@@ -82,57 +167,47 @@ class WatchedJudge:
         return self.unwatched.counts()
 
     def trust(self) -> dict[str, float]:
-        """Metrics: both rates with Wilson's intervals, how many canaries have no verdict, what they cost."""
-        found = {f"canary/{name}": number for name, number in judge_metrics(self._afresh.counts()).items()}
-        if self._newest:
-            found["canary/num"] = float(len(self._newest))
-            found["canary/num_no_verdict"] = float(sum(v.correct is None for v in self._newest.values()))
-        for name, is_right in (("false_positive", False), ("false_negative", True)):
-            if (rate := self._rate(is_right=is_right)) is not None:
-                found[f"canary/{name}_rate"] = rate.estimate
-                found |= {f"canary/{name}_low": rate.low, f"canary/{name}_high": rate.high}
-        return found
+        """Metrics of the newest check: both rates, how many canaries have no verdict, what they cost."""
+        return {f"canary/{name}": number for name, number in self._newest.items()}
 
     def close(self) -> None:
         """See `JudgeEngine`."""
         self.unwatched.close()
 
-    def _check(self, canaries: Sequence[Canary]) -> None:
-        self._num_since = 0
+    def _new_check(self) -> Check:
+        return Check(self._config, self._num_checks + 1)
+
+    def _finish(
+        self,
+        check: Check,
+        canaries: Sequence[Canary],
+        counted: Mapping[str, float],
+        on_canaries: Callable[[int], object] = lambda num: None,
+    ) -> None:
+        """Put these canaries and further ones until the check is clear.
+
+        Args:
+            check: under way.
+            canaries: drawn for it, and not answered yet.
+            counted: what `afresh` had counted before it.
+            on_canaries: see `begin`.
+        """
         at_once = self._afresh.rows_at_once
-        for start in range(0, len(canaries), at_once):
-            some = canaries[start : start + at_once]
-            verdicts = self._afresh.verdicts([canary.request for canary in some])
-            self._newest |= dict(zip(some, verdicts, strict=True))
-            self._on_canaries(len(some))
-        limits = (
-            (False, self._config.max_false_positives, "wrong", "right", "max_false_positives"),
-            (True, self._config.max_false_negatives, "right", "wrong", "max_false_negatives"),
-        )
-        for is_right, limit, truth, word, field in limits:
-            rate = self._rate(is_right=is_right)
-            if rate is None:
-                first = next(iter(self._newest.values()))
-                raise RilctlError(
-                    f"the judge gave no verdict on any {truth} canary: {first.reason}",
-                    hint="look at its replies: the model, `judge.rubric` and `judge.verdict_form` must fit together",
-                )
-            if rate.estimate > limit:
-                bounds = f"95 % interval {rate.low:.1%} to {rate.high:.1%}"
-                raise RilctlError(
-                    f"the judge calls {rate.estimate:.1%} of the {truth} canaries {word} ({bounds}), "
-                    f"`judge.{field}` is {limit:.1%}; most often: {self._worst(is_right=is_right)}",
-                    hint="take another judge or rubric; its verdicts can't be trusted",
-                )
-
-    def _rate(self, *, is_right: bool) -> Interval | None:
-        verdicts = [v.correct for c, v in self._newest.items() if c.is_right == is_right and v.correct is not None]
-        return wilson_interval(sum(v != is_right for v in verdicts), len(verdicts)) if verdicts else None
-
-    def _worst(self, *, is_right: bool) -> str:
-        """The kinds of canary that were judged wrongly, the most frequent first."""
-        kinds = [c.kind for c, v in self._newest.items() if c.is_right == is_right and v.correct == (not is_right)]
-        return ", ".join(f"`{kind}`" for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:5])
+        while canaries or any(check.num_wanted):
+            canaries = canaries or self._canaries.draw(*check.num_wanted, put=check.canaries)
+            for start in range(0, len(canaries), at_once):
+                some = canaries[start : start + at_once]
+                check.add(list(zip(some, self._afresh.verdicts([c.request for c in some]), strict=True)))
+                on_canaries(len(some))
+                self._check_stop()
+            canaries = ()
+        self._num_checks += 1
+        cost = {name: number - counted.get(name, 0.0) for name, number in self._afresh.counts().items()}
+        self._newest = check.metrics() | judge_metrics(cost)
+        if (failure := check.failure()) is not None:
+            self._provisional.drop()
+            raise failure
+        self._provisional.confirm()
 
 
 def metrics_of(judge: JudgeEngine) -> dict[str, float]:

@@ -34,7 +34,7 @@ def plan(context: StageContext) -> Plan:
         path, kind = found
         source, responses = Fact("source", str(path), note=kind), read_source(path, kind)
     num_rows = responses.num_rows if responses is not None else None
-    calls = judge_facts(config, num_rows, _texts(context, config, responses, images))
+    calls = judge_facts(config, num_rows, _texts(context, config, responses, images), 1)
     facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), *calls)
     return Plan("judge", (Section("work", facts), output_section(context)))
 

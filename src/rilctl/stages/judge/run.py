@@ -1,9 +1,9 @@
 """`judge`: responses in, verdicts out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from pydantic import JsonValue
 
@@ -12,7 +12,7 @@ from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import semantic_config
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import judge_identity
-from rilctl.engines.judging.watch import metrics_of
+from rilctl.engines.judging.watch import WatchedJudge, metrics_of
 from rilctl.errors import InterruptedByUser
 from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
 from rilctl.stages.judge.inputs import (
@@ -27,7 +27,10 @@ from rilctl.stages.judge.inputs import (
 )
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
-from rilctl.stages.shared.judging import judge_entries, opened_judge
+from rilctl.stages.shared.judging import check_first, judge_entries, opened_judge
+
+_FIRST_ROWS = 256
+"""Canaries of the first check are made of them."""
 
 
 @dataclass
@@ -79,10 +82,14 @@ def run(context: StageContext) -> StageResult:
             return up_to_date(done)
         images = read_images(context, config)
         writer, tally = this_run.writer("verdicts"), _Tally()
-        with opened_judge(context, config, alone=responses.num_rows > 0) as judge:
+        with opened_judge(context, config, alone=True) as judge:
+            rows = iter(responses.rows)
+            first = list(islice(rows, _FIRST_ROWS))
+            if first:
+                check_first(context, judge, [row.request(images) for row in first if isinstance(row, JudgeRow)])
             context.reporter.begin("judge", total=responses.num_rows, unit="responses")
             try:
-                _judge_all(context, judge, responses.rows, images, writer, tally)
+                _judge_all(context, judge, chain(first, rows), images, writer, tally)
             except InterruptedByUser:
                 writer.commit(status="partial", metrics=tally.metrics())
                 raise
@@ -91,35 +98,58 @@ def run(context: StageContext) -> StageResult:
         summary = writer.commit(metrics=metrics)
     if tally.num_no_verdict:
         context.reporter.warn(f"{tally.num_no_verdict} responses got no verdict; they count for no accuracy")
-    return StageResult({"verdicts": summary}, num_rejected=tally.num_rejected, summary=dict(metrics))
+    num_lacking = tally.num_no_verdict + tally.num_rejected
+    is_lacking = num_lacking > config.max_rejected_share * responses.num_rows
+    if tally.num_no_verdict and is_lacking:
+        context.reporter.warn(
+            f"no verdict on {num_lacking / responses.num_rows:.1%} of the responses, `judge.max_rejected_share` is "
+            f"{config.max_rejected_share:.1%}: the next verb refuses them; `--retry-rejected` asks again"
+        )
+    return StageResult(
+        {"verdicts": summary}, num_rejected=tally.num_rejected, is_lacking=is_lacking, summary=dict(metrics)
+    )
 
 
 def _judge_all(
     context: StageContext,
     judge: JudgeEngine,
-    rows: Iterable[JudgeRow | RejectedRecord],
+    rows: Iterator[JudgeRow | RejectedRecord],
     images: Images,
     writer: ArtifactWriter,
     tally: _Tally,
 ) -> None:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, judge.rows_at_once)):
+    """Verdicts on all rows; those of a judge under watch are written when a check covers them."""
+    waiting: list[VerdictRecord] = []
+    chunk = list(islice(rows, judge.rows_at_once))
+    while chunk:
+        following = list(islice(rows, judge.rows_at_once))
         good = [row for row in chunk if isinstance(row, JudgeRow)]
         rejected = [row for row in chunk if isinstance(row, RejectedRecord)]
-        records = list(_verdicts(judge, good, images))
-        for record in records:
-            tally.add(record)
-        writer.write_rows(records)
+        waiting += _verdicts(judge, good, images, is_last=not following)
+        if not following and isinstance(judge, WatchedJudge):
+            judge.settle()
+        if not isinstance(judge, WatchedJudge) or not judge.num_provisional:
+            for record in waiting:
+                tally.add(record)
+            writer.write_rows(waiting)
+            waiting = []
         writer.write_rejected(rejected)
         for row in rejected[: max(0, 5 - tally.num_rejected)]:
             context.reporter.warn(f"row `{row.sample_id}` rejected: {row.message}")
         tally.num_rejected += len(rejected)
         context.reporter.advance(len(chunk), metrics=tally.metrics())
         context.check_stop()
+        chunk = following
 
 
-def _verdicts(judge: JudgeEngine, rows: list[JudgeRow], images: Images) -> Iterator[VerdictRecord]:
-    verdicts = judge.verdicts([row.request(images) for row in rows])
+def _verdicts(
+    judge: JudgeEngine, rows: Sequence[JudgeRow], images: Images, *, is_last: bool
+) -> Iterator[VerdictRecord]:
+    requests = [row.request(images) for row in rows]
+    if isinstance(judge, WatchedJudge):
+        verdicts = judge.verdicts_beside(requests, len(requests), settles=is_last)
+    else:
+        verdicts = judge.verdicts(requests)
     for row, verdict in zip(rows, verdicts, strict=True):
         yield VerdictRecord(
             response_digest=response_digest(row.question, row.answer, row.text, row.context),

@@ -9,6 +9,7 @@ there are: asking for 16 instead of 8 asks for 8 more.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -131,6 +132,15 @@ def response_key(model_digest: str, request: GenerationRequest, sampling: Sampli
         raise RowError(
             "text-invalid", f"the question of `{request.sample_id}` has characters that are no text"
         ) from None
+
+
+def call_keys(model_digest: str, calls: Iterable[tuple[GenerationRequest, SamplingConfig]]) -> list[str]:
+    """The keys of everything that may be asked; of what can't be asked there are none, as it is met again then."""
+    keys = []
+    for request, sampling in calls:
+        with suppress(RowError):
+            keys += [response_key(model_digest, request, sampling, seed) for seed in request.seeds]
+    return keys
 
 
 def _look_up(

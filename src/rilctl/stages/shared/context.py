@@ -74,6 +74,7 @@ class StageResult:
     Args:
         outputs: by role; the first is the one whose path goes to stdout.
         num_rejected: rows that could not be used; more than none makes the exit code 3.
+        is_lacking: whether so much is missing otherwise that the next verb refuses it, which makes it 3 as well.
         up_to_date: nothing had to be done.
         summary: what a person reads at the end, name -> value.
         files: what was written beside artifacts, or instead of them.
@@ -82,6 +83,7 @@ class StageResult:
 
     outputs: dict[str, ArtifactSummary]
     num_rejected: int = 0
+    is_lacking: bool = False
     up_to_date: bool = False
     summary: dict[str, float | str] = field(default_factory=dict)
     files: tuple[str, ...] = ()

@@ -1,22 +1,31 @@
 """The recipe's judge as a stage uses it: opened, with the call cache in front, its costs said at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from typing import Protocol
 
 from rilctl.artifacts.calls import CallCache
+from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import Ledger
-from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.openai import OpenAiGeneration
-from rilctl.engines.judging.base import JudgeEngine
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.open import judge_by_rules, llm_judge, open_judge_model
-from rilctl.engines.judging.watch import WatchedJudge
+from rilctl.engines.judging.watch import Provisional, WatchedJudge
 from rilctl.schemas.manifest import InputEntry
-from rilctl.stages.shared.cached_calls import CachedGeneration, Calls
+from rilctl.stages.shared.cached_calls import CachedGeneration, Calls, call_keys
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
+from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.pulse import Pulse
+
+
+class JudgeCalls(Calls, Protocol):
+    """Where a judge's replies are kept."""
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Answers that hold no verdict: another one is asked for next time."""
 
 
 def judge_entries(context: StageContext, config: JudgeConfig) -> list[InputEntry]:
@@ -35,12 +44,12 @@ def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = Fa
     Args:
         context: the stage's surroundings.
         config: the `[judge]` table.
-        alone: nothing else is done meanwhile, so canaries come first, with a bar, and it stops between two replies, or
-            two tokens of a model in this process.
+        alone: nothing else is done meanwhile: it stops between two replies, or two tokens of a model in this process.
     """
     if not isinstance(config, LlmJudgeConfig):
         yield judge_by_rules(config)
         return
+    check_stop = context.check_stop if alone else lambda: None
     model = open_judge_model(
         config,
         context.base_dir,
@@ -49,8 +58,9 @@ def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = Fa
         between_tokens=Pulse(context) if alone else lambda num: None,
     )
     with closing(model), CallCache(context.root) as cache:
+        calls = ProvisionalCalls(cache)
         try:
-            yield _after_canaries(context, config, model, cache) if alone else judge_over(config, model, cache)
+            yield judge_over(config, model, calls, calls, check_stop)
         finally:
             say_costs(context, config, ledger_of(model))
 
@@ -58,9 +68,9 @@ def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = Fa
 def judge_over(
     config: LlmJudgeConfig,
     model: GenerationEngine,
-    calls: Calls,
+    calls: JudgeCalls,
+    provisional: Provisional,
     check_stop: Callable[[], object] = lambda: None,
-    on_canaries: Callable[[int], object] = lambda num: None,
 ) -> WatchedJudge:
     """An LLM judge whose verdicts come from the calls where they hold them; its canaries don't.
 
@@ -68,37 +78,38 @@ def judge_over(
         config: the `[judge]` table.
         model: who is asked.
         calls: verdicts that are known.
-        check_stop: called between the replies of an endpoint; may raise to stop.
-        on_canaries: see `WatchedJudge`.
+        provisional: those of them that don't count yet.
+        check_stop: called between the replies of an endpoint, and between some canaries; may raise to stop.
     """
-    cached = CachedGeneration(
-        model,
-        calls,
-        chunk=model.rows_at_once,
-        on_begin=lambda num: None,
-        on_chunk=lambda num: None,
-        check_stop=check_stop,
-    )
-    return llm_judge(config, model, cached, on_canaries)
+
+    def through(engine: GenerationEngine) -> GenerationEngine:
+        return CachedGeneration(
+            engine,
+            calls,
+            chunk=model.rows_at_once,
+            on_begin=lambda num: None,
+            on_chunk=lambda num: None,
+            check_stop=check_stop,
+        )
+
+    def forget(asked: Sequence[tuple[GenerationRequest, SamplingConfig]]) -> None:
+        calls.forget(call_keys(model.model_digest, asked))
+
+    return llm_judge(config, model, through, forget, provisional, check_stop)
 
 
-def _after_canaries(
-    context: StageContext, config: LlmJudgeConfig, model: GenerationEngine, calls: Calls
-) -> WatchedJudge:
-    """The judge, once it has been through all canaries; of later ones only an interruption is heard."""
-    is_first = True
+def check_first(context: StageContext, judge: JudgeEngine, requests: Sequence[JudgeRequest]) -> None:
+    """The first check of a judge under watch, with a bar.
 
-    def on_canaries(num: int) -> None:
-        if is_first:
-            context.reporter.advance(num)
-        context.check_stop()
-
-    judge = judge_over(config, model, calls, context.check_stop, on_canaries)
-    context.reporter.begin("canaries", total=len(CANARIES), unit="canaries")
-    judge.watch(0)
-    context.reporter.end()
-    is_first = False
-    return judge
+    Args:
+        context: the stage's surroundings.
+        judge: any.
+        requests: some of those that it will be asked; canaries are made of them.
+    """
+    if isinstance(judge, WatchedJudge):
+        context.reporter.begin("canaries", total=judge.num_canaries, unit="canaries")
+        judge.begin(requests, context.reporter.advance)
+        context.reporter.end()
 
 
 def ledger_of(model: GenerationEngine | None) -> Ledger:

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 import torch
 from pydantic import JsonValue
 
-from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.digests import provenance_digest
 from rilctl.artifacts.runs import Run, open_run
 from rilctl.config.engines import TrainingEngineConfig
@@ -15,6 +14,7 @@ from rilctl.engines.training.ranks import Ranks, end_process, open_ranks
 from rilctl.errors import InputError, InterruptedByUser, UsageError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.shared.cached_calls import Calls
 from rilctl.stages.shared.context import StageContext
 
 
@@ -116,11 +116,11 @@ class RankedCalls:
     """The call cache, for all ranks: rank 0 alone has the file open, which hosts can't share over a network.
 
     Args:
-        cache: rank 0's; None elsewhere.
+        cache: rank 0's, whatever keeps answers there; None elsewhere.
         ranks: this process among the others; all ask equally often.
     """
 
-    def __init__(self, cache: CallCache | None, ranks: Ranks) -> None:
+    def __init__(self, cache: Calls | None, ranks: Ranks) -> None:
         self._cache, self._ranks = cache, ranks
 
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:

@@ -11,10 +11,12 @@ from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine, Usage
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import judge_by_rules, open_judge_model
+from rilctl.engines.judging.watch import NothingKept
 from rilctl.engines.parts import part_of
 from rilctl.engines.training.ranks import Ranks
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.judging import judge_over, ledger_of, opened_judge, say_costs
+from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.ranked import RankedCalls
 from rilctl.stages.train.paid import PaidCalls, recover
 from rilctl.stages.train.verdicts import JudgeAsker
@@ -47,7 +49,7 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
     num_askers = min(ranks.size, _limit(config))
     with ExitStack() as held:
         with ranks.together():
-            calls_of_all = held.enter_context(CallCache(context.root)) if ranks.is_main else None
+            calls_of_all = ProvisionalCalls(held.enter_context(CallCache(context.root))) if ranks.is_main else None
             own, model = None, None
             if ranks.rank < num_askers:
                 own = _share(config, ranks.rank, num_askers)
@@ -56,7 +58,8 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
                 held.enter_context(closing(model))
         digest = model.model_digest if model else ""
         calls = PaidCalls(scratch, ranks.rank, RankedCalls(calls_of_all, ranks), digest)
-        share: JudgeEngine | None = judge_over(own, model, calls) if own and model else None
+        provisional = calls_of_all or NothingKept()
+        share: JudgeEngine | None = judge_over(own, model, calls, provisional) if own and model else None
         yield JudgeAsker(share, ranks, num_askers=num_askers, is_watched=True, calls=calls)
         say_costs(context, config, _total(ranks, model))
 

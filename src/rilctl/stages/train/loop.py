@@ -130,12 +130,11 @@ class Loop:
             reporter.advance(metrics=shown("train", self.state.metrics))
             self._watch(metrics)
             signal_number = asked_to_stop(self.context, ranks)
-            checkpoints.after_step(
-                step,
-                self._state_now,
-                is_due=step % config.checkpoint_every == 0,
-                is_last=last or self.state.course.gives_up(config) or bool(signal_number),
-            )
+            is_due = step % config.checkpoint_every == 0
+            is_last = last or self.state.course.gives_up(config) or bool(signal_number)
+            if is_due or is_last:
+                self.learner.judge.settle(config, self.context.check_stop)
+            checkpoints.after_step(step, self._state_now, is_due=is_due, is_last=is_last)
             leave_if_asked(self.context, signal_number)
         reporter.end()
         if step < config.num_steps:

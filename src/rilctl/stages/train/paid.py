@@ -11,8 +11,7 @@ from rilctl.artifacts.layout import naming
 from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.errors import RowError
-from rilctl.stages.shared.cached_calls import response_key
+from rilctl.stages.shared.cached_calls import call_keys
 from rilctl.stages.shared.ranked import RankedCalls
 
 _NAMES = "paid-*.jsonl"
@@ -36,8 +35,7 @@ class PaidCalls:
 
     def look_up(self, calls: Sequence[tuple[GenerationRequest, SamplingConfig]]) -> None:
         """Learn what was answered before, of what may be asked until `settle`. Collective."""
-        keys = [key for request, sampling in calls for key in self._keys(request, sampling)]
-        self._known = self._shared.get_many(keys)
+        self._known = self._shared.get_many(call_keys(self._model_digest, calls))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
         """See `CallCache`."""
@@ -54,24 +52,24 @@ class PaidCalls:
     def settle(self) -> None:
         """Put everything that came into the call cache. Collective."""
         self._shared.put_many(self._new)
-        if self._new:
-            self._path.unlink()
+        self._path.unlink(missing_ok=True)
         self._new = {}
 
-    def _keys(self, request: GenerationRequest, sampling: SamplingConfig) -> list[str]:
-        try:
-            return [response_key(self._model_digest, request, sampling, seed) for seed in request.seeds]
-        except RowError:
-            return []  # it is met again when it is asked
+    def forget(self, keys: Sequence[str]) -> None:
+        """Answers that hold no verdict: another one is asked for next time."""
+        for key in keys:
+            self._new.pop(key, None)
 
 
 def recover(directory: Path, cache: CallCache) -> None:
     """Put what ranks had paid for before a kill into the call cache; by one process, before any asks.
+
+    No check of the judge covers it: it is provisional.
 
     Raises:
         ArtifactError: an answer isn't as it was stored.
     """
     for path in sorted(directory.glob(_NAMES)):
         for value in read_sealed_lines(path):
-            cache.put_many(json.loads(value))
+            cache.put_provisional(json.loads(value))
         path.unlink()

@@ -54,7 +54,7 @@ def plan(context: StageContext) -> Plan:
         texts = JudgedTexts(student.encoder, requests, work.budget)
     judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
     if config.algorithm.uses_judge:
-        judged = judge_facts(judge, work.rows + validated, texts)
+        judged = judge_facts(judge, work.rows + validated, texts, -(-config.num_steps // config.checkpoint_every))
     inputs, disc_path = _inputs(context, config, student)
     rewards = _rewards(config, context.base_dir)
     sections: list[Section | Table] = [

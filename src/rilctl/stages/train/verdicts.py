@@ -138,12 +138,17 @@ class JudgeAsker:
         judge, num_missing = self._judge, len(asked.holders) - len(asked.found)
         if judge is None or not num_missing:
             return Said({})
+        requests = list(part.requests.values())
         try:
-            if isinstance(judge, WatchedJudge):
-                if self._ranks.is_main:
-                    judge.watch(num_missing if part.is_whole else 0)
-                judge = judge.unwatched
-            verdicts = judge.verdicts(list(part.requests.values()))
+            if not isinstance(judge, WatchedJudge):
+                verdicts = judge.verdicts(requests)
+            elif not self._ranks.is_main:
+                verdicts = judge.unwatched.verdicts(requests)
+            elif part.is_whole:
+                verdicts = judge.verdicts_beside(requests, num_missing)
+            else:
+                judge.begin([JudgeRequest.of(asked.samples[at], text) for at, text in asked.held.values()])
+                return Said({})
         except EndpointError as failure:
             return Said({}, failure)
         correct = {place: verdict.correct for place, verdict in zip(part.requests, verdicts, strict=True)}
@@ -207,6 +212,28 @@ class JudgeAsker:
         part, said = self._round(asked)
         self.wait_for_more(asked, part, said, config, num_rows=len(asked.rows), check_stop=check_stop)
         return asked.verdicts(asked.rows)
+
+    def settle(self, config: TrainConfig, check_stop: Callable[[], object]) -> None:
+        """Check the judge, so that all it has said may count; call it before a checkpoint. Collective.
+
+        Args:
+            config: how long a judge is waited for that is down.
+            check_stop: called meanwhile; may raise to stop.
+
+        Raises:
+            EndpointError: the judge is down, and patience is over.
+            RilctlError: it can't be trusted.
+        """
+        deadline = time.monotonic() + (config.verdict_wait_s if config.missing_verdicts == "wait" else 0.0)
+        with self._ranks.together():
+            while isinstance(self._judge, WatchedJudge) and self._ranks.is_main and self._judge.num_provisional:
+                try:
+                    self._judge.settle()
+                except EndpointError:
+                    left_s = deadline - time.monotonic()
+                    if left_s <= 0:
+                        raise
+                    _pause(min(self.pause_s, left_s), check_stop)
 
     def metrics(self, earlier: Mapping[str, float]) -> dict[str, float]:
         """What the judge knows about itself, over all ranks. Collective.

@@ -1,5 +1,6 @@
 """A plan's judge: calls, tokens, cost, and what a judge in this process takes of the device."""
 
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import Usage
 from rilctl.engines.judging.base import JudgeRequest
-from rilctl.engines.judging.canaries import CANARIES
+from rilctl.engines.judging.check import Check
+from rilctl.engines.judging.drawn_canaries import DrawnCanaries
 from rilctl.engines.judging.prompt import RUBRIC, judge_prompt
-from rilctl.engines.judging.watch import most_canaries
+from rilctl.engines.judging.watch import planned_canaries
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder
 from rilctl.models.prompts.lengths import image_tokens
@@ -47,8 +49,10 @@ class JudgedTexts:
         return found
 
     def tokens_of_a_canary(self, config: LlmJudgeConfig) -> float:
-        """On average."""
-        return self._tokens(config, [canary.request for canary in CANARIES])
+        """On average, of such as may be drawn."""
+        canaries = DrawnCanaries(random.Random(0))
+        canaries.learn(self.requests)
+        return self._tokens(config, [canary.request for canary in canaries.draw(*Check(config, 1).num_wanted)])
 
     def _image_tokens(self, request: JudgeRequest) -> int:
         """Of its pictures; none of what can't be sent."""
@@ -63,21 +67,27 @@ class JudgedTexts:
         return fmean(map(len, encoded)) if encoded else 0.0
 
 
-def judge_facts(config: JudgeConfig, num_responses: int | None, texts: JudgedTexts | None) -> list[Fact]:
+def judge_facts(
+    config: JudgeConfig, num_responses: int | None, texts: JudgedTexts | None, num_commits: int
+) -> list[Fact]:
     """What judging so many responses takes.
 
     Args:
         config: the `[judge]` table.
         num_responses: that are judged; None: unknown.
         texts: what an endpoint is sent; None: unknown.
+        num_commits: how often verdicts are to count: checkpoints and artifacts.
     """
     if not isinstance(config, LlmJudgeConfig):
         return [Fact("judge calls", 0, note="none: rules")]
     if num_responses is None:
         return [Fact("judge calls", None)]
-    canaries = most_canaries(num_responses, config.canaries_every)
+    canaries = planned_canaries(num_responses, num_commits, config)
     calls = num_responses + canaries
-    note = f"at most, with {canaries} canaries: known verdicts aren't asked for; what gets none is asked for again"
+    note = (
+        f"at most, with {canaries} canaries if it is right about them: known verdicts aren't asked for; what gets none "
+        "is asked for again"
+    )
     facts = [Fact("judge calls", calls, note=note)]
     if config.endpoint is None or texts is None:
         return facts

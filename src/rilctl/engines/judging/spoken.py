@@ -1,0 +1,144 @@
+"""A judge's model as it is spoken to: each case has a code of its own, and canaries stand between the responses."""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Keep, OneByOneEngine, Response
+from rilctl.engines.judging.prompt import prompt_with_code, reply_without_code
+from rilctl.errors import RowError
+
+Answer = tuple[Response, ...] | RowError
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A request on its way.
+
+    Args:
+        asked: with its code in.
+        code: drawn for this once.
+        index: among the caller's requests, or among the canaries.
+        is_canary: which of both.
+    """
+
+    asked: GenerationRequest
+    code: str
+    index: int
+    is_canary: bool
+
+    def heard(self, response: Response) -> Response:
+        """What was said, as it may be kept."""
+        return replace(response, text=reply_without_code(response.text, self.code))
+
+
+class Spoken:
+    """A `GenerationEngine` over the model that judges.
+
+    The call cache stands above it: what is kept knows neither codes nor canaries.
+
+    Args:
+        engine: the model.
+    """
+
+    def __init__(self, engine: GenerationEngine) -> None:
+        self.model_name, self.model_digest, self.rows_at_once = (
+            engine.model_name,
+            engine.model_digest,
+            engine.rows_at_once,
+        )
+        self._engine = engine
+        self._dice = random.SystemRandom()
+        self._canaries: list[GenerationRequest] = []
+        self._num_put = 0
+        self._answers: dict[int, Answer] = {}
+
+    def put_between(self, canaries: Sequence[GenerationRequest]) -> None:
+        """Ask them between the next requests of the same temperature, at places that can't be foreseen."""
+        self._canaries, self._num_put, self._answers = list(canaries), 0, {}
+
+    def heard_between(self) -> list[Answer | None]:
+        """What was answered to them, in order; None: nothing, too few requests came. They aren't put any more."""
+        found = [self._answers.get(index) for index in range(len(self._canaries))]
+        self.put_between(())
+        return found
+
+    def generate(self, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> list[Answer]:
+        """See `GenerationEngine`."""
+        places, found = self._places(requests, sampling), dict[int, Answer]()
+        for start in range(0, len(places), self.rows_at_once):
+            some = places[start : start + self.rows_at_once]
+            answers = self._engine.generate([place.asked for place in some], sampling)
+            for place, answer in zip(some, answers, strict=True):
+                heard = answer if isinstance(answer, RowError) else tuple(map(place.heard, answer))
+                (self._answers if place.is_canary else found)[place.index] = heard
+        return [found[index] for index in range(len(requests))]
+
+    def close(self) -> None:
+        """See `GenerationEngine`."""
+        self._engine.close()
+
+    def _places(self, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> list[_Place]:
+        """The requests in order, and no more canaries than that between them."""
+        start, num = self._num_put, 0
+        if sampling.temperature == 0 and requests:
+            num = min(len(requests), len(self._canaries) - start)
+        self._num_put += num
+        canaries = iter(range(start, start + num))
+        chosen = {*self._dice.sample(range(len(requests) + num), num)}
+        rows = iter(range(len(requests)))
+        places = []
+        for at in range(len(requests) + num):
+            index = next(canaries if at in chosen else rows)
+            places.append(_placed(self._canaries[index] if at in chosen else requests[index], index, at in chosen))
+        return places
+
+
+class SpokenOneByOne(Spoken):
+    """A `OneByOneEngine` over one."""
+
+    _engine: OneByOneEngine
+
+    def generate_each(
+        self,
+        requests: Sequence[GenerationRequest],
+        sampling: SamplingConfig,
+        *,
+        keep: Keep,
+        check_stop: Callable[[], object],
+    ) -> list[RowError | None]:
+        """See `OneByOneEngine`."""
+        places = self._places(requests, sampling)
+
+        def hear(came: Mapping[tuple[int, int], Response]) -> None:
+            found = {}
+            for (at, seed), response in came.items():
+                place = places[at]
+                if place.is_canary:
+                    self._answers[place.index] = (place.heard(response),)
+                else:
+                    found[place.index, seed] = place.heard(response)
+            if found:
+                keep(found)
+
+        asked = [place.asked for place in places]
+        errors = self._engine.generate_each(asked, sampling, keep=hear, check_stop=check_stop)
+        for place, error in zip(places, errors, strict=True):
+            if place.is_canary and error is not None:
+                self._answers[place.index] = error
+        return [error for place, error in zip(places, errors, strict=True) if not place.is_canary]
+
+
+def spoken(engine: GenerationEngine) -> Spoken:
+    """A judge's model as it is spoken to."""
+    return SpokenOneByOne(engine) if isinstance(engine, OneByOneEngine) else Spoken(engine)
+
+
+def _placed(request: GenerationRequest, index: int, is_canary: bool) -> _Place:
+    code, conversation = secrets.token_hex(4), request.conversation
+    prompt = prompt_with_code(conversation.question, code)
+    asked = replace(request, conversation=Conversation.of(prompt, conversation.images))
+    return _Place(asked, code, index, is_canary)

@@ -1,6 +1,6 @@
 """What the rubric's form buys: cases whose verdict is known, put to one judge with a naive prompt and with ours.
 
-The cases are the canaries of every run, and the corpus of `tests/security/judge_corpus.jsonl`.
+The cases are the fixed canaries, and the corpus of `tests/security/judge_corpus.jsonl`.
 
 `python benchmarks/judge_prompts.py --endpoint URL --model NAME [--key-env NAME]` asks a real model.
 Without an endpoint, a simulated judge answers. It is a program and no model, and it is gullible by construction: it

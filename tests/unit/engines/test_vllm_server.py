@@ -18,6 +18,7 @@ from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.open import open_generation, open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
+from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
@@ -322,6 +323,16 @@ def test_a_server_that_never_takes_the_weights_ends_the_run(rollouts: VllmRollou
     )
     with pytest.raises(EngineError, match="fails 4 times while it takes the weights: .*no space left"):
         rollouts.update(0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_on_this_machine_is_asked_without_a_proxy(host: str, monkeypatch: pytest.MonkeyPatch):
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{dead_port()}")
+    with ScriptedEndpoint(lambda call: "fine") as endpoint:
+        config = VllmServerEngineConfig(url=f"http://{host}:{endpoint.port}")
+        with closing(ServerHttp(config, print)) as server:
+            assert server.illness() is None
 
 
 def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):

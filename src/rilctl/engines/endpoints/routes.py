@@ -90,15 +90,19 @@ def find_route(endpoint: EndpointConfig, *, has_key: bool, warn: Callable[[str],
 def _proxy_of(endpoint: EndpointConfig, host: str, port: int, scheme: str) -> Proxy | None:
     if endpoint.proxy is not None:
         return _read_proxy(endpoint.proxy, "endpoint.proxy")
-    if _is_here(host) or proxy_bypass(f"{host}:{port}"):
+    if is_this_machine(host) or proxy_bypass(f"{host}:{port}"):
         return None
     named = getproxies()
     found = next((kind for kind in (scheme, "all") if named.get(kind)), None)
     return None if found is None else _read_proxy(named[found], _variable(f"{found}_proxy"))
 
 
-def _is_here(host: str) -> bool:
-    """Whether a host is this machine, which no proxy can reach for us."""
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine, which no proxy can reach for us.
+
+    Args:
+        host: a name or an address, without brackets.
+    """
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

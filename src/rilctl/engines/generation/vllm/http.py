@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.engines.endpoints.failures import read_retry_after
+from rilctl.engines.endpoints.routes import is_this_machine
 from rilctl.engines.endpoints.waiting import Waiting, in_words
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.errors import EngineError
@@ -50,6 +52,7 @@ class ServerHttp:
         self._start_timeout_s = engine.start_timeout_s
         self._waiting = Waiting(f"the vLLM server at {engine.url}", engine.start_timeout_s, warn, check_stop)
         self._http = httpx2.Client(
+            trust_env=not is_this_machine(urlsplit(engine.url).hostname or ""),  # proxies are for other machines
             timeout=httpx2.Timeout(engine.timeout_s, connect=_CONNECT_TIMEOUT_S),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=engine.rows_per_batch),
         )

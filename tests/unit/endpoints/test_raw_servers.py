@@ -204,10 +204,8 @@ def with_a_reply_after_chunks(call: Call, visitor: Visitor) -> None:
     visitor.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + good + answer(call))
 
 
-def with_a_reply_a_moment_later(call: Call, visitor: Visitor) -> None:
-    visitor.send(answer(call))
-    if call.number % 3 == 0:
-        visitor.send(raw_reply(completion("stale").content))
+def with_a_stale_reply_now_and_then(call: Call, visitor: Visitor) -> None:
+    visitor.send(answer(call) + (raw_reply(completion("stale").content) if call.number % 8 == 0 else b""))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +215,7 @@ def with_a_reply_a_moment_later(call: Call, visitor: Visitor) -> None:
         with_a_stale_reply,
         with_empty_lines,
         with_a_reply_after_chunks,
-        with_a_reply_a_moment_later,
+        with_a_stale_reply_now_and_then,
     ],
 )
 def test_bytes_left_over_drop_the_connection_and_become_nobody_s_answer(script: Script) -> None:
@@ -229,7 +227,27 @@ def test_bytes_left_over_drop_the_connection_and_become_nobody_s_answer(script: 
     with RawEndpoint(paced) as endpoint:
         found = ask(endpoint.url, 24, max_concurrency=2, timeout_s=10.0, max_retries=3)
     assert found == expected
-    assert endpoint.num_connections > 8
+    assert endpoint.num_connections > 20
+
+
+def test_what_came_while_nobody_asked_is_nobody_s_answer() -> None:
+    def script(call: Call, visitor: Visitor) -> None:
+        visitor.send(answer(call))
+        if call.number == 0:
+            time.sleep(0.2)  # it is no part of what is read with the answer
+            visitor.send(raw_reply(completion("stale").content))
+            stale_is_sent.set()
+
+    found, stale_is_sent = dict[int, Outcome](), threading.Event()
+    with RawEndpoint(script) as endpoint:
+        config = EndpointConfig(url=endpoint.url, timeout_s=10.0)
+        with closing(ChatClient(config, None)) as client:
+            for index in range(3):
+                body = {"messages": [{"content": str(index)}]}
+                client.ask_each([lambda body=body: body], lambda came, at=index: found.update({at: came[0]}), bool)
+                assert stale_is_sent.wait(10) and not time.sleep(0.2)
+    assert [text(found[index]) for index in range(3)] == ["answer 0", "answer 1", "answer 2"]
+    assert endpoint.num_connections == 2
 
 
 def test_a_connection_is_kept_where_nothing_speaks_against_it() -> None:

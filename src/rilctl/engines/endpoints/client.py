@@ -216,6 +216,9 @@ class ChatClient:
             if failure.absent is not None:
                 self.ledger.not_sent()
             raise
+        except RilctlError:
+            self.ledger.not_sent()
+            raise
         if answer.status == 200:
             return answer.content
         if answer.status == 407 and self._line.route.proxy is not None:

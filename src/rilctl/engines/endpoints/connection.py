@@ -54,6 +54,8 @@ class Connection:
         self.socket = stream
         self.has_begun = False
         """Whether a reply has begun to come, and isn't whole."""
+        self.has_leftover = False
+        """Whether something came together with a reply, and is no part of it."""
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER_BYTES)
         self._num_bytes = 0
         self._is_idle = True
@@ -108,7 +110,8 @@ class Connection:
     def is_clean(self) -> bool:
         """Whether another request may be sent: the last reply is whole, and nothing has come after it."""
         if not self._is_idle:
-            if {self._http.our_state, self._http.their_state} != {h11.DONE} or self._http.trailing_data[0]:
+            self.has_leftover = bool(self._http.trailing_data[0])
+            if {self._http.our_state, self._http.their_state} != {h11.DONE} or self.has_leftover:
                 return False
             self._http.start_next_cycle()
             self._is_idle = True

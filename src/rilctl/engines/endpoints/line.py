@@ -51,7 +51,7 @@ class Line:
         self._lock = threading.Lock()
         self._idle: list[tuple[Connection, float]] = []
         self._busy: set[Connection] = set()
-        self._is_closed = False
+        self._keeps, self._is_closed = True, False
 
     def post(self, body: dict[str, Any], deadline: float, max_bytes: int) -> Answer:
         """One request and its reply.
@@ -69,12 +69,12 @@ class Line:
         content = json.dumps(body).encode()
         headers = [*self._headers, ("Content-Length", str(len(content)))]
         request = h11.Request(method="POST", target=self.route.target, headers=headers)
+        limit_s, host = max(0.0, deadline - time.monotonic()), self._endpoint.host
         connection = self._connected(deadline)
-        host = self._endpoint.host
         try:
-            answer = connection.ask(request, content, deadline, max_bytes)
+            return connection.ask(request, content, deadline, max_bytes)
         except TimeoutError as error:
-            raise self._late() from error
+            raise Retriable("endpoint-timeout", f"{host}: no whole reply within {limit_s:.3g} s") from error
         except TooLargeError:
             said = f"{host}: a reply of more than {max_bytes:,} bytes, which is more than its token budget can fill"
             raise RowError("reply-too-large", said) from None
@@ -83,7 +83,6 @@ class Line:
             raise Retriable(reason, f"{host}: {in_words(error)}") from error
         finally:
             self._put_back(connection)
-        return answer
 
     def hang_up_begun(self) -> None:
         """Give up the replies that have begun to come, and aren't whole."""
@@ -100,11 +99,6 @@ class Line:
                 _hang_up(connection.socket)
             while self._idle:
                 self._idle.pop()[0].socket.close()
-
-    def _late(self) -> Retriable:
-        return Retriable(
-            "endpoint-timeout", f"{self._endpoint.host}: no whole reply within {self._endpoint.timeout_s:g} s"
-        )
 
     def _connected(self, deadline: float) -> Connection:
         """A connection that was kept, or a new one."""
@@ -135,13 +129,14 @@ class Line:
                 where = host
             stream.settimeout(max(0.001, deadline - time.monotonic()))
             secured = self._watched(Connection(self._tls.wrap_socket(stream, server_hostname=route.host)))
-            self._busy.discard(connection)
+            with self._lock:
+                self._busy.discard(connection)
             return secured
         except BaseException as error:
             if connection is not None:
                 self._drop(connection)
             if isinstance(error, ProxyRefusedError):
-                raise self._refused_by_proxy(error) from error
+                raise refused_by_proxy(route, error.status, f"{error}") from error
             if isinstance(error, OSError | h11.RemoteProtocolError):
                 raise self._unconnected(error, where) from error
             raise
@@ -154,11 +149,15 @@ class Line:
         return connection
 
     def _put_back(self, connection: Connection) -> None:
-        """Keep a connection for the next request, if nothing speaks against it."""
+        """Keep a connection for the next request, if nothing speaks against it.
+
+        Of a server that left bytes behind, none is kept any more: next time they may come a moment later.
+        """
         is_clean = not connection.has_begun and connection.socket.fileno() >= 0 and connection.is_clean()
         with self._lock:
             self._busy.discard(connection)
-            if is_clean and not self._is_closed:
+            self._keeps &= not connection.has_leftover
+            if is_clean and self._keeps and not self._is_closed:
                 self._idle.append((connection, time.monotonic()))
                 return
         connection.socket.close()
@@ -183,9 +182,6 @@ class Line:
         why = in_words(error)
         absent = why if where == self._endpoint.host else f"{where}: {why}"
         return Retriable("endpoint-unreachable", f"no connection to {where}: {why}", absent=absent)
-
-    def _refused_by_proxy(self, error: ProxyRefusedError) -> Exception:
-        return refused_by_proxy(self.route, error.status, f"{error}")
 
 
 def refused_by_proxy(route: Route, status: int, said: str) -> Exception:

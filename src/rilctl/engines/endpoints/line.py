@@ -79,8 +79,9 @@ class Line:
             said = f"{host}: a reply of more than {max_bytes:,} bytes, which is more than its token budget can fill"
             raise RowError("reply-too-large", said) from None
         except (OSError, h11.RemoteProtocolError) as error:
-            reason = "reply-truncated" if connection.has_begun else "endpoint-disconnected"
-            raise Retriable(reason, f"{host}: {in_words(error)}") from error
+            raise Retriable(
+                "reply-truncated" if connection.has_begun else "endpoint-disconnected", f"{host}: {in_words(error)}"
+            ) from error
         finally:
             self._put_back(connection)
 

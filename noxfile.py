@@ -155,6 +155,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def malice(session: nox.Session) -> None:
+    """Hundreds of malicious models and artifacts (half an hour): none runs code, passes, hangs, grows or is obeyed."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.security.campaign", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def health(session: nox.Session) -> None:
     """2,000 steps of a tiny run (some minutes): memory, open files, threads and the time of a step don't grow."""
     session.install("-e", ".[dev]")

@@ -75,12 +75,13 @@ def commit_files(path: Path, manifest: Manifest) -> None:
 
 def recover(path: Path) -> None:
     """Finish a commit that was cut off, and sweep temporary files; only the holder of the writer lock may call it."""
+    if (path / STAGING).is_symlink():
+        remove_tree(path / STAGING)
     if (path / PENDING_MANIFEST).exists():
         _finish(path, parse_manifest(path / PENDING_MANIFEST))
     for leftover in [path / PENDING_MANIFEST, path / REPLACED_MANIFEST, *path.glob(f"{TEMPORARY_PREFIX}*.part")]:
         leftover.unlink(missing_ok=True)
-    if (path / STAGING).exists():
-        remove_tree(path / STAGING)
+    remove_tree(path / STAGING)
 
 
 def _finish(path: Path, manifest: Manifest) -> None:

@@ -97,9 +97,15 @@ def make_directory(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory with all that is in it; an error names the directory, not a file without its folder."""
+    """Delete a directory with all that is in it; an error names the directory, not a file without its folder.
+
+    What stands in its place, a link to elsewhere, say, is deleted, and nothing that it leads to.
+    """
     try:
-        shutil.rmtree(path)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

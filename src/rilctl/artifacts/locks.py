@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rilctl.artifacts.layout import LOCK, LOCK_HOLDER, write_atomic
+from rilctl.artifacts.layout import LOCK, LOCK_HOLDER, MOST_JSON_BYTES, read_regular, write_atomic
 from rilctl.errors import LockedError
 
 PATIENCE_S = 90.0
@@ -82,7 +82,7 @@ def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[Non
 
 def _holder(directory: Path) -> str:
     try:
-        holder = json.loads((directory / LOCK_HOLDER).read_bytes())
+        holder = json.loads(read_regular(directory / LOCK_HOLDER, most_bytes=MOST_JSON_BYTES))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return "another process"  # it has the lock, but not yet written its name

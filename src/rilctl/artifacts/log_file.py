@@ -49,6 +49,8 @@ class LogFile:
         Raises:
             ArtifactError: it doesn't hold what it held then.
         """
+        if self.path.is_symlink():
+            raise ArtifactError(f"`{self.path}` is a link, and what it leads to is no log of ours", hint="move it away")
         size_bytes = mark.size_bytes if mark else 0
         if not self.path.exists() and not size_bytes:
             return

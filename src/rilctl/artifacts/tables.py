@@ -6,13 +6,15 @@ types as a full one.
 
 import types
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from rilctl.artifacts.layout import REBUILD_HINT, naming
+from rilctl.artifacts.layout import REBUILD_HINT, naming, open_regular
 from rilctl.errors import ArtifactError
+from rilctl.private.parquet import refuse_bomb
 from rilctl.schemas.base import StrictModel
 
 if TYPE_CHECKING:
@@ -107,32 +109,42 @@ def read_shard(path: Path, row_type: type[Row]) -> Iterator[Row]:
         ArtifactError: the file is no Parquet, or a row doesn't fit the model; the message names row and columns.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with _open(path) as file:
             for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
                 for values in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield row_type.model_validate(values)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _no_parquet(path, error) from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise ArtifactError(f"`{path}`, row {number}: {problems}", hint=REBUILD_HINT) from error
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _no_parquet(path, error) from error
 
 
 def read_shard_table(path: Path) -> "pa.Table":
     """All rows of one shard at once. Raises `ArtifactError` where the file is no Parquet."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with _open(path) as file:
             return file.read()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise _no_parquet(path, error) from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """A shard, once it is known that it doesn't fill the memory. Raises what pyarrow does, `OSError`, `ValueError`."""
+    import pyarrow.parquet as pq
+
+    with open_regular(path) as file:
+        refuse_bomb(file)
+        file.seek(0)
+        with pq.ParquetFile(file) as opened:
+            yield opened
 
 
 def count_tokens(record: StrictModel) -> int | None:

@@ -17,8 +17,10 @@ from rilctl.errors import ArtifactError
 
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
-PARTS: Final = ("adapter_model.safetensors", "head.safetensors")
-"""An adapter's weights, and those of a discriminator's head."""
+ADAPTER: Final = "adapter_model.safetensors"
+HEAD: Final = "head.safetensors"
+PARTS: Final = {ADAPTER: "adapter_config.json", HEAD: "discriminator.json"}
+"""The weights of an adapter and of a discriminator's head, and what says that they are read."""
 _PICKLED: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".nemo"})
 _OTHERS: Final = frozenset({".safetensors", ".h5", ".msgpack", ".onnx", ".gguf", ".ggml", ".npz", ".npy", ".ot"})
 _HINT: Final = "copy the model again"
@@ -45,6 +47,8 @@ def read_by_loader(directory: Path) -> list[Path]:
     found = [directory / name for name in sorted(_names(directory))]
     for file in found:
         refuse_elsewhere(directory, file)
+        if not file.is_file():
+            raise ArtifactError(f"`{file}` can't be read: is no regular file", hint=_HINT)
     return found
 
 
@@ -68,7 +72,10 @@ def refuse_elsewhere(directory: Path, file: Path) -> None:
 
     A snapshot in the hub's cache has all of its files in `blobs` beside it.
     """
-    target, home = file.resolve(), directory.resolve()
+    try:
+        target, home = file.resolve(), directory.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise ArtifactError(f"`{file}` can't be read: {error}", hint=_HINT) from error
     blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else None
     if not target.is_relative_to(home) and target.parent != blobs:
         raise ArtifactError(
@@ -78,11 +85,11 @@ def refuse_elsewhere(directory: Path, file: Path) -> None:
 
 def _names(directory: Path) -> set[str]:
     """What the loader reads of a directory."""
-    parts = {name for name in PARTS if os.path.lexists(directory / name)}
+    parts = {name for name, about in PARTS.items() if all(os.path.lexists(directory / each) for each in (name, about))}
     if os.path.lexists(directory / WEIGHTS):
-        return parts | {WEIGHTS}
+        return parts - {ADAPTER} | {WEIGHTS}
     index = directory / INDEX
-    return parts | _named_by(index) if os.path.lexists(index) else parts
+    return parts - {ADAPTER} | _named_by(index) if os.path.lexists(index) else parts
 
 
 def _named_by(index: Path) -> set[str]:

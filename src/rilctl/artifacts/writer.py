@@ -65,8 +65,7 @@ class ArtifactWriter:
         self._provenance_digest = provenance_digest
         self._roles = list(roles)
         self._staging = path / STAGING
-        if self._staging.exists():  # of an earlier writer in this process that was given up
-            remove_tree(self._staging)
+        remove_tree(self._staging)  # of an earlier writer in this process that was given up
         self._staging.mkdir()
         self._row_type = ROW_TYPES.get(kind)
         self._shards = ShardWriter(self._staging, self._row_type) if self._row_type else None

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rilctl.artifacts.layout import MOST_JSON_BYTES, read_regular
 from rilctl.config.fields import LoraConfig
 from rilctl.config.pretrain_disc import DiscInput, DiscLossName, sees_pictures
 from rilctl.data.conversation import Conversation
@@ -164,7 +165,7 @@ class _Head(nn.Linear):
 def read_card(directory: Path) -> DiscriminatorCard:
     """The card of a discriminator directory. Raises `ModelError`."""
     try:
-        return DiscriminatorCard.model_validate_json((directory / CARD_FILE).read_bytes())
+        return DiscriminatorCard.model_validate_json(read_regular(directory / CARD_FILE, most_bytes=MOST_JSON_BYTES))
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else first_problem(error)
         raise ModelError(

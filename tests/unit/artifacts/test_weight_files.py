@@ -38,6 +38,7 @@ def test_one_file_or_those_of_the_index_and_ours(model: Path) -> None:
     assert weight_files(model) == []
     weights(model / "model.safetensors")
     weights(model / "head.safetensors", "weight")
+    (model / "discriminator.json").write_text("{}")
     assert [file.name for file in weight_files(model)] == ["head.safetensors", "model.safetensors"]
     (model / "model.safetensors").rename(model / "b.safetensors")
     weights(model / "a.safetensors", "v")
@@ -56,6 +57,8 @@ def test_one_file_or_those_of_the_index_and_ours(model: Path) -> None:
         "original/consolidated.00.pth",
         "vocab.pkl",
         "consolidated.safetensors",
+        "adapter_model.safetensors",
+        "head.safetensors",
         "model.fp16.safetensors",
         "model-00001-of-00002.safetensors",
         "deep/er/model.safetensors",
@@ -138,6 +141,7 @@ def link(target: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize("name", ["model.safetensors", "head.safetensors"])
 def test_weights_that_are_no_file_of_the_model(model: Path, name: str, put: Callable[[Path], None]) -> None:
     weights(model.parent / "other")
+    (model / "discriminator.json").write_text("{}")
     put(model / name)
     with pytest.raises(ArtifactError, match=name):
         weights_digest(model)

@@ -9,6 +9,7 @@ from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute, check_columns, existing
 from rilctl.data.template import names_in
 from rilctl.errors import DataError
+from rilctl.private.parquet import refuse_bomb
 
 
 def open_parquet(config: ParquetData, base_dir: Path) -> Table:
@@ -45,7 +46,9 @@ def _num_rows(path: Path, config: ParquetData) -> int:
     try:
         found = pq.read_metadata(path)
         names = found.schema.to_arrow_schema().names
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            refuse_bomb(file)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         hint = "it may be half-written or truncated" if path.stat().st_size else "it is empty"
         raise DataError(f"{path}: not a Parquet file: {error}", hint=hint) from error
     check_columns(config.columns, names, str(path))

@@ -20,6 +20,7 @@ from rilctl.models.families.record import Family
 from rilctl.models.loaded.context_length import context_tokens
 from rilctl.models.loaded.own_code import brings_code, code_hint
 from rilctl.models.loaded.source import ModelSource
+from rilctl.models.loaded.template_probe import ends
 from rilctl.private.transformers import image_only
 from rilctl.private.uses import require
 
@@ -151,6 +152,9 @@ def _check_template(path: Path, processor: Any, family: Family) -> None:
     if family.sees_pictures:
         content = [{"type": "image"}, {"type": "text", "text": content}]
     message = {"role": "user", "content": content}
+    templates = processor.chat_template
+    if not all(map(ends, templates.values() if isinstance(templates, dict) else [templates])):
+        raise ModelError(f"{path}: the chat template doesn't end, or fills the memory", hint=_TEMPLATE_HINT)
     try:
         text = processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
     except Exception as error:  # a template is a program

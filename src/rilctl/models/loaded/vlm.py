@@ -261,13 +261,16 @@ def _refuse_larger(source: ModelSource) -> None:
     The library would make all of it before it misses one: of a configuration without `text_config`, seven billion.
     """
     num_there = 0
-    try:
-        for file in read_by_loader(source.path):
+    for file in read_by_loader(source.path):
+        try:
             with safe_open(file, framework="pt") as tensors:
                 num_there += sum(math.prod(tensors.get_slice(key).get_shape()) for key in tensors.keys())  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{file} can't be loaded: {error}", hint="copy the model again") from error
+    try:
         with torch.device("meta"):
             model = _from_configuration(source)
-    except (OSError, SafetensorError, ModelError):
+    except ModelError:
         return  # who loads it says why
     num_described = sum(parameter.numel() for parameter in model.parameters())
     if num_described > 2 * num_there:

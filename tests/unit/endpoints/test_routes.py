@@ -3,6 +3,7 @@
 import os
 import resource
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.replies import Reply
 from rilctl.errors import ConfigError, CredentialError, EndpointError, InputError, RilctlError, RowError
-from rilctl.testing.endpoint import Call, ScriptedEndpoint, completion, dead_port
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port
 from rilctl.testing.raw_endpoint import ForwardProxy, RawEndpoint, Visitor, raw_reply
 
 KEY = "sk-test-0123456789abcdef"
@@ -227,6 +228,28 @@ def test_too_many_open_files_are_named(host: str) -> None:
             files.close()
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "`ulimit -n 4096`" in str(caught.value.hint) and "max_concurrency" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_too_many_threads_are_named_and_no_answer_is_lost(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started, found = threading.Thread.start, list[threading.Thread](), dict[int, Reply | RowError]()
+
+    def start_few(thread: threading.Thread) -> None:
+        if thread.name.startswith("endpoint"):
+            if len(started) == most:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_few)
+    bodies = [lambda index=index: {"messages": [{"content": str(index)}]} for index in range(20)]
+    slow = Wire(completion("fine").content, delay_s=0.5)
+    with ScriptedEndpoint(lambda call: slow) as endpoint:
+        config = EndpointConfig(url=endpoint.url, max_concurrency=8)
+        with closing(ChatClient(config, None)) as client, pytest.raises(EndpointError, match="no thread") as caught:
+            client.ask_each(bodies, found.update, lambda: None)
+    assert "`ulimit -u`" in str(caught.value.hint)
+    assert len(found) == len(endpoint.calls) == most
 
 
 def _next_file() -> int:

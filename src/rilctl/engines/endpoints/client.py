@@ -106,8 +106,10 @@ class ChatClient:
         reason, stopped_at = None, 0.0
         with Places[Reply | RowError](self.endpoint.max_concurrency) as places:
             ahead = enumerate(bodies)
-            while places.fill(() if reason else ahead, self.ask):
+            while True:
                 try:
+                    if not places.fill(() if reason else ahead, self.ask):
+                        break
                     places.hand_over(on_replies)
                     check_stop()
                     if self._closed.is_set():

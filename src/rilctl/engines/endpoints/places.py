@@ -8,6 +8,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from rilctl.errors import EndpointError
+
 _TICK_S = 0.1
 """How soon a signal is noticed while all questions wait for their answers."""
 
@@ -23,7 +25,7 @@ class Places(Generic[Answered]):
     """
 
     def __init__(self, num: int) -> None:
-        self._num, self._num_taken = num, 0
+        self._num, self._num_taken, self._num_started = num, 0, 0
         self._pool = ThreadPoolExecutor(num, thread_name_prefix="endpoint")
         self._came: SimpleQueue[tuple[int, Future[Answered]]] = SimpleQueue()
 
@@ -36,10 +38,22 @@ class Places(Generic[Answered]):
         self._pool.shutdown()
 
     def fill(self, ahead: Iterable[tuple[int, Question]], ask: Callable[[Question], Answered]) -> bool:
-        """Take the free places; False: none is taken, and nothing is ahead."""
+        """Take the free places; False: none is taken, and nothing is ahead.
+
+        Raises:
+            EndpointError: no thread can be started. What was under way goes on.
+        """
         for index, question in islice(ahead, self._num - self._num_taken):
+            try:
+                self._pool.submit(self._answer, index, question, ask)
+            except RuntimeError as error:
+                self._num_taken += self._num_started > 0  # the threads that there are have it in their queue
+                raise EndpointError(
+                    f"no thread can be started for question {self._num_taken} under way",
+                    hint="`ulimit -u` raises the limit, a lower `endpoint.max_concurrency` needs less",
+                ) from error
             self._num_taken += 1
-            self._pool.submit(self._answer, index, question, ask)
+            self._num_started += 1
         return self._num_taken > 0
 
     def hand_over(self, on_answers: Callable[[Mapping[int, Answered]], object]) -> None:

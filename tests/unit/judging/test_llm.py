@@ -136,6 +136,16 @@ def test_a_failure_of_the_engine_is_no_verdict_with_its_reason() -> None:
     assert verdicts[1].reason == "rate-limited: later"
 
 
+def test_a_reply_without_a_text_is_asked_for_again() -> None:
+    def script(request: GenerationRequest, seed: int) -> str:
+        if seed == 0:
+            raise RowError("reply-no-content", "the reply has no text")
+        return tag(1).replace(CODE, code_in(request.question))
+
+    (verdict,) = LlmJudge(config(num_retries=1), ScriptedGeneration(script)).verdicts([CASE])
+    assert verdict.correct is True
+
+
 def test_equal_requests_are_asked_once_and_no_request_asks_nothing() -> None:
     engine = replies(tag(1))
     assert [v.correct for v in LlmJudge(config(), engine).verdicts([CASE, CASE, CASE])] == [True] * 3

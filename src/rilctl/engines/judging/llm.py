@@ -17,6 +17,8 @@ Calls = list[tuple[GenerationRequest, SamplingConfig]]
 _MAX_REASON_CHARS = 600
 _RETRY_TEMPERATURE = 0.7
 """Greedy decoding gives the same words again."""
+_NO_TEXT = "reply-no-content"
+"""An endpoint's reply without a text is one without a verdict in its form; the engine doesn't ask for it again."""
 
 
 class LlmJudge:
@@ -64,7 +66,8 @@ class LlmJudge:
             prompts = [self._prompt(request, attempt) for request in asked]
             for request, answer in zip(asked, self._answers(prompts, attempt), strict=True):
                 verdict = self._hear(answer)
-                if verdict.correct is not None or is_last or isinstance(answer, RowError):
+                has_failed = isinstance(answer, RowError) and answer.reason != _NO_TEXT
+                if verdict.correct is not None or is_last or has_failed:
                     known[request] = verdict
         if silent := [request for request, verdict in known.items() if verdict.correct is None]:
             self._forget(self.calls(silent))

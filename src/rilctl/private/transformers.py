@@ -57,6 +57,20 @@ def checkpointed_layers(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if getattr(module, "gradient_checkpointing", False)]
 
 
+def keep_precision_of_pictures(model: Any) -> None:
+    """Let a model with a connector give pictures in the precision of its weights, as of 5.19 the library does.
+
+    Earlier versions can't put the half precision of autocast beside float32 embeddings: SmolVLM's training ended there.
+    """
+    connector = getattr(getattr(model, "model", None), "connector", None)
+    if isinstance(connector, nn.Module):
+        connector.register_forward_hook(_in_precision_of_weights)
+
+
+def _in_precision_of_weights(connector: nn.Module, args: object, features: Tensor) -> Tensor:
+    return features.to(next(connector.parameters()).dtype)
+
+
 def with_cache(backbone: nn.Module, key_values: Any) -> dict[str, Any]:
     """A key/value cache as an argument of a forward pass: `cache` since 5.22, `past_key_values` before."""
     return {_cache_argument(type(backbone).forward): key_values}

@@ -224,6 +224,7 @@ def test_palettes_tell_drawn_pictures_apart_and_travel() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")  # Pillow's, of what stands where a frame should
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow 12's, of the same
 def test_a_tiff_whose_frames_cannot_be_counted_shows_its_first() -> None:
     picture, buffer = Image.radial_gradient("L").resize((24, 20)).convert("RGB"), io.BytesIO()
     picture.save(buffer, "TIFF", save_all=True, append_images=[picture])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,18 @@ def test_all_of_them_fit_in_5_mb() -> None:
     assert sum(file.stat().st_size for name in SHAPES for file in directory(name).iterdir()) < 5_000_000
 
 
+def differences(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    """Keys with other values, at any depth; a release of transformers may write defaults that another leaves out."""
+    found = set()
+    for key in one.keys() | other.keys():
+        values = one.get(key), other.get(key)
+        if all(isinstance(value, dict) for value in values):
+            found |= differences(*values)
+        elif values[0] != values[1]:
+            found.add(key)
+    return found
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_their_files_are_those_that_the_code_writes(name, tmp_path):
     write_shape(name, tmp_path)
@@ -53,7 +66,7 @@ def test_their_files_are_those_that_the_code_writes(name, tmp_path):
         assert shipped == written
         return
     assert {**shipped, "config.json": b""} == {**written, "config.json": b""}
-    assert config | shipped_config == config  # another release may write more of what it takes as default
+    assert differences(config, shipped_config) <= {"rope_parameters", "bos_token_id", "eos_token_id", "pad_token_id"}
 
 
 def test_each_teacher_is_good_at_what_the_other_is_bad_at() -> None:

@@ -27,7 +27,7 @@ from rilctl.models.loaded.saving import saving
 from rilctl.models.loaded.sharding import Sharding, Unsharded
 from rilctl.models.loaded.source import ModelSource, find_source
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
-from rilctl.private.transformers import as_in_checkpoint
+from rilctl.private.transformers import as_in_checkpoint, keep_precision_of_pictures
 from rilctl.private.uses import require
 
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -152,6 +152,7 @@ def load_vlm(
     layers = getattr(model.config.get_text_config(), "layer_types", None)  # the library's, where the file has none
     source = replace(source, family=with_layers(source.family, layers))
     multiply_patches(model)
+    keep_precision_of_pictures(model)
     identity = identify(config, source)
     if source.read_texts() != texts:
         raise changed(source)

@@ -49,7 +49,7 @@ VERDICT_SCHEMA: dict[str, Any] = {
         "schema": {
             "type": "object",
             "properties": {
-                "case": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+                "case": {"type": "string"},
                 "explanation": {"type": "string"},
                 "is_right": {"type": "boolean"},
             },

@@ -18,7 +18,7 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.judging import judge_over, ledger_of, opened_judge, say_costs
 from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.ranked import RankedCalls
-from rilctl.stages.train.paid import PaidCalls, recover
+from rilctl.stages.train.paid import PaidCalls, ProvisionalOfRanks, recover
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -58,7 +58,7 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
                 held.enter_context(closing(model))
         digest = model.model_digest if model else ""
         calls = PaidCalls(scratch, ranks.rank, RankedCalls(calls_of_all, ranks), digest)
-        provisional = calls_of_all or NothingKept()
+        provisional = ProvisionalOfRanks(scratch, calls_of_all) if calls_of_all else NothingKept()
         share: JudgeEngine | None = judge_over(own, model, calls, provisional) if own and model else None
         yield JudgeAsker(share, ranks, num_askers=num_askers, is_watched=True, calls=calls)
         say_costs(context, config, _total(ranks, model))

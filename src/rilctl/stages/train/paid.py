@@ -7,14 +7,16 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.artifacts.layout import naming
+from rilctl.artifacts.layout import naming, write_atomic
 from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.stages.shared.cached_calls import call_keys
+from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.ranked import RankedCalls
 
 _NAMES = "paid-*.jsonl"
+_DISTRUSTED = "paid-distrusted"
 
 
 class PaidCalls:
@@ -64,12 +66,40 @@ class PaidCalls:
 def recover(directory: Path, cache: CallCache) -> None:
     """Put what ranks had paid for before a kill into the call cache; by one process, before any asks.
 
-    No check of the judge covers it: it is provisional.
+    No check of the judge covers it: it is provisional. After a check that failed it is dropped.
 
     Raises:
         ArtifactError: an answer isn't as it was stored.
     """
+    is_distrusted = (directory / _DISTRUSTED).exists()
     for path in sorted(directory.glob(_NAMES)):
-        for value in read_sealed_lines(path):
+        for value in read_sealed_lines(path) if not is_distrusted else ():
             cache.put_provisional(json.loads(value))
         path.unlink()
+    (directory / _DISTRUSTED).unlink(missing_ok=True)
+
+
+class ProvisionalOfRanks:
+    """`Provisional` of all ranks, for rank 0: what they haven't put into the call cache is dropped as well.
+
+    Args:
+        directory: the run's scratch directory.
+        calls: rank 0's, which have all that was put.
+    """
+
+    def __init__(self, directory: Path, calls: ProvisionalCalls) -> None:
+        self._directory, self._calls = directory, calls
+
+    @property
+    def num_pending(self) -> int:
+        """See `Provisional`."""
+        return self._calls.num_pending
+
+    def confirm(self) -> None:
+        """See `Provisional`."""
+        self._calls.confirm()
+
+    def drop(self) -> None:
+        """See `Provisional`. Other ranks may still be told something: `recover` drops that."""
+        self._calls.drop()
+        write_atomic(self._directory / _DISTRUSTED, b"")

@@ -56,7 +56,7 @@ class LlmJudgeConfig(AskedModelMixin):
     num_retries: NonNegativeInt = 2
     """Further replies, sampled, where one holds no verdict in its form; then the response has none."""
     max_false_positives: Share = 0.05
-    """Share of wrong canaries that may be called right: of twice as many every check fails."""
+    """Share of wrong canaries that may be called right: with half of it a run goes on, with twice of it none does."""
     max_false_negatives: Share = 0.25
     """Share of right canaries that may be called wrong, likewise."""
     max_no_verdicts: Share = 0.25

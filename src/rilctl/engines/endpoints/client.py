@@ -74,6 +74,7 @@ class ChatClient:
         self._failed = set[object]()
         self._was_answered = False
         self._budget_key = _BUDGET_KEYS[0]
+        self._retrying = _retrying(endpoint, self._stopping)
         self._paused_until = 0.0
         self._waiting = Waiting(f"{role} at {endpoint.url}", endpoint.start_timeout_s, warn, check_stop)
 
@@ -157,7 +158,7 @@ class ChatClient:
         while True:
             try:
                 deadline = time.monotonic() + self.endpoint.deadline_s
-                return self._retrying()(self._attempt, body, deadline)
+                return self._retrying(self._attempt, body, deadline)
             except Retriable as failure:
                 if failure.absent is None or not self._waiting.once_more(
                     failure.absent, pause_s=failure.pause_s or 0.0, check_stop=self._check_stopping
@@ -167,23 +168,6 @@ class ChatClient:
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
             raise CancelledError
-
-    def _retrying(self) -> Retrying:
-        jitter = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
-
-        def pause_s(state: RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            asked_for = error.pause_s if isinstance(error, Retriable) else None
-            return jitter(state) if asked_for is None else asked_for + 0.1 * jitter(state)
-
-        attempts = stop_after_attempt(1 + self.endpoint.max_retries)
-        return Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Retriable) and error.absent is None),
-            stop=attempts | stop_before_delay(self.endpoint.deadline_s) | stop_when_event_set(self._stopping),
-            wait=pause_s,
-            sleep=sleep_using_event(self._stopping),
-            reraise=True,
-        )
 
     def _attempt(self, body: Body, deadline: float) -> Reply:
         """One request. What it raises doesn't hold the key, and neither does what a traceback shows before it."""
@@ -256,3 +240,22 @@ class ChatClient:
             which = "the endpoint refuses every request"
             hint = "`endpoint.omit` leaves keys out of requests, `endpoint.extra_body` adds some"
         raise EndpointError(f"{which}: {error.message}", hint=hint)
+
+
+def _retrying(endpoint: EndpointConfig, stopping: threading.Event) -> Retrying:
+    """Attempts at one question; threads may use it at once."""
+    jitter = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
+
+    def pause_s(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked_for = error.pause_s if isinstance(error, Retriable) else None
+        return jitter(state) if asked_for is None else asked_for + 0.1 * jitter(state)
+
+    attempts = stop_after_attempt(1 + endpoint.max_retries)
+    return Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, Retriable) and error.absent is None),
+        stop=attempts | stop_before_delay(endpoint.deadline_s) | stop_when_event_set(stopping),
+        wait=pause_s,
+        sleep=sleep_using_event(stopping),
+        reraise=True,
+    )

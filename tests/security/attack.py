@@ -30,6 +30,7 @@ class Attack:
         where: `model`, or the kind of artifact.
         do: spoils a world, and returns the file to blame; None: no file is.
         refused: whether reading it must fail. Of others it is enough that nothing runs, hangs, grows or is obeyed.
+        by: the steps that must fail; `verify` looks at bytes, rows and counts, and not at what a setting means.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Attack:
     where: str
     do: Callable[[World], Path | None]
     refused: bool = True
+    by: tuple[str, ...] = ("load", "verify", "use")
 
 
 def model_of(world: World, where: str) -> Path:

@@ -78,7 +78,7 @@ def _try(attack: Attack, good: World, root: Path) -> Verdict:
     had_precious = precious.exists()
     try:
         for step, (words, must_fail) in _steps(attack.where, world):
-            must_fail = must_fail and attack.refused
+            must_fail = must_fail and attack.refused and words in attack.by
             code, said = _in_child(world, step, verdict)
             if code is None:
                 continue
@@ -104,7 +104,8 @@ def _try(attack: Attack, good: World, root: Path) -> Verdict:
 
 
 def _names(said: str, blamed: Path) -> bool:
-    return blamed.name in said or str(blamed) in said
+    """The file, or its directory where a library doesn't say which it was."""
+    return blamed.name in said or str(blamed.parent) in said
 
 
 def _remove(root: Path) -> None:

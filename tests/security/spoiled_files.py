@@ -112,4 +112,6 @@ def json() -> Iterator[Attack]:
             "preprocessor_config.json",
             "processor_config.json",
         )
-        yield Attack(f"json {where} {name} {odd}", "json", where, do, refused=needed)
+        by = ("use",) if name == "discriminator.json" else ("load", "verify", "use")
+        needed = needed and (name, odd) != ("tokenizer_config.json", "text of escapes")
+        yield Attack(f"json {where} {name} {odd}", "json", where, do, refused=needed, by=by)

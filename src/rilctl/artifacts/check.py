@@ -39,7 +39,8 @@ def check_file(path: Path, entry: FileEntry, *, hint: str = REBUILD_HINT) -> Non
         raise ArtifactError(f"`{file}` is a symbolic link, not the file that was written", hint=hint)
     try:
         size = file.stat().st_size
-        actual = sha256_file(file)
+        is_longer = size > entry.size_bytes and file.is_file()  # by terabytes, perhaps
+        actual = "not read" if is_longer else sha256_file(file)
     except OSError as error:
         raise unreadable(file, error, hint=hint) from error
     if actual != entry.sha256:

@@ -10,6 +10,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -23,6 +24,13 @@ from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import InputEntry
 
 _CHUNK_BYTES: Final = 1 << 20
+_ITEM_BYTES: Final = {
+    **dict.fromkeys(("BOOL", "U8", "I8"), 1),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
+    **dict.fromkeys(("U32", "I32", "F32"), 4),
+    **dict.fromkeys(("U64", "I64", "F64"), 8),
+}
+"""Of an element, by dtype; smaller ones have names of their own for each way to pack them."""
 _MAX_HEADER_BYTES: Final = 100_000_000  # the limit of the safetensors format itself
 
 
@@ -122,6 +130,9 @@ def _sha256_range(file: BinaryIO, start: int, info: Mapping[str, Any], size: int
     begin, end = (int(n) for n in info["data_offsets"])
     if not 0 <= begin <= end <= size - start:
         raise ValueError("a tensor lies outside the file")
+    item_bytes = _ITEM_BYTES.get(info["dtype"])
+    if item_bytes is not None and math.prod(info["shape"]) * item_bytes != end - begin:
+        raise ValueError("a tensor has other bytes than its shape says")
     digest = hashlib.sha256()
     file.seek(start + begin)
     left = end - begin

@@ -1,6 +1,7 @@
 """Read manifests, and refuse those that somebody or something changed."""
 
 import difflib
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     try:
-        if not file.exists():
+        if not os.path.lexists(file):
             if (path / RUN).exists():
                 raise interrupted(path)
             if not path.exists():

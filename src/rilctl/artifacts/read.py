@@ -110,7 +110,7 @@ def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
 
     Raises:
         ArtifactError: at once: partial, of another kind, or a file stands there that isn't listed; while reading: a
-            shard is missing, was changed, or a row doesn't fit the model.
+            shard is missing, was changed, a row doesn't fit the model, or there are more or fewer than it says.
     """
     manifest = read_manifest(whole(path))
     if ROW_TYPES.get(manifest.kind) is not row_type:
@@ -118,7 +118,7 @@ def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
             f"`{path}` is a {manifest.kind}, which has no rows of type {row_type.__name__}",
             hint="name an artifact that has",
         )
-    return _rows(path, _shards(path, manifest), row_type)
+    return _rows(path, manifest, _shards(path, manifest), row_type)
 
 
 def read_table(path: Path) -> "pa.Table":
@@ -182,10 +182,21 @@ def _shards(path: Path, manifest: Manifest) -> list[FileEntry]:
     return sorted((entry for entry in manifest.files if is_shard(entry.path)), key=lambda entry: entry.path)
 
 
-def _rows(path: Path, shards: list[FileEntry], row_type: type[Row]) -> Iterator[Row]:
+def _rows(path: Path, manifest: Manifest, shards: list[FileEntry], row_type: type[Row]) -> Iterator[Row]:
+    num_rows = 0
     for entry in shards:
         check_file(path, entry)
-        yield from read_shard(path / entry.path, row_type)
+        for row in read_shard(path / entry.path, row_type):
+            num_rows += 1
+            if manifest.num_rows is not None and num_rows > manifest.num_rows:
+                raise _miscounted(path, manifest.num_rows, "more")
+            yield row
+    if manifest.num_rows is not None and num_rows < manifest.num_rows:
+        raise _miscounted(path, manifest.num_rows, str(num_rows))
+
+
+def _miscounted(path: Path, claimed: int, found: str) -> ArtifactError:
+    return ArtifactError(f"`{path / MANIFEST}` says {claimed} rows, and there are {found}", hint=REBUILD_HINT)
 
 
 def _check_directory(path: Path, kind: ArtifactKind) -> None:

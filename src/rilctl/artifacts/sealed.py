@@ -46,6 +46,8 @@ def load_json(file: Path, *, hint: str = REBUILD_HINT) -> tuple[bytes, Any]:
     Raises:
         ArtifactError: it can't be read, is no regular file, or no JSON.
     """
+    if file.is_symlink():
+        raise ArtifactError(f"`{file}` is a symbolic link, not the file that was written", hint=hint)
     try:
         data = read_regular(file, most_bytes=MOST_JSON_BYTES)
         return data, json.loads(data)

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rilctl.data.sources.base import closest
+from rilctl.data.template_bounds import BoundedEnvironment, bounded
 from rilctl.errors import ConfigError, DataError, RowError
 
 _MOST_CHARS = 1_000_000
 _FAILURES = (ArithmeticError, LookupError, MemoryError, OverflowError, RecursionError, TypeError, ValueError)
 """What an expression over a row's values may raise."""
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+_ENVIRONMENT = BoundedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 class QuestionTemplate:
@@ -46,16 +46,18 @@ class QuestionTemplate:
 
         Raises:
             RowError: `field-missing`, or `template-failed`.
+            DataError: it takes too much time or memory.
         """
         if missing := sorted(self.names - values.keys()):
             raise RowError("field-missing", f"no `{missing[0]}`, which data.template names")
         pieces, num_chars = list[str](), 0
         try:
-            for piece in self._template.generate({name: values[name] for name in self.names}):
-                pieces.append(piece)
-                num_chars += len(piece)
-                if num_chars > _MOST_CHARS:
-                    raise RowError("template-failed", f"data.template gives more than {_MOST_CHARS:,} characters")
+            with bounded():
+                for piece in self._template.generate({name: values[name] for name in self.names}):
+                    pieces.append(piece)
+                    num_chars += len(piece)
+                    if num_chars > _MOST_CHARS:
+                        raise RowError("template-failed", f"data.template gives more than {_MOST_CHARS:,} characters")
         except (TemplateError, *_FAILURES) as error:
             raise RowError("template-failed", f"data.template: {error}") from error
         return "".join(pieces)

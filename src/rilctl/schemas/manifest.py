@@ -1,8 +1,8 @@
 """The manifest: what makes a directory an artifact."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import EvaluationRecord, ResponseRecord, RolloutRecord, VerdictRecord
@@ -40,7 +40,7 @@ class FileEntry(StrictModel):
 
     path: str
     """Relative to the artifact's directory, with forward slashes."""
-    size_bytes: int
+    size_bytes: Annotated[int, Field(ge=0)]
     """Size when it was written."""
     sha256: str
     """Digest of its bytes when it was written."""
@@ -78,11 +78,11 @@ class Manifest(StrictModel):
     """What it was made from."""
     config: dict[str, JsonValue]
     """The resolved config of the verb."""
-    num_rows: int | None = None
+    num_rows: Annotated[int | None, Field(ge=0)] = None
     """Rows of the artifact's table; absent for weights."""
-    num_tokens: int | None = None
+    num_tokens: Annotated[int | None, Field(ge=0)] = None
     """Response tokens in the rows, where they are known."""
-    num_rejected: int = 0
+    num_rejected: Annotated[int, Field(ge=0)] = 0
     """Rows that could not be used; they are listed in `rejected.jsonl`."""
     files: list[FileEntry]
     """Every file but the manifest itself."""

@@ -25,7 +25,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "yaml": "pyyaml",
+    "dateutil": "python-dateutil",
+    "latex2sympy2_extended": "latex2sympy2-extended",
     "lmms_eval": "lmms-eval",
+    "text_to_num": "text2num",
     "huggingface_hub": "transformers",
 }
 """Import names that aren't the distribution's; `huggingface_hub` comes with transformers, in the version it wants."""

@@ -1,6 +1,7 @@
 """Responses that attack the judge: huge, endless, unencodable. Each gets a verdict, soon."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,32 @@ def test_huge_ground_truths_and_questions_are_judged_in_bounded_time(piece: str)
 def test_astronomical_numbers_are_no_numbers(number: str) -> None:
     assert judge_answer("5", number).correct is False
     assert judge_answer("5", f"answer: {number}").correct is False
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "9**9**9**9", "9^{9^{9^9}}", "e^{e^{e^{e^9}}}", "10^{64^{64}}", "(x+1)^{64}", "x+" * 140 + "x", "x^x^x",
+        "1000000!",
+        "\\binom{1000000}{500000}", "\\sum_{i=1}^{1000000} i", "\\int_0^1 x dx", "\\tan(\\pi/2)", "\\frac{1}{0}", "0^0",
+        "\\frac{" * 60, "\\sqrt{" * 60 + "2" + "}" * 60, "\\begin{pmatrix}" + "1&" * 60 + "1\\end{pmatrix}", "((" * 40,
+        "__import__('os').getcwd()", "x.__class__", "\\operatorname{eval}(1)",
+    ],
+    ids=lambda formula: formula[:12],
+)  # fmt: skip
+def test_no_formula_takes_long_or_is_run(formula: str) -> None:
+    judge_answer("\\sqrt{2}", "\\sqrt{3}")  # what reads formulas takes a second to import
+    started = time.perf_counter()
+    for answer in ("\\sqrt{2}", "x^2+1", "5", "(1, 2)", "x \\le 3", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}"):
+        for response in (formula, f"${formula}$", f"\\boxed{{{formula}}}"):
+            assert judge_answer(answer, response, question="Solve.").correct is False
+    assert time.perf_counter() - started < 10 * _LIMIT_S
+
+
+def test_formulas_are_compared_in_every_thread() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda n: judge_answer("\\sqrt{8}", f"{n}\\sqrt{{2}}").correct, range(1, 5)))
+    assert found == [False, True, False, False]
 
 
 def test_an_answer_after_a_megabyte_of_work_is_read() -> None:

@@ -23,7 +23,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 
 class RuleJudgeConfig(StrictModel):
-    """Exact, numeric, multiple-choice and set answers, by rules."""
+    """The one final answer, compared with the ground truth by its type."""
 
     type: Literal["rule"] = "rule"
     source: Annotated[str | None, EXECUTION] = None
@@ -50,7 +50,7 @@ class LlmJudgeConfig(AskedModelMixin):
     sees_images: bool = False
     """Show it the question's pictures."""
     rules_first: bool = False
-    """A response that equals the ground truth to the letter is right without asking."""
+    """A response that is the ground truth, character by character, is right without asking."""
     max_new_tokens: PositiveInt = 512
     """Token budget of a reply."""
     num_retries: NonNegativeInt = 2

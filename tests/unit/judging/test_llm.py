@@ -189,8 +189,8 @@ def test_rules_first_asks_only_for_what_is_not_the_ground_truth_to_the_letter(tm
         verdicts = judge.verdicts(cases)
         asked = [read_prompt(request.question).response for request in engine.asked[before:]]
     assert [verdict.correct for verdict in verdicts] == [True, True, True, False]
-    assert asked[-2:] == ["five", "6"] and "5" not in asked
-    assert metrics_of(judge)["rules_first_share"] == 0.5
+    assert asked[-3:] == ["The answer is 5", "five", "6"] and "5" not in asked
+    assert metrics_of(judge)["rules_first_share"] == 0.25
 
 
 def test_a_model_that_is_loaded_here_judges_and_one_that_can_t_read_gives_no_verdict(tmp_path: Path) -> None:

@@ -3,29 +3,28 @@
 from collections.abc import Sequence
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.config.judge import RuleJudgeConfig
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest, Verdict
-from rilctl.engines.judging.rule import RuleJudge
+from rilctl.engines.judging.rule import is_equal_to_the_letter
 
 
 class RulesFirst:
-    """A `JudgeEngine` that asks another one only where the rules don't say `exact`.
+    """A `JudgeEngine` that asks another one only where the response isn't the ground truth, character by character.
 
-    The rules never call a response wrong here: they are strict, and other words are the model's business.
+    Nothing is called wrong here: other words are the model's business.
 
     Args:
         judge: asked for the rest.
     """
 
     def __init__(self, judge: JudgeEngine) -> None:
-        self._judge, self._rules = judge, RuleJudge(RuleJudgeConfig())
+        self._judge = judge
         self._num_exact = self._num_judged = 0
 
     @property
     def name(self) -> str:
         """See `JudgeEngine`."""
-        return f"{self._rules.name} where exact, else {self._judge.name}"
+        return f"equal to the letter, else {self._judge.name}"
 
     @property
     def rows_at_once(self) -> int:
@@ -34,18 +33,16 @@ class RulesFirst:
 
     def verdicts(self, requests: Sequence[JudgeRequest]) -> list[Verdict]:
         """See `JudgeEngine`."""
-        verdicts = self._rules.verdicts(requests)
-        rest = [i for i, verdict in enumerate(verdicts) if not _is_exact(verdict)]
-        for index, verdict in zip(rest, self._judge.verdicts([requests[i] for i in rest]), strict=True):
-            verdicts[index] = verdict
+        verdicts = [_by_letter(request) for request in requests]
+        rest = [i for i, verdict in enumerate(verdicts) if verdict is None]
+        found = iter(self._judge.verdicts([requests[i] for i in rest]))
         self._num_judged += len(requests)
         self._num_exact += len(requests) - len(rest)
-        return verdicts
+        return [next(found) if verdict is None else verdict for verdict in verdicts]
 
     def calls(self, requests: Sequence[JudgeRequest]) -> list[tuple[GenerationRequest, SamplingConfig]]:
         """See `JudgeEngine`."""
-        verdicts = self._rules.verdicts(requests)
-        return self._judge.calls([request for request, v in zip(requests, verdicts, strict=True) if not _is_exact(v)])
+        return self._judge.calls([request for request in requests if _by_letter(request) is None])
 
     def counts(self) -> dict[str, float]:
         """See `JudgeEngine`: of the responses, how many needed no model."""
@@ -56,5 +53,6 @@ class RulesFirst:
         self._judge.close()
 
 
-def _is_exact(verdict: Verdict) -> bool:
-    return bool(verdict.correct) and verdict.reason == "exact"
+def _by_letter(request: JudgeRequest) -> Verdict | None:
+    is_equal = is_equal_to_the_letter(request.answer, request.response)
+    return Verdict(True, request.response.strip(), "exact") if is_equal else None

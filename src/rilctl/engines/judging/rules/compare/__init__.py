@@ -1,0 +1,1 @@
+"""Compare: whether two values of a kind are the same."""

@@ -1,0 +1,50 @@
+"""What a kind of answer can do."""
+
+from enum import Enum
+from typing import Any, Protocol
+
+
+class Doubt(Enum):
+    """Why a sentence has no one value."""
+
+    SEVERAL = "several"
+
+
+SEVERAL = Doubt.SEVERAL
+"""A sentence names several values, or one that something else in it speaks against."""
+
+
+class Kind(Protocol):
+    """Reads texts as values of one kind, and compares those.
+
+    Args:
+        name: what the verdict's reason calls it.
+        joins: several boxes are the items of one list.
+        many_lines: an answer may stand on several lines.
+        explains: what follows an answer may be a value as well (any explanation is a text).
+        is_closed: a value that is named at all is meant as an answer: yes, no, an option's letter.
+    """
+
+    name: str
+    joins: bool
+    many_lines: bool
+    explains: bool
+    is_closed: bool
+
+    def whole(self, text: str) -> Any:
+        """The value that a (tidy) text is and nothing else, or None."""
+
+    def within(self, sentence: str) -> Any:
+        """The one value that a sentence names, None where it names none, `SEVERAL` where it isn't one."""
+
+    def is_bare(self, text: str) -> bool:
+        """Whether a text that is a value is short enough to be an answer."""
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """Whether a statement that became the value `form` without its lead-in stands for an answer."""
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether two values of one response agree."""
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """Whether a response's value answers the ground truth's."""

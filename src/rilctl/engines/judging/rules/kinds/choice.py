@@ -1,0 +1,216 @@
+"""Multiple choice: an option's letter, or its text; both where both are given."""
+
+import re
+from itertools import pairwise
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import normal, plain
+
+_TRUTH = re.compile(r"[(\[]?([A-J]|[a-f])[)\]]?[.:]?")
+_TRUTH_WITH_TEXT = re.compile(r"(?:[(\[]([A-J])[)\]]|([A-J])(?:[):]|\.(?!\s+[A-Z]\w*\.?(?:\s|$))))\s+(\S.{0,500})")
+_LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])[.):])(?=\s)")
+_WORD = r"(?:(?:the\s)?(?:option|choice|letter|answer|选项|选择|选|option|opción|antwort)\s{0,2}:?\s{0,2})?"
+_ALONE = re.compile(
+    rf"{_WORD}[(\[]?([A-Ja-j])[)\]]?[.:,;)]?(?:\s(?:is|seems)\s(?:the\s)?(?:correct|right|best|true)"
+    r"(?:\s(?:answer|option|choice|one))?\.?)?",
+    re.IGNORECASE,
+)
+_WITH_TEXT = re.compile(
+    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s))\s{{0,3}}(\S.*)", re.DOTALL | re.IGNORECASE
+)
+_BECAUSE = re.compile(
+    r"[.,;:]?\s+(?:because|since|as|which|for|given|due)\s.*|\s+is\s(?:the\s)?(?:correct|right|best)\b.*", re.DOTALL
+)
+_SAYS = re.compile(
+    r"\b([B-HJ])\)?\s+(?:is|was|says|shows|has|would|describes)\b"
+    r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer|most|true))"
+)
+_REASON = re.compile(r",?\s(?:because|since)\s", re.IGNORECASE)
+_SAID = re.compile(
+    r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
+    r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$)"
+    r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct|right|answer|best)))",
+    re.IGNORECASE,
+)
+_STANDALONE = re.compile(
+    r"(?<![\w'\-+*/=^])(?:[(\[]([A-Ja-j])[)\]]|([B-HJ])|(A)(?=[.,;:)/]|\s*$|\s+(?:or|and|is|nor)\b))(?![\w'\-+*/=^])"
+)
+
+
+def read_truth(answer: str) -> tuple[str, str | None] | None:
+    """The (plain) ground truth as (letter, text of the option or None), or None where it is no choice."""
+    if match := _TRUTH.fullmatch(answer.strip()):
+        return match[1].upper(), None
+    if match := _TRUTH_WITH_TEXT.fullmatch(answer.strip()):
+        return match[1] or match[2], match[3]
+    return None
+
+
+def read_options(question: str) -> dict[str, str]:
+    """The options that a (tidy) question lists as `A. …`, `(A) …` or `A) …`, by letter; none without A and B."""
+    found = list(_LABEL.finditer(question))
+    letters = [match[1] or match[2] for match in found]
+    start = next((i for i, pair in enumerate(pairwise(letters)) if pair == ("A", "B")), None)
+    if start is None:
+        return {}
+    options: dict[str, str] = {}
+    for place in range(start, len(found)):
+        if letters[place] != chr(ord("A") + len(options)):
+            break
+        end = found[place + 1].start() if place + 1 < len(found) else len(question)
+        options[letters[place]] = question[found[place].end() : end].split("\n", 1)[0].strip()
+    return options
+
+
+class ChoiceKind:
+    """Option letters as answers.
+
+    Args:
+        options: texts by letter.
+        of_texts: the kind that all options' texts are (numbers, yes and no), where they are of one.
+        stem: the question; letters that it names are no choices by being named.
+    """
+
+    name = "choice"
+    joins = many_lines = explains = False
+
+    def __init__(self, options: dict[str, str], of_texts: Kind | None, stem: str) -> None:
+        self._options, self._of_texts = options, of_texts
+        self.is_closed = not options.keys() - set("ABCDEFGHIJ")
+        self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
+        self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
+        self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        text = plain(text).strip(" \t\n\"'*_$")
+        if (
+            text.endswith("?")
+            and text.rstrip("?").strip() not in self._options.values()
+            and normal(text) not in self._by_text
+        ):
+            return None
+        lettered = _WITH_TEXT.fullmatch(text)
+        if lettered and (lettered[1] or lettered[2]):
+            return self._lettered(lettered)
+        by_text = self._by_text.get(normal(text)) if text else None
+        if by_text is not None and not _ALONE.fullmatch(text):
+            return by_text
+        if match := _ALONE.fullmatch(text):
+            return self._known(match[1])
+        if lettered:
+            return self._lettered(lettered)
+        return self._by_value(text)
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return bool(one == other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        text = _REASON.split(plain(sentence[-1000:]).strip(), maxsplit=1)[0]
+        labelled = _WITH_TEXT.fullmatch(text)
+        if labelled and (labelled[1] or labelled[2]) and self._lettered(labelled) is None:
+            return SEVERAL
+        if any(self._is_mislabelled(text, match) for match in _LABEL.finditer(text)):
+            return SEVERAL
+        concluded = [match.start() for match in CONCLUSION.finditer(text)]
+        end = concluded[-1] if concluded else 0
+        for start in dict.fromkeys((end, 0)):
+            letters = self._letters(text[start:])
+            named = self._named(text[start:])
+            if start and not letters and self._alone(text[start:]):
+                return SEVERAL
+            if letters or named:
+                said = set(letters) or set(named)
+                if NEGATION.search(text[start:]) or HEDGE.search(text[start:]) or len(said) > 1:
+                    return SEVERAL
+                everywhere = set(self._named(text)) if start and not NEGATION.search(text[:start]) else set(named)
+                if letters and (len(set(named)) > 1 or self._describes(text[start:])):
+                    return SEVERAL
+                if len(everywhere) == 1 and everywhere != said:
+                    return SEVERAL
+                return said.pop()
+        if self._of_texts is not None:
+            return self._letter_of(self._of_texts.within(text))
+        return None
+
+    def _known(self, letter: str) -> str | None:
+        letter = letter.upper()
+        return letter if not self._options or letter in self._options else None
+
+    def _lettered(self, match: re.Match[str]) -> Any:
+        letter, rest = (match[1] or match[2] or match[3]).upper(), match[4]
+        if self._known(letter) is None or (not match[1] and not match[2] and not rest[:1].strip()):
+            return None
+        of_rest = self._by_text.get(normal(rest))
+        if of_rest is None:
+            reason = _BECAUSE.search(" " + rest)
+            of_rest = self._by_text.get(normal(rest[: max(0, reason.start() - 1)])) if reason else None
+        others = {(m[1] or m[2] or m[3]).upper() for m in _STANDALONE.finditer(rest)}
+        if of_rest is not None:
+            return letter if of_rest == letter else None
+        if others - {letter} or HEDGE.search(rest) or NEGATION.search(rest):
+            return None
+        if self._of_texts is not None and self._options:
+            value = self._of_texts.whole(rest)
+            return letter if value is None or self._letter_of(value) == letter else None
+        named = set(self._named(rest))
+        if named - {letter} or (match[3] and match[3].islower()):
+            return None
+        bare = match[3] is not None
+        return None if bare and self._options and not named else letter
+
+    def _is_mislabelled(self, text: str, label: re.Match[str]) -> bool:
+        """Whether another option's text follows a label: `I think B. a dog`."""
+        follows = normal(text[label.end() :]) + " "
+        named = [letter for option, letter in self._by_text.items() if follows.startswith(f"{option} ")]
+        return bool(named) and (label[1] or label[2]) not in named
+
+    def _by_value(self, text: str) -> str | None:
+        return None if self._of_texts is None else self._letter_of(self._of_texts.whole(text))
+
+    def _letter_of(self, value: Any) -> Any:
+        if value is None or value is SEVERAL or self._of_texts is None:
+            return value
+        fitting = [letter for letter, other in self._values.items() if self._of_texts.same(other, value)]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _letters(self, text: str) -> list[str]:
+        found = {next(filter(None, match.groups())).upper() for match in _SAID.finditer(text)}
+        if found:  # then every other letter that stands alone speaks against it, but for those of the question
+            found |= self._alone(text)
+        return [letter for letter in found if self._known(letter)]
+
+    def _describes(self, text: str) -> bool:
+        """Whether something is said about an option, which doesn't choose it."""
+        return any(match[1] not in self._stem for match in _SAYS.finditer(text))
+
+    def _alone(self, text: str) -> set[str]:
+        """Letters that stand alone, but for those of the question."""
+        return {(m[1] or m[2] or m[3]).upper() for m in _STANDALONE.finditer(text)} - self._stem
+
+    def _named(self, text: str) -> list[str]:
+        """Options whose text stands in another text, the longest first; what is part of a longer one is not named."""
+        left, found = f" {normal(text)} ", []
+        for option in sorted(self._by_text, key=len, reverse=True):
+            if self._of_texts is None and f" {option} " in left and len(option) > 1:
+                left = left.replace(f" {option} ", " \n ")
+                found.append(self._by_text[option])
+        if not found and self._of_texts is None and any(c > "\u2e80" for c in text):
+            found = [letter for option, letter in self._by_text.items() if option in left and option[0] > "\u2e80"]
+        return found

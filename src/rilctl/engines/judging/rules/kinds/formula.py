@@ -1,0 +1,152 @@
+"""Expressions, equations, vectors and unions of intervals, as text that `compare.formulas` understands."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rilctl.engines.judging.rules.compare.formulas import same_formula
+from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.units import canonical
+from rilctl.engines.judging.rules.read.phrases import HEDGE, NEGATION
+
+MAX_CHARS = 300
+_COMMANDS = frozenset({
+    "frac", "dfrac", "tfrac", "sqrt", "pi", "cdot", "times", "div", "left", "right", "le", "leq", "ge", "geq", "ne",
+    "neq", "lt", "gt", "infty", "cup", "cap", "pm", "theta", "alpha", "beta", "gamma", "delta", "lambda", "mu", "phi",
+    "omega", "sigma", "rho", "tau", "sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "exp", "arcsin", "arccos",
+    "arctan", "sinh", "cosh", "tanh", "text", "mathrm", "mathbf", "circ", "degree", "begin", "end", "quad", "approx",
+    "in", "mid", "langle", "rangle", "vec", "displaystyle", "operatorname", "boldsymbol", "hat", "leqslant",
+    "geqslant", "dots", "ldots", "varphi", "epsilon",
+})  # fmt: skip
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_FUNCTIONS = frozenset({
+    "sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "exp", "sqrt", "pi", "arcsin", "arccos", "arctan", "infty",
+    "pmatrix", "bmatrix", "matrix", "vmatrix",
+})  # fmt: skip
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_SIGNS = re.compile(r"[\\^√π∞≤≥<>=+*/()\[\]{}0-9_|!-]")
+_UNIT = re.compile(
+    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
+)
+_SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
+_UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")
+_MATH_SPAN = re.compile(r"\$\$?([^$]{1,300})\$\$?|\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]", re.DOTALL)
+_DEFINES = re.compile(r"^\s*(?:[A-Za-z](?:'|_\w)?(?:\s?\([a-z]\)))\s*=\s*|^\s*\\?[A-Za-z]\s*=\s*(?=.)")
+_FOREIGN = re.compile(r"[^\x00-\x7fπ√∞≤≥≠°±∪∩θαβγδλμφωσ]")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula in LaTeX.
+
+    Args:
+        text: without its unit.
+        unit: as it is written; empty where there is none.
+        power: of the unit.
+    """
+
+    text: str
+    unit: str = ""
+    power: str = ""
+
+
+class FormulaKind:
+    """Formulas as answers.
+
+    Args:
+        is_equation: whether the ground truth is an equation or inequality; else `f(x) =` before a formula is a label.
+    """
+
+    name = "expression"
+    joins = many_lines = explains = is_closed = False
+
+    def __init__(self, *, is_equation: bool) -> None:
+        self._is_equation = is_equation
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        return read_formula(text, is_equation=self._is_equation)
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return "=" not in text
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        spans = [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(sentence[-1000:])]
+        outside = _MATH_SPAN.sub(" ", sentence)
+        if not spans:
+            return None
+        if NEGATION.search(outside) or HEDGE.search(outside):
+            return SEVERAL
+        return self.whole(spans[-1])
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return self.fits(one, other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        if truth.unit and given.unit and (canonical(truth.unit), truth.power) != (canonical(given.unit), given.power):
+            return False
+        return same_formula(truth.text, given.text)
+
+
+def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
+    """The formula that a (tidy) text is, or None."""
+    if len(text) > MAX_CHARS:
+        return None
+    text = text.strip().rstrip(".,;").strip()
+    span = _MATH_SPAN.fullmatch(text)
+    text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()
+    unit = _UNIT.search(text)
+    text = text[: unit.start()].rstrip() if unit else text
+    if not is_formula(text):
+        return None
+    if not is_equation:
+        text = _DEFINES.sub("", text, count=1)
+        text = text.rpartition("=")[2].strip() if "=" in text else text
+    text = text.rstrip(".,; ")
+    return (
+        Formula(text, unit[1] or unit[2] if unit else "", (unit[3] or "").strip("^{}") if unit else "")
+        if text
+        else None
+    )
+
+
+def is_formula(text: str) -> bool:
+    """Whether a text is mathematics and no prose, of what the reader of formulas is let near."""
+    commands = {match[1] for match in _COMMAND.finditer(text)}
+    if (
+        commands - _COMMANDS
+        or _FOREIGN.search(text)
+        or not _SIGNS.search(text)
+        or not _SAYS_SOMETHING.search(text)
+        or _UNWRITTEN_POWER.search(text)
+    ):
+        return False
+    words = _WORD.findall(_COMMAND.sub(" ", re.sub(r"\\(?:text|mathrm|operatorname)\s?\{[^{}]{0,30}\}", " ", text)))
+    return not any(word not in _FUNCTIONS and not _is_product(word) for word in words)
+
+
+def _is_product(word: str) -> bool:
+    """`xy` and `ab` are products of unknowns, longer ones are words."""
+    return len(word) == 2 and word.casefold() not in {
+        "is",
+        "it",
+        "in",
+        "on",
+        "so",
+        "we",
+        "or",
+        "no",
+        "an",
+        "as",
+        "at",
+        "if",
+        "to",
+    }

@@ -1,0 +1,213 @@
+"""Lists: sets without an order, and what stands in brackets, whose brackets and order count."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import EDGE, normal, plain
+from rilctl.engines.judging.rules.read.statements import bare_forms, without_echo, without_list_mark
+
+MAX_ITEMS = 1000
+_BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
+_IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
+_ALTERNATIVE = re.compile(r"\bor\b|或", re.IGNORECASE)
+_ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
+_ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
+_PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
+_SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?=\s?")
+_NOT_A_LIST = re.compile(r"\b(?:not|none|neither|no|except|without|or|either|maybe|perhaps)\b|n't\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Items:
+    """A written list.
+
+    Args:
+        values: its items, as their kind reads them.
+        brackets: `[)` and so on where it has an order; empty where it is a set.
+    """
+
+    values: tuple[Any, ...]
+    brackets: str
+
+
+class ItemsKind:
+    """Lists as answers.
+
+    Args:
+        of_items: reads and compares one item.
+        brackets: those of the ground truth where order counts, else empty.
+        num_items: of the ground truth.
+        question: its words, repeated around a list, are no part of it.
+    """
+
+    name = "list"
+    many_lines = True
+    is_closed = False
+    explains = True
+
+    def __init__(self, of_items: Kind, brackets: str, num_items: int, question: str = "") -> None:
+        self._question = question
+        self._of_items, self._brackets, self._num_items = of_items, brackets, num_items
+        self.joins = not brackets
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        if self._brackets:
+            return self._bracketed(plain(text).strip().rstrip(".,;"))
+        if len(text) > 4000 or text.rstrip().endswith("?"):
+            return None
+        found = [self._set(form) for form in self._forms(text)]
+        return next((each for each in found if each is not None), None)
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        if not self._brackets:
+            return None
+        text = plain(sentence[-1000:])
+        spans = [span for match in _IN_SENTENCE.finditer(text) if (span := self._bracketed(match[0])) is not None]
+        if not spans:
+            return None
+        outside = _IN_SENTENCE.sub(" ", text)
+        if NEGATION.search(outside) or HEDGE.search(outside) or any(not self.same(spans[0], other) for other in spans):
+            return SEVERAL
+        return spans[0]
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return False
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return self.fits(one, other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        if truth.brackets != given.brackets and "" not in (truth.brackets, given.brackets):
+            return False
+        if truth.brackets or given.brackets:
+            return len(truth.values) == len(given.values) and all(map(self._same_item, truth.values, given.values))
+        return self._same_set(list(truth.values), list(given.values))
+
+    def _same_item(self, one: Any, other: Any) -> bool:
+        if isinstance(one, str) or isinstance(other, str):
+            return isinstance(one, str) and isinstance(other, str) and one == other
+        return self._of_items.fits(one, other)
+
+    def _same_set(self, wanted: list[Any], given: list[Any]) -> bool:
+        """Repetition counts only where the ground truth repeats itself."""
+        if len(set(map(str, wanted))) == len(wanted):
+            given = list({str(value): value for value in given}.values())
+        if len(wanted) != len(given) or len(wanted) > MAX_ITEMS:
+            return False
+        for value in wanted:
+            place = next((i for i, other in enumerate(given) if self._same_item(value, other)), None)
+            if place is None:
+                return False
+            given.pop(place)
+        return True
+
+    def _bracketed(self, text: str) -> Items | None:
+        match = _BRACKETED.fullmatch(text)
+        if match is None:
+            if (
+                self._brackets != "[]"
+                or not _ASKS_LIST.search(self._question)
+                or any(bracket in text for bracket in "()[]{}")
+                or _NOT_A_LIST.search(text)
+            ):
+                return None
+            items = split_items(text)  # `[1.2, 3.4]` may be written without its brackets
+            return Items(self.values(items), "") if len(items) == self._num_items and len(items) > 1 else None
+        items = [part.strip() for part in re.split(r"[,;]", match[2])]
+        return Items(self.values(items), match[1] + match[3]) if len(items) > 1 and all(items) else None
+
+    def _forms(self, text: str) -> list[str]:
+        """A text, and its single sentence without what leads into the list."""
+        if "\n" in text.strip():
+            return [text]
+        text = _ASIDE.sub("", text)
+        concluded = [text[match.end() :] for match in CONCLUSION.finditer(text) if match.start()]
+        found = [*reversed(concluded), *reversed(bare_forms(text))]
+        doubted = NEGATION.search(text) or HEDGE.search(text)
+        return found if doubted else [*(each for form in found for each in without_echo(form, self._question)), *found]
+
+    def _set(self, text: str) -> Items | None:
+        text = spread(plain(text).strip().rstrip(".").strip())
+        solutions = [part for part in re.split(r"[,;]|\bor\b|\band\b", text) if part.strip()]
+        if len(solutions) > 1 and all(_SOLUTION.match(part.strip()) for part in solutions):
+            text = ", ".join(_SOLUTION.sub("", part.strip(), count=1) for part in solutions)
+        elif _NOT_A_LIST.search(text):
+            return None
+        text = _SOLUTION.sub("", text, count=1)
+        if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]":
+            text = "" if "," in text else text
+        items = split_items(text)
+        if (
+            len(items) == 1
+            and self._num_items > 1
+            and len(items[0].split()) == self._num_items
+            and all(any(map(str.isdigit, word)) for word in items[0].split())
+        ):
+            items = items[0].split()
+        return Items(self.values(items), "") if len(items) > 1 or (len(items) == 1 and self._num_items == 1) else None
+
+    def values(self, items: list[str]) -> tuple[Any, ...]:
+        """Items as their kind reads them, as normal text where it can't."""
+        read = [self._of_items.whole(item) for item in items]
+        return tuple(normal(plain(item)) if value is None else value for item, value in zip(items, read, strict=True))
+
+
+def spread(text: str) -> str:
+    """`x = ±2` as `2, -2`; any other text as it is."""
+    match = _PLUS_MINUS.fullmatch(text)
+    return f"{match[2]}, -{match[2]}" if match else text
+
+
+def split_items(text: str) -> list[str]:
+    """The items of a written list: JSON, or separated by semicolons, new lines, or commas and a last "and".
+
+    A comma inside `1,234` separates nothing unless that leaves a single item.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            loaded = json.loads(text)
+        except (ValueError, RecursionError):
+            loaded = None
+        if isinstance(loaded, list):
+            return [item if isinstance(item, str) else json.dumps(item) for item in loaded]
+    text = text.strip(" \t\n.")
+    if text[:1] + text[-1:] in ("{}", "[]"):
+        text = text[1:-1]
+    if ";" in text or "\n" in text:
+        parts = re.split(r"[;\n]", text)
+    elif ", " in text:
+        parts = [part for piece in re.split(r",\s", text) for part in _split_at_commas(piece)]
+    else:
+        parts = text.split(",")
+    if len(parts) > 1 or "," not in text:
+        head, joined, last = _last_and(parts[-1])
+        parts = [*parts[:-1], head, last] if joined else parts
+    unmarked = [without_list_mark(part) for part in parts]
+    return [part.strip() for part in unmarked if part.strip(EDGE)]
+
+
+def _split_at_commas(piece: str) -> list[str]:
+    return [piece] if _THOUSANDS.fullmatch(piece.strip()) else piece.split(",")
+
+
+def _last_and(part: str) -> tuple[str, bool, str]:
+    before, joined, after = part.rpartition(" and ")
+    if joined:
+        return before, True, after
+    stripped = part.strip()
+    return ("", True, stripped[4:]) if stripped.startswith("and ") else (part, False, "")

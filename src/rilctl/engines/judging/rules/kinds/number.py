@@ -1,0 +1,204 @@
+"""Numbers, fractions, percents and quantities with a unit."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from rilctl.engines.judging.rules.compare.formulas import same_formula
+from rilctl.engines.judging.rules.compare.quantities import same_quantity
+from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.formula import Formula, read_formula
+from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
+from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
+from rilctl.engines.judging.rules.kinds.words import english_words
+from rilctl.engines.judging.rules.read.phrases import COMPARISON, CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import plain
+from rilctl.engines.judging.rules.read.statements import asked_words
+
+_PHRASE_END = re.compile(
+    r"[.,;:!?()\"](?:\s|$)|\s(?:but|because|which|that|who|whom|so|in|on|at|from|with|for|as|is|are|was|were|than|of"
+    r"|to(?= [a-z])|together|each|answer"
+    r"|shown|wearing|visible|and(?! a (?:half|quarter|third)))\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(
+    r"\b(?:in|of|since|by|for|during|from)\s(?:the year\s)?(?:1[5-9]|20)[0-9]{2}\b(?!\s?%)", re.IGNORECASE
+)
+_MARKUP = re.compile(r"[{}\[\]|<>\\]")
+_VERDICT = re.compile(
+    r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|marks?|solution [0-9]"
+    r"|correct(?:ness)?(?! (?:answer|option|choice|result|value|number|count|total|sum)))\b",
+    re.IGNORECASE,
+)
+_UNKNOWN = re.compile(r"(?:[0-9]|\b)[A-Za-z](?:\s?\^\s?\{?[0-9]\}?)?\s*$")
+_LONE_UNKNOWN = re.compile(r"(?:^|[\s,;:(])[A-Za-z]{1,2}(?:\([a-z]\))?\s*$")
+_STARTS_THERE = re.compile(
+    r"(?:there|here)\s+(?:is|are|were|was)\s+(?:only\s+|exactly\s+|a total of\s+)?", re.IGNORECASE
+)
+
+
+_COUNTS_PART = re.compile(r"\b(?:there|here|first|see|count|has|have)\b", re.IGNORECASE)
+"""Before a number that may be one of several that add up."""
+_ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|%", re.IGNORECASE)
+_NO_NOUN = frozenset({"there", "it", "is", "are", "was", "were", "has", "have", "how", "many", "much", "does", "do"})
+_VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
+_UNKNOWN_ASKED = re.compile(r"\b(?:solve for|value of|find) \$?([a-z])\$?(?![\w(])")
+_LABELLED = re.compile(
+    r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image|line|item"
+    r"|solution|answer)\s$",
+    re.IGNORECASE,
+)
+"""Before a number that counts nothing."""
+_SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
+_ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
+_FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
+_CALCULATED = re.compile(r"[\\^√π²³]|sqrt")
+_TO_DO = re.compile(r"(?<=[0-9)}\s])[-+*]|\\(?:cdot|times|div)|[=<>]")
+
+
+class NumberKind:
+    """Numbers as answers.
+
+    A value is a `Quantity`, or a `Formula` where it is a power, a root and so on.
+
+    Args:
+        question: its wording says whether a year or a percentage is asked for, and in thousands of what.
+        tolerance: relative difference within which two numbers are equal.
+        variable: the unknown that the ground truth names; another one's value is no answer.
+    """
+
+    name = "number"
+    joins = many_lines = explains = is_closed = False
+
+    def __init__(self, question: str = "", tolerance: float = 0.0, variable: str = "") -> None:
+        self._tolerance = tolerance
+        self._percent = _ASKS_PERCENT.search(question) is not None
+        self._asks_year = re.search(r"\b(?:years?|when)\b", question, re.IGNORECASE) is not None
+        scale = _ASKS_SCALE.search(question)
+        self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
+        self.question = question
+        unknown = _UNKNOWN_ASKED.search(question)
+        self._variable = variable or (unknown[1] if unknown else "")
+        self._asked_numbers = set(re.findall(r"[0-9]+", question))
+        self._asked_verdicts = {word.casefold() for word in _VERDICT.findall(question)}
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        variable = _VARIABLE.match(text)
+        if variable and self._variable not in ("", variable[1]):
+            return None
+        quantity = read_quantity(text)
+        if quantity is None and len(text) < 80:
+            quantity = read_quantity(self._without_echo(text))
+        return quantity if quantity is not None or "=" in text else _read_calculated(text)
+
+    def _without_echo(self, text: str) -> str:
+        """Without the question's words before a number: `chapter 7`."""
+        words, asked = text.split(), asked_words(self.question) - _NO_NOUN
+        while words and words[0].strip(".:,").isalpha() and words[0].strip(".:,").casefold() in asked:
+            words = words[1:]
+        return " ".join(words)
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`: an equation is a step, and two words behind a number are a remark."""
+        return "=" not in text and len(text.split()) <= 4
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        lead = statement[: len(statement) - len(form)].casefold()
+        return "=" not in lead and len(lead.split()) <= 4 and not _COUNTS_PART.search(lead)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return self.fits(one, other) or self.fits(other, one)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        if isinstance(truth, Quantity) and isinstance(given, Quantity):
+            if self._scale > 1 and given.scale == self._scale and truth.scale == 1:
+                given = replace(given, value=given.value / given.scale, scale=1)
+            return same_quantity(truth, given, self._tolerance, percent=self._percent)
+        return same_formula(_latex(truth), _latex(given))
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        text = plain(sentence[-1000:])
+        if not any(map(str.isdigit, text)) and not any(english_words(text)):
+            return None
+        if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
+            return SEVERAL
+        concluded = [match.end() for match in CONCLUSION.finditer(text)]
+        parts = [text[end:] for end in reversed(concluded) if end] + [text]
+        for part in parts:
+            found = self._sole(part)
+            if found is not None:
+                return found
+        return None
+
+    def _sole(self, text: str) -> Any:
+        if COMPARISON.search(text) or NEGATION.search(text) or HEDGE.search(text):
+            return SEVERAL if any(map(str.isdigit, text)) else None
+        if "=" in text:
+            before, _, text = text.rpartition("=")
+            variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
+            if variable and self._variable not in ("", variable[1]):
+                return None
+            if _UNKNOWN.search(before) and not _LONE_UNKNOWN.search(before) and not before.rstrip().endswith(")"):
+                return None
+            quantity = read_quantity(text)
+            found = _read_calculated(text) if quantity is None else quantity
+            if found is not None:
+                return found
+        if _MARKUP.search(text) or _FUNCTION.search(text):
+            return None
+        there = _STARTS_THERE.match(text)
+        if there and not re.search(r"\b(?:and|or)\b|,", text):
+            first = read_quantity(_PHRASE_END.split(text[there.end() :], maxsplit=1)[0])
+            if first is not None:
+                return first
+        if not self._asks_year:
+            text = _YEAR.sub("", text) if len(NUMERAL.findall(text)) > 1 else text
+        return self._sole_quantity(text)
+
+    def _sole_quantity(self, sentence: str) -> Any:
+        """The one quantity that a sentence names; digits count before words, because "one" is often no number."""
+        text = sentence.strip(" \t\n.!,;:")
+        spans = [m.span() for m in NUMERAL.finditer(text) if not _inside_word(text, m.start())]
+        spans = spans or list(english_words(text))
+        found: list[Quantity | None] = []
+        for place, (start, end) in enumerate(spans):
+            until = spans[place + 1][0] if place + 1 < len(spans) else len(text)
+            written = text[start:end]
+            labelled = _LABELLED.search(text[:start])
+            if labelled and labelled[1].casefold() not in self.question.casefold():
+                continue
+            while start and text[start - 1] in "-+$€£¥₹":
+                start -= 1
+            found.append(read_quantity(text[start:end] + _PHRASE_END.split(text[end:until], maxsplit=1)[0]))
+            if written in self._asked_numbers and len(spans) > 1:  # what the question says is no answer beside another
+                found.pop()
+        if not found:
+            return None
+        first = found[0]
+        if first is None or any(each is None or each.value != first.value for each in found):
+            return SEVERAL
+        return first
+
+
+def _read_calculated(text: str) -> Formula | None:
+    """A root, a power or a constant; what is added up, or multiplied with a sign, is left to who answers."""
+    formula = read_formula(text) if _CALCULATED.search(text) else None
+    return formula if formula is not None and not formula.unit and not _TO_DO.search(formula.text) else None
+
+
+def _latex(value: Quantity | Formula) -> str:
+    if isinstance(value, Formula):
+        return value.text
+    number = value.value
+    if value.unit or max(abs(number.numerator), number.denominator) > 10**20:
+        return ""
+    return str(number.numerator) if number.denominator == 1 else f"\\frac{{{number.numerator}}}{{{number.denominator}}}"
+
+
+def _inside_word(sentence: str, start: int) -> bool:
+    return start > 0 and sentence[start - 1].isascii() and (sentence[start - 1].isalnum() or sentence[start - 1] == "_")

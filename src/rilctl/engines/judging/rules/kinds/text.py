@@ -1,0 +1,153 @@
+"""Words as answers, and numbers that are codes."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import normal, plain
+from rilctl.engines.judging.rules.read.statements import bare_forms, split_statements, without_contrast, without_echo
+
+_QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
+"""One quotation, at the end."""
+_ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
+_REASON = re.compile(r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]", re.IGNORECASE)
+_STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
+_ORDINALS = {
+    "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th",
+    "eighth": "8th", "ninth": "9th", "tenth": "10th", "eleventh": "11th", "twelfth": "12th", "thirteenth": "13th",
+    "fourteenth": "14th", "fifteenth": "15th", "sixteenth": "16th", "seventeenth": "17th", "eighteenth": "18th",
+    "nineteenth": "19th", "twentieth": "20th",
+}  # fmt: skip
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
+_SIGNS = re.compile(r"[0-9=+*/^:]")
+_CODE = re.compile(r"(?<![\w.])[+(]{0,2}[0-9][0-9()./ -]{5,24}[0-9](?!\w)")
+_MAX_BARE_WORDS = 3
+_MAX_CHARS = 1000
+
+
+class TextKind:
+    """Texts as answers, equal without case, articles, accents and punctuation around words.
+
+    A value is the forms that one statement offers: itself, without what leads into the answer, without the question's
+    words around it, what it quotes.
+
+    Args:
+        question: its words, repeated around an answer, are no part of it.
+    """
+
+    name = "text"
+    joins = many_lines = is_closed = False
+    explains = True
+
+    def __init__(self, question: str) -> None:
+        self._question = question
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        if len(text) > _MAX_CHARS or text.rstrip().endswith("?") or len(split_statements(text)) > 1:
+            return None
+        return self.forms(text) or None
+
+    def forms(self, statement: str) -> frozenset[str]:
+        """The normal forms of a (tidy) statement."""
+        found = [plain(statement)]
+        kept = without_contrast(found[0])
+        reason = _REASON.search(kept)
+        kept = kept[: reason.start()] if reason else _ASIDE.sub("", kept)
+        concluded = [match.end() for match in CONCLUSION.finditer(kept)]
+        if concluded:
+            kept = kept[concluded[-1] :]
+        doubted = NEGATION.search(kept) or HEDGE.search(kept)
+        for form in bare_forms(kept):
+            found += [form] if doubted else [form, *without_echo(form, self._question)]
+        quoted = _QUOTED.search(kept)
+        if quoted and not doubted:
+            found.append(quoted[1] or quoted[2])
+        together = {squeezed(each) for each in found if _SIGNS.search(each)}
+        return (frozenset(_counted(normal(each)) for each in found if each.strip()) | together) - {""}
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        return None
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return len(text.split()) <= _MAX_BARE_WORDS and not _STARTS_PROSE.match(text)
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return not one.isdisjoint(other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+
+def text_value(text: str) -> frozenset[str]:
+    """The value of a (plain) ground truth."""
+    return frozenset({_counted(normal(text)), squeezed(text)}) - {""}
+
+
+class CodeKind:
+    """Telephone and account numbers: the digits, in their order, however they are grouped."""
+
+    name = "code"
+    joins = many_lines = explains = is_closed = False
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        match = _CODE.fullmatch(plain(text).strip(" .,;:"))
+        return None if match is None else _digits(match[0])
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        found = {_digits(match[0]) for match in _CODE.finditer(plain(sentence[-1000:]))}
+        if found and (NEGATION.search(sentence) or HEDGE.search(sentence)):
+            return SEVERAL
+        return found.pop() if len(found) == 1 else SEVERAL if found else None
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return bool(one == other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> str:
+    """With ordinals in digits: `third place` is `3rd place`."""
+    return _ORDINAL.sub(lambda match: _ORDINALS[match[0]], text)
+
+
+def squeezed(text: str) -> str:
+    """Without spaces, where signs or digits make them no matter: `3 : 2` is `3:2`."""
+    return "".join(text.casefold().split()).rstrip(".")
+
+
+def is_code(text: str) -> bool:
+    """Whether a ground truth is a number that counts nothing."""
+    return (
+        bool(_CODE.fullmatch(text))
+        and sum(map(str.isdigit, text)) >= 7
+        and re.search(r"[0-9)][ -][0-9(]", text) is not None
+    )
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^0-9+]", "", text).lstrip("+")

@@ -1,0 +1,172 @@
+"""The kind of a ground truth, and its value."""
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import Kind
+from rilctl.engines.judging.rules.kinds.choice import ChoiceKind, read_options, read_truth
+from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
+from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, split_items, spread
+from rilctl.engines.judging.rules.kinds.number import NumberKind
+from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
+from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
+from rilctl.engines.judging.rules.kinds.units import read_unit
+from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind
+from rilctl.engines.judging.rules.kinds.yes_no import YesNoKind, truth_of
+from rilctl.engines.judging.rules.read.plain import plain, tidy
+
+MAX_CHARS = 10_000
+_BRACKETS = {"()", "[]", "[)", "(]"}
+_MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
+_EITHER = re.compile(r"[,:]\s(?:the |an? )?([\w -]{2,40}?),? or (?:the |an? )?([\w -]{2,40}?)\?")
+_VARIABLE = re.compile(r"([A-Za-z])\s?=")
+_UNIT = re.compile(
+    r"\bunits?\s?[:=]\s?([^\s()\[\],.;]{1,20})"
+    r"|\bin\s((?:square |cubic )?(?:(?:centi|milli|kilo)?(?:met(?:er|re)|gram)s?"
+    r"|[ckm]?m|kg|feet|inches|miles|seconds|minutes|hours|days|degrees|lit(?:er|re)s))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A ground truth as it is compared.
+
+    Args:
+        kind: how responses are read for it.
+        value: as that kind reads it.
+        text: plain.
+    """
+
+    kind: Kind
+    value: Any
+    text: str
+
+
+@lru_cache(maxsize=4096)
+def read_ground_truth(answer: str, question: str, tolerance: float) -> Truth | None:
+    """The ground truth's kind and value; None where it is empty.
+
+    Args:
+        answer: one that is accepted.
+        question: tidy; lists options, says in which unit and whether a year or a percentage is asked for.
+        tolerance: see `NumberKind`.
+    """
+    tidied = tidy(answer[:MAX_CHARS]).strip()
+    text = plain(tidied)
+    if not text:
+        return None
+    kind, value = _typed(text, tidied, question, tolerance)
+    return Truth(kind, value, text)
+
+
+def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kind, Any]:
+    options = read_options(question)
+    chosen = _choice(text, question, options)
+    if chosen is not None:
+        return chosen
+    yes = truth_of(text)
+    if yes is not None:
+        return YesNoKind(question), yes
+    for kind in (DateKind(), TimeKind()):
+        when = kind.whole(text)
+        if when is not None:
+            return kind, when
+    if is_code(text):
+        return CodeKind(), CodeKind().whole(text)
+    variable = _VARIABLE.match(text)
+    number = NumberKind(question, tolerance, variable[1] if variable else "")
+    bracketed = _bracketed(text, number)
+    if bracketed is not None:
+        return bracketed
+    quantity = read_quantity(text)
+    if quantity is not None and len(quantity.unit.split()) <= 2:
+        return number, _in_asked_unit(quantity, question)
+    named = _alternatives(question)
+    either = ChoiceKind(named, None, question)
+    if named and (alternative := either.whole(text)) is not None:
+        return either, alternative
+    return _structured(text, tidied, number) or (TextKind(question), text_value(text))
+
+
+def _alternatives(question: str) -> dict[str, str]:
+    """The two that a question like `Which is bigger, the hall or the shed?` names; letters that no one writes."""
+    match = _EITHER.search(question)
+    return {"α": match[1], "β": match[2]} if match else {}
+
+
+def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:
+    """Intervals, points and vectors."""
+    brackets = text[0] + text[-1]
+    inner = [part.strip() for part in re.split(r"[,;]", text[1:-1])]
+    if brackets not in _BRACKETS or len(inner) < 2 or not all(inner) or not _is_one_group(text):
+        return None
+    of_items: Kind = number if all(number.whole(part) is not None for part in inner) else _math_or_text(inner)
+    if brackets == "[]" and isinstance(of_items, TextKind):
+        return None
+    kind = ItemsKind(of_items, brackets, len(inner), number.question)
+    value = kind.whole(text)
+    return None if value is None else (kind, value)
+
+
+def _structured(text: str, tidied: str, number: NumberKind) -> tuple[Kind, Any] | None:
+    """Lists and formulas."""
+    is_math = _MATH.search(tidied) is not None and is_formula(tidied.replace("$", ""))
+    items = split_items(spread(text))
+    if len(items) > 1 and (not is_math or not re.search(r"begin|≤|≥|<|>|∪|\\cup", tidied)):
+        of_items: Kind = number if all(number.whole(item) is not None for item in items) else _math_or_text(items)
+        listed = ItemsKind(of_items, "", len(items), number.question)
+        return listed, Items(listed.values(items), "")
+    if is_math:
+        formula = FormulaKind(is_equation=re.search(r"[=<>≤≥]|\\(?:leq?|geq?|lt|gt|neq?)\b", tidied) is not None)
+        value = formula.whole(tidied)
+        return None if value is None else (formula, value)
+    return None
+
+
+def _math_or_text(items: list[str]) -> Kind:
+    is_math = all(is_formula(item) or item.replace("-", "").isalnum() for item in items) and any(
+        map(_MATH.search, items)
+    )
+    return FormulaKind(is_equation=False) if is_math else TextKind("")
+
+
+def _is_one_group(text: str) -> bool:
+    return not any(character in "()[]" for character in text[1:-1])
+
+
+def _choice(text: str, question: str, options: dict[str, str]) -> tuple[Kind, Any] | None:
+    letter = read_truth(text)
+    if letter is not None:
+        if options and letter[0] not in options:
+            return None
+        if not options and letter[1] is None and letter[0] in "IJ":
+            return None
+        if not options and letter[1] is not None:
+            options = {letter[0]: letter[1]}
+        return _choice_kind(question, options), letter[0]
+    if not options:
+        return None
+    kind = _choice_kind(question, options)
+    value = kind.whole(text)
+    return (kind, value) if value is not None else None
+
+
+def _choice_kind(question: str, options: dict[str, str]) -> ChoiceKind:
+    of_texts: Kind | None = None
+    texts = [plain(text) for text in options.values()]
+    if len(texts) > 1:
+        if all(read_quantity(text) is not None for text in texts):
+            of_texts = NumberKind(question)
+        elif all(truth_of(text) is not None for text in texts):
+            of_texts = YesNoKind(question.partition("\n")[0])
+    stem = question.partition("\nA")[0].partition("\n(A)")[0]
+    return ChoiceKind(options, of_texts, stem)
+
+
+def _in_asked_unit(quantity: Quantity, question: str) -> Quantity:
+    asked = _UNIT.search(question)
+    unit = read_unit(asked[1] or asked[2]) if asked and not quantity.unit else None
+    return replace(quantity, unit=unit) if unit else quantity

@@ -1,0 +1,150 @@
+"""Dates and times of day: found by their shape, read by dateutil."""
+
+import re
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.read.phrases import COMPARISON, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import plain
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?"
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+)?"
+_DATE = re.compile(
+    rf"(?<![\w.]){_WEEKDAY}(?:(?P<iso>[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}})|(?P<numeric>[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-][0-9]{{4}})"
+    rf"|(?P<words>{_MONTH}\s+(?:the\s+)?{_DAY}(?:,\s*|\s+)[0-9]{{4}}|{_DAY}(?:\s+of)?\s+{_MONTH},?\s+[0-9]{{4}})"
+    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})"
+    rf"|(?P<yearless>{_MONTH}\s+(?:the\s+)?{_DAY}(?![\w,])|{_DAY}(?:\s+of)?\s+{_MONTH}(?!\w)))(?![\w/-])",
+    re.IGNORECASE,
+)
+_CHINESE_DATE = re.compile(r"([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})[日号]")
+_TIME = re.compile(
+    r"(?<![\w:.])(?P<hour>[01]?[0-9]|2[0-4])(?:\s?:\s?(?P<minute>[0-5][0-9]))?(?::(?P<second>[0-5][0-9]))?"
+    r"\s*(?P<half>[ap]\.?\s?m\b\.?)?(?:\s*(?:o'clock|hours|hrs|h))?(?![\w:])",
+    re.IGNORECASE,
+)
+_AROUND = re.compile(
+    r"^(?:(?:it|on|at|in|the|is|was|date|dated|time|about|exactly|approximately|around)\b[\s:]*)*", re.IGNORECASE
+)
+
+
+class _WhenKind:
+    joins = many_lines = explains = is_closed = False
+    _shape: re.Pattern[str]
+
+    def _read(self, match: re.Match[str]) -> Any:
+        raise NotImplementedError
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        text = plain(text).strip(" \t\n\"'*_()[]$").rstrip(",;:!")
+        text = text[_AROUND.match(text).end() :] if _AROUND.match(text) else text  # type: ignore[union-attr]
+        match = self._shape.fullmatch(text) or self._shape.fullmatch(text.rstrip("."))
+        return None if match is None else self._read(match)
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return len(statement) - len(form) < 20
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        text = plain(sentence[-1000:])
+        values = [value for match in self._shape.finditer(text) if (value := self._read(match)) is not None]
+        if not values:
+            return None
+        if (
+            COMPARISON.search(text)
+            or NEGATION.search(text)
+            or HEDGE.search(text)
+            or any(not self.same(values[0], other) for other in values)
+        ):
+            return SEVERAL
+        return values[0]
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return bool(one == other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+
+class DateKind(_WhenKind):
+    """Days as answers; `03/04/2020`, which is two days, is none."""
+
+    name = "date"
+    _shape = _DATE
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        return super().whole(_CHINESE_DATE.sub(r"\1-\2-\3", text))
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        return super().within(_CHINESE_DATE.sub(r" \1-\2-\3 ", sentence))
+
+    def _read(self, match: re.Match[str]) -> Any:
+        return _day(match[0].casefold(), match["numeric"], match["yearless"] is not None, match["monthly"] is not None)
+
+
+class TimeKind(_WhenKind):
+    """Times of day as answers; without am and pm, `3:45` is either."""
+
+    name = "time"
+    _shape = _TIME
+
+    def _read(self, match: re.Match[str]) -> Any:
+        hour, half = int(match["hour"]), (match["half"] or "").replace(".", "").replace(" ", "").casefold()
+        if match["minute"] is None and not half:
+            return None
+        if half and not 1 <= hour <= 12:
+            return None
+        if half:
+            hour = hour % 12 + (12 if half == "pm" else 0)
+        is_open = not half and 1 <= hour <= 12 and match["hour"][0] != "0"
+        return (hour, int(match["minute"] or 0), int(match["second"] or 0)), "open" if is_open else half and "half"
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`: `3:45 PM` answers `3:45`, and `15:45` doesn't."""
+        if one[0] == other[0]:
+            return bool(one[1] == other[1] or other[1] != "open" or one[1] == "")
+        either_half = one[1] == "open" and other[1] == "half" and one[0][0] % 12 == other[0][0] % 12
+        return bool(either_half and one[0][1:] == other[0][1:])
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+
+@lru_cache(maxsize=2048)
+def _day(text: str, numeric: str | None, yearless: bool, monthly: bool) -> tuple[int, int, int] | None:
+    from dateutil import parser  # 15 ms, and most answers are no dates
+
+    if numeric:
+        first, second, year = (int(part) for part in re.split(r"[/.-]", numeric))
+        days = {(year, month, day) for month, day in ((first, second), (second, first)) if _exists(year, month, day)}
+        return days.pop() if len(days) == 1 else None
+    text = re.sub(r"\b(?:of|the)\b", " ", text).replace("sept ", "sep ")
+    try:
+        found = parser.parse(text, default=parser.parse("2000-01-01"))
+    except (ValueError, OverflowError):
+        return None
+    return (0 if yearless else found.year), found.month, (0 if monthly else found.day)
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""Yes or no, true or false, in the languages that models answer in.
+
+`no` in front of a noun is no answer (`no doubt`, `No one knows`); a word counts where an answer stands: at the start,
+at the end after a comma or a conclusion, or behind `is`.
+"""
+
+import re
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.read.phrases import GOES_ON_HEDGED, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.plain import plain
+from rilctl.engines.judging.rules.read.statements import asked_words
+
+_YES = "yes|yeah|yep|yup|true|oui|vrai|ja|wahr|sí|sì|si|sim|да|是|是的|对|正确|はい|네|예"
+_NO = "no|nope|false|non|faux|nein|falsch|não|nao|нет|否|不是|不|没有|错误|いいえ|아니요"
+_CASED = dict.fromkeys(_YES.split("|"), True) | dict.fromkeys(_NO.split("|"), False)
+_ANY = re.compile(rf"(?<![\w'-])(?:{_YES}|{_NO})(?![\w'-])", re.IGNORECASE)
+_ALONE = re.compile(
+    rf"(?:(?:of course|absolutely|definitely|certainly|clearly|indeed|well|oh|so|thus|therefore|hence|then|surely"
+    rf"|obviously|in conclusion|overall|wait|actually)\b,?\s+)*({_YES}|{_NO})"
+    rf"(?:[,!.\s]+(?:of course|absolutely|definitely|certainly|indeed|it is|it does|there is|they are|they do))?\W*",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(
+    rf"\W*({_YES}|{_NO})(?=\s*[,;:!()]|\s*\.(?!\s*[0-9])|\s+-\s|\s*\n|\W*$"
+    r"|\s+(?:it|he|she|they|there|this|that|the|i|we|you)\b)",
+    re.IGNORECASE,
+)
+_LAST = re.compile(
+    r"(?:[,;:]\s*|\b(?:so|thus|therefore|hence|is|be|was|(?:i|i would|i'd) say|answer|conclude|course)[,:]?\s+['\"]?)"
+    rf"({_YES}|{_NO})['\")]?\W*$",
+    re.IGNORECASE,
+)
+_STATED = re.compile(r"\b(?:statement|claim|sentence|it|this|that|answer)\s+is\s+(true|false)\W*$", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|neither|nor|cannot|wrong|incorrect|unless|if)\b|n't\b)[^,;.]{0,40}\W$", re.IGNORECASE
+)
+_VERDICT = re.compile(r"\b(?:verdict|scored?|grade|rating|reward|judge?ment|is_right|correct)\b", re.IGNORECASE)
+_POINTING = frozenset(
+    {"it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has"}
+    | {
+        "isn",
+        "aren",
+        "doesn",
+        "don",
+        "wasn",
+        "t",
+        "ca",
+        "sie",
+        "er",
+        "es",
+        "ist",
+        "il",
+        "elle",
+        "est",
+        "está",
+        "é",
+        "è",
+    }
+)
+"""Words that answer again what a yes or no has answered."""
+_WORD = re.compile(r"[^\W_]+")
+_REVERSED = re.compile(
+    r"^\W*(?:but|however|except|although|though|well|actually)\b.{0,20}\b(?:no|yes|not)\b", re.IGNORECASE
+)
+
+
+def truth_of(text: str) -> bool | None:
+    """What a ground truth says, None where it is another kind."""
+    return _CASED.get(text.strip().rstrip(".!").casefold())
+
+
+class YesNoKind:
+    """Yes or no as an answer.
+
+    Args:
+        question: `Yes, it is not open` contradicts itself where it asks whether something is open.
+    """
+
+    name = "yes or no"
+    joins = many_lines = explains = False
+    is_closed = True
+
+    def __init__(self, question: str = "") -> None:
+        self._asked = asked_words(question)
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        if text.rstrip().endswith("?"):
+            return None
+        match = _ALONE.fullmatch(plain(text).strip(" \"'*_()[]{}<>"))
+        if match is None:
+            return None
+        value = _CASED[match[1].casefold()]
+        return value if value or "it is" not in text.casefold() else None
+
+    def is_bare(self, text: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def is_bare_in(self, statement: str, form: str) -> bool:
+        """See `Kind`."""
+        return True
+
+    def same(self, one: Any, other: Any) -> bool:
+        """See `Kind`."""
+        return bool(one == other)
+
+    def fits(self, truth: Any, given: Any) -> bool:
+        """See `Kind`."""
+        return self.same(truth, given)
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        text = plain(sentence)
+        mentions = list(_ANY.finditer(text))
+        if not mentions:
+            return None
+        first = _FIRST.match(text)
+        if first:
+            return self._leading(first, text)
+        if not text[: mentions[0].start()].strip(" \"'("):  # `No one knows`, `No. 5`
+            return SEVERAL if len(mentions) == 1 else self._trailing(text, mentions)
+        return self._trailing(text, mentions)
+
+    def _trailing(self, text: str, mentions: list[re.Match[str]]) -> Any:
+        last, stated = _LAST.search(text), _STATED.search(text)
+        found = last or stated
+        if (
+            found is None
+            or _VERDICT.search(text[: found.start(1)])
+            or _DENIED.search(text[: found.start(1)])
+            or HEDGE.search(text[: found.start(1)])
+        ):
+            return None
+        value = _CASED[found[1].casefold()]
+        others = {_CASED[each[0].casefold()] for each in mentions if each.start() < found.start(1)} - {value}
+        return SEVERAL if others and not _is_quantifier(text, mentions, found.start(1)) else value
+
+    def _is_reversed(self, value: bool, rest: str) -> bool:
+        """Whether what follows denies a yes, or affirms a no, in the question's own words."""
+        clause = next((part for part in re.split(r"[.,;!?\n()-]", rest) if part.strip()), "")
+        words = {word.casefold() for word in _WORD.findall(clause)}
+        denies = NEGATION.search(clause) is not None
+        said_again = words and all(w in self._asked or w in _POINTING or NEGATION.fullmatch(w) for w in words)
+        return bool(said_again) and denies is value
+
+    def _leading(self, first: re.Match[str], text: str) -> Any:
+        value, rest = _CASED[first[1].casefold()], text[first.end() :]
+        if self._is_reversed(value, rest) or GOES_ON_HEDGED.match(rest) or _REVERSED.match(rest.lstrip(" ,.;-")):
+            return SEVERAL
+        for other in _ANY.finditer(rest):
+            if _CASED[other[0].casefold()] is not value and not _before_noun(rest, other):
+                return SEVERAL
+        return SEVERAL if rest.rstrip().endswith("?") or re.match(r"\W*(?:or|and|/)\b", rest) else value
+
+
+def _before_noun(text: str, word: re.Match[str]) -> bool:
+    """`no` as in `there is no doubt`, `true` as in `the true colour`."""
+    return re.match(r"\s+[^\W\d_]", text[word.end() :]) is not None
+
+
+def _is_quantifier(text: str, mentions: list[re.Match[str]], end: int) -> bool:
+    return all(_before_noun(text, each) for each in mentions if each.start() < end)

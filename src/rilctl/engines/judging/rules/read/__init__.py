@@ -1,0 +1,1 @@
+"""Read: which part of a response is its one final answer."""

@@ -1,0 +1,127 @@
+"""The one final answer of a response, as a value of a kind, or why there is none.
+
+Nothing here knows the ground truth, only what kind of answer the question has: a response is read once, and can't be
+right under two truths. What is marked as the answer counts before what is merely said; several that differ are none,
+unless the earlier ones are taken back.
+"""
+
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.marked import read_marked
+from rilctl.engines.judging.rules.read.marks import Level, find_marks
+from rilctl.engines.judging.rules.read.phrases import (
+    ALTERNATIVE,
+    CLOSING,
+    CORRECTION,
+    CUT_OFF,
+    EXPLANATION,
+    GOES_ON_HEDGED,
+    TAKEN_BACK,
+)
+from rilctl.engines.judging.rules.read.plain import tidy, without_markup
+from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
+from rilctl.engines.judging.rules.read.settle import Said, settle
+from rilctl.engines.judging.rules.read.statements import (
+    asked_words,
+    bare_forms,
+    first_clause,
+    split_statements,
+    without_contrast,
+    without_list_mark,
+    without_question,
+)
+
+MAX_CHARS = 10_000
+"""Only the end of a response is read: final answers come at the end, and hostile input costs little."""
+_MAX_STATEMENTS = 60
+_BOLD = "**"
+
+
+def read_final(response: str, question: str, kind: Kind) -> Reading:
+    """Read a response as it was generated.
+
+    Args:
+        response: any text; thinking up to `</think>` is skipped, and thinking that never ends has no answer.
+        question: tidy; a repetition of it doesn't count as an answer.
+        kind: of the answer that the question has.
+    """
+    text = response
+    if "think>" in text:
+        text = text.rpartition("</think>")[2].partition("<think>")[0]
+    text = tidy(text.strip()[-MAX_CHARS:]).strip()
+    if not text:
+        return Reading(None, None, "empty response")
+    if CUT_OFF.search(text):
+        return Reading(None, None, NOTHING)
+    bold = _bold_spans(text) if _BOLD in text else []
+    text = without_markup(text).strip()
+    marks = find_marks(text)
+    if any(mark.level is Level.SET_APART for mark in marks):
+        return read_marked(marks, text, kind)
+    body = without_question(text, question).strip()
+    if body != text:
+        marks = find_marks(body)
+    if marks:
+        return read_marked(marks, body, kind)
+    return _from_statements(body, question, bold, kind)
+
+
+def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> Reading:
+    whole = kind.whole(body)
+    if whole is not None and kind.is_bare(body):
+        return Reading(whole, body)
+    explained = EXPLANATION.search(body)
+    if explained and body[: explained.start()].strip():
+        body = body[: explained.start()].strip()
+    found = [without_contrast(without_list_mark(each)) for each in split_statements(body)[-_MAX_STATEMENTS:]]
+    statements = [each for each in found if not (CLOSING.match(each) or _is_aside(each))] or found
+    said: list[Said] = []
+    for place, statement in enumerate(statements):
+        if place and CORRECTION.match(statement.lstrip("( ")):
+            said.clear()
+        if place and ALTERNATIVE.match(statement):
+            return Reading(None, statement, SEVERAL_CANDIDATES)
+        if place and TAKEN_BACK.search(statement):
+            said.clear()
+            continue
+        value, is_whole, is_bare = _statement_value(statement, kind)
+        if value is not None:
+            said.append(Said(place, value, is_whole, is_bare))
+    return settle(said, statements, bold, kind, asked_words(question))
+
+
+def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
+    """What a statement says, whether it says nothing else, and whether it does so as an answer."""
+    if statement.rstrip("\"')* ").endswith("?"):
+        return None, False, False
+    for form in bare_forms(statement):
+        value = kind.whole(form)
+        if value is not None:
+            return value, True, kind.is_bare(form) and kind.is_bare_in(statement, form)
+    value = kind.within(statement) if kind.is_closed else None
+    if value is not None:
+        return value, False, False
+    clause = first_clause(statement)
+    for form in bare_forms(clause) if clause and clause != statement else ():
+        value = kind.whole(form)
+        if value is not None and kind.is_bare(form):
+            rest = statement[statement.find(clause) + len(clause) :]
+            if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
+                return SEVERAL, False, False
+            return value, False, kind.is_bare_in(statement, form)
+    return kind.within(statement), False, False
+
+
+def _offers_another(rest: str, value: Any, kind: Kind) -> bool:
+    other = None if kind.explains else kind.within(rest)
+    return kind.is_closed or (other is not None and (other is SEVERAL or not kind.same(value, other)))
+
+
+def _is_aside(statement: str) -> bool:
+    return len(statement) > 12 and statement[0] == "(" and statement[-1] == ")" and "(" not in statement[1:]
+
+
+def _bold_spans(text: str) -> list[str]:
+    pieces = text.split(_BOLD)
+    return [piece.strip() for piece in pieces[1::2] if piece.strip()] if len(pieces) % 2 else []

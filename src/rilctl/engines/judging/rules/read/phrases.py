@@ -1,0 +1,140 @@
+"""What people say around an answer: in English, and the usual in six other languages (docs/judging.md)."""
+
+import re
+
+
+def _words(*groups: str) -> str:
+    """A pattern of any of these, each a pattern of its own."""
+    return "|".join(groups)
+
+
+_SO = _words(
+    "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
+    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes|making",
+    "leaving",
+    "we (?:get|have|find|obtain)|adds? up to|donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
+)
+CONCLUSION = re.compile(
+    rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,.]*\W*$)", re.IGNORECASE
+)
+"""Before what follows from the rest."""
+
+CORRECTION = re.compile(
+    r"\b(?:wait|actually|correction|sorry|rather|my mistake|mistaken|hold on|hmm+|on second thoughts?|scratch that"
+    r"|i mean|let me (?:re\w+|correct|check|count|look)|no, (?=\w)|oops|instead)\b",
+    re.IGNORECASE,
+)
+"""Takes back what stands before."""
+
+_IT_IS = r"(?:that|this|it|which)(?:'s| is| was| seems)"
+TAKEN_BACK = re.compile(
+    rf"^\W*(?:{_IT_IS}|no\W+{_IT_IS}|but {_IT_IS}|or (?:not|maybe|perhaps|possibly)\b|scratch|ignore|forget)"
+    r"[^.]{0,20}"
+    r"(?:wrong|incorrect|not (?:right|correct|true|it)|mistaken?|false|that|not|maybe|perhaps|possibly)\b",
+    re.IGNORECASE,
+)
+"""A sentence that leaves nothing in the place of what it takes back."""
+
+_NOT = _words(
+    "not|never|neither|nor|cannot|no|none|nothing|without|except|wrong|incorrect|unlikely|least likely|anything but",
+    "too (?:low|high|many|few|much|little|big|small|large)|absent|missing",
+    "rather than|instead of|false|untrue|rule[sd]? out|excluded?|eliminated?|isn",
+    r"pas|nicht|kein\w*|nunca|não|non|ni",
+)
+NEGATION = re.compile(rf"\b(?:{_NOT})\b|n't\b|不|没|非|无|排除|错", re.IGNORECASE)
+
+_CANNOT = r"(?:can't|cannot) (?:tell|say|decide|determine)"
+_MAYBE = _words(
+    "maybe|perhaps|possibly|might|may be|could (?:also )?be|either|not (?:entirely |completely |really )?sure|unsure",
+    f"uncertain|{_CANNOT}|or|alternatively|if|unless|assuming|suppose|depend(?:s|ing)|hard to (?:tell|say)",
+    "any of|all of|both|guess(?:ing)?|one of the|possible|possibilities",
+    "peut-être|ou|vielleicht|oder|quizás|tal vez|forse|talvez",
+)
+HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|可能|也许", re.IGNORECASE)
+
+_ELSE = _words(
+    "or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe|perhaps|possibly)",
+    r"and (?:maybe|possibly|perhaps)|and(?: also)?(?= (?:\d|[A-J]\b|\(|yes|no))|if|unless|assuming|oder|ou",
+)
+ALTERNATIVE = re.compile(r"\W*(?:or|alternatively|maybe|perhaps|possibly|oder|ou|或)\b", re.IGNORECASE)
+"""A sentence that goes on with another answer."""
+
+CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between)$")
+"""The end of a response that never came to its end."""
+
+GOES_ON_HEDGED = re.compile(rf"[\s.,;:!?(/*$]*(?:(?:{_ELSE})\b|或)", re.IGNORECASE)
+"""After an answer: an alternative to it, or a condition."""
+
+COMPARISON = re.compile(
+    r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多"
+    r"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9])"
+    r"|\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|other) than"
+    r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum)\b"
+    r"|^\W*(?:max|maximum|minimum) [0-9]"
+    r"|\b(?:over|under|above|below|beyond|exceeds?) (?=[$€£]?[0-9])",
+    re.IGNORECASE,
+)
+
+_FIRST_OF_ALL = _words(
+    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|of course|wait",
+    "actually|correction|sorry|oops|hmm+|我认为|所以|因此",
+)
+_SEEN_IN = (
+    r"(?:based on|according to|from|looking at|judging by|in) (?:the |this |that )?"
+    r"(?:image|picture|photo|chart|graph|figure|table|diagram|document|caption|text|label|sign|map|page)"
+    r"(?: above| shown)?,?\s+(?:i (?:can )?see\s+)?"
+)
+_I_THINK = (
+    r"i(?:'d| would)?\s+(?:can\s+)?(?:see|think|believe|choose|pick|select|say|count|read|get|find|go with)"
+    r"(?:\s+that|\s+a total of)?[:,]?\s+"
+)
+_IT = "it|this|that|he|she|they|these|those|there|we|here"
+_DOES = _words(
+    "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like",
+    "appears to be|seems to be|points(?: to)?|happened|leaves|comes? from",
+)
+_SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\s)[^?\n]){1,80}?"
+_DOES_TOO = _words(
+    "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?",
+    "points(?: to)?|comes? from|came|finished",
+)
+_MADE = _words(
+    "called|named|written by|painted by|made (?:of|by)|built in|located|dated",
+    "only|just|exactly|about|approximately|a total of",
+)
+LEAD_IN = re.compile(
+    rf"(?:(?:{_FIRST_OF_ALL})\b\s*[,:]?\s+){{0,3}}(?:{_SEEN_IN})?(?:{_I_THINK})?"
+    rf"(?:(?:(?:{_IT})(?:'s|'re|\s+(?:{_DOES}):?)|{_SUBJECT}\s(?:{_DOES_TOO}):?)\s+)?"
+    rf"(?:(?:{_MADE})\s+)?",
+    re.IGNORECASE,
+)
+"""What may stand before an answer in its own sentence."""
+
+PREPOSITION = re.compile(r"(?:at|in|on|by)\s+", re.IGNORECASE)
+"""What may stand before a name, a year or a place."""
+
+CONTRAST = re.compile(
+    r"(?<=\w)[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead of))\s(?!sure|certain|yet)[^,.;:]{1,60}(?=[.!]?$)"
+)
+"""What an answer is not, behind it."""
+
+CLOSING = re.compile(
+    r"\W*(?:let me know|i hope|hope th|feel free|if you (?:have|need|want)|is there anything)\b", re.IGNORECASE
+)
+"""What ends a letter and answers nothing."""
+
+RESULT_LABEL = re.compile(
+    r"(?:[^\W\d_]+\s)?(?:total|sum|answer|result|difference|final(?: value)?|altogether|average|mean|value)$",
+    re.IGNORECASE,
+)
+"""A label that says that what follows is the result."""
+
+_VERDICT = r"(?:verdict|scor|grad|rat(?:ed|ing)|reward|judge|points?\b|marks?\b|correct|solution [0-9])"
+LABEL = re.compile(rf"(?![^:]{{0,30}}{_VERDICT})(?:[^\W\d_]|no\.)[\w .#'-]{{1,30}}(?<! is)(?<! are):\s+", re.IGNORECASE)
+"""`Total: `, `Invoice No.: `, but not `Score: `."""
+
+EXPLANATION = re.compile(
+    r"\n[#* \t]{0,6}(?:explanation|reasoning|reason|rationale|justification|notes?|because|analysis|why)\b",
+    re.IGNORECASE,
+)
+"""A line from which on only reasons follow."""

@@ -1,0 +1,96 @@
+"""What a response's statements come to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, RESULT_LABEL
+from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
+from rilctl.engines.judging.rules.read.statements import label_of
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a statement says.
+
+    Args:
+        place: its number.
+        value: of the kind that was asked for, or `SEVERAL`.
+        is_whole: whether it says nothing else.
+        is_bare: whether it says so as an answer.
+    """
+
+    place: int
+    value: Any
+    is_whole: bool
+    is_bare: bool
+
+
+def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind, asked: frozenset[str]) -> Reading:
+    """The value that all statements of an answer share, or that the last one concludes with.
+
+    Args:
+        said: what the statements say, in their order.
+        statements: all of them.
+        bold: what the response sets in bold type.
+        kind: of the answer that the question has.
+        asked: words of the question.
+    """
+    said = _without_enumeration(said, kind)
+    readable = [each for each in said if each.value is not SEVERAL]
+    stated = [each for each in readable if each.is_bare and not _is_part(each, readable[-1], statements, kind, asked)]
+    if stated:
+        answer, last = stated[-1], readable[-1]
+        if any(not kind.same(each.value, answer.value) for each in stated):
+            return Reading(None, statements[answer.place], SEVERAL_CANDIDATES)
+        speaks_again = last.place > answer.place and (
+            last.is_whole or kind.is_closed or _concludes(statements[last.place], asked)
+        )
+        if speaks_again and not kind.explains and not kind.same(answer.value, last.value):
+            return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
+        return Reading(answer.value, statements[answer.place])
+    emphasised = [value for span in bold if (value := kind.whole(span)) is not None]
+    if emphasised and len(statements) == 1 and all(kind.same(emphasised[0], value) for value in emphasised):
+        return Reading(emphasised[0], bold[-1])
+    if not readable:
+        return Reading(None, statements[-1] if statements else None, SEVERAL_CANDIDATES if said else NOTHING)
+    last = readable[-1]
+    if said[-1].place > last.place:
+        return Reading(None, statements[-1], SEVERAL_CANDIDATES)
+    agree = all(kind.same(last.value, each.value) for each in readable)
+    if agree or kind.explains or (last.place + 1 == len(statements) and _concludes(statements[last.place], asked)):
+        return Reading(last.value, statements[last.place])
+    return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
+
+
+def _concludes(statement: str, asked: frozenset[str]) -> bool:
+    return "=" in statement or CONCLUSION.search(statement) is not None or _names_result(label_of(statement), asked)
+
+
+def _is_part(said: Said, last: Said, statements: list[str], kind: Kind, asked: frozenset[str]) -> bool:
+    """Whether a statement gives one of several: `Left: 5`; the last one of them may be what they come to."""
+    label = label_of(statements[said.place])
+    return bool(label) and not kind.is_closed and not (said is last and _names_result(label, asked))
+
+
+def _names_result(label: str, asked: frozenset[str]) -> bool:
+    if not label:
+        return False
+    return RESULT_LABEL.fullmatch(label) is not None or all(word.casefold() in asked for word in label.split())
+
+
+def _without_enumeration(said: list[Said], kind: Kind) -> list[Said]:
+    """Without three statements or more in a row that each say something else: options that are gone through."""
+    if not kind.is_closed:
+        return said
+    kept: list[Said] = []
+    run: list[Said] = []
+    for each in [*said, None]:
+        if each is not None and each.value is not SEVERAL and all(not kind.same(each.value, o.value) for o in run):
+            run.append(each)
+            continue
+        kept += run if len(run) < 3 else []
+        run = []
+        if each is not None:
+            (kept if each.value is SEVERAL else run).append(each)
+    return kept

@@ -1,0 +1,29 @@
+"""What the rule judge makes of the labelled answers that it was built with, and of random ones."""
+
+import time
+
+import pytest
+
+from rilctl.engines.judging.rule import judge_answer
+from rilctl.schemas.answers import answer_text
+
+from .contradictions import contradictions
+from .test_corpus import cases
+
+
+def test_no_wrong_answer_is_right_and_few_right_ones_are_wrong() -> None:
+    false_positives, false_negatives, num_right = [], [], 0
+    for case in cases("tuned"):
+        verdict = judge_answer(answer_text(case["answer"], "answer"), case["text"], question=case["question"])
+        num_right += case["right"]
+        if bool(verdict.correct) is not case["right"]:
+            (false_negatives if case["right"] else false_positives).append((case["id"], verdict.reason))
+    assert false_positives == []
+    assert len(false_negatives) <= 0.04 * num_right, false_negatives
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_response_is_right_under_two_truths(seed: int) -> None:
+    tried = list(contradictions(seed, time.monotonic() + 1.5))
+    assert len(tried) > 20
+    assert [text for _, text in tried if text is not None] == []

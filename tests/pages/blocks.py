@@ -2,7 +2,8 @@
 
 A block whose first line is `# PATH` is that file, relative to the folder that the page is tried in. A block of `diff`
 changes the file that it names: its context has to stand there once. Any other block of Python is run, in one namespace
-for the page, and has to print what the block of `text` after it says.
+for the page, and has to print what the block of `text` after it says. Commands are the lines of `sh` blocks, and of
+`text` blocks those that begin with `$ `, with what they say below them.
 
     python -m tests.pages.blocks PAGE      runs the Python blocks in the current folder; failures as JSON on stdout
 """
@@ -15,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rilctl.private.deepspeed import hush_log
@@ -62,6 +64,34 @@ def blocks_of(page: Path) -> list[Block]:
             Block(section, match["language"], match["text"], text[: match.start("text")].count("\n"), printed)
         )
     return blocks
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that a page gives.
+
+    Args:
+        line: as typed.
+        shown: what the page shows of what it says; a line `…` stands for lines that are left out.
+    """
+
+    line: str
+    shown: tuple[str, ...]
+
+
+def commands_of(page: Path) -> list[Command]:
+    """All commands of a page, in its order."""
+    commands: list[Command] = []
+    for block in blocks_of(page):
+        lines = block.text.splitlines()
+        if block.language == "sh":
+            commands += [Command(line, ()) for line in lines if line]
+        elif block.language == "text":
+            starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
+            for start, end in pairwise([*starts, len(lines)]):
+                shown = tuple(line for line in lines[start + 1 : end] if line)
+                commands.append(Command(lines[start].removeprefix("$ "), shown))
+    return commands
 
 
 def write_files(page: Path, folder: Path) -> None:

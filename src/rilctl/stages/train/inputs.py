@@ -106,7 +106,8 @@ def teacher_rows(
             hint="raise `train.sampling.max_new_tokens`",
         )
     if teachers.num_too_long:
-        context.reporter.warn(f"{teachers.num_too_long} teacher responses are over {budget} tokens and left out")
+        left_out = f"{teachers.num_too_long:,} of the teachers' responses"
+        context.reporter.warn(f"left out: {left_out}, of over {budget:,} tokens (`train.sampling.max_new_tokens`)")
     if len(answered) < len(samples):
         context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
     return teachers, answered

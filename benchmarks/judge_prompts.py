@@ -2,11 +2,14 @@
 
 The cases are the fixed canaries, and the corpus of `tests/security/judge_corpus.jsonl`.
 
-`python benchmarks/judge_prompts.py --endpoint URL --model NAME [--key-env NAME]` asks a real model.
-Without an endpoint, a simulated judge answers. It is a program and no model, and it is gullible by construction: it
-does what it is told by anything that stands outside a closed field, and else calls right whatever holds the ground
-truth as a word. Its figures show which attacks a prompt's form rules out, and which are left to the model's judgement.
-They say nothing of how often a real model falls for them.
+`python benchmarks/judge_prompts.py --endpoint URL --model NAME [--key-env NAME]` asks a real model. Without an
+endpoint `--model` is loaded here: a directory, or a model of the hub. `--cases canaries` leaves the corpus out,
+`--tokens` is the budget of a reply, `--retries` says how often one without a verdict is asked for again.
+
+Without either, a simulated judge answers. It is a program and no model, and it is gullible by construction: it does
+what it is told by anything that stands outside a closed field, and else calls right whatever holds the ground truth as
+a word. Its figures show which attacks a prompt's form rules out, and which are left to the model's judgement. They say
+nothing of how often a real model falls for them.
 """
 
 import argparse
@@ -17,10 +20,12 @@ from pathlib import Path
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.config.endpoints import EndpointConfig
-from rilctl.config.fields import SamplingConfig
+from rilctl.config.engines import HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.data.conversation import Conversation
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
+from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.canaries import CANARIES, Canary
@@ -51,25 +56,33 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", metavar="URL", help="base address of a real judge")
-    parser.add_argument("--model", default="judge", help="its name there")
+    parser.add_argument("--model", help="its name there, or what is loaded here")
     parser.add_argument("--key-env", metavar="NAME", help="environment variable with its key")
+    parser.add_argument("--cases", choices=("canaries", "corpus"), help="absent: both")
+    parser.add_argument("--tokens", type=int, default=512, help="budget of a reply")
+    parser.add_argument("--retries", type=int, default=2, help="of a reply without a verdict")
     arguments = parser.parse_args()
+    name = arguments.model or "judge"
     engine: GenerationEngine = ScriptedGeneration(lambda request, seed: gullible(request.question))
     if arguments.endpoint:
         endpoint = EndpointConfig(url=arguments.endpoint, key_env=arguments.key_env)
-        engine = open_endpoint(arguments.model, endpoint, Path())
-    print(f"judge: {arguments.model if arguments.endpoint else 'simulated, gullible by construction'}")
+        engine = open_endpoint(name, endpoint, Path())
+    elif arguments.model:
+        engine = open_generation(ModelConfig(model=name), HfEngineConfig(), Path())
+    print(f"judge: {name if arguments.endpoint or arguments.model else 'simulated, gullible by construction'}")
+    config = LlmJudgeConfig(type="llm", model=name, max_new_tokens=arguments.tokens, num_retries=arguments.retries)
     with closing(engine):
-        for name, cases in (("canaries", CANARIES), ("corpus", read_cases(_CORPUS))):
-            report(name, cases, LlmJudge(LlmJudgeConfig(type="llm", model=arguments.model), engine), engine)
+        for kind, cases in (("canaries", CANARIES), ("corpus", read_cases(_CORPUS))):
+            if arguments.cases in (None, kind):
+                report(kind, cases, config, engine)
 
 
-def report(name: str, cases: Sequence[Canary], judge: LlmJudge, engine: GenerationEngine) -> None:
+def report(name: str, cases: Sequence[Canary], config: LlmJudgeConfig, engine: GenerationEngine) -> None:
     """Put cases to the naive prompt, to ours, and to the rules; print their rates and what fooled them."""
     requests = [case.request for case in cases]
     table: dict[str, Sequence[bool | None]] = {
-        "naive prompt": naive(engine, requests),
-        "our rubric": [verdict.correct for verdict in judge.verdicts(requests)],
+        "naive prompt": naive(engine, requests, config.max_new_tokens),
+        "our rubric": [verdict.correct for verdict in LlmJudge(config, engine).verdicts(requests)],
         "rules": [judge_answer(r.answer, r.response, question=r.question).correct for r in requests],
     }
     num_wrong = sum(not case.is_right for case in cases)
@@ -82,11 +95,11 @@ def report(name: str, cases: Sequence[Canary], judge: LlmJudge, engine: Generati
         print(f"{way}: fooled by {_fooled_by(cases, verdicts) or 'nothing'}")
 
 
-def naive(engine: GenerationEngine, requests: Sequence[JudgeRequest]) -> list[bool | None]:
+def naive(engine: GenerationEngine, requests: Sequence[JudgeRequest], max_new_tokens: int) -> list[bool | None]:
     """Verdicts of the naive prompt."""
     prompts = [NAIVE.format(question=r.question, answer=r.answer, response=r.response) for r in requests]
     asked = [GenerationRequest("judge", Conversation.of(prompt), (0,)) for prompt in prompts]
-    answers = engine.generate(asked, SamplingConfig(max_new_tokens=512, temperature=0.0))
+    answers = engine.generate(asked, SamplingConfig(max_new_tokens=max_new_tokens, temperature=0.0))
     digits = [None if isinstance(answer, RowError) else re.search("[01]", answer[0].text) for answer in answers]
     return [digit[0] == "1" if digit else None for digit in digits]
 

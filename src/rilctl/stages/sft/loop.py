@@ -32,6 +32,7 @@ from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.learning import open_optimizer
 from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rejected
 from rilctl.stages.shared.run_log import RunLog
 
@@ -162,7 +163,12 @@ class Trainer:
         if not self.questions:
             return {}
         return answer_metrics(
-            self.vlm, self.prompts, self.questions, max_new_tokens=self._answer_tokens(), ranks=self.ranks
+            self.vlm,
+            self.prompts,
+            self.questions,
+            max_new_tokens=self._answer_tokens(),
+            ranks=self.ranks,
+            between_tokens=Pulse(self.context, hears=False),  # the step has learned: it is finished
         )
 
     def _answer_tokens(self) -> int:

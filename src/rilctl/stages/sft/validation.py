@@ -1,6 +1,6 @@
 """How well the student answers questions that it doesn't learn from: loss is of words, this is of answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.config.engines import HfEngineConfig
@@ -18,7 +18,13 @@ from rilctl.models.prompts.kept import KeptPrompts
 
 
 def answer_metrics(
-    vlm: Vlm, prompts: KeptPrompts, samples: Sequence[Sample], *, max_new_tokens: int, ranks: Ranks
+    vlm: Vlm,
+    prompts: KeptPrompts,
+    samples: Sequence[Sample],
+    *,
+    max_new_tokens: int,
+    ranks: Ranks,
+    between_tokens: Callable[[int], object],
 ) -> dict[str, float]:
     """Accuracy on held-out questions, greedy decoding, as rules judge it, with its 95 % interval. Collective.
 
@@ -28,9 +34,10 @@ def answer_metrics(
         samples: the held-out questions.
         max_new_tokens: of an answer.
         ranks: this process among those that train.
+        between_tokens: told often how many tokens the answers under way have.
     """
     own = ranks.share(samples)
-    engine = shared_engine(vlm, prompts, HfEngineConfig())
+    engine = shared_engine(vlm, prompts, HfEngineConfig(), between_tokens=between_tokens)
     sampling = SamplingConfig(max_new_tokens=max_new_tokens, temperature=0.0)
     with vlm.sharding.whole(), ranks.together():
         answers = engine.generate([GenerationRequest(each.id, each.conversation, (0,)) for each in own], sampling)

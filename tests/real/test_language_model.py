@@ -1,5 +1,12 @@
 """A real language model as student, judge and teacher: end and pad are one token, the template speaks first."""
 
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +47,36 @@ def test_it_ends_its_answers_by_itself_though_end_and_pad_are_one_token(walked: 
     rows = list(read_rows(walked / "runs/recipe/cache-teacher", ResponseRecord))
     stopped = [row for row in rows if row.finish_reason == "stop"]
     assert stopped and all(row.token_ids is not None and row.token_ids[-1] == 2 for row in stopped)
+
+
+JUDGE = '[judge]\ntype = "llm"\nmodel = "smollm2"\nmax_new_tokens = {tokens}\nnum_retries = 0\n'
+ROW = json.dumps({"question": "What is the capital of France?", "answer": "Paris", "text": "It is Paris."})
+
+
+def test_a_judge_this_small_is_refused_by_its_first_canaries(workspace: Path) -> None:
+    (workspace / "judge.toml").write_text(JUDGE.format(tokens=32))
+    said = rilctl(workspace, "judge", "-", "judge.toml", "--out", "judged", stdin=ROW, code=1)
+    assert re.search(r"the judge calls .* canaries|no verdict on .* canar", said)
+    assert not (workspace / "judged/manifest.json").exists()
+
+
+def test_a_signal_ends_it_in_the_middle_of_its_first_batch(workspace: Path) -> None:
+    """Which has 2,000 tokens to come for each canary."""
+    (workspace / "judge.toml").write_text(JUDGE.format(tokens=2000))
+    command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=workspace, env=os.environ, text=True, **pipes) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(ROW)
+        process.stdin.close()
+        assert any("token" in line for line in process.stderr)  # beside the bar
+        start_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        heard = next(line for line in process.stderr if line.startswith("error: interrupted by SIGTERM"))
+        seconds = time.monotonic() - start_s
+        process.stderr.read()
+    assert heard and process.returncode == 143
+    assert seconds < 5  # a fifth of one here; all of the batch takes minutes
 
 
 def test_it_teaches_through_transformers_serve(workspace: Path, smollm2: Path) -> None:

@@ -82,6 +82,17 @@ def test_what_it_says_counts_once_a_later_check_is_clean(tmp_path: Path) -> None
         assert len(watched.cases) == num_before
 
 
+def test_a_judge_that_says_nothing_is_refused_after_the_first_canaries(tmp_path: Path) -> None:
+    """Each of them is asked three times; 74 would be put to one that speaks."""
+    with CallCache(tmp_path) as cache:
+        watched = Watched(cache, lambda number, case: None)
+        with pytest.raises(RilctlError, match="the judge gave no verdict on any "):
+            watched.ask(CASES[:5])
+        trust = watched.judge.trust()
+        assert trust["canary/num_no_verdict"] == trust["canary/num"] in (8, 24)  # of 8, both sides may have four
+        assert len(watched.cases) == 3 * trust["canary/num"]
+
+
 @pytest.mark.parametrize("turns_at", [130, 160, 199])
 def test_what_a_judge_said_that_turned_bad_is_dropped_and_an_honest_one_is_asked(tmp_path: Path, turns_at: int) -> None:
     """Of 200 rows, a check after each 100: whatever it said after the last clean one is worth nothing."""
@@ -154,7 +165,7 @@ def test_a_judge_that_says_nothing_to_most_canaries_fails(tmp_path: Path) -> Non
     [
         (lambda number, case: True, "calls .*% of the wrong canaries right .*max_false_positives"),
         (lambda number, case: False, "calls .*% of the right canaries wrong .*max_false_negatives"),
-        (lambda number, case: None, "no verdict on any wrong canary: no verdict in the reply: I can't decide"),
+        (lambda number, case: None, "no verdict on any (wrong|right) canary: no verdict in the reply: I can't decide"),
     ],
 )
 def test_a_bad_judge_is_never_asked_for_a_verdict(tmp_path: Path, decide: Any, message: str) -> None:
@@ -164,7 +175,7 @@ def test_a_bad_judge_is_never_asked_for_a_verdict(tmp_path: Path, decide: Any, m
             watched.ask(CASES[:10])
         assert caught.value.exit_code == 1
         assert (num_stored(cache), num_stored(cache, "provisional")) == (0, 0)
-        assert len(watched.cases) == num_canaries(config())
+        assert len(watched.cases) <= num_canaries(config())
 
 
 def test_an_outage_during_a_check_is_no_check(tmp_path: Path) -> None:

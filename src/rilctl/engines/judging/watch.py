@@ -15,6 +15,8 @@ from rilctl.engines.judging.llm import LlmJudge
 
 _AFTER = 4
 """One canary of so many comes after the last response, so that none is left uncovered; the others between the last."""
+_FIRST = 8
+"""So many are put first, then twice as many, as far as the judge's engine goes: a bad judge shows soon."""
 
 
 class Provisional(Protocol):
@@ -192,15 +194,14 @@ class WatchedJudge:
             counted: what `afresh` had counted before it.
             on_canaries: see `begin`.
         """
-        at_once = self._afresh.rows_at_once
-        while canaries or any(check.num_wanted):
+        at_once = _FIRST
+        while check.failure() is None and (canaries or any(check.num_wanted)):
             canaries = canaries or self._canaries.draw(*check.num_wanted, put=check.canaries)
-            for start in range(0, len(canaries), at_once):
-                some = canaries[start : start + at_once]
-                check.add(list(zip(some, self._afresh.verdicts([c.request for c in some]), strict=True)))
-                on_canaries(len(some))
-                self._check_stop()
-            canaries = ()
+            at_once = min(at_once, self._afresh.rows_at_once)
+            some, canaries, at_once = canaries[:at_once], canaries[at_once:], 2 * at_once
+            check.add(list(zip(some, self._afresh.verdicts([c.request for c in some]), strict=True)))
+            on_canaries(len(some))
+            self._check_stop()
         self._num_checks += 1
         cost = {name: number - counted.get(name, 0.0) for name, number in self._afresh.counts().items()}
         self._newest = check.metrics() | judge_metrics(cost)

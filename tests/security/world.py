@@ -64,7 +64,7 @@ class World:
                     manifest["content_digest"] = model_files_digest(path)
                 elif kind in ("report", "evaluation"):
                     manifest["content_digest"] = files_digest({each["path"]: each["sha256"] for each in files})
-            except ArtifactError:
+            except (ArtifactError, OverflowError):
                 pass  # then it keeps the one that it had
 
         self.edit(path / "manifest.json", change)

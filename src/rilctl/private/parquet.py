@@ -34,7 +34,10 @@ def refuse_bomb(file: BinaryIO) -> None:
             continue  # it has no page
         columns = [metadata.row_group(group).column(index) for index in range(metadata.num_columns)]
         on_disk = sum(column.total_compressed_size for column in columns)
-        decoded = sum(_decoded_bytes(file, column) for column in columns)
+        try:
+            decoded = sum(_decoded_bytes(file, column) for column in columns)
+        except (AttributeError, KeyError, OverflowError, TypeError) as error:
+            raise ValueError("a page header that makes no sense") from error
         if decoded > max(_FLOOR_BYTES, _MOST_RATIO * on_disk):
             raise ValueError(f"{on_disk:,} bytes of row group {group} would become {decoded:,} in memory")
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rilctl.artifacts.layout import LOCK, LOCK_HOLDER, MOST_JSON_BYTES, read_regular, write_atomic
-from rilctl.errors import LockedError
+from rilctl.errors import ArtifactError, LockedError
 
 PATIENCE_S = 90.0
 """How long to wait for another writer: longer than one whose terminal or parent is gone takes to put its work away."""
@@ -44,10 +44,13 @@ def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[Non
         waiting: how to wait for another one; None: not at all.
 
     Raises:
+        ArtifactError: a link is in the lock's place.
         LockedError: another process is, and still was after `PATIENCE_S`; the message says which.
     """
     from filelock import FileLock, Timeout  # here, because it is slow to import and readers don't need it
 
+    if (directory / LOCK).is_symlink():
+        raise ArtifactError(f"`{directory / LOCK}` is a link, and no lock of ours", hint="move it away")
     lock = FileLock(directory / LOCK, timeout=0)
     deadline: float | None = None
     while True:

@@ -175,9 +175,10 @@ def test_a_closed_teacher_has_a_price_before_it_is_asked(published: Path) -> Non
 def test_the_slurm_script_walks_the_verbs_beside_two_servers(tmp_path: Path) -> None:
     """Slurm is a double: `srun` writes down what it should start. Servers stay until the script ends."""
     started = tmp_path / "started"
+    both = f"*'rilctl train'*) until [ $(grep -c serve {started}) = 2 ]; do sleep 0.1; done ;;"
     doubles = {
         "scontrol": "printf 'gpu%s\\n' 1 2 3 4",
-        "srun": f"printf '%s\\n' \"$*\" >> {started}\ncase $* in *serve*) sleep 60 ;; *sft*) exit 3 ;; esac",
+        "srun": f"printf '%s\\n' \"$*\" >> {started}\ncase $* in *serve*) sleep 60 ;; {both} *sft*) exit 3 ;; esac",
     }
     for name, lines in doubles.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")

@@ -72,7 +72,8 @@ def verify(path: Path) -> VerifyReport:
             problems += found
         else:
             problems += _check_content(path, manifest)
-        problems += _check_rejected(path, manifest)
+        if not any(problem.file == REJECTED for problem in problems):
+            problems += _check_rejected(path, manifest)
     return VerifyReport(
         ok=not problems,
         path=str(path),
@@ -148,10 +149,17 @@ def _check_content(path: Path, manifest: Manifest) -> list[Problem]:
         if manifest.kind in WEIGHT_KINDS:
             actual = weights_digest(path) if manifest.schema_version < 3 else model_files_digest(path)
         else:
-            actual = files_digest({e.path: sha256_file(path / e.path) for e in manifest.files})
+            actual = files_digest({entry.path: _sha256(path, entry) for entry in manifest.files})
     except (ArtifactError, OSError) as error:
         return [Problem(file=MANIFEST, problem=f"content_digest can't be recomputed: {error}")]
     return _compare([("content_digest", manifest.content_digest, actual)])
+
+
+def _sha256(path: Path, entry: FileEntry) -> str:
+    """Of a file that is no longer than it was: what took its place may have terabytes."""
+    if (path / entry.path).stat().st_size > entry.size_bytes:
+        raise ArtifactError(f"`{entry.path}` has grown")
+    return sha256_file(path / entry.path)
 
 
 def _check_rejected(path: Path, manifest: Manifest) -> list[Problem]:

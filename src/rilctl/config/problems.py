@@ -149,8 +149,9 @@ def _schema_at(path: KeyPath, tree: JsonValue, schema: dict[str, Any], *, resolv
             node = variants[0]
         elif variants and (resolve_union or index < len(path) - 1):
             tag = value.get("type") if isinstance(value, dict) else None
-            named = (v for v in variants if _properties(v, schema).get("type", {}).get("const") == tag)
-            node = next(named, {} if tag is not None else variants[0])  # see `default_type`
+            kinds = {_properties(each, schema).get("type", {}).get("const"): each for each in variants}
+            by_name = kinds.get(part, variants[0])  # a reward's own name, else see `default_type`
+            node = by_name if tag is None else kinds.get(tag, {})
     return node
 
 

@@ -91,7 +91,7 @@ def test_it_reads_back_as_it_was_shown(tmp_path):
         ("tidy = 0.3", "`train.rewards.tidy`: expected a table, found 0.3"),
         (
             "lenght = { budget_tokens = 5 }",
-            "`train.rewards.lenght.type`: expected one of `length`, `format`, `function`",
+            "`train.rewards.lenght.type`: expected one of `format`, `function`, `length`",
         ),
         (
             "length = { weight = 1.0 }",

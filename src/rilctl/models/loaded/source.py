@@ -228,8 +228,9 @@ def _local(name: str, path: Path) -> ModelSource:
         read_manifest(path)  # says that it has lost it
     if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
         path = resolve(path, "student")
+    family = read_family(path)
     weight_files(path)
-    return ModelSource(name=name, path=path.resolve(), revision=None, family=read_family(path))
+    return ModelSource(name=name, path=path.resolve(), revision=None, family=family)
 
 
 def _packaged(name: str) -> ModelSource:

@@ -43,7 +43,7 @@ def check_file(path: Path, entry: FileEntry, *, hint: str = REBUILD_HINT) -> Non
         actual = "not read" if is_longer else sha256_file(file)
     except OSError as error:
         raise unreadable(file, error, hint=hint) from error
-    if actual != entry.sha256:
+    if (size, actual) != (entry.size_bytes, entry.sha256):
         was = f"{entry.size_bytes} bytes, sha256 {entry.sha256}"
         raise ArtifactError(
             f"`{file}` was changed since it was written: expected {was}, found {size} bytes, sha256 {actual}",

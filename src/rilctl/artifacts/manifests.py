@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections import Counter
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -54,6 +55,10 @@ def parse_manifest(file: Path) -> Manifest:
     for entry in [*manifest.files, *manifest.logs]:
         if not is_safe_name(entry.path):
             raise ArtifactError(f"`{file}` lists `{entry.path}`, which is outside of the artifact", hint=REBUILD_HINT)
+    names = Counter([MANIFEST, *(entry.path for entry in manifest.files)])
+    if twice := next((name for name, num in names.items() if num > 1), None):
+        odd = "itself" if twice == MANIFEST else f"`{twice}` more than once"
+        raise ArtifactError(f"`{file}` lists {odd}", hint=REBUILD_HINT)
     if any(not is_safe_name(role) or "/" in role for role in manifest.roles):
         raise ArtifactError(f"`{file}` names a role outside of the run", hint=REBUILD_HINT)
     return manifest

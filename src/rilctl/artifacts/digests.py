@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from pydantic import JsonValue
+from safetensors import SafetensorError, safe_open
 
 from rilctl.artifacts.layout import open_regular
 from rilctl.artifacts.weight_files import PARTS, WEIGHTS, weight_files
@@ -111,19 +112,29 @@ def _tensors(path: Path) -> list[list[Any]]:
             header_bytes = int.from_bytes(file.read(8), "little")
             if not 2 <= header_bytes <= min(size - 8, _MAX_HEADER_BYTES):
                 raise ValueError(f"a header of {header_bytes} bytes in a file of {size}")
-            header = json.loads(file.read(header_bytes))
+            header = json.loads(file.read(header_bytes), object_pairs_hook=_each_once)
             header.pop("__metadata__", None)
             start = 8 + header_bytes
+            with safe_open(path, "numpy"):
+                pass  # the library's reading of the header: types and offsets that it knows
             return [
                 [name, str(info["dtype"]), [int(n) for n in info["shape"]], _sha256_range(file, start, info, size)]
                 for name, info in header.items()
             ]
     except OSError as error:
         raise ArtifactError(f"`{path}` can't be read: {error.strerror or error}", hint="check permissions") from error
-    except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (SafetensorError, ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"`{path}` is no intact safetensors file: {error}", hint="copy or build it again"
         ) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, as `json` makes it; of two with one name it would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return found
 
 
 def _sha256_range(file: BinaryIO, start: int, info: Mapping[str, Any], size: int) -> str:

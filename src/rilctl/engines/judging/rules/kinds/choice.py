@@ -18,7 +18,7 @@ _ALONE = re.compile(
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
-    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s))\s{{0,3}}(\S.*)", re.DOTALL | re.IGNORECASE
+    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,3}}(\S.*)", re.DOTALL | re.IGNORECASE
 )
 _BECAUSE = re.compile(
     r"[.,;:]?\s+(?:because|since|as|which|for|given|due)\s.*|\s+is\s(?:the\s)?(?:correct|right|best)\b.*", re.DOTALL
@@ -27,6 +27,7 @@ _SAYS = re.compile(
     r"\b([B-HJ])\)?\s+(?:is|was|says|shows|has|would|describes)\b"
     r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer|most|true))"
 )
+_LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
 _REASON = re.compile(r",?\s(?:because|since)\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
@@ -137,7 +138,7 @@ class ChoiceKind:
                 return SEVERAL
             if letters or named:
                 said = set(letters) or set(named)
-                if NEGATION.search(text[start:]) or HEDGE.search(text[start:]) or len(said) > 1:
+                if len(said) > 1 or self._is_doubted(text[start:], named):
                     return SEVERAL
                 everywhere = set(self._named(text)) if start and not NEGATION.search(text[:start]) else set(named)
                 if letters and (len(set(named)) > 1 or self._describes(text[start:])):
@@ -199,6 +200,15 @@ class ChoiceKind:
     def _describes(self, text: str) -> bool:
         """Whether something is said about an option, which doesn't choose it."""
         return any(match[1] not in self._stem for match in _SAYS.finditer(text))
+
+    def _is_doubted(self, text: str, named: list[str]) -> bool:
+        """Whether anything but the named options' own words denies or hedges: `Both rise` may be an option."""
+        if not (NEGATION.search(text) or HEDGE.search(text) or _LIKE.search(text)):
+            return False
+        left = f" {normal(text)} "
+        for option, letter in self._by_text.items():
+            left = left.replace(f" {option} ", " ") if letter in named else left
+        return any(pattern.search(left) is not None for pattern in (NEGATION, HEDGE, _LIKE))
 
     def _alone(self, text: str) -> set[str]:
         """Letters that stand alone, but for those of the question."""

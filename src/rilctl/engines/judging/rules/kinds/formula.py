@@ -24,9 +24,9 @@ _FUNCTIONS = frozenset({
     "pmatrix", "bmatrix", "matrix", "vmatrix",
 })  # fmt: skip
 _WORD = re.compile(r"[A-Za-z]{2,}")
-_SIGNS = re.compile(r"[\\^√π∞≤≥<>=+*/()\[\]{}0-9_|!-]")
+_SIGNS = re.compile(r"[\\^√π∞≤≥<>=+*/()\[\]{}0-9_|!-]|^\s*pi\s*$")
 _UNIT = re.compile(
-    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
+    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(?:(?:cubic|square)\s(?=unit))?(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
 )
 _SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
 _UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")

@@ -8,7 +8,8 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import EDGE, normal, plain
-from rilctl.engines.judging.rules.read.statements import bare_forms, without_echo, without_list_mark
+from rilctl.engines.judging.rules.read.echo import without_echo
+from rilctl.engines.judging.rules.read.statements import bare_forms, without_asked_negation, without_list_mark
 
 MAX_ITEMS = 1000
 _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
@@ -18,7 +19,7 @@ _ALTERNATIVE = re.compile(r"\bor\b|或", re.IGNORECASE)
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
-_SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?=\s?")
+_SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?(?:=|\\in(?![a-z])|∈)\s?")
 _NOT_A_LIST = re.compile(r"\b(?:not|none|neither|no|except|without|or|either|maybe|perhaps)\b|n't\b", re.IGNORECASE)
 
 
@@ -134,7 +135,7 @@ class ItemsKind:
         """A text, and its single sentence without what leads into the list."""
         if "\n" in text.strip():
             return [text]
-        text = _ASIDE.sub("", text)
+        text = without_asked_negation(_ASIDE.sub("", text), self._question)
         concluded = [text[match.end() :] for match in CONCLUSION.finditer(text) if match.start()]
         found = [*reversed(concluded), *reversed(bare_forms(text))]
         doubted = NEGATION.search(text) or HEDGE.search(text)
@@ -148,9 +149,9 @@ class ItemsKind:
         elif _NOT_A_LIST.search(text):
             return None
         text = _SOLUTION.sub("", text, count=1)
-        if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]":
+        if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]" and not any(c in "()[]" for c in text[1:-1]):
             text = "" if "," in text else text
-        items = split_items(text)
+        items = [part for item in split_items(text) for part in split_items(spread(item))]
         if (
             len(items) == 1
             and self._num_items > 1

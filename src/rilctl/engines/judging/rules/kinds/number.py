@@ -2,18 +2,21 @@
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_quantity
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.compound import span_of_compound
+from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
 from rilctl.engines.judging.rules.kinds.formula import Formula, read_formula
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.phrases import COMPARISON, CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import plain
-from rilctl.engines.judging.rules.read.statements import asked_words
+from rilctl.engines.judging.rules.read.echo import asked_words
 
 _PHRASE_END = re.compile(
     r"[.,;:!?()\"](?:\s|$)|\s(?:but|because|which|that|who|whom|so|in|on|at|from|with|for|as|is|are|was|were|than|of"
@@ -40,9 +43,10 @@ _STARTS_THERE = re.compile(
 _COUNTS_PART = re.compile(r"\b(?:there|here|first|see|count|has|have)\b", re.IGNORECASE)
 """Before a number that may be one of several that add up."""
 _ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|%", re.IGNORECASE)
-_NO_NOUN = frozenset({"there", "it", "is", "are", "was", "were", "has", "have", "how", "many", "much", "does", "do"})
+_NO_NOUN = frozenset({"above", "below", "before", "after", "until", "there", "it", "is", "are", "was", "were", "has", "have", "how", "many", "much", "does", "do"})
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
 _UNKNOWN_ASKED = re.compile(r"\b(?:solve for|value of|find) \$?([a-z])\$?(?![\w(])")
+_NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image|line|item"
     r"|solution|answer)\s$",
@@ -76,6 +80,7 @@ class NumberKind:
         self._asks_year = re.search(r"\b(?:years?|when)\b", question, re.IGNORECASE) is not None
         scale = _ASKS_SCALE.search(question)
         self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
+        self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
         unknown = _UNKNOWN_ASKED.search(question)
         self._variable = variable or (unknown[1] if unknown else "")
@@ -87,13 +92,17 @@ class NumberKind:
         variable = _VARIABLE.match(text)
         if variable and self._variable not in ("", variable[1]):
             return None
+        if is_none(text, self.question):
+            return Quantity(Fraction(0), "")
         quantity = read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
         return quantity if quantity is not None or "=" in text else _read_calculated(text)
 
     def _without_echo(self, text: str) -> str:
-        """Without the question's words before a number: `chapter 7`."""
+        """Without the question's words before a number, `chapter 7`, and its sign: `No. 23`."""
+        if not self._counts:
+            text = _NUMBER_SIGN.sub("", text)
         words, asked = text.split(), asked_words(self.question) - _NO_NOUN
         while words and words[0].strip(".:,").isalpha() and words[0].strip(".:,").casefold() in asked:
             words = words[1:]
@@ -122,9 +131,11 @@ class NumberKind:
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
-        text = plain(sentence[-1000:])
+        text = without_asked_words(plain(sentence[-1000:]), self.question)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             return None
+        if counts_another(text, self.question):
+            return SEVERAL
         if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
             return SEVERAL
         concluded = [match.end() for match in CONCLUSION.finditer(text)]
@@ -163,6 +174,9 @@ class NumberKind:
     def _sole_quantity(self, sentence: str) -> Any:
         """The one quantity that a sentence names; digits count before words, because "one" is often no number."""
         text = sentence.strip(" \t\n.!,;:")
+        compound = span_of_compound(text)
+        if compound is not None:
+            return read_quantity(text[slice(*compound)])
         spans = [m.span() for m in NUMERAL.finditer(text) if not _inside_word(text, m.start())]
         spans = spans or list(english_words(text))
         found: list[Quantity | None] = []

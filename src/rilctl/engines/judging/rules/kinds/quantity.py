@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.kinds.compound import read_compound
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, numeral_value, read_scale
 from rilctl.engines.judging.rules.kinds.units import CURRENCIES, read_unit, starts_glued
 from rilctl.engines.judging.rules.kinds.words import leading_words
@@ -53,6 +54,9 @@ def read_quantity(text: str) -> Quantity | None:
     if len(text) > _MAX_CHARS:
         return None
     text = plain(text).strip(" \t\n\"'*_|")
+    compound = read_compound(text)
+    if compound is not None:
+        return Quantity(*compound)
     if len(text) > 1 and text[0] + text[-1] in ("()", "[]", "{}") and "," not in text:
         text = text[1:-1].strip()
     text = text.rstrip(".,;:") if not text.endswith("...") else text

@@ -5,15 +5,21 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
-from rilctl.engines.judging.rules.read.statements import bare_forms, split_statements, without_contrast, without_echo
+from rilctl.engines.judging.rules.read.echo import without_echo
+from rilctl.engines.judging.rules.read.statements import bare_forms, split_statements, without_asked_negation, without_contrast
 
 _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
 """One quotation, at the end."""
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
 _REASON = re.compile(r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]", re.IGNORECASE)
 _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
+_DENIES = re.compile(r"(?:it|that|this|he|she|they)(?:'s not| is not|\s?isn't| was not| wasn't|'re not)\b", re.IGNORECASE)
+_REFERENCE = re.compile(r"^(?:[sp]/n|serial no\.|ref\.?|id|no\.|nr\.|#)\s?:?\s?(?=\S*[0-9])", re.IGNORECASE)
+"""Before a code."""
+_OWNED = re.compile(r"'s\W*$")
 _ORDINALS = {
     "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th",
     "eighth": "8th", "ninth": "9th", "tenth": "10th", "eleventh": "11th", "twelfth": "12th", "thirteenth": "13th",
@@ -23,6 +29,7 @@ _ORDINALS = {
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
 _SIGNS = re.compile(r"[0-9=+*/^:]")
 _CODE = re.compile(r"(?<![\w.])[+(]{0,2}[0-9][0-9()./ -]{5,24}[0-9](?!\w)")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
 
@@ -53,7 +60,7 @@ class TextKind:
     def forms(self, statement: str) -> frozenset[str]:
         """The normal forms of a (tidy) statement."""
         found = [plain(statement)]
-        kept = without_contrast(found[0])
+        kept = without_asked_negation(without_contrast(found[0]), self._question)
         reason = _REASON.search(kept)
         kept = kept[: reason.start()] if reason else _ASIDE.sub("", kept)
         concluded = [match.end() for match in CONCLUSION.finditer(kept)]
@@ -61,7 +68,14 @@ class TextKind:
             kept = kept[concluded[-1] :]
         doubted = NEGATION.search(kept) or HEDGE.search(kept)
         for form in bare_forms(kept):
-            found += [form] if doubted else [form, *without_echo(form, self._question)]
+            if doubted:
+                found += [] if NEGATION.search(kept.removesuffix(form)) else [form]
+                continue
+            found += [form, *without_echo(form, self._question)]
+            found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]
+        if not doubted:
+            found += [place for each in found if (place := without_country(each, self._question))]
+            found += [owner for each in found if (owner := _owner(each, self._question))]
         quoted = _QUOTED.search(kept)
         if quoted and not doubted:
             found.append(quoted[1] or quoted[2])
@@ -74,7 +88,7 @@ class TextKind:
 
     def is_bare(self, text: str) -> bool:
         """See `Kind`."""
-        return len(text.split()) <= _MAX_BARE_WORDS and not _STARTS_PROSE.match(text)
+        return len(text.split()) <= _MAX_BARE_WORDS and not _STARTS_PROSE.match(text) and not _DENIES.match(text)
 
     def is_bare_in(self, statement: str, form: str) -> bool:
         """See `Kind`."""
@@ -87,6 +101,12 @@ class TextKind:
     def fits(self, truth: Any, given: Any) -> bool:
         """See `Kind`."""
         return self.same(truth, given)
+
+
+def _owner(text: str, question: str) -> str:
+    """`Japan` of `Japan's`, where the question asks whose."""
+    owned = _OWNED.search(text) if "'s" in question or "whose" in question.casefold() else None
+    return text[: owned.start()] if owned else ""
 
 
 def text_value(text: str) -> frozenset[str]:
@@ -131,13 +151,14 @@ class CodeKind:
 
 @lru_cache(maxsize=4096)
 def _counted(text: str) -> str:
-    """With ordinals in digits: `third place` is `3rd place`."""
-    return _ORDINAL.sub(lambda match: _ORDINALS[match[0]], text)
+    """With ordinals in digits, `third place` is `3rd place`, and names of the calendar in full."""
+    text = _REFERENCE.sub("", text).replace(" & ", " and ")
+    return calendar_name(text) or _ORDINAL.sub(lambda match: _ORDINALS[match[0]], text)
 
 
 def squeezed(text: str) -> str:
     """Without spaces, where signs or digits make them no matter: `3 : 2` is `3:2`."""
-    return "".join(text.casefold().split()).rstrip(".")
+    return _THOUSANDS.sub("", "".join(text.casefold().split()).rstrip("."))
 
 
 def is_code(text: str) -> bool:

@@ -13,7 +13,7 @@ from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
-from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind
+from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind, is_month
 from rilctl.engines.judging.rules.kinds.yes_no import YesNoKind, truth_of
 from rilctl.engines.judging.rules.read.plain import plain, tidy
 
@@ -22,10 +22,21 @@ _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
 _EITHER = re.compile(r"[,:]\s(?:the |an? )?([\w -]{2,40}?),? or (?:the |an? )?([\w -]{2,40}?)\?")
 _VARIABLE = re.compile(r"([A-Za-z])\s?=")
+_ASKS_DATE = re.compile(r"\b(?:dates?|when|months?|expir\w+|valid|due|until)\b", re.IGNORECASE)
+_ASKS_SET = re.compile(r"\b(?:factors|divisors|roots|zero(?:e)?s|solutions|primes|multiples|elements|eigenvalues)\b", re.IGNORECASE)
+_ASKS_ORDER = re.compile(r"\b(?:inequalit\w+|interval\w*|order\w*|sort\w*|vectors?|range|domain)\b|[<>≤≥]", re.IGNORECASE)
+_ONE_TEXT = re.compile(
+    r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square|court|way)\b\.?,\s"
+    r"|^[0-9][0-9, ]*\s?:\s?[0-9]{1,3}(?:[, ][0-9]{3})+$"
+    r"|\b(?:and|or) (?:over|older|above|under|younger|below|up|more|less)$",
+    re.IGNORECASE,
+)
+"""Addresses, scales and groups, whose commas and `and` join no list."""
 _UNIT = re.compile(
     r"\bunits?\s?[:=]\s?([^\s()\[\],.;]{1,20})"
     r"|\bin\s((?:square |cubic )?(?:(?:centi|milli|kilo)?(?:met(?:er|re)|gram)s?"
-    r"|[ckm]?m|kg|feet|inches|miles|seconds|minutes|hours|days|degrees|lit(?:er|re)s))\b",
+    r"|[ckm]?m|kg|feet|inches|miles|seconds|minutes|hours|days|degrees|lit(?:er|re)s)(?:(?:/| per )(?:h|hour|s|second|min|minute))?)"
+    r"(?![\w/])",
     re.IGNORECASE,
 )
 
@@ -72,8 +83,10 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return YesNoKind(question), yes
     for kind in (DateKind(), TimeKind()):
         when = kind.whole(text)
-        if when is not None:
+        if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
+    if _ONE_TEXT.search(text):
+        return TextKind(question), text_value(text)
     if is_code(text):
         return CodeKind(), CodeKind().whole(text)
     variable = _VARIABLE.match(text)
@@ -104,7 +117,8 @@ def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:
     if brackets not in _BRACKETS or len(inner) < 2 or not all(inner) or not _is_one_group(text):
         return None
     of_items: Kind = number if all(number.whole(part) is not None for part in inner) else _math_or_text(inner)
-    if brackets == "[]" and isinstance(of_items, TextKind):
+    is_set = _ASKS_SET.search(number.question) is not None and not _ASKS_ORDER.search(number.question)
+    if brackets == "[]" and (is_set or isinstance(of_items, TextKind)):
         return None
     kind = ItemsKind(of_items, brackets, len(inner), number.question)
     value = kind.whole(text)

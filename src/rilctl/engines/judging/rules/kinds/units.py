@@ -32,7 +32,8 @@ _NO_UNIT = frozenset({
     "or", "and", "to", "minus", "plus", "times", "not", "nor", "am", "pm", "a.m", "p.m", "bc", "ad", "bce", "ce",
     "half", "halves", "third", "thirds", "quarter", "quarters", "fourth", "fifth", "tenth", "of", "out", "but",
     "maybe", "perhaps", "if", "unless", "by", "vs", "versus", "x", "is", "was", "are", "were", "so", "because",
-    "since", "which", "who", "wait", "actually", "also", "then", "therefore", "hence", "thus", "answer",
+    "since", "which", "who", "wait", "actually", "also", "then", "therefore", "hence", "thus", "answer", "max", "maximum",
+    "minimum", "tops",
 })  # fmt: skip
 """Words that make it another number, a range, a time, a date or a sentence."""
 _REMAINDER = frozenset({"more", "less", "fewer", "off", "ago", "later", "earlier", "short", "extra"})
@@ -40,6 +41,9 @@ _REMAINDER = frozenset({"more", "less", "fewer", "off", "ago", "later", "earlier
 _AREA = re.compile(r"\b(?:square|sq\.?)\s+(\w+)|\b(\w+)\s+squared\b", re.IGNORECASE)
 _VOLUME = re.compile(r"\b(?:cubic|cu\.?)\s+(\w+)|\b(\w+)\s+cubed\b", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:per ?cent(?:age)?|pct)\b(?! point)", re.IGNORECASE)
+_WATT_HOURS = re.compile(r"\b(kilo|mega|giga)?watt[- ]hours?\b", re.IGNORECASE)
+_UNKNOWN = frozenset("abijknpqrxyz")
+"""Letters that are no units, but unknowns: `3n` is no 3."""
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -59,6 +63,9 @@ def read_unit(rest: str) -> str | None:
         return "%" if len(text) == 1 or (text[1] == " " and read_unit(text[2:]) is not None) else None
     if text in CURRENCIES:
         return CURRENCIES[text]
+    if text in _UNKNOWN:
+        return None
+    text = _WATT_HOURS.sub(lambda m: {"k": "kWh", "m": "MWh", "g": "GWh"}[m[1][0].casefold()] if m[1] else "Wh", text)
     text = _AREA.sub(lambda m: f"{m[1] or m[2]}^2", text)
     text = _VOLUME.sub(lambda m: f"{m[1] or m[2]}^3", text)
     text = re.sub(r"\s(\w+)\^\{?-1\}?", r"/\1", text)

@@ -18,7 +18,7 @@ _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,
 _DATE = re.compile(
     rf"(?<![\w.]){_WEEKDAY}(?:(?P<iso>[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}})|(?P<numeric>[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-][0-9]{{4}})"
     rf"|(?P<words>{_MONTH}\s+(?:the\s+)?{_DAY}(?:,\s*|\s+)[0-9]{{4}}|{_DAY}(?:\s+of)?\s+{_MONTH},?\s+[0-9]{{4}})"
-    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})"
+    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})|(?P<slashed>(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{{2}})"
     rf"|(?P<yearless>{_MONTH}\s+(?:the\s+)?{_DAY}(?![\w,])|{_DAY}(?:\s+of)?\s+{_MONTH}(?!\w)))(?![\w/-])",
     re.IGNORECASE,
 )
@@ -94,7 +94,16 @@ class DateKind(_WhenKind):
         return super().within(_CHINESE_DATE.sub(r" \1-\2-\3 ", sentence))
 
     def _read(self, match: re.Match[str]) -> Any:
+        if match["slashed"]:
+            month, year = match["slashed"].split("/")
+            return int(year), int(month), 0
         return _day(match[0].casefold(), match["numeric"], match["yearless"] is not None, match["monthly"] is not None)
+
+
+def is_month(text: str) -> bool:
+    """Whether a text that may be a fraction is a month and its year: `12/2027`."""
+    match = _DATE.fullmatch(text)
+    return match is not None and match["slashed"] is not None
 
 
 class TimeKind(_WhenKind):

@@ -10,7 +10,7 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
 from rilctl.engines.judging.rules.read.phrases import GOES_ON_HEDGED, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import plain
-from rilctl.engines.judging.rules.read.statements import asked_words
+from rilctl.engines.judging.rules.read.echo import asked_words
 
 _YES = "yes|yeah|yep|yup|true|oui|vrai|ja|wahr|sí|sì|si|sim|да|是|是的|对|正确|はい|네|예"
 _NO = "no|nope|false|non|faux|nein|falsch|não|nao|нет|否|不是|不|没有|错误|いいえ|아니요"

@@ -8,29 +8,26 @@ unless the earlier ones are taken back.
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.marked import read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
 from rilctl.engines.judging.rules.read.phrases import (
     ALTERNATIVE,
+    CHECK,
     CLOSING,
     CORRECTION,
     CUT_OFF,
     EXPLANATION,
+    GOES_ON_CONCLUDING,
     GOES_ON_HEDGED,
+    SPOKEN_SUM,
     TAKEN_BACK,
 )
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.settle import Said, settle
-from rilctl.engines.judging.rules.read.statements import (
-    asked_words,
-    bare_forms,
-    first_clause,
-    split_statements,
-    without_contrast,
-    without_list_mark,
-    without_question,
-)
+from rilctl.engines.judging.rules.read.echo import asked_words
+from rilctl.engines.judging.rules.read.statements import bare_forms, first_clause, split_statements, without_contrast, without_enumerators, without_list_mark, without_question
 
 MAX_CHARS = 10_000
 """Only the end of a response is read: final answers come at the end, and hostile input costs little."""
@@ -59,7 +56,9 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
     marks = find_marks(text)
     if any(mark.level is Level.SET_APART for mark in marks):
         return read_marked(marks, text, kind)
-    body = without_question(text, question).strip()
+    body = without_asides(without_question(text, question).strip(), question, is_closed=kind.is_closed)
+    if not body:
+        return Reading(None, text, NOTHING)
     if body != text:
         marks = find_marks(body)
     if marks:
@@ -68,6 +67,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
 
 
 def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> Reading:
+    body = without_enumerators(body)
     whole = kind.whole(body)
     if whole is not None and kind.is_bare(body):
         return Reading(whole, body)
@@ -75,7 +75,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     if explained and body[: explained.start()].strip():
         body = body[: explained.start()].strip()
     found = [without_contrast(without_list_mark(each)) for each in split_statements(body)[-_MAX_STATEMENTS:]]
-    statements = [each for each in found if not (CLOSING.match(each) or _is_aside(each))] or found
+    statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
     for place, statement in enumerate(statements):
         if place and CORRECTION.match(statement.lstrip("( ")):
@@ -98,6 +98,8 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
     for form in bare_forms(statement):
         value = kind.whole(form)
         if value is not None:
+            if kind.is_closed and _speaks_against(statement.removesuffix(form), value, kind):
+                return SEVERAL, False, False
             return value, True, kind.is_bare(form) and kind.is_bare_in(statement, form)
     value = kind.within(statement) if kind.is_closed else None
     if value is not None:
@@ -107,10 +109,20 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
         value = kind.whole(form)
         if value is not None and kind.is_bare(form):
             rest = statement[statement.find(clause) + len(clause) :]
+            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CONCLUDING.match(rest)):
+                concluded = kind.within(rest)
+                if concluded is not None:
+                    return concluded, False, False
             if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
                 return SEVERAL, False, False
             return value, False, kind.is_bare_in(statement, form)
     return kind.within(statement), False, False
+
+
+def _speaks_against(lead: str, value: Any, kind: Kind) -> bool:
+    """Whether what leads into an answer names another one: `So it is a dog: option B`."""
+    other = kind.within(lead) if lead.strip() else None
+    return other is not None and other is not SEVERAL and not kind.same(value, other)
 
 
 def _offers_another(rest: str, value: Any, kind: Kind) -> bool:

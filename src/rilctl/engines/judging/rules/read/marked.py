@@ -1,5 +1,6 @@
 """The final answer of a response that marks it."""
 
+import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
@@ -15,6 +16,7 @@ from rilctl.engines.judging.rules.read.statements import (
 
 _MAX_CHARS = 10_000
 _MAX_STATEMENTS = 60
+_BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
 
 def read_marked(marks: list[Mark], text: str, kind: Kind) -> Reading:
@@ -113,7 +115,7 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
 
 
 def _unpunctuated(piece: str) -> str:
-    return piece.lstrip(" ,;:.)")
+    return _BUT.sub("", piece.lstrip(" ,;:.)"))
 
 
 def _shown(content: str | None) -> str | None:

@@ -11,7 +11,7 @@ _MAX_MARKS = 50
 _TAG = re.compile(r"<(/?)(?:answer|conclusion|final_answer|final|response)>|<\|(begin|end)_of_box\|>", re.IGNORECASE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,2}\{")
 _HASHES = re.compile(r"(?:^|\n)[ \t]{0,3}####[ \t]{0,3}(?![ \t#]|(?:final )?answer\b)([^\n]{1,200})", re.IGNORECASE)
-_CONNECTOR = r"(?:is|was|are|would be|should be|will be|must be|=|:|->|=>)"
+_CONNECTOR = r"(?:is|was|are|would be|should be|will be|must be|=|:|->|=>|-(?=\s))"
 _MARKER = re.compile(
     r"(?<![\w-])(?P<final>final )?(?P<noun>answers?|ans|option|choice|result|solution)\b[\"')]{0,2}"
     r"(?: (?:to|for|of) [^\n.:=?]{1,80}?)?"
@@ -25,7 +25,7 @@ _BARE_MARKER = re.compile(
 )
 _HEADING = re.compile(r"(?:^|\n)[# \t]{0,8}(?:final )?answer[ \t]{0,3}:?[ \t]{0,3}\n", re.IGNORECASE)
 _FOREIGN = re.compile(
-    r"(?:最终答案|正确答案|答案|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?|(?:故选|应选|所以选|因此选)\s{0,2}:?"
+    r"(?:最终答案|正确答案|答案|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?|(?:故选|应选|所以选|因此选)择?\s{0,2}:?"
     r"|\bla réponse (?:finale |correcte )?est\b(?! pas)\s?:?|\bréponse(?: finale)?\s?:"
     r"|\bdie (?:richtige )?antwort (?:ist|lautet)\b(?! nicht)\s?:?|\bantwort\s?:"
     r"|\bla respuesta (?:final |correcta )?es\b\s?:?|\brespuesta(?: final)?\s?:"

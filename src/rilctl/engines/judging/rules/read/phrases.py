@@ -11,7 +11,7 @@ def _words(*groups: str) -> str:
 _SO = _words(
     "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
     "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes|making",
-    "leaving",
+    "leaving|together(?=,| they| we| there| the)",
     "we (?:get|have|find|obtain)|adds? up to|donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
@@ -50,7 +50,7 @@ _MAYBE = _words(
     "any of|all of|both|guess(?:ing)?|one of the|possible|possibilities",
     "peut-être|ou|vielleicht|oder|quizás|tal vez|forse|talvez",
 )
-HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|可能|也许", re.IGNORECASE)
+HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许", re.IGNORECASE)
 
 _ELSE = _words(
     "or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe|perhaps|possibly)",
@@ -69,11 +69,20 @@ COMPARISON = re.compile(
     r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多"
     r"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9])"
     r"|\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|other) than"
-    r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum)\b"
+    r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum|tops)\b"
     r"|^\W*(?:max|maximum|minimum) [0-9]"
-    r"|\b(?:over|under|above|below|beyond|exceeds?) (?=[$€£]?[0-9])",
+    r"|\b(?:over|under|above|below|beyond|exceeds?) (?=[$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
     re.IGNORECASE,
 )
+
+SPOKEN_SUM = re.compile(
+    r"[0-9](?:[0-9,.]*[0-9])?\)?\s(?:divided by|multiplied by|times|plus|minus|over)\s\(?[0-9](?:[0-9,.]*[0-9])?\)?\s"
+    r"(?:is|equals|gives|makes|leaves)\s",
+    re.IGNORECASE,
+)
+
+GOES_ON_CONCLUDING = re.compile(r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b", re.IGNORECASE)
+"""After a clause: what follows from it."""
 
 _FIRST_OF_ALL = _words(
     "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|of course|wait",
@@ -91,15 +100,19 @@ _I_THINK = (
 _IT = "it|this|that|he|she|they|these|those|there|we|here"
 _DOES = _words(
     "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like",
-    "appears to be|seems to be|points(?: to)?|happened|leaves|comes? from",
+    "appears to be|seems to be|points(?: to)?|happened|leaves|comes? from|equals|measures|weighs|costs|lasts|totals",
+    "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\s)[^?\n]){1,80}?"
 _DOES_TOO = _words(
     "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?",
-    "points(?: to)?|comes? from|came|finished",
+    "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",
+    "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _MADE = _words(
-    "called|named|written by|painted by|made (?:of|by)|built in|located|dated",
+    "called|named|made of|built in|located|dated|(?:people|persons|those|adults|women|men) aged",
+    "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented|issued|prepared"
+    "|produced|developed|discovered|edited|recorded|photographed|sculpted) by",
     "only|just|exactly|about|approximately|a total of",
 )
 LEAD_IN = re.compile(
@@ -122,6 +135,9 @@ CLOSING = re.compile(
     r"\W*(?:let me know|i hope|hope th|feel free|if you (?:have|need|want)|is there anything)\b", re.IGNORECASE
 )
 """What ends a letter and answers nothing."""
+
+CHECK = re.compile(r"\W*(?:check|checking|verification|proof|to (?:check|verify))\b:?[^\n]{0,80}=|[\W_]*$", re.IGNORECASE)
+"""Goes through a calculation again, or is a tick."""
 
 RESULT_LABEL = re.compile(
     r"(?:[^\W\d_]+\s)?(?:total|sum|answer|result|difference|final(?: value)?|altogether|average|mean|value)$",

@@ -59,6 +59,7 @@ _LATEX = (
     (re.compile(r"\\(?:leqslant|leq|le)(?![a-z])"), "≤"),
     (re.compile(r"\\(?:geqslant|geq|ge)(?![a-z])"), "≥"),
     (re.compile(r"\\approx(?![a-z])"), "~"),
+    (re.compile(r"\\(?:Omega|ohm)(?![a-z])"), "Ω"),
     (re.compile(r"\^\{(-?[0-9]{1,9})\}"), r"^\1"),
     (re.compile(r"\\([%$#&_{}])"), r"\1"),
 )
@@ -107,6 +108,7 @@ _ARTICLES = re.compile(r"\b(?:a|an|the) (?=\w{2})")
 _INITIALS = re.compile(r"(?<=\b[^\W\d_])\.\s?(?=[^\W\d_]\b)")
 _HYPHEN_IN_WORD = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _DECIMAL_POINT = re.compile(r"\.[0-9]")
+_AROUND_SIGNS = " \t\n\"'`_()[]{}。、「」"
 EDGE = " \t\n.,;:!?\"'`*_()[]{}|。、「」"
 
 
@@ -134,6 +136,8 @@ def unaccented(text: str) -> str:
 
 
 def _without_edges(word: str) -> str:
+    if not any(map(str.isalnum, word)):  # an operator: `!=` is no `=`
+        return word.strip(_AROUND_SIGNS).rstrip(".,;:")
     start = word.lstrip(EDGE)
     before = word[: len(word) - len(start)]
     return ("." if before.endswith(".") and _DECIMAL_POINT.match(f".{start}") else "") + start.rstrip(EDGE)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION, RESULT_LABEL
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, LEAD_IN, RESULT_LABEL
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.statements import label_of
 
@@ -64,7 +64,15 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
 
 
 def _concludes(statement: str, asked: frozenset[str]) -> bool:
-    return "=" in statement or CONCLUSION.search(statement) is not None or _names_result(label_of(statement), asked)
+    if "=" in statement or CONCLUSION.search(statement) or _names_result(label_of(statement), asked):
+        return True
+    lead = LEAD_IN.match(statement)
+    words = [word for word in statement[: lead.end()].casefold().split() if len(word) >= _MIN_LETTERS] if lead else []
+    return len(words) > 1 and all(word in asked for word in words)
+
+
+_MIN_LETTERS = 4
+"""Of a word that names what was asked for."""
 
 
 def _is_part(said: Said, last: Said, statements: list[str], kind: Kind, asked: frozenset[str]) -> bool:

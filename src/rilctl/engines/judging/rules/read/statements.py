@@ -11,17 +11,18 @@ _ABBREVIATION = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"(?:^|\s)(?:no|nr|vol|sec|ch)\.$", re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed)\.$", re.IGNORECASE
+)
+_ENUMERATOR = re.compile(r"^[ \t]{0,8}([0-9]{1,2})[.)][ \t]{1,4}(?=\S)", re.MULTILINE)
+_EXPLAINS_ONE = re.compile(r"(?:because|since|as|the|there|it|this|that|i|only|explanation|reason|wait|no|so|in)\b", re.IGNORECASE)
+_NOT_BUT = re.compile(r"^\W*(?:it(?:'s| is) |there are |that's )?not (?!only|just)[^,.;:]{1,40}?,? but (?=\w)", re.IGNORECASE)
+_ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|>\s(?=[A-J]\b)|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
     r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"
 )
-_WORDS = re.compile(r"\w[\w'-]*")
-_NO_ECHO = frozenset(
-    {"more", "less", "fewer", "than", "not", "no", "or", "at", "least", "most", "over", "under", "between"}
-)
-_ALWAYS = frozenset({"the", "a", "an", "is", "was", "are", "were", "one", "there", "it"})
 
 
 def split_statements(text: str) -> list[str]:
@@ -39,6 +40,31 @@ def split_statements(text: str) -> list[str]:
         start = match.end()
     rest = text[start:].strip()
     return [*found, rest] if rest else found
+
+
+def without_enumerators(text: str) -> str:
+    """Without the numbers before the lines of a list or of steps: `1. First, …`; a single `5.` may be an answer."""
+    found = list(_ENUMERATOR.finditer(text))
+    if [int(match[1]) for match in found[:2]] == [1, 2]:
+        return _ENUMERATOR.sub("", text)
+    if found and found[0].start() == 0 and found[0][1] == "1" and not _EXPLAINS_ONE.match(text[found[0].end() :]):
+        return text[found[0].end() :]
+    return text
+
+
+def without_asked_negation(text: str, question: str) -> str:
+    """Without a denial that the question has as well: `It was not awarded in 1916` of when it was not awarded."""
+    asked = {(match[2] or "").casefold() for match in _ASKED_NEGATION.finditer(question)}
+    if not asked:
+        return text
+    asked |= {""} if re.search(r"\w+n't\b", question) else set()
+
+    def kept(match: re.Match[str]) -> str:
+        following = (match[2] or "").casefold()
+        is_asked = following in asked and (following or match[1])
+        return f"{match[1] or ''} {match[2] or ''}" if is_asked else match[0]
+
+    return _ASKED_NEGATION.sub(kept, text)
 
 
 def first_clause(text: str) -> str:
@@ -72,7 +98,10 @@ def bare_forms(text: str) -> tuple[str, ...]:
 
 
 def without_contrast(text: str) -> str:
-    """Without what an answer is not: `Lisbon, not Porto` is Lisbon."""
+    """Without what an answer is not: `Lisbon, not Porto` and `not Porto but Lisbon` are Lisbon."""
+    denied = _NOT_BUT.match(text)
+    if denied:
+        return text[denied.end() :]
     contrast = CONTRAST.search(text)
     if contrast is None or NEGATION.search(text[: contrast.start()]):
         return text
@@ -83,34 +112,6 @@ def label_of(statement: str) -> str:
     """What stands before a statement's colon; empty where nothing does."""
     label = LABEL.match(statement)
     return statement[: label.end()].rstrip(" :") if label else ""
-
-
-@lru_cache(maxsize=1024)
-def asked_words(question: str) -> frozenset[str]:
-    """Words of a question that around an answer are no part of it."""
-    return (frozenset(word.casefold() for word in _WORDS.findall(question)) | _ALWAYS) - _NO_ECHO
-
-
-def without_echo(text: str, question: str) -> list[str]:
-    """Without the question's words at both ends, and up to the first of them behind the start.
-
-    `It's the orange line` of a line is orange, and `Rovers won 2-1` of who won is Rovers.
-    """
-    asked = asked_words(question)
-    words = text.split()
-    is_asked = [word.strip(".,;:!?\"'()").casefold() in asked for word in words]
-    start, end = 0, len(words)
-    while start < end and is_asked[start]:
-        start += 1
-    while end > start and is_asked[end - 1]:
-        end -= 1
-    head = next((place for place in range(start, len(words)) if is_asked[place]), len(words))
-    found = [" ".join(words[start:end])]
-    until = next((place for place in range(head, len(words)) if words[place][-1] in ",.;("), len(words) - 1) + 1
-    is_known = all(is_asked[place] or words[place][0].isdigit() for place in range(head, until))
-    if start == 0 and 0 < head <= 3 and is_known:
-        found.append(" ".join(words[:head]))
-    return found
 
 
 def without_question(text: str, question: str) -> str:

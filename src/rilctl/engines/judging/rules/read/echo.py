@@ -1,0 +1,109 @@
+"""A question's words, repeated around an answer."""
+
+import re
+from functools import lru_cache
+
+_WORDS = re.compile(r"\w[\w'-]*")
+_NO_ECHO = frozenset(
+    {"more", "less", "fewer", "than", "not", "no", "or", "at", "least", "most", "over", "under", "between"}
+)
+_ALWAYS = frozenset({"the", "a", "an", "is", "was", "are", "were", "one", "there", "it"})
+_JOINING = frozenset({"of", "in", "at", "called", "named"})
+"""May stand between the question's words and the answer: `the flag of Japan`."""
+_IS_DONE = re.compile(r"\b(?:is|are|was|were|be|been)\b", re.IGNORECASE)
+_OR = re.compile(
+    r"(\w[\w'-]*(?: of)?),? or (?:(?:to|on|in|at|of|the|a|an) )*(?:in front of|(\w[\w'-]*))", re.IGNORECASE
+)
+_SIDES = re.compile(r"\b(?:left|right|side|front|back)\b", re.IGNORECASE)
+_RELATION = re.compile(
+    r"\b(?:left|right|behind|above|below|under|beneath|front|inside|outside|before|after|than|beats?|north|south|east|west)\b",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(r"(?:ing|ed|es|s|d|e)$")
+
+
+@lru_cache(maxsize=1024)
+def asked_words(question: str) -> frozenset[str]:
+    """Words of a question that around an answer are no part of it."""
+    return (frozenset(word.casefold() for word in _WORDS.findall(question)) | _ALWAYS) - _NO_ECHO
+
+
+@lru_cache(maxsize=1024)
+def _echoed(question: str) -> frozenset[str]:
+    """Those, their stems, and without the alternatives that the question offers."""
+    offered = {word.casefold() for match in _OR.finditer(question) for word in match.groups() if word}
+    words = asked_words(question) - offered
+    side = {"side"} if _SIDES.search(question) else set()
+    return words | {_stem(word) for word in words if word not in _ALWAYS} | side
+
+
+def _stem(word: str) -> str:
+    stem = _ENDING.sub("", word) if len(word) > 3 and word.isalpha() else word
+    return f"{stem}*" if len(stem) > 2 else word
+
+
+def without_echo(text: str, question: str) -> list[str]:
+    """Without the question's words at both ends, and up to the first of them behind the start.
+
+    `It's the orange line` of a line is orange, and `Rovers won 2-1` of who won is Rovers.
+    """
+    asked = _echoed(question)
+    words = text.split()
+    is_asked = [
+        (folded := word.strip(".,;:!?\"'()").casefold()) in asked or (_stem(folded) in asked and not word[0].isdigit())
+        for word in words
+    ]
+    is_asked = [each and not (word == "A" and place) for place, (word, each) in enumerate(zip(words, is_asked, strict=True))]
+    start, end = 0, len(words)
+    while start < end and is_asked[start]:
+        start += 1
+    if 0 < start < end - 1 and _joins(words[start].casefold(), question):
+        start += 1
+        while start < end - 1 and words[start].casefold() in ("the", "a", "an"):
+            start += 1
+    while end > start and (is_asked[end - 1] or (end < len(words) and _opens(words[end - 1], question))):
+        end -= 1
+    if _is_turned(words[:start], words[end:], question):
+        return [text]
+    head = next((place for place in range(start, len(words)) if is_asked[place]), len(words))
+    found = [" ".join(words[start:end])]
+    until = next((place for place in range(head, len(words)) if words[place][-1] in ",.;("), len(words) - 1) + 1
+    is_known = all(is_asked[place] or words[place][0].isdigit() for place in range(head, until))
+    if start == 0 and 0 < head <= 3 and is_known:
+        found.append(" ".join(words[:head]))
+    return found
+
+
+def _is_turned(lead: list[str], tail: list[str], question: str) -> bool:
+    """Whether two things have changed their places: `The lamp is left of the mug` of whether the mug is."""
+    before, after, relation = _sides(question)
+    if not after:
+        return False
+    first, last = ([word.strip(".,;:!?\"'()").casefold() for word in words] for words in (lead, tail))
+    if relation:
+        place = next((i for i, word in enumerate(first) if word == relation), len(first))
+        return place < len(first) and not after.isdisjoint(first[:place])
+    return not (after.isdisjoint(first) and before.isdisjoint(last))
+
+
+@lru_cache(maxsize=1024)
+def _sides(question: str) -> tuple[frozenset[str], frozenset[str], str]:
+    """What a question names before and after a relation, and that; it is empty where the question offers several."""
+    offered = _OR.search(question)
+    found = offered or _RELATION.search(question)
+    if found is None:
+        return frozenset(), frozenset(), ""
+    before, after = (
+        {word.casefold() for word in _WORDS.findall(part) if len(word) > 2} - _ALWAYS - _NO_ECHO
+        for part in (question[: found.start()], question[found.end() :])
+    )
+    return frozenset(before - after), frozenset(after - before), "" if offered else found[0].casefold()
+
+
+def _joins(word: str, question: str) -> bool:
+    return word in _JOINING or (word == "by" and not _IS_DONE.search(question))
+
+
+def _opens(word: str, question: str) -> bool:
+    """`between` before two things that the question names after it."""
+    return word.casefold() == "between" and " between " in question

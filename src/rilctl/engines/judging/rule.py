@@ -16,7 +16,7 @@ from rilctl.engines.judging.rules.read.final import MAX_CHARS, read_final
 from rilctl.engines.judging.rules.read.plain import normal, plain, tidy
 from rilctl.schemas.answers import accepted_answers
 
-_VERSION = 2
+_VERSION = 3
 """Raised when the same response could get another verdict."""
 
 _MAX_PREDICTION_CHARS = 200

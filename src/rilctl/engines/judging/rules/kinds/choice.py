@@ -1,16 +1,13 @@
 """Multiple choice: an option's letter, or its text; both where both are given."""
 
 import re
-from itertools import pairwise
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 
-_TRUTH = re.compile(r"[(\[]?([A-J]|[a-f])[)\]]?[.:]?")
-_TRUTH_WITH_TEXT = re.compile(r"(?:[(\[]([A-J])[)\]]|([A-J])(?:[):]|\.(?!\s+[A-Z]\w*\.?(?:\s|$))))\s+(\S.{0,500})")
-_LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])[.):])(?=\s)")
 _WORD = r"(?:(?:the\s)?(?:option|choice|letter|answer|选项|选择|选|option|opción|antwort)\s{0,2}:?\s{0,2})?"
 _ALONE = re.compile(
     rf"{_WORD}[(\[]?([A-Ja-j])[)\]]?[.:,;)]?(?:\s(?:is|seems)\s(?:the\s)?(?:correct|right|best|true)"
@@ -18,7 +15,8 @@ _ALONE = re.compile(
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
-    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,3}}(\S.*)", re.DOTALL | re.IGNORECASE
+    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,3}}(\S.*)",
+    re.DOTALL | re.IGNORECASE,
 )
 _BECAUSE = re.compile(
     r"[.,;:]?\s+(?:because|since|as|which|for|given|due)\s.*|\s+is\s(?:the\s)?(?:correct|right|best)\b.*", re.DOTALL
@@ -28,6 +26,9 @@ _SAYS = re.compile(
     r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer|most|true))"
 )
 _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
+_NO_NOUN = re.compile(
+    r"(?:ing|ed)$|^(?:is|was|are|here|there|please|too|obviously|clearly|option|answer|option|only|in|on)$"
+)
 _REASON = re.compile(r",?\s(?:because|since)\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
@@ -38,31 +39,6 @@ _SAID = re.compile(
 _STANDALONE = re.compile(
     r"(?<![\w'\-+*/=^])(?:[(\[]([A-Ja-j])[)\]]|([B-HJ])|(A)(?=[.,;:)/]|\s*$|\s+(?:or|and|is|nor)\b))(?![\w'\-+*/=^])"
 )
-
-
-def read_truth(answer: str) -> tuple[str, str | None] | None:
-    """The (plain) ground truth as (letter, text of the option or None), or None where it is no choice."""
-    if match := _TRUTH.fullmatch(answer.strip()):
-        return match[1].upper(), None
-    if match := _TRUTH_WITH_TEXT.fullmatch(answer.strip()):
-        return match[1] or match[2], match[3]
-    return None
-
-
-def read_options(question: str) -> dict[str, str]:
-    """The options that a (tidy) question lists as `A. …`, `(A) …` or `A) …`, by letter; none without A and B."""
-    found = list(_LABEL.finditer(question))
-    letters = [match[1] or match[2] for match in found]
-    start = next((i for i, pair in enumerate(pairwise(letters)) if pair == ("A", "B")), None)
-    if start is None:
-        return {}
-    options: dict[str, str] = {}
-    for place in range(start, len(found)):
-        if letters[place] != chr(ord("A") + len(options)):
-            break
-        end = found[place + 1].start() if place + 1 < len(found) else len(question)
-        options[letters[place]] = question[found[place].end() : end].split("\n", 1)[0].strip()
-    return options
 
 
 class ChoiceKind:
@@ -127,7 +103,7 @@ class ChoiceKind:
         labelled = _WITH_TEXT.fullmatch(text)
         if labelled and (labelled[1] or labelled[2]) and self._lettered(labelled) is None:
             return SEVERAL
-        if any(self._is_mislabelled(text, match) for match in _LABEL.finditer(text)):
+        if any(self._is_mislabelled(text, match) for match in LABEL.finditer(text)):
             return SEVERAL
         concluded = [match.start() for match in CONCLUSION.finditer(text)]
         end = concluded[-1] if concluded else 0
@@ -141,6 +117,8 @@ class ChoiceKind:
                 if len(said) > 1 or self._is_doubted(text[start:], named):
                     return SEVERAL
                 everywhere = set(self._named(text)) if start and not NEGATION.search(text[:start]) else set(named)
+                if not letters and self._is_part_of_noun(text[start:]):
+                    return SEVERAL
                 if letters and (len(set(named)) > 1 or self._describes(text[start:])):
                     return SEVERAL
                 if len(everywhere) == 1 and everywhere != said:
@@ -209,6 +187,12 @@ class ChoiceKind:
         for option, letter in self._by_text.items():
             left = left.replace(f" {option} ", " ") if letter in named else left
         return any(pattern.search(left) is not None for pattern in (NEGATION, HEDGE, _LIKE))
+
+    def _is_part_of_noun(self, text: str) -> bool:
+        """Whether a text is an option's and a noun behind it: a cat toy is no cat."""
+        said = normal(text)
+        rests = (said[len(option) :].split() for option in self._by_text if said.startswith(f"{option} "))
+        return any(len(rest) == 1 and rest[0].isalpha() and not _NO_NOUN.search(rest[0]) for rest in rests)
 
     def _alone(self, text: str) -> set[str]:
         """Letters that stand alone, but for those of the question."""

@@ -7,23 +7,35 @@ from rilctl.engines.judging.rules.read.phrases import HEDGE, SPOKEN_SUM
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
 
 _HOW_MANY = re.compile(
-    r"\bhow many ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would|in|on|of|at|with|from"
-    r"|there|here|left|shown|that|who|which|you)\b|\?|$)",
+    r"\bhow many ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would|in|on|of|at|with"
+    r"|from|there|here|left|shown|that|who|which|you)\b|\?|$)",
     re.IGNORECASE,
 )
-_NONE = re.compile(r"\W*(?:none(?: of (?:them|these|those|it))?|zero|nil)(?: (?:are|is|at all|left|there|here|shown|visible))*\W*")
+_NONE = re.compile(
+    r"\W*(?:none(?: of (?:them|these|those|it))?|zero|nil)(?: (?:are|is|at all|left|there|here|shown|visible))*\W*"
+)
 _NO_NOUN = re.compile(
     r"\W*(?:(?:there|here) (?:are|is|were|was) |i (?:can )?(?:see|count|find) |(?:it|he|she|they) (?:has|have|had) )?"
     r"(?:no|not any|zero)\s+(?P<noun>\w+(?: \w+)?)(?P<rest>[^.;\n]{0,80})[.!]?\s*"
 )
-_OTHERWISE = re.compile(r"[0-9]|\b(?:but|except|only|other|one|two|three|four|five|six|whole|full|way|sure|though|however)\b")
+_OTHERWISE = re.compile(
+    r"[0-9,]|\b(?:but|except|only|other|one|two|three|four|five|six|whole|full|way|sure|though|however)\b"
+)
 _QUOTED = re.compile(r"\"([^\"\n]{1,80})\"")
 _COMPARED = re.compile(
-    r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most|up to|over|under"
-    r"|above|below|before|after|since|between [$€£]?[0-9][0-9,.]*%? and)\s[$€£]?[0-9](?:[0-9,.]*[0-9])?%?(?![\w.,]*[0-9])",
+    r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most"
+    r"|up to|over|under|above|below|before|after|since|between [$€£]?[0-9][0-9,.]*%? and)"
+    r"\s[$€£]?[0-9](?:[0-9,.]*[0-9])?%?(?![\w.,]*[0-9])",
     re.IGNORECASE,
 )
-_OF_SOMETHING = re.compile(r"\W*\S+ (?:is|was|are|were) (?:only )?the (?:total )?(?:number|count|amount) of (\w+)", re.IGNORECASE)
+_OF_SOMETHING = re.compile(
+    r"\W*\S+ (?:is|was|are|were) (?:only )?the (?:total )?(?:number|count|amount) of (\w+)", re.IGNORECASE
+)
+
+
+@lru_cache(maxsize=1024)
+def _compares(question: str) -> bool:
+    return _COMPARED.search(question) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -35,17 +47,17 @@ def _counted(question: str) -> frozenset[str]:
 
 def is_none(text: str, question: str) -> bool:
     """Whether a (plain) text says that there is none of what the question counts."""
-    counted = _counted(question)
     folded = text.casefold()
-    if not counted or "no" not in folded and "zero" not in folded and "nil" not in folded:
+    if not any(word in folded for word in ("no", "zero", "nil")) or not (counted := _counted(question)):
         return False
     if _NONE.fullmatch(folded):
         return True
     match = _NO_NOUN.fullmatch(folded)
     return (
         match is not None
-        and not counted.isdisjoint(match["noun"].split())
-        and not (_OTHERWISE.search(match["noun"] + match["rest"]) or HEDGE.search(match["rest"]))
+        and match["noun"].split()[0] in counted
+        and not _OTHERWISE.search(text[match.start("noun") :])
+        and not HEDGE.search(text[match.start("noun") :])
     )
 
 
@@ -53,13 +65,15 @@ def without_asked_words(text: str, question: str) -> str:
     """Without the quotations, comparisons and denials that the question has as well, and with `=` in a spoken sum."""
     if '"' in text:
         text = _QUOTED.sub(lambda match: '""' if match[1] in question else match[0], text)
-    folded = question.casefold()
-    text = _COMPARED.sub(lambda match: "" if match[0].casefold() in folded else match[0], text)
-    text = SPOKEN_SUM.sub(lambda match: f"{match[0].rsplit(None, 1)[0]} = ", text)
+    if _compares(question):
+        folded = question.casefold()
+        text = _COMPARED.sub(lambda match: "" if match[0].casefold() in folded else match[0], text)
+    if any(map(str.isdigit, text)):
+        text = SPOKEN_SUM.sub(lambda match: f"{match[0].rsplit(None, 1)[0]} = ", text)
     return without_asked_negation(text, question)
 
 
 def counts_another(text: str, question: str) -> bool:
     """Whether a sentence says of its number that it counts something that wasn't asked for."""
-    match = _OF_SOMETHING.match(text)
+    match = _OF_SOMETHING.match(text) if " of " in text else None
     return match is not None and match[1].casefold() not in question.casefold()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import EDGE, normal, plain
-from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.statements import bare_forms, without_asked_negation, without_list_mark
 
 MAX_ITEMS = 1000

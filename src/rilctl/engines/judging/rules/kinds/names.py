@@ -6,25 +6,30 @@ from functools import lru_cache
 from rilctl.engines.judging.rules.read.echo import asked_words
 
 _CALENDAR = (
-    "january february march april may june july august september october november december"
-    " monday tuesday wednesday thursday friday saturday sunday"
-).split()
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
 _SHORT = {name[:3]: name for name in _CALENDAR if name != "may"} | {
-    "sept": "september", "tue": "tuesday", "tues": "tuesday", "weds": "wednesday", "thur": "thursday", "thurs": "thursday",
+    "sept": "september", "tue": "tuesday", "tues": "tuesday", "weds": "wednesday", "thur": "thursday",
+    "thurs": "thursday",
 }  # fmt: skip
 _PLURAL = {f"{name}s": name for name in _CALENDAR if name.endswith("day")}
-_COUNTRIES = frozenset(
-    "argentina|australia|austria|belgium|brazil|bulgaria|canada|chile|china|colombia|croatia|cuba|czech republic|denmark"
-    "|egypt|england|estonia|ethiopia|finland|france|germany|ghana|greece|hungary|iceland|india|indonesia|iran|iraq|ireland"
-    "|israel|italy|jamaica|japan|jordan|kenya|latvia|lebanon|lithuania|malaysia|mexico|morocco|nepal|netherlands|new zealand"
-    "|nigeria|norway|pakistan|peru|philippines|poland|portugal|romania|russia|saudi arabia|scotland|serbia|slovakia|slovenia"
-    "|south africa|south korea|spain|sweden|switzerland|taiwan|tanzania|thailand|tunisia|turkey|uganda|uk|ukraine"
-    "|united kingdom|united states|uruguay|us|usa|u.s|u.s.a|venezuela|vietnam|wales|zambia|zimbabwe"
-    "|alabama|alaska|arizona|arkansas|california|colorado|connecticut|florida|hawaii|idaho|illinois|indiana|iowa|kansas"
-    "|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|missouri|montana|nebraska|nevada"
-    "|new jersey|new mexico|north carolina|north dakota|ohio|oklahoma|oregon|pennsylvania|south carolina|south dakota"
-    "|tennessee|texas|utah|vermont|virginia|west virginia|wisconsin|wyoming".split("|")
-)
+_COUNTRIES = frozenset({
+    "alabama", "alaska", "argentina", "arizona", "arkansas", "australia", "austria", "belgium", "brazil",
+    "bulgaria", "california", "canada", "chile", "china", "colombia", "colorado", "connecticut", "croatia", "cuba",
+    "czech republic", "denmark", "egypt", "england", "estonia", "ethiopia", "finland", "florida", "france",
+    "germany", "ghana", "greece", "hawaii", "hungary", "iceland", "idaho", "illinois", "india", "indiana",
+    "indonesia", "iowa", "iran", "iraq", "ireland", "israel", "italy", "jamaica", "japan", "jordan", "kansas",
+    "kentucky", "kenya", "latvia", "lebanon", "lithuania", "louisiana", "maine", "malaysia", "maryland",
+    "massachusetts", "mexico", "michigan", "minnesota", "mississippi", "missouri", "montana", "morocco",
+    "nebraska", "nepal", "netherlands", "nevada", "new jersey", "new mexico", "new zealand", "nigeria",
+    "north carolina", "north dakota", "norway", "ohio", "oklahoma", "oregon", "pakistan", "pennsylvania", "peru",
+    "philippines", "poland", "portugal", "romania", "russia", "saudi arabia", "scotland", "serbia", "slovakia",
+    "slovenia", "south africa", "south carolina", "south dakota", "south korea", "spain", "sweden", "switzerland",
+    "taiwan", "tanzania", "tennessee", "texas", "thailand", "tunisia", "turkey", "u.s", "u.s.a", "uganda", "uk",
+    "ukraine", "united kingdom", "united states", "uruguay", "us", "usa", "utah", "venezuela", "vermont",
+    "vietnam", "virginia", "wales", "west virginia", "wisconsin", "wyoming", "zambia", "zimbabwe",
+})  # fmt: skip
 _COUNTRY_BEHIND = re.compile(r"([^,;]{2,40}),\s(?:the\s)?([A-Z][\w. ]{1,20}?)[.!]?$")
 _ASKS_LARGER = re.compile(r"\b(?:countr(?:y|ies)|states?|nations?|address|full)\b", re.IGNORECASE)
 _APPOSITION = re.compile(r",\s(?:the|a|an)\s([^,;:]{3,80}?)[.!]?$")

@@ -8,15 +8,15 @@ from typing import Any
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_quantity
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
 from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
-from rilctl.engines.judging.rules.kinds.formula import Formula, read_formula
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.words import english_words
+from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import COMPARISON, CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import plain
-from rilctl.engines.judging.rules.read.echo import asked_words
 
 _PHRASE_END = re.compile(
     r"[.,;:!?()\"](?:\s|$)|\s(?:but|because|which|that|who|whom|so|in|on|at|from|with|for|as|is|are|was|were|than|of"
@@ -33,8 +33,6 @@ _VERDICT = re.compile(
     r"|correct(?:ness)?(?! (?:answer|option|choice|result|value|number|count|total|sum)))\b",
     re.IGNORECASE,
 )
-_UNKNOWN = re.compile(r"(?:[0-9]|\b)[A-Za-z](?:\s?\^\s?\{?[0-9]\}?)?\s*$")
-_LONE_UNKNOWN = re.compile(r"(?:^|[\s,;:(])[A-Za-z]{1,2}(?:\([a-z]\))?\s*$")
 _STARTS_THERE = re.compile(
     r"(?:there|here)\s+(?:is|are|were|was)\s+(?:only\s+|exactly\s+|a total of\s+)?", re.IGNORECASE
 )
@@ -43,9 +41,12 @@ _STARTS_THERE = re.compile(
 _COUNTS_PART = re.compile(r"\b(?:there|here|first|see|count|has|have)\b", re.IGNORECASE)
 """Before a number that may be one of several that add up."""
 _ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|%", re.IGNORECASE)
-_NO_NOUN = frozenset({"above", "below", "before", "after", "until", "there", "it", "is", "are", "was", "were", "has", "have", "how", "many", "much", "does", "do"})
+_NO_NOUN = frozenset({
+    "above", "below", "before", "after", "until", "there", "it", "is", "are", "was", "were", "has", "have", "how",
+    "many", "much", "does", "do",
+})  # fmt: skip
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
-_UNKNOWN_ASKED = re.compile(r"\b(?:solve for|value of|find) \$?([a-z])\$?(?![\w(])")
+_UNKNOWN_ASKED = re.compile(r"\b(?:(?:solve for|value of|find) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
 _NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image|line|item"
@@ -56,8 +57,6 @@ _LABELLED = re.compile(
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
-_CALCULATED = re.compile(r"[\\^√π²³]|sqrt")
-_TO_DO = re.compile(r"(?<=[0-9)}\s])[-+*]|\\(?:cdot|times|div)|[=<>]")
 
 
 class NumberKind:
@@ -83,7 +82,7 @@ class NumberKind:
         self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
         unknown = _UNKNOWN_ASKED.search(question)
-        self._variable = variable or (unknown[1] if unknown else "")
+        self._variable = variable or (unknown[1] or unknown[2] if unknown else "")
         self._asked_numbers = set(re.findall(r"[0-9]+", question))
         self._asked_verdicts = {word.casefold() for word in _VERDICT.findall(question)}
 
@@ -97,7 +96,7 @@ class NumberKind:
         quantity = read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
-        return quantity if quantity is not None or "=" in text else _read_calculated(text)
+        return quantity if quantity is not None or "=" in text else read_calculated(text)
 
     def _without_echo(self, text: str) -> str:
         """Without the question's words before a number, `chapter 7`, and its sign: `No. 23`."""
@@ -127,7 +126,7 @@ class NumberKind:
             if self._scale > 1 and given.scale == self._scale and truth.scale == 1:
                 given = replace(given, value=given.value / given.scale, scale=1)
             return same_quantity(truth, given, self._tolerance, percent=self._percent)
-        return same_formula(_latex(truth), _latex(given))
+        return same_formula(latex_of(truth), latex_of(given))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
@@ -154,10 +153,10 @@ class NumberKind:
             variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
             if variable and self._variable not in ("", variable[1]):
                 return None
-            if _UNKNOWN.search(before) and not _LONE_UNKNOWN.search(before) and not before.rstrip().endswith(")"):
+            if is_to_solve(before, self.question):
                 return None
             quantity = read_quantity(text)
-            found = _read_calculated(text) if quantity is None else quantity
+            found = read_calculated(text) if quantity is None else quantity
             if found is not None:
                 return found
         if _MARKUP.search(text) or _FUNCTION.search(text):
@@ -197,21 +196,6 @@ class NumberKind:
         if first is None or any(each is None or each.value != first.value for each in found):
             return SEVERAL
         return first
-
-
-def _read_calculated(text: str) -> Formula | None:
-    """A root, a power or a constant; what is added up, or multiplied with a sign, is left to who answers."""
-    formula = read_formula(text) if _CALCULATED.search(text) else None
-    return formula if formula is not None and not formula.unit and not _TO_DO.search(formula.text) else None
-
-
-def _latex(value: Quantity | Formula) -> str:
-    if isinstance(value, Formula):
-        return value.text
-    number = value.value
-    if value.unit or max(abs(number.numerator), number.denominator) > 10**20:
-        return ""
-    return str(number.numerator) if number.denominator == 1 else f"\\frac{{{number.numerator}}}{{{number.denominator}}}"
 
 
 def _inside_word(sentence: str, start: int) -> bool:

@@ -6,19 +6,32 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
+from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
-from rilctl.engines.judging.rules.read.echo import without_echo
-from rilctl.engines.judging.rules.read.statements import bare_forms, split_statements, without_asked_negation, without_contrast
+from rilctl.engines.judging.rules.read.statements import (
+    bare_forms,
+    split_statements,
+    without_asked_negation,
+    without_contrast,
+)
 
 _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
 """One quotation, at the end."""
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
-_REASON = re.compile(r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]", re.IGNORECASE)
+_REASON = re.compile(
+    r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]"
+    r"|,\si (?:think|believe)\b|,\snear\s",
+    re.IGNORECASE,
+)
 _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
-_DENIES = re.compile(r"(?:it|that|this|he|she|they)(?:'s not| is not|\s?isn't| was not| wasn't|'re not)\b", re.IGNORECASE)
+_DENIES = re.compile(
+    r"(?:it|that|this|he|she|they)(?:'s not| is not|\s?isn't| was not| wasn't|'re not)\b", re.IGNORECASE
+)
 _REFERENCE = re.compile(r"^(?:[sp]/n|serial no\.|ref\.?|id|no\.|nr\.|#)\s?:?\s?(?=\S*[0-9])", re.IGNORECASE)
 """Before a code."""
+_NO = re.compile(r"\bno\.", re.IGNORECASE)
+"""Number, and no denial."""
 _OWNED = re.compile(r"'s\W*$")
 _ORDINALS = {
     "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th",
@@ -29,6 +42,7 @@ _ORDINALS = {
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
 _SIGNS = re.compile(r"[0-9=+*/^:]")
 _CODE = re.compile(r"(?<![\w.])[+(]{0,2}[0-9][0-9()./ -]{5,24}[0-9](?!\w)")
+_RATIO = re.compile(r"(?<=[0-9])to(?=[0-9])")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
@@ -67,9 +81,11 @@ class TextKind:
         if concluded:
             kept = kept[concluded[-1] :]
         doubted = NEGATION.search(kept) or HEDGE.search(kept)
+        if is_turned(kept, self._question):
+            return frozenset({normal(found[0])}) - {""}
         for form in bare_forms(kept):
             if doubted:
-                found += [] if NEGATION.search(kept.removesuffix(form)) else [form]
+                found += [] if NEGATION.search(_NO.sub("", kept.removesuffix(form))) else [form]
                 continue
             found += [form, *without_echo(form, self._question)]
             found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]
@@ -158,7 +174,7 @@ def _counted(text: str) -> str:
 
 def squeezed(text: str) -> str:
     """Without spaces, where signs or digits make them no matter: `3 : 2` is `3:2`."""
-    return _THOUSANDS.sub("", "".join(text.casefold().split()).rstrip("."))
+    return _RATIO.sub(":", _THOUSANDS.sub("", "".join(text.casefold().split()).rstrip(".")))
 
 
 def is_code(text: str) -> bool:

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import Kind
-from rilctl.engines.judging.rules.kinds.choice import ChoiceKind, read_options, read_truth
+from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
 from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
 from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, split_items, spread
 from rilctl.engines.judging.rules.kinds.number import NumberKind
+from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
@@ -23,10 +24,15 @@ _MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
 _EITHER = re.compile(r"[,:]\s(?:the |an? )?([\w -]{2,40}?),? or (?:the |an? )?([\w -]{2,40}?)\?")
 _VARIABLE = re.compile(r"([A-Za-z])\s?=")
 _ASKS_DATE = re.compile(r"\b(?:dates?|when|months?|expir\w+|valid|due|until)\b", re.IGNORECASE)
-_ASKS_SET = re.compile(r"\b(?:factors|divisors|roots|zero(?:e)?s|solutions|primes|multiples|elements|eigenvalues)\b", re.IGNORECASE)
-_ASKS_ORDER = re.compile(r"\b(?:inequalit\w+|interval\w*|order\w*|sort\w*|vectors?|range|domain)\b|[<>≤≥]", re.IGNORECASE)
+_ASKS_SET = re.compile(
+    r"\b(?:factors|divisors|roots|zero(?:e)?s|solutions|primes|multiples|elements|eigenvalues)\b", re.IGNORECASE
+)
+_ASKS_ORDER = re.compile(
+    r"\b(?:inequalit\w+|interval\w*|order\w*|sort\w*|vectors?|range|domain)\b|[<>≤≥]", re.IGNORECASE
+)
 _ONE_TEXT = re.compile(
-    r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square|court|way)\b\.?,\s"
+    r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square|court|way)\b"
+    r"\.?,\s"
     r"|^[0-9][0-9, ]*\s?:\s?[0-9]{1,3}(?:[, ][0-9]{3})+$"
     r"|\b(?:and|or) (?:over|older|above|under|younger|below|up|more|less)$",
     re.IGNORECASE,
@@ -35,7 +41,8 @@ _ONE_TEXT = re.compile(
 _UNIT = re.compile(
     r"\bunits?\s?[:=]\s?([^\s()\[\],.;]{1,20})"
     r"|\bin\s((?:square |cubic )?(?:(?:centi|milli|kilo)?(?:met(?:er|re)|gram)s?"
-    r"|[ckm]?m|kg|feet|inches|miles|seconds|minutes|hours|days|degrees|lit(?:er|re)s)(?:(?:/| per )(?:h|hour|s|second|min|minute))?)"
+    r"|[ckm]?m|kg|feet|inches|miles|seconds|minutes|hours|days|degrees|lit(?:er|re)s)"
+    r"(?:(?:/| per )(?:h|hour|s|second|min|minute))?)"
     r"(?![\w/])",
     re.IGNORECASE,
 )

@@ -32,8 +32,8 @@ _NO_UNIT = frozenset({
     "or", "and", "to", "minus", "plus", "times", "not", "nor", "am", "pm", "a.m", "p.m", "bc", "ad", "bce", "ce",
     "half", "halves", "third", "thirds", "quarter", "quarters", "fourth", "fifth", "tenth", "of", "out", "but",
     "maybe", "perhaps", "if", "unless", "by", "vs", "versus", "x", "is", "was", "are", "were", "so", "because",
-    "since", "which", "who", "wait", "actually", "also", "then", "therefore", "hence", "thus", "answer", "max", "maximum",
-    "minimum", "tops",
+    "since", "which", "who", "wait", "actually", "also", "then", "therefore", "hence", "thus", "answer", "max",
+    "maximum", "minimum", "tops",
 })  # fmt: skip
 """Words that make it another number, a range, a time, a date or a sentence."""
 _REMAINDER = frozenset({"more", "less", "fewer", "off", "ago", "later", "earlier", "short", "extra"})

@@ -8,9 +8,10 @@ import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.restated import restated
+from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import GOES_ON_HEDGED, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import plain
-from rilctl.engines.judging.rules.read.echo import asked_words
 
 _YES = "yes|yeah|yep|yup|true|oui|vrai|ja|wahr|sí|sì|si|sim|да|是|是的|对|正确|はい|네|예"
 _NO = "no|nope|false|non|faux|nein|falsch|não|nao|нет|否|不是|不|没有|错误|いいえ|아니요"
@@ -83,6 +84,7 @@ class YesNoKind:
     is_closed = True
 
     def __init__(self, question: str = "") -> None:
+        self._question = question
         self._asked = asked_words(question)
 
     def whole(self, text: str) -> Any:
@@ -115,8 +117,10 @@ class YesNoKind:
         """See `Kind`."""
         text = plain(sentence)
         mentions = list(_ANY.finditer(text))
-        if not mentions:
-            return None
+        if not mentions or (len(mentions) == 1 and _before_noun(text, mentions[0])):
+            again = restated(text, self._question)
+            if again is not None or not mentions:
+                return again
         first = _FIRST.match(text)
         if first:
             return self._leading(first, text)

@@ -1,6 +1,7 @@
 """Sentences of a response that speak about an answer, or of something else, and so give none."""
 
 import re
+from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.statements import split_statements
@@ -18,12 +19,16 @@ _DESCRIBABLE = re.compile(
     re.IGNORECASE,
 )
 _REPORTED = re.compile(
-    r"\b(?:(?:am|was|were|been|are) told|(?:user|prompt|hint|caption|system|someone|somebody|people|they|he|she) (?:all )?"
-    r"(?:say|said|claim|claimed|think|thought|believe|suggest)(?:s|ed)?|i(?:'ve| have)? heard|it is said|supposedly|allegedly)\b"
-    r"(?=.{0,40}\b(?:is|are|be|was)\b)",
+    r"\b(?:(?:am|was|were|been|are) told|(?:user|prompt|hint|caption|system|someone|somebody|people|they|he|she)"
+    r" (?:all )?(?:say|said|claim|claimed|think|thought|believe|suggest)(?:s|ed)?|i(?:'ve| have)? heard|it is said"
+    r"|supposedly|allegedly)\b"
+    r"(?=.{0,40}\b(?:is|are|be|was|yes|no|[A-J]|[0-9]+)\b)",
     re.IGNORECASE,
 )
 """What others say."""
+_DESCRIBED_HINTS = ("start", "begin", "end", "rhyme", "similar", "close", "equivalent", "digit", "letter", "character")
+_REPORTED_HINTS = ("told", "say", "said", "claim", "think", "thought", "beli", "sugg", "heard", "suppos", "alleg")
+_UNREADABLE_HINTS = ("not", "n't", "never", "illeg", "unrea", "unkn", "uncl", "cut off", "missing")
 _BUT = re.compile(r",?\s+(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 _UNREADABLE = re.compile(
     r"\b(?:can't|cannot|can not|couldn't|could not|isn't|aren't|not|never)\s(?:be\s)?(?:(?:fully|clearly|really)\s)?"
@@ -32,12 +37,18 @@ _UNREADABLE = re.compile(
     re.IGNORECASE,
 )
 """Says that what was asked for can't be had."""
-_OPPOSITES = tuple(
-    (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))
-    for one, other in (
-        (r"open(?:s|ed|ing)?", r"clos(?:e|es|ed|ing)|shut(?:s|ting)?"),
+_AT_END = r"(?=\W*$|[,.;]| and\b)"
+_RIVALS = tuple(
+    tuple(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for pattern in group)
+    for group in (
+        (
+            r"open(?:s|ed|ing)?|found(?:ed)?|established|creat(?:ed|ion)|built|launched|inaugurated",
+            r"clos(?:e|es|ed|ing)|shut(?:s|ting)?|dissolved|abolished|demolished|destroyed|burn(?:ed|t)",
+            r"renovat(?:ed|ion)|restor(?:ed|ation)|rebuilt|extended|enlarged|modernised|modernized",
+            r"moved|relocated",
+        ),
         (r"start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?", r"end(?:s|ed|ing)?|finish(?:es|ed|ing)?|stop(?:s|ped)?"),
-        (r"born|birth", r"di(?:es?|ed)|death"),
+        (r"born|birth", r"di(?:es?|ed)|death", r"married|wedding"),
         (r"highest|largest|biggest|most|greatest|maximum", r"lowest|smallest|least|minimum|fewest"),
         (r"tallest|longest", r"shortest"),
         (r"oldest|earliest", r"youngest|newest|latest"),
@@ -52,10 +63,18 @@ _OPPOSITES = tuple(
         (r"increase[sd]?", r"decrease[sd]?"),
         (r"arriv(?:e|es|ed|al)|destination", r"depart(?:s|ed|ure)?|com(?:e|es|ing) from|origin"),
         (r"b(?:uy|uys|ought)|buyer", r"s(?:ell|ells|old)|seller"),
-        (r"found(?:ed)?|established", r"dissolved|abolished"),
+        (
+            rf"widths?|wide{_AT_END}|how wide", rf"heights?|(?:high|tall){_AT_END}|how (?:high|tall)",
+            rf"depths?|deep{_AT_END}|how deep", r"weights?|weighs?|how heavy", r"radius|radii", r"diameters?",
+            r"perimeters?|circumference", r"areas?", r"volumes?", rf"lengths?|long{_AT_END}|how long",
+        ),
+        (r"mean|average", r"median", r"mode"),
+        (r"total", r"subtotal|sub-total"),
+        (r"profits?", r"revenues?|turnover", r"costs?"),
     )
-)
-_NO_OPPOSITES = re.compile(r"\b(?:opposite|antonym|contrary|difference|or|reverse|inverse|range)\b", re.IGNORECASE)
+)  # fmt: skip
+"""What a question asks about, and what it then doesn't: a sentence about the others alone answers another question."""
+_NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|or|reverse|inverse|range)\b", re.IGNORECASE)
 _MIN_WORDS = 4
 """Of a sentence about something else: a shorter one may be the answer itself."""
 
@@ -68,10 +87,15 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
         is_closed: whether the answer is among the question's words, which have their opposites: yes and no, options.
     """
-    described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)
-    reported = _REPORTED.search(text) is not None
-    unreadable = _UNREADABLE.search(text) is not None and not _UNREADABLE.search(question)
-    pairs = [] if is_closed or _NO_OPPOSITES.search(question) else _asked_opposites(text, question)
+    folded = text.casefold()
+    described = (
+        _may_hold(folded, _DESCRIBED_HINTS) and bool(_DESCRIBED.search(text)) and not _ASKS_DESCRIPTION.search(question)
+    )
+    reported = _may_hold(folded, _REPORTED_HINTS) and bool(_REPORTED.search(text))
+    unreadable = (
+        _may_hold(folded, _UNREADABLE_HINTS) and bool(_UNREADABLE.search(text)) and not _UNREADABLE.search(question)
+    )
+    pairs = [] if is_closed else [pair for pair in _asked_rivals(question) if pair[1].search(text)]
     if not (described or reported or unreadable or pairs):
         return text
     kept: list[str] = []
@@ -86,20 +110,28 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
         if unreadable and (refused := _UNREADABLE.search(statement)) and _names(statement[: refused.start()], asked):
             kept.clear()
             continue
-        if len(statement.split()) >= _MIN_WORDS and any(
-            other.search(statement) and not one.search(statement) for one, other in pairs
+        if (
+            len(statement.split()) >= _MIN_WORDS
+            and "=" not in statement
+            and any(other.search(statement) and not one.search(statement) for one, other in pairs)
         ):
             continue
         kept.append(statement)
     return "\n".join(kept)
 
 
-def _asked_opposites(text: str, question: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
-    """Pairs of (what the question names, its opposite that the text names)."""
-    both_ways = [pair for one, other in _OPPOSITES for pair in ((one, other), (other, one))]
-    return [
-        (one, other) for one, other in both_ways if other.search(text) and one.search(question) and not other.search(question)
-    ]
+@lru_cache(maxsize=1024)
+def _asked_rivals(question: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    """Pairs of (what the question names, what it then isn't about)."""
+    if _NO_RIVALS.search(question):
+        return ()
+    found = [(one, other) for group in _RIVALS for one in group for other in group if one is not other]
+    return tuple((one, other) for one, other in found if one.search(question) and not other.search(question))
+
+
+def _may_hold(folded: str, hints: tuple[str, ...]) -> bool:
+    """Whether a pattern is worth trying: each of its matches has one of these."""
+    return any(hint in folded for hint in hints)
 
 
 def _names(text: str, asked: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ _NO_ECHO = frozenset(
     {"more", "less", "fewer", "than", "not", "no", "or", "at", "least", "most", "over", "under", "between"}
 )
 _ALWAYS = frozenset({"the", "a", "an", "is", "was", "are", "were", "one", "there", "it"})
+_ASKING = frozenset({"what", "which", "who", "where", "to", "of", "on", "in", "at", "does", "did"})
 _JOINING = frozenset({"of", "in", "at", "called", "named"})
 """May stand between the question's words and the answer: `the flag of Japan`."""
 _IS_DONE = re.compile(r"\b(?:is|are|was|were|be|been)\b", re.IGNORECASE)
@@ -19,6 +20,7 @@ _RELATION = re.compile(
     r"\b(?:left|right|behind|above|below|under|beneath|front|inside|outside|before|after|than|beats?|north|south|east|west)\b",
     re.IGNORECASE,
 )
+_VERB_FORMS = ({"has", "have", "had"}, {"do", "does", "did"})
 _ENDING = re.compile(r"(?:ing|ed|es|s|d|e)$")
 
 
@@ -33,8 +35,10 @@ def _echoed(question: str) -> frozenset[str]:
     """Those, their stems, and without the alternatives that the question offers."""
     offered = {word.casefold() for match in _OR.finditer(question) for word in match.groups() if word}
     words = asked_words(question) - offered
-    side = {"side"} if _SIDES.search(question) else set()
-    return words | {_stem(word) for word in words if word not in _ALWAYS} | side
+    more = {"he", "she", "they"} | ({"side"} if _SIDES.search(question) else set())
+    for forms in _VERB_FORMS:
+        more |= forms if forms & words else set()
+    return words | {_stem(word) for word in words if word not in _ALWAYS} | more
 
 
 def _stem(word: str) -> str:
@@ -53,7 +57,7 @@ def without_echo(text: str, question: str) -> list[str]:
         (folded := word.strip(".,;:!?\"'()").casefold()) in asked or (_stem(folded) in asked and not word[0].isdigit())
         for word in words
     ]
-    is_asked = [each and not (word == "A" and place) for place, (word, each) in enumerate(zip(words, is_asked, strict=True))]
+    is_asked = [each and not _is_item(words, place) for place, each in enumerate(is_asked)]
     start, end = 0, len(words)
     while start < end and is_asked[start]:
         start += 1
@@ -63,8 +67,6 @@ def without_echo(text: str, question: str) -> list[str]:
             start += 1
     while end > start and (is_asked[end - 1] or (end < len(words) and _opens(words[end - 1], question))):
         end -= 1
-    if _is_turned(words[:start], words[end:], question):
-        return [text]
     head = next((place for place in range(start, len(words)) if is_asked[place]), len(words))
     found = [" ".join(words[start:end])]
     until = next((place for place in range(head, len(words)) if words[place][-1] in ",.;("), len(words) - 1) + 1
@@ -74,30 +76,37 @@ def without_echo(text: str, question: str) -> list[str]:
     return found
 
 
-def _is_turned(lead: list[str], tail: list[str], question: str) -> bool:
-    """Whether two things have changed their places: `The lamp is left of the mug` of whether the mug is."""
-    before, after, relation = _sides(question)
+def _is_item(words: list[str], place: int) -> bool:
+    """Whether a word is a letter or number of a list, whatever the question says."""
+    word = words[place]
+    if word.strip(".,;:!?\"'()") == "A":
+        return place > 0 or word != "A"
+    joined = word[-1] == "," or (place > 0 and (words[place - 1][-1] == "," or words[place - 1] == "and"))
+    return word[0].isdigit() and joined
+
+
+def is_turned(text: str, question: str) -> bool:
+    """Whether two things have changed their places: `The lamp is left of the mug` of what is left of the lamp."""
+    before, after, relations = _sides(question)
     if not after:
         return False
-    first, last = ([word.strip(".,;:!?\"'()").casefold() for word in words] for words in (lead, tail))
-    if relation:
-        place = next((i for i, word in enumerate(first) if word == relation), len(first))
-        return place < len(first) and not after.isdisjoint(first[:place])
-    return not (after.isdisjoint(first) and before.isdisjoint(last))
+    words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
+    place = next((i for i, word in enumerate(words) if word in relations), len(words))
+    return place < len(words) and not (after.isdisjoint(words[:place]) and before.isdisjoint(words[place:]))
 
 
 @lru_cache(maxsize=1024)
-def _sides(question: str) -> tuple[frozenset[str], frozenset[str], str]:
-    """What a question names before and after a relation, and that; it is empty where the question offers several."""
-    offered = _OR.search(question)
-    found = offered or _RELATION.search(question)
+def _sides(question: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """What a question names before and after a relation, and that, or those which it offers."""
+    found = _OR.search(question) or _RELATION.search(question)
     if found is None:
-        return frozenset(), frozenset(), ""
+        return frozenset(), frozenset(), frozenset()
     before, after = (
-        {word.casefold() for word in _WORDS.findall(part) if len(word) > 2} - _ALWAYS - _NO_ECHO
+        {word.casefold() for word in _WORDS.findall(part) if len(word) > 2} - _ALWAYS - _NO_ECHO - _ASKING
         for part in (question[: found.start()], question[found.end() :])
     )
-    return frozenset(before - after), frozenset(after - before), "" if offered else found[0].casefold()
+    relations = {word.casefold() for word in _WORDS.findall(found[0])} - _ALWAYS - _NO_ECHO - _ASKING
+    return frozenset(before - after), frozenset(after - before), frozenset(relations)
 
 
 def _joins(word: str, question: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.asides import without_asides
+from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.marked import read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
 from rilctl.engines.judging.rules.read.phrases import (
@@ -26,8 +27,15 @@ from rilctl.engines.judging.rules.read.phrases import (
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.settle import Said, settle
-from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.statements import bare_forms, first_clause, split_statements, without_contrast, without_enumerators, without_list_mark, without_question
+from rilctl.engines.judging.rules.read.statements import (
+    bare_forms,
+    first_clause,
+    split_statements,
+    without_contrast,
+    without_enumerators,
+    without_list_mark,
+    without_question,
+)
 
 MAX_CHARS = 10_000
 """Only the end of a response is read: final answers come at the end, and hostile input costs little."""
@@ -109,7 +117,7 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
         value = kind.whole(form)
         if value is not None and kind.is_bare(form):
             rest = statement[statement.find(clause) + len(clause) :]
-            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CONCLUDING.match(rest)):
+            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CONCLUDING.search(rest)):
                 concluded = kind.within(rest)
                 if concluded is not None:
                     return concluded, False, False

@@ -65,13 +65,15 @@ CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|
 GOES_ON_HEDGED = re.compile(rf"[\s.,;:!?(/*$]*(?:(?:{_ELSE})\b|或)", re.IGNORECASE)
 """After an answer: an alternative to it, or a condition."""
 
+_MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 COMPARISON = re.compile(
     r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多"
-    r"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9])"
+    rf"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9]|{_MONTHS}[a-z]*\.? [0-9])"
     r"|\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|other) than"
     r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum|tops)\b"
     r"|^\W*(?:max|maximum|minimum) [0-9]"
-    r"|\b(?:over|under|above|below|beyond|exceeds?) (?=[$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
+    r"|\b(?:over|under|above|below|beyond|exceeds?) "
+    r"(?=[$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
     re.IGNORECASE,
 )
 
@@ -136,7 +138,9 @@ CLOSING = re.compile(
 )
 """What ends a letter and answers nothing."""
 
-CHECK = re.compile(r"\W*(?:check|checking|verification|proof|to (?:check|verify))\b:?[^\n]{0,80}=|[\W_]*$", re.IGNORECASE)
+CHECK = re.compile(
+    r"\W*(?:check|checking|verification|proof|to (?:check|verify))\b:?[^\n]{0,80}=|[\W_]*$", re.IGNORECASE
+)
 """Goes through a calculation again, or is a tick."""
 
 RESULT_LABEL = re.compile(

@@ -58,16 +58,27 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
     if said[-1].place > last.place:
         return Reading(None, statements[-1], SEVERAL_CANDIDATES)
     agree = all(kind.same(last.value, each.value) for each in readable)
-    if agree or kind.explains or (last.place + 1 == len(statements) and _concludes(statements[last.place], asked)):
+    concludes = _concludes(statements[last.place], asked) or (
+        not kind.is_closed and _says_what_was_asked(statements[last.place], asked)
+    )
+    if agree or kind.explains or (last.place + 1 == len(statements) and concludes):
         return Reading(last.value, statements[last.place])
     return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
 
 
 def _concludes(statement: str, asked: frozenset[str]) -> bool:
-    if "=" in statement or CONCLUSION.search(statement) or _names_result(label_of(statement), asked):
-        return True
+    return "=" in statement or CONCLUSION.search(statement) is not None or _names_result(label_of(statement), asked)
+
+
+def _says_what_was_asked(statement: str, asked: frozenset[str]) -> bool:
     lead = LEAD_IN.match(statement)
-    words = [word for word in statement[: lead.end()].casefold().split() if len(word) >= _MIN_LETTERS] if lead else []
+    return any(_is_asked(part, asked) for part in (statement[: lead.end()] if lead else "", statement))
+
+
+def _is_asked(text: str, asked: frozenset[str]) -> bool:
+    """Whether a text says nothing but what was asked for, and a number."""
+    words = [word for each in text.casefold().split() if len(word := each.strip(".,;:!?\"'()")) >= _MIN_LETTERS]
+    words = [word for word in words if word.isalpha()]
     return len(words) > 1 and all(word in asked for word in words)
 
 

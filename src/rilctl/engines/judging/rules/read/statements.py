@@ -15,8 +15,12 @@ _NUMBERED = re.compile(
     r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed)\.$", re.IGNORECASE
 )
 _ENUMERATOR = re.compile(r"^[ \t]{0,8}([0-9]{1,2})[.)][ \t]{1,4}(?=\S)", re.MULTILINE)
-_EXPLAINS_ONE = re.compile(r"(?:because|since|as|the|there|it|this|that|i|only|explanation|reason|wait|no|so|in)\b", re.IGNORECASE)
-_NOT_BUT = re.compile(r"^\W*(?:it(?:'s| is) |there are |that's )?not (?!only|just)[^,.;:]{1,40}?,? but (?=\w)", re.IGNORECASE)
+_EXPLAINS_ONE = re.compile(
+    r"(?:because|since|as|the|there|it|this|that|i|only|explanation|reason|wait|no|so|in)\b", re.IGNORECASE
+)
+_NOT_BUT = re.compile(
+    r"^\W*(?:it(?:'s| is) |there are |that's )?not (?!only|just)[^,.;:]{1,40}?,? but (?=\w)", re.IGNORECASE
+)
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|>\s(?=[A-J]\b)|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
@@ -52,12 +56,18 @@ def without_enumerators(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
+def _asked_denied(question: str) -> frozenset[str]:
+    """What the question denies; an empty word where it ends with a denial: `How many don't`."""
+    denied = {(match[2] or "").casefold() for match in _ASKED_NEGATION.finditer(question)}
+    return frozenset(denied | {""} if "n't" in question else denied)
+
+
 def without_asked_negation(text: str, question: str) -> str:
     """Without a denial that the question has as well: `It was not awarded in 1916` of when it was not awarded."""
-    asked = {(match[2] or "").casefold() for match in _ASKED_NEGATION.finditer(question)}
+    asked = _asked_denied(question)
     if not asked:
         return text
-    asked |= {""} if re.search(r"\w+n't\b", question) else set()
 
     def kept(match: re.Match[str]) -> str:
         following = (match[2] or "").casefold()

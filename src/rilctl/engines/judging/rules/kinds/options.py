@@ -1,0 +1,34 @@
+"""Options of a multiple choice question, and ground truths that name one."""
+
+import re
+from itertools import pairwise
+
+_TRUTH = re.compile(r"[(\[]?([A-J]|[a-f])[)\]]?[.:]?")
+_TRUTH_WITH_TEXT = re.compile(r"(?:[(\[]([A-J])[)\]]|([A-J])(?:[):]|\.(?!\s+[A-Z]\w*\.?(?:\s|$))))\s+(\S.{0,500})")
+LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])[.):])(?=\s)")
+"""Before an option's text."""
+
+
+def read_truth(answer: str) -> tuple[str, str | None] | None:
+    """The (plain) ground truth as (letter, text of the option or None), or None where it is no choice."""
+    if match := _TRUTH.fullmatch(answer.strip()):
+        return match[1].upper(), None
+    if match := _TRUTH_WITH_TEXT.fullmatch(answer.strip()):
+        return match[1] or match[2], match[3]
+    return None
+
+
+def read_options(question: str) -> dict[str, str]:
+    """The options that a (tidy) question lists as `A. …`, `(A) …` or `A) …`, by letter; none without A and B."""
+    found = list(LABEL.finditer(question))
+    letters = [match[1] or match[2] for match in found]
+    start = next((i for i, pair in enumerate(pairwise(letters)) if pair == ("A", "B")), None)
+    if start is None:
+        return {}
+    options: dict[str, str] = {}
+    for place in range(start, len(found)):
+        if letters[place] != chr(ord("A") + len(options)):
+            break
+        end = found[place + 1].start() if place + 1 < len(found) else len(question)
+        options[letters[place]] = question[found[place].end() : end].split("\n", 1)[0].strip()
+    return options

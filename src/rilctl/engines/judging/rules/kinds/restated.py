@@ -1,0 +1,43 @@
+"""A question that is answered by saying its own words again: `There is no cat in the picture`."""
+
+import re
+from functools import lru_cache
+
+from rilctl.engines.judging.rules.read.phrases import HEDGE
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_SMALL = frozenset({
+    "a", "an", "the", "is", "are", "was", "were", "be", "been", "do", "does", "did", "has", "have", "had", "can",
+    "could", "will", "there", "any", "this", "that", "these", "those", "it", "its", "in", "on", "at", "of", "to",
+    "shown", "visible", "image", "picture", "photo", "you", "i", "see", "seen", "some", "so",
+})  # fmt: skip
+_DENIALS = frozenset({"no", "not", "never"})
+_ASKS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will)\s", re.IGNORECASE)
+_NO_PLAIN_QUESTION = re.compile(r"\b(?:or|not|no|never|if|why|all|only|every|always)\b|n't", re.IGNORECASE)
+_ENDING = re.compile(r"(?:ing|es|s|ed)$")
+
+
+def restated(sentence: str, question: str) -> bool | None:
+    """Whether a (plain) sentence affirms or denies, in the question's words, what it asks; None where neither."""
+    asked = _asked(question)
+    if not asked or _ASKS.match(sentence) or HEDGE.search(sentence):
+        return None
+    words = [word.casefold() for word in _WORD.findall(sentence)]
+    said = [_stem(word) for word in words if word not in _SMALL and word not in _DENIALS and not word.endswith("n't")]
+    if tuple(said) != asked:
+        return None
+    num_denials = sum(word in _DENIALS or word.endswith("n't") for word in words)
+    return num_denials == 0 if num_denials < 2 else None
+
+
+@lru_cache(maxsize=1024)
+def _asked(question: str) -> tuple[str, ...]:
+    """What a question of yes or no asks about, in stems and order; empty where it is another one."""
+    line = question.strip().partition("\n")[0].partition("?")[0]
+    if not _ASKS.match(line) or _NO_PLAIN_QUESTION.search(line) or len(line) > 200:
+        return ()
+    return tuple(_stem(word) for each in _WORD.findall(line) if (word := each.casefold()) not in _SMALL)
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word) if len(word) > 4 else word

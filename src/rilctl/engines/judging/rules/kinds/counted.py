@@ -21,6 +21,7 @@ _NO_NOUN = re.compile(
 _OTHERWISE = re.compile(
     r"[0-9,]|\b(?:but|except|only|other|one|two|three|four|five|six|whole|full|way|sure|though|however)\b"
 )
+_SPOKEN_HINT = re.compile(" by | times | plus | minus | over ")
 _QUOTED = re.compile(r"\"([^\"\n]{1,80})\"")
 _COMPARED = re.compile(
     r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most"
@@ -48,7 +49,7 @@ def _counted(question: str) -> frozenset[str]:
 def is_none(text: str, question: str) -> bool:
     """Whether a (plain) text says that there is none of what the question counts."""
     folded = text.casefold()
-    if not any(word in folded for word in ("no", "zero", "nil")) or not (counted := _counted(question)):
+    if not ("no" in folded or "zero" in folded or "nil" in folded) or not (counted := _counted(question)):
         return False
     if _NONE.fullmatch(folded):
         return True
@@ -68,7 +69,7 @@ def without_asked_words(text: str, question: str) -> str:
     if _compares(question):
         folded = question.casefold()
         text = _COMPARED.sub(lambda match: "" if match[0].casefold() in folded else match[0], text)
-    if any(map(str.isdigit, text)):
+    if _SPOKEN_HINT.search(text):
         text = SPOKEN_SUM.sub(lambda match: f"{match[0].rsplit(None, 1)[0]} = ", text)
     return without_asked_negation(text, question)
 

@@ -100,7 +100,7 @@ class NumberKind:
 
     def _without_echo(self, text: str) -> str:
         """Without the question's words before a number, `chapter 7`, and its sign: `No. 23`."""
-        if not self._counts:
+        if not self._counts and text[:1] in "nN#№(":
             text = _NUMBER_SIGN.sub("", text)
         words, asked = text.split(), asked_words(self.question) - _NO_NOUN
         while words and words[0].strip(".:,").isalpha() and words[0].strip(".:,").casefold() in asked:

@@ -26,9 +26,11 @@ _REPORTED = re.compile(
     re.IGNORECASE,
 )
 """What others say."""
-_DESCRIBED_HINTS = ("start", "begin", "end", "rhyme", "similar", "close", "equivalent", "digit", "letter", "character")
-_REPORTED_HINTS = ("told", "say", "said", "claim", "think", "thought", "beli", "sugg", "heard", "suppos", "alleg")
-_UNREADABLE_HINTS = ("not", "n't", "never", "illeg", "unrea", "unkn", "uncl", "cut off", "missing")
+_HINT = re.compile(
+    "start|begin|end|rhyme|similar|close|equivalent|digit|letter|character|told|say|said|claim|think|thought|beli|sugg|heard"
+    "|suppos|alleg|not|n't|never|illeg|unrea|unkn|uncl|cut off|missing"
+)
+"""A text without any of these needs no closer look."""
 _BUT = re.compile(r",?\s+(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 _UNREADABLE = re.compile(
     r"\b(?:can't|cannot|can not|couldn't|could not|isn't|aren't|not|never)\s(?:be\s)?(?:(?:fully|clearly|really)\s)?"
@@ -87,15 +89,12 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
         is_closed: whether the answer is among the question's words, which have their opposites: yes and no, options.
     """
-    folded = text.casefold()
-    described = (
-        _may_hold(folded, _DESCRIBED_HINTS) and bool(_DESCRIBED.search(text)) and not _ASKS_DESCRIPTION.search(question)
-    )
-    reported = _may_hold(folded, _REPORTED_HINTS) and bool(_REPORTED.search(text))
-    unreadable = (
-        _may_hold(folded, _UNREADABLE_HINTS) and bool(_UNREADABLE.search(text)) and not _UNREADABLE.search(question)
-    )
     pairs = [] if is_closed else [pair for pair in _asked_rivals(question) if pair[1].search(text)]
+    if not pairs and not _HINT.search(text.casefold()):
+        return text
+    described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)
+    reported = _REPORTED.search(text) is not None
+    unreadable = _UNREADABLE.search(text) is not None and not _UNREADABLE.search(question)
     if not (described or reported or unreadable or pairs):
         return text
     kept: list[str] = []
@@ -127,11 +126,6 @@ def _asked_rivals(question: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]
         return ()
     found = [(one, other) for group in _RIVALS for one in group for other in group if one is not other]
     return tuple((one, other) for one, other in found if one.search(question) and not other.search(question))
-
-
-def _may_hold(folded: str, hints: tuple[str, ...]) -> bool:
-    """Whether a pattern is worth trying: each of its matches has one of these."""
-    return any(hint in folded for hint in hints)
 
 
 def _names(text: str, asked: frozenset[str]) -> bool:

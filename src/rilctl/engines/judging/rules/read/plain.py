@@ -136,7 +136,7 @@ def unaccented(text: str) -> str:
 
 
 def _without_edges(word: str) -> str:
-    if not any(map(str.isalnum, word)):  # an operator: `!=` is no `=`
+    if not word[:1].isalnum() and not any(map(str.isalnum, word)):  # an operator: `!=` is no `=`
         return word.strip(_AROUND_SIGNS).rstrip(".,;:")
     start = word.lstrip(EDGE)
     before = word[: len(word) - len(start)]

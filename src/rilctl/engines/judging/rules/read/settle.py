@@ -57,11 +57,11 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
     last = readable[-1]
     if said[-1].place > last.place:
         return Reading(None, statements[-1], SEVERAL_CANDIDATES)
-    agree = all(kind.same(last.value, each.value) for each in readable)
-    concludes = _concludes(statements[last.place], asked) or (
-        not kind.is_closed and _says_what_was_asked(statements[last.place], asked)
-    )
-    if agree or kind.explains or (last.place + 1 == len(statements) and concludes):
+    if all(kind.same(last.value, each.value) for each in readable) or kind.explains:
+        return Reading(last.value, statements[last.place])
+    final = statements[last.place]
+    is_last = last.place + 1 == len(statements)
+    if is_last and (_concludes(final, asked) or (not kind.is_closed and _says_what_was_asked(final, asked))):
         return Reading(last.value, statements[last.place])
     return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
 

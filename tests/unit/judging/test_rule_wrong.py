@@ -5,6 +5,10 @@ import pytest
 from rilctl.engines.judging.rule import judge_answer
 
 CASES = {
+    ("What is the sum of the bottom row?", "4"): [
+        "make3fferuser0K~4\ufffdreak\ufffdcomp\ufffdem\ufffd",  # a model that can't speak yet
+        "abc 4\ufffd",
+    ],
     ("How many dogs?", "2"): [
         "The answer starts with 2.",
         "The answer ends with 2.",

@@ -27,7 +27,7 @@ _PHRASE_END = re.compile(
 _YEAR = re.compile(
     r"\b(?:in|of|since|by|for|during|from)\s(?:the year\s)?(?:1[5-9]|20)[0-9]{2}\b(?!\s?%)", re.IGNORECASE
 )
-_MARKUP = re.compile(r"[{}\[\]|<>\\]")
+_MARKUP = re.compile(r"[{}\[\]|<>\\\ufffd]")
 _VERDICT = re.compile(
     r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|marks?|solution [0-9]"
     r"|correct(?:ness)?(?! (?:answer|option|choice|result|value|number|count|total|sum)))\b",

@@ -115,12 +115,12 @@ def _tensors(path: Path) -> list[list[Any]]:
             header = json.loads(file.read(header_bytes), object_pairs_hook=_each_once)
             header.pop("__metadata__", None)
             start = 8 + header_bytes
-            with safe_open(path, "numpy"):
-                pass  # the library's reading of the header: types and offsets that it knows
-            return [
+            tensors = [
                 [name, str(info["dtype"]), [int(n) for n in info["shape"]], _sha256_range(file, start, info, size)]
                 for name, info in header.items()
             ]
+        with safe_open(path, "numpy"):
+            return tensors  # the library knows all types as well, and sees no gap between tensors
     except OSError as error:
         raise ArtifactError(f"`{path}` can't be read: {error.strerror or error}", hint="check permissions") from error
     except (SafetensorError, ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:

@@ -46,7 +46,7 @@ def test_tokens_are_counted(endpoint: OpenAiGeneration) -> None:
 def test_a_reply_is_bound_to_the_verdicts_schema(server) -> None:
     """A pocket model finds no end, but whatever it says is the beginning of what `verdict_form = "json"` reads."""
     server.wait()
-    head = '{"explanation":"'
+    head = '{"case":"'
     texts = {}
     for name, extra_body in (("bound", {"response_format": VERDICT_SCHEMA}), ("free", {})):
         with closing(open_endpoint(str(server.model), endpoint_at(server, extra_body=extra_body), Path())) as engine:

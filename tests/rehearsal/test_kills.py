@@ -24,7 +24,7 @@ from rilctl.pipeline.rehearsal.walk import ENVIRONMENT
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 
-from .conftest import PATIENCE_S, left_over
+from .conftest import PATIENCE_S, outlived
 
 NAME = "paper-qwen7b"
 GPUS = ("--gpus", "2")
@@ -137,7 +137,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
             servers.start(server)
         made.finish(made.start("pretrain-disc"), "pretrain-disc")
         yield made
-    assert not left_over(folder)
+    assert not outlived(folder)
 
 
 @pytest.fixture(scope="module")

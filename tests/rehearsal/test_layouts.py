@@ -8,7 +8,7 @@ import pytest
 
 from rilctl.config.recipe import VERBS
 
-from .conftest import PATIENCE_S, left_over, rehearse, started
+from .conftest import PATIENCE_S, left_over, outlived, rehearse, started
 
 RANKS = {"paper-qwen7b": 6, "internvl3-8b-multinode": 3, "qwen3b-lora-1gpu": 1, "closed-teacher": 1}
 
@@ -34,7 +34,7 @@ def test_a_verb_that_fails_is_shown_and_nothing_stays(tmp_path: Path) -> None:
     assert process.returncode == 1, said
     assert "`rilctl sft closed-teacher.toml` failed (exit code" in said and "nothing" in said
     assert "rehearsal/logs/sft.log" in said
-    assert not left_over(tmp_path)
+    assert not outlived(tmp_path)
 
 
 @pytest.mark.parametrize(

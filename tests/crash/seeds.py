@@ -12,9 +12,9 @@ from rilctl.artifacts.sealed import sealed_json
 from rilctl.config.shipped import recipes_dir
 from rilctl.config.suite import find_suite, suite_names
 from rilctl.schemas.manifest import SCHEMA_VERSION, FileEntry, InputEntry, Manifest
-from rilctl.schemas.records import ResponseRecord
 from rilctl.schemas.run import RunFile
 from rilctl.testing.endpoint import completion, failure
+from rilctl.testing.records import teacher_response
 from rilctl.testing.workspaces import RECIPE
 
 PIXEL = (
@@ -162,22 +162,7 @@ def tables() -> list[bytes]:
 
 def shards() -> list[bytes]:
     """Of an artifact."""
-    rows = [
-        ResponseRecord(
-            sample_id=f"q{n}",
-            source="qwen",
-            side="teacher",
-            response_index=0,
-            question="what?",
-            answer="4",
-            image_digests=["0" * 64],
-            text="four",
-            token_ids=[1, 2, 3],
-            finish_reason="stop",
-        )
-        for n in range(5)
-    ]
-    return _parquet([row.model_dump() for row in rows])
+    return _parquet([teacher_response(number).model_dump() for number in range(5)])
 
 
 def _parquet(rows: list[dict[str, object]]) -> list[bytes]:

@@ -14,7 +14,8 @@ from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.sealed import seal
 from rilctl.errors import ArtifactError
 from rilctl.schemas.manifest import WEIGHT_KINDS, ArtifactKind, InputEntry
-from rilctl.schemas.records import RejectedRecord, ResponseRecord, VerdictRecord
+from rilctl.schemas.records import RejectedRecord, VerdictRecord
+from rilctl.testing.records import teacher_response
 from rilctl.testing.small_vlms import build_small_vlm
 
 INPUT = InputEntry(role="data", kind="data", name="digits", digest="d" * 64)
@@ -113,21 +114,7 @@ def _discriminator(world: World, writer: Any) -> None:
 
 
 def write_responses(world: World, writer: Any) -> None:
-    writer.write_rows(
-        ResponseRecord(
-            sample_id=f"q{number}",
-            source="qwen",
-            side="teacher",
-            response_index=0,
-            question="what?",
-            answer="4",
-            image_digests=["0" * 64],
-            text="four",
-            token_ids=[1, 2, 3],
-            finish_reason="stop",
-        )
-        for number in range(5)
-    )
+    writer.write_rows(teacher_response(number) for number in range(5))
     writer.write_rejected([RejectedRecord(sample_id="bad", source="qwen", reason="none", message="no")])
 
 

@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -67,7 +68,7 @@ class Visitor:
         self._closing.wait(60)
 
 
-class _Server:
+class _Server(ABC):
     """Accepts connections, each in a thread of its own; use it as a context manager."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -79,9 +80,9 @@ class _Server:
         self._thread = threading.Thread(target=self._accept)
         self._visits: list[tuple[threading.Thread, socket.socket]] = []
 
+    @abstractmethod
     def visit(self, visitor: Visitor) -> None:
         """Serve one connection, which is closed afterwards."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,7 +1,8 @@
 """What a kind of answer can do."""
 
+from abc import ABC, abstractmethod
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 
 class Doubt(Enum):
@@ -14,7 +15,7 @@ SEVERAL = Doubt.SEVERAL
 """A sentence names several values, or one that something else in it speaks against."""
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """Reads texts as values of one kind, and compares those.
 
     Args:
@@ -26,25 +27,31 @@ class Kind(Protocol):
     """
 
     name: str
-    joins: bool
-    many_lines: bool
-    explains: bool
-    is_closed: bool
+    joins: bool = False
+    many_lines: bool = False
+    explains: bool = False
+    is_closed: bool = False
 
+    @abstractmethod
     def whole(self, text: str) -> Any:
         """The value that a (tidy) text is and nothing else, or None."""
 
+    @abstractmethod
     def within(self, sentence: str) -> Any:
         """The one value that a sentence names, None where it names none, `SEVERAL` where it isn't one."""
 
     def is_bare(self, text: str) -> bool:
         """Whether a text that is a value is short enough to be an answer."""
+        return True
 
     def is_bare_in(self, statement: str, form: str) -> bool:
         """Whether a statement that became the value `form` without its lead-in stands for an answer."""
+        return True
 
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values of one response agree."""
+        return bool(one == other)
 
     def fits(self, truth: Any, given: Any) -> bool:
         """Whether a response's value answers the ground truth's."""
+        return self.same(truth, given)

@@ -41,7 +41,7 @@ _STANDALONE = re.compile(
 )
 
 
-class ChoiceKind:
+class ChoiceKind(Kind):
     """Option letters as answers.
 
     Args:
@@ -51,7 +51,6 @@ class ChoiceKind:
     """
 
     name = "choice"
-    joins = many_lines = explains = False
 
     def __init__(self, options: dict[str, str], of_texts: Kind | None, stem: str) -> None:
         self._options, self._of_texts = options, of_texts
@@ -80,22 +79,6 @@ class ChoiceKind:
         if lettered:
             return self._lettered(lettered)
         return self._by_value(text)
-
-    def is_bare(self, text: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def is_bare_in(self, statement: str, form: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def same(self, one: Any, other: Any) -> bool:
-        """See `Kind`."""
-        return bool(one == other)
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
-from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.units import canonical
 from rilctl.engines.judging.rules.read.phrases import HEDGE, NEGATION
 
@@ -50,7 +50,7 @@ class Formula:
     power: str = ""
 
 
-class FormulaKind:
+class FormulaKind(Kind):
     """Formulas as answers.
 
     Args:
@@ -58,7 +58,6 @@ class FormulaKind:
     """
 
     name = "expression"
-    joins = many_lines = explains = is_closed = False
 
     def __init__(self, *, is_equation: bool) -> None:
         self._is_equation = is_equation
@@ -70,10 +69,6 @@ class FormulaKind:
     def is_bare(self, text: str) -> bool:
         """See `Kind`."""
         return "=" not in text
-
-    def is_bare_in(self, statement: str, form: str) -> bool:
-        """See `Kind`."""
-        return True
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""

@@ -36,7 +36,7 @@ class Items:
     brackets: str
 
 
-class ItemsKind:
+class ItemsKind(Kind):
     """Lists as answers.
 
     Args:
@@ -48,7 +48,6 @@ class ItemsKind:
 
     name = "list"
     many_lines = True
-    is_closed = False
     explains = True
 
     def __init__(self, of_items: Kind, brackets: str, num_items: int, question: str = "") -> None:
@@ -77,10 +76,6 @@ class ItemsKind:
         if NEGATION.search(outside) or HEDGE.search(outside) or any(not self.same(spans[0], other) for other in spans):
             return SEVERAL
         return spans[0]
-
-    def is_bare(self, text: str) -> bool:
-        """See `Kind`."""
-        return True
 
     def is_bare_in(self, statement: str, form: str) -> bool:
         """See `Kind`."""

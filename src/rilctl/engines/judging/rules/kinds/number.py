@@ -7,7 +7,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_quantity
-from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
 from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
@@ -59,7 +59,7 @@ _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billi
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
 
 
-class NumberKind:
+class NumberKind(Kind):
     """Numbers as answers.
 
     A value is a `Quantity`, or a `Formula` where it is a power, a root and so on.
@@ -71,7 +71,6 @@ class NumberKind:
     """
 
     name = "number"
-    joins = many_lines = explains = is_closed = False
 
     def __init__(self, question: str = "", tolerance: float = 0.0, variable: str = "") -> None:
         self._tolerance = tolerance

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
 from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
@@ -48,7 +48,7 @@ _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
 
 
-class TextKind:
+class TextKind(Kind):
     """Texts as answers, equal without case, articles, accents and punctuation around words.
 
     A value is the forms that one statement offers: itself, without what leads into the answer, without the question's
@@ -59,7 +59,6 @@ class TextKind:
     """
 
     name = "text"
-    joins = many_lines = is_closed = False
     explains = True
 
     def __init__(self, question: str) -> None:
@@ -106,17 +105,9 @@ class TextKind:
         """See `Kind`."""
         return len(text.split()) <= _MAX_BARE_WORDS and not _STARTS_PROSE.match(text) and not _DENIES.match(text)
 
-    def is_bare_in(self, statement: str, form: str) -> bool:
-        """See `Kind`."""
-        return True
-
     def same(self, one: Any, other: Any) -> bool:
         """See `Kind`."""
         return not one.isdisjoint(other)
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
 
 def _owner(text: str, question: str) -> str:
@@ -130,11 +121,10 @@ def text_value(text: str) -> frozenset[str]:
     return frozenset({_counted(normal(text)), squeezed(text)}) - {""}
 
 
-class CodeKind:
+class CodeKind(Kind):
     """Telephone and account numbers: the digits, in their order, however they are grouped."""
 
     name = "code"
-    joins = many_lines = explains = is_closed = False
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -147,22 +137,6 @@ class CodeKind:
         if found and (NEGATION.search(sentence) or HEDGE.search(sentence)):
             return SEVERAL
         return found.pop() if len(found) == 1 else SEVERAL if found else None
-
-    def is_bare(self, text: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def is_bare_in(self, statement: str, form: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def same(self, one: Any, other: Any) -> bool:
-        """See `Kind`."""
-        return bool(one == other)
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
 
 @lru_cache(maxsize=4096)

@@ -1,11 +1,12 @@
 """Dates and times of day: found by their shape, read by dateutil."""
 
 import re
+from abc import abstractmethod
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.phrases import COMPARISON, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import plain
 
@@ -33,12 +34,12 @@ _AROUND = re.compile(
 )
 
 
-class _WhenKind:
-    joins = many_lines = explains = is_closed = False
+class _WhenKind(Kind):
     _shape: re.Pattern[str]
 
+    @abstractmethod
     def _read(self, match: re.Match[str]) -> Any:
-        raise NotImplementedError
+        """The value of what the shape found, None if it is none."""
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -46,10 +47,6 @@ class _WhenKind:
         text = text[_AROUND.match(text).end() :] if _AROUND.match(text) else text  # type: ignore[union-attr]
         match = self._shape.fullmatch(text) or self._shape.fullmatch(text.rstrip("."))
         return None if match is None else self._read(match)
-
-    def is_bare(self, text: str) -> bool:
-        """See `Kind`."""
-        return True
 
     def is_bare_in(self, statement: str, form: str) -> bool:
         """See `Kind`."""
@@ -69,14 +66,6 @@ class _WhenKind:
         ):
             return SEVERAL
         return values[0]
-
-    def same(self, one: Any, other: Any) -> bool:
-        """See `Kind`."""
-        return bool(one == other)
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
 
 class DateKind(_WhenKind):
@@ -129,10 +118,6 @@ class TimeKind(_WhenKind):
             return bool(one[1] == other[1] or other[1] != "open" or one[1] == "")
         either_half = one[1] == "open" and other[1] == "half" and one[0][0] % 12 == other[0][0] % 12
         return bool(either_half and one[0][1:] == other[0][1:])
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
 
 @lru_cache(maxsize=2048)

@@ -7,7 +7,7 @@ at the end after a comma or a conclusion, or behind `is`.
 import re
 from typing import Any
 
-from rilctl.engines.judging.rules.kinds.base import SEVERAL
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.restated import restated
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import GOES_ON_HEDGED, HEDGE, NEGATION
@@ -38,28 +38,10 @@ _DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot|wrong|incorrect|unless|if)\b|n't\b)[^,;.]{0,40}\W$", re.IGNORECASE
 )
 _VERDICT = re.compile(r"\b(?:verdict|scored?|grade|rating|reward|judge?ment|is_right|correct)\b", re.IGNORECASE)
-_POINTING = frozenset(
-    {"it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has"}
-    | {
-        "isn",
-        "aren",
-        "doesn",
-        "don",
-        "wasn",
-        "t",
-        "ca",
-        "sie",
-        "er",
-        "es",
-        "ist",
-        "il",
-        "elle",
-        "est",
-        "está",
-        "é",
-        "è",
-    }
-)
+_POINTING = frozenset({
+    "it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has",
+    "isn", "aren", "doesn", "don", "wasn", "t", "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
+})  # fmt: skip
 """Words that answer again what a yes or no has answered."""
 _WORD = re.compile(r"[^\W_]+")
 _REVERSED = re.compile(
@@ -72,7 +54,7 @@ def truth_of(text: str) -> bool | None:
     return _CASED.get(text.strip().rstrip(".!").casefold())
 
 
-class YesNoKind:
+class YesNoKind(Kind):
     """Yes or no as an answer.
 
     Args:
@@ -80,7 +62,6 @@ class YesNoKind:
     """
 
     name = "yes or no"
-    joins = many_lines = explains = False
     is_closed = True
 
     def __init__(self, question: str = "") -> None:
@@ -96,22 +77,6 @@ class YesNoKind:
             return None
         value = _CASED[match[1].casefold()]
         return value if value or "it is" not in text.casefold() else None
-
-    def is_bare(self, text: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def is_bare_in(self, statement: str, form: str) -> bool:
-        """See `Kind`."""
-        return True
-
-    def same(self, one: Any, other: Any) -> bool:
-        """See `Kind`."""
-        return bool(one == other)
-
-    def fits(self, truth: Any, given: Any) -> bool:
-        """See `Kind`."""
-        return self.same(truth, given)
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""

@@ -27,6 +27,7 @@ READERS: Final[dict[str, tuple[Verb, ...]]] = {
     "train": ("train",),
     "judge": ("judge", "train", "eval"),
     "eval": ("eval",),
+    "arm": (),
 }
 """Which verbs do what each table of a recipe says."""
 

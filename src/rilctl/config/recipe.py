@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from rilctl.config.arm import ArmConfig
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.evaluation import EvalConfig
-from rilctl.config.fields import EXECUTION, ModelConfig
+from rilctl.config.fields import EXECUTION, IF_SET, ModelConfig
 from rilctl.config.judge import JudgeConfig
 from rilctl.config.plan import PlanConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
@@ -57,3 +58,5 @@ class Recipe(StrictModel):
     """Who says what is right."""
     eval: EvalConfig | None = None
     """Measure."""
+    arm: Annotated[ArmConfig | None, IF_SET] = None
+    """What an overlay is to `rilctl compare`."""

@@ -134,6 +134,15 @@ class Conversation:
         last, *earlier = (replace(turn, parts=_joined(turn.parts)) for turn in self.turns[::-1])
         return replace(self, last=last, earlier=tuple(reversed(earlier)))
 
+    def with_pictures(self, images: Sequence[ImageRef]) -> Conversation:
+        """The same with these pictures, in their order, where its own stood; as many as it has."""
+        left = iter(images)
+        *earlier, last = (
+            replace(turn, parts=tuple(part if isinstance(part, str) else next(left) for part in turn.parts))
+            for turn in self.turns
+        )
+        return replace(self, last=last, earlier=tuple(earlier))
+
     def fetched(self) -> Conversation:
         """The same with pictures that can be sent to another process. Raises `RowError` as `ImageRef.fetched`."""
         last, *earlier = (

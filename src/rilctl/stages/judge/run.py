@@ -97,7 +97,7 @@ def run(context: StageContext) -> StageResult:
             metrics = tally.metrics() | metrics_of(judge)
         summary = writer.commit(metrics=metrics)
     if tally.num_no_verdict:
-        context.reporter.warn(f"{tally.num_no_verdict} responses got no verdict; they count for no accuracy")
+        context.reporter.warn(f"responses without a verdict: {tally.num_no_verdict:,}; they count for no accuracy")
     num_lacking = tally.num_no_verdict + tally.num_rejected
     is_lacking = num_lacking > config.max_rejected_share * responses.num_rows
     if tally.num_no_verdict and is_lacking:

@@ -109,5 +109,5 @@ def teacher_rows(
         left_out = f"{teachers.num_too_long:,} of the teachers' responses"
         context.reporter.warn(f"left out: {left_out}, of over {budget:,} tokens (`train.sampling.max_new_tokens`)")
     if len(answered) < len(samples):
-        context.reporter.warn(f"{len(samples) - len(answered)} questions have no teacher response")
+        context.reporter.warn(f"left out: questions without a teacher's response: {len(samples) - len(answered):,}")
     return teachers, answered

@@ -7,12 +7,16 @@ from pydantic import Field, model_validator
 from rilctl.config.engines import TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
+    IF_SET,
     DurationMixin,
     LoraConfig,
     NonNegativeInt,
     OptimConfig,
     PositiveInt,
+    Share,
 )
+
+Keep = Literal["all", "right", "best"]
 
 
 class SftConfig(DurationMixin):
@@ -24,6 +28,13 @@ class SftConfig(DurationMixin):
     """A `student` artifact to start from; absent: `[student]`."""
     teacher_cache: Annotated[str | None, EXECUTION] = None
     """A `teacher-cache` artifact; absent: this recipe's, where `responses` asks for one."""
+    keep: Annotated[Keep, Field(exclude_if=lambda value: value == "all")] = "all"
+    """Of the teachers' responses: all, those judged right, or of each question one of those judged right."""
+    difficulty: Annotated[tuple[Share, Share] | None, IF_SET] = None
+    """Learn only questions of which a share of the teachers' responses from the first number to the second is right;
+    absent: all."""
+    verdicts: Annotated[str | None, EXECUTION] = None
+    """A `verdicts` artifact of the teacher cache; absent: this recipe's, where `keep` or `difficulty` asks for one."""
     match_tokens: Annotated[str | None, EXECUTION] = None
     """A `rollouts` artifact: train on as many response tokens as its policy did, whatever steps or epochs say."""
     whole_conversations: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
@@ -47,6 +58,20 @@ class SftConfig(DurationMixin):
     """Seed of the order of rows."""
     engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
+
+    @property
+    def uses_verdicts(self) -> bool:
+        """Whether it matters which of the teachers' responses are right."""
+        return self.keep != "all" or self.difficulty is not None
+
+    @model_validator(mode="after")
+    def _of_teachers(self) -> "SftConfig":
+        if self.uses_verdicts and self.responses != "teacher-cache":
+            key = "keep" if self.keep != "all" else "difficulty"
+            raise ValueError(f'{key} needs responses = "teacher-cache": there are no verdicts on the data\'s own')
+        if self.difficulty is not None and self.difficulty[0] > self.difficulty[1]:
+            raise ValueError(f"difficulty goes from {self.difficulty[0]} to {self.difficulty[1]}: the lower end first")
+        return self
 
     @model_validator(mode="after")
     def _of_the_data(self) -> "SftConfig":

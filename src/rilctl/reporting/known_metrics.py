@@ -17,6 +17,7 @@ _CLIPPED = "on which a bound acts: on their objective, or for `cispo` on their w
 _SEVERAL = "with `policy_updates` > 1"
 _SHAPED = f"{_SEVERAL}, unless teacher rows are `shaped`"
 _ELSEWHERE = "where the sampler is corrected: another engine samples"
+_JUDGED = "with `sft.keep` or `sft.difficulty`, in the first step's line"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _WITH_DISC = "with a discriminator"
 _WITH_JUDGE = "with an answer reward"
@@ -71,6 +72,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("sft/grad_norm", "", "step", _NORM, ("sft",)),
     Metric("sft/num_tokens", "tokens", "sum", "of the step's responses", ("sft",)),
     Metric("sft/num_bad_steps", "steps", "run", _BAD, ("sft",)),
+    Metric("sft/num_kept", "rows", "run", "teachers' responses that are learned", ("sft",), when=_JUDGED),
+    Metric("sft/num_left_out/REASON", "rows", "run", "teachers' responses that aren't", ("sft",), when=_JUDGED),
     Metric(
         "validation/loss",
         "nats",

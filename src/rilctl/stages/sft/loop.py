@@ -1,6 +1,6 @@
 """Learning by heart, step by step. Shapes: N rows, R response tokens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
@@ -50,7 +50,10 @@ class SftState(StrictModel):
 
 @dataclass
 class Trainer:
-    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`. Validations answer `questions`."""
+    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`. Validations answer `questions`.
+
+    `counts` are metrics that are known before the first step, and stand in its line.
+    """
 
     context: StageContext
     config: SftConfig
@@ -61,6 +64,7 @@ class Trainer:
     prompts: KeptPrompts
     ranks: Ranks
     questions: Sequence[Sample] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
     _has_warned: bool = False
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
 
@@ -100,6 +104,7 @@ class Trainer:
             self._expect([self.units[pick] for pick in (*ranks.share(picks), *soon)])
             with phase("sft", "update"):
                 metrics = self._step(engine, [self.units[pick] for pick in ranks.share(picks)])
+                metrics |= self.counts if step == 1 else {}
                 if step % config.validate_every == 0 or step == num_steps:
                     with timed("validation"):
                         metrics |= self._validate() | self._answer()

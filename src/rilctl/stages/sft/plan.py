@@ -12,9 +12,11 @@ from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.memory import Phase, logits_bytes, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
-from rilctl.stages.sft.rows import SftRow, data_rows, fits, teacher_rows, to_units
+from rilctl.stages.sft.inputs import kept_of_teachers
+from rilctl.stages.sft.keeping import Kept
+from rilctl.stages.sft.rows import SftRow, data_rows, fits, to_units
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data, read_responses
+from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
@@ -40,14 +42,18 @@ def plan(context: StageContext) -> Plan:
     if config.responses == "teacher-cache":
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
         facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
-    num_rows, rows = _responses(context, config, samples, cache)
+    verdicts = None
+    if config.uses_verdicts:
+        verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
+        facts.append(artifact_fact("verdicts", verdicts, "judge"))
+    num_rows, rows, kept = _responses(context, config, samples, cache, verdicts)
     num_units = len(to_units(rows, whole_conversations=True)) if config.whole_conversations else num_rows
     steps = config.steps_for(num_units, config.rows_per_step)
     response_tokens = _lengths(student, rows, config.max_response_tokens)
     sections: list[Section | Table] = [
         Section("inputs", tuple(facts)),
         data_section(data, held_out=len(load_data(context, "validation").samples)),
-        _work(config, num_rows, steps, response_tokens),
+        _work(config, num_rows, kept, steps, response_tokens),
         _parameters(config, student),
     ]
     trained = 0
@@ -101,17 +107,22 @@ def _phases(
 
 
 def _responses(
-    context: StageContext, config: SftConfig, samples: Sequence[Sample], cache: Path | None
-) -> tuple[int, list[SftRow]]:
-    """How many rows there will be, and those that are known already."""
+    context: StageContext, config: SftConfig, samples: Sequence[Sample], cache: Path | None, verdicts: Path | None
+) -> tuple[int, list[SftRow], Kept | None]:
+    """How many rows there will be, those that are known already, and which of the teachers' they are."""
     if config.responses == "data":
-        return len(samples), data_rows(samples)
+        return len(samples), data_rows(samples), None
     if cache is None:
         asked = context.recipe.cache_teacher or CacheTeacherConfig()
         num_teachers = len(asked.teachers or context.recipe.teachers)
-        return len(samples) * num_teachers * asked.num_responses, []
-    rows = teacher_rows(samples, read_responses(context, cache, samples))
-    return len(rows), rows
+        each = 1 if config.keep == "best" else num_teachers * asked.num_responses
+        return len(samples) * each, [], None
+    if config.uses_verdicts and verdicts is None:  # those that are learned are among these
+        config = config.model_copy(update={"keep": "all", "difficulty": None})
+        rows = kept_of_teachers(context, config, cache, None, samples)[0].rows
+        return len(rows), rows, None
+    kept = kept_of_teachers(context, config, cache, verdicts, samples)[0]
+    return len(kept.rows), kept.rows, kept
 
 
 def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int) -> list[int]:
@@ -124,8 +135,12 @@ def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int) -> list
     return [length for length in lengths if fits(length, budget)]
 
 
-def _work(config: SftConfig, num_rows: int, steps: int, response_tokens: Sequence[int]) -> Section:
-    facts = [Fact("rows", num_rows, note=f"from {config.responses}")]
+def _work(config: SftConfig, num_rows: int, kept: Kept | None, steps: int, response_tokens: Sequence[int]) -> Section:
+    unknown = config.uses_verdicts and kept is None
+    note = f"from {config.responses}" + (", at most: it isn't known yet which are right" if unknown else "")
+    facts = [Fact("rows", num_rows, note=note)]
+    if kept is not None:
+        facts += [Fact(f"left out {reason}", num) for reason, num in kept.left_out.items()]
     if config.match_tokens is not None:
         facts.append(Fact("steps", None, note=f"as many as it takes for the response tokens of {config.match_tokens}"))
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
-from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.schemas.records import RejectedRecord, ResponseRecord, response_digest
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class SftRow:
         source: the teacher who answered, or `data`.
         response_index: which of its answers to this question; None: the data set has one.
         held_out: whether it is validated on, and not learned.
+        correct: what the judge says of the response; None: nothing, or nobody asked.
     """
 
     sample_id: str
@@ -29,6 +30,7 @@ class SftRow:
     source: str = "data"
     response_index: int | None = None
     held_out: bool = False
+    correct: bool | None = None
 
     @property
     def key(self) -> str:
@@ -47,9 +49,21 @@ def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftR
 
 
 def teacher_rows(
-    samples: Sequence[Sample], responses: Mapping[str, Sequence[ResponseRecord]], *, held_out: bool = False
+    samples: Sequence[Sample],
+    responses: Mapping[str, Sequence[ResponseRecord]],
+    verdicts: Mapping[str, bool] | None = None,
+    *,
+    held_out: bool = False,
 ) -> list[SftRow]:
-    """The teachers' responses, by sample id, which a plan counts as well; empty ones teach nothing."""
+    """The teachers' responses, those to one question next to each other.
+
+    Args:
+        samples: the questions.
+        responses: by sample id.
+        verdicts: by response digest; None: it doesn't matter which are right.
+        held_out: whether they are validated on.
+    """
+    known = verdicts or {}
     return [
         SftRow(
             sample.id,
@@ -59,11 +73,15 @@ def teacher_rows(
             source=response.source,
             response_index=response.response_index,
             held_out=held_out,
+            correct=known.get(_digest(response)) if known else None,
         )
         for sample in samples
         for response in responses.get(sample.id, ())
-        if response.text
     ]
+
+
+def _digest(response: ResponseRecord) -> str:
+    return response_digest(response.question, response.answer, response.text, response.context or ())
 
 
 Unit = tuple[SftRow, ...]

@@ -9,22 +9,18 @@ from rilctl.artifacts.read import input_entry, read_rows, resolve
 from rilctl.artifacts.runs import Run
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
-from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
-from rilctl.errors import ConfigError
 from rilctl.models.loaded.vlm import Vlm, save_vlm
-from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
+from rilctl.stages.sft.inputs import find_rows
 from rilctl.stages.sft.loop import Trainer
-from rilctl.stages.sft.rows import SftRow, data_rows, teacher_rows
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
     data_entry,
-    find_artifact,
     find_student,
     load_data,
     present,
-    read_responses,
     up_to_date,
 )
 from rilctl.stages.shared.learning import open_trained
@@ -41,8 +37,8 @@ def run(context: StageContext) -> StageResult:
 def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
     student, student_entry = find_student(context, config.student, after="sft")
     validation = load_data(context, "validation")
-    rows, held_out, inputs, rejected = _rows(context, config, validation.samples)
-    inputs = [student_entry, *inputs, *([data_entry(validation, "validation")] if validation.samples else [])]
+    found = find_rows(context, config, validation.samples)
+    inputs = [student_entry, *found.entries, *([data_entry(validation, "validation")] if validation.samples else [])]
     budget_tokens = None
     if config.match_tokens is not None:
         rollouts = resolve(context.base_dir / config.match_tokens, "rollouts")
@@ -67,9 +63,11 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
             seed=config.seed,
         )
         questions = validation.samples[: config.num_validation_questions]
-        trainer = Trainer(context, config, vlm, rows, held_out, budget_tokens, prompts, ranks, questions)
+        trainer = Trainer(
+            context, config, vlm, found.rows, found.held_out, budget_tokens, prompts, ranks, questions, found.counts
+        )
         metrics = trainer.train(artifact_run)
-        rejected = (*rejected, *trainer.rejected.values())
+        rejected = (*found.rejected, *trainer.rejected.values())
         outputs: dict[str, ArtifactSummary] = {}
         with phase("sft", "writing"), vlm.sharding.whole(), ranks.together():
             if ranks.is_main:
@@ -80,21 +78,6 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
 
 def _config(context: StageContext) -> SftConfig:
     return context.recipe.sft or SftConfig()
-
-
-def _rows(
-    context: StageContext, config: SftConfig, validation: Sequence[Sample]
-) -> tuple[list[SftRow], list[SftRow], list[InputEntry], tuple[RejectedRecord, ...]]:
-    """The rows to learn, held-out ones of the same kind, their lineage, and the bad rows of the data set."""
-    data = load_data(context)
-    if config.responses == "data":
-        return data_rows(data.samples), data_rows(validation, held_out=True), [data_entry(data)], data.rejected
-    path = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    responses = read_responses(context, path, (*data.samples, *validation))
-    rows, held_out = teacher_rows(data.samples, responses), teacher_rows(validation, responses, held_out=True)
-    if not rows:
-        raise ConfigError(f"{path} has no usable response", hint="cache the teachers' answers again")
-    return rows, held_out, [data_entry(data), input_entry("teacher-cache", path)], data.rejected
 
 
 def _write_student(

@@ -78,6 +78,11 @@ def read_verdicts(context: StageContext, path: Path) -> list[VerdictRecord]:
     return rows
 
 
+def known_verdicts(context: StageContext, path: Path) -> dict[str, bool]:
+    """What a `verdicts` artifact says, by response digest; absent where it says nothing. Raises as `read_verdicts`."""
+    return {row.response_digest: row.correct for row in read_verdicts(context, path) if row.correct is not None}
+
+
 def read_pass_rates(verdicts: Iterable[VerdictRecord]) -> dict[str, float]:
     """Share of right responses for each question; responses without a verdict don't count."""
     marks: defaultdict[str, list[bool]] = defaultdict(list)

@@ -17,11 +17,11 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import (
     data_entry,
     find_artifact,
+    known_verdicts,
     load_data,
     model_entry,
     name_student,
     read_responses,
-    read_verdicts,
     weights_entry,
 )
 from rilctl.stages.train.groups import TeacherRows
@@ -80,8 +80,7 @@ def reward_entries(config: RewardsConfig, base_dir: Path) -> list[InputEntry]:
 
 def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool]:
     """Verdicts that are there already, by response digest."""
-    rows = read_verdicts(context, path) if path is not None else ()
-    return {row.response_digest: row.correct for row in rows if row.correct is not None}
+    return known_verdicts(context, path) if path is not None else {}
 
 
 def teacher_rows(

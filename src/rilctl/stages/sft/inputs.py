@@ -1,0 +1,104 @@
+"""What `sft` learns from: the rows of the data set or of the teachers, counted alike by a plan and by a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rilctl.artifacts.read import input_entry
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.config.sft import SftConfig
+from rilctl.data.sample import Sample
+from rilctl.errors import ArtifactError, ConfigError
+from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.sft.keeping import Kept, keep_rows
+from rilctl.stages.sft.rows import SftRow, data_rows, teacher_rows
+from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.inputs import data_entry, find_artifact, known_verdicts, load_data, read_responses
+
+
+@dataclass(frozen=True)
+class SftInputs:
+    """What a run learns from.
+
+    Args:
+        rows: to learn.
+        held_out: of the same kind, to validate on.
+        entries: their lineage.
+        rejected: bad rows of the data set.
+        counts: metrics: how many of the teachers' responses are learned, and why others aren't.
+    """
+
+    rows: list[SftRow]
+    held_out: list[SftRow]
+    entries: list[InputEntry]
+    rejected: tuple[RejectedRecord, ...]
+    counts: dict[str, float] = field(default_factory=dict)
+
+
+def find_rows(context: StageContext, config: SftConfig, validation: Sequence[Sample]) -> SftInputs:
+    """Find and read everything. Raises what the finders and `kept_of_teachers` raise."""
+    data = load_data(context)
+    entries = [data_entry(data)]
+    if config.responses == "data":
+        return SftInputs(data_rows(data.samples), data_rows(validation, held_out=True), entries, data.rejected)
+    cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+    entries.append(input_entry("teacher-cache", cache))
+    verdicts = find_artifact(context, config.verdicts, "judge", "verdicts") if config.uses_verdicts else None
+    if verdicts is not None:
+        entries.append(input_entry("verdicts", verdicts))
+    learned, held_out = kept_of_teachers(context, config, cache, verdicts, data.samples, validation)
+    context.reporter.say(f"responses: {learned.line}")
+    counts = {f"sft/num_left_out/{reason}": float(num) for reason, num in learned.left_out.items()}
+    counts = {"sft/num_kept": float(len(learned.rows))} | counts if config.uses_verdicts else {}
+    return SftInputs(learned.rows, held_out.rows, entries, data.rejected, counts)
+
+
+def kept_of_teachers(
+    context: StageContext,
+    config: SftConfig,
+    cache: Path,
+    verdicts: Path | None,
+    samples: Sequence[Sample],
+    validation: Sequence[Sample] = (),
+) -> tuple[Kept, Kept]:
+    """The teachers' responses that are learned, and those to held-out questions that are validated on.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[sft]` table.
+        cache: the `teacher-cache` artifact.
+        verdicts: the `verdicts` artifact; None: it doesn't matter which responses are right.
+        samples: the questions.
+        validation: the held-out ones.
+
+    Raises:
+        ArtifactError: an artifact is unusable, or the verdicts are on other responses.
+        ConfigError: no response is left.
+    """
+    responses = read_responses(context, cache, (*samples, *validation))
+    known = known_verdicts(context, verdicts) if verdicts is not None else None
+    rows = teacher_rows(samples, responses, known)
+    if verdicts is not None:
+        _refuse_unjudged(context, verdicts, cache, rows)
+    parts = [
+        keep_rows(each, keep=config.keep, difficulty=config.difficulty, seed=config.seed)
+        for each in (rows, teacher_rows(validation, responses, known, held_out=True))
+    ]
+    if not parts[0].rows:
+        hint = "cache the teachers' answers again"
+        if verdicts is not None:
+            hint = "ask stronger teachers or for more responses, or let `sft.keep` or `sft.difficulty` leave out less"
+        raise ConfigError(f"{cache} has no response to learn: {parts[0].line}", hint=hint)
+    return parts[0], parts[1]
+
+
+def _refuse_unjudged(context: StageContext, verdicts: Path, cache: Path, rows: Sequence[SftRow]) -> None:
+    num_unjudged = sum(row.correct is None for row in rows)
+    limit = (context.recipe.judge or RuleJudgeConfig()).max_rejected_share
+    if num_unjudged > limit * len(rows):
+        raise ArtifactError(
+            f"{verdicts} has no verdict on {num_unjudged:,} of the {len(rows):,} responses of {cache} "
+            f"({num_unjudged / len(rows):.1%}), over the limit of {limit:.1%}",
+            hint="judge that cache (`rilctl judge`), name its verdicts, or raise `judge.max_rejected_share`",
+        )

@@ -197,6 +197,33 @@ def test_several_processes_open_and_write_at_once(tmp_path):
         assert set(cache.get_many([f"shared-{i}" for i in range(20)]).values()) <= {"0", "1", "2", "3"}
 
 
+TELLER = """
+import itertools, sys
+from pathlib import Path
+from rilctl.artifacts.calls import CallCache
+with CallCache(Path(sys.argv[1])) as cache:
+    for n in itertools.count():
+        getattr(cache, sys.argv[2])({f"{n}-{place}": {"text": "x" * 500} for place in range(8)})
+        print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("put", ["put_many", "put_provisional"])
+def test_what_was_told_to_be_kept_outlasts_a_kill(tmp_path, put):
+    command = [sys.executable, "-c", TELLER, str(tmp_path), put]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as teller:
+        assert teller.stdout is not None
+        told = [int(teller.stdout.readline()) for _ in range(40)]
+        teller.kill()
+        told += map(int, teller.stdout.read().split())
+    keys = [f"{n}-{place}" for n in told for place in range(8)]
+    with CallCache(tmp_path) as cache:
+        found = (cache.get_many if put == "put_many" else cache.get_provisional)(keys)
+        assert found == {key: {"text": "x" * 500} for key in keys}
+        others = (cache.get_provisional if put == "put_many" else cache.get_many)(keys)
+        assert others == {}
+
+
 CLAIMER = """
 import sys
 from pathlib import Path

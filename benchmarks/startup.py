@@ -1,0 +1,115 @@
+"""What a large run waits for before it learns, and while it is answered.
+
+    python benchmarks/startup.py [--json]
+
+`endpoint_answers_per_s`: answers of an endpoint that are stored in the call cache in a second, and are safe there:
+20,480 questions, and answers of 60 words that come from 64 places as fast as they are taken. They go the way of every
+command, from the look at the cache to the commit, without HTTP; then all of them are looked for through another
+connection. Best of three.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rilctl.artifacts.calls import CallCache
+from rilctl.config.fields import SamplingConfig
+from rilctl.data.conversation import Conversation
+from rilctl.engines.generation.base import GenerationRequest, Keep, Response, Usage
+from rilctl.errors import RowError
+from rilctl.stages.shared.cached_calls import cached_responses
+
+NUM_ANSWERS, NUM_PLACES, TURNS, ROUNDS = 20_480, 64, 8, 3
+WORDS = " ".join(["word"] * 60)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
+    arguments = parser.parse_args()
+    found = {name: max(measure() for _ in range(ROUNDS)) for name, measure in MEASURES.items()}
+    print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {n:,.0f}" for name, n in found.items()))
+
+
+class AtOnce:
+    """A `OneByOneEngine` whose places are all answered when they are looked at."""
+
+    model_name, model_digest, rows_at_once = "at once", "at-once", TURNS * NUM_PLACES
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
+    ) -> list[tuple[Response, ...] | RowError]:
+        """See `GenerationEngine`."""
+        return [tuple(_answer(request, seed) for seed in request.seeds) for request in requests]
+
+    def generate_each(
+        self,
+        requests: Sequence[GenerationRequest],
+        sampling: SamplingConfig,
+        *,
+        keep: Keep,
+        check_stop: Callable[[], object],
+    ) -> list[RowError | None]:
+        """See `OneByOneEngine`."""
+        for start in range(0, len(requests), NUM_PLACES):
+            some = requests[start : start + NUM_PLACES]
+            keep({(start + at, 0): _answer(request, 0) for at, request in enumerate(some)})
+            check_stop()
+        return [None] * len(requests)
+
+    def close(self) -> None:
+        """See `GenerationEngine`."""
+
+
+def endpoint_answers_per_s() -> float:
+    """See the module."""
+    requests = [
+        GenerationRequest(f"q{number}", Conversation.of(f"{WORDS} {number}?"), (0,)) for number in range(NUM_ANSWERS)
+    ]
+    with tempfile.TemporaryDirectory() as name, CallCache(Path(name)) as cache:
+        started = time.perf_counter()
+        num = _num_answered(AtOnce(), cache, requests)
+        passed_s = time.perf_counter() - started
+        with CallCache(Path(name)) as other:
+            num_there = _num_answered(Nobody(), other, requests)
+    if num_there != NUM_ANSWERS:
+        raise SystemExit(f"{NUM_ANSWERS - num_there} answers were lost")
+    return num / passed_s
+
+
+def _num_answered(engine: AtOnce, cache: CallCache, requests: Sequence[GenerationRequest]) -> int:
+    answers = cached_responses(
+        engine, cache, requests, SamplingConfig(), chunk=engine.rows_at_once, on_chunk=lambda num: None
+    )
+    return sum(not isinstance(answer, RowError) for answer in answers)
+
+
+class Nobody(AtOnce):
+    """The same model, which gives no answer."""
+
+    def generate_each(
+        self,
+        requests: Sequence[GenerationRequest],
+        sampling: SamplingConfig,
+        *,
+        keep: Keep,
+        check_stop: Callable[[], object],
+    ) -> list[RowError | None]:
+        """See `OneByOneEngine`."""
+        return [RowError("asked-again", "its answer was lost")] * len(requests)
+
+
+def _answer(request: GenerationRequest, seed: int) -> Response:
+    return Response(f"{WORDS} {request.sample_id} {seed}", None, "stop", None, usage=Usage(61, 62))
+
+
+MEASURES: dict[str, Callable[[], float]] = {"endpoint_answers_per_s": endpoint_answers_per_s}
+"""By the names that are printed."""
+
+
+if __name__ == "__main__":
+    main()

@@ -39,6 +39,20 @@ def test_no_answer_is_judged_twice() -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_no_question_stands_in_two_parts() -> None:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for name in FILES:
+        for case in cases(name):
+            parts[case["question"]].add(name)
+    assert [question for question, names in parts.items() if len(names) > 1] == []
+
+
+def test_the_third_blind_part_is_half_right_and_half_wrong() -> None:
+    labels = [case["right"] for case in cases("blind-3")]
+    assert len(labels) >= 1200
+    assert sum(labels) * 2 == len(labels)
+
+
 def test_every_ground_truth_can_be_judged() -> None:
     for case in EVERY:
         assert all(text.strip() for text in accepted_answers(answer_text(case["answer"], "answer"))), case

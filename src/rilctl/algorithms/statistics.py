@@ -75,7 +75,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two values, got {len(values)}")
-    half = _student_quantile(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = student_quantile(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
     return Interval(fmean(values), fmean(values) - half, fmean(values) + half)
 
 
@@ -83,7 +83,7 @@ def _normal_quantile(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-def _student_quantile(confidence: float, freedom: int) -> float:
+def student_quantile(confidence: float, freedom: int) -> float:
     """Two-sided quantile: Fisher's expansion for many degrees of freedom, bisection of the exact CDF for few."""
     z = _normal_quantile(confidence)
     if freedom > 100:
@@ -94,11 +94,11 @@ def _student_quantile(confidence: float, freedom: int) -> float:
     low, high = 0.0, math.pi / 2  # of atan(t / sqrt(freedom)), so that heavy tails need no larger bracket
     for _ in range(64):
         middle = (low + high) / 2
-        low, high = (middle, high) if _student_coverage(middle, freedom) < confidence else (low, middle)
+        low, high = (middle, high) if student_coverage(middle, freedom) < confidence else (low, middle)
     return math.tan(low) * math.sqrt(freedom)
 
 
-def _student_coverage(angle: float, freedom: int) -> float:
+def student_coverage(angle: float, freedom: int) -> float:
     """P(|t| < sqrt(freedom) tan(angle)): the finite series of Abramowitz and Stegun 26.7.3 and 26.7.4."""
     start = 1 if freedom % 2 == 0 else 2
     term, total = (1.0, 1.0) if freedom % 2 == 0 else (math.cos(angle), math.cos(angle))

@@ -8,7 +8,7 @@ from rilctl.errors import ConfigError, UsageError
 
 
 def test_the_built_in_suites() -> None:
-    assert suite_names() == ("14bench", "digits")
+    assert suite_names() == ("14bench", "digits", "validation")
     paper = find_suite("14bench", Path()).suite
     assert len(paper.benchmarks) == 14
     assert paper.extra == "eval"

@@ -7,12 +7,14 @@ from pathlib import Path
 from rilctl.artifacts.layout import write_atomic
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.suite import FoundSuite, Suite
+from rilctl.engines.evaluation import held_out
 from rilctl.engines.evaluation.availability import missing_data
 from rilctl.engines.evaluation.base import EvaluationEngine
 from rilctl.engines.evaluation.own import OwnEvaluation
 from rilctl.engines.evaluation.pocket_task import digits_files
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.errors import DataError, UsageError
+from rilctl.stages.eval.held_out import open_held_out
 from rilctl.stages.shared.context import StageContext
 
 
@@ -58,7 +60,7 @@ def open_evaluation(
     judge: GenerationEngine | None,
     on_scored: Callable[[], None],
 ) -> EvaluationEngine:
-    """Our own runner, or lmms-eval.
+    """Our own runner, lmms-eval, or what asks the recipe's own held-out questions.
 
     Args:
         context: the stage's surroundings.
@@ -67,6 +69,8 @@ def open_evaluation(
         judge: for benchmarks that need one.
         on_scored: called after each scored document; may raise to stop.
     """
+    if found.is_built_in and found.suite.name == held_out.NAME:
+        return open_held_out(context)
     if found.suite.extra is None:
         return OwnEvaluation(_own_tasks(context, found), found.suite.shared_tasks)
     from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation  # lmms-eval takes ten seconds to import

@@ -141,8 +141,10 @@ def _work(config: SftConfig, num_rows: int, kept: Kept | None, steps: int, respo
     facts = [Fact("rows", num_rows, note=note)]
     if kept is not None:
         facts += [Fact(f"left out {reason}", num) for reason, num in kept.left_out.items()]
-    if config.match_tokens is not None:
-        facts.append(Fact("steps", None, note=f"as many as it takes for the response tokens of {config.match_tokens}"))
+    if config.match_tokens is not None or config.num_tokens is not None:
+        tokens = f"the response tokens of {config.match_tokens}"
+        tokens = tokens if config.num_tokens is None else f"{config.num_tokens:,} response tokens"
+        facts.append(Fact("steps", None, note=f"as many as it takes for {tokens}"))
     else:
         facts.append(Fact("steps", steps, note=f"of {config.rows_per_step} rows"))
     if response_tokens:

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.read import input_entry, read_rows, resolve
 from rilctl.artifacts.runs import Run
 from rilctl.config.fields import semantic_config
 from rilctl.config.sft import SftConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
-from rilctl.schemas.records import RejectedRecord, RolloutRecord
+from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.sft.inputs import find_rows
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -26,6 +25,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
+from rilctl.stages.shared.token_budget import token_budget
 
 
 def run(context: StageContext) -> StageResult:
@@ -39,12 +39,8 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
     validation = load_data(context, "validation")
     found = find_rows(context, config, validation.samples)
     inputs = [student_entry, *found.entries, *([data_entry(validation, "validation")] if validation.samples else [])]
-    budget_tokens = None
-    if config.match_tokens is not None:
-        rollouts = resolve(context.base_dir / config.match_tokens, "rollouts")
-        inputs.append(input_entry("match-tokens", rollouts))
-        budget_tokens = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
-        context.reporter.say(f"budget: {budget_tokens:,} response tokens, as many as in {rollouts}")
+    budget_tokens, matched = token_budget(context, config.num_tokens, config.match_tokens)
+    inputs += matched
     semantic: dict[str, JsonValue] = {"sft": semantic_config(config), "student": semantic_config(student)}
     roles: dict[str, ArtifactKind] = {"student": "student"}
     with open_ranked_run(context, ranks, verb="sft", semantic=semantic, inputs=inputs, roles=roles) as artifact_run:

@@ -45,6 +45,7 @@ class Loop:
         artifact_run: where it writes.
         steps: takes them.
         samples: the questions that can be asked.
+        budget_tokens: response tokens that end the run; None: steps do.
         state: what a checkpoint remembers besides weights and optimizers.
     """
 
@@ -54,6 +55,7 @@ class Loop:
     artifact_run: Run
     steps: TrainingStep
     samples: Sequence[Sample]
+    budget_tokens: int | None = None
     state: TrainState = field(default_factory=TrainState)
 
     def __post_init__(self) -> None:
@@ -116,7 +118,7 @@ class Loop:
             log.write(0, self._validate(0))
         reporter.begin(f"train {config.algorithm.name}", total=config.num_steps, unit="steps", done=step)
         for picks, upcoming in pairwise(batches(len(self.samples), config.questions_per_step, config.seed, step)):
-            if step == config.num_steps or self.state.course.gives_up(config):
+            if step == config.num_steps or self._ends_early():
                 break
             step += 1
             last = step == config.num_steps
@@ -131,14 +133,14 @@ class Loop:
             self._watch(metrics)
             signal_number = asked_to_stop(self.context, ranks)
             is_due = step % config.checkpoint_every == 0
-            is_last = last or self.state.course.gives_up(config) or bool(signal_number)
+            is_last = last or self._ends_early() or bool(signal_number)
             if is_due or is_last:
                 self.learner.judge.settle(config, self.context.check_stop)
             checkpoints.after_step(step, self._state_now, is_due=is_due, is_last=is_last)
             leave_if_asked(self.context, signal_number)
         reporter.end()
         if step < config.num_steps:
-            reporter.warn(f"ended after step {step} of {config.num_steps}: `train.patience` is {config.patience}")
+            reporter.warn(f"ended after step {step} of {config.num_steps}: {self._why()}")
         if (how_to_open := profile.how_to_open()) is not None:
             reporter.say(how_to_open)
 
@@ -155,9 +157,22 @@ class Loop:
         if not taken.num_groups and known >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]
             raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
-        if self.inputs.validation.samples and self.config.validates_after(step):
+        learned = sum(taken.metrics.get(f"policy/num_{side}_tokens", 0.0) for side in ("student", "teacher"))
+        self.state = self.state.model_copy(update={"num_tokens": self.state.num_tokens + round(learned)})
+        if self.inputs.validation.samples and (self.config.validates_after(step) or self._has_learned_enough()):
             return taken.metrics | self._validate(step)
         return taken.metrics
+
+    def _has_learned_enough(self) -> bool:
+        return self.budget_tokens is not None and self.state.num_tokens >= self.budget_tokens
+
+    def _ends_early(self) -> bool:
+        return self._has_learned_enough() or self.state.course.gives_up(self.config)
+
+    def _why(self) -> str:
+        if self._has_learned_enough():
+            return f"the policy has learned from {self.state.num_tokens:,} response tokens"
+        return f"`train.patience` is {self.config.patience}"
 
     def _state_now(self) -> TrainState:
         """What a checkpoint is to remember; until there is another one, the state's counts stay the last one's."""

@@ -33,6 +33,7 @@ def open_loop(
     judge: JudgeAsker,
     artifact_run: Run,
     ranks: Ranks,
+    budget_tokens: int | None = None,
 ) -> Loop:
     """Load everything that a run needs. Collective.
 
@@ -43,6 +44,7 @@ def open_loop(
         judge: says what is right.
         artifact_run: where it writes.
         ranks: this process among those that train.
+        budget_tokens: response tokens that end the run; None: steps do.
     """
     with ranks.together():
         scores = {name: reward.open(context.base_dir) for name, reward in config.rewards.own.items()}
@@ -69,7 +71,7 @@ def open_loop(
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
     groups = GroupMaker(config, asker, roles.prompts, teachers, ranks)
     step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), pulse)
-    return Loop(context, config, inputs, artifact_run, step, samples)
+    return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 
 
 def make_learner(

@@ -17,6 +17,7 @@ from rilctl.stages.shared.inputs import up_to_date
 from rilctl.stages.shared.judging import judge_entries
 from rilctl.stages.shared.learning import refuse_changed
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
+from rilctl.stages.shared.token_budget import token_budget
 from rilctl.stages.train.inputs import find_inputs, input_entries, reward_entries
 from rilctl.stages.train.judges import opened_asker
 from rilctl.stages.train.opening import open_loop
@@ -45,7 +46,8 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         roles["discriminator"] = "discriminator"
     roles["rollouts"] = "rollouts"
     own_code = reward_entries(config.rewards, context.base_dir)
-    entries = [*input_entries(context, inputs), *judge_entries(context, judge), *own_code]
+    budget, matched = token_budget(context, config.num_tokens, config.match_tokens)
+    entries = [*input_entries(context, inputs), *judge_entries(context, judge), *own_code, *matched]
     with open_ranked_run(
         context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student"}
     ) as artifact_run:
@@ -56,7 +58,7 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
             artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
         with ExitStack() as held:
             asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
-            loop = open_loop(context, config, inputs, asker, artifact_run, ranks)
+            loop = open_loop(context, config, inputs, asker, artifact_run, ranks, budget)
             refuse_changed(loop.vlm, entries, ranks)
             loop.run()
         outputs = loop.write(roles)

@@ -17,6 +17,8 @@ class TrainState(StrictModel):
     """The student's of that step; rank 0 knows them."""
     course: Course = Course()
     """Whether it learns anything, and the student gets better."""
+    num_tokens: int = 0
+    """Response tokens that the policy has learned from."""
     rejected: list[RejectedRecord] = []
     """Questions that could not be asked."""
     metrics: dict[str, float] = {}

@@ -314,6 +314,19 @@ def test_sft_on_teacher_answers_stops_at_the_token_budget(workspace, tmp_path):
     assert abs(spent - budget) / budget < 0.25  # whole steps of four rows of uneven length
 
 
+def test_a_run_ends_with_the_step_that_reaches_its_tokens(workspace, tmp_path):
+    whole = run_stage(workspace, "train", *SHORT, out=tmp_path / "whole")
+    tokens = [sum(len(row.token_ids) for row in rollouts(whole) if row.in_policy and row.step == s) for s in (1, 2)]
+    cut = run_stage(workspace, "train", *SHORT, f"train.num_tokens={tokens[0] - 1}", out=tmp_path / "cut")
+    assert {row.step for row in rollouts(cut)} == {1}
+    assert read_metrics(tmp_path / "cut/metrics.jsonl")[-1]["validation/accuracy"] >= 0  # of the last student
+    matched = run_stage(
+        workspace, "train", *SHORT, f"train.match_tokens={tmp_path / 'cut/rollouts'}", out=tmp_path / "m"
+    )
+    assert matched.outputs["student"].content_digest == cut.outputs["student"].content_digest
+    assert {row.step for row in rollouts(run_stage(workspace, "train", *SHORT, "train.num_tokens=99999"))} == {1, 2}
+
+
 def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):
     step = ("train.num_steps=1", "train.algorithm.disc_updates=8")  # by then it tells, so that the policy has a signal
     checkpointing = "train.engine.gradient_checkpointing=true"

@@ -1,0 +1,30 @@
+"""How many response tokens a run learns from, where a recipe says that instead of its steps."""
+
+from rilctl.artifacts.read import input_entry, read_rows, resolve
+from rilctl.schemas.manifest import InputEntry
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages.shared.context import StageContext
+
+
+def token_budget(
+    context: StageContext, num_tokens: int | None, match_tokens: str | None
+) -> tuple[int | None, list[InputEntry]]:
+    """The budget, and the lineage of what it was taken from.
+
+    Args:
+        context: the stage's surroundings.
+        num_tokens: as the recipe states it.
+        match_tokens: a `rollouts` artifact, whose policy rows are counted.
+
+    Returns:
+        Response tokens; None: steps decide.
+
+    Raises:
+        ArtifactError: there is no such artifact.
+    """
+    if match_tokens is None:
+        return num_tokens, []
+    rollouts = resolve(context.base_dir / match_tokens, "rollouts")
+    budget = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
+    context.reporter.say(f"budget: {budget:,} response tokens, as many as in {rollouts}")
+    return budget, [input_entry("match-tokens", rollouts)]

@@ -320,11 +320,11 @@ def test_a_run_ends_with_the_step_that_reaches_its_tokens(workspace, tmp_path):
     cut = run_stage(workspace, "train", *SHORT, f"train.num_tokens={tokens[0] - 1}", out=tmp_path / "cut")
     assert {row.step for row in rollouts(cut)} == {1}
     assert read_metrics(tmp_path / "cut/metrics.jsonl")[-1]["validation/accuracy"] >= 0  # of the last student
-    matched = run_stage(
-        workspace, "train", *SHORT, f"train.match_tokens={tmp_path / 'cut/rollouts'}", out=tmp_path / "m"
-    )
+    match = f"train.match_tokens={tmp_path / 'cut/rollouts'}"
+    matched = run_stage(workspace, "train", *SHORT, match, out=tmp_path / "matched")
     assert matched.outputs["student"].content_digest == cut.outputs["student"].content_digest
-    assert {row.step for row in rollouts(run_stage(workspace, "train", *SHORT, "train.num_tokens=99999"))} == {1, 2}
+    ample = run_stage(workspace, "train", *SHORT, "train.num_tokens=99999", out=tmp_path / "ample")
+    assert {row.step for row in rollouts(ample)} == {1, 2}
 
 
 def test_gradient_checkpointing_computes_the_same_step(workspace, tmp_path):

@@ -107,7 +107,7 @@ def _text_lines(row: "ShownRow") -> Iterator[str]:
         yield from (f"    {line}" for line in prompt_lines(prompt))
     for name, error in row.refused.items():
         yield f"  refused by {name}: {error.message}"
-    yield from _field("truth", row.sample.answer)
+    yield from _field("truth", row.sample.answer or "none")
     if row.sample.response != row.sample.answer:
         yield from _field("response", row.sample.response)
 
@@ -134,6 +134,7 @@ def _split_object(split: "SplitReport") -> dict[str, Any]:
     return {
         "name": split.name,
         "num_rows": split.num_rows,
+        "num_no_truth": split.num_no_truth,
         "problems": [vars(problem) for problem in split.problems],
         "left_out": split.left_out,
         "num_pictures": split.num_pictures,
@@ -162,6 +163,7 @@ def _report_lines(report: "DataReport") -> Iterator[str]:
             "pictures": split.num_pictures,
             "of them distinct": split.num_distinct_pictures,
         }
+        facts |= {"without a ground truth": split.num_no_truth} if split.num_no_truth else {}
         facts |= {f"left out: {reason}": num for reason, num in split.left_out.items()}
         facts |= {"equal to an earlier row": split.num_equal, "near an earlier row": split.num_near}
         if name == "train" and "validation" in report.splits:

@@ -106,6 +106,11 @@ class _Source(StrictModel):
     """Selection."""
     max_image_px: PositiveInt = 64_000_000
     """Images with more pixels are rejected before they are decoded."""
+    missing_truth: Annotated[Literal["reject", "keep"], Field(exclude_if=lambda value: value == "reject")] = "reject"
+    """A row without a ground truth is rejected, or it is asked all the same: nobody judges what is answered."""
+    truth_share: Annotated[Share, Field(exclude_if=lambda value: value == 1)] = 1.0
+    """Share of the training questions that keep their ground truth, chosen by a hash of the id; from the others it is
+    taken, and the response to learn with it. It says what more labels would bring. Held-out questions keep theirs."""
     workers: Annotated[NonNegativeInt, EXECUTION] = 0
     """Threads that read, hash and decode images while the data set is loaded; 0: none of their own."""
 

@@ -9,6 +9,7 @@ from rilctl.config.asked import AskedModelMixin
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
+    IF_SET,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -22,6 +23,17 @@ RUBRIC_FIELDS = ("question", "answer", "response", "verdict")
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
+class FlipConfig(StrictModel):
+    """`[judge.flip]`: a judge that errs by a known rate, for experiments on how much that hurts."""
+
+    right: Share = 0.0
+    """Share of right responses that are called wrong."""
+    wrong: Share = 0.0
+    """Share of wrong responses that are called right."""
+    seed: NonNegativeInt = 0
+    """Which ones; the same question, ground truth and response are always judged alike."""
+
+
 class RuleJudgeConfig(StrictModel):
     """The one final answer, compared with the ground truth by its type."""
 
@@ -30,6 +42,8 @@ class RuleJudgeConfig(StrictModel):
     """A `teacher-cache`, `responses` or `rollouts` artifact, or `-` (JSON Lines on stdin); absent: the cache."""
     numeric_tolerance: NonNegativeFloat = 0.0
     """Relative difference within which two numbers are equal."""
+    flip: Annotated[FlipConfig | None, IF_SET] = None
+    """Errors on purpose, for experiments. Absent: none."""
     max_rejected_share: Annotated[Share, EXECUTION] = 0.05
     """A larger share of responses without a verdict, and the next verb refuses the artifact."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -30,6 +30,9 @@ class RewardsConfig(StrictModel):
     is measured, and the policy learns nothing from it."""
     answer: Weight = 1.0
     """Weight of being right (0 or 1), where the algorithm asks the judge. 0: it is asked and measured all the same."""
+    missing_truth: Annotated[Literal["skip", "others"], Field(exclude_if=lambda value: value == "skip")] = "skip"
+    """Questions without a ground truth, where `answer` counts: they are left out, or their rows have the sum of the
+    other rewards, `similarity` and your own. Nobody judges them."""
 
     @property
     def own(self) -> Mapping[str, Reward]:

@@ -182,6 +182,13 @@ class TrainConfig(StrictModel):
         return weights | {name: reward.weight for name, reward in sorted(self.rewards.own.items())}
 
     @property
+    def learns_without_truth(self) -> bool:
+        """Whether the policy learns from questions without a ground truth: rewards are left that need none."""
+        weights = self.reward_weights
+        is_left = any(weight for name, weight in weights.items() if name != "answer")
+        return not weights.get("answer") or (is_left and self.rewards.missing_truth == "others")
+
+    @property
     def corrects_sampler(self) -> bool:
         """Whether student tokens are weighted by how the trainer sees what the engine sampled."""
         enabled = self.sampler_correction.enabled

@@ -17,7 +17,7 @@ from rilctl.data.fingerprints import image_hash
 from rilctl.data.groups import conversation_of, groups_by_image, largest_share
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import Sample, SampleSet
-from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, outside_band, too_long
+from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, keeps_truth, outside_band, too_long
 from rilctl.data.sources.open import open_source
 from rilctl.data.template import QuestionTemplate
 from rilctl.errors import DataError, RowError
@@ -111,6 +111,8 @@ def load_samples(
     _take(rows, num_samples, salt=split, workers=config.workers)
     if not rows.samples:
         raise _nothing_left(rows)
+    if split == "train":  # not earlier: a row is compared with held-out ones by its ground truth as well
+        rows.samples = [_with_truth(sample, config.truth_share) for sample in rows.samples]
     left_out = dict(sorted(rows.left_out.items()))
     return SampleSet(
         rows.name, tuple(rows.samples), tuple(rows.rejected), left_out, _digest(rows.samples), rows.num_shortened
@@ -129,7 +131,7 @@ def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
             source = source.model_copy(update={"columns": source.columns.model_copy(update={"question": ""})})
     table = open_source(source, base_dir)
     rows = _Rows(table.name, image_roots=table.image_roots)
-    read = read_samples(table, config.max_image_px, template)
+    read = read_samples(table, config.max_image_px, template, needs_truth=config.missing_truth == "reject")
     max_turns, earlier = None, set[str]()
     if isinstance(source, ChatData | LlavaData):
         max_turns = source.max_turns
@@ -163,6 +165,10 @@ def _groups(config: DataConfig, read: Iterable[Sample | RejectedRecord]) -> dict
     if config.validation.group != "image":
         return {}
     return groups_by_image(row for row in read if isinstance(row, Sample))
+
+
+def _with_truth(sample: Sample, share: float) -> Sample:
+    return sample if keeps_truth(sample.id, share) else replace(sample, answer="", response="")
 
 
 def _row_id(row: Sample | RejectedRecord) -> str:

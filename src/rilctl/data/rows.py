@@ -18,13 +18,16 @@ from rilctl.schemas.answers import accepted_answers, answer_text
 from rilctl.schemas.records import RejectedRecord
 
 
-def read_samples(table: Table, max_px: int, template: QuestionTemplate | None = None) -> list[Sample | RejectedRecord]:
+def read_samples(
+    table: Table, max_px: int, template: QuestionTemplate | None = None, *, needs_truth: bool = True
+) -> list[Sample | RejectedRecord]:
     """Samples and bad rows, in the source's order. Images are not looked at yet.
 
     Args:
         table: the rows.
         max_px: see `ImageRef`.
         template: puts the question of a row into words.
+        needs_truth: whether a row without a ground truth is a bad one.
 
     Raises:
         DataError: the source has no rows, or a column that all its rows lack.
@@ -49,7 +52,7 @@ def read_samples(table: Table, max_px: int, template: QuestionTemplate | None = 
             else:
                 sample_id = own_id
                 first_named[own_id] = row.name
-            read.append(_to_sample(row, row.fields, sample_id, table, max_px, template))
+            read.append(_to_sample(row, row.fields, sample_id, table, max_px, template, needs_truth))
         except RowError as error:
             read.append(_rejected(table, row.name, sample_id, error))
     if not read:
@@ -91,6 +94,7 @@ def _to_sample(
     table: Table,
     max_px: int,
     template: QuestionTemplate | None,
+    needs_truth: bool,
 ) -> Sample:
     columns = table.columns
     refuse_videos(fields)
@@ -100,12 +104,14 @@ def _to_sample(
     else:
         question = checked("question", _question(fields, columns, options, template).replace(IMAGE_MARK, ""))
         conversation = Conversation.of(question, _image_refs(row.name, fields, table, max_px))
-    if options:
+    if not needs_truth and not answer_text(fields.get(columns.answer), columns.answer).strip():
+        answer = ""
+    elif options:
         answer = right_letter(_cell(fields, columns.answer), options, columns.answer)
     else:
         answer = checked("answer", answer_text(_cell(fields, columns.answer), columns.answer))
     learned = _text(fields, columns.response) if columns.response else accepted_answers(answer)[0]
-    response = checked("response", learned)
+    response = checked("response", learned) if columns.response or answer else ""
     return Sample(sample_id, conversation, answer, response)
 
 

@@ -184,8 +184,8 @@ class Sample:
     Args:
         id: unique within the data set.
         conversation: what is asked, without chat template or image placeholders.
-        answer: the ground truth that the judge compares with.
-        response: what `sft` learns to say; the answer itself where the data has nothing longer.
+        answer: the ground truth that the judge compares with; empty where there is none.
+        response: what `sft` learns to say; the answer itself where the data has nothing longer, so perhaps empty.
     """
 
     id: str
@@ -202,6 +202,11 @@ class Sample:
     def images(self) -> tuple[ImageRef, ...]:
         """See `Conversation`."""
         return self.conversation.images
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether anybody knows what is right."""
+        return bool(self.answer)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ def is_held_out(group: str, share: float) -> bool:
     return rank(group, "validation") < share * 2**64
 
 
+def keeps_truth(sample_id: str, share: float) -> bool:
+    """Whether a question is of the share that keeps its ground truth; a smaller share is a part of a larger one."""
+    return rank(sample_id, "truth") < share * 2**64
+
+
 def earlier_answers(row_ids: Iterable[str]) -> set[str]:
     """Of rows made of conversations, whose ids end in `#` and the answer's number, all but each one's last."""
     last: dict[str, int] = {}

@@ -135,6 +135,13 @@ METRICS: tuple[Metric, ...] = (
         when="with teacher rows in the group",
     ),
     Metric("group/skipped_share", "share", "groups", "with fewer than two rewarded rows"),
+    Metric(
+        "group/no_truth_share",
+        "share",
+        "groups",
+        "whose question has no ground truth: other rewards alone",
+        when='with `rewards.missing_truth = "others"` and an answer reward',
+    ),
     Metric("group/no_signal_share", "share", "groups", "whose advantages are all 0: nothing to learn from them"),
     Metric("response/mean_tokens", "tokens", "student rows", "length", side="student"),
     Metric(
@@ -285,6 +292,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("validation/missing_share", "share", "questions", "without a verdict", when="with held-out questions"),
     Metric("accuracy", "share", "rows", "judged right, among those with a verdict", ("judge",)),
     Metric("accuracy/SOURCE", "share", "rows", "the same for one teacher, `student` or `stdin`", ("judge",)),
-    Metric("num_no_verdict", "rows", "sum", "without a verdict", ("judge",)),
+    Metric("num_no_verdict", "rows", "sum", "without a verdict, though with a ground truth", ("judge",)),
+    Metric("num_no_truth", "rows", "sum", "without a ground truth", ("judge",), when="where there are any"),
     *_in("", ("judge",), (*_JUDGE, *_LLM_JUDGE), "with an LLM judge"),
 )

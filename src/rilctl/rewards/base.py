@@ -26,7 +26,7 @@ class RewardRow:
     Args:
         sample_id: the question's id in its data set.
         question: as asked, without chat template.
-        answer: the ground truth; `schemas.answers.accepted_answers` gives those that it accepts.
+        answer: the ground truth; `schemas.answers.accepted_answers` gives those that it accepts. Empty: there is none.
         response: the text, special tokens removed.
         images: the question's pictures, in order; `load()` decodes one as RGB.
         num_tokens: length of the response in the student's tokens, EOS included.

@@ -22,6 +22,9 @@ def _printable(value: object) -> object:
     return printable(value) if isinstance(value, str) else value
 
 
+NO_TRUTH = "no ground truth"
+"""The reason of a verdict that nobody can give; such a response isn't counted among those without a verdict."""
+
 Quoted = Annotated[str, BeforeValidator(_printable)]
 """Text that may quote what was refused: half a surrogate pair, which UTF-8 can't hold, is escaped."""
 
@@ -49,7 +52,7 @@ class ResponseRecord(StrictModel):
     question: str
     """The question as asked, without chat template."""
     answer: str
-    """The ground truth."""
+    """The ground truth; empty where there is none."""
     image_digests: list[str]
     """Digest of each image (`data.ImageRef.digest`), in order."""
     context: list[ContextTurn] | None = None
@@ -78,7 +81,7 @@ class RolloutRecord(StrictModel):
     question: str
     """The question as asked."""
     answer: str
-    """The ground truth."""
+    """The ground truth; empty where there is none."""
     image_digests: list[str]
     """Digest of each image (`data.ImageRef.digest`), in order."""
     context: list[ContextTurn] | None = None
@@ -130,6 +133,11 @@ class VerdictRecord(StrictModel):
     """What the judge read as the response's final answer, where it reads one."""
     reason: str
     """How the verdict came about, or why there is none."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no verdict, though there is a ground truth."""
+        return self.correct is None and self.reason != NO_TRUTH
 
 
 class EvaluationRecord(StrictModel):

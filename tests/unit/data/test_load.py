@@ -317,3 +317,35 @@ def test_digits_can_be_kept_out_of_training() -> None:
     assert len(loaded.samples) == 5
     with pytest.raises(DataError, match="contaminated: 5"):
         load_samples(table(type="digits", split="test", num_questions=5, select=select), base_dir=HERE)
+
+
+@pytest.mark.parametrize("change", [{"answer": None}, {"answer": " "}, {"answer": []}])
+def test_a_row_without_a_ground_truth_is_kept_where_the_recipe_says_so(jsonl: Make, change: dict[str, object]) -> None:
+    loaded = load_samples(jsonl({3: change}, missing_truth="keep"), base_dir=HERE)
+    assert [sample.id for sample in loaded.samples if not sample.has_truth] == ["q3"]
+    assert (loaded.samples[3].answer, loaded.samples[3].response, loaded.rejected) == ("", "", ())
+    bad = load_samples(jsonl({3: {"answer": {"a": 1}}}, missing_truth="keep"), base_dir=HERE)
+    assert [row.reason for row in bad.rejected] == ["field-type"]
+
+
+def test_a_table_without_answers_is_all_questions(jsonl: Make) -> None:
+    columns = {"answer": "", "response": "reply"}
+    loaded = load_samples(
+        jsonl({n: {"reply": "said"} for n in range(20)}, missing_truth="keep", columns=columns), base_dir=HERE
+    )
+    assert {(sample.answer, sample.response) for sample in loaded.samples} == {("", "said")}
+
+
+def test_a_share_of_the_truths_is_hidden_and_the_response_with_it(jsonl: Make) -> None:
+    def shown(share: float, **fields: object) -> set[str]:
+        loaded = load_samples(jsonl(truth_share=share, **fields), base_dir=HERE)
+        assert len(loaded.samples) == (20 if not fields else len(loaded.samples))
+        assert all(bool(sample.response) == sample.has_truth for sample in loaded.samples)
+        return {sample.id for sample in loaded.samples if sample.has_truth}
+
+    assert set() == shown(0) < shown(0.3) < shown(0.7) < shown(1)
+    assert shown(0.3, select={"num_samples": 10}) <= shown(0.3)
+    held_out = jsonl(truth_share=0.0, validation={"share": 0.3})
+    validation = load_samples(held_out, base_dir=HERE, split="validation")
+    assert validation.samples and all(sample.has_truth for sample in validation.samples)
+    assert load_samples(jsonl(), base_dir=HERE).digest == load_samples(jsonl(truth_share=1.0), base_dir=HERE).digest

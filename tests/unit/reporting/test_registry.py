@@ -15,7 +15,7 @@ from rilctl.testing.stages import run_stage, write_trainable_workspace
 
 SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
 RUNS = {
-    "ril": ("train.algorithm.policy_updates=2", "train.algorithm.kl_rows=all"),
+    "ril": ("train.algorithm.policy_updates=2", "train.algorithm.kl_rows=all", "train.rewards.missing_truth=others"),
     "corrected": ("train.algorithm.name=dr_grpo", "train.sampler_correction.enabled=true"),
 }
 """What `train` is asked for, so that it writes all that this process can."""

@@ -9,6 +9,7 @@ from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.engines.judging.base import JudgeEngine
+from rilctl.engines.judging.erring import ErringJudge
 from rilctl.engines.judging.llm import Calls, LlmJudge, rubric_identity
 from rilctl.engines.judging.prompt import VERDICT_SCHEMA
 from rilctl.engines.judging.rule import RuleJudge
@@ -21,8 +22,10 @@ BY_RULES: Mapping[type[StrictModel], Callable[[Any], JudgeEngine]] = {RuleJudgeC
 
 
 def judge_by_rules(config: JudgeConfig) -> JudgeEngine:
-    """A judge that asks no model."""
-    return BY_RULES[type(config)](config)
+    """A judge that asks no model; it errs where an experiment wants it to."""
+    judge = BY_RULES[type(config)](config)
+    flip = config.flip if isinstance(config, RuleJudgeConfig) else None
+    return judge if flip is None else ErringJudge(judge, flip)
 
 
 def open_judge_model(

@@ -15,6 +15,7 @@ from rilctl.engines.judging.rules.kinds.truth import read_ground_truth
 from rilctl.engines.judging.rules.read.final import MAX_CHARS, read_final
 from rilctl.engines.judging.rules.read.plain import normal, plain, tidy
 from rilctl.schemas.answers import accepted_answers
+from rilctl.schemas.records import NO_TRUTH
 
 _VERSION = 3
 """Raised when the same response could get another verdict."""
@@ -77,7 +78,7 @@ def is_equal_to_the_letter(answer: str, response: str) -> bool:
 def _compare(answer: str, response: str, question: str, tolerance: float) -> Verdict:
     truth = read_ground_truth(answer, tidy(question[-MAX_CHARS:]), tolerance)
     if truth is None:
-        return Verdict(None, None, "no ground truth")
+        return Verdict(None, None, NO_TRUTH)
     if answer.strip() == response.strip():
         return Verdict(True, _printable(response), "exact")
     read = read_final(response, tidy(question[-MAX_CHARS:]), truth.kind)

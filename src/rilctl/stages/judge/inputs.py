@@ -44,6 +44,11 @@ class JudgeRow:
     text: str
     context: tuple[ContextTurn, ...] = ()
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether anybody can judge it."""
+        return bool(self.answer.strip())
+
     def request(self, images: Images) -> JudgeRequest:
         """As the judge is asked."""
         pictures = images.get(self.sample_id, ())

@@ -10,11 +10,11 @@ from pydantic import JsonValue
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.fields import semantic_config
-from rilctl.engines.judging.base import JudgeEngine
+from rilctl.engines.judging.base import JudgeEngine, Verdict
 from rilctl.engines.judging.open import judge_identity
 from rilctl.engines.judging.watch import WatchedJudge, metrics_of
 from rilctl.errors import InterruptedByUser
-from rilctl.schemas.records import RejectedRecord, VerdictRecord, response_digest
+from rilctl.schemas.records import NO_TRUTH, RejectedRecord, VerdictRecord, response_digest
 from rilctl.stages.judge.inputs import (
     STDIN,
     Images,
@@ -40,11 +40,13 @@ class _Tally:
     num_right: Counter[str] = field(default_factory=Counter)
     num_judged: Counter[str] = field(default_factory=Counter)
     num_no_verdict: int = 0
+    num_no_truth: int = 0
     num_rejected: int = 0
 
     def add(self, verdict: VerdictRecord) -> None:
         if verdict.correct is None:
-            self.num_no_verdict += 1
+            self.num_no_verdict += verdict.is_missing
+            self.num_no_truth += not verdict.is_missing
         else:
             self.num_right[verdict.source] += verdict.correct
             self.num_judged[verdict.source] += 1
@@ -54,6 +56,7 @@ class _Tally:
         judged = self.num_judged
         metrics = {"accuracy": self.num_right.total() / judged.total()} if judged else {}
         metrics |= {f"accuracy/{source}": self.num_right[source] / judged[source] for source in sorted(judged)}
+        metrics |= {"num_no_truth": float(self.num_no_truth)} if self.num_no_truth else {}
         return {**metrics, "num_no_verdict": float(self.num_no_verdict)}
 
 
@@ -86,7 +89,9 @@ def run(context: StageContext) -> StageResult:
             rows = iter(responses.rows)
             first = list(islice(rows, _FIRST_ROWS))
             if first:
-                check_first(context, judge, [row.request(images) for row in first if isinstance(row, JudgeRow)])
+                to_ask = [row.request(images) for row in first if isinstance(row, JudgeRow) and row.has_truth]
+                if to_ask:
+                    check_first(context, judge, to_ask)
             context.reporter.begin("judge", total=responses.num_rows, unit="responses")
             try:
                 _judge_all(context, judge, chain(first, rows), images, writer, tally)
@@ -96,6 +101,8 @@ def run(context: StageContext) -> StageResult:
             context.reporter.end()
             metrics = tally.metrics() | metrics_of(judge)
         summary = writer.commit(metrics=metrics)
+    if tally.num_no_truth:
+        context.reporter.say(f"{tally.num_no_truth} responses are to questions without a ground truth: nobody is asked")
     if tally.num_no_verdict:
         context.reporter.warn(f"responses without a verdict: {tally.num_no_verdict:,}; they count for no accuracy")
     num_lacking = tally.num_no_verdict + tally.num_rejected
@@ -145,12 +152,13 @@ def _judge_all(
 def _verdicts(
     judge: JudgeEngine, rows: Sequence[JudgeRow], images: Images, *, is_last: bool
 ) -> Iterator[VerdictRecord]:
-    requests = [row.request(images) for row in rows]
-    if isinstance(judge, WatchedJudge):
-        verdicts = judge.verdicts_beside(requests, len(requests), settles=is_last)
+    requests = [row.request(images) for row in rows if row.has_truth]
+    if requests and isinstance(judge, WatchedJudge):
+        found = iter(judge.verdicts_beside(requests, len(requests), settles=is_last))
     else:
-        verdicts = judge.verdicts(requests)
-    for row, verdict in zip(rows, verdicts, strict=True):
+        found = iter(judge.verdicts(requests) if requests else ())
+    for row in rows:
+        verdict = next(found) if row.has_truth else Verdict(None, None, NO_TRUTH)
         yield VerdictRecord(
             response_digest=response_digest(row.question, row.answer, row.text, row.context),
             sample_id=row.sample_id,

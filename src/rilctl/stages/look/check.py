@@ -56,6 +56,7 @@ class SplitReport:
     Args:
         name: of the data set.
         num_rows: that can be used.
+        num_no_truth: of them without a ground truth.
         problems: of those that can't.
         left_out: rows that selection left out, by reason.
         num_pictures: of all rows.
@@ -71,6 +72,7 @@ class SplitReport:
 
     name: str
     num_rows: int
+    num_no_truth: int
     problems: tuple[Problem, ...]
     left_out: dict[str, int]
     num_pictures: int
@@ -186,11 +188,12 @@ def _report(config: DataConfig, samples: SampleSet, rows: Sequence[_Read], reade
     num_equal, num_near = _repeated(good, config.select.max_hash_distance)
     encoder = next((reader.encoder for reader in readers if reader.name == STUDENT), None)
     sizes = [] if encoder is None else prompt_sizes(encoder, [row.sample for row in good])
-    responses = [row.sample.response for row in good]
+    responses = [row.sample.response for row in good if row.sample.response]
     encoded = encoder.tokenizer(responses, add_special_tokens=False)["input_ids"] if encoder and responses else []
     return SplitReport(
         samples.name,
         len(good),
+        sum(not row.sample.has_truth for row in good),
         tuple(_problems(samples, rows)),
         samples.left_out,
         sum(len(row.digests) for row in good),

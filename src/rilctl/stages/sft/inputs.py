@@ -41,7 +41,13 @@ def find_rows(context: StageContext, config: SftConfig, validation: Sequence[Sam
     data = load_data(context)
     entries = [data_entry(data)]
     if config.responses == "data":
-        return SftInputs(data_rows(data.samples), data_rows(validation, held_out=True), entries, data.rejected)
+        rows = data_rows(data.samples)
+        if not rows:
+            raise ConfigError(
+                f"no question of {data.name} has a response to learn",
+                hint='`sft.responses = "teacher-cache"` learns what teachers answered',
+            )
+        return SftInputs(rows, data_rows(validation, held_out=True), entries, data.rejected)
     cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
     entries.append(input_entry("teacher-cache", cache))
     verdicts = find_artifact(context, config.verdicts, "judge", "verdicts") if config.uses_verdicts else None
@@ -80,7 +86,8 @@ def kept_of_teachers(
     known = known_verdicts(context, verdicts) if verdicts is not None else None
     rows = teacher_rows(samples, responses, known)
     if verdicts is not None:
-        _refuse_unjudged(context, verdicts, cache, rows)
+        truthless = {sample.id for sample in samples if not sample.has_truth}
+        _refuse_unjudged(context, verdicts, cache, [row for row in rows if row.sample_id not in truthless])
     parts = [
         keep_rows(each, keep=config.keep, difficulty=config.difficulty, seed=config.seed)
         for each in (rows, teacher_rows(validation, responses, known, held_out=True))

@@ -111,7 +111,8 @@ def _responses(
 ) -> tuple[int, list[SftRow], Kept | None]:
     """How many rows there will be, those that are known already, and which of the teachers' they are."""
     if config.responses == "data":
-        return len(samples), data_rows(samples), None
+        rows = data_rows(samples)
+        return len(rows), rows, None
     if cache is None:
         asked = context.recipe.cache_teacher or CacheTeacherConfig()
         num_teachers = len(asked.teachers or context.recipe.teachers)

@@ -44,8 +44,12 @@ class SftRow:
 
 
 def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftRow]:
-    """The data set's own responses."""
-    return [SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out) for sample in samples]
+    """The data set's own responses, of those questions that have one."""
+    return [
+        SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out)
+        for sample in samples
+        if sample.response
+    ]
 
 
 def teacher_rows(
@@ -73,15 +77,16 @@ def teacher_rows(
             source=response.source,
             response_index=response.response_index,
             held_out=held_out,
-            correct=known.get(_digest(response)) if known else None,
+            correct=known.get(_digest(sample, response)) if known else None,
         )
         for sample in samples
         for response in responses.get(sample.id, ())
     ]
 
 
-def _digest(response: ResponseRecord) -> str:
-    return response_digest(response.question, response.answer, response.text, response.context or ())
+def _digest(sample: Sample, response: ResponseRecord) -> str:
+    """By the ground truth of the data, which may be hidden, and not by that which the cache knows of."""
+    return response_digest(response.question, sample.answer, response.text, response.context or ())
 
 
 Unit = tuple[SftRow, ...]

@@ -58,7 +58,7 @@ def _run(context: StageContext, config: SftConfig, ranks: Ranks) -> StageResult:
             adapter="student",
             seed=config.seed,
         )
-        questions = validation.samples[: config.num_validation_questions]
+        questions = [sample for sample in validation.samples if sample.has_truth][: config.num_validation_questions]
         trainer = Trainer(
             context, config, vlm, found.rows, found.held_out, budget_tokens, prompts, ranks, questions, found.counts
         )

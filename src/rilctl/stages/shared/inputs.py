@@ -68,11 +68,12 @@ def read_verdicts(context: StageContext, path: Path) -> list[VerdictRecord]:
     """The rows of a `verdicts` artifact.
 
     Raises:
-        ArtifactError: it is damaged, or more of its rows have no verdict than `judge.max_rejected_share` allows.
+        ArtifactError: it is damaged, or more of its rows have no verdict than `judge.max_rejected_share` allows; those
+            without a ground truth don't count.
     """
     rows = list(read_rows(path, VerdictRecord))
     num_rejected = read_manifest(path).num_rejected
-    num_missing = num_rejected + sum(row.correct is None for row in rows)
+    num_missing = num_rejected + sum(row.is_missing for row in rows)
     limit = (context.recipe.judge or RuleJudgeConfig()).max_rejected_share
     _refuse_share(path, "responses have no verdict", num_missing, num_rejected + len(rows), limit, "judge")
     return rows
@@ -260,9 +261,12 @@ def _check_same(path: Path, sample: Sample, row: ResponseRecord) -> None:
 
 def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
     left_out = ", ".join(f"{num} {reason}" for reason, num in sorted(samples.left_out.items()))
+    num_truthless = sum(not sample.has_truth for sample in samples.samples)
     context.reporter.say(
         f"data: {len(samples.samples)} questions from {samples.name}" + (f" (left out: {left_out})" if left_out else "")
     )
+    if num_truthless:
+        context.reporter.say(f"data: {num_truthless} questions have no ground truth")
     if samples.num_shortened:
         context.reporter.say(f"data: {samples.num_shortened} conversations lost turns to `data.max_turns`")
     for row in samples.rejected[:5]:

@@ -10,7 +10,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.rewards import RewardsConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample, SampleSet
-from rilctl.errors import ArtifactError
+from rilctl.errors import ArtifactError, DataError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
@@ -29,10 +29,14 @@ from rilctl.stages.train.groups import TeacherRows
 
 @dataclass(frozen=True)
 class TrainInputs:
-    """What a run is made from."""
+    """What a run is made from.
+
+    `samples` are the data's questions that can be asked.
+    """
 
     student: ModelConfig
     data: SampleSet
+    samples: tuple[Sample, ...]
     validation: SampleSet
     teacher_cache: Path | None
     discriminator: Path | None
@@ -43,6 +47,7 @@ def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
     """Find every input and say which it is; nothing is downloaded yet. Raises what the finders raise."""
     student = name_student(context, config.student, after="train")
     data, validation = load_data(context), load_data(context, "validation")
+    samples = _learnable(context, config, data)
     cache = disc = verdicts = None
     if config.algorithm.uses_teachers:
         cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
@@ -51,7 +56,20 @@ def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
     has_pretrained = config.discriminator_artifact or context.recipe.pretrain_disc is not None
     if config.algorithm.uses_discriminator and has_pretrained:
         disc = find_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
-    return TrainInputs(student, data, validation, cache, disc, verdicts)
+    return TrainInputs(student, data, samples, validation, cache, disc, verdicts)
+
+
+def _learnable(context: StageContext, config: TrainConfig, data: SampleSet) -> tuple[Sample, ...]:
+    """The questions from which something can be learned. Raises `DataError` where there are none."""
+    if config.learns_without_truth:
+        return data.samples
+    found = tuple(sample for sample in data.samples if sample.has_truth)
+    hint = '`train.rewards.missing_truth = "others"` learns from the other rewards, where the algorithm has any'
+    if not found:
+        raise DataError(f"no question of {data.name} has a ground truth, which the answer reward needs", hint=hint)
+    if num_left_out := len(data.samples) - len(found):
+        context.reporter.warn(f"left out: {num_left_out:,} questions without a ground truth; {hint}")
+    return found
 
 
 def input_entries(context: StageContext, inputs: TrainInputs) -> list[InputEntry]:
@@ -91,7 +109,7 @@ def teacher_rows(
     Raises:
         ArtifactError: no cached response fits the token budget.
     """
-    samples = inputs.data.samples
+    samples = inputs.samples
     if inputs.teacher_cache is None:
         return None, samples
     responses = read_responses(context, inputs.teacher_cache, samples)

@@ -233,9 +233,7 @@ class Loop:
         outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():
             if role == "best-student" and self.state.best_step is None:
-                self.context.reporter.warn(
-                    "no best-student is written: the judge gave too few verdicts in every validation"
-                )
+                self.context.reporter.warn("no best-student is written: no validation had enough verdicts")
                 continue
             disc = self.learner.disc if role == "discriminator" else None
             sharding = (disc.vlm if disc else self.vlm).sharding

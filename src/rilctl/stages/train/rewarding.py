@@ -118,6 +118,8 @@ def rewarded(
     if disc_logits is not None and disc_loss is not None:
         values["similarity"] = _similarity(groups, disc_logits, disc_loss)
     parts = {name: MaskedRewards(*_grid(groups, values[name])) for name in config.reward_weights}
+    if "answer" in parts and config.learns_without_truth:
+        parts["answer"] = _excused(groups, parts["answer"])
     rewards = combine_rewards(parts, config.reward_weights)
     _refuse_infinite(groups, rewards)
     in_policy_BG = _grid(groups, [float(row.in_policy) for _, row in rows_of(groups)])[0].bool()
@@ -139,6 +141,12 @@ def rewarded(
             place += 1
         found.append(replace(group, rows=tuple(rows)))
     return found
+
+
+def _excused(groups: Sequence[Group], answers: MaskedRewards) -> MaskedRewards:
+    """The answer rewards, as if those of questions without a ground truth were there, and 0: the others add up."""
+    truthless_BG = _grid(groups, [float(not group.sample.has_truth) for group, _ in rows_of(groups)])[0].bool()
+    return MaskedRewards(answers.rewards_BG, answers.rewarded_mask_BG | truthless_BG)
 
 
 def _similarity(groups: Sequence[Group], disc_logits: Values, disc_loss: DiscLossName) -> Values:

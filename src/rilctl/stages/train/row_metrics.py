@@ -47,9 +47,11 @@ def _row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[st
             metrics[f"reward/{name}_{side}"] = mean(row.named_rewards[name] for row in own if name in row.named_rewards)
         metrics[f"reward/advantage_{side}"] = mean(row.advantage for row in own if row.in_policy)
         if algorithm.uses_judge:
-            metrics[f"judge/missing_share_{side}"] = mean(float(row.answer_reward is None) for row in own)
+            metrics[f"judge/missing_share_{side}"] = mean(float(_is_missing(row)) for row in own if row.answer)
     if algorithm.uses_judge:
-        metrics["judge/missing_mean_tokens"] = mean(_lengths([row for row in rows if row.answer_reward is None]))
+        if config.rewards.missing_truth == "others":
+            metrics["group/no_truth_share"] = mean(float(not any(row.answer for row in group.rows)) for group in groups)
+        metrics["judge/missing_mean_tokens"] = mean(_lengths([row for row in rows if _is_missing(row)]))
     if algorithm.uses_discriminator and len(groups) > 1:
         metrics["disc/length_only_accuracy"] = length_only_accuracy(*_sides(groups[::2]), *_sides(groups[1::2]))
     return metrics
@@ -57,6 +59,11 @@ def _row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[st
 
 def _is_learned(row: RolloutRecord) -> bool:
     return row.in_policy and row.reward is not None
+
+
+def _is_missing(row: RolloutRecord) -> bool:
+    """Whether a verdict is wanted, and there is none."""
+    return row.answer_reward is None and bool(row.answer)
 
 
 def _lengths(rows: Sequence[RolloutRecord]) -> list[float]:

@@ -87,10 +87,11 @@ class Learner:
         disc_logits, after = None, None
         rows = rows_of(groups)
         answers = known_answers(groups, self.prepaid)
-        to_ask = [at for at, known in enumerate(answers) if known is None] if config.algorithm.uses_judge else []
+        with_truth = [at for at, (group, _) in enumerate(rows) if group.sample.has_truth]
+        to_ask = [at for at in with_truth if answers[at] is None] if config.algorithm.uses_judge else []
         to_judge = judge.prepare(samples, [(rows[at][0].place, rows[at][1].text) for at in to_ask])
         part = judge.deal(to_judge)
-        num_rows = self.ranks.total(len(rows))
+        num_rows = self.ranks.total(len(with_truth))
         with meanwhile(lambda: judge.ask(to_judge, part), stop=judge.close, name="judge") as replies:
             with self.ranks.together():
                 given = own_rewards(groups, self.scores, max_tokens=config.sampling.max_new_tokens)

@@ -33,12 +33,12 @@ def validate(
         asker: asks the policy.
         judge: says what is right.
         step: steps that the policy has learned.
-        samples: the held-out questions.
+        samples: the held-out questions; those without a ground truth are left out.
 
     Returns:
         The accuracy with its 95 % interval, None where it doesn't count; and the validation's metrics.
     """
-    samples = samples[: config.num_validation_questions]
+    samples = [sample for sample in samples if sample.has_truth][: config.num_validation_questions]
     own = asker.ranks.share(list(enumerate(samples)))
     requests = [GenerationRequest(sample.id, sample.conversation, (0,)) for _, sample in own]
     with phase("train", "validation"):

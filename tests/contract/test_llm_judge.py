@@ -107,31 +107,33 @@ def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_los
     assert all(row.reason for row in found if row.correct is None)
 
 
-def test_a_run_that_is_killed_asks_for_no_verdict_twice(tmp_path: Path) -> None:
-    def slow(asked: Call) -> Wire:
-        reply = completion(reply_to(asked.text, careful))
-        return Wire(reply.content, delay_s=0.0 if asked.number < NUM_CANARIES else 0.3)
+def test_a_judge_that_turned_bad_was_killed_and_healed_leaves_no_verdict_that_counts(tmp_path: Path) -> None:
+    """A check after 64 rows is clean; then it says the opposite, and the run is killed before the next one."""
+    rows = [row | {"sample_id": f"r{n}", "text": f"{row['text']}{' ' * (n // 20)}"} for n, row in enumerate(ROWS * 6)]
+    num_good, options = 2 * NUM_CANARIES + 64, ("judge.canaries_every=64", "judge.endpoint.max_concurrency=8")
 
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
-    with ScriptedEndpoint(slow) as endpoint:
+    def turns(asked: Call) -> Wire:
+        reply = completion(turned_bad(num_good)(asked))
+        return Wire(reply.content, delay_s=0.0 if asked.number < num_good + 16 else 0.3)
+
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    sets = [word for option in options for word in ("--set", option)]
+    with ScriptedEndpoint(turns) as endpoint:
         recipe(tmp_path, endpoint.url)
-        concurrency = ("--set", "judge.endpoint.max_concurrency=2")
-        command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged", *concurrency]
-        with (tmp_path / "rows.jsonl").open("rb") as rows:
-            process = subprocess.Popen(command, cwd=tmp_path, stdin=rows, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged", *sets]
+        with (tmp_path / "rows.jsonl").open("rb") as content:
+            process = subprocess.Popen(command, cwd=tmp_path, stdin=content, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while len(endpoint.calls) < NUM_CANARIES + 8 and time.monotonic() < deadline:
+        while len(endpoint.calls) < num_good + 24 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
         process.wait(60)
-        num_before = len(endpoint.calls) - NUM_CANARIES
-        assert 8 <= num_before < len(ROWS)
-        endpoint.script = script(careful)
-        assert judge(tmp_path, *concurrency).code == 0
-        num_again = len(endpoint.calls) - 3 * NUM_CANARIES - len(ROWS)
-    assert num_again <= 4  # of two places each: what is on the wire, and what has just come
-    found = list(read_rows(tmp_path / "judged", VerdictRecord))
-    assert [row.correct for row in found] == [n % 2 == 0 for n in range(20)]
+        num_before, endpoint.script = len(endpoint.calls), script(careful)
+        assert num_good + 24 <= num_before < num_good + 56
+        assert judge(tmp_path, *sets, rows=rows).code == 0
+        num_again = len(endpoint.calls) - num_before - 2 * NUM_CANARIES
+    assert [row.correct for row in read_rows(tmp_path / "judged", VerdictRecord)] == [n % 2 == 0 for n in range(120)]
+    assert num_again == 120 - 64  # nothing that the clean check had covered, and everything else
 
 
 def test_a_judge_that_does_not_come_and_a_missing_key_end_it(tmp_path: Path) -> None:
@@ -379,9 +381,30 @@ def test_training_goes_on_from_the_last_clean_check_of_a_judge_that_turned_bad(d
         endpoint.script = script(careful)
         again = call(done, "train", "recipe.toml", "judge.toml", *broken)
         assert again.code == 0 and "resuming at step 2" in again.stderr, again.stderr
-    assert (done / "broken/metrics.jsonl").read_text() == (done / "whole/metrics.jsonl").read_text()
-    rows = [list(read_rows(done / name / "rollouts", RolloutRecord)) for name in ("whole", "broken")]
-    assert rows[0] == rows[1]
+    shutil.rmtree(done / "runs/.cache")
+    of_the_check = num_calls - NUM_CANARIES
+
+    def turns_and_stalls(asked: Call) -> Wire:
+        """Its last six verdicts are bad, and the check that would show it is never answered."""
+        reply = completion(turned_bad(of_the_check - 6)(asked))
+        return Wire(reply.content, delay_s=0.0 if asked.number < of_the_check else 20.0)
+
+    with ScriptedEndpoint(turns_and_stalls) as endpoint:
+        recipe(done, endpoint.url)
+        command = [sys.executable, "-m", "rilctl", "train", "recipe.toml", "judge.toml", "--out", "killed", *options]
+        process = subprocess.Popen(command, cwd=done, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 240
+        while len(endpoint.calls) <= of_the_check and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL and len(endpoint.calls) > of_the_check
+        endpoint.script = script(careful)
+        again = call(done, "train", "recipe.toml", "judge.toml", "--out", "killed", *options)
+        assert again.code == 0 and "resuming at step 2" in again.stderr, again.stderr
+    for name in ("broken", "killed"):
+        assert (done / name / "metrics.jsonl").read_text() == (done / "whole/metrics.jsonl").read_text()
+        rows = [list(read_rows(done / out / "rollouts", RolloutRecord)) for out in ("whole", name)]
+        assert rows[0] == rows[1]
 
 
 def test_too_many_missing_verdicts_are_exit_code_3_and_are_asked_for_again(tmp_path: Path) -> None:

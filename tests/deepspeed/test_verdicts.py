@@ -38,11 +38,10 @@ JudgeAsker.pause_s = 0.2
 judge = {"type": "llm", "model": "judge", "endpoint": {"max_retries": 0, **told["endpoint"]}, **told.get("judge", {})}
 recipe = Recipe.model_validate_json(json.dumps({"judge": judge, "train": told.get("train", {})}))
 context = StageContext(recipe, "recipe", root, root / "out", SilentReporter(), "rilctl train")
-(root / "out/resume").mkdir(parents=True, exist_ok=True)
 samples = [Sample(str(i), Conversation.of(f"what is {i} plus 1?"), str(i + 1), "") for i in range(told["questions"])]
 with open_ranks(find_world(os.environ), grouped=True) as ranks:
     said = []
-    with opened_asker(context, recipe.judge, ranks, root / "out/resume") as asker:
+    with opened_asker(context, recipe.judge, ranks) as asker:
         if told.get("dies") == ranks.rank:
             collect = asker.collect
             asker.collect = lambda asked, said: os._exit(9) if said.found else collect(asked, said)
@@ -50,6 +49,8 @@ with open_ranks(find_world(os.environ), grouped=True) as ranks:
             # of each question, three responses: one right, one that is the same for all steps, one of this step
             own = [(i, text) for i in ranks.share(range(len(samples))) for text in (f"{i + 1}", "0", f"0{step}")]
             said.append({"own": own, "all": asker.verdicts(samples, own, recipe.train, lambda: None)})
+        if told.get("settles", True):
+            asker.settle(recipe.train, lambda: None)
         metrics, own = asker.metrics({}), asker._judge.counts() if asker._judge else {}
     print(json.dumps({"said": said, "metrics": metrics, "own": own}))
 """
@@ -75,8 +76,8 @@ class Judge:
         return wire or Wire(reply.content, headers=reply.headers, delay_s=0.02)
 
     def counts(self) -> Counter[JudgeRequest]:
-        """How often each wrong response was asked: right ones may be canaries."""
-        return Counter(case for case in self.cases if re.fullmatch("0[0-9]?", case.response))
+        """How often each wrong response was asked before the last check: right ones may be canaries."""
+        return Counter(case for case in self.cases[:-NUM_CANARIES] if re.fullmatch("0[0-9]?", case.response))
 
 
 def ask(folder: Path, script: Judge, num_ranks: int, *, questions: int = 10, steps: int = 2, **told: Any) -> Any:
@@ -112,7 +113,7 @@ def test_every_rank_asks_its_part_and_nothing_is_asked_twice(tmp_path: Path, num
     said = replies(done)
     responses = judge.counts()
     assert set(responses.values()) == {1} and len(responses) == 10 * 3
-    assert len(judge.cases) == NUM_CANARIES + 10 * 4
+    assert len(judge.cases) == 2 * NUM_CANARIES + 10 * 4
     assert 1 < most_at_once <= most
     assert not {*judge.cases[:NUM_CANARIES]} & {*responses}  # canaries, before anything is paid for
     assert sum(each["own"].get("output_tokens", 0) > 0 for each in said) == min(num_ranks, most)
@@ -124,7 +125,6 @@ def test_every_rank_asks_its_part_and_nothing_is_asked_twice(tmp_path: Path, num
     done, _ = ask(tmp_path, again, num_ranks, max_concurrency=most)
     assert [each["said"] for each in replies(done)] == [each["said"] for each in said]
     assert not again.counts()  # the call cache has them all
-    assert not list((tmp_path / "out/resume").iterdir())
 
 
 def test_metrics_are_the_same_whatever_the_number_of_ranks(tmp_path: Path) -> None:
@@ -137,18 +137,15 @@ def test_metrics_are_the_same_whatever_the_number_of_ranks(tmp_path: Path) -> No
     assert found[0] == found[1] and 0 < found[0]["rules_first_share"] < 1
 
 
-def test_what_a_killed_rank_paid_for_is_not_paid_for_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dies", [1, None])
+def test_what_no_check_covers_when_a_run_ends_is_asked_again(tmp_path: Path, dies: int | None) -> None:
+    """A rank is killed, or all end before they settle; nobody knows how the judge was."""
     first, second = Judge(), Judge()
-    done, _ = ask(tmp_path, first, 2, steps=1, dies=1)
-    assert done[1].returncode == 9
-    (kept,) = (tmp_path / "out/resume").glob("paid-00001.jsonl")
-    with kept.open("a") as file:
-        file.write('{"half a line')
+    done, _ = ask(tmp_path, first, 2, steps=1, dies=dies, settles=False)
+    assert done[1].returncode == (9 if dies else 0)
     done, _ = ask(tmp_path, second, 2, steps=1)
     check(replies(done))
-    paid = first.counts() + second.counts()
-    assert set(paid.values()) == {1} and len(paid) == 10 * 2
-    assert not list((tmp_path / "out/resume").iterdir())
+    assert set(second.counts().values()) == {1} and len(second.counts()) == 10 * 2
     done, _ = ask(tmp_path, third := Judge(), 1, steps=1)
     assert not third.counts()
 

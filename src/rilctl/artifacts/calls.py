@@ -22,7 +22,7 @@ from rilctl.errors import ArtifactError
 from rilctl.schemas.calls import is_answer
 
 _KEYS_PER_QUERY: Final = 500  # SQLite allows at least 999 parameters in a statement
-_FORGET: Final = "DELETE FROM provisional WHERE key = ?"
+_PUT: Final = "INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)"
 
 
 def call_key(request: Mapping[str, JsonValue]) -> str:
@@ -79,29 +79,13 @@ class CallCache:
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """Keep answers, all or none; a key that has an answer keeps it."""
-        self._put("INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)", answers)
-
-    def put_provisional(self, answers: Mapping[str, JsonValue]) -> None:
-        """Keep answers that don't count before they are confirmed, all or none; an earlier one of a key is replaced."""
-        self._put("INSERT OR REPLACE INTO provisional (key, value, digest) VALUES (?, ?, ?)", answers)
-
-    def get_provisional(self, keys: Sequence[str]) -> dict[str, JsonValue]:
-        """Those that are there, by key; one that was changed since it was stored is as good as none."""
-        if not self._is_writable:
-            return {}
-        with self._lock, explained(self.path):
-            return self._read("SELECT key, value, digest FROM provisional", keys)[0]
-
-    def confirm(self, keys: Iterable[str]) -> None:
-        """Let provisional answers count, all or none."""
-        move = (
-            "INSERT OR IGNORE INTO calls (key, value, digest) SELECT key, value, digest FROM provisional WHERE key = ?"
-        )
-        self._change((move, _FORGET), keys)
-
-    def drop(self, keys: Iterable[str]) -> None:
-        """Forget provisional answers."""
-        self._change((_FORGET,), keys)
+        rows = []
+        for key, answer in answers.items():
+            value = canonical_json(answer)
+            rows.append((key, value.decode(), _digest(key.encode(), value)))
+        if rows:
+            with self._lock, explained(self.path):
+                self._transact((_PUT,), rows)
 
     def claim(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that no other process is asking for; until `release` it is this one that does.
@@ -162,19 +146,6 @@ class CallCache:
                 else:
                     empty.append(key.decode())
         return found, damaged, empty
-
-    def _put(self, insert: str, answers: Mapping[str, JsonValue]) -> None:
-        rows = []
-        for key, answer in answers.items():
-            value = canonical_json(answer)
-            rows.append((key, value.decode(), _digest(key.encode(), value)))
-        self._change((insert,), rows)
-
-    def _change(self, statements: Sequence[str], rows: Iterable[str | tuple[Any, ...]]) -> None:
-        each = [(row,) if isinstance(row, str) else row for row in rows]
-        if each:
-            with self._lock, explained(self.path):
-                self._transact(statements, each)
 
     def _transact(self, statements: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

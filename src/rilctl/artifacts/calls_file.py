@@ -1,8 +1,8 @@
 """The call cache's file: opened for whoever may write it, or only read it, and what goes wrong with it explained.
 
-Layout 3: `calls` holds key, value and digest; `provisional` the same of answers that don't count yet; what was changed
-since it was stored is moved to `damaged`. Layout 2 had no `provisional`, layout 1 no digests either: such a file gets
-what it lacks when it is next written to, and answers without a digest stay usable, uncovered.
+Layout 4: `calls` holds key, value and digest; what was changed since it was stored is moved to `damaged`. Layout 3 had
+a table of answers that didn't count yet, layout 1 had no digests: such a file is brought to this layout when it is next
+written to. Answers without a digest stay usable, uncovered; those that didn't count yet never will.
 
 Keys are digests, so their order says nothing. Answers stand one after the other as they came, and an index finds them:
 sorted by key, each would be written to a page of its own, of 4 kB, and that again at each checkpoint of the log. Files
@@ -21,14 +21,14 @@ from rilctl.artifacts.layout import make_directory
 from rilctl.artifacts.mounts import mount_of
 from rilctl.errors import ArtifactError, LockedError
 
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 BUSY_TIMEOUT_S: Final = 60.0
 _LOG_PAGES: Final = 16_384
 """64 MiB: so many are copied into the file at once, since pages of the index change again and again."""
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS calls (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, digest TEXT)",
-    "CREATE TABLE IF NOT EXISTS provisional (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, digest TEXT)",
     "CREATE TABLE IF NOT EXISTS damaged (key TEXT, value, digest)",
+    "DROP TABLE IF EXISTS provisional",
 )
 
 

@@ -1,7 +1,9 @@
 """A judge under watch: what it says counts only once a later check is clean, and each check counts by itself."""
 
+import contextlib
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,17 +62,19 @@ def honest(number: int, case: JudgeRequest) -> bool | None:
     return careful(case)
 
 
-def num_stored(cache: CallCache, table: str = "calls") -> int:
-    return int(cache._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+def num_stored(cache: CallCache) -> int:
+    """By another connection: as another process sees it."""
+    with contextlib.closing(sqlite3.connect(cache.path)) as database:
+        return int(database.execute("SELECT count(*) FROM calls").fetchone()[0])
 
 
 def test_what_it_says_counts_once_a_later_check_is_clean(tmp_path: Path) -> None:
     with CallCache(tmp_path) as cache:
         watched = Watched(cache, honest, canaries_every=100)
         watched.ask(CASES[:50])
-        assert (num_stored(cache), num_stored(cache, "provisional")) == (0, 50)
+        assert (num_stored(cache), watched.judge.num_provisional) == (0, 50)
         watched.ask(CASES[50:100])
-        assert (num_stored(cache), num_stored(cache, "provisional")) == (100, 0)
+        assert (num_stored(cache), watched.judge.num_provisional) == (100, 0)
         watched.ask(CASES[100:130])
         assert watched.judge.num_provisional == 30
         watched.judge.settle()
@@ -109,7 +113,7 @@ def test_what_a_judge_said_that_turned_bad_is_dropped_and_an_honest_one_is_asked
         watched = Watched(cache, decide, canaries_every=100)
         with pytest.raises(RilctlError, match="canaries (right|wrong) "):
             watched.ask(CASES[:200])
-        assert (num_stored(cache), num_stored(cache, "provisional")) == (100, 0)
+        assert (num_stored(cache), watched.judge.num_provisional) == (100, 0)
         again = Watched(cache, honest, canaries_every=100)
         assert again.ask(CASES[:200]) == [n % 2 == 0 for n in range(200)]
 
@@ -174,7 +178,7 @@ def test_a_bad_judge_is_never_asked_for_a_verdict(tmp_path: Path, decide: Any, m
         with pytest.raises(RilctlError, match=message) as caught:
             watched.ask(CASES[:10])
         assert caught.value.exit_code == 1
-        assert (num_stored(cache), num_stored(cache, "provisional")) == (0, 0)
+        assert (num_stored(cache), watched.judge.num_provisional) == (0, 0)
         assert len(watched.cases) <= num_canaries(config())
 
 
@@ -195,22 +199,34 @@ def test_an_outage_during_a_check_is_no_check(tmp_path: Path) -> None:
         assert len(watched.cases) == 1 + num_canaries(config()) + 10
 
 
-def test_verdicts_of_a_process_that_was_killed_count_after_a_clean_check_or_never(tmp_path: Path) -> None:
+def test_a_judge_that_was_bad_when_it_was_killed_and_is_honest_again_leaves_nothing(tmp_path: Path) -> None:
+    """A check says how a judge is then: what nobody had checked is asked for again, whatever came of it."""
     with CallCache(tmp_path) as cache:
-        Watched(cache, honest).ask(CASES[:20])  # and then it is gone
-        assert num_stored(cache, "provisional") == 20
-        again = Watched(cache, honest)
-        again.ask(CASES[:20])
-        assert not {*CASES[:20]} & {*again.cases[num_canaries(config()) :]}
-        assert again.judge.num_provisional == 20 and num_stored(cache) == 0
-        again.judge.settle()
+        bad = Watched(
+            cache, lambda number, case: careful(case) if number < num_canaries(config()) else not careful(case)
+        )
+        assert bad.ask(CASES[:20]) == [n % 2 == 1 for n in range(20)]  # and then it is gone
+    with CallCache(tmp_path) as cache:
+        healed = Watched(cache, honest)
+        assert healed.ask(CASES[:20]) == [n % 2 == 0 for n in range(20)]
+        healed.judge.settle()
         assert num_stored(cache) == 20
-        Watched(cache, honest).ask(CASES[20:40])
-        worse = Watched(cache, lambda number, case: careful(case) if number < num_canaries(config()) else True)
-        worse.ask(CASES[20:40])
-        with pytest.raises(RilctlError, match="wrong canaries right"):
-            worse.judge.settle()
-        assert (num_stored(cache), num_stored(cache, "provisional")) == (20, 0)
+        again = Watched(cache, honest)
+        assert again.ask(CASES[:20]) == [n % 2 == 0 for n in range(20)]
+        assert len(again.cases) == num_canaries(config())  # what a clean check covered isn't asked twice
+
+
+def test_one_process_does_not_confirm_what_another_one_was_told(tmp_path: Path) -> None:
+    with CallCache(tmp_path) as one, CallCache(tmp_path) as other:
+        bad = Watched(one, lambda number, case: careful(case) if number < num_canaries(config()) else not careful(case))
+        bad.ask(CASES[:20])
+        good = Watched(other, honest)
+        assert good.ask(CASES[:20]) == [n % 2 == 0 for n in range(20)]
+        good.judge.settle()
+        with pytest.raises(RilctlError, match="the judge calls"):
+            bad.judge.settle()
+        assert (num_stored(one), bad.judge.num_provisional) == (20, 0)
+        assert Watched(one, honest).ask(CASES[:20]) == [n % 2 == 0 for n in range(20)]
 
 
 def test_canaries_stand_between_the_rows_and_nothing_tells_them_apart(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts in the call cache that don't count yet: no check of the judge covers them."""
+"""Verdicts that don't count yet, since no check of the judge covers them: in memory until one does."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,10 +8,10 @@ from rilctl.artifacts.calls import CallCache
 
 
 class ProvisionalCalls:
-    """The `ClaimingCalls` of a judge under watch: what it answers counts, for others and later runs, once confirmed.
+    """The `ClaimingCalls` of a judge under watch: what it answers is stored, for others and later runs, once confirmed.
 
-    Provisional answers of another process, or of one that was killed, are taken as if they had just come: they are paid
-    for, and count if this process's next check is clean, or are dropped if it isn't.
+    A check says how the judge is at that time. So it covers what this process was told before it, and nothing that
+    another one was: what a process hadn't confirmed when it ended is asked for again.
 
     Args:
         cache: the workspace's call cache.
@@ -19,7 +19,7 @@ class ProvisionalCalls:
 
     def __init__(self, cache: CallCache) -> None:
         self._cache = cache
-        self._pending: set[str] = set()
+        self._pending: dict[str, JsonValue] = {}
 
     @property
     def num_pending(self) -> int:
@@ -28,20 +28,16 @@ class ProvisionalCalls:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
         """See `CallCache`."""
-        found = self._cache.get_many(keys)
-        provisional = self._cache.get_provisional([key for key in keys if key not in found])
-        self._pending |= provisional.keys()
-        return found | provisional
+        return self._cache.get_many(keys) | {key: self._pending[key] for key in keys if key in self._pending}
 
     def put_many(self, answers: Mapping[str, JsonValue]) -> None:
         """See `CallCache`."""
-        self._cache.put_provisional(answers)
-        self._pending |= answers.keys()
+        self._pending |= answers
 
     def forget(self, keys: Sequence[str]) -> None:
         """Answers that hold no verdict: another one is asked for next time."""
-        self._cache.drop(keys)
-        self._pending.difference_update(keys)
+        for key in keys:
+            self._pending.pop(key, None)
 
     def claim(self, keys: Iterable[str]) -> set[str]:
         """See `CallCache`."""
@@ -53,10 +49,9 @@ class ProvisionalCalls:
 
     def confirm(self) -> None:
         """See `Provisional`."""
-        self._cache.confirm(self._pending)
-        self._pending = set()
+        self._cache.put_many(self._pending)
+        self._pending = {}
 
     def drop(self) -> None:
         """See `Provisional`."""
-        self._cache.drop(self._pending)
-        self._pending = set()
+        self._pending = {}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple
-from pathlib import Path
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
@@ -18,12 +17,12 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.judging import judge_over, ledger_of, opened_judge, say_costs
 from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.ranked import RankedCalls
-from rilctl.stages.train.paid import PaidCalls, ProvisionalOfRanks, recover
+from rilctl.stages.train.paid import PaidCalls
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
 @contextmanager
-def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scratch: Path) -> Iterator[JudgeAsker]:
+def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks) -> Iterator[JudgeAsker]:
     """The judge for all ranks. Collective, at its beginning and at a good end.
 
     Rules judge in every process. A model at an endpoint is asked by every rank, with its share of what may be under way
@@ -33,15 +32,10 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
         context: the stage's surroundings.
         config: the `[judge]` table.
         ranks: this process among the others.
-        scratch: the run's scratch directory; what ranks paid for before a kill is there.
     """
     if not isinstance(config, LlmJudgeConfig):
         yield JudgeAsker(judge_by_rules(config), ranks, num_askers=ranks.size)
         return
-    with ranks.together():
-        if ranks.is_main:
-            with CallCache(context.root) as cache:
-                recover(scratch, cache)
     if ranks.size == 1:
         with opened_judge(context, config) as judge:
             yield JudgeAsker(judge, ranks, is_watched=True)
@@ -57,8 +51,8 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks, scrat
                 model = open_judge_model(own, context.base_dir, warn=warn, check_stop=check_stop)
                 held.enter_context(closing(model))
         digest = model.model_digest if model else ""
-        calls = PaidCalls(scratch, ranks.rank, RankedCalls(calls_of_all, ranks), digest)
-        provisional = ProvisionalOfRanks(scratch, calls_of_all) if calls_of_all else NothingKept()
+        calls = PaidCalls(RankedCalls(calls_of_all, ranks), digest)
+        provisional = calls_of_all or NothingKept()
         share: JudgeEngine | None = judge_over(own, model, calls, provisional) if own and model else None
         yield JudgeAsker(share, ranks, num_askers=num_askers, is_watched=True, calls=calls)
         say_costs(context, config, _total(ranks, model))

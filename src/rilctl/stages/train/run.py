@@ -57,7 +57,7 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
         with ranks.together():
             artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
         with ExitStack() as held:
-            asker = held.enter_context(opened_asker(context, judge, ranks, artifact_run.resume_dir))
+            asker = held.enter_context(opened_asker(context, judge, ranks))
             loop = open_loop(context, config, inputs, asker, artifact_run, ranks, budget)
             refuse_changed(loop.vlm, entries, ranks)
             loop.run()

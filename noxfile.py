@@ -176,6 +176,15 @@ def gpu(session: nox.Session) -> None:
 
 
 @nox.session
+def experiments(session: nox.Session) -> None:
+    """Two worlds, three regimes, every arm, five seeds (12 hours; stops and goes on): docs/results.md."""
+    session.install("-e", ".")
+    session.install("--no-deps", "easy-vqa==1.0")
+    session.chdir("benchmarks")
+    session.run("python", "-m", "experiments", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What a training step costs, against TRL's, on this CPU (16 minutes); see docs/performance.md."""
     session.install("-e", ".[bench]")

@@ -7,7 +7,7 @@ model from random weights, and what a checkpoint's weights are stored beside.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -79,16 +79,17 @@ POCKET_SHAPES: Mapping[ShapeName, Shape] = {
 }
 
 
-def write_shape(name: ShapeName, directory: Path) -> None:
+def write_shape(name: ShapeName, directory: Path, corpus: Iterable[str] | None = None) -> None:
     """Write the weightless model directory of a pocket model.
 
     Args:
         name: which pocket model.
         directory: created if missing; files of the same names are replaced.
+        corpus: text with the words that its tokenizer is to know; None: those of the pocket world.
     """
     shape = POCKET_SHAPES[name]
     directory.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(shape.family)
+    tokenizer = _tokenizer(shape.family, _corpus() if corpus is None else corpus)
     tokenizer.save_pretrained(directory)
     config = _CONFIGS[shape.family](shape, tokenizer)
     config.save_pretrained(directory)
@@ -111,7 +112,7 @@ def _corpus() -> Iterator[str]:
     yield from ["system\n"] * 2
 
 
-def _tokenizer(family: str) -> Any:
+def _tokenizer(family: str, corpus: Iterable[str]) -> Any:
     """A byte-level BPE tokenizer of the Qwen2 class; digits stay single tokens."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
@@ -126,7 +127,7 @@ def _tokenizer(family: str) -> Any:
     trained.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=1024, min_frequency=2, initial_alphabet=alphabet, show_progress=False)
-    trained.train_from_iterator(_corpus(), trainer)
+    trained.train_from_iterator(corpus, trainer)
     model = json.loads(trained.to_str())["model"]
     merges: Any = [tuple(pair) for pair in model["merges"]]
 

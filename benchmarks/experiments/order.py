@@ -1,0 +1,72 @@
+"""What to run next: a pure function of what is known, so that it can be stopped anywhere."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from experiments.results import Results, Run
+from experiments.worlds import SEEDS, TUNING_SEED
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run that is still to be made; on `TUNING_SEED` a trial, whose student no test question is put to."""
+
+    arm: str
+    seed: int
+    rate: float | None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is there to choose a rate."""
+        return self.seed == TUNING_SEED
+
+
+def best_rate(trials: Sequence[Run]) -> float | None:
+    """The rate that did best on validation; of equal ones the lowest. None: nothing was tried."""
+    tried = [(-(run.validation or 0.0), run.rate) for run in trials if run.rate is not None]
+    return min(tried)[1] if tried else None
+
+
+def next_task(
+    groups: Sequence[Sequence[str]],
+    rates: Mapping[str, Sequence[float]],
+    results: Results,
+    is_current: Callable[[Run], bool],
+) -> Task | None:
+    """The first run that is missing, or was made by another recipe than today's; None: all are there.
+
+    In a group, all arms' trials come first, then all arms on the first seed, on the second, and so on: whenever a seed
+    is through, arms have been run equally often.
+
+    Args:
+        groups: arms; those of the first group come first.
+        rates: by arm, those to try; the arms that there are.
+        results: what has been run.
+        is_current: whether a run's recipe is today's.
+    """
+    for group in groups:
+        present = [arm for arm in group if arm in rates]
+        for task in _tasks(present, rates, results):
+            run = results.find(task.arm, task.seed, task.rate)
+            if run is None or not is_current(run):
+                return task
+    return None
+
+
+def _tasks(arms: Sequence[str], rates: Mapping[str, Sequence[float]], results: Results) -> Iterator[Task]:
+    """All tasks of a group in order; rates are known by the time that seeds are reached."""
+    yield from (Task(arm, TUNING_SEED, rate) for arm in arms for rate in rates[arm])
+    for seed in SEEDS:
+        yield from (Task(arm, seed, best_rate(trials_of(results, arm))) for arm in arms)
+
+
+def trials_of(results: Results, arm: str) -> list[Run]:
+    """An arm's trials, lowest rate first."""
+    trials = (run for run in results.runs if run.arm == arm and run.seed == TUNING_SEED)
+    return sorted(trials, key=lambda run: run.rate or 0.0)
+
+
+def runs_of(results: Results, arm: str) -> dict[int, Run]:
+    """An arm's runs by seed, at the rate that its trials chose."""
+    rate = best_rate(trials_of(results, arm))
+    return {run.seed: run for run in results.runs if run.arm == arm and run.seed in SEEDS and run.rate == rate}

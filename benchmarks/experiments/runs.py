@@ -1,0 +1,160 @@
+"""One run: an arm's verbs through rilctl's Python API, then the test questions. What it leaves is one `Run`."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.order import Task
+from experiments.results import Run, pack
+from experiments.worlds import Place
+from rilctl import api
+from rilctl.config.arms import Arm, find_overlay, read_arm
+from rilctl.config.layers import read_layers
+from rilctl.config.recipe import Verb
+
+SEEDED = ("cache-teacher.seed", "sft.seed", "pretrain-disc.seed", "train.seed")
+"""Everything random in an arm but the questions; the test questions stay the same."""
+LEARNED = ("sft/num_tokens", "policy/num_student_tokens", "policy/num_teacher_tokens")
+"""Metrics of a step that add up to the response tokens it learned from."""
+_SHARED = ("data", "student", "teachers", "cache-teacher", "judge")
+"""Tables that every arm's students depend on."""
+Sets = Mapping[str, str]
+"""`--set key=value`."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where runs are made, and what is written down of it.
+
+    Args:
+        work: folder of artifacts; may be deleted whenever nothing runs.
+        stop: asks for a clean end.
+        reporter: told of progress.
+        commit: of the repository.
+        versions: of what computes.
+    """
+
+    work: Path
+    stop: api.StopFlag
+    reporter: api.Reporter
+    commit: str
+    versions: Mapping[str, str]
+
+
+def arm_of(place: Place, name: str) -> Arm:
+    """The overlay of that name, over the world and its regime."""
+    return read_arm([place.world.recipe, place.regime.overlay], find_overlay(name))
+
+
+def recipe_digest(place: Place, arm: Arm, task: Task) -> str:
+    """Of all that is written in the tables that this run depends on; defaults are the commit's."""
+    overrides = _overrides({**_seeds(place, task.seed), **_rate(arm, task.rate)})
+    tree = read_layers(_files(place, arm.name), overrides, {}).tree
+    said = {table: tree.get(table) for table in (*_SHARED, *arm.table.verbs)}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[Run, str]:
+    """Make the student from what all arms share, and ask it the test questions unless it is a trial.
+
+    Half a run is no use to anybody, whose processor time would be wrong: it is begun anew.
+
+    Returns:
+        What was measured, and the digest of the test questions (empty for a trial).
+
+    Raises:
+        RilctlError: a verb failed, or was asked to stop.
+    """
+    folder = Path("runs", f"{place.name}-{task.seed}")
+    own = folder / arm.name
+    shutil.rmtree(around.work / own, ignore_errors=True)
+    sets = {**_seeds(place, task.seed), **_rate(arm, task.rate)}
+    shared = _load(place, arm.name, sets, folder.name, around)
+    for verb in ("cache-teacher", "judge"):
+        _stage(shared, verb, folder / verb, around)
+    began, num_tokens, validation, student = time.process_time(), 0, None, None
+    sets |= {"train.verdicts": str(folder / "judge")}
+    for verb in arm.table.verbs:
+        recipe = _load(place, arm.name, sets, folder.name, around)
+        outputs = _stage(recipe, verb, own / verb, around).outputs
+        rows = api.read_metrics(around.work / own / verb) if verb != "pretrain-disc" else []
+        num_tokens += round(sum(learned_tokens(row) for row in rows))
+        validation = next((row["validation/accuracy"] for row in rows[::-1] if "validation/accuracy" in row), None)
+        if verb == "pretrain-disc":
+            sets |= {"train.discriminator_artifact": outputs["discriminator"].path}
+        else:
+            student = outputs["student"].path
+            sets |= {"pretrain-disc.student": student, "train.student": student}
+    cpu_s = round(time.process_time() - began, 1)
+    right, digest = ([], "") if task.is_trial else _tested(place, student, own, around)
+    shutil.rmtree(around.work / own, ignore_errors=True)
+    run = Run(
+        arm=arm.name,
+        seed=task.seed,
+        rate=task.rate,
+        validation=None if validation is None else round(validation, 4),
+        right=None if task.is_trial else pack(right),
+        num_questions=len(right),
+        num_tokens=num_tokens,
+        cpu_s=cpu_s,
+        recipe=recipe_digest(place, arm, task),
+        commit=around.commit,
+        versions=dict(around.versions),
+    )
+    return run, digest
+
+
+def learned_tokens(row: Mapping[str, float]) -> float:
+    """Response tokens that the student learned from in one step, by the step's metrics."""
+    return sum(row.get(name, 0.0) for name in LEARNED)
+
+
+def _tested(place: Place, student: str | None, own: Path, around: Surroundings) -> tuple[list[bool], str]:
+    """Which test questions it answers right by the rules, whatever the regime's judge is; and their ids' digest."""
+    sets = {**place.world.test, **({} if student is None else {"eval.student": student})}
+    recipe = api.load_recipe(place.world.recipe, overrides=_overrides(sets), base_dir=around.work)
+    if student is None and recipe.tables.student is not None:
+        sets["eval.student"] = recipe.tables.student.model
+        recipe = api.load_recipe(place.world.recipe, overrides=_overrides(sets), base_dir=around.work)
+    outputs = _stage(recipe, "eval", own / "eval", around).outputs
+    rows = api.open_artifact(outputs["evaluation"].path).rows(api.EvaluationRecord)
+    scores = sorted((row.sample_id, row.score == 1) for row in rows)
+    digest = hashlib.sha256("\n".join(name for name, _ in scores).encode()).hexdigest()[:12]
+    return [right for _, right in scores], digest
+
+
+def _load(place: Place, arm: str, sets: Sets, name: str, around: Surroundings) -> api.LoadedRecipe:
+    recipe = api.load_recipe(*_files(place, arm), overrides=_overrides(sets), base_dir=around.work)
+    return replace(recipe, name=name)
+
+
+def _stage(recipe: api.LoadedRecipe, verb: Verb, out: Path, around: Surroundings) -> api.StageResult:
+    return api.run_stage(recipe, verb, out=out, reporter=around.reporter, stop=around.stop)
+
+
+def _files(place: Place, arm: str) -> list[Path]:
+    return [place.world.recipe, place.regime.overlay, find_overlay(arm)]
+
+
+def _seeds(place: Place, seed: int) -> dict[str, str]:
+    return {**dict.fromkeys(SEEDED, str(seed)), **place.world.seeded(seed)}
+
+
+def _rate(arm: Arm, rate: float | None) -> dict[str, str]:
+    """The last verb's rate; its end falls or rises with it."""
+    if rate is None:
+        return {}
+    verb = arm.table.verbs[-1]
+    table = arm.recipe.sft if verb == "sft" else arm.recipe.train
+    assert table is not None
+    optim = table.optim
+    end = {} if optim.lr_end is None else {f"{verb}.optim.lr_end": f"{optim.lr_end * rate / optim.lr:.6g}"}
+    return {f"{verb}.optim.lr": f"{rate:g}", **end}
+
+
+def _overrides(sets: Sets) -> Sequence[str]:
+    return [f"{key}={value}" for key, value in sets.items()]

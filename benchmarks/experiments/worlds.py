@@ -1,0 +1,94 @@
+"""What is compared: worlds, regimes, arms and rates, one record each, in the order in which they are run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SEEDS = (0, 1, 2, 3, 4)
+"""Of training questions, samples, rollouts and order of rows; all are reported."""
+TUNING_SEED = 100
+"""Rates are tried on this one, and no result of it is reported but the validation accuracies."""
+BASELINE = "sft-right"
+"""The arm that the others are compared with: the cheapest way to use teachers and ground truth together."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Pictures, questions, teachers and a student.
+
+    Args:
+        name: as in `worlds/NAME.toml`.
+        about: one line for a person.
+        seeded: the overrides of a seed's training questions.
+        test: the overrides with which `eval` asks the test questions.
+        prepare: makes what the recipe names, in a folder; None: all of it ships.
+    """
+
+    name: str
+    about: str
+    seeded: Callable[[int], Mapping[str, str]]
+    test: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], None] | None = None
+
+    @property
+    def recipe(self) -> Path:
+        """Its file."""
+        return HERE / "worlds" / f"{self.name}.toml"
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What is known of the right answers; `regimes/NAME.toml` is laid over the world."""
+
+    name: str
+    about: str
+
+    @property
+    def overlay(self) -> Path:
+        """Its file."""
+        return HERE / "regimes" / f"{self.name}.toml"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world in a regime."""
+
+    world: World
+    regime: Regime
+
+    @property
+    def name(self) -> str:
+        """Of its results."""
+        return f"{self.world.name}-{self.regime.name}"
+
+
+WORLDS = (
+    World(
+        "digits",
+        "handwritten digits, two to be read and computed with; two teachers, each good at what the other isn't",
+        seeded=lambda seed: {"data.seed": str(seed)},
+    ),
+)
+REGIMES = (
+    Regime("truth", "ground truth for every question"),
+    Regime("tenth", "ground truth for a tenth of the questions"),
+    Regime("erring", "a judge that calls a tenth of the right answers wrong and a fifth of the wrong ones right"),
+)
+PLACES = tuple(Place(world, regime) for regime in REGIMES for world in WORLDS)
+"""In the order in which they are run: all worlds have a regime before the next one begins."""
+
+ARM_GROUPS: Sequence[tuple[str, ...]] = (
+    ("base", "sft-teachers", "sft-right", "answer-teachers", "ril"),
+    ("sft-data", "dr-grpo", "ril-quarter", "dpo", "gad"),
+    ("simpo", "grpo", "ril-sighted", "ril-sft", "distill", "sft-best"),
+)
+"""Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
+
+_RATES: Mapping[str, tuple[float, ...]] = {"sft": (3e-4, 1e-3, 3e-3), "train": (1e-4, 2e-4, 5e-4)}
+_OWN_RATES: Mapping[str, tuple[float, ...]] = {"dpo": (3e-5, 1e-4, 3e-4), "simpo": (3e-5, 1e-4, 3e-4)}
+
+
+def rates_of(arm: str, verbs: Sequence[str]) -> tuple[float, ...]:
+    """Learning rates that are tried, by the verb that makes the arm's student; none for an arm that learns nothing."""
+    return _OWN_RATES.get(arm, _RATES[verbs[-1]]) if verbs else ()

@@ -81,7 +81,7 @@ def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> E
             encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt", **own)
         else:
             encoded = encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
-    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, IndexError, ZeroDivisionError) as error:  # a TypeError would be a mistake of ours
         raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
     ids_P = encoded["input_ids"][0]
     type_ids = encoded.get("mm_token_type_ids", encoded.get("token_type_ids"))

@@ -280,6 +280,18 @@ def test_prepaid_verdicts_replace_the_judge_on_teacher_rows(workspace, tmp_path)
     assert rollouts(with_verdicts) == rollouts(without)
 
 
+def test_prepaid_verdicts_of_another_judge_are_named(workspace, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(SilentReporter, "warn", lambda _, text: said.append(text))
+    own = (*SHORT, "train.verdicts=runs/recipe/judge")
+    run_stage(workspace, "train", *own, out=tmp_path / "same")
+    assert not any("holds verdicts of" in text for text in said)
+    run_stage(workspace, "train", *own, "judge.numeric_tolerance=0.1", out=tmp_path / "other")
+    (named,) = (text for text in said if "holds verdicts of" in text)
+    assert "(numeric_tolerance=0); rollouts are judged by" in named
+    assert named.endswith("(numeric_tolerance=0.1)")
+
+
 def test_a_discriminator_of_another_student_is_refused(workspace, tmp_path):
     with pytest.raises(UsageError, match="another student"):
         run_stage(workspace, "train", "train.student=student", out=tmp_path / "out")

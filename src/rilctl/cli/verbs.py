@@ -168,6 +168,10 @@ def evaluate(
         str | None,
         typer.Option(metavar="EVALUATION", help="Compare with an evaluation, or with `paper:qwen7b:ril` and the like."),
     ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Ask with other pictures as well: `swapped`, `none`, or both."),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A mirror of the benchmarks' data sets; see --print-datasets.")
     ] = None,
@@ -195,6 +199,7 @@ def evaluate(
         "eval.tasks": None if tasks is None else [*_split_names(tasks, "--tasks AI2D,MMMU")],
         "eval.limit": limit,
         "eval.reference": reference,
+        "eval.picture": None if picture is None else [*_split_names(picture, "--picture swapped,none")],
         "eval.data_dir": None if data_dir is None else str(data_dir),
         "eval.shard": shard,
     }

@@ -1,14 +1,21 @@
 """The `[eval]` table."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
+
+Picture = Literal["right", "swapped", "none"]
+OtherPicture = Literal["swapped", "none"]
+
+
+def _in_order(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    return tuple(each for each in get_args(Picture) if each == "right" or each in pictures)
 
 
 def _shard(text: str) -> str:
@@ -37,12 +44,22 @@ class EvalConfig(StrictModel):
     """What the table compares with: an `evaluation` artifact, or a row of the paper such as `paper:qwen7b:ril`."""
     shard: Annotated[Annotated[str, AfterValidator(_shard)] | None, EXECUTION] = None
     """Answer only this share of the questions, `0/4` to `3/4`, and score none; what follows finds the answers."""
+    picture: Annotated[
+        tuple[Picture, ...], AfterValidator(_in_order), Field(exclude_if=lambda value: value == ("right",))
+    ] = ("right",)
+    """What questions are shown: their own picture, which they always are; another question's; none, the words alone.
+    Each costs as many answers again. How far the score falls says whether the student looks."""
     confidence: Share = 0.95
     """Level of the confidence intervals."""
     seed: NonNegativeInt = 0
     """Seed, for benchmarks that sample, and for those that guess where an answer can't be read."""
     engine: GenerationEngineConfig = HfEngineConfig(rows_per_batch=64)
     """What generates."""
+
+    @property
+    def other_pictures(self) -> tuple[OtherPicture, ...]:
+        """Those besides the right one."""
+        return tuple(each for each in self.picture if each != "right")
 
     @property
     def asks_a_part(self) -> bool:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rilctl.reporting.benchmarks import BenchmarkScore, ReferenceScores, SuiteScores
+from rilctl.reporting.benchmarks import BenchmarkScore, Difference, ReferenceScores, SuiteScores
+
+_PICTURES = {"swapped": "another question's", "none": "none"}
 
 
 def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: float) -> str:
-    """One line for each benchmark and each of its kinds, and the mean.
+    """One line for each benchmark, each of its kinds and each other picture, and the mean.
 
     A reference's mean stands only beside a whole one. Differences are paired where both sides' questions are known, and
     then have an interval and the number of questions that both answered.
@@ -16,11 +18,17 @@ def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: fl
     header = ["benchmark", "score", f"{confidence:.0%} interval", "questions", "rejected", "guessed"]
     if reference is not None:
         header += [reference.name, "difference", *([f"{confidence:.0%} interval", "in both"] if is_paired else [])]
+    num_columns = len(header)
+    if any(each.pictures for each in scores.scores):
+        header += ["gap", f"{confidence:.0%} interval", "in both"]
     lines = [header]
     for each in scores.scores:
         beside = _beside(each, reference.scores.get(each.name), reference, is_paired) if reference is not None else []
         lines.append(_cells(each) + beside)
         lines += [_cells(replace(part, name=f"  {part.name}")) for part in each.parts]
+        for picture in each.pictures:
+            cells = _cells(replace(picture, name=f"  picture {picture.name}"))
+            lines.append([*cells, *[""] * (num_columns - len(cells)), *_gap(picture.gap)])
     total = _cells(BenchmarkScore(scores.mean_name, scores.mean))[:2] + [""] * 4
     if reference is not None:
         of_reference = reference.mean if scores.is_whole else None
@@ -59,6 +67,12 @@ def _beside(each: BenchmarkScore, other: float | None, reference: ReferenceScore
     return [_shown(other), f"{paired.estimate:+.1f}", low_high, f"{paired.num_questions:,}"]
 
 
+def _gap(gap: Difference | None) -> list[str]:
+    if gap is None:
+        return ["-", "-", "-"]
+    return [f"{gap.estimate:+.1f}", _interval(gap.low, gap.high, sign="+"), f"{gap.num_questions:,}"]
+
+
 def _signed(score: float | None, other: float | None) -> str:
     return f"{score - other:+.1f}" if score is not None and other is not None else "-"
 
@@ -85,6 +99,7 @@ def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str
         ],
     ]
     parts = [part for each in scores.scores if each.parts for part in _part_lines(each)]
+    parts += [_picture_lines(each) for each in scores.scores if each.pictures]
     return "\n".join([_rows(lines), *parts, "".join(f"- {line}\n" for line in settings)])
 
 
@@ -94,6 +109,22 @@ def _part_lines(each: BenchmarkScore) -> list[str]:
     return [
         _rows([*head, *([p.name, _shown(p.score), _interval(p.low, p.high), str(p.num_questions)] for p in each.parts)])
     ]
+
+
+def _picture_lines(each: BenchmarkScore) -> str:
+    """A benchmark beside other pictures as a table of its own."""
+    head = [
+        [f"{each.name}, shown", "score", "interval", "questions", "gap", "interval", "in both"],
+        ["---", *["---:"] * 6],
+    ]
+    lines = [
+        [name, _shown(one.score), _interval(one.low, one.high), str(one.num_questions), *gap]
+        for name, one, gap in [
+            ("its own picture", each, [""] * 3),
+            *((_PICTURES[one.name], one, _gap(one.gap)) for one in each.pictures),
+        ]
+    ]
+    return _rows([*head, *lines])
 
 
 def _rows(lines: Sequence[Sequence[str]]) -> str:

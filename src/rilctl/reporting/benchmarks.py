@@ -3,6 +3,28 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import get_args
+
+from rilctl.config.evaluation import OtherPicture
+
+OTHER_PICTURES: tuple[OtherPicture, ...] = get_args(OtherPicture)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One evaluation minus another on the questions that both answered, in points of 0 to 100.
+
+    Args:
+        estimate: the mean of the questions' differences.
+        low: lower end of its interval, where there is one.
+        high: its upper end.
+        num_questions: questions that both have a score for.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    num_questions: int
 
 
 @dataclass(frozen=True)
@@ -18,6 +40,8 @@ class BenchmarkScore:
         num_rejected: questions that have none.
         guessed_share: of the questions, those whose answer the benchmark's code drew at random.
         parts: its kinds of question, `COLUMN=VALUE`, where the suite breaks the score down.
+        pictures: the same questions beside other pictures, by what these are, where they were asked like that as well.
+        gap: of such a score: the benchmark's own minus it.
     """
 
     name: str
@@ -28,6 +52,8 @@ class BenchmarkScore:
     num_rejected: int = 0
     guessed_share: float = 0.0
     parts: tuple["BenchmarkScore", ...] = ()
+    pictures: tuple["BenchmarkScore", ...] = ()
+    gap: Difference | None = None
 
 
 @dataclass(frozen=True)
@@ -61,23 +87,6 @@ class SuiteScores:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Ours minus theirs on the questions that both answered, in points of 0 to 100.
-
-    Args:
-        estimate: the mean of the questions' differences.
-        low: lower end of its interval, where there is one.
-        high: its upper end.
-        num_questions: questions that both have a score for.
-    """
-
-    estimate: float
-    low: float | None
-    high: float | None
-    num_questions: int
-
-
-@dataclass(frozen=True)
 class ReferenceScores:
     """What somebody else reached.
 
@@ -100,7 +109,7 @@ def to_metrics(scores: SuiteScores) -> dict[str, float]:
     """As an artifact stores them; those of a kind of question under `BENCHMARK/COLUMN=VALUE`."""
     metrics = _to_metrics(scores.scores)
     for each in scores.scores:
-        metrics |= {f"{each.name}/{key}": value for key, value in _to_metrics(each.parts).items()}
+        metrics |= {f"{each.name}/{key}": value for key, value in _to_metrics(each.parts + each.pictures).items()}
     if scores.is_whole and scores.mean is not None:
         metrics["score"] = scores.mean
     return metrics
@@ -116,7 +125,28 @@ def _to_metrics(scores: Iterable[BenchmarkScore]) -> dict[str, float]:
         metrics |= {f"{each.name}/score": each.score, f"{each.name}/guessed_share": each.guessed_share}
         if each.low is not None and each.high is not None:
             metrics |= {f"{each.name}/score_low": each.low, f"{each.name}/score_high": each.high}
+        if each.gap is not None:
+            metrics |= _paired(f"{each.name}/gap", each.gap) | {
+                f"{each.name}/num_in_both": float(each.gap.num_questions)
+            }
     return metrics
+
+
+def _paired(name: str, difference: Difference) -> dict[str, float]:
+    found = {name: difference.estimate}
+    if difference.low is not None and difference.high is not None:
+        found |= {f"{name}_low": difference.low, f"{name}_high": difference.high}
+    return found
+
+
+def picture_figures(scores: SuiteScores) -> dict[str, float]:
+    """What other pictures cost each benchmark, as `to_metrics` names it."""
+    return {
+        f"{each.name}/{key}": value
+        for each in scores.scores
+        for key, value in _to_metrics(each.pictures).items()
+        if "/gap" in key or key.endswith("/score")
+    }
 
 
 def from_metrics(
@@ -133,7 +163,9 @@ def from_metrics(
 
 
 def _whole(metrics: Mapping[str, float], name: str, column: str | None) -> BenchmarkScore:
-    whole = _from_metrics(metrics, name, name)
+    shown = [each for each in OTHER_PICTURES if f"{name}/{each}/num_questions" in metrics]
+    pictures = tuple(_from_metrics(metrics, f"{name}/{each}", each) for each in shown)
+    whole = replace(_from_metrics(metrics, name, name), pictures=pictures)
     if column is None:
         return whole
     begin, end = f"{name}/{column}=", "/num_questions"
@@ -143,6 +175,8 @@ def _whole(metrics: Mapping[str, float], name: str, column: str | None) -> Bench
 
 
 def _from_metrics(metrics: Mapping[str, float], name: str, shown: str) -> BenchmarkScore:
+    gap = metrics.get(f"{name}/gap")
+    ends = metrics.get(f"{name}/gap_low"), metrics.get(f"{name}/gap_high")
     return BenchmarkScore(
         shown,
         score=metrics.get(f"{name}/score"),
@@ -151,6 +185,7 @@ def _from_metrics(metrics: Mapping[str, float], name: str, shown: str) -> Benchm
         num_questions=int(metrics.get(f"{name}/num_questions", 0)),
         num_rejected=int(metrics.get(f"{name}/num_rejected", 0)),
         guessed_share=metrics.get(f"{name}/guessed_share", 0.0),
+        gap=None if gap is None else Difference(gap, *ends, int(metrics[f"{name}/num_in_both"])),
     )
 
 
@@ -158,7 +193,5 @@ def difference_figures(reference: ReferenceScores) -> dict[str, float]:
     """Paired differences by `BENCHMARK/difference`, with the ends of their intervals."""
     figures: dict[str, float] = {}
     for name, paired in reference.differences.items():
-        figures |= {f"{name}/difference": paired.estimate, f"{name}/num_in_both": float(paired.num_questions)}
-        if paired.low is not None and paired.high is not None:
-            figures |= {f"{name}/difference_low": paired.low, f"{name}/difference_high": paired.high}
+        figures |= _paired(f"{name}/difference", paired) | {f"{name}/num_in_both": float(paired.num_questions)}
     return figures

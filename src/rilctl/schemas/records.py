@@ -159,6 +159,8 @@ class EvaluationRecord(StrictModel):
     """The answer could not be read, and the benchmark's own code drew one at random."""
     part: str | None = None
     """What stands in the column that the suite breaks the score down by."""
+    picture: Literal["swapped", "none"] | None = None
+    """What the question was shown instead of its own picture: another question's, or none; absent: its own."""
 
 
 class RejectedRecord(StrictModel):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from rilctl.reporting.benchmark_tables import markdown_row, table
@@ -8,6 +10,7 @@ from rilctl.reporting.benchmarks import (
     SuiteScores,
     difference_figures,
     from_metrics,
+    picture_figures,
     to_metrics,
 )
 
@@ -106,3 +109,25 @@ def test_a_paired_difference_has_its_interval_and_what_was_paired() -> None:
         "Pets/difference_low": -3.1,
         "Pets/difference_high": 15.2,
     }
+
+
+def test_other_pictures_stand_under_their_benchmark_and_come_back() -> None:
+    swapped = BenchmarkScore("swapped", 70.0, 68.0, 72.0, num_questions=3000, gap=Difference(10.0, 8.5, 11.5, 2990))
+    alone = BenchmarkScore("none", None, num_rejected=3)
+    scores = SuiteScores((replace(TWO.scores[0], pictures=(swapped, alone)), TWO.scores[1]))
+    assert from_metrics(to_metrics(scores), {"AI2D": None, "MMMU": None}) == scores
+    assert picture_figures(scores) == {
+        "AI2D/swapped/score": 70.0,
+        "AI2D/swapped/gap": 10.0,
+        "AI2D/swapped/gap_low": 8.5,
+        "AI2D/swapped/gap_high": 11.5,
+    }
+    assert table(scores, None, 0.95).splitlines()[:4] == [
+        "benchmark          score  95% interval  questions  rejected  guessed    gap   95% interval  in both",
+        "AI2D                80.0  78.5 to 81.4      3,088         -        -",
+        "  picture swapped   70.0  68.0 to 72.0      3,000         -        -  +10.0  +8.5 to +11.5    2,990",
+        "  picture none         -             -          0         3        -      -              -        -",
+    ]
+    assert "| another question's | 70.0 | 68.0 to 72.0 | 3000 | +10.0 | +8.5 to +11.5 | 2,990 |" in markdown_row(
+        "student", scores, []
+    )

@@ -22,6 +22,8 @@ def plan(context: StageContext) -> Plan:
         facts.append(Fact("reference", config.reference, note=_described(reference)))
     if config.limit is not None:
         facts.append(Fact("limit", config.limit, note="questions of each task, the first ones"))
+    if config.other_pictures:
+        facts.append(Fact("pictures", ", ".join(config.picture), note="each question is asked once with each"))
     if shard is not None:
         facts.append(Fact("shard", config.shard, note="its answers alone, and no scores"))
     if suite.extra is not None:

@@ -59,7 +59,7 @@ def read_reference(context: StageContext, config: EvalConfig, suite: Suite) -> R
             f"the reference `{path}` has no score of {', '.join(suite.columns)}",
             hint=f"`rilctl artifacts show {path}` lists what it has; name an evaluation of suite `{suite.name}`",
         )
-    records = tuple(read_rows(path, EvaluationRecord))
+    records = tuple(row for row in read_rows(path, EvaluationRecord) if row.picture is None)
     scored_with = manifest.config.get("scored_with")
     notes = (f"reference: {path}",)
     return Reference(

@@ -12,7 +12,7 @@ from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.layout import MANIFEST, naming
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import Run, open_run
-from rilctl.config.evaluation import EvalConfig
+from rilctl.config.evaluation import EvalConfig, OtherPicture
 from rilctl.config.fields import ModelConfig, semantic_config
 from rilctl.config.suite import Benchmark, FoundSuite, Suite, find_suite
 from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
@@ -20,13 +20,13 @@ from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.openai import open_endpoint
 from rilctl.reporting.benchmark_tables import markdown_row, table
-from rilctl.reporting.benchmarks import SuiteScores, difference_figures, from_metrics, to_metrics
+from rilctl.reporting.benchmarks import SuiteScores, difference_figures, from_metrics, picture_figures, to_metrics
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import EvaluationRecord
 from rilctl.stages.eval.engines import check_needs, open_evaluation
 from rilctl.stages.eval.judging import open_judge_calls
+from rilctl.stages.eval.pictures import Looked, evaluate_beside, looked_scores
 from rilctl.stages.eval.reference import Reference, compared, read_reference
-from rilctl.stages.eval.scores import suite_scores
 from rilctl.stages.eval.settings import describe_settings, image_size
 from rilctl.stages.eval.shards import answer_shard, find_shard
 from rilctl.stages.eval.subject import chosen, eval_config, find_evaluated
@@ -62,8 +62,8 @@ def run(context: StageContext) -> StageResult:
                 figures = _show(context, config, suite, settings, Path(done["evaluation"].path), reference)
                 return replace(up_to_date(done), figures=figures)
             this_run.refuse_mixture(resumes=not (this_run.path / "evaluation" / MANIFEST).exists())
-            results = _evaluate(context, config, student, evaluation, suite.benchmarks)
-            return _write(context, config, suite, this_run, results, settings, reference)
+            looked = _evaluate(context, config, student, evaluation, suite.benchmarks)
+            return _write(context, config, suite, this_run, looked, settings, reference)
 
 
 @contextmanager
@@ -101,12 +101,12 @@ def _write(
     config: EvalConfig,
     suite: Suite,
     this_run: Run,
-    results: Sequence[BenchmarkResult],
+    looked: Looked,
     settings: dict[str, str],
     reference: Reference | None,
 ) -> StageResult:
     """Both artifacts, and the table."""
-    scores = suite_scores(suite.benchmarks, results, config.confidence, is_part=config.asks_a_part)
+    scores, results = looked_scores(suite, looked, config), looked.results
     metrics = to_metrics(scores)
     rejected = [row for result in results for row in result.rejected]
     responses = this_run.writer("responses", role="responses")
@@ -131,7 +131,11 @@ def _summary(scores: SuiteScores) -> dict[str, float | str]:
     """The mean under the name that it deserves, or the only benchmark's score; the table has the rest."""
     if scores.mean is None:
         return {"score": "no question has a score"}
-    return {scores.mean_name if len(scores.scores) > 1 else scores.scores[0].name: round(scores.mean, 2)}
+    if len(scores.scores) > 1:
+        return {scores.mean_name: round(scores.mean, 2)}
+    (only,) = scores.scores
+    others = {f"{only.name}, picture {e.name}": round(e.score, 2) for e in only.pictures if e.score is not None}
+    return {only.name: round(scores.mean, 2), **others}
 
 
 def _show(
@@ -145,17 +149,17 @@ def _show(
     """The table, the reference beside it, and what changes scores under it.
 
     Returns:
-        The differences from the reference, by name.
+        The differences from the reference, and what other pictures cost, by name.
     """
     scores = from_metrics(read_manifest(evaluation).metrics, suite.columns, is_part=config.asks_a_part)
     beside = None
     if reference is not None:
-        records = read_rows(evaluation, EvaluationRecord)
+        records = [row for row in read_rows(evaluation, EvaluationRecord) if row.picture is None]
         beside = compared(reference, suite, scores, records, settings, config.confidence)
     context.reporter.say(table(scores, beside, config.confidence))
     for line in [*(beside.notes if beside is not None else ()), *describe_settings(suite.benchmarks, settings)]:
         context.reporter.say(f"  {line}")
-    return difference_figures(beside) if beside is not None else {}
+    return (difference_figures(beside) if beside is not None else {}) | picture_figures(scores)
 
 
 def _evaluate(
@@ -164,9 +168,10 @@ def _evaluate(
     student: ModelConfig,
     evaluation: EvaluationEngine,
     benchmarks: Sequence[Benchmark],
-) -> list[BenchmarkResult]:
+) -> Looked:
     """All benchmarks; every answer is in the call cache before the next chunk is asked, so a kill loses one chunk."""
-    results = []
+    own = list[BenchmarkResult]()
+    others: dict[OtherPicture, list[BenchmarkResult]] = {picture: [] for picture in config.other_pictures}
     with _asking(context, config, student) as cached:
         for benchmark in benchmarks:
             context.reporter.say(
@@ -174,9 +179,13 @@ def _evaluate(
                 if len(benchmark.tasks) > 1
                 else f"eval {benchmark.name}"
             )
-            results.append(evaluation.evaluate(benchmark, cached, limit=config.limit, seed=config.seed))
+            own.append(evaluation.evaluate(benchmark, cached, limit=config.limit, seed=config.seed))
             context.reporter.end()
-    return results
+            for picture, results in others.items():
+                context.reporter.say(f"eval {benchmark.name}, picture {picture}")
+                results.append(evaluate_beside(evaluation, benchmark, cached, config, picture))
+                context.reporter.end()
+    return Looked(own, others)
 
 
 @contextmanager

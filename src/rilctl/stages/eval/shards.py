@@ -12,6 +12,7 @@ from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import semantic_config
 from rilctl.config.suite import Suite
 from rilctl.engines.evaluation.base import EvaluationEngine
+from rilctl.engines.evaluation.pictures import beside
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.records import student_record
 from rilctl.errors import RowError
@@ -82,6 +83,10 @@ def answer_shard(
         with asking() as generation:
             for benchmark in suite.benchmarks:
                 for asked in evaluation.questions(benchmark, limit=config.limit, seed=config.seed):
+                    for picture in config.other_pictures:  # for the call cache alone
+                        others = beside(asked.requests, picture, config.seed)[shard.part]
+                        generation.generate([e for e in others if not isinstance(e, RowError)], asked.sampling)
+                        context.reporter.end()
                     requests = asked.requests[shard.part]
                     answers = list(zip(requests, generation.generate(requests, asked.sampling), strict=True))
                     context.reporter.end()

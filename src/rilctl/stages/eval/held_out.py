@@ -21,18 +21,18 @@ def open_held_out(context: StageContext) -> HeldOutEvaluation:
     """What evaluates the suite `validation`.
 
     Raises:
-        ConfigError: the recipe holds no question out.
+        ConfigError: the recipe holds no question with a ground truth out.
     """
-    held_out = load_data(context, "validation")
-    if not held_out.samples:
+    samples = [sample for sample in load_data(context, "validation").samples if sample.has_truth]
+    if not samples:
         raise ConfigError(
-            "the suite `validation` is the recipe's held-out questions, and it has none",
+            "the suite `validation` is the recipe's held-out questions with a ground truth, and it has none",
             hint="say which, such as `--set data.validation.share=0.1`",
         )
     recipe = context.recipe
     judge = recipe.judge or RuleJudgeConfig()
     budget = recipe.train.sampling.max_new_tokens if recipe.train is not None else _ANSWER_TOKENS
-    return HeldOutEvaluation(held_out.samples, budget, judge_identity(judge), partial(_verdicts, context, judge))
+    return HeldOutEvaluation(samples, budget, judge_identity(judge), partial(_verdicts, context, judge))
 
 
 def _verdicts(context: StageContext, config: JudgeConfig, requests: Sequence[JudgeRequest]) -> list[Verdict]:

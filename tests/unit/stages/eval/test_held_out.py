@@ -37,5 +37,5 @@ def test_the_recipes_own_held_out_questions_are_asked_and_judged(tmp_path: Path)
 
 def test_without_held_out_questions_it_is_refused(tmp_path: Path) -> None:
     write_workspace(tmp_path)
-    with pytest.raises(ConfigError, match="held-out questions, and it has none"):
+    with pytest.raises(ConfigError, match="held-out questions with a ground truth"):
         evaluate(tmp_path, "data.validation.share=0")

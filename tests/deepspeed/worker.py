@@ -31,7 +31,8 @@ from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
-from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.shared.disc_update import update_discriminator
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.saved import save_now
 

@@ -29,7 +29,7 @@ from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.models.discriminator import DiscriminatorRow
 from rilctl.rewards.base import RewardRow
 from rilctl.schemas.records import RolloutRecord
-from rilctl.stages.shared.disc_update import LabelledRows
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.train.rollout_log import LearnedGroup
 from rilctl.stages.train.rows import Group, MicroBatch, Row
 from rilctl.testing.stages import run_stage

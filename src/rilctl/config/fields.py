@@ -27,6 +27,12 @@ EXECUTION = Field(json_schema_extra={"execution": True})
 IF_SET = Field(exclude_if=lambda value: value is None)
 """Marks a semantic field that came later: where it is absent, digests are those of recipes that can't say it."""
 
+
+def if_not(default: JsonValue) -> Any:
+    """Marks a semantic field that came later, with its default: where it has that, digests are as with `IF_SET`."""
+    return Field(exclude_if=lambda value: value == default)
+
+
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]

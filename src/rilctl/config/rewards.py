@@ -26,7 +26,7 @@ class RewardsConfig(StrictModel):
     __pydantic_extra__: dict[str, Reward] = Field(init=False)
 
     similarity: Weight = 1.0
-    """Weight of looking like a teacher's response (0 or 1), where the algorithm has a discriminator. 0: it learns and
+    """Weight of looking like a teacher's response (0 to 1), where the algorithm has a discriminator. 0: it learns and
     is measured, and the policy learns nothing from it."""
     answer: Weight = 1.0
     """Weight of being right (0 or 1), where the algorithm asks the judge. 0: it is asked and measured all the same."""

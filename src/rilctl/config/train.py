@@ -17,7 +17,9 @@ from rilctl.config.fields import (
     PositiveInt,
     SamplingConfig,
     Share,
+    if_not,
 )
+from rilctl.config.pretrain_disc import Negatives
 from rilctl.config.rewards import RewardsConfig
 from rilctl.schemas.base import StrictModel
 
@@ -104,6 +106,20 @@ class DiscriminatorConfig(StrictModel):
     """Optimizer and schedule."""
     lora: LoraConfig | None = None
     """Train an adapter, with `train.lora` on the policy's frozen weights; absent: all weights, of its own."""
+    negatives: Annotated[Negatives, if_not("students")] = "students"
+    """As `pretrain-disc.negatives`. The policy is rewarded beside its own pictures alone."""
+    threshold: Annotated[Literal["fixed", "calibrated", "group"], if_not("fixed")] = "fixed"
+    """Below which logit a row is teacher-like: 0 (paper); midway between the step's student and teacher rows; or that
+    of its group's median teacher, which is the only one that `bradley-terry` has."""
+    reward: Annotated[Literal["binary", "graded"], if_not("binary")] = "binary"
+    """1 or 0 (paper), or sigmoid(threshold - logit)."""
+    replay: Annotated[NonNegativeInt, if_not(0)] = 0
+    """Rollouts of a question from when it was last asked, at most, that the discriminator learns from once more."""
+
+    @property
+    def swaps_pictures(self) -> bool:
+        """Whether teachers' responses beside other pictures take part."""
+        return self.negatives == "students+swapped"
 
 
 class ProfileConfig(StrictModel):

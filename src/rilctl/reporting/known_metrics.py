@@ -20,6 +20,7 @@ _ELSEWHERE = "where the sampler is corrected: another engine samples"
 _JUDGED = "with `sft.keep` or `sft.difficulty`, in the first step's line"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _WITH_DISC = "with a discriminator"
+_SWAPPED = 'with `negatives = "students+swapped"`'
 _WITH_JUDGE = "with an answer reward"
 
 _HEALTH = (
@@ -35,6 +36,20 @@ _HEALTH = (
     Metric("num_not_finite", "rows", "sum", "without a finite logit"),
 )
 """Of a discriminator, on rows that it hasn't learned."""
+_SWAPS = (
+    Metric(
+        "swap_auc",
+        "share",
+        "pairs",
+        "a teacher's response beside a swapped picture has a higher logit than beside its own; 0.5: it doesn't look",
+        side="teacher",
+        when=_SWAPPED,
+        headline=True,
+    ),
+    Metric("swap_margin", "logit", "pairs", "mean difference of the two", side="teacher", when=_SWAPPED),
+    Metric("num_swapped", "rows", "sum", "teachers' responses beside a swapped picture", side="teacher", when=_SWAPPED),
+)
+"""Whether it looks."""
 _JUDGE = (
     Metric(
         "input_tokens", "tokens", "run", "that the endpoint counted, of what it was asked", when="with an LLM judge"
@@ -98,7 +113,7 @@ METRICS: tuple[Metric, ...] = (
         "reward/similarity_student",
         "share",
         "student rows",
-        "that the discriminator takes for a teacher's",
+        "that the discriminator takes for a teacher's; how sure it is, where the reward is `graded`",
         side="student",
         when=_WITH_DISC,
         bar=("train",),
@@ -175,6 +190,14 @@ METRICS: tuple[Metric, ...] = (
         replace(each, bar=("pretrain-disc",), headline=True) if each.name == "disc/auc" else each
         for each in _in("disc/", _DISC, _HEALTH, _WITH_DISC)
     ),
+    *_in("disc/", _DISC, _SWAPS),
+    Metric(
+        "disc/threshold",
+        "logit",
+        "",
+        "below which a row is taken for a teacher's",
+        when='with `train.discriminator.threshold = "calibrated"`',
+    ),
     Metric(
         "disc/length_only_accuracy",
         "share",
@@ -187,6 +210,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("disc/lr", "", "step", "learning rate", _DISC),
     Metric("disc/num_bad_steps", "steps", "run", _BAD, _DISC),
     *_in("held_out/", ("pretrain-disc",), _HEALTH),
+    *_in("held_out/", ("pretrain-disc",), _SWAPS),
     Metric(
         "held_out/length_only_accuracy",
         "share",

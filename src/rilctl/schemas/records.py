@@ -97,7 +97,8 @@ class RolloutRecord(StrictModel):
     disc_logit: float | None = None
     """The discriminator's logit (student is high); absent where the algorithm has no discriminator."""
     similarity_reward: float | None = None
-    """1 if the discriminator takes the row for a teacher's, else 0; absent without a discriminator."""
+    """1 if the discriminator takes the row for a teacher's, else 0, or how sure it is where the recipe's reward is
+    graded; absent without a discriminator."""
     answer_reward: float | None = None
     """1 if the judge says right, 0 if wrong; absent without a judge or a verdict."""
     rewards: dict[str, float] | None = None

@@ -133,8 +133,8 @@ def tell_apart(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     ]
     budget, batch = config.engine.tokens_per_micro_batch, labelled(ranks.share(pairs))
     logits_N, report = update_discriminator(disc, engine, batch, optim=config.optim, budget_tokens=budget, ranks=ranks)
-    report |= health(disc, logits_N, batch.is_student, ranks=ranks)
-    return report | held_out_report(disc, pairs, pairs, 2, budget, ranks, {}), {"discriminator": engine}
+    report |= health(disc, logits_N, batch, ranks=ranks)
+    return report | held_out_report(disc, config, pairs, pairs, ranks, {}), {"discriminator": engine}
 
 
 def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:

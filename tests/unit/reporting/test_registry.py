@@ -15,10 +15,19 @@ from rilctl.testing.stages import run_stage, write_trainable_workspace
 
 SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
 RUNS = {
-    "ril": ("train.algorithm.policy_updates=2", "train.algorithm.kl_rows=all", "train.rewards.missing_truth=others"),
+    "ril": (
+        "train.algorithm.policy_updates=2",
+        "train.algorithm.kl_rows=all",
+        "train.rewards.missing_truth=others",
+        "train.discriminator_artifact=sighted",
+        "train.discriminator.negatives=students+swapped",
+        "train.discriminator.threshold=calibrated",
+    ),
     "corrected": ("train.algorithm.name=dr_grpo", "train.sampler_correction.enabled=true"),
 }
 """What `train` is asked for, so that it writes all that this process can."""
+SIGHTED = ("pretrain-disc.input=image+question+response", "pretrain-disc.negatives=students+swapped")
+"""The same of `pretrain-disc`."""
 ELSEWHERE = (
     "judge/input_tokens",
     "judge/output_tokens",
@@ -41,7 +50,8 @@ def known(names: Iterable[str], verb: Verb) -> set[str]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[Verb, set[str]]:
     """What a small run of each verb wrote, by the name of its record."""
     workspace = write_trainable_workspace(tmp_path_factory.mktemp("workspace"))
-    outs: list[tuple[Verb, Path]] = [(verb, workspace / "runs/recipe" / verb) for verb in ("sft", "pretrain-disc")]
+    run_stage(workspace, "pretrain-disc", *SIGHTED, out=workspace / "sighted")
+    outs: list[tuple[Verb, Path]] = [("sft", workspace / "runs/recipe/sft"), ("pretrain-disc", workspace / "sighted")]
     for name, sets in RUNS.items():
         outs.append(("train", workspace / name))
         run_stage(workspace, "train", *SHORT, *sets, out=workspace / name)
@@ -51,7 +61,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[Verb, set[str]]:
         names.setdefault(verb, set()).update(known(rows, verb))
         for timings in read_metrics(out / "timings.jsonl"):
             assert timings.keys() - {"step"} <= {key_of(phase) for phase in TIMINGS}
-    held_out = read_manifest(workspace / "runs/recipe/pretrain-disc/discriminator").metrics
+    held_out = read_manifest(workspace / "sighted/discriminator").metrics
     names["pretrain-disc"] |= known(held_out, "pretrain-disc")
     names["judge"] = known(run_stage(workspace, "judge").summary, "judge")
     return names

@@ -24,7 +24,8 @@ from rilctl.models.prompts.encode import encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
-from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.shared.disc_update import update_discriminator
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
 from rilctl.testing.prompts import drawn_prompt
@@ -148,8 +149,9 @@ def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, 
     assert found["all"][is_student_N].any() and not found["student"][~is_student_N].any()
 
 
+@pytest.mark.parametrize("swaps", [False, True])
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
-def test_discriminator(vlm: Vlm, loss: DiscLossName) -> None:
+def test_discriminator(vlm: Vlm, loss: DiscLossName, swaps: bool) -> None:
     card = DiscriminatorCard(input="question+response", loss=loss, base_digest="")
     disc = Discriminator(vlm, card)
     disc.head.double()
@@ -158,7 +160,15 @@ def test_discriminator(vlm: Vlm, loss: DiscLossName) -> None:
         for number, (question, num_rows) in enumerate(QUESTIONS.items())
         for index in range(num_rows)
     ]
-    batch = LabelledRows(*([row[part] for row in rows] for part in range(3)))
+    own_of = {}
+    if swaps:  # each group's first teacher's once more, under another prompt
+        for number, question in enumerate(QUESTIONS):
+            places = [place for place, row in enumerate(rows) if row[2] == number]
+            if len(places) > 1:
+                other = DiscriminatorRow(Conversation.of(f"{question} beside another"), rows[places[1]][0].text)
+                rows.insert(places[-1] + 1, (other, True, number))
+                own_of[places[-1] + 1] = places[1]
+    batch = LabelledRows(*([row[part] for row in rows] for part in range(3)), own_of=own_of)
     logits = []
 
     def step(budget: int) -> tuple[float, Gradients]:

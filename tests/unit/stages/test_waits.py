@@ -28,7 +28,8 @@ from rilctl.models.prompts.encode import collate_responses, encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
-from rilctl.stages.shared.disc_update import LabelledRows, update_discriminator
+from rilctl.stages.shared.disc_update import update_discriminator
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
 from rilctl.testing.prompts import drawn_prompt

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.artifacts.runs import Run
@@ -20,8 +21,9 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.pretrain_disc.pairs import Pair, labelled, still_readable
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
+from rilctl.stages.shared.disc_update import health, score, swap_health, update_discriminator
 from rilctl.stages.shared.inputs import present
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.learning import open_optimizer
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked
@@ -75,7 +77,7 @@ def train(
                     logits_N, report = update_discriminator(
                         disc, engine, batch, optim=config.optim, budget_tokens=budget_tokens, ranks=ranks
                     )
-                report |= health(disc, logits_N, batch.is_student, ranks=ranks)
+                report |= health(disc, logits_N, batch, ranks=ranks) | _swap_health(config, logits_N, batch, ranks)
             elif rejected.keys() >= {pair.sample.id for pair in learned}:
                 first = next(iter(rejected.values()))
                 raise DataError(
@@ -95,7 +97,7 @@ def train(
             )
             leave_if_asked(context, signal_number)
         context.reporter.end()
-        report = held_out_report(disc, learned, held_out, pairs_per_step, budget_tokens, ranks, rejected)
+        report = held_out_report(disc, config, learned, held_out, ranks, rejected)
         return report, [*rejected.values()]
 
 
@@ -115,21 +117,27 @@ def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:
     disc.prompts.expect(disc.shown(row) for row in labelled(pairs).rows)
 
 
+def _swap_health(config: PretrainDiscConfig, logits_N: Tensor, rows: LabelledRows, ranks: Ranks) -> dict[str, float]:
+    return swap_health(logits_N, rows, ranks=ranks) if config.swaps_pictures else {}
+
+
 def held_out_report(
     disc: Discriminator,
+    config: PretrainDiscConfig,
     learned: Sequence[Pair],
     held_out: Sequence[Pair],
-    pairs_at_once: int,
-    budget_tokens: int,
     ranks: Ranks,
     rejected: dict[str, RejectedRecord],
 ) -> dict[str, float]:
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
     def lengths(batch: LabelledRows) -> tuple[torch.Tensor, torch.Tensor]:
-        num_tokens = [len(encode_response(disc.vlm, normalise(row.text), stopped=False)) for row in batch.rows]
-        return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
+        own = batch.fresh
+        texts = [normalise(batch.rows[row].text) for row in own]
+        num_tokens = [len(encode_response(disc.vlm, text, stopped=False)) for text in texts]
+        return torch.tensor(num_tokens), torch.tensor([batch.is_student[row] for row in own], dtype=torch.float32)
 
+    pairs_at_once, budget_tokens = config.pairs_per_step, config.engine.tokens_per_micro_batch
     own = ranks.share(held_out)
     _expect(disc, own)
     parts = [own[start : start + pairs_at_once] for start in range(0, len(own), pairs_at_once)]
@@ -141,7 +149,9 @@ def held_out_report(
             seen += pairs
         del held
     batch = labelled([pair for pair in held_out if pair.sample.id not in rejected])
-    metrics: dict[str, float | None] = dict(health(disc, torch.cat(logits), labelled(seen).is_student, ranks=ranks))
+    logits_N, rows = torch.cat(logits), labelled(seen)
+    metrics: dict[str, float | None] = dict(health(disc, logits_N, rows, ranks=ranks))
+    metrics |= _swap_health(config, logits_N, rows, ranks)
     metrics["length_only_accuracy"] = length_only_accuracy(*lengths(labelled(learned)), *lengths(batch))
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out} - rejected.keys()))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

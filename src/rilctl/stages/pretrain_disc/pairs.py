@@ -1,11 +1,13 @@
 """What the discriminator learns from: a student's and a teacher's response to one question."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from rilctl.clock import timed
 from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
 from rilctl.engines.training.ranks import Ranks
@@ -13,8 +15,9 @@ from rilctl.errors import ArtifactError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
-from rilctl.stages.shared.disc_update import LabelledRows
+from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.ranked import share_rejected
+from rilctl.stages.shared.swaps import Swaps
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class Pair:
     sample: Sample
     student_text: str
     teacher_text: str
+    swapped: Conversation | None = None
+    """The question beside another picture, of which the teacher's response isn't; None: there is none."""
+
+    @property
+    def rows(self) -> list[DiscriminatorRow]:
+        """The student's, the teacher's, and the teacher's beside a swapped picture where there is one."""
+        asked = self.sample.conversation
+        rows = [DiscriminatorRow(asked, self.student_text), DiscriminatorRow(asked, self.teacher_text)]
+        return rows if self.swapped is None else [*rows, DiscriminatorRow(self.swapped, self.teacher_text)]
 
 
 def pair_up(
@@ -73,15 +85,16 @@ def still_readable(
     """
     kept, prompts, new = list[Pair](), list[EncodedPrompt](), list[RejectedRecord]()
     with timed("pictures"), ranks.together():
-        for pair, row in zip(pairs, labelled(pairs).rows[::2], strict=True):
+        for each in pairs:
+            pair, others = _other_prompt(disc, each)
             try:
-                prompt = disc.encode(row)  # first, as it may be expected
+                prompt = disc.encode(pair.rows[0])  # also where it is rejected already, as it may be expected
             except RowError as error:
                 new.append(RejectedRecord.of(pair.sample.id, "student", error))
                 continue
             if pair.sample.id not in rejected:
                 kept.append(pair)
-                prompts.append(prompt)
+                prompts += [prompt, *others]
     for record in share_rejected(ranks, new):
         rejected.setdefault(record.sample_id, record)
     return kept, prompts
@@ -103,14 +116,41 @@ def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair]
     return learned, held_out
 
 
+def with_swaps(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """The pairs, each with another picture of one of their questions where there is one; see `Swaps`."""
+    said: dict[str, list[str]] = {}
+    for pair in pairs:
+        said.setdefault(pair.sample.id, []).append(pair.teacher_text)
+    swaps = Swaps([*{pair.sample.id: pair.sample for pair in pairs}.values()], said, seed)
+    turns = Counter[str]()
+    found = []
+    for pair in pairs:
+        other = swaps.beside(pair.sample.id, [pair.teacher_text], turn=turns[pair.sample.id])
+        turns[pair.sample.id] += 1
+        found.append(replace(pair, swapped=other))
+    return found
+
+
 def labelled(pairs: Sequence[Pair]) -> LabelledRows:
-    """Each pair is a group: its student's row, then its teacher's."""
-    rows = [
-        DiscriminatorRow(pair.sample.conversation, text)
-        for pair in pairs
-        for text in (pair.student_text, pair.teacher_text)
-    ]
-    return LabelledRows(rows, [True, False] * len(pairs), [i for i in range(len(pairs)) for _ in range(2)])
+    """Each pair is a group: its student's row, its teacher's, and that beside a swapped picture."""
+    rows, is_student, group_ids, own_of = list[DiscriminatorRow](), list[bool](), list[int](), dict[int, int]()
+    for group, pair in enumerate(pairs):
+        if pair.swapped is not None:
+            own_of[len(rows) + 2] = len(rows) + 1
+        rows += pair.rows
+        is_student += [True, False, True][: len(pair.rows)]
+        group_ids += [group] * len(pair.rows)
+    return LabelledRows(rows, is_student, group_ids, own_of=own_of)
+
+
+def _other_prompt(disc: Discriminator, pair: Pair) -> tuple[Pair, list[EncodedPrompt]]:
+    """Without the other picture where it can't be read any more: the question that it belongs to says so."""
+    if pair.swapped is None:
+        return pair, []
+    try:
+        return pair, [disc.encode(pair.rows[2])]
+    except RowError:
+        return replace(pair, swapped=None), []
 
 
 def _is_held_out(pair: Pair, config: PretrainDiscConfig) -> bool:

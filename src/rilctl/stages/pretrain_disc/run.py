@@ -1,5 +1,7 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from rilctl.artifacts.layout import MANIFEST
@@ -10,7 +12,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
-from rilctl.stages.pretrain_disc.pairs import pair_up, readable, split
+from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, readable, split, with_swaps
 from rilctl.stages.pretrain_disc.student_responses import sample_student
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
@@ -85,7 +87,11 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         )
         card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
         disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
-        metrics, bad = train(context, config, disc, *split(pairs, config), artifact_run, ranks)
+        learned, held_out = split(pairs, config)
+        if config.swaps_pictures:
+            learned, held_out = (with_swaps(part, config.seed) for part in (learned, held_out))
+            _say_without_swap(context, [*learned, *held_out])
+        metrics, bad = train(context, config, disc, learned, held_out, artifact_run, ranks)
         rejected += bad
         if warning := length_warning(metrics):
             context.reporter.warn(warning)
@@ -97,6 +103,14 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
                 outputs = {"discriminator": writer.commit(metrics=metrics)} | outputs
                 artifact_run.clear_resume()
     return StageResult(outputs, num_rejected=len(rejected), summary=dict(metrics))
+
+
+def _say_without_swap(context: StageContext, pairs: Sequence[Pair]) -> None:
+    if num := sum(pair.swapped is None for pair in pairs):
+        context.reporter.warn(
+            f"{num:,} of {len(pairs):,} teachers' responses have no swapped picture: no other question has one, or "
+            "none of which the teachers didn't say the same"
+        )
 
 
 def _config(context: StageContext) -> PretrainDiscConfig:

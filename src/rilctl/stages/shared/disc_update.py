@@ -1,50 +1,22 @@
 """One discriminator update, shared by `pretrain-disc` and `train`. Shapes: N rows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
+from rilctl.algorithms.disc_loss import DISC_LOSSES
 from rilctl.algorithms.disc_metrics import disc_metrics
+from rilctl.algorithms.swap_metrics import swap_metrics
 from rilctl.clock import timed
 from rilctl.config.fields import OptimConfig
-from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import DataError, RowError
-from rilctl.models.discriminator import Discriminator, DiscriminatorRow
-from rilctl.models.loaded.processor import EncodedPrompt
+from rilctl.models.discriminator import Discriminator
 from rilctl.stages.shared.bad_steps import step_metrics
-
-
-@dataclass(frozen=True)
-class LabelledRows:
-    """Responses whose authors are known.
-
-    Args:
-        rows: the responses.
-        is_student: True for the student's.
-        group_ids: rows of one group are neighbours; Bradley-Terry compares within groups only.
-    """
-
-    rows: Sequence[DiscriminatorRow]
-    is_student: Sequence[bool]
-    group_ids: Sequence[int]
-
-    def parts(self, disc: Discriminator, prompts: Sequence[EncodedPrompt], budget_tokens: int) -> Iterator[list[int]]:
-        """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`."""
-        groups = [list(members) for _, members in groupby(range(len(self.rows)), key=self.group_ids.__getitem__)]
-        lengths = [disc.num_response_tokens(row) for row in self.rows]
-        sizes = [
-            GroupSize(len(prompts[rows[0]].token_ids_P), len(rows), max(lengths[index] for index in rows))
-            for rows in groups
-        ]
-        for picks in micro_batches(sizes, budget_tokens):
-            yield [index for pick in picks for index in groups[pick]]
+from rilctl.stages.shared.labelled import LabelledRows, contests
 
 
 def update_discriminator(
@@ -72,23 +44,12 @@ def update_discriminator(
     Raises:
         RilctlError: as `step_metrics`.
     """
-    labels_N = torch.tensor(batch.is_student, dtype=torch.float32)
-    group_ids_N = torch.tensor(batch.group_ids, dtype=torch.long)
-    num_pairs = ranks.total(count_pairs(labels_N, group_ids_N))
-    num_students, num_rows = ranks.total(int(labels_N.sum())), ranks.total(len(labels_N))
+    sides = contests(batch, disc.vlm.device, ranks)
     loss_of, sums = DISC_LOSSES[disc.card.loss], DeviceSums()
-    labels_N, group_ids_N = labels_N.to(disc.vlm.device), group_ids_N.to(disc.vlm.device)
     order, logits = list[int](), list[Tensor]()
     for part in _padded_parts(disc, batch, budget_tokens, ranks):
         logits_n = disc([batch.rows[index] for index in part])
-        loss = loss_of(
-            logits_n,
-            labels_N[part].to(logits_n),
-            group_ids_N[part],
-            num_students=num_students,
-            num_teachers=num_rows - num_students,
-            num_pairs=num_pairs,
-        )
+        loss = torch.stack([each.loss(loss_of, logits_n, part) for each in sides]).mean()
         engine.backward(loss)
         order += part
         logits.append(logits_n.detach())
@@ -132,9 +93,20 @@ def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:
     return torch.cat(list(logits)).cpu()[torch.tensor(order, dtype=torch.long).argsort()]
 
 
-def health(disc: Discriminator, logits_N: Tensor, is_student: Sequence[bool], *, ranks: Ranks) -> dict[str, float]:
-    """`disc_metrics` of all ranks' rows, not yet learned from; read as the discriminator's loss wants. Collective."""
-    logits = ranks.gather_lists(logits_N.tolist())
-    logits_N = torch.tensor(logits, dtype=logits_N.dtype)
-    labels_N = torch.tensor(ranks.gather_lists(list(is_student)), dtype=torch.float32)
+def health(disc: Discriminator, logits_N: Tensor, batch: LabelledRows, *, ranks: Ranks) -> dict[str, float]:
+    """`disc_metrics` of all ranks' rows, not yet learned from; read as the discriminator's loss wants. Collective.
+
+    What is beside a swapped picture is in `swap_metrics` alone.
+    """
+    own = batch.fresh
+    logits_N = torch.tensor(ranks.gather_lists(logits_N[own].tolist()), dtype=logits_N.dtype)
+    labels_N = torch.tensor(ranks.gather_lists([batch.is_student[row] for row in own]), dtype=torch.float32)
     return disc_metrics(logits_N, labels_N, logits_have_zero=disc.card.loss == "bce")
+
+
+def swap_health(logits_N: Tensor, batch: LabelledRows, *, ranks: Ranks) -> dict[str, float]:
+    """`swap_metrics` of all ranks' rows, not yet learned from. Collective."""
+    logits = logits_N.tolist()
+    pairs = ranks.gather_lists([[logits[row], logits[own]] for row, own in batch.own_of.items()])
+    pairs_S2 = torch.tensor(pairs, dtype=logits_N.dtype).reshape(-1, 2)
+    return swap_metrics(pairs_S2[:, 0], pairs_S2[:, 1])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import GenerationRequest, Response
@@ -19,7 +20,9 @@ from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.inputs import mean
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import share_rejected
+from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.asking import RolloutAsker
+from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.rows import Group, Row
 
 
@@ -54,6 +57,10 @@ class TeacherRows:
                     self.num_too_long += 1
                 elif row.token_ids:
                     self._rows.setdefault(sample_id, {}).setdefault(record.source, []).append(row)
+
+    def said(self) -> dict[str, set[str]]:
+        """What the teachers said, by sample id."""
+        return {at: {row.text for rows in found.values() for row in rows} for at, found in self._rows.items()}
 
     def __contains__(self, sample_id: str) -> bool:
         return sample_id in self._rows
@@ -108,6 +115,8 @@ class GroupMaker:
         prompts: see `Roles`.
         teachers: cached teacher responses as rows, where the algorithm has them.
         ranks: whose shares of the questions together are a step.
+        replay: what the student said before.
+        swaps: other pictures for the teachers' answers, where the discriminator learns from them.
     """
 
     config: TrainConfig
@@ -115,11 +124,14 @@ class GroupMaker:
     prompts: KeptPrompts
     teachers: TeacherRows | None
     ranks: Ranks
+    replay: Replay
+    swaps: Swaps | None = None
 
     def collect(self, step: int, samples: Sequence[Sample]) -> Collected:
         """This rank's groups of a step's questions, which are the same on all ranks. Collective."""
         config = self.config
         own = self.ranks.share(list(enumerate(samples)))
+        earlier = self.replay.earlier([sample.id for sample in samples])
         requests = [
             GenerationRequest(
                 sample.id,
@@ -129,7 +141,9 @@ class GroupMaker:
             for _, sample in own
         ]
         with timed("pictures"), self.ranks.together():
-            prompts = [self._encode(sample) for _, sample in own]  # held while the engine wants them as well
+            prompts = [
+                self._encode(sample.conversation) for _, sample in own
+            ]  # held while the engine wants them as well
         with phase("train", "rollouts"):
             answers, metrics = self.asker.rollouts(step, requests, config.sampling)
         groups, rejected = list[Group](), list[RejectedRecord]()
@@ -145,11 +159,18 @@ class GroupMaker:
                 if self.teachers is not None:
                     rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
-                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses)))
+                said, swapped = tuple(earlier.get(sample.id, ())), self._swapped(sample.id, rows, step)
+                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses), said, swapped))
         return Collected(groups, share_rejected(self.ranks, rejected), metrics)
 
-    def _encode(self, sample: Sample) -> EncodedPrompt | RowError:
+    def _swapped(self, sample_id: str, rows: Sequence[Row], step: int) -> Conversation | None:
+        """The question beside another picture that can be read; the discriminator's prompts are the policy's."""
+        texts = {row.text for row in rows if row.side == "teacher"}
+        other = self.swaps.beside(sample_id, texts, turn=step) if self.swaps is not None and texts else None
+        return None if other is None or isinstance(self._encode(other), RowError) else other
+
+    def _encode(self, conversation: Conversation) -> EncodedPrompt | RowError:
         try:
-            return self.prompts.get(sample.conversation)
+            return self.prompts.get(conversation)
         except RowError as error:
             return error

@@ -113,6 +113,8 @@ class Loop:
         with ranks.together():
             if ranks.is_main:
                 self.best.check(self.state.best_step, self.state.best_files, hint=checkpoints.hint)
+                if checkpoint is not None:
+                    self.steps.groups.replay.remember(self.steps.rollouts.read())
             self._forget(step, self.state)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))

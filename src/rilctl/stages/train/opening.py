@@ -14,11 +14,13 @@ from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.train.asking import open_asker
+from rilctl.stages.train.disc_step import DiscStep
 from rilctl.stages.train.groups import GroupMaker
-from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
+from rilctl.stages.train.inputs import TrainInputs, open_swaps, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.loop import Loop
 from rilctl.stages.train.placement import Trained, Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
+from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.roles import Roles, load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.sampled import SampledSteps
@@ -69,7 +71,9 @@ def open_loop(
     )
     stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
-    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks)
+    replay = Replay(config.discriminator.replay if roles.disc else 0, ranks)
+    swaps = open_swaps(context, config, teachers, samples) if roles.disc else None
+    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, replay, swaps)
     step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), pulse)
     return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 
@@ -101,7 +105,7 @@ def make_learner(
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
     update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
     if disc is None:
-        return Learner(config, update, None, None, judge, prepaid, scores, ranks, check_stop=check_stop)
+        return Learner(config, update, None, judge, prepaid, scores, ranks, check_stop=check_stop)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)
     disc_optim = config.discriminator.optim
     disc_engine = open_training(disc, disc_optim, config.engine, num_steps=disc_steps, ranks=ranks)
@@ -110,7 +114,9 @@ def make_learner(
         assert isinstance(policy_engine, TorchTraining) and isinstance(disc_engine, TorchTraining)
         waits = Trained(disc, disc_engine.optimizer)
         turns = Turns(policy.device, Trained(policy.model, policy_engine.optimizer), waits)
-    return Learner(config, update, disc, disc_engine, judge, prepaid, scores, ranks, turns, check_stop)
+    return Learner(
+        config, update, DiscStep(config, disc, disc_engine, ranks), judge, prepaid, scores, ranks, turns, check_stop
+    )
 
 
 def _kept_prefix(config: TrainConfig, roles: Roles) -> KeptPrefix | None:

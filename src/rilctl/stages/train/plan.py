@@ -109,6 +109,9 @@ class _Work:
         self.rollouts = self.groups * config.num_student_rows
         self.rows_per_group = config.num_student_rows + self.teacher_rows
         self.rows = self.groups * self.rows_per_group
+        disc = config.discriminator
+        self.disc_prompts = 2 if disc.swaps_pictures else 1
+        self.disc_rows = self.rows_per_group + disc.replay + (self.teacher_rows if disc.swaps_pictures else 0)
         self.budget = config.sampling.max_new_tokens
         self.rollout_tokens = self.rollouts * self.budget
 
@@ -122,9 +125,21 @@ class _Work:
                 Fact("steps", config.num_steps, note=f"of {config.questions_per_step} questions x {rows}"),
                 Fact("rollouts", self.rollouts),
                 Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
+                *self._disc_facts(),
                 *judge_facts,
             ),
         )
+
+    def _disc_facts(self) -> list[Fact]:
+        """What the discriminator learns from beside the step's rows, if anything."""
+        disc = self.config.discriminator
+        if not self.config.algorithm.uses_discriminator or self.disc_rows == self.rows_per_group:
+            return []
+        swapped = self.disc_rows - self.rows_per_group - disc.replay
+        note = (
+            f"of each question, at most: {swapped} beside a swapped picture, {disc.replay} from when it was last asked"
+        )
+        return [Fact("rows for the discriminator alone", swapped + disc.replay, note=note)]
 
     def trained_tokens(self, prompts: Prompts, setup: RilSetup) -> int:
         """Tokens through all updates: each group's prompt once, and its rows at their longest."""
@@ -133,7 +148,7 @@ class _Work:
         policy = prompts.mean_tokens + self.in_policy * budget
         disc = 0.0
         if setup.disc is not None:
-            disc = (config.num_student_rows + self.teacher_rows) * budget + setup.disc.cut.largest.prompt_tokens
+            disc = self.disc_rows * budget + self.disc_prompts * setup.disc.cut.largest.prompt_tokens
         return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc))
 
 
@@ -193,7 +208,9 @@ def _setup(
     is_new, pretrained = _pretrained(context, config, disc_path)
     shared = shares_weights(config, is_new=is_new, pretrained=pretrained)
 
-    def cut(rows: int, prompt_tokens: int, image_tokens: int, *, shared_by_all: bool = False) -> MicroBatches:
+    def cut(
+        rows: int, prompt_tokens: int, image_tokens: int, *, shared_by_all: bool = False, prompts_of_group: int = 1
+    ) -> MicroBatches:
         return cut_step(
             groups=engine.groups_of_a_rank(config.questions_per_step),
             rows=rows,
@@ -203,6 +220,7 @@ def _setup(
             patches_per_token=anatomy.patches_per_token,
             budget_tokens=config.engine.tokens_per_micro_batch,
             shared_by_all=shared_by_all,
+            prompts_of_group=prompts_of_group,
         )
 
     policy = PlannedRole(
@@ -219,7 +237,13 @@ def _setup(
         disc = PlannedRole(
             engine.trained(student, anatomy, disc_lora, disc=seen, on_shared=shared),
             engine.precision(student, disc_lora),
-            cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
+            cut(
+                work.disc_rows,
+                longest,
+                pictures,
+                shared_by_all=seen == "response",
+                prompts_of_group=work.disc_prompts,
+            ),
         )
     reference = None
     if algorithm.kl_beta > 0:

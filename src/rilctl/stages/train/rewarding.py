@@ -14,7 +14,6 @@ from torch import Tensor
 
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.rewards import MaskedRewards, combine_rewards, similarity_rewards
-from rilctl.config.pretrain_disc import DiscLossName
 from rilctl.config.train import TrainConfig
 from rilctl.errors import RilctlError
 from rilctl.rewards.base import RewardRow, Score
@@ -98,7 +97,7 @@ def rewarded(
     given: Mapping[str, Values],
     disc_logits: Values | None,
     config: TrainConfig,
-    disc_loss: DiscLossName | None,
+    threshold: float | None = None,
 ) -> list[Group]:
     """The groups with their rows' rewards, the weighted sums of them, and the advantages.
 
@@ -107,7 +106,7 @@ def rewarded(
         given: the rewards that the judge and the recipe's own functions give, by name.
         disc_logits: of the rows; None: there is no discriminator.
         config: which rewards count for how much, and how advantages are made.
-        disc_loss: how the logits are read.
+        threshold: below which logit a row is teacher-like; None: each group has its own.
 
     Raises:
         RilctlError: a row's sum isn't finite.
@@ -115,8 +114,9 @@ def rewarded(
     if not groups:
         return []
     values = dict(given)
-    if disc_logits is not None and disc_loss is not None:
-        values["similarity"] = _similarity(groups, disc_logits, disc_loss)
+    if disc_logits is not None:
+        is_graded = config.discriminator.reward == "graded"
+        values["similarity"] = _similarity(groups, disc_logits, threshold, is_graded=is_graded)
     parts = {name: MaskedRewards(*_grid(groups, values[name])) for name in config.reward_weights}
     if "answer" in parts and config.learns_without_truth:
         parts["answer"] = _excused(groups, parts["answer"])
@@ -149,12 +149,14 @@ def _excused(groups: Sequence[Group], answers: MaskedRewards) -> MaskedRewards:
     return MaskedRewards(answers.rewards_BG, answers.rewarded_mask_BG | truthless_BG)
 
 
-def _similarity(groups: Sequence[Group], disc_logits: Values, disc_loss: DiscLossName) -> Values:
+def _similarity(groups: Sequence[Group], disc_logits: Values, threshold: float | None, *, is_graded: bool) -> Values:
     """Similarity rewards of the rows."""
     row_mask_BG = _grid(groups, [1.0] * len(disc_logits))[1]
     teacher_BG = _grid(groups, [float(row.side == "teacher") for _, row in rows_of(groups)])[0].bool()
     logits_BG = _grid(groups, [nan if logit is None else logit for logit in disc_logits])[0]
-    rewards_BG, rewarded_mask_BG = similarity_rewards(logits_BG, row_mask_BG, teacher_BG, disc_loss)
+    rewards_BG, rewarded_mask_BG = similarity_rewards(
+        logits_BG, row_mask_BG, teacher_BG, threshold, is_graded=is_graded
+    )
     values = rewards_BG[row_mask_BG].tolist()
     return [value if known else None for value, known in zip(values, rewarded_mask_BG[row_mask_BG], strict=True)]
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.terms import Terms
+from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
@@ -61,6 +62,8 @@ class Group:
         prompt: its encoding.
         rows: student rows, then teacher rows.
         truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
+        earlier: what the student said when it was asked before, for the discriminator alone.
+        swapped: the question beside another picture, for the discriminator alone; None: there is none.
     """
 
     place: int
@@ -68,6 +71,8 @@ class Group:
     prompt: EncodedPrompt
     rows: tuple[Row, ...]
     truncated_mass: float | None = 0.0
+    earlier: tuple[str, ...] = ()
+    swapped: Conversation | None = None
 
     @property
     def policy_rows(self) -> list[Row]:

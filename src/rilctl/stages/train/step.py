@@ -3,10 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from math import isfinite
-from typing import NamedTuple, TypedDict
-
-from torch import Tensor
+from typing import NamedTuple
 
 from rilctl.clock import timed
 from rilctl.config.train import TrainConfig
@@ -14,27 +11,21 @@ from rilctl.data.sample import Sample
 from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
-from rilctl.errors import RilctlError
-from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.models.discriminator import Discriminator
 from rilctl.rewards.base import Score
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.shared.disc_update import LabelledRows, health, score, update_discriminator
 from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.pulse import Pulse
+from rilctl.stages.train.disc_step import DiscStep
 from rilctl.stages.train.groups import GroupMaker
 from rilctl.stages.train.placement import Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
-from rilctl.stages.train.rewarding import Values, known_answers, own_rewards, refuse_missing, rewarded
+from rilctl.stages.train.rewarding import known_answers, own_rewards, refuse_missing, rewarded
 from rilctl.stages.train.rollout_log import RolloutLog, gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, rows_of
 from rilctl.stages.train.verdicts import JudgeAsker
-
-
-class _Options(TypedDict):
-    budget_tokens: int
-    ranks: Ranks
 
 
 @dataclass
@@ -44,8 +35,7 @@ class Learner:
     Args:
         config: the `[train]` table.
         policy_update: trains the student.
-        disc: the discriminator, where the algorithm has one.
-        disc_engine: its optimizer.
+        disc_step: the discriminator and its optimizer, where the algorithm has one.
         judge: is asked what is right, where the algorithm wants to know.
         prepaid: verdicts on teachers' responses, by response digest.
         scores: the recipe's own rewards.
@@ -56,14 +46,23 @@ class Learner:
 
     config: TrainConfig
     policy_update: PolicyUpdate
-    disc: Discriminator | None
-    disc_engine: TrainingEngine | None
+    disc_step: DiscStep | None
     judge: JudgeAsker
     prepaid: Mapping[str, bool]
     scores: Mapping[str, Score]
     ranks: Ranks
     turns: Turns | None = None
     check_stop: Callable[[], object] = lambda: None
+
+    @property
+    def disc(self) -> Discriminator | None:
+        """The discriminator, where the algorithm has one."""
+        return self.disc_step.disc if self.disc_step else None
+
+    @property
+    def disc_engine(self) -> TrainingEngine | None:
+        """Its optimizer."""
+        return self.disc_step.engine if self.disc_step else None
 
     def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
         """Discriminator, rewards, advantages, policy. Collective.
@@ -84,7 +83,7 @@ class Learner:
         """
         config, judge = self.config, self.judge
         metrics: dict[str, float | None] = {}
-        disc_logits, after = None, None
+        disc_logits, threshold, after = None, None, None
         rows = rows_of(groups)
         answers = known_answers(groups, self.prepaid)
         with_truth = [at for at, (group, _) in enumerate(rows) if group.sample.has_truth]
@@ -95,10 +94,10 @@ class Learner:
         with meanwhile(lambda: judge.ask(to_judge, part), stop=judge.close, name="judge") as replies:
             with self.ranks.together():
                 given = own_rewards(groups, self.scores, max_tokens=config.sampling.max_new_tokens)
-            if self.disc is not None:
+            if self.disc_step is not None:
                 with self._discriminators_turn():
-                    disc_logits, disc_metrics, after = self._score(groups)
-                metrics |= disc_metrics
+                    disc_logits, threshold, scores, after = self.disc_step.take(groups)
+                metrics |= scores
             with timed("judge wait"), self.ranks.together():
                 said = replies.result()
         judge.collect(to_judge, said)
@@ -111,7 +110,7 @@ class Learner:
             verdicts = [told.get(at, known) for at, known in enumerate(answers)]
             given["answer"] = [None if correct is None else float(correct) for correct in verdicts]
         with self.ranks.together():
-            groups = rewarded(groups, given, disc_logits, config, self.disc.card.loss if self.disc else None)
+            groups = rewarded(groups, given, disc_logits, config, threshold)
         if after is not None:
             with self._discriminators_turn():
                 metrics |= after()
@@ -122,54 +121,6 @@ class Learner:
     def _discriminators_turn(self) -> Iterator[None]:
         with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
             yield
-
-    def _score(self, groups: Sequence[Group]) -> tuple[Values, dict[str, float], Callable[[], dict[str, float]] | None]:
-        """Discriminator updates and scores in the recipe's order; health is always of rows not yet learned.
-
-        Returns:
-            The rows' logits, None where one isn't finite; metrics; and the updates that are still to be done once the
-            rewards are known.
-        """
-        assert self.disc is not None
-        disc, algorithm = self.disc, self.config.algorithm
-        rows = rows_of(groups)
-        batch = LabelledRows(
-            [DiscriminatorRow(group.sample.conversation, row.text) for group, row in rows],
-            [row.side == "student" for _, row in rows],
-            [index for index, group in enumerate(groups) for _ in group.rows],
-        )
-        options: _Options = {"budget_tokens": self.config.engine.tokens_per_micro_batch, "ranks": self.ranks}
-
-        def update() -> tuple[Tensor | None, dict[str, float]]:
-            first: Tensor | None = None
-            report: dict[str, float] = {}
-            for _ in range(algorithm.disc_updates):
-                assert self.disc_engine is not None
-                optim = self.config.discriminator.optim
-                logits_N, report = update_discriminator(disc, self.disc_engine, batch, optim=optim, **options)
-                first = logits_N if first is None else first
-            return first, {f"disc/{name}": value for name, value in report.items()}
-
-        metrics: dict[str, float] = {}
-        fresh_N, after = None, None
-        if algorithm.scoring == "update-then-score":
-            fresh_N, metrics = update()
-        with timed("scoring"):
-            logits_N = score(disc, batch, **options)
-        if algorithm.scoring == "score-then-update":
-
-            def after() -> dict[str, float]:
-                return update()[1]
-
-        num_finite = self.ranks.total(int(logits_N.isfinite().sum()))
-        if not num_finite and not algorithm.disc_updates:
-            raise RilctlError(
-                "the discriminator computes no finite logit for any row of a step, and `disc_updates` = 0",
-                hint="use dtype = `float32`, or run `rilctl pretrain-disc` again in a new directory",
-            )
-        fresh = health(disc, logits_N if fresh_N is None else fresh_N, batch.is_student, ranks=self.ranks)
-        metrics |= {f"disc/{name}": value for name, value in fresh.items()}
-        return [logit if isfinite(logit) else None for logit in logits_N.tolist()], metrics, after
 
 
 class Taken(NamedTuple):
@@ -224,5 +175,7 @@ class TrainingStep:
         metrics |= row_metrics(ranks, rows_by_group, learner.config)
         with ranks.together():
             if ranks.is_main:
-                self.rollouts.append([row for group in rows_by_group for row in group.rows])
+                rows = [row for group in rows_by_group for row in group.rows]
+                self.rollouts.append(rows)
+                self.groups.replay.remember(rows)
         return Taken(num_groups, rejected, metrics)

@@ -1,0 +1,153 @@
+"""What the discriminator learns and says in a run, as `[train.discriminator]` wants it."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rilctl.artifacts.read import read_rows
+from rilctl.config.load import load_recipe
+from rilctl.errors import ConfigError, InterruptedByUser, UsageError
+from rilctl.models.discriminator import Discriminator, DiscriminatorRow
+from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.records import RolloutRecord
+from rilctl.stages.shared.context import StageResult
+from rilctl.testing.stages import StopsAfter, run_stage
+from rilctl.testing.workspaces import write_workspace
+
+SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
+SEES = ("pretrain-disc.input=image+question+response",)
+SWAPS = ("pretrain-disc.negatives=students+swapped",)
+
+
+class Told(SilentReporter):
+    """Keeps what it is warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("workspace")
+    write_workspace(directory)
+    for verb in ("cache-teacher", "sft", "pretrain-disc"):
+        run_stage(directory, verb)
+    for name, sets in (("sees", (*SEES, *SWAPS)), ("pairs", ("pretrain-disc.loss=bradley-terry",))):
+        run_stage(directory, "pretrain-disc", *sets, out=directory / name)
+    return directory
+
+
+def rollouts(result: StageResult) -> list[RolloutRecord]:
+    return list(read_rows(Path(result.outputs["rollouts"].path), RolloutRecord))
+
+
+def similarities(result: StageResult) -> list[tuple[float, float]]:
+    return [(row.disc_logit, row.similarity_reward) for row in rollouts(result)]
+
+
+def test_a_graded_reward_says_how_sure_the_discriminator_is(workspace, tmp_path):
+    result = run_stage(workspace, "train", *SHORT, "train.discriminator.reward=graded", out=tmp_path / "out")
+    found = similarities(result)
+    assert all(0 < reward < 1 and (reward > 0.5) == (logit < 0) for logit, reward in found)
+
+
+def test_a_calibrated_threshold_is_midway_between_the_steps_sides(workspace, tmp_path):
+    sets = ("train.discriminator.threshold=calibrated",)
+    result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
+    for line in read_metrics(tmp_path / "out/metrics.jsonl")[1:]:
+        rows = [row for row in rollouts(result) if row.step == line["step"]]
+        sides = [[row.disc_logit for row in rows if row.side == side] for side in ("student", "teacher")]
+        middle = sum(sum(side) / len(side) for side in sides) / 2
+        assert line["disc/threshold"] == pytest.approx(middle, rel=1e-6)
+        assert all(row.similarity_reward == float(row.disc_logit < middle) for row in rows)
+
+
+def test_a_groups_own_threshold_needs_no_bradley_terry(workspace, tmp_path):
+    result = run_stage(workspace, "train", *SHORT, "train.discriminator.threshold=group", out=tmp_path / "out")
+    groups: dict[tuple[int, str], list[RolloutRecord]] = {}
+    for row in rollouts(result):
+        groups.setdefault((row.step, row.sample_id), []).append(row)
+    for rows in groups.values():
+        teachers = sorted(row.disc_logit for row in rows if row.side == "teacher")
+        median = (teachers[0] + teachers[1]) / 2
+        assert [row.similarity_reward for row in rows] == [float(row.disc_logit < median) for row in rows]
+
+
+def test_swapped_pictures_are_learned_and_measured_and_no_row_of_the_policys(workspace, tmp_path, monkeypatch):
+    seen = list[DiscriminatorRow]()
+    forward = Discriminator.forward
+    monkeypatch.setattr(Discriminator, "forward", lambda self, rows: seen.extend(rows) or forward(self, rows))
+    disc = f"train.discriminator_artifact={workspace / 'sees/discriminator'}"
+    sets = (disc, "train.discriminator.negatives=students+swapped")
+    result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
+    by_text = Counter((row.conversation.question, row.text, *row.conversation.image_digests) for row in seen)
+    pictures = {question: digests for question, _, *digests in by_text}
+    assert any(digests != pictures[question] for question, _, *digests in by_text), "beside another picture"
+    for line in read_metrics(tmp_path / "out/metrics.jsonl")[1:]:
+        assert line["disc/num_swapped"] == line["disc/num_teachers"] == 3 * 2
+        assert 0 <= line["disc/swap_auc"] <= 1
+    plain = run_stage(workspace, "train", *SHORT, disc, out=tmp_path / "plain")
+    assert len(rollouts(result)) == len(rollouts(plain))
+    assert "disc/num_swapped" not in read_metrics(tmp_path / "plain/metrics.jsonl")[-1]
+    assert [row.text for row in rollouts(result)][:6] == [row.text for row in rollouts(plain)][:6]
+
+
+def test_pretraining_reports_whether_it_looks_on_held_out_questions(workspace, tmp_path):
+    told = Told()
+    result = run_stage(workspace, "pretrain-disc", *SEES, *SWAPS, out=tmp_path / "out", reporter=told)
+    held_out = {name.removeprefix("held_out/"): value for name, value in result.summary.items()}
+    assert held_out["num_swapped"] + sum("have no swapped picture" in each for each in told.warnings) > 0
+    assert 0 <= held_out["swap_auc"] <= 1 and held_out["num_students"] == held_out["num_teachers"]
+    assert "disc/swap_margin" in read_metrics(tmp_path / "out/metrics.jsonl")[-1]
+
+
+def test_where_all_have_one_picture_nothing_is_swapped_and_a_person_is_told(tmp_path):
+    write_workspace(tmp_path)
+    for path in tmp_path.glob("[0-9]*.png"):
+        path.write_bytes((tmp_path / "0.png").read_bytes())
+    for verb in ("cache-teacher", "sft"):
+        run_stage(tmp_path, verb)
+    told = Told()
+    result = run_stage(tmp_path, "pretrain-disc", *SEES, *SWAPS, reporter=told)
+    assert any("teachers' responses have no swapped picture" in each for each in told.warnings)
+    assert result.summary["held_out/num_swapped"] == 0 and "held_out/swap_auc" not in result.summary
+    run_stage(tmp_path, "train", *SHORT, *SEES, *SWAPS, "train.discriminator.negatives=students+swapped", reporter=told)
+    assert any("questions have no other picture of their form" in each for each in told.warnings)
+
+
+def test_earlier_rollouts_are_learned_again_and_a_run_that_was_stopped_knows_them(workspace, tmp_path, monkeypatch):
+    seen = list[int]()
+    forward = Discriminator.forward
+    monkeypatch.setattr(Discriminator, "forward", lambda self, rows: seen.append(len(rows)) or forward(self, rows))
+    whole_step = "train.engine.tokens_per_micro_batch=100000"
+    short = ("train.validate_every=9", "train.num_validation_questions=1", "train.num_steps=3", whole_step)
+    sets = (*short, "train.questions_per_step=18", "train.discriminator.replay=1")  # each step asks all there are
+    whole = run_stage(workspace, "train", *sets, out=tmp_path / "whole")
+    step = 18 * (2 + 2)
+    assert seen == [step, step, *[step + 18, step] * 2], "each question's rows, and one from when it was last asked"
+    stopped = StopsAfter(2)
+    with pytest.raises(InterruptedByUser):
+        run_stage(workspace, "train", *sets, out=tmp_path / "cut", reporter=stopped, stop=stopped.stop)
+    resumed = run_stage(workspace, "train", *sets, out=tmp_path / "cut")
+    digests = [{r: o.content_digest for r, o in each.outputs.items()} for each in (whole, resumed)]
+    assert digests[0] == digests[1]
+
+
+def test_a_discriminator_without_pictures_can_t_learn_from_swapped_ones(workspace, tmp_path):
+    with pytest.raises(ConfigError, match='needs input = "image\\+question\\+response"'):
+        load_recipe([workspace / "recipe.toml"], SWAPS)
+    with pytest.raises(UsageError, match="the discriminator sees `response` alone"):
+        run_stage(workspace, "train", "train.discriminator.negatives=students+swapped", out=tmp_path / "out")
+
+
+def test_bradley_terry_has_no_threshold_for_all(workspace, tmp_path):
+    sets = (f"train.discriminator_artifact={workspace / 'pairs/discriminator'}",)
+    with pytest.raises(UsageError, match="logits mean something within a group only"):
+        run_stage(workspace, "train", *sets, "train.discriminator.threshold=calibrated", out=tmp_path / "out")
+    graded = run_stage(workspace, "train", *SHORT, *sets, "train.discriminator.reward=graded", out=tmp_path / "graded")
+    assert all(0 < reward < 1 for _, reward in similarities(graded))

@@ -6,6 +6,7 @@ import pytest
 
 from rilctl.config.arms import Arm, find_overlay, read_arm, read_arms, shipped_arms
 from rilctl.config.load import load_recipe
+from rilctl.config.recipe import Recipe
 from rilctl.config.shipped import recipes_dir
 from rilctl.errors import ConfigError, UsageError
 
@@ -23,6 +24,18 @@ def test_a_shipped_arm_lies_over_the_quickstarts_recipe(name: str) -> None:
     arm = read_arm([QUICKSTART], find_overlay(name))
     assert (arm.name, arm.recipe.arm) == (name, arm.table)
     assert arm.recipe.data == load_recipe([QUICKSTART]).data  # all arms have the same questions
+
+
+@pytest.mark.parametrize(
+    "overlay", sorted((recipes_dir() / "arms/ablations").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_a_shipped_ablation_is_the_method_but_for_a_choice(overlay: Path) -> None:
+    ablated, method = (read_arm([QUICKSTART], path) for path in (overlay, find_overlay("ril")))
+    assert (ablated.name, ablated.table.verbs) == (overlay.stem, method.table.verbs)
+    assert ablated.recipe.model_copy(update={"arm": method.table}) != method.recipe or ablated.name == "binary"
+    assert {name for name in Recipe.model_fields if getattr(ablated.recipe, name) != getattr(method.recipe, name)} <= {
+        *("arm", "train", "pretrain_disc")
+    }
 
 
 def test_an_arm_stands_over_the_recipe_and_under_what_is_set(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from rilctl.cli.checks import Check
 from rilctl.cli.runner import result_object
 from rilctl.data.select import Reason
 from rilctl.errors import RilctlError
-from rilctl.pipeline.quickstart import QuickstartReport
 from rilctl.pipeline.rehearsal.report import RehearsalReport
 from rilctl.planning.plan import Plan, plan_object
+from rilctl.schemas.comparison import ComparisonReport
 from rilctl.schemas.manifest import ARTIFACT_KINDS, ArtifactSummary, Manifest
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.context import StageResult
@@ -50,7 +50,7 @@ def fits(model: type[BaseModel], value: Any) -> None:
         ("artifacts show", Manifest),
         ("artifacts verify", VerifyReport),
         ("artifacts lineage", LineageNode),
-        ("quickstart", QuickstartReport),
+        ("compare and quickstart", ComparisonReport),
         ("rehearse", RehearsalReport),
     ],
 )

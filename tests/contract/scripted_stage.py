@@ -15,10 +15,10 @@ from rilctl.__main__ import main
 from rilctl.errors import ArtifactError, LockedError
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.reporting.progress import Reporter
-from rilctl.reporting.tables import AccuracyRow
-from rilctl.schemas.base import StrictModel
+from rilctl.schemas.comparison import ComparisonReport
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
+from rilctl.testing.compared import compared_arm, comparison_report
 
 SCRIPT = os.environ["SCRIPT"]
 
@@ -102,16 +102,9 @@ for verb in ("train", "eval", "judge"):
         sys.modules[module.__name__] = module
 
 
-class QuickstartReport(StrictModel):
-    seconds: float
-    rows: list[AccuracyRow]
-    artifacts: dict[str, str]
-
-
-def run_quickstart(*, root: Path, reporter: Reporter, stop: StopFlag, seed: int) -> QuickstartReport:
+def run_quickstart(*, root: Path, reporter: Reporter, stop: StopFlag, seed: int) -> ComparisonReport:
     print("noise")
-    rows = [AccuracyRow(name="ril", accuracy=0.75, low=0.7, high=0.8, questions=1000)]
-    return QuickstartReport(seconds=1.5, rows=rows, artifacts={"report": str(root / "quickstart" / "report.md")})
+    return comparison_report(compared_arm("ril", 0.75), report=str(root / "quickstart" / "comparison.md"))
 
 
 quickstart = types.ModuleType("rilctl.pipeline.quickstart")

@@ -355,13 +355,11 @@ def test_progress_on_a_terminal_is_a_bar(tmp_path: Path, variables: dict[str, st
 def test_quickstart_ends_with_one_json_object(tmp_path: Path) -> None:
     code, stdout, stderr = call("", "quickstart", "--json", "--out", "w", cwd=tmp_path)
     assert code == 0, stderr
-    assert json.loads(stdout) == {
-        "seconds": 1.5,
-        "rows": [{"name": "ril", "accuracy": 0.75, "low": 0.7, "high": 0.8, "questions": 1000}],
-        "artifacts": {"report": "w/quickstart/report.md"},
-    }
-    assert "75.0 %" in stderr
-    assert call("", "quickstart", cwd=tmp_path)[1] == "runs/quickstart/report.md\n"
+    said = json.loads(stdout)
+    assert [arm["name"] for arm in said["arms"]] == ["ril"] and said["advice"] == "use `ril`"
+    assert said["artifacts"] == {"report": "w/quickstart/comparison.md"}
+    assert "75.0 %" in stderr and "use `ril`" in stderr
+    assert call("", "quickstart", cwd=tmp_path)[1] == "runs/quickstart/comparison.md\n"
 
 
 def test_positional_arguments_of_judge_and_eval_are_inputs_or_recipes(tmp_path: Path) -> None:

@@ -46,34 +46,34 @@ def jobs_of(folder: Path) -> list[int]:
 
 def test_killed_jobs_end_and_the_rerun_waits_for_their_locks(tmp_path: Path) -> None:
     process = start(tmp_path)
-    until(lambda: (tmp_path / "w/quickstart/dr_grpo/metrics.jsonl").exists(), process)
+    until(lambda: (tmp_path / "w/quickstart/compare/dr-grpo/seed-0/train/metrics.jsonl").exists(), process)
     assert len(jobs_of(tmp_path)) >= 3
     process.kill()
     process.communicate()
     again = start(tmp_path)
-    until(lambda: (tmp_path / "w/quickstart/logs/dr_grpo-2.log").exists(), again)
-    metrics = tmp_path / "w/quickstart/dr_grpo/metrics.jsonl"
+    until(lambda: (tmp_path / "w/quickstart/compare/logs/train-dr-grpo-2.log").exists(), again)
+    metrics = tmp_path / "w/quickstart/compare/dr-grpo/seed-0/train/metrics.jsonl"
     before = metrics.read_bytes()
     until(lambda: metrics.read_bytes().count(b"\n") > before.count(b"\n") + 1, again)
     again.send_signal(signal.SIGHUP)
     _, stderr = again.communicate(timeout=90)
     assert again.returncode == 129 and "stopping" in stderr, stderr
     assert not jobs_of(tmp_path)
-    first = (tmp_path / "w/quickstart/logs/dr_grpo.log").read_text()
+    first = (tmp_path / "w/quickstart/compare/logs/train-dr-grpo.log").read_text()
     assert "error: interrupted by SIGHUP\n" in first and re.search(r"resume with `rilctl train ", first)
-    assert "resuming" in (tmp_path / "w/quickstart/logs/dr_grpo-2.log").read_text()
+    assert "resuming" in (tmp_path / "w/quickstart/compare/logs/train-dr-grpo-2.log").read_text()
 
 
 def test_two_quickstarts_in_one_folder(tmp_path: Path) -> None:
-    (tmp_path / "w/quickstart").mkdir(parents=True)
+    (tmp_path / "w/quickstart/compare").mkdir(parents=True)
     with ExitStack() as held:
-        held.enter_context(writer_lock(tmp_path / "w/quickstart"))
+        held.enter_context(writer_lock(tmp_path / "w/quickstart/compare"))
         process = start(tmp_path)
         assert process.stderr is not None
         line = process.stderr.readline()
         assert f"is being written by process {os.getpid()}" in line and line.endswith("waiting for it, at most 90 s\n")
         held.close()
-        until(lambda: (tmp_path / "w/quickstart/logs/cache-teacher.log").exists(), process)
+        until(lambda: (tmp_path / "w/quickstart/compare/logs/cache-teacher.log").exists(), process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=90)
     assert process.returncode == 130

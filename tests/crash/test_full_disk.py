@@ -18,7 +18,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.models.loaded.vlm import load_vlm
 from rilctl.models.loaded.weights import INDEX, export_files, write_shards
 from rilctl.reporting.plots import plot_accuracy
-from rilctl.reporting.tables import AccuracyRow
+from rilctl.testing.compared import compared_arm
 
 from .changed_files import call
 
@@ -74,7 +74,7 @@ def shards(folder: Path) -> None:
 
 
 def plot(folder: Path) -> None:
-    plot_accuracy([AccuracyRow(name="ril", accuracy=0.5, low=0.4, high=0.6, questions=10)], folder / "plot.svg")
+    plot_accuracy([compared_arm("ril", 0.5)], 10, folder / "plot.svg")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ disagree make a wide interval; one seed says nothing about others, and V is V_q 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist, fmean, variance
 from typing import NamedTuple
 
@@ -83,15 +83,6 @@ def crossed_mean(scores: Scores, confidence: float = 0.95) -> Interval:
     spread, freedom = _with_seeds(scores, questions, len(of_question))
     half, mean = _quantile(confidence, freedom) * spread, fmean(of_question)
     return Interval(mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half)))
-
-
-def holm(p: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Holm's adjusted p (1979): below 0.05, a difference that is one at 5 % for all comparisons together."""
-    adjusted, largest = dict[tuple[str, str], float](), 0.0
-    for place, (pair, value) in enumerate(sorted(p.items(), key=lambda item: item[1])):
-        largest = max(largest, min(1.0, (len(p) - place) * value))
-        adjusted[pair] = largest
-    return {pair: adjusted[pair] for pair in p}
 
 
 def _with_seeds(each: Scores, questions: float, num_questions: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rilctl import __version__
-from rilctl.cli import artifacts, ask, config, data, doctor, failures, keys, output, pipeline, rehearse, verbs
+from rilctl.cli import artifacts, ask, compare, config, data, doctor, failures, keys, output, pipeline, rehearse, verbs
 from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
@@ -28,6 +28,7 @@ app.command("pretrain-disc")(verbs.pretrain_disc)
 app.command("train")(verbs.train)
 app.command("eval")(verbs.evaluate)
 app.command("run")(pipeline.run)
+app.command("compare")(compare.compare)
 app.command("rehearse")(rehearse.rehearse)
 app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)

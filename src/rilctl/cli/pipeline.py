@@ -57,19 +57,15 @@ def quickstart(
 ) -> None:
     """Try everything on pictures of handwritten digits.
 
-    All six verbs on a CPU, then a table that compares RIL with its baselines.
+    All six verbs on a CPU: `rilctl compare` on a small world that ships with rilctl.
     """
+    from rilctl.cli.compare import show
     from rilctl.cli.runner import stage_surroundings
     from rilctl.pipeline.quickstart import run_quickstart
-    from rilctl.reporting.tables import HEADER, accuracy_cells
 
     with stage_surroundings() as (reporter, stop):
         report = run_quickstart(root=out, reporter=reporter, stop=stop, seed=seed)
-    output.table(HEADER, accuracy_cells(report.rows))
-    if as_json:
-        output.result_json(report.model_dump(mode="json"))
-    else:
-        output.result_exact(str(report.artifacts["report"]))
+    show(report, as_json=as_json)
 
 
 def _with_own_options(verb: str, error: RilctlError) -> None:

@@ -19,6 +19,8 @@ class ArmConfig(StrictModel):
     verbs: Annotated[tuple[ArmVerb, ...], EXECUTION]
     """What makes this arm's student from the shared teacher cache, verdicts and student, in order; the last verb but
     `pretrain-disc` writes it. Empty: the shared student as it is."""
+    own_length: Annotated[bool, EXECUTION] = False
+    """It trains as long as the recipe says, whatever the other arms learn from; a budget holds for it as well."""
 
     @model_validator(mode="after")
     def _makes_a_student(self) -> "ArmConfig":

@@ -1,5 +1,6 @@
 """The arms of a comparison: overlays, found by name or by path, laid over a recipe."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from rilctl.config.arm import ArmConfig
+from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe
 from rilctl.config.shipped import recipes_dir
@@ -15,6 +17,9 @@ from rilctl.config.suggest import did_you_mean
 from rilctl.errors import ConfigError, UsageError
 
 _NO_FLAGS: Mapping[str, JsonValue] = MappingProxyType({})
+
+
+_NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,19 @@ class Arm:
         overlay: the file.
         table: what it says of itself.
         recipe: the whole recipe, the overlay included.
+        said: the tables of the overlay alone.
     """
 
     name: str
     overlay: Path
     table: ArmConfig
     recipe: Recipe
+    said: Mapping[str, JsonValue]
+
+    def says(self, table: str, key: str) -> bool:
+        """Whether the overlay itself sets a key."""
+        found = self.said.get(table)
+        return isinstance(found, dict) and key in found
 
 
 def arms_dir() -> Path:
@@ -77,7 +89,7 @@ def read_arm(
     if recipe.arm is None:
         hint = 'say what it is, such as `[arm]` with `about = "a smaller rate"` and `verbs = ["sft"]`'
         raise ConfigError(f"{overlay}: an arm needs an [arm] table", hint=hint)
-    return Arm(overlay.stem, overlay, recipe.arm, recipe)
+    return Arm(overlay.stem, overlay, recipe.arm, recipe, read_layers([overlay], (), {}).tree)
 
 
 def read_arms(
@@ -89,11 +101,13 @@ def read_arms(
     """Each arm that a person names, in that order.
 
     Raises:
-        UsageError: an arm that there isn't, or two of one name.
+        UsageError: an arm that there isn't, one of an odd name, or two of one name.
         ConfigError: as `read_arm`.
     """
     overlays = [find_overlay(text) for text in texts]
     names = [overlay.stem for overlay in overlays]
+    if odd := next((name for name in names if not _NAME.fullmatch(name)), None):
+        raise UsageError(f"an arm can't be named `{odd}`", hint="its file's name may have letters, digits, `-` and `_`")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two arms are named `{twice}`", hint="an arm has its file's name: rename one of the files")

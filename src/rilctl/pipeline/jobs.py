@@ -71,6 +71,7 @@ class JobSettings:
         environment: all of their environment variables.
         program: what `rilctl` stands for.
         relay_s: time between two lines of one job's progress.
+        slots: what each worker's environment has besides, such as a GPU of its own; none: nothing.
     """
 
     workers: int
@@ -79,6 +80,11 @@ class JobSettings:
     environment: Mapping[str, str]
     program: tuple[str, ...] = (sys.executable, "-m", "rilctl")
     relay_s: float = 15.0
+    slots: tuple[Mapping[str, str], ...] = ()
+
+    def environment_of(self, worker: int) -> dict[str, str]:
+        """All environment variables of a worker's jobs."""
+        return {**self.environment, **(self.slots[worker % len(self.slots)] if self.slots else {})}
 
 
 @dataclass
@@ -89,6 +95,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     log: Path
     output: Path
+    worker: int
     began: float = field(default_factory=time.monotonic)
     relayed: float = field(default_factory=time.monotonic)
     last_line: str = ""
@@ -130,7 +137,9 @@ def run_jobs(
             watch()
             for name in _startable(waiting, results, settings.workers - len(running)):
                 job = waiting.pop(name).with_paths(results, settings.cwd)
-                running[name] = _start(name, job, settings, reporter)
+                taken = {active.worker for active in running.values()}
+                worker = next(place for place in range(settings.workers) if place not in taken)
+                running[name] = _start(name, job, settings, worker, reporter)
             time.sleep(_POLL_S)
             for name, active in list(running.items()):
                 if active.process.poll() is None:
@@ -152,7 +161,7 @@ def _startable(waiting: Mapping[str, Job], done: Mapping[str, Any], num_free: in
     return [name for name, job in waiting.items() if job.all_needs <= done.keys()][: max(0, num_free)]
 
 
-def _start(name: str, job: Job, settings: JobSettings, reporter: Reporter) -> _Running:
+def _start(name: str, job: Job, settings: JobSettings, worker: int, reporter: Reporter) -> _Running:
     reporter.say(f"{name}: {job.about}\n  {job.command}")
     log = new_log(settings.logs, name)
     output = log.with_suffix(".json")
@@ -163,10 +172,10 @@ def _start(name: str, job: Job, settings: JobSettings, reporter: Reporter) -> _R
             stdout=stdout,
             stderr=stderr,
             cwd=settings.cwd,
-            env=dict(settings.environment),
+            env=settings.environment_of(worker),
             start_new_session=True,
         )
-    return _Running(job, process, log, output)
+    return _Running(job, process, log, output, worker)
 
 
 def _relay(name: str, active: _Running, every_s: float, reporter: Reporter) -> None:

@@ -12,7 +12,7 @@ from rilctl.artifacts.layout import naming
 from rilctl.reporting.known_metrics import METRICS
 from rilctl.reporting.metric import Panel
 from rilctl.reporting.metrics import MetricsRow, read_metrics
-from rilctl.reporting.tables import ARM_TITLES, AccuracyRow
+from rilctl.schemas.comparison import ComparedArm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +22,16 @@ _PANELS = sorted(
     ((metric.panel, metric.name) for metric in METRICS if metric.panel is not None), key=lambda panel: panel[0].place
 )
 _REWARD = re.compile(r"reward/(.*)_student")
-_COLOURS = {"ril": "#D55E00", "dr_grpo": "#0072B2", "sft_teacher": "#009E73", "sft": "#E69F00", "base": "#7F7F7F"}
-_SPARE_COLOURS = ("#CC79A7", "#56B4E9", "#8C6D31", "#4D4D4D")
+_COLOURS = {
+    "ril": "#D55E00",
+    "dr-grpo": "#0072B2",
+    "sft-teachers": "#009E73",
+    "sft-data": "#E69F00",
+    "sft-right": "#CC79A7",
+    "answer-teachers": "#56B4E9",
+    "base": "#7F7F7F",
+}
+_SPARE_COLOURS = ("#8C6D31", "#4D4D4D", "#332288", "#882255")
 """Okabe and Ito's palette: told apart with any colour vision, and in grey."""
 _STYLE: Any = {
     "figure.dpi": 150,
@@ -73,30 +81,35 @@ def plot_training(runs: Mapping[str, Path | Sequence[MetricsRow]], out: Path) ->
             for name, run in rows.items():
                 _draw_run(axis, run, metric, panel, colours[name])
         handles = [axes[0].plot([], [], color=colours[name], lw=2.2)[0] for name in rows]
-        labels = [ARM_TITLES.get(name, name) for name in rows]
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, list(rows), loc="outside lower center", ncols=len(rows))
 
 
-def plot_accuracy(rows: Sequence[AccuracyRow], out: Path) -> None:
-    """Draw each student's accuracy as a point with its confidence interval, first row on top.
+def plot_accuracy(arms: Sequence[ComparedArm], questions: int, out: Path) -> None:
+    """Draw each arm's accuracy as a point with its confidence interval, its seeds as dots below; the first on top.
 
     Args:
-        rows: what to draw, at least one.
+        arms: what to draw, at least one.
+        questions: held-out ones.
         out: the picture; its ending says the format.
     """
-    colours = _colours([row.name for row in rows])
-    with _figure(out, width=6.4, height=1.1 + 0.42 * len(rows), columns=1) as (_, (axis,)):
-        for place, row in enumerate(rows):
-            spread = [[row.accuracy - row.low], [row.high - row.accuracy]]
-            axis.errorbar(row.accuracy, place, xerr=spread, fmt="o", color=colours[row.name], ms=8, lw=2.4, capsize=0)
-            label = f"{row.accuracy * 100:.1f} %"
-            axis.annotate(label, (row.high, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
-        axis.set_yticks(range(len(rows)), [ARM_TITLES.get(row.name, row.name) for row in rows])
-        axis.set_ylim(len(rows) - 0.5, -0.5)
+    colours = _colours([arm.name for arm in arms])
+    has_seeds = any(len(arm.seeds) > 1 for arm in arms)
+    with _figure(out, width=6.4, height=1.1 + 0.42 * len(arms), columns=1) as (_, (axis,)):
+        for place, arm in enumerate(arms):
+            colour, spread = colours[arm.name], [[arm.accuracy - arm.low], [arm.high - arm.accuracy]]
+            axis.errorbar(arm.accuracy, place, xerr=spread, fmt="o", color=colour, ms=8, lw=2.4, capsize=0)
+            if len(arm.seeds) > 1:
+                dots = [seed.accuracy for seed in arm.seeds]
+                axis.plot(dots, [place + 0.27] * len(dots), "o", color=colour, ms=3.5)
+            label = f"{arm.accuracy * 100:.1f} %"
+            axis.annotate(label, (arm.high, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+        axis.set_yticks(range(len(arms)), [arm.name for arm in arms])
+        axis.set_ylim(len(arms) - 0.5, -0.5)
         axis.grid(visible=False, axis="y")
         _percent(axis.xaxis)
-        axis.set_xlim(0, min(1.0, max(row.high for row in rows)) + 0.14)
-        _title(axis, f"accuracy on {rows[0].questions:,} held-out questions", "points, and their 95 % intervals")
+        axis.set_xlim(0, min(1.0, max(arm.high for arm in arms)) + 0.14)
+        about = "means over seeds (dots), and their 95 % intervals" if has_seeds else "points, and their 95 % intervals"
+        _title(axis, f"accuracy on {questions:,} held-out questions", about)
 
 
 def _own_rewards(runs: Iterable[Sequence[MetricsRow]]) -> list[tuple[Panel, str]]:

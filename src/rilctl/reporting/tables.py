@@ -1,55 +1,45 @@
-"""Accuracies of several students side by side."""
+"""Compared arms side by side, for people."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-from rilctl.schemas.base import StrictModel
+from rilctl.schemas.comparison import ComparedArm
 
-Arm = Literal["base", "sft", "sft_teacher", "dr_grpo", "ril"]
-"""The students that the quickstart compares."""
-
-ARM_TITLES: dict[str, str] = {
-    "base": "base",
-    "sft": "SFT",
-    "sft_teacher": "SFT on teacher answers",
-    "dr_grpo": "Dr.GRPO",
-    "ril": "RIL",
-}
-"""How a person reads the names of the arms; other names stand as they are."""
+HEADER = ("arm", "accuracy", "95 % interval", "seeds", "response tokens", "time")
 
 
-class AccuracyRow(StrictModel):
-    """One student on one suite."""
-
-    name: str
-    """Which student."""
-    accuracy: float
-    """Share of the questions answered right, 0 to 1."""
-    low: float
-    """Lower end of the confidence interval."""
-    high: float
-    """Upper end of the confidence interval."""
-    questions: int
-    """How many questions were asked."""
+def percent(share: float) -> str:
+    """With one decimal."""
+    return f"{share * 100:.1f} %"
 
 
-HEADER = ("student", "accuracy", "95 % interval", "questions")
+def said_seconds(seconds: float) -> str:
+    """In the largest unit that leaves a number of two digits or so."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
 
 
-def accuracy_cells(rows: Sequence[AccuracyRow]) -> list[tuple[str, str, str, str]]:
-    """The table's cells in the order of `HEADER`, in per cent with one decimal."""
+def arm_cells(arms: Sequence[ComparedArm]) -> list[tuple[str, ...]]:
+    """The table's cells in the order of `HEADER`."""
     return [
         (
-            ARM_TITLES.get(row.name, row.name),
-            f"{row.accuracy * 100:.1f} %",
-            f"{row.low * 100:.1f} to {row.high * 100:.1f}",
-            f"{row.questions:,}",
+            arm.name,
+            percent(arm.accuracy),
+            f"{arm.low * 100:.1f} to {arm.high * 100:.1f}",
+            f"{len(arm.seeds)}",
+            f"{arm.response_tokens:,}",
+            "-" if arm.seconds is None else said_seconds(arm.seconds),
         )
-        for row in rows
+        for arm in arms
     ]
 
 
-def markdown_table(rows: Sequence[AccuracyRow]) -> str:
-    """The table in Markdown, numbers aligned to the right."""
-    lines = [HEADER, ("---", "---:", "---:", "---:"), *accuracy_cells(rows)]
+def markdown_table(arms: Sequence[ComparedArm]) -> str:
+    """The table in Markdown, with what each arm is; numbers aligned to the right."""
+    lines = [
+        (HEADER[0], "what it is", *HEADER[1:]),
+        ("---", "---", *["---:"] * (len(HEADER) - 1)),
+        *((f"`{name}`", arm.about, *cells) for arm, (name, *cells) in zip(arms, arm_cells(arms), strict=True)),
+    ]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

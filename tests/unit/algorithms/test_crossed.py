@@ -6,7 +6,8 @@ from statistics import fmean
 
 import pytest
 
-from rilctl.algorithms.crossed import crossed_difference, crossed_mean, holm
+from rilctl.algorithms.comparisons import holm
+from rilctl.algorithms.crossed import crossed_difference, crossed_mean
 from rilctl.algorithms.statistics import paired_difference
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from rilctl.errors import ArtifactError
 from rilctl.reporting.metrics import MetricsLog, MetricsRow
 from rilctl.reporting.plots import plot_accuracy, plot_training, running_mean
-from rilctl.reporting.tables import AccuracyRow
+from rilctl.testing.compared import compared_arm
 
 ORANGE, BLUE, GREEN = (0xD5, 0x5E, 0x00), (0x00, 0x72, 0xB2), (0x00, 0x9E, 0x73)
 
@@ -37,7 +37,7 @@ def test_each_run_is_in_the_panels_that_it_has_metrics_for(tmp_path: Path) -> No
     for row in _run(20, 0.3, similarity=False):
         log.write(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
     out = tmp_path / "new folder" / "training.png"
-    plot_training({"dr_grpo": tmp_path / "metrics.jsonl", "ril": _run(20, 0.6, similarity=True)}, out)
+    plot_training({"dr-grpo": tmp_path / "metrics.jsonl", "ril": _run(20, 0.6, similarity=True)}, out)
     with Image.open(out) as picture:
         thirds = [(0.0, 0.33), (0.34, 0.66), (0.67, 1.0)]
         assert all(_num_pixels(picture, ORANGE, third) > 100 for third in thirds)
@@ -62,15 +62,21 @@ def test_a_damaged_log_draws_nothing(tmp_path: Path) -> None:
 
 
 def test_accuracies_are_drawn_in_their_colours(tmp_path: Path) -> None:
-    rows = [
-        AccuracyRow(name=name, accuracy=at, low=at - 0.03, high=at + 0.03, questions=1000)
-        for name, at in {"ril": 0.7, "sft_teacher": 0.2, "something else": 0.5}.items()
-    ]
-    plot_accuracy(rows, tmp_path / "accuracy.png")
+    arms = [compared_arm(name, at) for name, at in {"ril": 0.7, "sft-teachers": 0.2, "something-else": 0.5}.items()]
+    plot_accuracy(arms, 1000, tmp_path / "accuracy.png")
     with Image.open(tmp_path / "accuracy.png") as picture:
         assert _num_pixels(picture, ORANGE, (0.5, 1.0)) > 50
         assert _num_pixels(picture, ORANGE, (0.0, 0.5)) == 0
         assert _num_pixels(picture, GREEN, (0.0, 0.5)) > 50
+
+
+def test_seeds_are_dots_beside_the_mean(tmp_path: Path) -> None:
+    arm = compared_arm("ril", 0.5, 0.01)
+    seeds = [arm.seeds[0].model_copy(update={"accuracy": at}) for at in (0.1, 0.9)]
+    plot_accuracy([arm.model_copy(update={"seeds": seeds}), compared_arm("base", 0.9)], 1000, tmp_path / "accuracy.png")
+    with Image.open(tmp_path / "accuracy.png") as picture:
+        for part in ((0.15, 0.4), (0.7, 1.0)):
+            assert _num_pixels(picture, ORANGE, part) > 5
 
 
 def test_running_mean_uses_fewer_neighbours_at_the_ends() -> None:

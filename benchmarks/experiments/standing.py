@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from experiments.order import best_rate, runs_of, trials_of
 from experiments.results import Results, Run
 from experiments.worlds import ARM_GROUPS, BASELINE, SEEDS
-from rilctl.algorithms.crossed import Difference, crossed_difference, crossed_mean, holm
+from rilctl.algorithms.comparisons import holm
+from rilctl.algorithms.crossed import Difference, crossed_difference, crossed_mean
 from rilctl.algorithms.statistics import Interval
 
 

@@ -1,17 +1,14 @@
 """The `[eval]` table."""
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
-from rilctl.config.fields import EXECUTION, NonNegativeInt, PositiveInt, Share
+from rilctl.config.fields import EXECUTION, NonNegativeInt, OtherPicture, Picture, PositiveInt, Share
 from rilctl.schemas.base import StrictModel
-
-Picture = Literal["right", "swapped", "none"]
-OtherPicture = Literal["swapped", "none"]
 
 
 def _in_order(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

@@ -41,6 +41,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Words = Annotated[str, Field(pattern=r"\S")]
 """Text that isn't only white space."""
 Dtype = Literal["float32", "bfloat16", "float16"]
+OtherPicture = Literal["swapped", "none"]
+"""What a question is shown instead of its own picture: another question's, or none."""
+Picture = Literal["right", OtherPicture]
 
 
 def _address_alone(url: str) -> str:

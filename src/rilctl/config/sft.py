@@ -12,6 +12,7 @@ from rilctl.config.fields import (
     LoraConfig,
     NonNegativeInt,
     OptimConfig,
+    OtherPicture,
     PositiveInt,
     Share,
 )
@@ -54,6 +55,9 @@ class SftConfig(DurationMixin):
     """Steps between validations."""
     num_validation_questions: Annotated[NonNegativeInt, EXECUTION] = 256
     """Held-out questions that a validation answers, greedy decoding, and rules judge; 0: the loss alone."""
+    validation_picture: Annotated[tuple[OtherPicture, ...], EXECUTION] = ()
+    """Answer them beside another question's picture as well (`swapped`), or beside none: how far the accuracy falls
+    says whether the student looks. Each costs as much as answering them once."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 100
     """Steps between checkpoints."""
     seed: NonNegativeInt = 0

@@ -13,6 +13,7 @@ from rilctl.config.fields import (
     NonNegativeFloat,
     NonNegativeInt,
     OptimConfig,
+    OtherPicture,
     PositiveFloat,
     PositiveInt,
     SamplingConfig,
@@ -176,6 +177,9 @@ class TrainConfig(StrictModel):
     """Steps between validations on held-out questions; the best student is kept."""
     num_validation_questions: PositiveInt = 256
     """Held-out questions of a validation, greedy decoding."""
+    validation_picture: Annotated[tuple[OtherPicture, ...], EXECUTION] = ()
+    """Answer them beside another question's picture as well (`swapped`), or beside none: how far the accuracy falls
+    says whether the student looks. Each costs as much as the validation itself."""
     patience: PositiveInt | None = None
     """So many validations in a row below the best one, intervals and all, end the run; absent: they only warn."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 50

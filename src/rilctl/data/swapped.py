@@ -7,6 +7,7 @@ picture, of as many pictures.
 
 from collections.abc import Hashable, Sequence
 
+from rilctl.config.fields import OtherPicture
 from rilctl.data.conversation import IMAGE_MARK, Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.data.seeds import row_seed
@@ -14,6 +15,22 @@ from rilctl.errors import RowError
 
 Digests = tuple[str, ...]
 """Of a conversation's pictures, in order."""
+
+
+def beside(conversations: Sequence[Conversation], picture: OtherPicture, seed: int) -> list[Conversation | None]:
+    """The same questions with another question's picture, or with none: the words alone.
+
+    Args:
+        conversations: those that may lend each other pictures.
+        picture: which.
+        seed: of the swap.
+
+    Returns:
+        In their order; None where there is no picture to begin with, or no other one.
+    """
+    if picture == "swapped":
+        return swapped(conversations, seed)
+    return [each.without_pictures() if each.images else None for each in conversations]
 
 
 def swapped(conversations: Sequence[Conversation], seed: int) -> list[Conversation | None]:

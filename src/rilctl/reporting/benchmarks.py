@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import get_args
 
-from rilctl.config.evaluation import OtherPicture
+from rilctl.config.fields import OtherPicture
 
 OTHER_PICTURES: tuple[OtherPicture, ...] = get_args(OtherPicture)
 

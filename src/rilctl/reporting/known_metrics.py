@@ -5,7 +5,9 @@ The order is that of bars and pages.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import get_args
 
+from rilctl.config.fields import OtherPicture
 from rilctl.config.recipe import Verb
 from rilctl.reporting.metric import Metric, Panel
 
@@ -74,6 +76,18 @@ _LLM_JUDGE = (
     Metric("rules_first_share", "share", "rows", "that the rules settled", when="with `judge.rules_first`"),
 )
 """What an LLM judge knows about itself."""
+
+
+_BESIDE = "with `validation_picture` and held-out questions"
+_PICTURES = (
+    Metric("validation/accuracy_PICTURE", "share", "questions", "the accuracy beside that picture", side="student"),
+    Metric(
+        "validation/gap_PICTURE", "share", "questions", "by how much it is lower than beside their own", side="student"
+    ),
+    Metric("validation/gap_PICTURE_low", "share", "questions", "lower end of its paired 95 % interval", side="student"),
+    Metric("validation/gap_PICTURE_high", "share", "questions", "upper end", side="student"),
+)
+"""Of held-out questions beside another picture than their own."""
 
 
 def _in(room: str, verbs: tuple[Verb, ...], metrics: Iterable[Metric], when: str = "") -> list[Metric]:
@@ -312,6 +326,11 @@ METRICS: tuple[Metric, ...] = (
         side="student",
         when="with held-out questions",
         headline=True,
+    ),
+    *(
+        replace(metric, name=metric.name.replace("PICTURE", picture), verbs=("sft", "train"), when=_BESIDE)
+        for picture in get_args(OtherPicture)
+        for metric in _PICTURES
     ),
     Metric("validation/missing_share", "share", "questions", "without a verdict", when="with held-out questions"),
     Metric("accuracy", "share", "rows", "judged right, among those with a verdict", ("judge",)),

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from rilctl.config.evaluation import OtherPicture
-from rilctl.config.fields import SamplingConfig
-from rilctl.data.swapped import swapped
+from rilctl.config.fields import OtherPicture, SamplingConfig
+from rilctl.data.swapped import beside
 from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response
 from rilctl.errors import RowError
 
@@ -12,21 +11,17 @@ NO_OTHER = "no-other-picture"
 """Why a question isn't asked: it has no picture, or no question of its form has another one."""
 
 
-def beside(
+def requests_beside(
     requests: Sequence[GenerationRequest], picture: OtherPicture, seed: int
 ) -> list[GenerationRequest | RowError]:
-    """The same questions with another question's picture, or with none: the words alone.
+    """The same questions beside that picture; see `data.swapped.beside`.
 
     Args:
         requests: all that may lend each other pictures: a task's.
         picture: which.
         seed: of the swap.
     """
-    conversations = [each.conversation for each in requests]
-    if picture == "swapped":
-        others = swapped(conversations, seed)
-    else:
-        others = [each.without_pictures() if each.images else None for each in conversations]
+    others = beside([each.conversation for each in requests], picture, seed)
     return [
         RowError(NO_OTHER, f"`{request.sample_id}` has no picture, or no question of its form has another one")
         if other is None
@@ -53,7 +48,7 @@ class BesidePicture:
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`; pictures are swapped among these requests."""
-        asked = beside(requests, self._picture, self._seed)
+        asked = requests_beside(requests, self._picture, self._seed)
         answers = iter(self._engine.generate([each for each in asked if isinstance(each, GenerationRequest)], sampling))
         return [each if isinstance(each, RowError) else next(answers) for each in asked]
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rilctl.config.evaluation import EvalConfig, OtherPicture
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import OtherPicture
 from rilctl.config.suite import Benchmark, Suite
 from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
 from rilctl.engines.evaluation.pictures import NO_OTHER, BesidePicture

@@ -12,8 +12,8 @@ from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.layout import MANIFEST, naming
 from rilctl.artifacts.read import read_manifest, read_rows
 from rilctl.artifacts.runs import Run, open_run
-from rilctl.config.evaluation import EvalConfig, OtherPicture
-from rilctl.config.fields import ModelConfig, semantic_config
+from rilctl.config.evaluation import EvalConfig
+from rilctl.config.fields import ModelConfig, OtherPicture, semantic_config
 from rilctl.config.suite import Benchmark, FoundSuite, Suite, find_suite
 from rilctl.engines.evaluation.base import BenchmarkResult, EvaluationEngine
 from rilctl.engines.generation.base import GenerationEngine

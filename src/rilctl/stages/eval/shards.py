@@ -12,7 +12,7 @@ from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import semantic_config
 from rilctl.config.suite import Suite
 from rilctl.engines.evaluation.base import EvaluationEngine
-from rilctl.engines.evaluation.pictures import beside
+from rilctl.engines.evaluation.pictures import requests_beside
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.records import student_record
 from rilctl.errors import RowError
@@ -84,7 +84,7 @@ def answer_shard(
             for benchmark in suite.benchmarks:
                 for asked in evaluation.questions(benchmark, limit=config.limit, seed=config.seed):
                     for picture in config.other_pictures:  # for the call cache alone
-                        others = beside(asked.requests, picture, config.seed)[shard.part]
+                        others = requests_beside(asked.requests, picture, config.seed)[shard.part]
                         generation.generate([e for e in others if not isinstance(e, RowError)], asked.sampling)
                         context.reporter.end()
                     requests = asked.requests[shard.part]

@@ -174,6 +174,8 @@ class Trainer:
             max_new_tokens=self._answer_tokens(),
             ranks=self.ranks,
             between_tokens=Pulse(self.context, hears=False),  # the step has learned: it is finished
+            pictures=self.config.validation_picture,
+            seed=self.config.seed,
         )
 
     def _answer_tokens(self) -> int:

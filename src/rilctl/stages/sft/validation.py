@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 from rilctl.algorithms.statistics import wilson_interval
 from rilctl.config.engines import HfEngineConfig
-from rilctl.config.fields import SamplingConfig
+from rilctl.config.fields import OtherPicture, SamplingConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.data.sample import Sample
-from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.generation.hf import shared_engine
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.open import judge_by_rules
@@ -15,6 +14,7 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.stages.shared.pictures import Asked, gap_metrics, greedy_requests
 
 
 def answer_metrics(
@@ -25,6 +25,8 @@ def answer_metrics(
     max_new_tokens: int,
     ranks: Ranks,
     between_tokens: Callable[[int], object],
+    pictures: Sequence[OtherPicture] = (),
+    seed: int = 0,
 ) -> dict[str, float]:
     """Accuracy on held-out questions, greedy decoding, as rules judge it, with its 95 % interval. Collective.
 
@@ -35,21 +37,28 @@ def answer_metrics(
         max_new_tokens: of an answer.
         ranks: this process among those that train.
         between_tokens: told often how many tokens the answers under way have.
+        pictures: beside which they are answered as well.
+        seed: of the swap.
     """
-    own = ranks.share(samples)
     engine = shared_engine(vlm, prompts, HfEngineConfig(), between_tokens=between_tokens)
     sampling = SamplingConfig(max_new_tokens=max_new_tokens, temperature=0.0)
-    with vlm.sharding.whole(), ranks.together():
-        answers = engine.generate([GenerationRequest(each.id, each.conversation, (0,)) for each in own], sampling)
-        asked = [
-            JudgeRequest(sample.question, sample.answer, answer[0].text)
-            for sample, answer in zip(own, answers, strict=True)
-            if not isinstance(answer, RowError)
-        ]
-        verdicts = [each.correct for each in judge_by_rules(RuleJudgeConfig()).verdicts(asked)]
-    num_judged = ranks.total(sum(correct is not None for correct in verdicts))
-    num_right = ranks.total(sum(correct is True for correct in verdicts))
-    if not num_judged:
+
+    def judged(asked: Sequence[Asked]) -> dict[int, bool]:
+        """The verdicts on the answers of all ranks, by place."""
+        own = ranks.share(asked)
+        with vlm.sharding.whole(), ranks.together():
+            answers = engine.generate([request for _, request in own], sampling)
+            given = [(at, a[0].text) for (at, _), a in zip(own, answers, strict=True) if not isinstance(a, RowError)]
+            to_judge = [JudgeRequest(samples[at].question, samples[at].answer, text) for at, text in given]
+            verdicts = judge_by_rules(RuleJudgeConfig()).verdicts(to_judge)
+        found = [(at, verdict.correct) for (at, _), verdict in zip(given, verdicts, strict=True)]
+        return {at: correct for at, correct in ranks.gather_lists(found) if correct is not None}
+
+    own = judged(greedy_requests(samples))
+    if not own:
         return {}
-    rate = wilson_interval(num_right, num_judged)
-    return {"validation/accuracy": rate.estimate, "validation/low": rate.low, "validation/high": rate.high}
+    rate = wilson_interval(sum(own.values()), len(own))
+    metrics = {"validation/accuracy": rate.estimate, "validation/low": rate.low, "validation/high": rate.high}
+    for picture in pictures:
+        metrics |= gap_metrics(picture, own, judged(greedy_requests(samples, picture, seed)))
+    return metrics

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rilctl.algorithms.statistics import Interval, wilson_interval
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
-from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import RowError
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.phases import phase
+from rilctl.stages.shared.pictures import Asked, gap_metrics, greedy_requests
 from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.rewarding import are_enough
 from rilctl.stages.train.verdicts import JudgeAsker
@@ -39,14 +39,19 @@ def validate(
         The accuracy with its 95 % interval, None where it doesn't count; and the validation's metrics.
     """
     samples = [sample for sample in samples if sample.has_truth][: config.num_validation_questions]
-    own = asker.ranks.share(list(enumerate(samples)))
-    requests = [GenerationRequest(sample.id, sample.conversation, (0,)) for _, sample in own]
-    with phase("train", "validation"):
-        answers = asker.greedy(step, requests, config.sampling.max_new_tokens)
-    texts = [(at, a[0].text) for (at, _), a in zip(own, answers, strict=True) if not isinstance(a, RowError)]
-    said = judge.verdicts(samples, texts, config, context.check_stop)
-    verdicts = [correct for correct in said if correct is not None]
-    num_verdicts, num_asked = len(verdicts), len(said)
+
+    def judged(asked: Sequence[Asked]) -> list[tuple[int, bool | None]]:
+        """The verdicts on the answers of all ranks, by place."""
+        own = asker.ranks.share(asked)
+        with phase("train", "validation"):
+            answers = asker.greedy(step, [request for _, request in own], config.sampling.max_new_tokens)
+        texts = [(at, a[0].text) for (at, _), a in zip(own, answers, strict=True) if not isinstance(a, RowError)]
+        said = judge.verdicts(samples, texts, config, context.check_stop)
+        return list(zip(asker.ranks.gather_lists([at for at, _ in texts]), said, strict=True))
+
+    said = judged(greedy_requests(samples))
+    own = {at: correct for at, correct in said if correct is not None}
+    num_verdicts, num_asked = len(own), len(said)
     if not num_asked:
         return None, {}
     missing = {"validation/missing_share": 1 - num_verdicts / num_asked}
@@ -56,6 +61,10 @@ def validate(
             f"`max_missing_verdicts` is {config.max_missing_verdicts:.0%}; it doesn't count"
         )
         return None, missing
-    interval = wilson_interval(sum(verdicts), num_verdicts)
+    interval = wilson_interval(sum(own.values()), num_verdicts)
     bounds = {"validation/low": interval.low, "validation/high": interval.high}
-    return interval, missing | {"validation/accuracy": interval.estimate, **bounds}
+    metrics = missing | {"validation/accuracy": interval.estimate, **bounds}
+    for picture in config.validation_picture:
+        others = judged(greedy_requests(samples, picture, config.seed))
+        metrics |= gap_metrics(picture, own, {at: correct for at, correct in others if correct is not None})
+    return interval, metrics

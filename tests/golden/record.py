@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .trajectories import PART, RECORDINGS, made_with, record, write_workspace
+from .trajectories import PART, RECORDINGS, made_with, record, verb_of, write_workspace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as folder:
         runs = write_workspace(Path(folder))
         for name in chosen.names or runs:
-            steps = record(Path(folder), runs[name], Path(folder) / "out" / name)
+            steps = record(Path(folder), runs[name], Path(folder) / "out" / name, verb_of(name))
             file = chosen.out / f"{name}.json"
             former = PART.read(file) if file.exists() else {}
             parts = next(PART.differences(former, steps), None)

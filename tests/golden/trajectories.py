@@ -1,8 +1,8 @@
-"""Short runs of the real `train` on small models, and what is recorded of them: every number that training makes.
+"""Short runs of the real `train` and `sft` on small models, and what is recorded: every number that training makes.
 
-Each algorithm has one, on the pocket student that ships, whose answers are right now and then. Each family has one with
-both rewards, on random weights. What a run is made from is written here to the last byte, so that only the code and the
-kernels can change what comes out.
+Each algorithm and each preference loss has one, on the pocket student that ships, whose answers are right now and then.
+Each family has one with both rewards, on random weights. What a run is made from is written here to the last byte, so
+that only the code and the kernels can change what comes out.
 """
 
 import importlib.util
@@ -21,6 +21,8 @@ import transformers
 from torch import Tensor, nn
 
 from rilctl.config.algorithms import ALGORITHMS
+from rilctl.config.preference import PREFERENCE_LOSSES
+from rilctl.config.recipe import Verb
 from rilctl.engines.training.base import StepReport
 from rilctl.engines.training.torch_engine import TorchTraining
 from rilctl.quickstart.world import Row, make_rows
@@ -58,6 +60,17 @@ algorithm = { policy_updates = 2, kl_beta = 0.1 }
 engine = { num_threads = 1, device = "cpu" }
 generation = { device = "cpu" }
 """
+PREFERS = (
+    "sft.responses=teacher-cache",
+    "sft.num_steps=3",
+    "sft.rows_per_step=4",
+    "sft.optim.lr=2e-4",
+    "sft.engine={ num_threads = 1, device = 'cpu' }",
+    "sft.preference.num_responses=2",
+    "sft.preference.sampling.max_new_tokens=16",
+    "sft.preference.generation.device=cpu",
+)
+"""Teachers' answers over the student's own."""
 
 
 def load_part() -> ModuleType:
@@ -97,19 +110,21 @@ def write_workspace(directory: Path) -> dict[str, tuple[str, ...]]:
     texts = ("data.path=texts.jsonl", "data.columns.images=")
     run_stage(directory, "cache-teacher", *texts, out=directory / "texts")
     runs = {name: (f"train.algorithm.name={name}",) for name in ALGORITHMS}
+    runs |= {name: (*PREFERS, f"sft.preference.loss={name}") for name in PREFERENCE_LOSSES}
     for family, path in build_models(directory / "models").items():
         data = (*texts, "train.teacher_cache=texts") if family == "text" else ()
         runs[f"family-{family}"] = (f"student.model={path}", *data)
     return runs
 
 
-def record(workspace: Path, overrides: Iterable[str], out: Path) -> dict[int, dict[str, Any]]:
+def record(workspace: Path, overrides: Iterable[str], out: Path, verb: Verb = "train") -> dict[int, dict[str, Any]]:
     """Train, and say what each step computed: see `tools/part.py`.
 
     Args:
         workspace: as `write_workspace` made it.
         overrides: of its recipe.
         out: the run's directory, which doesn't exist.
+        verb: which trains.
     """
     seen, take_step = GradientSpy(), TorchTraining.step
 
@@ -118,7 +133,7 @@ def record(workspace: Path, overrides: Iterable[str], out: Path) -> dict[int, di
         return take_step(engine)
 
     with patch.object(TorchTraining, "step", step):
-        run_stage(workspace, "train", *overrides, out=out, reporter=seen)
+        run_stage(workspace, verb, *overrides, out=out, reporter=seen)
     found = PART.read(out)
     for number, gradients in seen.steps.items():
         found[number] |= gradients
@@ -133,6 +148,10 @@ class GradientSpy(SilentReporter):
         """By step: norm and digest of each layer's gradient."""
         self._num_steps = 0
         self._num_updates: Counter[str] = Counter()
+
+    def begin(self, task: str, *, total: int, unit: str, done: int = 0) -> None:
+        """See `Reporter`; the steps begin, or what comes before them."""
+        self._num_steps = done
 
     def advance(self, num: int = 1, *, metrics: Mapping[str, float] | None = None) -> None:
         """See `Reporter`; a step is over."""
@@ -153,6 +172,11 @@ class GradientSpy(SilentReporter):
             place = f"gradients/{role}/{self._num_updates[role]}/{layer}"
             values[f"{place}/norm"] = float(flat_N.double().norm())
             values[f"{place}/digest"] = PART.digest(flat_N.numpy().tobytes())
+
+
+def verb_of(name: str) -> Verb:
+    """Which verb makes the trajectory of that name."""
+    return "sft" if name in PREFERENCE_LOSSES else "train"
 
 
 def made_with() -> dict[str, str]:

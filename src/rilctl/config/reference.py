@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rilctl.config.algorithms import ALGORITHMS
+from rilctl.config.preference import PREFERENCE_LOSSES
 from rilctl.config.recipe import Recipe
 from rilctl.config.toml_writing import toml_key
 from rilctl.config.values import Schema, default, kind, literal, tables_in
@@ -22,7 +23,7 @@ def render() -> str:
     schema = Recipe.model_json_schema()
     places: dict[str, list[str]] = {}
     _collect("", schema["properties"], schema["$defs"], places)
-    return "\n".join([_HEAD, *(_section(name, places, schema["$defs"]) for name in places), _algorithms()])
+    return "\n".join([_HEAD, *(_section(name, places, schema["$defs"]) for name in places), _algorithms(), _losses()])
 
 
 def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, list[str]]) -> None:
@@ -74,6 +75,23 @@ def _algorithms() -> str:
         made_of = (record.advantage, record.objective, record.loss_weighting, record.denominator)
         cells = (f"`{name}`", record.about, " + ".join(record.rewards), *(f"`{part}`" for part in made_of), own)
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _losses() -> str:
+    """Each preference loss's record."""
+    lines = [
+        "## Preference losses",
+        "",
+        "What each `sft.preference.loss` is made of. [Method](method.md#preferences) has the equations.",
+        "",
+        "| name | about | reward | reference | own keys |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, record in PREFERENCE_LOSSES.items():
+        reference = "the student before it learned" if record.uses_reference else "none"
+        own = ", ".join(f"`{key} = {literal(getattr(record, key))}`" for key in ("beta", "margin"))
+        lines.append(f"| `{name}` | {record.about} | `{record.reward}` | {reference} | {own} |")
     return "\n".join([*lines, ""])
 
 

@@ -16,6 +16,7 @@ from rilctl.config.fields import (
     PositiveInt,
     Share,
 )
+from rilctl.config.preference import PreferenceConfig
 
 Keep = Literal["all", "right", "best"]
 
@@ -43,6 +44,8 @@ class SftConfig(DurationMixin):
     whole_conversations: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     """Learn all answers of a conversation in one pass, where `responses` are the data's: what they share is computed
     once. `rows_per_step` then counts conversations, and so do epochs."""
+    preference: Annotated[PreferenceConfig | None, IF_SET] = None
+    """Prefer each of those responses to the student's own, a pair a row; absent: learn them by heart."""
     rows_per_step: PositiveInt = 64
     """Rows in one optimizer step."""
     optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
@@ -89,4 +92,8 @@ class SftConfig(DurationMixin):
     def _of_the_data(self) -> "SftConfig":
         if self.whole_conversations and self.responses != "data":
             raise ValueError('whole_conversations needs responses = "data": a teacher answers each question by itself')
+        if self.whole_conversations and self.preference is not None:
+            raise ValueError(
+                "whole_conversations and preference don't go together: a pair has two answers to one prompt"
+            )
         return self

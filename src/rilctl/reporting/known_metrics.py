@@ -19,7 +19,8 @@ _CLIPPED = "on which a bound acts: on their objective, or for `cispo` on their w
 _SEVERAL = "with `policy_updates` > 1"
 _SHAPED = f"{_SEVERAL}, unless teacher rows are `shaped`"
 _ELSEWHERE = "where the sampler is corrected: another engine samples"
-_JUDGED = "with `sft.keep` or `sft.difficulty`, in the first step's line"
+_JUDGED = "with `sft.keep`, `sft.difficulty` or `sft.preference`, in the first step's line"
+_PREFERS = "with `sft.preference`"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _WITH_DISC = "with a discriminator"
 _SWAPPED = 'with `negatives = "students+swapped"`'
@@ -96,13 +97,32 @@ def _in(room: str, verbs: tuple[Verb, ...], metrics: Iterable[Metric], when: str
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("sft/loss", "nats", "tokens", "on the step's responses, before the update", ("sft",), bar=("sft",)),
+    Metric(
+        "sft/loss",
+        "nats",
+        "tokens",
+        "on the step's responses, before the update; with `sft.preference`, over pairs",
+        ("sft",),
+        bar=("sft",),
+    ),
+    Metric(
+        "sft/preference_accuracy",
+        "share",
+        "pairs",
+        "whose preferred response has the larger implicit reward, before the update",
+        ("sft",),
+        when=_PREFERS,
+        bar=("sft",),
+    ),
+    Metric("sft/reward_margin", "", "pairs", "by how much it is larger, scaled by beta", ("sft",), when=_PREFERS),
+    Metric("sft/preferred_logprob", "nats", "pairs", "of the whole preferred response", ("sft",), when=_PREFERS),
+    Metric("sft/dispreferred_logprob", "nats", "pairs", "of the student's own", ("sft",), when=_PREFERS),
     Metric("sft/lr", "", "step", "learning rate", ("sft",), bar=("sft",)),
     Metric("sft/grad_norm", "", "step", _NORM, ("sft",)),
     Metric("sft/num_tokens", "tokens", "sum", "of the step's responses", ("sft",)),
     Metric("sft/num_bad_steps", "steps", "run", _BAD, ("sft",)),
-    Metric("sft/num_kept", "rows", "run", "teachers' responses that are learned", ("sft",), when=_JUDGED),
-    Metric("sft/num_left_out/REASON", "rows", "run", "teachers' responses that aren't", ("sft",), when=_JUDGED),
+    Metric("sft/num_kept", "rows", "run", "responses that are learned, or pairs", ("sft",), when=_JUDGED),
+    Metric("sft/num_left_out/REASON", "rows", "run", "responses that aren't", ("sft",), when=_JUDGED),
     Metric(
         "validation/loss",
         "nats",

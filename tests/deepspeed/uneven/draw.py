@@ -24,13 +24,18 @@ OBJECTIVES = (
     "train gail",
     "train answers",
     "train answers twice",
+    "sft dpo",
 )
 ANSWERS = tuple(name for name, record in ALGORITHMS.items() if record.rewards == ("answer",))
 """Algorithms that take turns as the objectives `answers`, and `answers twice`: with two updates, so that ratios act."""
 STAGES = (0, 2, 3)
 NUM_RANKS = (1, 2, 3)
-COMBINATIONS = list(product(NUM_RANKS, OBJECTIVES, STAGES, (False, True)))
-"""Number of ranks (of one: DeepSpeed's engine against torch's), objective, ZeRO stage, an adapter or all weights."""
+_FIRST, _SINCE = (
+    list(product(NUM_RANKS, objectives, STAGES, (False, True))) for objectives in (OBJECTIVES[:-1], OBJECTIVES[-1:])
+)
+COMBINATIONS = _FIRST + _SINCE
+"""Number of ranks (of one: DeepSpeed's engine against torch's), objective, ZeRO stage, an adapter or all weights. What
+came later stands at the end: a case keeps its number."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789 "
 
 
@@ -75,6 +80,15 @@ class Case:
     questions: tuple[Question, ...]
     verdicts: str
 
+    @property
+    def own_texts(self) -> tuple[str, ...]:
+        """One of the student's for each teacher's response."""
+        return tuple(
+            question.students[place % len(question.students)]
+            for question in self.questions
+            for place in range(len(question.teachers))
+        )
+
     def __str__(self) -> str:
         weights = "lora" if self.lora else "full"
         objective = self.objective.replace(" ", "-")
@@ -94,7 +108,7 @@ def draw(number: int) -> Case:
         questions.append(_question(dice, len(questions), has_picture=False, may_be_bad=False))
     verdicts = dice.choice(("all", "all", "some", "some", "some", "none"))
     # another stage for each number of ranks
-    name = ANSWERS[(number + number // (len(COMBINATIONS) // len(NUM_RANKS))) % len(ANSWERS)]
+    name = ANSWERS[(number + number // (len(_FIRST) // len(NUM_RANKS))) % len(ANSWERS)]
     settings = _settings(dice, objective, name)
     return Case(number, num_ranks, objective, stage, lora, settings, tuple(questions), verdicts)
 
@@ -129,7 +143,8 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
     engine = {"tokens_per_micro_batch": budget, "gradient_checkpointing": dice.random() < 0.25}
     sees = dice.choice(("response", "question+response", "image+question+response"))
     if verb == "sft":
-        return {"engine": engine, "max_response_tokens": dice.choice((20, 60))}
+        preference = {"preference": {"loss": name}} if name else {}
+        return {"engine": engine, "max_response_tokens": dice.choice((20, 60))} | preference
     if verb == "pretrain-disc":
         return {"engine": engine, "loss": name, "input": sees}
     if name.startswith("answers"):

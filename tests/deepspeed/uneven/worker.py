@@ -5,12 +5,12 @@ is written to `OUT/NUMBER.json`; `OUT/started` is the case under way, for whoeve
 """
 
 import copy
-import dataclasses
 import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.pretrain_disc.loop import held_out_report
 from rilctl.stages.pretrain_disc.pairs import Pair, labelled
-from rilctl.stages.sft.loop import Trainer
-from rilctl.stages.sft.rows import SftRow
+from rilctl.stages.sft.lessons import Prefer
+from rilctl.stages.sft.rows import SftRow, Unit
 from rilctl.stages.shared.disc_update import health, update_discriminator
 from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
@@ -47,6 +47,7 @@ from rilctl.stages.train.rollout_log import gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, Row
 from rilctl.stages.train.verdicts import JudgeAsker
+from rilctl.testing.learners import sft_trainer
 from rilctl.testing.saved import save_now
 
 LR = 1e-5
@@ -111,11 +112,18 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for question in case.questions
         for index, text in enumerate(question.teachers)
     ]
-    trainer = Trainer(None, config, vlm, [*rows, rows[0]], rows[::2], None, KeptPrompts(vlm), ranks)  # type: ignore[arg-type]
-    if case.lora:
-        open_frozen([vlm], config.engine, ranks=ranks)
+    units: list[Unit] = [(row,) for row in rows]
+    lesson, frozen = None, [vlm] if case.lora else []
+    if config.preference is not None:
+        units = [(row, replace(row, text=own)) for row, own in zip(rows, case.own_texts, strict=True)]
+        reference = replace(vlm, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
+        lesson, frozen = Prefer(vlm, reference, config.preference), [*frozen, reference]
+    trainer = sft_trainer(
+        config, vlm, [*rows, rows[0]], rows[::2] if lesson is None else (), lesson=lesson, ranks=ranks
+    )
+    open_frozen(frozen, config.engine, ranks=ranks)
     engine = open_training(vlm, config.optim, config.engine, num_steps=10, ranks=ranks)
-    metrics = dict(trainer._step(engine, ranks.share([(row,) for row in rows])))
+    metrics = dict(trainer._step(engine, ranks.share(units)))
     return metrics | trainer._validate(), {"student": engine}
 
 
@@ -149,9 +157,7 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     disc = discriminator(sees, loss, case, checkpointing, policy) if config.algorithm.uses_discriminator else None
     reference = None
     if config.algorithm.kl_beta > 0:
-        reference = (
-            dataclasses.replace(policy, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
-        )
+        reference = replace(policy, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
     roles = Roles(policy, reference, disc, KeptPrompts(policy), disc_waits=False)
     judge = JudgeAsker(ByText(case.verdicts), ranks, num_askers=ranks.size)
     learner = make_learner(config, roles, judge, {}, {}, ranks)
@@ -189,7 +195,7 @@ def _loaded() -> Vlm:
 
 def role(name: str, *, lora: bool, checkpointing: bool = False, scale: float = 1.0) -> Vlm:
     """A copy of the model, all weights scaled; or with an adapter that makes a difference."""
-    vlm = dataclasses.replace(_loaded(), model=copy.deepcopy(_loaded().model))
+    vlm = replace(_loaded(), model=copy.deepcopy(_loaded().model))
     with torch.no_grad():
         for parameter in vlm.model.parameters():
             parameter *= scale
@@ -211,7 +217,7 @@ def adapted(vlm: Vlm, name: str) -> Vlm:
 def discriminator(sees: Any, loss: Any, case: Case, checkpointing: bool, policy: Vlm | None = None) -> Discriminator:
     """With weights of its own, or with an adapter, on the policy's weights where there is a policy."""
     if case.lora and policy is not None:
-        vlm = adapted(dataclasses.replace(policy, adapter=None), "discriminator")
+        vlm = adapted(replace(policy, adapter=None), "discriminator")
     else:
         vlm = role("discriminator", lora=case.lora, checkpointing=checkpointing)
     card = DiscriminatorCard(input=sees, loss=loss, base_digest="", lora=LORA if case.lora else None)

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
@@ -65,6 +66,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[Verb, set[str]]:
     for name, sets in RUNS.items():
         outs.append(("train", workspace / name))
         run_stage(workspace, "train", *SHORT, *sets, out=workspace / name)
+    own = json.dumps(str(workspace / "ril"))  # to a few questions only, so that others are left out
+    prefers = ("sft.responses=teacher-cache", "sft.num_steps=1", f"sft.preference={{ responses = {own} }}")
+    run_stage(workspace, "sft", *prefers, out=workspace / "prefers")
+    outs.append(("sft", workspace / "prefers"))
     names: dict[Verb, set[str]] = {}
     for verb, out in outs:
         rows = [name for row in read_metrics(out / "metrics.jsonl") for name in row if name != "step"]

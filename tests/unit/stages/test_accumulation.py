@@ -21,13 +21,12 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard, DiscriminatorRow
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.prompts.encode import encode_response
-from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import update_discriminator
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.learners import sft_trainer
 from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -190,7 +189,7 @@ def test_sft(vlm: Vlm) -> None:
         vlm.model.zero_grad()
         engine = Gradients(vlm.model)
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = Trainer(None, config, vlm, rows, [], None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
-        return trainer._step(engine, trainer.units)["sft/loss"], engine  # type: ignore[arg-type]
+        trainer = sft_trainer(config, vlm, rows)
+        return trainer._step(engine, trainer.inputs.units)["sft/loss"], engine  # type: ignore[arg-type]
 
     same_for_any_budget(step)

@@ -25,13 +25,12 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard, Discri
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses, encode_response
-from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import update_discriminator
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.testing.learners import sft_trainer
 from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.ragged import EachModuleOnce
 from rilctl.testing.small_vlms import build_small_vlm
@@ -181,9 +180,9 @@ def test_a_step_of_sft_reads_its_loss_once(vlm: Vlm) -> None:
     found = []
     for budget in (WHOLE, SMALL):
         config = SftConfig.model_validate({"engine": {"tokens_per_micro_batch": budget}})
-        trainer = Trainer(None, config, vlm, rows, rows, None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
+        trainer = sft_trainer(config, vlm, rows, rows)
         with Waits() as waits:
-            trainer._step(engine(vlm), trainer.units)
+            trainer._step(engine(vlm), trainer.inputs.units)
             trainer._validate()
         found.append(waits.of("stages", "algorithms", "engines"))
     assert found[0] == found[1] > 0

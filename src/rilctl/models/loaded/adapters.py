@@ -52,6 +52,11 @@ def with_adapter(vlm: Vlm, config: LoraConfig, *, adapter: str, seed: int) -> Vl
     return _in_role(vlm, adapter)
 
 
+def without_adapter(vlm: Vlm) -> Vlm:
+    """The weights below a model's adapter, in a role of their own."""
+    return _in_role(vlm, None)
+
+
 def save_adapter(vlm: Vlm, directory: Path) -> None:
     """Write the model's adapter, without the weights it stands on; PEFT reads the directory."""
     assert vlm.adapter is not None

@@ -13,7 +13,6 @@ from rilctl.models.discriminator import Discriminator, DiscriminatorCard
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
 from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, readable, split, with_swaps
-from rilctl.stages.pretrain_disc.student_responses import sample_student
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
     data_entry,
@@ -26,6 +25,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
+from rilctl.stages.shared.student_responses import Snapshot, sample_student
 
 
 def run(context: StageContext) -> StageResult:
@@ -62,7 +62,8 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
             with phase("pretrain-disc", "rollouts"):
-                students, bad = sample_student(context, config, student, samples, ranks)
+                asked = Snapshot(config.num_responses, config.sampling, config.seed, config.generation)
+                students, bad = sample_student(context, asked, student, samples, ranks)
             rejected += bad
             with ranks.together():
                 if ranks.is_main:

@@ -1,7 +1,6 @@
 """What `sft` learns from: the rows of the data set or of the teachers, counted alike by a plan and by a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rilctl.artifacts.read import input_entry
@@ -9,55 +8,41 @@ from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
 from rilctl.errors import ArtifactError, ConfigError
-from rilctl.schemas.manifest import InputEntry
-from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.sft.keeping import Kept, keep_rows
-from rilctl.stages.sft.rows import SftRow, data_rows, teacher_rows
+from rilctl.stages.sft.own_responses import find_own
+from rilctl.stages.sft.rows import SftInputs, SftRow, counted, data_rows, teacher_rows, to_units
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import data_entry, find_artifact, known_verdicts, load_data, read_responses
 
 
-@dataclass(frozen=True)
-class SftInputs:
-    """What a run learns from.
-
-    Args:
-        rows: to learn.
-        held_out: of the same kind, to validate on.
-        entries: their lineage.
-        rejected: bad rows of the data set.
-        counts: metrics: how many of the teachers' responses are learned, and why others aren't.
-    """
-
-    rows: list[SftRow]
-    held_out: list[SftRow]
-    entries: list[InputEntry]
-    rejected: tuple[RejectedRecord, ...]
-    counts: dict[str, float] = field(default_factory=dict)
-
-
 def find_rows(context: StageContext, config: SftConfig, validation: Sequence[Sample]) -> SftInputs:
-    """Find and read everything. Raises what the finders and `kept_of_teachers` raise."""
+    """Find and read everything but the student's own responses. Raises what finders and `kept_of_teachers` raise."""
     data = load_data(context)
-    entries = [data_entry(data)]
+    entries, counts = [data_entry(data)], dict[str, float]()
     if config.responses == "data":
-        rows = data_rows(data.samples)
+        rows, held_out = data_rows(data.samples), data_rows(validation, held_out=True)
         if not rows:
             raise ConfigError(
                 f"no question of {data.name} has a response to learn",
                 hint='`sft.responses = "teacher-cache"` learns what teachers answered',
             )
-        return SftInputs(rows, data_rows(validation, held_out=True), entries, data.rejected)
-    cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    entries.append(input_entry("teacher-cache", cache))
-    verdicts = find_artifact(context, config.verdicts, "judge", "verdicts") if config.uses_verdicts else None
-    if verdicts is not None:
-        entries.append(input_entry("verdicts", verdicts))
-    learned, held_out = kept_of_teachers(context, config, cache, verdicts, data.samples, validation)
-    context.reporter.say(f"responses: {learned.line}")
-    counts = {f"sft/num_left_out/{reason}": float(num) for reason, num in learned.left_out.items()}
-    counts = {"sft/num_kept": float(len(learned.rows))} | counts if config.uses_verdicts else {}
-    return SftInputs(learned.rows, held_out.rows, entries, data.rejected, counts)
+    else:
+        cache = find_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
+        entries.append(input_entry("teacher-cache", cache))
+        verdicts = find_artifact(context, config.verdicts, "judge", "verdicts") if config.uses_verdicts else None
+        if verdicts is not None:
+            entries.append(input_entry("verdicts", verdicts))
+        learned, of_validation = kept_of_teachers(context, config, cache, verdicts, data.samples, validation)
+        context.reporter.say(f"responses: {learned.line}")
+        rows, held_out = learned.rows, of_validation.rows
+        counts = counted(len(rows), learned.left_out) if config.uses_verdicts else {}
+    wanted, own = config.preference, None
+    if wanted is not None and wanted.responses is not None:
+        own = find_own(context, wanted.responses)
+        entries.append(input_entry(own[1], own[0]))
+    units, validated = (to_units(each, whole_conversations=config.whole_conversations) for each in (rows, held_out))
+    samples_own = wanted is not None and own is None
+    return SftInputs(units, validated, data.samples, entries, data.rejected, counts, own, samples_own)
 
 
 def kept_of_teachers(

@@ -1,8 +1,8 @@
 """Learning by heart, step by step. Shapes: N rows, R response tokens."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -24,8 +24,9 @@ from rilctl.models.prompts.lengths import check_room
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.sft.passes import EncodedRow, Pass, in_one, one_by_one, passes_loss
-from rilctl.stages.sft.rows import SftRow, Unit, fits, to_units
+from rilctl.stages.sft.lessons import Lesson
+from rilctl.stages.sft.passes import EncodedRow, Pass
+from rilctl.stages.sft.rows import SftInputs, SftRow, Unit, fits
 from rilctl.stages.sft.validation import answer_metrics
 from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.shared.checkpoints import Checkpoints
@@ -50,34 +51,31 @@ class SftState(StrictModel):
 
 @dataclass
 class Trainer:
-    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`. Validations answer `questions`.
+    """The one loop of `sft`; bad rows so far are in `rejected`, by `SftRow.key`.
 
-    `counts` are metrics that are known before the first step, and stand in its line.
+    Validations answer `questions`. The optimizer is told of the frozen models `beside` the one that learns. Counts of
+    the inputs stand in the first step's line.
     """
 
     context: StageContext
     config: SftConfig
     vlm: Vlm
-    rows: Sequence[SftRow]
-    validation: Sequence[SftRow]
+    inputs: SftInputs
+    lesson: Lesson
     budget_tokens: int | None
     prompts: KeptPrompts
     ranks: Ranks
     questions: Sequence[Sample] = ()
-    counts: Mapping[str, float] = field(default_factory=dict)
-    _has_warned: bool = False
+    beside: Sequence[Vlm] = ()
     rejected: dict[str, RejectedRecord] = field(default_factory=dict)
-
-    @cached_property
-    def units(self) -> list[Unit]:
-        """What a step has `rows_per_step` of."""
-        return to_units(self.rows, whole_conversations=self.config.whole_conversations)
 
     def train(self, artifact_run: Run) -> dict[str, float]:
         """All steps that are left; returns the last metrics."""
         config, reporter, ranks = self.config, self.context.reporter, self.ranks
         num_steps = self._num_steps()
-        engine = open_optimizer("sft", self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks)
+        engine = open_optimizer(
+            "sft", self.vlm, config.optim, config.engine, num_steps=num_steps, ranks=ranks, beside=self.beside
+        )
         log = RunLog(self.context, artifact_run, ranks)
         checkpoints = Checkpoints(
             artifact_run.resume_dir, {"student": engine}, SftState, log.files, ranks=ranks, say=reporter.say
@@ -96,15 +94,15 @@ class Trainer:
         self.rejected = dict(state.rejected)
         last = dict(state.metrics)
         reporter.begin("sft", total=num_steps, unit="steps", done=step)
-        for picks, upcoming in pairwise(batches(len(self.units), config.rows_per_step, config.seed, step)):
+        for picks, upcoming in pairwise(batches(len(self.inputs.units), config.rows_per_step, config.seed, step)):
             if step == num_steps:
                 break
             step += 1
             soon = ranks.share(upcoming) if step < num_steps else []
-            self._expect([self.units[pick] for pick in (*ranks.share(picks), *soon)])
+            self._expect([self.inputs.units[pick] for pick in (*ranks.share(picks), *soon)])
             with phase("sft", "update"):
-                metrics = self._step(engine, [self.units[pick] for pick in ranks.share(picks)])
-                metrics |= self.counts if step == 1 else {}
+                metrics = self._step(engine, [self.inputs.units[pick] for pick in ranks.share(picks)])
+                metrics |= self.inputs.counts if step == 1 else {}
                 if step % config.validate_every == 0 or step == num_steps:
                     with timed("validation"):
                         metrics |= self._validate() | self._answer()
@@ -125,43 +123,52 @@ class Trainer:
     def _num_steps(self) -> int:
         """Steps of the whole run; as many as it takes where the budget is a number of tokens."""
         if self.budget_tokens is None:
-            return self.config.steps_for(len(self.units), self.config.rows_per_step)
-        lengths = [len(encode_response(self.vlm, row.text, stopped=row.stopped)) for row in self.rows]
-        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(self.units)
+            return self.config.steps_for(len(self.inputs.units), self.config.rows_per_step)
+        rows = (row for unit in self.inputs.units for row in unit)
+        lengths = [len(encode_response(self.vlm, row.text, stopped=row.stopped)) for row in rows]
+        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(self.inputs.units)
         return max(1, round(self.budget_tokens / tokens_per_step))
 
     def _step(self, engine: TrainingEngine, units: Sequence[Unit]) -> dict[str, float]:
-        """One optimizer step; the loss is the mean over the response tokens of all ranks."""
+        """One optimizer step; the loss is the mean over the response tokens of all ranks, or over their pairs."""
         encoded = self._encode_together(units)
-        if not self.ranks.total(len(encoded)) and self.rejected.keys() >= {row.key for row in self.rows}:
+        if not self.ranks.total(len(encoded)) and all(map(self._is_lost, self.inputs.units)):
             first = next(iter(self.rejected.values()))
             raise DataError(f"every row was rejected; `{first.sample_id}`: {first.message}", hint="repair the data")
         # 0 where all rows are bad: nothing is learned
         num_tokens = self.ranks.total(sum(each.num_learned for each in encoded))
+        denominator = max(1, self.ranks.total(self.lesson.count(encoded)))
         sums = DeviceSums()
         for micro_batch in self._micro_batches(encoded):
-            loss = passes_loss(self.vlm, micro_batch) / max(1, num_tokens)
+            loss, measured = self.lesson.loss(micro_batch, denominator)
             engine.backward(loss)
-            sums.add({"loss": loss})
+            sums.add({"loss": loss} | measured)
         report = engine.step()
-        loss_sum = self.ranks.add_up({"loss": 0.0} | sums.read())["loss"]
-        metrics = step_metrics("student", loss_sum, report, self.config.optim)
+        means = self.ranks.add_up({"loss": 0.0} | sums.read())
+        metrics = step_metrics("student", means.pop("loss"), report, self.config.optim)
+        if report.grad_norm is not None:
+            metrics |= means
         metrics["num_tokens"] = float(num_tokens)
         return {f"sft/{name}": value for name, value in metrics.items()}
 
+    def _is_lost(self, unit: Unit) -> bool:
+        """Whether nothing of it can be learned."""
+        are_bad = [row.key in self.rejected for row in unit]
+        return any(are_bad) if self.lesson.needs_all else all(are_bad)
+
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Mean loss over the validation rows' response tokens."""
-        own = self.ranks.share(to_units(self.validation, whole_conversations=self.config.whole_conversations))
+        """The loss of the validation units, as that of a step is."""
+        own = self.ranks.share(self.inputs.held_out)
         self._expect(own)
         encoded = self._encode_together(own)
-        num_tokens = self.ranks.total(sum(each.num_learned for each in encoded))
-        if not num_tokens:
+        num = self.ranks.total(self.lesson.count(encoded))
+        if not num:
             return {}
         sums = DeviceSums()
         for micro_batch in self._micro_batches(encoded):
-            sums.add({"loss": passes_loss(self.vlm, micro_batch)})
-        return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num_tokens}
+            sums.add({"loss": self.lesson.loss(micro_batch, 1)[0]})
+        return {"validation/loss": self.ranks.add_up(sums.read())["loss"] / num}
 
     def _answer(self) -> dict[str, float]:
         """See `answer_metrics`. Collective."""
@@ -190,24 +197,10 @@ class Trainer:
         """This rank's rows as tensors; bad ones of any rank are recorded on all. Collective."""
         new: dict[str, RejectedRecord] = {}
         with timed("pictures"), self.ranks.together():
-            encoded = [each for unit in units for each in self._passes(list(self._encode(unit, new)))]
+            encoded = [each for unit in units for each in self.lesson.passes(list(self._encode(unit, new)))]
         keys = self.ranks.gather_lists([*new])
         self.rejected |= zip(keys, share_rejected(self.ranks, [*new.values()]), strict=True)
         return encoded
-
-    def _passes(self, rows: Sequence[EncodedRow]) -> list[Pass]:
-        """A unit's rows, in one pass where they can be."""
-        if len(rows) < 2 or not self.vlm.family.shares_prompts:
-            return one_by_one(rows)
-        together = in_one(rows)
-        if together is not None:
-            return [together]
-        if not self._has_warned:
-            self._has_warned = True
-            self.context.reporter.warn(
-                "the chat template shows earlier answers otherwise than they are learned: a pass for each answer"
-            )
-        return one_by_one(rows)
 
     def _encode(self, rows: Sequence[SftRow], rejected: dict[str, RejectedRecord]) -> Iterator[EncodedRow]:
         """Rows as tensors; bad ones are left out, and recorded by their key."""

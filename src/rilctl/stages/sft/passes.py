@@ -1,4 +1,4 @@
-"""What goes through the model at once: a prompt and its response, or a conversation with all its answers."""
+"""What goes through the model at once: a prompt and its responses, or a conversation with all its answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ EncodedRow = tuple[EncodedPrompt, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Pass:
-    """One sequence.
+    """A prompt that is computed once.
 
     Args:
         prompt: what a response follows, or a whole conversation, answers included.
         answers: the tokens to learn.
-        starts: where each answer's first token stands in the conversation; none: the one answer follows the prompt.
+        starts: where each answer's first token stands in the conversation; none: each answer follows the prompt.
     """
 
     prompt: EncodedPrompt
@@ -39,7 +39,9 @@ class Pass:
     @property
     def size(self) -> GroupSize:
         """What it costs."""
-        return GroupSize(len(self.prompt.token_ids_P), 1, 0 if self.starts else len(self.answers[0]))
+        if self.starts:
+            return GroupSize(len(self.prompt.token_ids_P), 1, 0)
+        return GroupSize(len(self.prompt.token_ids_P), len(self.answers), max(map(len, self.answers)))
 
 
 def one_by_one(rows: Sequence[EncodedRow]) -> list[Pass]:

@@ -6,20 +6,19 @@ from pathlib import Path
 from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.sft import SftConfig
 from rilctl.data.sample import Sample
-from rilctl.models.loaded.anatomy import Anatomy
 from rilctl.models.prompts.encode import encode_response
 from rilctl.planning.disk import checkpoint_bytes
-from rilctl.planning.memory import Phase, logits_bytes, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.planning.steps import Prompts, cut_step
 from rilctl.stages.sft.inputs import kept_of_teachers
 from rilctl.stages.sft.keeping import Kept
+from rilctl.stages.sft.plan_memory import phases_of_sampling, sft_phases
+from rilctl.stages.sft.plan_own import planned_own
 from rilctl.stages.sft.rows import SftRow, data_rows, fits, to_units
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
-from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
+from rilctl.stages.shared.plans.devices import memory_sections, planned_device
 from rilctl.stages.shared.plans.inputs import artifact_fact, planned_artifact
 from rilctl.stages.shared.plans.models import (
     PlannedModel,
@@ -28,7 +27,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
-from rilctl.stages.shared.plans.training import PlannedEngine, planned_engine
+from rilctl.stages.shared.plans.training import planned_engine
 
 
 def plan(context: StageContext) -> Plan:
@@ -48,62 +47,36 @@ def plan(context: StageContext) -> Plan:
         facts.append(artifact_fact("verdicts", verdicts, "judge"))
     num_rows, rows, kept = _responses(context, config, samples, cache, verdicts)
     num_units = len(to_units(rows, whole_conversations=True)) if config.whole_conversations else num_rows
+    own = planned_own(context, config, samples, rows)
+    if own.pairs:
+        num_units, rows = len(own.pairs), [row for pair in own.pairs for row in pair]
     steps = config.steps_for(num_units, config.rows_per_step)
     response_tokens = _lengths(student, rows, config.max_response_tokens)
+    if own.sampled is not None and response_tokens:
+        response_tokens.append(own.sampled.sampling.max_new_tokens)
+    facts += own.inputs
     sections: list[Section | Table] = [
         Section("inputs", tuple(facts)),
         data_section(data, held_out=len(load_data(context, "validation").samples)),
-        _work(config, num_rows, kept, steps, response_tokens),
+        _work(config, num_rows, kept, own.work, steps, response_tokens),
         _parameters(config, student),
     ]
     trained = 0
     if student.anatomy is not None and data.prompts is not None and response_tokens:
         device = planned_device(context, config.engine)
         engine, longest = planned_engine(context, config.engine), max(response_tokens)
-        phases = _phases(config, engine, student, student.anatomy, data.prompts, device, longest)
-        sections += memory_sections(device, phases, ranks=engine.ranks)
-        mean = data.prompts.mean_tokens + sum(response_tokens) / len(response_tokens)
+        phases = sft_phases(config, engine, student, student.anatomy, data.prompts, device, longest)
+        sampling = phases_of_sampling(own.sampled, engine, student, student.anatomy, data.prompts, device)
+        if sampling.phase is not None:
+            phases = {"sampling": sampling.phase} | phases
+        sections += memory_sections(device, phases, sampling.facts, ranks=engine.ranks)
+        rows_each = 1 if config.preference is None else 2
+        mean = data.prompts.mean_tokens + rows_each * sum(response_tokens) / len(response_tokens)
         trained = round(steps * config.rows_per_step * mean)
-    sections.append(time_section(context, steps=steps, trained=trained))
+    generated = own.num_sampled * own.sampled.sampling.max_new_tokens if own.sampled is not None else 0
+    sections.append(time_section(context, steps=steps, generated=generated, trained=trained))
     sections.append(output_section(context, *_disk(config, student)))
     return Plan("sft", tuple(sections), data.num_rejected)
-
-
-def _phases(
-    config: SftConfig,
-    engine: PlannedEngine,
-    student: PlannedModel,
-    anatomy: Anatomy,
-    prompts: Prompts,
-    device: PlannedDevice,
-    longest: int,
-) -> dict[str, Phase]:
-    """Memory from loading to writing; each row has its own copy of its prompt."""
-    held = engine.trained(student, anatomy, config.lora)
-    precision = engine.precision(student, config.lora)
-    cut = cut_step(
-        groups=engine.groups_of_a_rank(config.rows_per_step),
-        rows=1,
-        row_tokens=longest,
-        prompt_tokens=prompts.longest,
-        image_tokens=prompts.most_image_tokens,
-        patches_per_token=anatomy.patches_per_token,
-        budget_tokens=config.engine.tokens_per_micro_batch,
-    )
-    tokens = cut.largest.rows * cut.largest.row_tokens
-    update = update_phase(
-        anatomy,
-        held.idle,
-        held,
-        cut.largest,
-        precision,
-        "sequence",
-        num_micro_batches=cut.num,
-        logits=logits_bytes(anatomy, tokens, precision, device.kind),
-    )
-    merged = anatomy.adapted_weights(config.lora) if config.lora else 0
-    sizes = {"written": anatomy.parameters, "merged": merged}
-    return engine.around(student, anatomy, held, precision, device.kind, {"update": update}, **sizes)
 
 
 def _responses(
@@ -136,18 +109,28 @@ def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int) -> list
     return [length for length in lengths if fits(length, budget)]
 
 
-def _work(config: SftConfig, num_rows: int, kept: Kept | None, steps: int, response_tokens: Sequence[int]) -> Section:
+def _work(
+    config: SftConfig,
+    num_rows: int,
+    kept: Kept | None,
+    more: Sequence[Fact],
+    steps: int,
+    response_tokens: Sequence[int],
+) -> Section:
     unknown = config.uses_verdicts and kept is None
     note = f"from {config.responses}" + (", at most: it isn't known yet which are right" if unknown else "")
     facts = [Fact("rows", num_rows, note=note)]
     if kept is not None:
         facts += [Fact(f"left out {reason}", num) for reason, num in kept.left_out.items()]
+    facts += more
     if config.match_tokens is not None or config.num_tokens is not None:
         tokens = f"the response tokens of {config.match_tokens}"
         tokens = tokens if config.num_tokens is None else f"{config.num_tokens:,} response tokens"
         facts.append(Fact("steps", None, note=f"as many as it takes for {tokens}"))
     else:
-        facts.append(Fact("steps", steps, note=f"of {config.rows_per_step} rows"))
+        facts.append(
+            Fact("steps", steps, note=f"of {config.rows_per_step} {'rows' if config.preference is None else 'pairs'}")
+        )
     if response_tokens:
         mean = sum(response_tokens) / len(response_tokens)
         facts.append(Fact("longest response", max(response_tokens), "tokens", f"{mean:,.0f} on average"))

@@ -1,11 +1,13 @@
 """What `sft` learns by heart, row by row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
+from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, response_digest
 
 
@@ -93,6 +95,12 @@ Unit = tuple[SftRow, ...]
 """Rows that are learned together."""
 
 
+def counted(num_kept: int, left_out: Mapping[str, int]) -> dict[str, float]:
+    """Metrics of what is learned of the rows that there are, and why others aren't."""
+    counts = {f"sft/num_left_out/{reason}": float(num) for reason, num in left_out.items()}
+    return {"sft/num_kept": float(num_kept)} | counts
+
+
 def to_units(rows: Sequence[SftRow], *, whole_conversations: bool) -> list[Unit]:
     """What a step counts: rows, or the answers of a conversation together, in their order."""
     if not whole_conversations:
@@ -107,3 +115,28 @@ def to_units(rows: Sequence[SftRow], *, whole_conversations: bool) -> list[Unit]
 def fits(num_tokens: int, max_response_tokens: int) -> bool:
     """Whether a response of so many tokens, its end included, is learned."""
     return num_tokens <= max_response_tokens
+
+
+@dataclass(frozen=True)
+class SftInputs:
+    """What a run learns from.
+
+    Args:
+        units: what a step has `rows_per_step` of.
+        held_out: of the same kind, to validate on.
+        samples: the questions.
+        entries: lineage.
+        rejected: bad rows of the data set.
+        counts: metrics: how many of the teachers' responses are learned, and why others aren't.
+        own: the artifact of the student's own responses and its kind, where the recipe names one.
+        samples_own: whether the student's own are sampled instead.
+    """
+
+    units: Sequence[Unit]
+    held_out: Sequence[Unit]
+    samples: Sequence[Sample] = ()
+    entries: Sequence[InputEntry] = ()
+    rejected: Sequence[RejectedRecord] = ()
+    counts: Mapping[str, float] = field(default_factory=dict)
+    own: tuple[Path, ArtifactKind] | None = None
+    samples_own: bool = False

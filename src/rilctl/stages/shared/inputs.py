@@ -22,7 +22,7 @@ from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
 from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
-from rilctl.schemas.records import ResponseRecord, VerdictRecord
+from rilctl.schemas.records import ResponseRecord, RolloutRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult
 
 
@@ -187,7 +187,7 @@ def read_responses(context: StageContext, path: Path, samples: Iterable[Sample])
         if sample is None:
             continue
         if row.sample_id not in found:
-            _check_same(path, sample, row)
+            check_same(path, sample, row)
         found.setdefault(row.sample_id, []).append(row)
     refuse_rejected(context, path, answered)
     if not found:
@@ -251,7 +251,8 @@ def _refuse_share(path: Path, what: str, num: int, total: int, limit: float, tab
         )
 
 
-def _check_same(path: Path, sample: Sample, row: ResponseRecord) -> None:
+def check_same(path: Path, sample: Sample, row: ResponseRecord | RolloutRecord) -> None:
+    """Raise `ArtifactError` where a question or its pictures aren't those that were answered."""
     hint = "the data set changed since the answers were cached: run `rilctl cache-teacher` again with another `--out`"
     if (sample.question, sample.conversation.context) != (row.question, tuple(row.context or ())):
         raise ArtifactError(f"{path}: question `{sample.id}` reads differently in [data]", hint=hint)

@@ -13,7 +13,7 @@ from rilctl.engines.training.open import open_frozen, open_training
 from rilctl.engines.training.placing import load_role, place_role
 from rilctl.engines.training.ranks import Ranks
 from rilctl.models.discriminator import Discriminator
-from rilctl.models.loaded.adapters import with_adapter
+from rilctl.models.loaded.adapters import with_adapter, without_adapter
 from rilctl.models.loaded.devices import pick_device, pick_num_workers
 from rilctl.models.loaded.identity import changed
 from rilctl.models.loaded.vlm import Vlm
@@ -105,6 +105,28 @@ def open_model(
     return equipped
 
 
+def open_reference(
+    context: StageContext, student: ModelConfig, engine: TrainingEngineConfig, trained: Vlm, ranks: Ranks
+) -> Vlm:
+    """The student as it is before it learns, which stays so: below the adapter that trains, else weights of its own.
+
+    Args:
+        context: the stage's surroundings.
+        student: which model.
+        engine: which engine trains.
+        trained: the one that learns.
+        ranks: this process among those that train.
+
+    Raises:
+        ModelError: as `load_role` does. Collective.
+    """
+    if trained.adapter is not None:
+        return without_adapter(trained)
+    return open_model(
+        context, student, engine, lambda vlm: vlm, device=trained.device, all_train=False, learns=False, ranks=ranks
+    )
+
+
 def open_prompts(context: StageContext, vlm: Vlm, engine: TrainingEngineConfig) -> KeptPrompts:
     """The encoded prompts of a model that trains."""
     num_workers = pick_num_workers(engine.num_workers, vlm.device)
@@ -119,12 +141,15 @@ def open_optimizer(
     *,
     num_steps: int,
     ranks: Ranks,
+    beside: Sequence[Vlm] = (),
 ) -> TrainingEngine:
-    """What trains the one model of a verb; see `open_training` for the arguments. Collective."""
+    """What trains the one model of a verb; see `open_training` for the arguments. Collective.
+
+    `beside`: frozen ones, such as a reference, which may stand on the same weights.
+    """
     vlm = trained if isinstance(trained, Vlm) else trained.vlm
     with phase(verb, "loading"):
-        if vlm.adapter is not None:
-            open_frozen([vlm], engine, ranks=ranks)
+        open_frozen([*([vlm] if vlm.adapter is not None else []), *beside], engine, ranks=ranks)
         return open_training(trained, optim, engine, num_steps=num_steps, ranks=ranks)
 
 

@@ -40,7 +40,7 @@ def phase(verb: Verb, name: Costly) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        remedy = _REMEDIES[name].format(table=verb)
+        remedy = _REMEDIES[name].format(table="sft.preference" if (verb, name) == ("sft", "rollouts") else verb)
         raise OutOfMemoryError(
             f"out of memory in `{verb}`, {name}: {str(error).partition(chr(10))[0]}",
             hint=f"{remedy}; `rilctl {verb} --dry-run` says what each phase needs",

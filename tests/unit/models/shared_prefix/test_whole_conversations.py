@@ -1,7 +1,6 @@
 """All answers of a conversation in one pass, against a row for each."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,15 +8,14 @@ import torch
 from rilctl.config.sft import SftConfig
 from rilctl.data.conversation import Conversation, Turn
 from rilctl.data.sample import ImageRef
-from rilctl.engines.training.ranks import Ranks
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_prompt, encode_response
-from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.sft.loop import Trainer
 from rilctl.stages.sft.passes import in_one, one_by_one, passes_loss
 from rilctl.stages.sft.rows import SftRow, to_units
 from rilctl.testing.families import SEEING, SHARING
+from rilctl.testing.learners import sft_trainer
 from rilctl.testing.ragged import noise
 
 ANSWERS = ("it is 3", "the largest one is 9", "no")
@@ -68,9 +66,8 @@ def test_one_pass_has_the_loss_and_gradient_of_a_row_for_each_answer(family, loa
 
 
 def trainer(vlm: Vlm, rows: list[SftRow], said: list[str], *, whole: bool) -> Trainer:
-    context = SimpleNamespace(reporter=SimpleNamespace(warn=said.append))
     config = SftConfig(whole_conversations=whole, rows_per_step=2)
-    return Trainer(context, config, vlm, rows, rows, None, KeptPrompts(vlm), Ranks())  # type: ignore[arg-type]
+    return sft_trainer(config, vlm, rows, rows, warn=said.append)
 
 
 def validation_loss(vlm: Vlm, rows: list[SftRow], said: list[str], *, whole: bool) -> float:
@@ -94,7 +91,7 @@ def test_a_rejected_answer_leaves_the_others_of_its_conversation(load) -> None:
     rows = rows_of("a", sees=True)
     rows[1] = replace(rows[1], text="long " * 500)
     whole = trainer(vlm, rows, [], whole=True)
-    (together,) = whole._encode_together(whole.units)
+    (together,) = whole._encode_together(whole.inputs.units)
     assert len(together.answers) == 2 and [row.sample_id for row in whole.rejected.values()] == ["a#2"]
 
 

@@ -85,6 +85,7 @@ class PlannedEngine:
         *,
         written: int,
         merged: int = 0,
+        also_reads: tuple[int, ...] = (),
     ) -> dict[str, Phase]:
         """The phases of a step of one model that learns, with those before and after.
 
@@ -97,11 +98,12 @@ class PlannedEngine:
             phases: of a step.
             written: weights that are written at the end.
             merged: weights that an adapter adds to, where they are written merged.
+            also_reads: bytes of a weight of each other model that is read after it, such as a reference.
         """
         element = precision.weights
         sizes = (self.whole_bytes(model, anatomy), merged * element, written * element)
         return {
-            "loading": loading_phase(anatomy, (element,), self.zero, device),
+            "loading": loading_phase(anatomy, (element, *also_reads), self.zero, device),
             "idle": held.idle.at_rest,
             **phases,
             "checkpoint": saving_phase(held.idle, anatomy.embedding, self.zero),

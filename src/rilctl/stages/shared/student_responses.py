@@ -1,12 +1,12 @@
-"""The student's own responses to the questions, which the discriminator learns to tell from the teachers'."""
+"""The student's own responses to the questions: one snapshot, asked for through the call cache."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 
 from rilctl.artifacts.calls import CallCache
-from rilctl.config.engines import HfEngineConfig
-from rilctl.config.fields import ModelConfig
-from rilctl.config.pretrain_disc import PretrainDiscConfig
+from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
+from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
 from rilctl.engines.generation.base import GenerationRequest, questions_at_once
@@ -21,9 +21,26 @@ from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """How the student is asked.
+
+    Args:
+        num_responses: to each question.
+        sampling: how they are sampled.
+        seed: two verbs that ask alike, with the same seed, get the same responses, and pay once.
+        generation: the engine.
+    """
+
+    num_responses: int
+    sampling: SamplingConfig
+    seed: int
+    generation: GenerationEngineConfig
+
+
 def sample_student(
     context: StageContext,
-    config: PretrainDiscConfig,
+    config: Snapshot,
     student: ModelConfig,
     samples: Sequence[Sample],
     ranks: Ranks,
@@ -75,6 +92,6 @@ def sample_student(
     return {sample.id: found[sample.id] for sample in samples if sample.id in found}, rejected
 
 
-def _request(config: PretrainDiscConfig, sample: Sample) -> GenerationRequest:
+def _request(config: Snapshot, sample: Sample) -> GenerationRequest:
     seeds = tuple(row_seed(config.seed, "student", sample.id, index) for index in range(config.num_responses))
     return GenerationRequest(sample.id, sample.conversation, seeds)

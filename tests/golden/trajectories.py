@@ -20,7 +20,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from rilctl.config.algorithms import ALGORITHMS
+from rilctl.config.algorithms import ALGORITHMS, Algorithm
 from rilctl.config.preference import PREFERENCE_LOSSES
 from rilctl.config.recipe import Verb
 from rilctl.engines.training.base import StepReport
@@ -109,7 +109,7 @@ def write_workspace(directory: Path) -> dict[str, tuple[str, ...]]:
     run_stage(directory, "cache-teacher")
     texts = ("data.path=texts.jsonl", "data.columns.images=")
     run_stage(directory, "cache-teacher", *texts, out=directory / "texts")
-    runs = {name: (f"train.algorithm.name={name}",) for name in ALGORITHMS}
+    runs = {name: (f"train.algorithm.name={name}", *_keys(record)) for name, record in ALGORITHMS.items()}
     runs |= {name: (*PREFERS, f"sft.preference.loss={name}") for name in PREFERENCE_LOSSES}
     for family, path in build_models(directory / "models").items():
         data = (*texts, "train.teacher_cache=texts") if family == "text" else ()
@@ -199,6 +199,11 @@ def kernels() -> str:
     gradients = [parameter.grad for parameter in (*network.parameters(), *head.parameters())]
     content = torch.cat([loss.detach()[None], *(gradient.flatten() for gradient in gradients if gradient is not None)])
     return str(PART.digest(content.numpy().tobytes()))
+
+
+def _keys(record: Algorithm) -> tuple[str, ...]:
+    """What of the recipe isn't for this algorithm."""
+    return () if "rewards" in record.losses else ("train.algorithm.kl_beta=0",)
 
 
 def _layer(name: str) -> str:

@@ -13,7 +13,7 @@ GradOf = Callable[[Tensor, slice], Tensor]
 """`(logprobs_C, which of the T tokens they are) -> d loss / d logprob`."""
 CHUNK_ELEMENTS = {"cpu": 2**24, "cuda": 2**27}
 """Logits that are alive at a time: 64 MiB of float32 on a CPU; a GPU needs more of them to be busy."""
-_NEVER = -1e4
+NEVER = -1e4
 """A log-probability so low that its exponential is 0, also in float64, and 0 times it is 0."""
 
 
@@ -68,7 +68,7 @@ class HeadPass:
         self.grad_VH = torch.zeros_like(head.weight_VH) if asked and head.weight_VH.requires_grad else None
         with torch.no_grad(), torch.autocast(hidden_TH.device.type, enabled=False):
             weight_VH = head.weight_VH.to(compute_dtype)
-            for chunk in _chunks(hidden_TH, weight_VH):
+            for chunk in chunks(hidden_TH, len(weight_VH)):
                 hidden_CH = hidden_TH[chunk].to(compute_dtype) / head.temperature
                 self._walk(chunk, hidden_CH, weight_VH, token_ids_T[chunk], grad_of)
 
@@ -89,7 +89,7 @@ class HeadPass:
         scaled_CV -= scaled_CV.amax(-1, keepdim=True)
         chosen_C = scaled_CV.gather(-1, ids_C[:, None])[:, 0]
         if banned_N is not None:
-            scaled_CV.index_fill_(-1, banned_N, _NEVER)
+            scaled_CV.index_fill_(-1, banned_N, NEVER)
         exps_CV = scaled_CV.exp()
         sums_C = exps_CV.sum(-1)
         mean_C = torch.bmm(exps_CV[:, None], scaled_CV[:, :, None])[:, 0, 0] / sums_C
@@ -113,6 +113,7 @@ class HeadPass:
                 self.grad_VH -= exps_CV.T @ scaled_CH
 
 
-def _chunks(hidden_TH: Tensor, weight_VH: Tensor) -> Iterator[slice]:
-    size = max(1, CHUNK_ELEMENTS.get(hidden_TH.device.type, 2**24) // len(weight_VH))
+def chunks(hidden_TH: Tensor, num_ids: int) -> Iterator[slice]:
+    """The T tokens, as many at a time as have `CHUNK_ELEMENTS` values of `num_ids` each, and one at least."""
+    size = max(1, CHUNK_ELEMENTS.get(hidden_TH.device.type, 2**24) // num_ids)
     return (slice(start, start + size) for start in range(0, len(hidden_TH), size))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 RatioLevel = Literal["token", "sequence"]
 TeacherRows = Literal["plain", "shaped", "off"]
+LossName = Literal["rewards", "distillation"]
+"""A part of a loss: a file of `rilctl.stages.train.losses` each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class Algorithm:
 
     Args:
         about: one line for a person.
-        rewards: names of the rewards that it sums.
+        rewards: names of the rewards that it sums; none where it doesn't learn from any.
+        losses: the parts of its loss. What follows is of `rewards` alone.
         advantage: of `rilctl.algorithms.advantages.ADVANTAGES`.
         objective: of `rilctl.algorithms.loss_parts.OBJECTIVES`.
         loss_weighting: of `rilctl.algorithms.loss_parts.WEIGHTINGS`; `token` is a sum over tokens.
@@ -33,6 +36,7 @@ class Algorithm:
 
     about: str
     rewards: tuple[str, ...]
+    losses: tuple[LossName, ...] = ("rewards",)
     advantage: str = "dr_grpo"
     objective: str = "clipped_ratio"
     loss_weighting: str = "token"
@@ -95,6 +99,12 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         denominator="tokens",
         clip_low=1.0,
         clip_high=4.0,
+        kl_beta=0.0,
+    ),
+    "on_policy_distillation": Algorithm(
+        about="a teacher's distribution at each token of the student's own rollouts (GKD, 2306.13649): no reward",
+        rewards=(),
+        losses=("distillation",),
         kl_beta=0.0,
     ),
 }

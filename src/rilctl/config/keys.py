@@ -20,7 +20,7 @@ READERS: Final[dict[str, tuple[Verb, ...]]] = {
     "tracking": ("sft", "pretrain-disc", "train"),
     "data": ("cache-teacher", "judge", "sft", "pretrain-disc", "train"),
     "student": ("sft", "pretrain-disc", "train", "eval"),
-    "teachers": ("cache-teacher",),
+    "teachers": ("cache-teacher", "train"),
     "cache-teacher": ("cache-teacher",),
     "sft": ("sft",),
     "pretrain-disc": ("pretrain-disc",),

@@ -66,14 +66,18 @@ def _algorithms() -> str:
         "",
         "What each `train.algorithm.name` is made of. [Method](method.md) has the equations.",
         "",
-        "| name | about | rewards | advantage | objective | weighting | denominator | own keys |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| name | about | loss | rewards | advantage | objective | weighting | denominator | own keys |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     keys = ("teacher_rows", "ratio_level", "clip_low", "clip_high", "kl_beta")
     for name, record in ALGORITHMS.items():
-        own = ", ".join(f"`{key} = {literal(getattr(record, key))}`" for key in keys)
-        made_of = (record.advantage, record.objective, record.loss_weighting, record.denominator)
-        cells = (f"`{name}`", record.about, " + ".join(record.rewards), *(f"`{part}`" for part in made_of), own)
+        cells = [f"`{name}`", record.about, " + ".join(record.losses)]
+        if "rewards" in record.losses:
+            own = ", ".join(f"`{key} = {literal(getattr(record, key))}`" for key in keys)
+            made_of = (record.advantage, record.objective, record.loss_weighting, record.denominator)
+            cells += [" + ".join(record.rewards), *(f"`{part}`" for part in made_of), own]
+        else:
+            cells += ["none"] + [""] * 5
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

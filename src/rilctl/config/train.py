@@ -76,6 +76,22 @@ class AlgorithmConfig(StrictModel):
         """Whether cached teacher responses take part, for the policy or for the discriminator."""
         return self.uses_discriminator or self.teacher_rows != "off"
 
+    @property
+    def learns_from_rewards(self) -> bool:
+        """Whether rewards and advantages are a part of the loss."""
+        return "rewards" in self.record.losses
+
+    @property
+    def distils(self) -> bool:
+        """Whether a teacher's distribution is a part of the loss."""
+        return "distillation" in self.record.losses
+
+    @model_validator(mode="after")
+    def _no_reference(self) -> "AlgorithmConfig":
+        if not self.learns_from_rewards and self.kl_beta > 0:
+            raise ValueError(f"`{self.name}` has no KL to a reference: leave `kl_beta` out")
+        return self
+
     @model_validator(mode="after")
     def _no_teacher_rows(self) -> "AlgorithmConfig":
         if self.record.teacher_rows == "off" and self.teacher_rows != "off":
@@ -123,6 +139,13 @@ class DiscriminatorConfig(StrictModel):
         return self.negatives == "students+swapped"
 
 
+class DistillationConfig(StrictModel):
+    """`[train.distillation]`: whose distribution `on_policy_distillation` learns."""
+
+    teacher: str | None = None
+    """Name of a `[teachers.NAME]` table without `endpoint`; absent: the only one. It is loaded beside the policy."""
+
+
 class ProfileConfig(StrictModel):
     """`[train.profile]`: look into some steps with torch's profiler."""
 
@@ -165,6 +188,8 @@ class TrainConfig(StrictModel):
     """The policy's optimizer and schedule."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     """The discriminator's training."""
+    distillation: Annotated[DistillationConfig | None, IF_SET] = None
+    """Whose distribution is learned, for algorithms that learn one."""
     lora: LoraConfig | None = None
     """Train an adapter and merge it in the end; absent: all weights."""
     max_missing_verdicts: Share = 0.1
@@ -212,6 +237,8 @@ class TrainConfig(StrictModel):
     def corrects_sampler(self) -> bool:
         """Whether student tokens are weighted by how the trainer sees what the engine sampled."""
         enabled = self.sampler_correction.enabled
+        if not self.algorithm.learns_from_rewards:
+            return False
         return self.generation.type != "hf" if enabled is None else enabled
 
     def validates_after(self, step: int) -> bool:
@@ -236,6 +263,10 @@ class TrainConfig(StrictModel):
             raise ValueError("the discriminator needs num_teacher_rows > 0, also where the policy learns from none")
         if self.algorithm.uses_teachers and not self.algorithm.uses_discriminator and self.num_teacher_rows == 0:
             raise ValueError(f"`{self.algorithm.name}` learns from teacher rows: num_teacher_rows must be > 0")
+        if self.distillation is not None and not self.algorithm.distils:
+            raise ValueError(
+                f"`{self.algorithm.name}` learns no teacher's distribution: leave [train.distillation] out"
+            )
         if self.profile is not None and max(self.profile.steps) > self.num_steps:
             raise ValueError(f"profile.steps names step {max(self.profile.steps)}, and num_steps is {self.num_steps}")
         if self.sampling.temperature == 0:
@@ -255,7 +286,9 @@ class TrainConfig(StrictModel):
                 reward.check(self.sampling.max_new_tokens)
             except ValueError as error:
                 raise ValueError(f"rewards.{name}: {error}") from error
-        if not any(self.reward_weights.values()):
+        if not self.algorithm.learns_from_rewards and self.rewards.own:
+            raise ValueError(f"`{self.algorithm.name}` learns from no reward: leave [train.rewards] out")
+        if self.algorithm.learns_from_rewards and not any(self.reward_weights.values()):
             named = ", ".join(f"`{name}`" for name in self.reward_weights)
             raise ValueError(f"of the rewards that are summed ({named}), one must weigh more than 0")
         return self

@@ -31,8 +31,8 @@ def response_logprobs(
 
     def compute() -> tuple[Tensor, Tensor]:
         with vlm.forward_pass():
-            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix)
-            return token_logprobs(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids))
+            hidden_TH = token_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix)
+            return token_logprobs(hidden_TH, token_ids_NR[mask_NR], head_of(vlm, temperature, banned_ids))
 
     logprobs_T, entropy_T = vlm.sharding.run(compute)
     return _spread(logprobs_T, mask_NR), entropy_T
@@ -62,23 +62,23 @@ def response_loss(
 
     def compute() -> tuple[Tensor, Tensor, Tensor]:
         with vlm.forward_pass():
-            hidden_TH = _hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix, start_of_row_N)
-            return token_loss(hidden_TH, token_ids_NR[mask_NR], _head(vlm, temperature, banned_ids), loss_of)
+            hidden_TH = token_hidden(vlm, prompts, prompt_of_row_N, token_ids_NR, mask_NR, prefix, start_of_row_N)
+            return token_loss(hidden_TH, token_ids_NR[mask_NR], head_of(vlm, temperature, banned_ids), loss_of)
 
     loss, logprobs_T, entropy_T = vlm.sharding.run(compute)
     return loss, _spread(logprobs_T, mask_NR), entropy_T
 
 
-def _hidden(
+def token_hidden(
     vlm: Vlm,
     prompts: Sequence[EncodedPrompt],
     prompt_of_row_N: Tensor,
     token_ids_NR: Tensor,
     mask_NR: Tensor,
-    prefix: Prefix | None,
+    prefix: Prefix | None = None,
     start_of_row_N: Tensor | None = None,
 ) -> Tensor:
-    """hidden_TH, each predicts its token."""
+    """hidden_TH of the real tokens, row after row; each predicts its token. See `response_loss` for the arguments."""
     ids_NR, before_last_NR = token_ids_NR[:, :-1], mask_NR[:, :-1]
     hidden_NSH = response_hidden(
         vlm, prompts, prompt_of_row_N, ids_NR, before_last_NR, prefix=prefix, start_of_row_N=start_of_row_N
@@ -86,7 +86,8 @@ def _hidden(
     return hidden_NSH[mask_NR]
 
 
-def _head(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:
+def head_of(vlm: Vlm, temperature: float, banned_ids: Sequence[int]) -> Head:
+    """The model's head as the policy's, on its device."""
     banned_N = torch.tensor(banned_ids, device=vlm.device, dtype=torch.long) if banned_ids else None
     return Head(vlm.lm_head.weight, temperature, banned_N)
 

@@ -33,6 +33,23 @@ class PlannedRole:
 
 
 @dataclass(frozen=True)
+class PlannedTeacher:
+    """Whose distribution is learned.
+
+    Args:
+        anatomy: its own.
+        held: its weights.
+        precision: how it reads.
+        cut: how a step's rollouts go through it, micro-batch by micro-batch as through the policy.
+    """
+
+    anatomy: Anatomy
+    held: Held
+    precision: Precision
+    cut: MicroBatches
+
+
+@dataclass(frozen=True)
 class RilSetup:
     """Who is where.
 
@@ -53,6 +70,7 @@ class RilSetup:
         whole_bytes: weights that come together to be written; 0: they are whole.
         reads: bytes of a weight of each model that is read, in order: policy, discriminator, reference.
         sends: the sampler has a copy of the policy, which is sent to it.
+        teacher: whose distribution is learned; None: nobody's.
     """
 
     anatomy: Anatomy
@@ -71,6 +89,7 @@ class RilSetup:
     whole_bytes: int
     reads: tuple[int, ...]
     sends: bool
+    teacher: PlannedTeacher | None = None
 
 
 def beside_sampling(setup: RilSetup) -> Held:
@@ -81,6 +100,7 @@ def beside_sampling(setup: RilSetup) -> Held:
 def _turn_of(setup: RilSetup, role: PlannedRole, other: PlannedRole | None) -> Held:
     """What is there while one of policy and discriminator is on the device; the other may wait on the host."""
     there = role.held.idle + (setup.reference or Held())
+    there += setup.teacher.held if setup.teacher is not None else Held()
     if other is None:
         return there
     if setup.takes_turns:  # host memory has room for either
@@ -109,6 +129,10 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
         rows = replace(rows, rows=round(rows.rows * setup.paying_rows))
         logits = logits_bytes(anatomy, rows.rows * rows.row_tokens, setup.answering, setup.device)
         phases["reference"] = forward_phase(anatomy, with_policy, rows, setup.answering, setup.forward, logits=logits)
+    if setup.teacher is not None:  # its head is walked beside the policy's, in chunks of half the size
+        teacher = setup.teacher
+        args = (teacher.anatomy, with_policy, teacher.cut.largest, teacher.precision, setup.forward)
+        phases["teacher"] = forward_phase(*args, logits=0)
     kept = _kept_prompts(setup)
     phases = {name: replace(phase, activations=phase.activations + kept) for name, phase in phases.items()}
     phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
@@ -118,7 +142,10 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
     sending = {"sending weights": writing_phase(with_policy, *sizes, 0, setup.device)} if setup.sends else {}
     writing = writing_phase(with_policy, *sizes, anatomy.parameters * element, setup.device)
     waiting = (1,) if setup.takes_turns else ()
-    loading = loading_phase(anatomy, setup.reads, setup.zero, setup.device, waiting=waiting)
+    models = [(anatomy, element) for element in setup.reads]
+    if setup.teacher is not None:
+        models.append((setup.teacher.anatomy, setup.teacher.precision.weights))
+    loading = loading_phase(models, setup.zero, setup.device, waiting=waiting)
     return {"loading": loading, "idle": with_policy.at_rest, **sending, **phases, "writing": writing}
 
 

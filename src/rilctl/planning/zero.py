@@ -91,7 +91,7 @@ def divided_weights(parameters: int, weight_bytes: int, zero: Zero) -> Held:
 
 
 def loading_phase(
-    anatomy: Anatomy, reads: Sequence[int], zero: Zero | None, device: Device, *, waiting: Collection[int] = ()
+    reads: Sequence[tuple[Anatomy, int]], zero: Zero | None, device: Device, *, waiting: Collection[int] = ()
 ) -> Phase:
     """Reading models, one after another, before any has an optimizer.
 
@@ -99,14 +99,13 @@ def loading_phase(
     DeepSpeed rank 0 alone reads; the others need what it needs on the device.
 
     Args:
-        anatomy: of all of them.
-        reads: bytes of a weight of each, in order.
+        reads: each model's anatomy, and the bytes of one of its weights; in order.
         zero: how it is divided; None: torch in one process.
         device: where.
         waiting: places of those that stay on the host.
     """
     placed, peak = Held(), Phase()
-    for place, element in enumerate(reads):
+    for place, (anatomy, element) in enumerate(reads):
         whole = anatomy.parameters * element
         largest = anatomy.embedding * element if zero and zero.divides_weights else 0
         part = divided_weights(anatomy.parameters, element, zero) if zero else Held(whole)

@@ -24,6 +24,7 @@ _PREFERS = "with `sft.preference`"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _WITH_DISC = "with a discriminator"
 _SWAPPED = 'with `negatives = "students+swapped"`'
+_DISTILLED = "with `on_policy_distillation`"
 _WITH_JUDGE = "with an answer reward"
 
 _HEALTH = (
@@ -285,6 +286,33 @@ METRICS: tuple[Metric, ...] = (
         "k3 to the reference",
         side="teacher",
         when='with `kl_rows = "all"`',
+    ),
+    Metric(
+        "policy/distillation_kl",
+        "nats",
+        "student tokens",
+        "of the policy from the teacher, over the vocabulary",
+        side="student",
+        when=_DISTILLED,
+        bar=("train",),
+        headline=True,
+    ),
+    Metric(
+        "policy/distillation_agreement",
+        "share",
+        "student tokens",
+        "where policy and teacher have the same most probable token",
+        side="student",
+        when=_DISTILLED,
+        headline=True,
+    ),
+    Metric(
+        "policy/distillation_teacher_entropy",
+        "nats",
+        "student tokens",
+        "of the teacher's distribution",
+        side="student",
+        when=_DISTILLED,
     ),
     Metric("policy/student_importance_ratio", "", "student tokens", _RATIO, side="student", when=_SEVERAL),
     Metric("policy/student_clip_fraction", "share", "student tokens", _CLIPPED, side="student", when=_SEVERAL),

@@ -41,6 +41,7 @@ from rilctl.stages.pretrain_disc.pairs import Pair, labelled
 from rilctl.stages.sft.lessons import Prefer
 from rilctl.stages.sft.rows import SftRow, Unit
 from rilctl.stages.shared.disc_update import health, update_discriminator
+from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rollout_log import gather_groups
@@ -158,7 +159,11 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     reference = None
     if config.algorithm.kl_beta > 0:
         reference = replace(policy, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
-    roles = Roles(policy, reference, disc, KeptPrompts(policy), disc_waits=False)
+    teacher = None
+    if config.algorithm.distils:
+        vlm = role("teacher", lora=False, scale=1.2)
+        teacher = TeacherRole(vlm, KeptPrompts(vlm))
+    roles = Roles(policy, reference, disc, KeptPrompts(policy), disc_waits=False, teacher=teacher)
     judge = JudgeAsker(ByText(case.verdicts), ranks, num_askers=ranks.size)
     learner = make_learner(config, roles, judge, {}, {}, ranks)
     samples = [question.sample for question in case.questions]
@@ -185,7 +190,7 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
     for text in question.teachers if config.algorithm.uses_teachers else ():
         token_ids = encode_response(policy, text, stopped=True)
         rows.append(Row("teacher", "teacher", text, token_ids, "stop", in_policy))
-    return Group(place, sample, prompt, tuple(rows))
+    return Group(place, sample, prompt, tuple(rows), teacher_prompt=prompt if config.algorithm.distils else None)
 
 
 @cache

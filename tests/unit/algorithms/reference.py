@@ -158,3 +158,13 @@ def wilson_bound(num_correct: int, num_questions: int, z: float, upper: bool) ->
         else:
             outside = p
     return inside
+
+
+def reverse_kl(logits: Sequence[float], teacher: Sequence[float], temperature: float, banned: Sequence[int]) -> float:
+    """Of one token, over the ids that both have and that aren't banned."""
+    allowed = [i for i in range(min(len(logits), len(teacher))) if i not in banned]
+    total = []
+    for i in allowed:
+        log_p, log_q = (token_logprob(each, i, temperature, banned) for each in (logits, teacher))
+        total.append(math.exp(log_p) * (log_p - log_q))
+    return math.fsum(total)

@@ -1,14 +1,15 @@
 """The table of algorithms names what there is, and a recipe takes from it what it doesn't say itself."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from rilctl.algorithms.advantages import ADVANTAGES
 from rilctl.algorithms.loss_parts import DENOMINATORS, OBJECTIVES, WEIGHTINGS
-from rilctl.config.algorithms import ALGORITHMS, Algorithm
+from rilctl.config.algorithms import ALGORITHMS, Algorithm, LossName
+from rilctl.config.fields import semantic_config
 from rilctl.config.load import load_recipe
 from rilctl.config.train import AlgorithmConfig, TrainConfig
 from rilctl.errors import ConfigError
@@ -18,7 +19,10 @@ from rilctl.errors import ConfigError
 def test_an_entry_names_what_there_is(record: Algorithm) -> None:
     assert record.advantage in ADVANTAGES and record.objective in OBJECTIVES
     assert record.loss_weighting in WEIGHTINGS and record.denominator in DENOMINATORS
-    assert record.rewards and record.about
+    assert record.about and record.losses and set(record.losses) <= set(get_args(LossName))
+    assert bool(record.rewards) == ("rewards" in record.losses)
+    if "distillation" in record.losses:
+        assert record.teacher_rows == "off", "of the student's own rows"
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,7 @@ def test_an_entry_names_what_there_is(record: Algorithm) -> None:
         ("clip_higher", ("off", "token", 0.2, 0.28, 0.0)),
         ("gspo", ("off", "sequence", 3e-4, 4e-4, 0.0)),
         ("cispo", ("off", "token", 1.0, 4.0, 0.0)),
+        ("on_policy_distillation", ("off", "token", 0.2, 0.2, 0.0)),
     ],
 )
 def test_what_a_recipe_leaves_out_is_the_algorithms_own(name: str, values: tuple[Any, ...]) -> None:
@@ -57,6 +62,7 @@ def test_what_a_recipe_says_holds_whatever_the_order_of_its_layers(tmp_path: Pat
         ("gail", True, False, True),
         ("dr_grpo", False, True, False),
         ("dr_grpo_teachers", False, True, True),
+        ("on_policy_distillation", False, False, False),
     ],
 )
 def test_who_takes_part_follows_from_the_rewards_and_the_teacher_rows(
@@ -83,3 +89,26 @@ def test_an_algorithm_without_teacher_rows_takes_none(teacher_rows: str) -> None
 def test_an_algorithm_that_learns_from_teacher_rows_needs_some() -> None:
     with pytest.raises(ValidationError, match="`dr_grpo_teachers` learns from teacher rows: num_teacher_rows"):
         TrainConfig(algorithm=AlgorithmConfig(name="dr_grpo_teachers"), num_teacher_rows=0)
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["train.algorithm.kl_beta=0.1"], "has no KL to a reference: leave `kl_beta` out"),
+        (["train.rewards.length.budget_tokens=8"], "learns from no reward: leave \\[train.rewards\\] out"),
+        (["train.algorithm.teacher_rows=plain"], "has no teacher rows"),
+    ],
+)
+def test_distillation_has_no_rewards(sets: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"`on_policy_distillation` {message}"):
+        load_recipe([], ["train.algorithm.name=on_policy_distillation", *sets])
+
+
+def test_a_teacher_to_distil_from_is_for_those_who_do() -> None:
+    with pytest.raises(ConfigError, match="`ril` learns no teacher's distribution"):
+        load_recipe([], ["train.distillation.teacher=qwen"])
+
+
+def test_recipes_that_distil_nothing_are_what_they_were() -> None:
+    config = load_recipe([], ["train.num_steps=3"]).train
+    assert config is not None and "distillation" not in semantic_config(config)

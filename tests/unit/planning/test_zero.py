@@ -70,8 +70,10 @@ def test_a_checkpoint_has_one_tensor_whole_at_a_time() -> None:
     ],
 )
 def test_models_are_read_one_after_another(zero: Zero | None, device: Device, expected: Phase) -> None:
-    assert loading_phase(ANATOMY, (2, 2), zero, device) == expected
+    assert loading_phase([(ANATOMY, 2)] * 2, zero, device) == expected
 
 
 def test_who_waits_for_its_turn_is_read_into_host_memory() -> None:
-    assert loading_phase(ANATOMY, (4, 4, 2), None, "cuda", waiting=(1,)) == Phase(6_000, host=4_000 + 2_000)
+    assert loading_phase([(ANATOMY, 4), (ANATOMY, 4), (ANATOMY, 2)], None, "cuda", waiting=(1,)) == Phase(
+        6_000, host=4_000 + 2_000
+    )

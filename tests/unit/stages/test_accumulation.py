@@ -24,6 +24,8 @@ from rilctl.models.prompts.encode import encode_response
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import update_discriminator
 from rilctl.stages.shared.labelled import LabelledRows
+from rilctl.stages.train.losses.base import cut_groups
+from rilctl.stages.train.losses.rewards import RewardLoss
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
 from rilctl.testing.learners import sft_trainer
@@ -33,6 +35,9 @@ from rilctl.testing.small_vlms import build_small_vlm
 QUESTIONS = {"add these": 3, "what is the sum of all that you see here?": 2, "and": 1, "read them all, please": 4}
 OPTIM = OptimConfig(lr=1e-4)
 TEXTS = ["4", "i see 4 + 4 = 8. answer 8", "answer 12", "no", "digits 4, 4 make 8. answer 8"]
+
+
+OTHERS = [name for name, record in ALGORITHMS.items() if record.rewards and name not in ("ril", "grpo")]
 
 
 class Gradients:
@@ -114,7 +119,7 @@ def groups(vlm: Vlm) -> list[Group]:
         {"name": "grpo"},
         {"ratio_level": "sequence"},
         {"policy_updates": 2},
-        *({"name": name, "policy_updates": 2} for name in ALGORITHMS if name not in ("ril", "grpo")),
+        *({"name": name, "policy_updates": 2} for name in OTHERS),
         {"kl_beta": 0.5, "kl_rows": "all"},
     ],
     ids=str,
@@ -135,13 +140,33 @@ def test_policy(vlm: Vlm, reference: Vlm, groups: list[Group], algorithm: dict[s
     same_for_any_budget(step)
 
 
+@pytest.mark.parametrize("updates", [1, 2])
+def test_distillation(vlm: Vlm, reference: Vlm, groups: list[Group], updates: int) -> None:
+    groups = [dataclasses.replace(group, teacher_prompt=group.prompt) for group in groups]
+
+    def step(budget: int) -> tuple[float, Gradients]:
+        vlm.model.zero_grad()
+        engine = Gradients(vlm.model)
+        algorithm = {"name": "on_policy_distillation", "policy_updates": updates}
+        engine_config = {"tokens_per_micro_batch": budget}
+        config = TrainConfig.model_validate({"algorithm": algorithm, "engine": engine_config})
+        metrics = PolicyUpdate(config, vlm, engine, None, Ranks(), teacher=reference).update(groups)
+        assert (
+            metrics["policy/loss"] == pytest.approx(metrics["policy/distillation_kl"], rel=1e-12)
+            and engine.of_step.any()
+        )
+        engine.num_parts //= updates
+        return metrics["policy/loss"], engine
+
+    same_for_any_budget(step)
+
+
 def test_the_reference_is_asked_for_the_rows_that_pay(vlm: Vlm, reference: Vlm, groups: list[Group]) -> None:
     found = {}
     for kl_rows in ("student", "all"):
         config = TrainConfig.model_validate({"algorithm": {"kl_rows": kl_rows}, "engine": {}})
-        update = PolicyUpdate(config, vlm, Gradients(vlm.model), reference, Ranks())
-        (part,) = update._micro_batches(groups)
-        found[kl_rows] = update._reference_logprobs(part, reference)
+        (part,) = cut_groups(config, vlm, Ranks(), groups)
+        found[kl_rows] = RewardLoss(config, vlm, reference, Ranks(), None).reference_logprobs(part, reference)
     is_student_N = ~part.terms.teacher_N
     assert is_student_N.any() and not is_student_N.all()
     torch.testing.assert_close(found["student"][is_student_N], found["all"][is_student_N], rtol=1e-12, atol=1e-12)

@@ -63,10 +63,10 @@ def worse_warning(step: int, accuracy: Interval, best_accuracy: float, best_step
     )
 
 
-def last_words(course: Course, best_accuracy: float | None, best_step: int | None) -> list[str]:
-    """What a person should know of the result."""
+def last_words(course: Course, best_accuracy: float | None, best_step: int | None, *, from_rewards: bool) -> list[str]:
+    """What a person should know of the result; where nothing was learned from rewards, they needed no signal."""
     words = []
-    if not course.has_learned:
+    if from_rewards and not course.has_learned:
         words.append(
             "no group of any step had a signal: the student is what it was before, but for the optimizer's decay"
         )

@@ -1,6 +1,7 @@
 """How the groups of a step come about: rollouts of its questions, and what their teachers said of them before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,12 +17,14 @@ from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import encode_response
 from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.models.prompts.lengths import check_room
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.inputs import mean
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import share_rejected
 from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.asking import RolloutAsker
+from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.rows import Group, Row
 
@@ -117,6 +120,7 @@ class GroupMaker:
         ranks: whose shares of the questions together are a step.
         replay: what the student said before.
         swaps: other pictures for the teachers' answers, where the discriminator learns from them.
+        teacher: whose distribution is learned; None: nobody's.
     """
 
     config: TrainConfig
@@ -126,6 +130,20 @@ class GroupMaker:
     ranks: Ranks
     replay: Replay
     swaps: Swaps | None = None
+    teacher: TeacherRole | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Prompts may be encoded ahead in it."""
+        with self.prompts, self.teacher.prompts if self.teacher is not None else nullcontext():
+            yield
+
+    def expect(self, conversations: Iterable[Conversation]) -> None:
+        """See `KeptPrompts.expect`."""
+        soon = list(conversations)
+        self.prompts.expect(soon)
+        if self.teacher is not None and self.teacher.prompts is not self.prompts:
+            self.teacher.prompts.expect(soon)
 
     def collect(self, step: int, samples: Sequence[Sample]) -> Collected:
         """This rank's groups of a step's questions, which are the same on all ranks. Collective."""
@@ -141,9 +159,7 @@ class GroupMaker:
             for _, sample in own
         ]
         with timed("pictures"), self.ranks.together():
-            prompts = [
-                self._encode(sample.conversation) for _, sample in own
-            ]  # held while the engine wants them as well
+            prompts = [self._encode(sample.conversation) for _, sample in own]  # held, as the engine wants them too
         with phase("train", "rollouts"):
             answers, metrics = self.asker.rollouts(step, requests, config.sampling)
         groups, rejected = list[Group](), list[RejectedRecord]()
@@ -160,7 +176,7 @@ class GroupMaker:
                     rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
                 said, swapped = tuple(earlier.get(sample.id, ())), self._swapped(sample.id, rows, step)
-                groups.append(Group(place, sample, prompt, tuple(rows), mean(masses), said, swapped))
+                groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), said, swapped, prompt[1]))
         return Collected(groups, share_rejected(self.ranks, rejected), metrics)
 
     def _swapped(self, sample_id: str, rows: Sequence[Row], step: int) -> Conversation | None:
@@ -169,8 +185,14 @@ class GroupMaker:
         other = self.swaps.beside(sample_id, texts, turn=step) if self.swaps is not None and texts else None
         return None if other is None or isinstance(self._encode(other), RowError) else other
 
-    def _encode(self, conversation: Conversation) -> EncodedPrompt | RowError:
+    def _encode(self, conversation: Conversation) -> tuple[EncodedPrompt, EncodedPrompt | None] | RowError:
+        """The question as the student reads it, and as the teacher does whose distribution is learned."""
         try:
-            return self.prompts.get(conversation)
+            own = self.prompts.get(conversation)
+            if self.teacher is None:
+                return own, None
+            theirs = self.teacher.prompts.get(conversation)
+            check_room(self.teacher.vlm, len(theirs.token_ids_P), self.config.sampling.max_new_tokens)
+            return own, theirs
         except RowError as error:
             return error

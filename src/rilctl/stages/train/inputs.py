@@ -31,6 +31,7 @@ from rilctl.stages.shared.inputs import (
     weights_entry,
 )
 from rilctl.stages.shared.swaps import Swaps
+from rilctl.stages.train.distilling import DistilledTeacher, check_words, name_teacher
 from rilctl.stages.train.groups import TeacherRows
 
 _JUDGE: Final = TypeAdapter[JudgeConfig](JudgeConfig)
@@ -50,6 +51,7 @@ class TrainInputs:
     teacher_cache: Path | None
     discriminator: Path | None
     verdicts: Path | None
+    teacher: DistilledTeacher | None = None
 
 
 def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
@@ -65,7 +67,10 @@ def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
     has_pretrained = config.discriminator_artifact or context.recipe.pretrain_disc is not None
     if config.algorithm.uses_discriminator and has_pretrained:
         disc = find_artifact(context, config.discriminator_artifact, "pretrain-disc", "discriminator")
-    return TrainInputs(student, data, samples, validation, cache, disc, verdicts)
+    teacher = name_teacher(context, config)
+    if teacher is not None:
+        check_words(context, student, teacher)
+    return TrainInputs(student, data, samples, validation, cache, disc, verdicts, teacher)
 
 
 def _learnable(context: StageContext, config: TrainConfig, data: SampleSet) -> tuple[Sample, ...]:
@@ -92,6 +97,8 @@ def input_entries(context: StageContext, inputs: TrainInputs) -> list[InputEntry
         entries.append(weights_entry("discriminator", inputs.discriminator))
     if inputs.verdicts:
         entries.append(input_entry("verdicts", inputs.verdicts))
+    if inputs.teacher:
+        entries.append(model_entry(context, f"teacher:{inputs.teacher.name}", inputs.teacher.model))
     return entries
 
 

@@ -89,7 +89,7 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        prompts, log = self.steps.groups.prompts, RunLog(self.context, self.artifact_run, self.ranks)
+        groups, log = self.steps.groups, RunLog(self.context, self.artifact_run, self.ranks)
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,
@@ -99,7 +99,7 @@ class Loop:
             say=self.context.reporter.say,
             published=self._forget,
         )
-        with prompts, closing(self.asker.engine), self.ranks.training(), checkpoints, log.running():
+        with groups.reading(), closing(self.asker.engine), self.ranks.training(), checkpoints, log.running():
             self._run(log, checkpoints)
 
     def _run(self, log: RunLog, checkpoints: Checkpoints[TrainState]) -> None:
@@ -125,7 +125,7 @@ class Loop:
             step += 1
             last = step == config.num_steps
             soon = [self.samples[pick] for pick in (*ranks.share(picks), *(() if last else ranks.share(upcoming)))]
-            self.steps.groups.prompts.expect(sample.conversation for sample in soon)
+            self.steps.groups.expect(sample.conversation for sample in soon)
             samples = [self.samples[pick] for pick in picks]
             with profile.step(step, log.clock):
                 metrics = self._step(step, samples, checkpoints)
@@ -230,7 +230,10 @@ class Loop:
 
         There is no best student where no validation had enough verdicts, which a warning says.
         """
-        for words in last_words(self.state.course, self.state.best_accuracy, self.state.best_step):
+        state, algorithm = self.state, self.config.algorithm
+        for words in last_words(
+            state.course, state.best_accuracy, state.best_step, from_rewards=algorithm.learns_from_rewards
+        ):
             self.context.reporter.warn(words)
         outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():

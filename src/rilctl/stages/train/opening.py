@@ -73,7 +73,7 @@ def open_loop(
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
     replay = Replay(config.discriminator.replay if roles.disc else 0, ranks)
     swaps = open_swaps(context, config, teachers, samples) if roles.disc else None
-    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, replay, swaps)
+    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, replay, swaps, roles.teacher)
     step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), pulse)
     return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 
@@ -103,7 +103,8 @@ def make_learner(
     open_frozen(roles.frozen(), config.engine, ranks=ranks)
     policy_steps = config.num_steps * config.algorithm.policy_updates
     policy_engine = open_training(policy, config.optim, config.engine, num_steps=policy_steps, ranks=ranks)
-    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles))
+    teacher = roles.teacher.vlm if roles.teacher is not None else None
+    update = PolicyUpdate(config, policy, policy_engine, roles.reference, ranks, _kept_prefix(config, roles), teacher)
     if disc is None:
         return Learner(config, update, None, judge, prepaid, scores, ranks, check_stop=check_stop)
     disc_steps = config.num_steps * max(1, config.algorithm.disc_updates)

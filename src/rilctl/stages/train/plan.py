@@ -34,6 +34,7 @@ from rilctl.stages.shared.plans.models import (
 )
 from rilctl.stages.shared.plans.sampling import planned_sampling
 from rilctl.stages.shared.plans.training import planned_engine
+from rilctl.stages.train.planned_teacher import TeacherPlan, plan_teacher
 from rilctl.stages.train.sharing import shares_weights, take_turns
 
 
@@ -55,19 +56,20 @@ def plan(context: StageContext) -> Plan:
     judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
     if config.algorithm.uses_judge:
         judged = judge_facts(judge, work.rows + validated, texts, -(-config.num_steps // config.checkpoint_every))
-    inputs, disc_path = _inputs(context, config, student)
+    teacher = plan_teacher(context, config, student, samples)
+    inputs, disc_path = _inputs(context, config, student, teacher)
     rewards = _rewards(config, context.base_dir)
     sections: list[Section | Table] = [
         inputs,
         data_section(data, held_out=num_held_out),
-        work.section(judged),
-        rewards,
-        _parameters(config, student, _seen(context, disc_path)),
+        work.section([*judged, *(teacher.work_facts(config) if teacher is not None else [])]),
+        *([rewards] if rewards.facts else []),
+        _parameters(config, student, _seen(context, disc_path), teacher),
     ]
     trained = None
     if student.anatomy is not None and data.prompts is not None:
         device = planned_device(context, config.engine)
-        setup = _setup(context, config, student, student.anatomy, data.prompts, device, disc_path)
+        setup = _setup(context, config, student, student.anatomy, data.prompts, device, disc_path, teacher)
         stays, unknown = judge_beside(context, judge) if config.algorithm.uses_judge else (Held(), [])
         engine = planned_engine(context, config.engine)
         beside = beside_sampling(setup)
@@ -115,7 +117,7 @@ class _Work:
         self.budget = config.sampling.max_new_tokens
         self.rollout_tokens = self.rollouts * self.budget
 
-    def section(self, judge_facts: Sequence[Fact]) -> Section:
+    def section(self, more: Sequence[Fact]) -> Section:
         config = self.config
         rows = f"({config.num_student_rows} student + {self.teacher_rows} teacher rows)"
         return Section(
@@ -126,7 +128,7 @@ class _Work:
                 Fact("rollouts", self.rollouts),
                 Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
                 *self._disc_facts(),
-                *judge_facts,
+                *more,
             ),
         )
 
@@ -157,8 +159,12 @@ def _num_validations(config: TrainConfig) -> int:
     return 1 + sum(map(config.validates_after, range(1, config.num_steps + 1)))
 
 
-def _inputs(context: StageContext, config: TrainConfig, student: PlannedModel) -> tuple[Section, Path | None]:
+def _inputs(
+    context: StageContext, config: TrainConfig, student: PlannedModel, teacher: TeacherPlan | None
+) -> tuple[Section, Path | None]:
     facts, disc = [student.fact()], None
+    if teacher is not None:
+        facts.append(teacher.input_fact)
     if config.algorithm.uses_teachers:
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
         facts.append(artifact_fact("teacher cache", cache, "cache-teacher"))
@@ -184,8 +190,10 @@ def _rewards(config: TrainConfig, base_dir: Path) -> Section:
     )
 
 
-def _parameters(config: TrainConfig, student: PlannedModel, seen: DiscInput) -> Section:
+def _parameters(config: TrainConfig, student: PlannedModel, seen: DiscInput, teacher: TeacherPlan | None) -> Section:
     facts = parameter_facts(student)
+    if teacher is not None:
+        facts += [replace(fact, name=f"teacher {fact.name}") for fact in parameter_facts(teacher.model)]
     if student.anatomy is not None:
         facts.append(trained_fact("policy trains", student.anatomy, config.lora))
         if config.algorithm.uses_discriminator:
@@ -201,6 +209,7 @@ def _setup(
     prompts: Prompts,
     device: PlannedDevice,
     disc_path: Path | None,
+    teacher: TeacherPlan | None,
 ) -> RilSetup:
     """Who is where, as `load_roles` places them."""
     algorithm, engine, work = config.algorithm, planned_engine(context, config.engine), _Work(config)
@@ -269,6 +278,7 @@ def _setup(
         whole_bytes=engine.whole_bytes(student, anatomy),
         reads=tuple(reads),
         sends=not isinstance(config.generation, HfEngineConfig),
+        teacher=teacher.role(config, engine) if teacher is not None else None,
     )
 
 

@@ -99,7 +99,7 @@ def rewarded(
     config: TrainConfig,
     threshold: float | None = None,
 ) -> list[Group]:
-    """The groups with their rows' rewards, the weighted sums of them, and the advantages.
+    """The groups with their rows' rewards, the weighted sums of them, and the advantages; as they are without rewards.
 
     Args:
         groups: those of this rank.
@@ -111,8 +111,8 @@ def rewarded(
     Raises:
         RilctlError: a row's sum isn't finite.
     """
-    if not groups:
-        return []
+    if not groups or not config.reward_weights:
+        return list(groups)
     values = dict(given)
     if disc_logits is not None:
         is_graded = config.discriminator.reward == "graded"

@@ -17,6 +17,7 @@ from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import refuse_other_base
 from rilctl.stages.shared.learning import open_model, open_prompts
+from rilctl.stages.train.distilling import TeacherRole, check_endings
 from rilctl.stages.train.inputs import TrainInputs
 from rilctl.stages.train.placement import HOST
 from rilctl.stages.train.sharing import shares_weights, take_turns
@@ -32,6 +33,7 @@ class Roles:
         disc: the discriminator, where the algorithm has one.
         prompts: encoded prompts of the policy; the discriminator's as well where it reads alike.
         disc_waits: policy and discriminator take turns on the device, and the discriminator is on the host now.
+        teacher: whose distribution is learned; None: nobody's.
     """
 
     policy: Vlm
@@ -39,12 +41,14 @@ class Roles:
     disc: Discriminator | None
     prompts: KeptPrompts
     disc_waits: bool
+    teacher: TeacherRole | None = None
 
     def frozen(self) -> list[Vlm]:
-        """Roles on weights that don't train: a reference of its own, or all that share what adapters stand on."""
+        """Roles on weights that don't train: a reference of its own, a teacher, those that adapters stand on."""
         roles = [self.policy, *([self.disc.vlm] if self.disc else [])]
         reference = [self.reference] if self.reference else []
-        return [*(role for role in roles if role.adapter is not None), *reference]
+        teacher = [self.teacher.vlm] if self.teacher else []
+        return [*(role for role in roles if role.adapter is not None), *reference, *teacher]
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,17 @@ def load_roles(context: StageContext, config: TrainConfig, inputs: TrainInputs, 
         reference = student
         if lora is None:
             reference = opened(inputs.student, equip=lambda vlm: vlm, device=device, all_train=False, learns=False)
-    prompts, disc = open_prompts(context, policy, config.engine), None
+    prompts, disc, teacher = open_prompts(context, policy, config.engine), None, None
     with ranks.together():
         if start is not None and disc_vlm is not None:
             disc = start.finish(disc_vlm, prompts if disc_vlm.reads_like(policy) else None)
-    return Roles(policy, reference, disc, prompts, disc_waits=disc is not None and disc.vlm.device != policy.device)
+    if inputs.teacher is not None:
+        vlm = opened(inputs.teacher.model, equip=lambda vlm: vlm, device=device, all_train=False, learns=False)
+        with ranks.together():
+            check_endings(policy, vlm, inputs.teacher.name)
+            teacher = TeacherRole(vlm, prompts if vlm.reads_like(policy) else open_prompts(context, vlm, config.engine))
+    waits = disc is not None and disc.vlm.device != policy.device
+    return Roles(policy, reference, disc, prompts, waits, teacher)
 
 
 def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs, student: Vlm) -> _DiscStart:

@@ -34,9 +34,13 @@ def _row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[st
     algorithm = config.algorithm
     rows = [row for group in groups for row in group.rows]
     by_side = {side: [row for row in rows if row.side == side] for side in ("student", "teacher")}
-    metrics: dict[str, float | None] = {
-        "group/skipped_share": mean(float(not any(_is_learned(row) for row in group.rows)) for group in groups),
-        "group/no_signal_share": mean(float(all(row.advantage == 0 for row in group.rows)) for group in groups),
+    metrics: dict[str, float | None] = {}
+    if algorithm.learns_from_rewards:
+        metrics |= {
+            "group/skipped_share": mean(float(not any(_is_learned(row) for row in group.rows)) for group in groups),
+            "group/no_signal_share": mean(float(all(row.advantage == 0 for row in group.rows)) for group in groups),
+        }
+    metrics |= {
         "response/mean_tokens": mean(_lengths(by_side["student"])),
         "response/mean_tokens_teacher": mean(_lengths(by_side["teacher"])),
         "response/stopped_share": mean(float(row.finish_reason == "stop") for row in by_side["student"]),
@@ -45,7 +49,8 @@ def _row_metrics(groups: Sequence[LearnedGroup], config: TrainConfig) -> dict[st
     for side, own in by_side.items():
         for name in config.reward_weights:
             metrics[f"reward/{name}_{side}"] = mean(row.named_rewards[name] for row in own if name in row.named_rewards)
-        metrics[f"reward/advantage_{side}"] = mean(row.advantage for row in own if row.in_policy)
+        if algorithm.learns_from_rewards:
+            metrics[f"reward/advantage_{side}"] = mean(row.advantage for row in own if row.in_policy)
         if algorithm.uses_judge:
             metrics[f"judge/missing_share_{side}"] = mean(float(_is_missing(row)) for row in own if row.answer)
     if algorithm.uses_judge:

@@ -64,6 +64,7 @@ class Group:
         truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
         earlier: what the student said when it was asked before, for the discriminator alone.
         swapped: the question beside another picture, for the discriminator alone; None: there is none.
+        teacher_prompt: the question as the teacher reads it whose distribution is learned; None: there is no such one.
     """
 
     place: int
@@ -73,6 +74,7 @@ class Group:
     truncated_mass: float | None = 0.0
     earlier: tuple[str, ...] = ()
     swapped: Conversation | None = None
+    teacher_prompt: EncodedPrompt | None = None
 
     @property
     def policy_rows(self) -> list[Row]:
@@ -94,12 +96,14 @@ class MicroBatch:
         prompt_of_row_N: index of each row's prompt.
         token_ids_NR: responses, padded on the right.
         terms: what the loss is made of, as far as it is known before the first forward pass.
+        teacher_prompts: one for each group where a teacher's distribution is learned, else none.
     """
 
     prompts: Sequence[EncodedPrompt]
     prompt_of_row_N: Tensor
     token_ids_NR: Tensor
     terms: Terms
+    teacher_prompts: Sequence[EncodedPrompt] = ()
 
     @property
     def mask_NR(self) -> Tensor:
@@ -150,4 +154,5 @@ def micro_batch(policy: Vlm, groups: Sequence[Group], *, corrects_sampler: bool)
         rewarded_N=torch.tensor([row.reward is not None for row in rows], device=device, dtype=torch.bool),
     )
     prompt_of_row_N = torch.tensor(prompt_of_row, device=device, dtype=torch.long)
-    return MicroBatch([group.prompt for group in groups], prompt_of_row_N, token_ids_NR, terms)
+    teachers = [group.teacher_prompt for group in groups if group.teacher_prompt is not None]
+    return MicroBatch([group.prompt for group in groups], prompt_of_row_N, token_ids_NR, terms, teachers)

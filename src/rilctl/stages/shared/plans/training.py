@@ -103,7 +103,7 @@ class PlannedEngine:
         element = precision.weights
         sizes = (self.whole_bytes(model, anatomy), merged * element, written * element)
         return {
-            "loading": loading_phase(anatomy, (element, *also_reads), self.zero, device),
+            "loading": loading_phase([(anatomy, each) for each in (element, *also_reads)], self.zero, device),
             "idle": held.idle.at_rest,
             **phases,
             "checkpoint": saving_phase(held.idle, anatomy.embedding, self.zero),

@@ -10,6 +10,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from rilctl.config.judge import LlmJudgeConfig
+from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.judging.benchmarks import BenchmarkJudge
+
+
+def watched(model: GenerationEngine, **limits: float) -> BenchmarkJudge:
+    """A judge as `eval` has it, without a cache."""
+    table = {"type": "llm", "model": "judge", **limits}
+    return BenchmarkJudge.over(model, LlmJudgeConfig.model_validate_json(json.dumps(table)))
+
 
 def judge_reply(prompt: str) -> str:
     """What a careful judge replies to a prompt of MM-Vet, MathVista or MMBench."""
@@ -17,8 +27,8 @@ def judge_reply(prompt: str) -> str:
         return _grade(prompt.strip().splitlines()[-1])
     if "Extracted answer" in prompt:
         response = prompt.rsplit("Extracted answer:", 1)[0].strip().split("\n\n")[-1]
-        stated = re.search(r"answer is (.*)", response)
-        return stated[1] if stated else response
+        stated = re.search(r"(?i)answer(?: is|:) (.*)", response)
+        return stated[1].removesuffix(".") if stated else response
     if "most similar to the answer" in prompt:
         return _match(prompt.rsplit("Example 3:", 1)[1])
     raise ValueError(f"no prompt of a known task: {prompt[:80]}")
@@ -33,6 +43,7 @@ def _grade(line: str) -> str:
 
 def _match(question: str) -> str:
     answer = question.split("Answer:")[1].split("Your output")[0].replace("-", "")
+    answer = re.split("it is |It is (?!not)", answer)[-1]  # what comes before it is denied
     for letter, option in re.findall(r"([A-D])\. (\w+)", question):
         if option in answer:
             return str(letter)

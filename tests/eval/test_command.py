@@ -19,7 +19,7 @@ from rilctl.engines.generation.open import open_generation
 from rilctl.testing.scripted import ScriptedGeneration
 from rilctl.testing.small_vlms import build_small_vlm
 
-from .judge_server import chat_server, judge_reply
+from .judge_server import chat_server, judge_reply, watched
 from .test_known_scores import BENCHMARKS, GIBBERISH, Mirror
 
 MAX_NEW_TOKENS = 6
@@ -114,7 +114,7 @@ def merged(out: Path) -> Results:
 def test_scores_are_those_of_lmms_evals_command(
     mirror: Mirror, speakers: dict[str, tuple[str, GenerationEngine]], theirs: dict[str, Results], kind: str
 ) -> None:
-    judge = ScriptedGeneration(lambda request, seed: judge_reply(request.question))
+    judge = watched(ScriptedGeneration(lambda request, seed: judge_reply(request.question)))
     evaluation = LmmsEvaluation(None, data_dir=mirror[0], judge=judge)
     num_tokens = MAX_NEW_TOKENS if kind == "a model" else 64  # the others say what they say
     scores: dict[str, float] = {}

@@ -16,10 +16,11 @@ from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.loading import _defining
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.generation.base import GenerationRequest
+from rilctl.engines.judging.benchmarks import BenchmarkJudge
 from rilctl.errors import RowError
 from rilctl.testing.scripted import ScriptedGeneration
 
-from .judge_server import judge_reply
+from .judge_server import judge_reply, watched
 
 SUITE = find_suite("14bench", Path()).suite
 BENCHMARKS = {benchmark.name: benchmark for benchmark in SUITE.benchmarks}
@@ -36,8 +37,8 @@ def evaluation(mirror: Mirror) -> LmmsEvaluation:
     return LmmsEvaluation(None, data_dir=mirror[0], judge=judge())
 
 
-def judge() -> ScriptedGeneration:
-    return ScriptedGeneration(lambda request, seed: judge_reply(request.question))
+def judge() -> BenchmarkJudge:
+    return watched(ScriptedGeneration(lambda request, seed: judge_reply(request.question)))
 
 
 def evaluate(

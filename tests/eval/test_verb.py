@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def answers(prompt: str) -> str:
     return "x is -1 and -5" if "equation" in prompt else "the answer is 7 blu-e"
 
 
+def of_rows(answered: Mapping[str, int]) -> dict[str, int]:
+    """The judge's calls that are no canaries."""
+    return {prompt: num for prompt, num in answered.items() if "blu-e" in prompt}
+
+
 def scores(evaluation: ArtifactSummary) -> dict[str, float]:
     return {row.sample_id: row.score for row in read_rows(Path(evaluation.path), EvaluationRecord)}
 
@@ -65,8 +71,8 @@ def test_a_judge_that_fails_three_calls_of_ten_changes_no_verdict(mirror: Mirror
     assert scores(same.outputs["evaluation"]) == scores(right.outputs["evaluation"])
     assert same.outputs["evaluation"].content_digest == right.outputs["evaluation"].content_digest
     assert 0 < sum(scores(same.outputs["evaluation"]).values()) < len(scores(same.outputs["evaluation"]))
-    assert set(shaky.answered) == set(steady.answered)
-    assert max(shaky.answered.values()) == max(steady.answered.values()) == 1
+    assert of_rows(shaky.answered) == of_rows(steady.answered) != {}
+    assert set(of_rows(shaky.answered).values()) == {1}
 
 
 def test_without_patience_questions_have_no_score_and_the_next_run_asks_for_them_alone(
@@ -79,6 +85,7 @@ def test_without_patience_questions_have_no_score_and_the_next_run_asks_for_them
         judge = {
             "type": "llm",
             "model": "judge",
+            "max_no_verdicts": 1.0,
             "endpoint": {"url": shaky.url, "max_retries": 0, "max_concurrency": 1},
         }
         recipe = {**impatient.recipe.model_dump(mode="json"), "judge": judge}
@@ -98,7 +105,7 @@ def test_without_patience_questions_have_no_score_and_the_next_run_asks_for_them
         shaky.failure_share = 0.0
         again = eval_stage.run(StageContext(**{**vars(impatient), "out": tmp_path / "again"}))
     assert scores(again.outputs["evaluation"]) == known
-    assert max(shaky.answered.values()) == 1
+    assert set(of_rows(shaky.answered).values()) == {1}
 
 
 def test_a_kill_loses_no_answer(mirror: Mirror, tmp_path: Path) -> None:

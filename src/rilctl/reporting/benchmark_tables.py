@@ -7,15 +7,21 @@ from rilctl.reporting.benchmarks import BenchmarkScore, Difference, ReferenceSco
 
 _PICTURES = {"swapped": "another question's", "none": "none"}
 
+_JUDGE = {"judge: false +": "false_positive_rate", "judge: false -": "false_negative_rate"}
+"""Columns, and what they show of the canaries."""
+
 
 def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: float) -> str:
     """One line for each benchmark, each of its kinds and each other picture, and the mean.
 
+    Where a judge was asked, its rates on canaries stand beside the score: wrong ones called right, right ones wrong.
     A reference's mean stands only beside a whole one. Differences are paired where both sides' questions are known, and
     then have an interval and the number of questions that both answered.
     """
     is_paired = reference is not None and bool(reference.differences)
+    is_judged = any(each.canaries for each in scores.scores)
     header = ["benchmark", "score", f"{confidence:.0%} interval", "questions", "rejected", "guessed"]
+    header += list(_JUDGE) if is_judged else []
     if reference is not None:
         header += [reference.name, "difference", *([f"{confidence:.0%} interval", "in both"] if is_paired else [])]
     num_columns = len(header)
@@ -24,12 +30,12 @@ def table(scores: SuiteScores, reference: ReferenceScores | None, confidence: fl
     lines = [header]
     for each in scores.scores:
         beside = _beside(each, reference.scores.get(each.name), reference, is_paired) if reference is not None else []
-        lines.append(_cells(each) + beside)
+        lines.append(_cells(each) + (_rates(each) if is_judged else []) + beside)
         lines += [_cells(replace(part, name=f"  {part.name}")) for part in each.parts]
         for picture in each.pictures:
             cells = _cells(replace(picture, name=f"  picture {picture.name}"))
             lines.append([*cells, *[""] * (num_columns - len(cells)), *_gap(picture.gap)])
-    total = _cells(BenchmarkScore(scores.mean_name, scores.mean))[:2] + [""] * 4
+    total = _cells(BenchmarkScore(scores.mean_name, scores.mean))[:2] + [""] * (4 + (len(_JUDGE) if is_judged else 0))
     if reference is not None:
         of_reference = reference.mean if scores.is_whole else None
         total += [_shown(of_reference), _signed(scores.mean, of_reference)]
@@ -57,6 +63,10 @@ def _cells(each: BenchmarkScore) -> list[str]:
         f"{each.num_rejected:,}" if each.num_rejected else "-",
         f"{each.guessed_share:.1%}" if each.guessed_share else "-",
     ]
+
+
+def _rates(each: BenchmarkScore) -> list[str]:
+    return [f"{each.canaries[name]:.1%}" if name in each.canaries else "-" for name in _JUDGE.values()]
 
 
 def _beside(each: BenchmarkScore, other: float | None, reference: ReferenceScores, is_paired: bool) -> list[str]:
@@ -98,6 +108,9 @@ def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str
             *(f"{e.low:.1f} to {e.high:.1f}" if e.low is not None and e.high is not None else "" for e in columns),
         ],
     ]
+    if any(each.canaries for each in scores.scores):
+        rates = zip(_JUDGE, zip(*(_rates(each) for each in columns), strict=True), strict=True)
+        lines += [[name, *cells] for name, cells in rates]
     parts = [part for each in scores.scores if each.parts for part in _part_lines(each)]
     parts += [_picture_lines(each) for each in scores.scores if each.pictures]
     return "\n".join([_rows(lines), *parts, "".join(f"- {line}\n" for line in settings)])

@@ -42,6 +42,7 @@ class BenchmarkScore:
         parts: its kinds of question, `COLUMN=VALUE`, where the suite breaks the score down.
         pictures: the same questions beside other pictures, by what these are, where they were asked like that as well.
         gap: of such a score: the benchmark's own minus it.
+        canaries: what its judge made of them, by name, where it was asked.
     """
 
     name: str
@@ -54,6 +55,7 @@ class BenchmarkScore:
     parts: tuple["BenchmarkScore", ...] = ()
     pictures: tuple["BenchmarkScore", ...] = ()
     gap: Difference | None = None
+    canaries: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _to_metrics(scores: Iterable[BenchmarkScore]) -> dict[str, float]:
     for each in scores:
         metrics[f"{each.name}/num_questions"] = float(each.num_questions)
         metrics[f"{each.name}/num_rejected"] = float(each.num_rejected)
+        metrics |= {f"{each.name}/canary/{key}": value for key, value in each.canaries.items()}
         if each.score is None:
             continue
         metrics |= {f"{each.name}/score": each.score, f"{each.name}/guessed_share": each.guessed_share}
@@ -177,6 +180,7 @@ def _whole(metrics: Mapping[str, float], name: str, column: str | None) -> Bench
 def _from_metrics(metrics: Mapping[str, float], name: str, shown: str) -> BenchmarkScore:
     gap = metrics.get(f"{name}/gap")
     ends = metrics.get(f"{name}/gap_low"), metrics.get(f"{name}/gap_high")
+    begin = f"{name}/canary/"
     return BenchmarkScore(
         shown,
         score=metrics.get(f"{name}/score"),
@@ -186,6 +190,7 @@ def _from_metrics(metrics: Mapping[str, float], name: str, shown: str) -> Benchm
         num_rejected=int(metrics.get(f"{name}/num_rejected", 0)),
         guessed_share=metrics.get(f"{name}/guessed_share", 0.0),
         gap=None if gap is None else Difference(gap, *ends, int(metrics[f"{name}/num_in_both"])),
+        canaries={key.removeprefix(begin): value for key, value in metrics.items() if key.startswith(begin)},
     )
 
 

@@ -47,6 +47,19 @@ def test_the_table() -> None:
     assert table(TWO, None, 0.9).splitlines()[-1] == "mean        65.1"
 
 
+def test_how_a_judge_was_stands_beside_the_score() -> None:
+    rates = {"false_positive_rate": 0.017, "false_negative_rate": 0.0, "num": 74.0}
+    judged = SuiteScores((replace(TWO.scores[0], canaries=rates), TWO.scores[1]))
+    assert from_metrics(to_metrics(judged), {"AI2D": None, "MMMU": None}) == judged
+    assert table(judged, None, 0.95).splitlines() == [
+        "benchmark  score  95% interval  questions  rejected  guessed  judge: false +  judge: false -",
+        "AI2D        80.0  78.5 to 81.4      3,088         -        -            1.7%            0.0%",
+        "MMMU        50.2  47.0 to 53.5        900         2    12.5%               -               -",
+        "mean        65.1",
+    ]
+    assert "| judge: false + | 1.7% | - | - |" in markdown_row("student", judged, []).splitlines()
+
+
 def test_a_part_never_stands_beside_a_whole_mean() -> None:
     paper = ReferenceScores("paper", {}, 76.22)
     assert "76.2" in table(TWO, paper, 0.95)

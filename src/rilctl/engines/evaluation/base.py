@@ -1,6 +1,7 @@
 """What an evaluation engine takes and gives, whatever runs inside."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rilctl.config.fields import SamplingConfig
@@ -19,6 +20,7 @@ class BenchmarkResult:
         rejected: questions that could not be asked or scored; they have no score.
         score: the benchmark's own score, 0 to 1, where it is no mean of the records'; None: their mean.
         resampled: such a score on resamples of the questions, for its interval.
+        canaries: what the judge made of them, where one was asked; see `Check.metrics`.
     """
 
     records: tuple[EvaluationRecord, ...]
@@ -26,6 +28,7 @@ class BenchmarkResult:
     rejected: tuple[RejectedRecord, ...]
     score: float | None = None
     resampled: tuple[float, ...] = ()
+    canaries: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ may spend 1 / (k (k + 1)) of it, and these add up to 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from rilctl.algorithms.sequential import SequentialTest, rate_test
 from rilctl.algorithms.statistics import Interval, wilson_interval
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.judging.base import Verdict
-from rilctl.engines.judging.canaries import Canary
 from rilctl.errors import RilctlError
 
 FALSE_ALARM = 0.01
@@ -26,8 +26,23 @@ _FEWEST = 16
 """Canaries of a side, so that its rate says something."""
 
 
+class Known(Protocol):
+    """A canary, whoever is judged."""
+
+    @property
+    def kind(self) -> str:
+        """The trick, or `right`."""
+
+    @property
+    def is_right(self) -> bool:
+        """What a judge should say."""
+
+
+Case = TypeVar("Case", bound=Known)
+
+
 @dataclass
-class Side:
+class Side(Generic[Case]):
     """The wrong canaries of a check, or the right ones.
 
     Args:
@@ -39,7 +54,7 @@ class Side:
     mistakes: SequentialTest | None
     silence: SequentialTest | None
     is_right: bool
-    said: list[tuple[Canary, Verdict]] = field(default_factory=list)
+    said: list[tuple[Case, Verdict]] = field(default_factory=list)
 
     @property
     def num_silent(self) -> int:
@@ -79,7 +94,7 @@ class Side:
         return wilson_interval(self.num_mistaken, self.num_said) if self.num_said else None
 
 
-class Check:
+class Check(Generic[Case]):
     """One check.
 
     Args:
@@ -90,11 +105,11 @@ class Check:
     def __init__(self, config: LlmJudgeConfig, number: int) -> None:
         alpha = FALSE_ALARM / _NUM_TESTS / (number * (number + 1))
 
-        def side(limit: float, *, is_right: bool) -> Side:
+        def side(limit: float, *, is_right: bool) -> Side[Case]:
             silence = rate_test(min(config.max_no_verdicts, _MUTE), alpha, MISSED)
             return Side(rate_test(limit, alpha, MISSED), silence, is_right)
 
-        self._config = config
+        self.config = config
         self.wrong = side(config.max_false_positives, is_right=False)
         self.right = side(config.max_false_negatives, is_right=True)
 
@@ -106,11 +121,11 @@ class Check:
         return self.wrong.num_wanted, self.right.num_wanted
 
     @property
-    def canaries(self) -> list[Canary]:
+    def canaries(self) -> list[Case]:
         """Those that were put."""
         return [canary for side in (self.wrong, self.right) for canary, _ in side.said]
 
-    def add(self, said: Sequence[tuple[Canary, Verdict]]) -> None:
+    def add(self, said: Sequence[tuple[Case, Verdict]]) -> None:
         """What the judge said."""
         for canary, verdict in said:
             (self.right if canary.is_right else self.wrong).said.append((canary, verdict))
@@ -132,11 +147,11 @@ class Check:
                 return RilctlError(
                     f"the judge gave no verdict on {share}: {silent.reason}",
                     hint="look at its replies: the model, `judge.rubric` and `judge.verdict_form` must fit together; "
-                    f"`judge.max_no_verdicts` is {self._config.max_no_verdicts:.1%}",
+                    f"`judge.max_no_verdicts` is {self.config.max_no_verdicts:.1%}",
                 )
             if side.is_mistaken and (rate := side.rate) is not None:
                 bounds = f"95 % interval {rate.low:.1%} to {rate.high:.1%}"
-                limit = getattr(self._config, field_name)
+                limit = getattr(self.config, field_name)
                 return RilctlError(
                     f"the judge calls {rate.estimate:.1%} of the {truth} canaries {word} ({bounds}), "
                     f"`judge.{field_name}` is {limit:.1%}; most often: {_worst(side)}",
@@ -157,12 +172,23 @@ class Check:
         return found
 
 
+def pooled(checks: Sequence[Check[Case]]) -> dict[str, float]:
+    """Metrics of several checks as if they were one; none where there is no check."""
+    if not checks:
+        return {}
+    whole = Check[Case](checks[0].config, 1)
+    for check in checks:
+        whole.wrong.said += check.wrong.said
+        whole.right.said += check.right.said
+    return whole.metrics()
+
+
 def num_canaries(config: LlmJudgeConfig) -> int:
     """Canaries of a check whose judge is right about all of them: the fewest that there are."""
-    return sum(Check(config, 1).num_wanted)
+    return sum(Check[Known](config, 1).num_wanted)
 
 
-def _worst(side: Side) -> str:
+def _worst(side: Side[Case]) -> str:
     """The kinds of canary that were judged wrongly, the most frequent first."""
     kinds = [canary.kind for canary, verdict in side.said if verdict.correct is (not side.is_right)]
     return ", ".join(f"`{kind}`" for kind in sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:5])

@@ -14,7 +14,8 @@ from rilctl.engines.judging.llm import Calls, LlmJudge, rubric_identity
 from rilctl.engines.judging.prompt import VERDICT_SCHEMA
 from rilctl.engines.judging.rule import RuleJudge
 from rilctl.engines.judging.rules_first import RulesFirst
-from rilctl.engines.judging.watch import Provisional, WatchedJudge
+from rilctl.engines.judging.watch import WatchedJudge
+from rilctl.engines.judging.watching import Provisional
 from rilctl.schemas.base import StrictModel
 
 BY_RULES: Mapping[type[StrictModel], Callable[[Any], JudgeEngine]] = {RuleJudgeConfig: RuleJudge}

@@ -20,7 +20,7 @@ class _Place:
 
     Args:
         asked: with its code in.
-        code: drawn for this once.
+        code: drawn for this once; empty where the prompt has no place for one.
         index: among the caller's requests, or among the canaries.
         is_canary: which of both.
     """
@@ -32,7 +32,7 @@ class _Place:
 
     def heard(self, response: Response) -> Response:
         """What was said, as it may be kept."""
-        return replace(response, text=reply_without_code(response.text, self.code))
+        return replace(response, text=reply_without_code(response.text, self.code)) if self.code else response
 
 
 class Spoken:
@@ -42,15 +42,16 @@ class Spoken:
 
     Args:
         engine: the model.
+        has_codes: whether prompts are ours, with a place for their case's code; a benchmark's are its own.
     """
 
-    def __init__(self, engine: GenerationEngine) -> None:
+    def __init__(self, engine: GenerationEngine, *, has_codes: bool = True) -> None:
         self.model_name, self.model_digest, self.rows_at_once = (
             engine.model_name,
             engine.model_digest,
             engine.rows_at_once,
         )
-        self._engine = engine
+        self._engine, self._has_codes = engine, has_codes
         self._dice = random.SystemRandom()
         self._canaries: list[GenerationRequest] = []
         self._num_put = 0
@@ -93,8 +94,16 @@ class Spoken:
         places = []
         for at in range(len(requests) + num):
             index = next(canaries if at in chosen else rows)
-            places.append(_placed(self._canaries[index] if at in chosen else requests[index], index, at in chosen))
+            places.append(self._placed(self._canaries[index] if at in chosen else requests[index], index, at in chosen))
         return places
+
+    def _placed(self, request: GenerationRequest, index: int, is_canary: bool) -> _Place:
+        if not self._has_codes:
+            return _Place(request, "", index, is_canary)
+        code, conversation = secrets.token_hex(4), request.conversation
+        prompt = prompt_with_code(conversation.question, code)
+        asked = replace(request, conversation=Conversation.of(prompt, conversation.images))
+        return _Place(asked, code, index, is_canary)
 
 
 class SpokenOneByOne(Spoken):
@@ -132,13 +141,7 @@ class SpokenOneByOne(Spoken):
         return [error for place, error in zip(places, errors, strict=True) if not place.is_canary]
 
 
-def spoken(engine: GenerationEngine) -> Spoken:
-    """A judge's model as it is spoken to."""
-    return SpokenOneByOne(engine) if isinstance(engine, OneByOneEngine) else Spoken(engine)
-
-
-def _placed(request: GenerationRequest, index: int, is_canary: bool) -> _Place:
-    code, conversation = secrets.token_hex(4), request.conversation
-    prompt = prompt_with_code(conversation.question, code)
-    asked = replace(request, conversation=Conversation.of(prompt, conversation.images))
-    return _Place(asked, code, index, is_canary)
+def spoken(engine: GenerationEngine, *, has_codes: bool = True) -> Spoken:
+    """A judge's model as it is spoken to; see `Spoken`."""
+    kind = SpokenOneByOne if isinstance(engine, OneByOneEngine) else Spoken
+    return kind(engine, has_codes=has_codes)

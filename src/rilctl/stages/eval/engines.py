@@ -12,7 +12,7 @@ from rilctl.engines.evaluation.availability import missing_data
 from rilctl.engines.evaluation.base import EvaluationEngine
 from rilctl.engines.evaluation.own import OwnEvaluation
 from rilctl.engines.evaluation.pocket_task import digits_files
-from rilctl.engines.generation.base import GenerationEngine
+from rilctl.engines.judging.benchmarks import BenchmarkJudge
 from rilctl.errors import DataError, UsageError
 from rilctl.stages.eval.held_out import open_held_out
 from rilctl.stages.shared.context import StageContext
@@ -57,7 +57,7 @@ def open_evaluation(
     context: StageContext,
     config: EvalConfig,
     found: FoundSuite,
-    judge: GenerationEngine | None,
+    judge: BenchmarkJudge | None,
     on_scored: Callable[[], None],
 ) -> EvaluationEngine:
     """Our own runner, lmms-eval, or what asks the recipe's own held-out questions.

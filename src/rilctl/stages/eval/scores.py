@@ -24,7 +24,7 @@ def benchmark_score(benchmark: Benchmark, result: BenchmarkResult, confidence: f
     """One benchmark's score: its own, or else the mean of its questions'; each kind of question's is a mean."""
     kinds = sorted({record.part for record in result.records if record.part is not None})
     parts = (_part(benchmark, kind, result, confidence) for kind in kinds)
-    return replace(_score(benchmark, result, confidence), parts=tuple(parts))
+    return replace(_score(benchmark, result, confidence), parts=tuple(parts), canaries=result.canaries)
 
 
 def _part(benchmark: Benchmark, kind: str, result: BenchmarkResult, confidence: float) -> BenchmarkScore:

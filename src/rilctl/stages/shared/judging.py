@@ -12,7 +12,8 @@ from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
 from rilctl.engines.generation.openai import OpenAiGeneration
 from rilctl.engines.judging.base import JudgeEngine, JudgeRequest
 from rilctl.engines.judging.open import judge_by_rules, llm_judge, open_judge_model
-from rilctl.engines.judging.watch import Provisional, WatchedJudge
+from rilctl.engines.judging.watch import WatchedJudge
+from rilctl.engines.judging.watching import Provisional
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.cached_calls import CachedGeneration, Calls, call_keys
 from rilctl.stages.shared.context import StageContext

@@ -10,7 +10,7 @@ from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.generation.base import GenerationEngine, Usage
 from rilctl.engines.judging.base import JudgeEngine
 from rilctl.engines.judging.open import judge_by_rules, open_judge_model
-from rilctl.engines.judging.watch import NothingKept
+from rilctl.engines.judging.watching import NothingKept
 from rilctl.engines.parts import part_of
 from rilctl.engines.training.ranks import Ranks
 from rilctl.stages.shared.context import StageContext

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from statistics import fmean
 from types import SimpleNamespace
@@ -22,11 +22,15 @@ from rilctl.engines.evaluation.lmms.loading import TaskLoader
 from rilctl.engines.evaluation.lmms.model import EngineModel
 from rilctl.engines.evaluation.lmms.questions import TaskQuestions, part_of, read_questions, revision_of
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.engines.evaluation.lmms.scoring import TaskScoring
+from rilctl.engines.evaluation.lmms.scoring import ROTATION, TaskScoring
+from rilctl.engines.evaluation.lmms.statements import MAKERS, Question
+from rilctl.engines.evaluation.lmms.watched import TaskCanaries, TaskHearing
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.records import student_record
+from rilctl.engines.judging.benchmarks import BenchmarkJudge
+from rilctl.engines.judging.check import pooled
 from rilctl.errors import RilctlError, RowError
-from rilctl.private.lmms_eval import scored_by
+from rilctl.private.lmms_eval import documents, scored_by
 from rilctl.private.uses import require
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord
 
@@ -54,7 +58,7 @@ class LmmsEvaluation:
         folder: Path | None,
         *,
         data_dir: Path | None,
-        judge: GenerationEngine | None,
+        judge: BenchmarkJudge | None,
         on_scored: Callable[[], None] = lambda: None,
         shared_tasks: Collection[str] = (),
     ) -> None:
@@ -68,7 +72,8 @@ class LmmsEvaluation:
         """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
         settings = {"lmms-eval": importlib.metadata.version("lmms_eval")}
         if benchmark.judge != "none" and self._judge is not None:
-            settings |= {"judge": self._judge.model_name, "judge_digest": self._judge.model_digest[:16]}
+            judge = self._judge.known
+            settings |= {"judge": judge.model_name, "judge_digest": judge.model_digest[:16]}
         for questions in self._tasks(benchmark, limit):
             first = next(iter(questions.asked.values()), None)
             part_of(questions, benchmark)  # says before anything is asked that there is no such column
@@ -97,7 +102,7 @@ class LmmsEvaluation:
                 _evaluate_task(questions, benchmark, generation, calls, limit, seed, self._on_scored, self._shared)
                 for questions in self._tasks(benchmark, limit)
             ]
-        return _joined(parts)
+        return replace(_joined(parts), canaries=pooled(calls.checks))
 
     def _tasks(self, benchmark: Benchmark, limit: int | None) -> list[TaskQuestions]:
         key = benchmark.name, limit
@@ -134,7 +139,11 @@ def _evaluate_task(
         errors=errors,
         on_scored=on_scored,
     )
-    with tempfile.TemporaryDirectory() as scratch:  # MMBench writes its categories there
+    canaries = task_canaries(questions, benchmark, scoring)
+    with (
+        tempfile.TemporaryDirectory() as scratch,  # MMBench writes its categories there
+        calls.watched(canaries, lambda judge: TaskHearing(judge, scoring.scored_with)),
+    ):
         score = _run(questions, benchmark, scoring, texts, Path(scratch), limit, seed)
         is_mean = bool(scoring.scored.scores) and abs(fmean(scoring.scored.scores.values()) - score) <= _ROUNDING
         with quiet():
@@ -156,6 +165,17 @@ def _evaluate_task(
         score=score if scored.scores else None,
         resampled=resampled,
     )
+
+
+def task_canaries(questions: TaskQuestions, benchmark: Benchmark, scoring: TaskScoring) -> TaskCanaries:
+    """Canaries of a task, made of its documents; of a question in rotations its first one is taken."""
+    rows = documents(questions.task)
+    known = {
+        i: Question(asked.request.question, asked.answer, rows[i])
+        for i, asked in questions.asked.items()
+        if not benchmark.rotations or int(rows[i]["index"]) < ROTATION
+    }
+    return TaskCanaries(questions.name, known, MAKERS.get(benchmark.judge, MAKERS["extraction"]), scoring.scored_with)
 
 
 def _run(

@@ -8,20 +8,25 @@ answer at random.
 The tasks ask one call at a time, from deep inside. Here a call whose reply isn't known yet is only noted, and fails;
 when all questions have noted theirs, they are asked together, and the questions are scored again. While lmms-eval
 aggregates, the few calls that are new (MMBench guesses differently then) are asked one by one.
+
+The judge is under watch (`watched`): canaries in the task's own prompts stand between its calls, and nothing that it
+said counts before a check that came after it is clean.
 """
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lmms_eval.llm_judge import ProviderFactory, Request, Response, ServerInterface
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.data.conversation import Conversation
 from rilctl.engines.evaluation.lmms.chance import undrawn
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest
+from rilctl.engines.evaluation.lmms.watched import Call, TaskCanaries, TaskCanary, TaskHearing
+from rilctl.engines.judging.benchmarks import BenchmarkJudge
+from rilctl.engines.judging.check import Check
+from rilctl.engines.judging.spoken import Answer
+from rilctl.engines.judging.watching import Watch
 from rilctl.errors import RowError
 from rilctl.private.lmms_eval import mmbench_asking
 
@@ -29,13 +34,6 @@ API_TYPE: Final = "rilctl"
 """The name of our provider."""
 _HOTTER: Final = (0.0, 0.5, 1.0, 1.5)
 """Added to the temperature until a score can be read; lmms-eval's own steps."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    prompt: str
-    temperature: float
-    max_tokens: int
 
 
 class NotYet(RowError):
@@ -50,18 +48,22 @@ class JudgeCalls:
         is_score: whether a reply must begin with a score from 0 to 1.
     """
 
-    def __init__(self, judge: GenerationEngine | None, *, is_score: bool) -> None:
+    def __init__(self, judge: BenchmarkJudge | None, *, is_score: bool) -> None:
         self.asks_at_once = False
         """Ask what isn't known instead of noting it."""
         self._judge, self._is_score = judge, is_score
-        self._replies: dict[_Call, str | RowError] = {}
-        self._noted: dict[_Call, None] = {}
+        self._replies: dict[Call, str | RowError] = {}
+        self._noted: dict[Call, None] = {}
         self._error: RowError | None = None
+        self._watch: Watch[TaskCanary] | None = None
+        self._was_asked = False
+        self.checks: list[Check[TaskCanary]] = []
+        """The newest check of each task."""
 
     @property
     def name(self) -> str:
         """The judge, as tasks record it."""
-        return self._judge.model_name if self._judge is not None else "none"
+        return self._judge.known.model_name if self._judge is not None else "none"
 
     def take_error(self) -> RowError | None:
         """The first call that failed since the last look, if one has; tasks swallow it."""
@@ -76,31 +78,92 @@ class JudgeCalls:
             self._error = self._error or error
             raise
 
+    @contextlib.contextmanager
+    def watched(self, canaries: TaskCanaries, hearing: Callable[[BenchmarkJudge], TaskHearing]) -> Iterator[None]:
+        """Inside, one task's calls are made; at its end all of its replies count.
+
+        Args:
+            canaries: of the task.
+            hearing: how they are put.
+
+        Raises:
+            RilctlError: the judge can't be trusted. What it said since the last clean check is dropped.
+        """
+        judge = self._judge
+        if judge is None:
+            yield
+            return
+        self._was_asked = False
+        self._watch = watch = Watch(
+            hearing(judge),
+            canaries,
+            judge.config,
+            judge.provisional,
+            numbers=judge.numbers,
+            check_stop=judge.check_stop,
+        )
+        try:
+            yield
+            with undrawn():
+                watch.settle()
+                if self._was_asked:
+                    watch.begin()  # all of it was known: how the judge is stands beside the score all the same
+        finally:
+            self._watch = None
+        if watch.newest is not None:
+            self.checks.append(watch.newest)
+
+    @contextlib.contextmanager
+    def supposing(self, replies: Mapping[Call, str | RowError]) -> Iterator[list[Call]]:
+        """Inside, the judge said this and nothing else, and nobody is asked. Gives what would be."""
+        before = self._replies, self._noted, self.asks_at_once, self._error
+        self._replies, self._noted, self.asks_at_once = dict(replies), {}, False
+        noted: list[Call] = []
+        try:
+            yield noted
+        finally:
+            noted += self._noted
+            self._replies, self._noted, self.asks_at_once, self._error = before
+
     def ask_noted(self) -> bool:
         """Ask all calls that were noted; False where none was."""
-        by_sampling: defaultdict[tuple[float, int], list[_Call]] = defaultdict(list)
+        by_sampling: defaultdict[SamplingConfig, list[Call]] = defaultdict(list)
         for call in self._noted:
-            by_sampling[call.temperature, call.max_tokens].append(call)
+            by_sampling[call.sampling].append(call)
         self._noted = {}
-        for (temperature, max_tokens), calls in by_sampling.items():
-            self._ask(calls, SamplingConfig(max_new_tokens=max_tokens, temperature=temperature))
+        for sampling, calls in by_sampling.items():
+            self._ask(calls, sampling)
         return bool(by_sampling)
 
-    def _ask(self, calls: Sequence[_Call], sampling: SamplingConfig) -> None:
-        if self._judge is None:
+    def _ask(self, calls: Sequence[Call], sampling: SamplingConfig) -> None:
+        judge, watch = self._judge, self._watch
+        if judge is None:
             missing = RowError("judge-missing", "the answer needs an LLM judge, and the recipe names none")
             self._replies |= dict.fromkeys(calls, missing)
             return
-        requests = [GenerationRequest("judge", Conversation.of(call.prompt), (0,)) for call in calls]
+
+        def ask(prompts: Sequence[str]) -> list[Answer]:
+            return judge.ask(prompts, sampling)
+
+        self._was_asked = True
+        prompts, every = [call.prompt for call in calls], judge.config.canaries_every
         with undrawn():  # clients draw how long they wait before they ask again
-            answers = self._judge.generate(requests, sampling)
+            if watch is None or self.asks_at_once:  # from deep inside a task, which would swallow a check's error
+                answers = ask(prompts)
+            else:
+                answers = []
+                for start in range(0, len(prompts), every):
+                    some = prompts[start : start + every]
+                    at_once = judge.known.rows_at_once
+                    is_first = watch.newest is None
+                    answers += watch.beside(some, ask, num_of_all=len(some), at_once=at_once, settles=is_first)
         for call, answer in zip(calls, answers, strict=True):
             self._replies[call] = answer if isinstance(answer, RowError) else answer[0].text.strip()
 
     def _reply(self, prompt: str, temperature: float, max_tokens: int) -> str:
         reply = ""
         for hotter in _HOTTER:
-            call = _Call(prompt, temperature + hotter, max_tokens)
+            call = Call(prompt, temperature + hotter, max_tokens)
             if call not in self._replies:
                 self._noted[call] = None
                 if not self.asks_at_once:

@@ -11,10 +11,11 @@ from typing import Any, Final
 from rilctl.engines.evaluation.lmms.chance import undrawn, watched
 from rilctl.engines.evaluation.lmms.judging import JudgeCalls, NotYet
 from rilctl.engines.evaluation.lmms.questions import DOC_ERRORS
+from rilctl.engines.evaluation.lmms.watched import Call
 from rilctl.errors import ConfigError, RowError
 from rilctl.private.lmms_eval import documents, own_process_results
 
-_ROTATION: Final = 1_000_000
+ROTATION: Final = 1_000_000
 """MMBench numbers the rotations of question i as i + k * 1,000,000."""
 NUM_RESAMPLES: Final = 500
 
@@ -98,6 +99,19 @@ class TaskScoring:
         draw = random.Random(0)
         return tuple(self.aggregate(draw.choices(values, k=len(values))) for _ in range(NUM_RESAMPLES))
 
+    def scored_with(self, doc_id: int, text: str, replies: Mapping[Call, str | RowError]) -> float | Call | RowError:
+        """What the task makes of a response if the judge says this; see `watched.Score`."""
+        with undrawn(), watched() as drawn, self._calls.supposing(replies) as noted:
+            try:
+                made: float | RowError | None = self._score([doc_id], {doc_id: text})[1]
+            except RowError as error:
+                made = error
+        if noted:
+            return noted[0]
+        if made is None or drawn:
+            return RowError("judge-unreadable", "the task can't read the judge's reply")
+        return made
+
     def _responses(self) -> dict[int, Any]:
         """Filtered responses, by number of the document, in order."""
         return {int(each.doc_id): next(iter(each.filtered_resps.values())) for each in self._task.instances}
@@ -129,7 +143,7 @@ class TaskScoring:
             return [[doc_id] for doc_id in responses]
         rows, groups = documents(self._task), dict[int, list[int]]()
         for doc_id in responses:
-            groups.setdefault(int(rows[doc_id]["index"]) % _ROTATION, []).append(doc_id)
+            groups.setdefault(int(rows[doc_id]["index"]) % ROTATION, []).append(doc_id)
         return list(groups.values())
 
     def _ask_judge(self, questions: Sequence[list[int]], responses: Mapping[int, Any]) -> None:

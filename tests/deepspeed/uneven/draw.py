@@ -147,7 +147,7 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         preference = {"preference": {"loss": name}} if name else {}
         return {"engine": engine, "max_response_tokens": dice.choice((20, 60))} | preference
     if verb == "pretrain-disc":
-        return {"engine": engine, "loss": name, "input": sees}
+        return {"engine": engine, "loss": name, "input": sees, "negatives": _negatives(dice, sees)}
     if name.startswith("answers"):
         name = answers
     has_teachers = ALGORITHMS[name].teacher_rows != "off"
@@ -161,6 +161,7 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         "policy_updates": 2 if objective.endswith("twice") else dice.choice((1, 2)),
         "disc_updates": dice.choice((0, 1, 2)),
     }
+    disc_loss = dice.choice(("bce", "bradley-terry"))
     correction = {"enabled": dice.random() < 0.5, "level": dice.choice(("token", "sequence"))}
     return {
         "engine": engine,
@@ -169,5 +170,15 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         "sampling": {"max_new_tokens": 40, "temperature": dice.choice((0.7, 1.0))},
         "max_missing_verdicts": 1.0,
         "disc_input": sees,
-        "disc_loss": dice.choice(("bce", "bradley-terry")),
+        "disc_loss": disc_loss,
+        "discriminator": {
+            "negatives": _negatives(dice, sees),
+            "replay": dice.choice((0, 1)),
+            "threshold": dice.choice(("fixed", "group", "calibrated" if disc_loss == "bce" else "group")),
+            "reward": dice.choice(("binary", "graded")),
+        },
     }
+
+
+def _negatives(dice: random.Random, sees: str) -> str:
+    return dice.choice(("students", "students+swapped")) if sees == "image+question+response" else "students"

@@ -13,9 +13,12 @@ from rilctl.engines.judging.rules.kinds.compound import span_of_compound
 from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
+from rilctl.engines.judging.rules.kinds.told_apart import whole_of_parts, without_beside
 from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.phrases import COMPARISON, CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, stems
+from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 from rilctl.engines.judging.rules.read.plain import plain
 
 _PHRASE_END = re.compile(
@@ -48,6 +51,7 @@ _NO_NOUN = frozenset({
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
 _UNKNOWN_ASKED = re.compile(r"\b(?:(?:solve for|value of|find) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
 _NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
+_MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image|line|item"
     r"|solution|answer)\s$",
@@ -56,6 +60,12 @@ _LABELLED = re.compile(
 """Before a number that counts nothing."""
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
+_ASKS_ID = re.compile(
+    r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform|bus|flat|seat|track"
+    r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
+    re.IGNORECASE,
+)
+_GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+[A-Za-z]\b")
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
 
 
@@ -80,6 +90,7 @@ class NumberKind(Kind):
         self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
         self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
+        self._asks_id = not self._counts and _ASKS_ID.search(question) is not None
         unknown = _UNKNOWN_ASKED.search(question)
         self._variable = variable or (unknown[1] or unknown[2] if unknown else "")
         self._asked_numbers = set(re.findall(r"[0-9]+", question))
@@ -92,10 +103,16 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
+        if self.is_id(text):
+            return None
         quantity = read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
         return quantity if quantity is not None or "=" in text else read_calculated(text)
+
+    def is_id(self, text: str) -> bool:
+        """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
+        return self._asks_id and _GLUED_LETTER.search(text) is not None
 
     def _without_echo(self, text: str) -> str:
         """Without the question's words before a number, `chapter 7`, and its sign: `No. 23`."""
@@ -132,20 +149,20 @@ class NumberKind(Kind):
         text = without_asked_words(plain(sentence[-1000:]), self.question)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             return None
-        if counts_another(text, self.question):
+        if counts_another(text, self.question) or self.is_id(text):
             return SEVERAL
         if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
             return SEVERAL
+        text = without_beside(text, asks_year=self._asks_year)
         concluded = [match.end() for match in CONCLUSION.finditer(text)]
         parts = [text[end:] for end in reversed(concluded) if end] + [text]
-        for part in parts:
-            found = self._sole(part)
-            if found is not None:
-                return found
-        return None
+        found = next((value for part in parts if (value := self._sole(part)) is not None), None)
+        if found is SEVERAL and (clause := asked_clause(text, self.question)):
+            return self._sole(clause) or found
+        return found
 
     def _sole(self, text: str) -> Any:
-        if COMPARISON.search(text) or NEGATION.search(text) or HEDGE.search(text):
+        if is_doubted(text, self.question, compared=True):
             return SEVERAL if any(map(str.isdigit, text)) else None
         if "=" in text:
             before, _, text = text.rpartition("=")
@@ -186,15 +203,27 @@ class NumberKind(Kind):
                 continue
             while start and text[start - 1] in "-+$€£¥₹":
                 start -= 1
+            minus = _MINUS.search(text[:start])
+            start = minus.start() if minus else start
             found.append(read_quantity(text[start:end] + _PHRASE_END.split(text[end:until], maxsplit=1)[0]))
             if written in self._asked_numbers and len(spans) > 1:  # what the question says is no answer beside another
                 found.pop()
         if not found:
             return None
         first = found[0]
-        if first is None or any(each is None or each.value != first.value for each in found):
+        if first is not None and all(each is not None and each.value == first.value for each in found):
+            return first
+        read = [each for each in found if each is not None]
+        if len(read) < len(found):
             return SEVERAL
-        return first
+        of_asked = self._of_asked(read) if spans[0][0] else None
+        return whole_of_parts(read) or of_asked or SEVERAL
+
+    def _of_asked(self, found: list[Quantity]) -> Quantity | None:
+        """The one quantity of what was asked, beside others of something else: `12 m long and 5 m wide`."""
+        asked = asked_stems(self.question)
+        fitting = [each for each in found if stems(each.unit) & asked]
+        return fitting[0] if len(fitting) == 1 and all(each.unit for each in found) else None
 
 
 def _inside_word(sentence: str, start: int) -> bool:

@@ -44,6 +44,8 @@ _SIGNS = re.compile(r"[0-9=+*/^:]")
 _CODE = re.compile(r"(?<![\w.])[+(]{0,2}[0-9][0-9()./ -]{5,24}[0-9](?!\w)")
 _RATIO = re.compile(r"(?<=[0-9])to(?=[0-9])")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_AND_OVER = re.compile(r"(?<=[0-9])(?:\s(?:years?|yrs?)(?: old| of age)?)?\s(?:and|or) (?:over|older|above|up|more)\b")
+_DECADE = re.compile(r"(?<=[0-9]0)'(?=s\b)")
 _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
 
@@ -143,6 +145,8 @@ class CodeKind(Kind):
 def _counted(text: str) -> str:
     """With ordinals in digits, `third place` is `3rd place`, and names of the calendar in full."""
     text = _REFERENCE.sub("", text).replace(" & ", " and ")
+    if text[:1].isdigit():
+        text = _DECADE.sub("", _AND_OVER.sub("+", text))
     return calendar_name(text) or _ORDINAL.sub(lambda match: _ORDINALS[match[0]], text)
 
 

@@ -12,6 +12,7 @@ from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, split_ite
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
+from rilctl.engines.judging.rules.kinds.ranges import RangeKind, is_asked_range
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
 from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind, is_month
@@ -34,10 +35,11 @@ _ONE_TEXT = re.compile(
     r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square|court|way)\b"
     r"\.?,\s"
     r"|^[0-9][0-9, ]*\s?:\s?[0-9]{1,3}(?:[, ][0-9]{3})+$"
-    r"|\b(?:and|or) (?:over|older|above|under|younger|below|up|more|less)$",
+    r"|\b(?:and|or) (?:over|older|above|under|younger|below|up|more|less)$"
+    r"|^[0-9]{1,3}\s?\+$|^(?:the\s)?(?:(?:early|mid|late)[ -])?[12]?[0-9]?[0-9]0'?s$",
     re.IGNORECASE,
 )
-"""Addresses, scales and groups, whose commas and `and` join no list."""
+"""Addresses, scales, groups and decades, whose commas, `and`, `+` and `s` mean nothing else."""
 _UNIT = re.compile(
     r"\bunits?\s?[:=]\s?([^\s()\[\],.;]{1,20})"
     r"|\bin\s((?:square |cubic )?(?:(?:centi|milli|kilo)?(?:met(?:er|re)|gram)s?"
@@ -94,10 +96,15 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
             return kind, when
     if _ONE_TEXT.search(text):
         return TextKind(question), text_value(text)
+    span = RangeKind().whole(text)
+    if span is not None and is_asked_range(text, question):
+        return RangeKind(question), span
     if is_code(text):
         return CodeKind(), CodeKind().whole(text)
     variable = _VARIABLE.match(text)
     number = NumberKind(question, tolerance, variable[1] if variable else "")
+    if number.is_id(text):
+        return TextKind(question), text_value(text)
     bracketed = _bracketed(text, number)
     if bracketed is not None:
         return bracketed

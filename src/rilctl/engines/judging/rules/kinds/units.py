@@ -19,7 +19,10 @@ _ALIASES = {
     "kilo": "kg", "kilos": "kg",
     "lbs": "lb", "hrs": "h", "hr": "h", "mins": "min", "secs": "s", "sec": "s", "kb": "kB", "gb": "GB", "tb": "TB",
     "sq": "", "l": "L", "ml": "mL", "cm": "cm", "mm": "mm", "km": "km", "kg": "kg", "khz": "kHz", "ghz": "GHz",
-    "hz": "Hz", "kwh": "kWh", "px": "pixel", "in": "inch",
+    "hz": "Hz", "kwh": "kWh", "px": "pixel", "in": "inch", "beat/minute": "bpm", "beat/min": "bpm", "yr": "year",
+    "yrs": "year", "wks": "week", "mos": "month", "pts": "point", "pcs": "piece", "sqm": "m^2", "sqft": "ft^2",
+    "cc": "cm^3", "revolution/minute": "rpm", "rotation/minute": "rpm", "frame/second": "fps", "word/minute": "wpm",
+    "mile/gallon": "mpg", "breath/minute": "bpm",
 }  # fmt: skip
 _EXACT = frozenset({"Mm", "MM", "mM", "Kg", "MB", "Mb", "mb", "C", "F", "c", "f", "Gb", "Kb", "Tb"})
 _GLUED = re.compile(

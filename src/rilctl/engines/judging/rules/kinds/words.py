@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS
+
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl")
-_SMALL = (
-    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
-)
 ENGLISH = re.compile(
-    rf"(?<![\w-])(?:(?:a|an)\s(?=hundred|thousand|million|billion))?(?:{_SMALL})(?:(?:-|\s(?:and\s)?)(?:{_SMALL}))*(?![\w'])",
+    rf"(?<![\w-])(?:(?:a|an)\s(?=hundred|thousand|million|billion))?(?:{NUMBER_WORDS})(?:(?:-|\s(?:and\s)?)(?:{NUMBER_WORDS}))*(?![\w'])",
     re.IGNORECASE,
 )
 """A run of English number words."""

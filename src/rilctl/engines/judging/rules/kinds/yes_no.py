@@ -43,6 +43,10 @@ _POINTING = frozenset({
     "isn", "aren", "doesn", "don", "wasn", "t", "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
+_NOUN = re.compile(
+    r"\s+(?!(?:for|to|in|on|at|if|when|with|it|is|but|and|or|as|because|since|from|by|only|not|to|about|after|before)\b)[^\W\d_]",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W_]+")
 _REVERSED = re.compile(
     r"^\W*(?:but|however|except|although|though|well|actually)\b.{0,20}\b(?:no|yes|not)\b", re.IGNORECASE
@@ -96,9 +100,11 @@ class YesNoKind(Kind):
     def _trailing(self, text: str, mentions: list[re.Match[str]]) -> Any:
         last, stated = _LAST.search(text), _STATED.search(text)
         found = last or stated
+        if found is None:
+            said = {_CASED[each[0].casefold()] for each in mentions if not _before_noun(text, each)}
+            return SEVERAL if len(said) > 1 else None
         if (
-            found is None
-            or _VERDICT.search(text[: found.start(1)])
+            _VERDICT.search(text[: found.start(1)])
             or _DENIED.search(text[: found.start(1)])
             or HEDGE.search(text[: found.start(1)])
         ):
@@ -127,7 +133,7 @@ class YesNoKind(Kind):
 
 def _before_noun(text: str, word: re.Match[str]) -> bool:
     """`no` as in `there is no doubt`, `true` as in `the true colour`."""
-    return re.match(r"\s+[^\W\d_]", text[word.end() :]) is not None
+    return _NOUN.match(text[word.end() :]) is not None
 
 
 def _is_quantifier(text: str, mentions: list[re.Match[str]], end: int) -> bool:

@@ -16,6 +16,7 @@ from rilctl.engines.judging.rules.read.phrases import (
     ALTERNATIVE,
     CHECK,
     CLOSING,
+    CONDITION,
     CORRECTION,
     CUT_OFF,
     EXPLANATION,
@@ -103,6 +104,8 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
     """What a statement says, whether it says nothing else, and whether it does so as an answer."""
     if statement.rstrip("\"')* ").endswith("?"):
         return None, False, False
+    if CONDITION.match(statement):
+        return SEVERAL, False, False
     for form in bare_forms(statement):
         value = kind.whole(form)
         if value is not None:

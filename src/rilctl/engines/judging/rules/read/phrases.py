@@ -8,11 +8,27 @@ def _words(*groups: str) -> str:
     return "|".join(groups)
 
 
+NUMBER_WORDS = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
+)
+
+SMALL_WORDS = frozenset({
+    "the", "and", "for", "are", "was", "were", "has", "have", "had", "does", "did", "that", "this", "these", "those",
+    "there", "here", "its", "his", "her", "their", "our", "your", "they", "she", "you", "with", "from", "into", "onto",
+    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "can", "could", "would",
+    "will", "shall", "should", "been", "being", "image", "picture", "photo", "photograph", "shown", "visible", "seen",
+    "see", "show", "shows", "please", "answer", "question", "one", "than", "then", "them", "him", "also", "only", "just",
+    "directly", "single", "word", "number", "about", "according", "given", "based", "following", "all", "any", "some",
+})  # fmt: skip
+"""Words that say nothing of what is asked or answered."""
+
 _SO = _words(
     "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
     "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes|making",
     "leaving|together(?=,| they| we| there| the)",
-    "we (?:get|have|find|obtain)|adds? up to|donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
+    r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to) a total of",
+    "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of|donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
     rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,.]*\W*$)", re.IGNORECASE
@@ -62,6 +78,9 @@ ALTERNATIVE = re.compile(r"\W*(?:or|alternatively|maybe|perhaps|possibly|oder|ou
 CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between)$")
 """The end of a response that never came to its end."""
 
+CONDITION = re.compile(r"\W*(?:if|unless|in case|assuming|suppos\w+|provided)\b[^:\n]{0,120}:\s|\W*otherwise\b", re.IGNORECASE)
+"""Before an answer that holds under a condition."""
+
 GOES_ON_HEDGED = re.compile(rf"[\s.,;:!?(/*$]*(?:(?:{_ELSE})\b|或)", re.IGNORECASE)
 """After an answer: an alternative to it, or a condition."""
 
@@ -86,9 +105,15 @@ SPOKEN_SUM = re.compile(
 GOES_ON_CONCLUDING = re.compile(r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b", re.IGNORECASE)
 """After a clause: what follows from it."""
 
+SURELY = _words(
+    "of course|in fact|indeed|clearly|obviously|evidently|apparently|certainly|definitely|surely|absolutely|most likely",
+    "most probably|probably|likely|presumably|really|for sure|for certain|as a matter of fact|as (?:you|we) can see",
+    "as (?:shown|seen|stated|indicated|noted)(?: above| here| there)?|without (?:a|any) doubt|no doubt|undoubtedly",
+)
+"""How sure someone is of the one answer that is given."""
 _FIRST_OF_ALL = _words(
-    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|of course|wait",
-    "actually|correction|sorry|oops|hmm+|我认为|所以|因此",
+    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|wait|ah|oh|yes",
+    f"actually|correction|sorry|oops|hmm+|我认为|所以|因此|{SURELY}",
 )
 _SEEN_IN = (
     r"(?:based on|according to|from|looking at|judging by|in) (?:the |this |that )?"
@@ -101,17 +126,19 @@ _I_THINK = (
 )
 _IT = "it|this|that|he|she|they|these|those|there|we|here"
 _DOES = _words(
-    "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like",
-    "appears to be|seems to be|points(?: to)?|happened|leaves|comes? from|equals|measures|weighs|costs|lasts|totals",
+    "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like|gives|displays",
+    "(?:appears|seems) to (?:be|show|say|have)|looks|seems|appears|points(?: to)?|happened|leaves|comes? from|equals|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\s)[^?\n]){1,80}?"
 _DOES_TOO = _words(
-    "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?",
+    "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?|displays",
+    "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|happens to be|turns out to be|comes (?:out )?to",
     "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _MADE = _words(
+    "painted|coloured|colored|set to|marked|labelled|labeled|titled|entitled",
     "called|named|made of|built in|located|dated|(?:people|persons|those|adults|women|men) aged",
     "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented|issued|prepared"
     "|produced|developed|discovered|edited|recorded|photographed|sculpted) by",
@@ -120,18 +147,26 @@ _MADE = _words(
 LEAD_IN = re.compile(
     rf"(?:(?:{_FIRST_OF_ALL})\b\s*[,:]?\s+){{0,3}}(?:{_SEEN_IN})?(?:{_I_THINK})?"
     rf"(?:(?:(?:{_IT})(?:'s|'re|\s+(?:{_DOES}):?)|{_SUBJECT}\s(?:{_DOES_TOO}):?)\s+)?"
-    rf"(?:(?:{_MADE})\s+)?",
+    rf"(?:(?:{SURELY})\s+)?(?:(?:{_MADE})\s+)?",
     re.IGNORECASE,
 )
 """What may stand before an answer in its own sentence."""
 
-PREPOSITION = re.compile(r"(?:at|in|on|by)\s+", re.IGNORECASE)
+PREPOSITION = re.compile(r"(?:at|in|on|by|with|from|to)\s+", re.IGNORECASE)
 """What may stand before a name, a year or a place."""
 
 CONTRAST = re.compile(
     r"(?<=\w)[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead of))\s(?!sure|certain|yet)[^,.;:]{1,60}(?=[.!]?$)"
 )
 """What an answer is not, behind it."""
+
+ADDED = re.compile(
+    rf",?\s(?:{SURELY}|i(?:'m| am) (?:sure|certain|confident)|no matter (?:what|how|who)\b[^.;\n]{{0,60}}"
+    r"|regardless(?: of [^.;\n]{0,60})?|it is|it seems|by the way|as requested|so to speak|in (?:this|the) (?:image|picture|photo))"
+    r"(?=[.!]?$)",
+    re.IGNORECASE,
+)
+"""What may stand behind an answer and changes nothing."""
 
 CLOSING = re.compile(
     r"\W*(?:let me know|i hope|hope th|feel free|if you (?:have|need|want)|is there anything)\b", re.IGNORECASE
@@ -144,13 +179,19 @@ CHECK = re.compile(
 """Goes through a calculation again, or is a tick."""
 
 RESULT_LABEL = re.compile(
-    r"(?:[^\W\d_]+\s)?(?:total|sum|answer|result|difference|final(?: value)?|altogether|average|mean|value)$",
+    r"(?:[^\W\d_]+\s)?(?:total|sum|answer|result|difference|final(?: value)?|altogether|average|mean|value|simplified"
+    r"|reduced|in (?:lowest|simplest) terms|count|conclusion|outcome)$",
     re.IGNORECASE,
 )
 """A label that says that what follows is the result."""
 
 _VERDICT = r"(?:verdict|scor|grad|rat(?:ed|ing)|reward|judge|points?\b|marks?\b|correct|solution [0-9])"
-LABEL = re.compile(rf"(?![^:]{{0,30}}{_VERDICT})(?:[^\W\d_]|no\.)[\w .#'-]{{1,30}}(?<! is)(?<! are):\s+", re.IGNORECASE)
+_NO_LABEL = r"(?:if|unless|when|assuming|suppos|provided|in case|should|were|had|without|not|wrong|incorrect|false)\b"
+LABEL = re.compile(
+    rf"(?![^:]{{0,30}}{_VERDICT})(?!{_NO_LABEL}|[^:]{{0,20}}\b(?:mistake|error|wrong|incorrect)\b)"
+    r"(?:[^\W\d_]|no\.)[\w .#'-]{1,30}(?<! is)(?<! are):\s+",
+    re.IGNORECASE,
+)
 """`Total: `, `Invoice No.: `, but not `Score: `."""
 
 EXPLANATION = re.compile(

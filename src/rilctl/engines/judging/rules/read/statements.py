@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from rilctl.engines.judging.rules.read.phrases import CONTRAST, LABEL, LEAD_IN, NEGATION, PREPOSITION
+from rilctl.engines.judging.rules.read.phrases import ADDED, CONTRAST, LABEL, LEAD_IN, NEGATION, PREPOSITION
 
 _END = re.compile(r"(?<=[.!?;])[\"')*$]{0,2}\s+|\n+")
 _ABBREVIATION = re.compile(
@@ -12,17 +12,22 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed)\.$", re.IGNORECASE
+    r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed|cod|inv|cat|kat|mss?|bd|jg|hs|lot|op|sig"
+    r"|fol|abb|taf|pl|tab|acc|reg|mod|ser|sn|bldg|fl|ste|hwy|rte|exp|max|min|temp|dist|wt|ht|qty|amt|chap|arts?|cl|div)\.$",
+    re.IGNORECASE,
 )
 _ENUMERATOR = re.compile(r"^[ \t]{0,8}([0-9]{1,2})[.)][ \t]{1,4}(?=\S)", re.MULTILINE)
 _EXPLAINS_ONE = re.compile(
     r"(?:because|since|as|the|there|it|this|that|i|only|explanation|reason|wait|no|so|in)\b", re.IGNORECASE
 )
 _NOT_BUT = re.compile(
-    r"^\W*(?:it(?:'s| is) |there are |that's )?not (?!only|just)[^,.;:]{1,40}?,? but (?=\w)", re.IGNORECASE
+    r"^\W*(?:(?:(?:it|that|this|he|she|they|these|there)(?:'s| is| was| are| were|'re) )?not"
+    r"|(?:it|that|this|he|she|they|these|there) (?:is|was|are|were)n't) (?!only|just)"
+    r"(?:[^,.;:]{1,40}?,? but (?:rather )?|[^,.;:]{1,40}?[,;] (?:it|that|this|he|she|they|these|there)(?:'s|'re| is| was| are| were) (?!not))(?=\w)",
+    re.IGNORECASE,
 )
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
-_LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|>\s(?=[A-J]\b)|[0-9]{1,2}[.)]\s+)(?=\S)")
+_LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|>\s(?=[^\W\d_])|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
     r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"
@@ -108,10 +113,13 @@ def bare_forms(text: str) -> tuple[str, ...]:
 
 
 def without_contrast(text: str) -> str:
-    """Without what an answer is not: `Lisbon, not Porto` and `not Porto but Lisbon` are Lisbon."""
+    """Without what changes nothing behind an answer, and what it is not: `Lisbon, not Porto` and `not Porto but Lisbon` are Lisbon."""
     denied = _NOT_BUT.match(text)
     if denied:
         return text[denied.end() :]
+    added = ADDED.search(text)
+    if added and added.start():
+        text = text[: added.start()] + text[added.end() :]
     contrast = CONTRAST.search(text)
     if contrast is None or NEGATION.search(text[: contrast.start()]):
         return text

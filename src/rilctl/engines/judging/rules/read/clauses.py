@@ -1,0 +1,58 @@
+"""Which clause of a sentence speaks of what was asked."""
+
+import re
+from functools import lru_cache
+
+from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS, SMALL_WORDS
+
+_END = re.compile(
+    r"[;:]\s+|,?\s(?:and|but|while|whereas|although|though|yet)\s(?=\D)|,\s(?=\D)|\s-\s|\s(?=\()|(?<=\))\s", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_ENDING = re.compile(r"(?:ings?|ed|es|s|d|e|ly)$")
+_DOUBLED = re.compile(r"([bdfgklmnprt])\1$")
+_LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
+_STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
+_MIN_LETTERS = 3
+
+
+def clauses(sentence: str) -> list[str]:
+    """The clauses of a sentence, roughly."""
+    return [part.strip() for part in _END.split(sentence) if part.strip()]
+
+
+def stem(word: str) -> str:
+    """A (folded) word without its ending: `topped` and `toppings` are the same."""
+    if len(word) <= _MIN_LETTERS:
+        return word
+    return _DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word
+
+
+def stems(text: str) -> frozenset[str]:
+    """Stems of the words that say something."""
+    found = (word.casefold() for word in _WORD.findall(text))
+    return frozenset(stem(word) for word in found if len(word) >= _MIN_LETTERS and word not in SMALL_WORDS)
+
+
+@lru_cache(maxsize=1024)
+def asked_stems(question: str) -> frozenset[str]:
+    """Stems of what is asked: of the last sentence with a question mark, of all where there is none."""
+    found = _LAST_QUESTION.findall(question)
+    return stems(found[-1] if found else question)
+
+
+def asked_clause(sentence: str, question: str) -> str:
+    """The one clause that says more of what was asked than each of the others, which speak of other things; else empty."""
+    parts = clauses(sentence)
+    asked = asked_stems(question)
+    if len(parts) < 2 or not asked:
+        return ""
+    said = [stems(part) for part in parts]
+    scores = [len(each & asked) for each in said]
+    best = max(scores)
+    if not best or scores.count(best) > 1:
+        return ""
+    place = scores.index(best)
+    if best == 1 and not _STARTS_WITH_WORD.match(sentence):  # `7 apples and 8 pears`
+        return ""
+    return parts[place] if all(each - asked for other, each in enumerate(said) if other != place) else ""

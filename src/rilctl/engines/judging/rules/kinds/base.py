@@ -48,6 +48,10 @@ class Kind(ABC):
         """Whether a statement that became the value `form` without its lead-in stands for an answer."""
         return True
 
+    def is_told(self, statement: str) -> bool:
+        """Whether a statement answers in the question's words, however long it is."""
+        return False
+
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values of one response agree."""
         return bool(one == other)

@@ -6,8 +6,9 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
+from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -15,6 +16,7 @@ from rilctl.engines.judging.rules.read.statements import (
     without_asked_negation,
     without_contrast,
 )
+from rilctl.engines.judging.rules.read.told import other_than_asked, told
 
 _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
 """One quotation, at the end."""
@@ -81,15 +83,19 @@ class TextKind(Kind):
         concluded = [match.end() for match in CONCLUSION.finditer(kept)]
         if concluded:
             kept = kept[concluded[-1] :]
-        doubted = NEGATION.search(kept) or HEDGE.search(kept)
+        doubted = is_doubted(kept, self._question)
         if is_turned(kept, self._question):
             return frozenset({normal(found[0])}) - {""}
         for form in bare_forms(kept):
             if doubted:
                 found += [] if NEGATION.search(_NO.sub("", kept.removesuffix(form))) else [form]
                 continue
+            if other_than_asked(kept.removesuffix(form), self._question):
+                continue
             found += [form, *without_echo(form, self._question)]
             found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]
+        if (run := told(found[0], self._question)) and not is_turned(found[0], self._question):
+            found.append(run)
         if not doubted:
             found += [place for each in found if (place := without_country(each, self._question))]
             found += [owner for each in found if (owner := _owner(each, self._question))]
@@ -106,6 +112,10 @@ class TextKind(Kind):
     def is_bare(self, text: str) -> bool:
         """See `Kind`."""
         return len(text.split()) <= _MAX_BARE_WORDS and not _STARTS_PROSE.match(text) and not _DENIES.match(text)
+
+    def is_told(self, statement: str) -> bool:
+        """See `Kind`."""
+        return bool(told(plain(statement), self._question))
 
     def same(self, one: Any, other: Any) -> bool:
         """See `Kind`."""
@@ -136,7 +146,7 @@ class CodeKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         found = {_digits(match[0]) for match in _CODE.finditer(plain(sentence[-1000:]))}
-        if found and (NEGATION.search(sentence) or HEDGE.search(sentence)):
+        if found and is_doubted(sentence, ""):
             return SEVERAL
         return found.pop() if len(found) == 1 else SEVERAL if found else None
 

@@ -111,7 +111,8 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
         if value is not None:
             if kind.is_closed and _speaks_against(statement.removesuffix(form), value, kind):
                 return SEVERAL, False, False
-            return value, True, kind.is_bare(form) and kind.is_bare_in(statement, form)
+            is_bare = kind.is_bare(form) and kind.is_bare_in(statement, form)
+            return value, True, is_bare or kind.is_told(statement)
     value = kind.within(statement) if kind.is_closed else None
     if value is not None:
         return value, False, False

@@ -65,7 +65,7 @@ _ASKS_ID = re.compile(
     r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
     re.IGNORECASE,
 )
-_GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+[A-Za-z]\b")
+_GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+(?![ixyn])[A-Za-z]\b")
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
 
 

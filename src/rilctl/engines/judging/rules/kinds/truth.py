@@ -20,6 +20,7 @@ from rilctl.engines.judging.rules.kinds.yes_no import YesNoKind, truth_of
 from rilctl.engines.judging.rules.read.plain import plain, tidy
 
 MAX_CHARS = 10_000
+_MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
 _EITHER = re.compile(r"[,:]\s(?:the |an? )?([\w -]{2,40}?),? or (?:the |an? )?([\w -]{2,40}?)\?")
@@ -103,7 +104,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return CodeKind(), CodeKind().whole(text)
     variable = _VARIABLE.match(text)
     number = NumberKind(question, tolerance, variable[1] if variable else "")
-    if number.is_id(text):
+    if len(text) < _MAX_ID and number.is_id(text):
         return TextKind(question), text_value(text)
     bracketed = _bracketed(text, number)
     if bracketed is not None:

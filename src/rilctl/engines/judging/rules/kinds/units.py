@@ -97,7 +97,8 @@ def read_unit(rest: str) -> str | None:
 
 def canonical(word: str) -> str:
     """One spelling of a unit's or a noun's word; letter case is kept where it matters (`MW`, `mW`)."""
-    return "/".join(_part(part) for part in word.split("/"))
+    joined = "/".join(_part(part) for part in word.split("/"))
+    return _ALIASES.get(joined, joined)
 
 
 def _part(word: str) -> str:

@@ -20,14 +20,15 @@ from rilctl.engines.judging.rules.read.phrases import (
     CORRECTION,
     CUT_OFF,
     EXPLANATION,
-    GOES_ON_CONCLUDING,
+    GOES_ON_CALCULATING,
     GOES_ON_HEDGED,
     SPOKEN_SUM,
     TAKEN_BACK,
 )
-from rilctl.engines.judging.rules.read.plain import tidy, without_markup
+from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.settle import Said, settle
+from rilctl.engines.judging.rules.read.thinking import without_thinking
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
     first_clause,
@@ -52,16 +53,13 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         question: tidy; a repetition of it doesn't count as an answer.
         kind: of the answer that the question has.
     """
-    text = response
-    if "think>" in text:
-        text = text.rpartition("</think>")[2].partition("<think>")[0]
-    text = tidy(text.strip()[-MAX_CHARS:]).strip()
+    text = tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip()
     if not text:
         return Reading(None, None, "empty response")
     if CUT_OFF.search(text):
         return Reading(None, None, NOTHING)
     bold = _bold_spans(text) if _BOLD in text else []
-    text = without_markup(text).strip()
+    text = without_tables(without_markup(text)).strip()
     marks = find_marks(text)
     if any(mark.level is Level.SET_APART for mark in marks):
         return read_marked(marks, text, kind)
@@ -76,7 +74,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
 
 
 def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> Reading:
-    body = without_enumerators(body)
+    body = without_enumerators(body, any_number=kind.explains and not kind.many_lines)
     whole = kind.whole(body)
     if whole is not None and kind.is_bare(body):
         return Reading(whole, body)
@@ -121,7 +119,7 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
         value = kind.whole(form)
         if value is not None and kind.is_bare(form):
             rest = statement[statement.find(clause) + len(clause) :]
-            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CONCLUDING.search(rest)):
+            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CALCULATING.search(rest)):
                 concluded = kind.within(rest)
                 if concluded is not None:
                     return concluded, False, False

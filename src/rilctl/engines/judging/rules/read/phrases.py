@@ -102,8 +102,12 @@ SPOKEN_SUM = re.compile(
     re.IGNORECASE,
 )
 
-GOES_ON_CONCLUDING = re.compile(r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b", re.IGNORECASE)
-"""After a clause: what follows from it."""
+GOES_ON_CALCULATING = re.compile(
+    r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b"
+    r"|^(?!\W*(?:because|since|as|given|where|due|for|which|check)\b)[^=]*[^=<>!]=\s?[-$€£]?[0-9][0-9.,/]*\W*(?:[a-z°%]\S{0,12}\W*)?$",
+    re.IGNORECASE,
+)
+"""After a clause: what follows from it, or a calculation."""
 
 SURELY = _words(
     "of course|in fact|indeed|clearly|obviously|evidently|apparently|certainly|definitely|surely|absolutely|most likely",

@@ -42,6 +42,8 @@ _LOOKALIKES = str.maketrans(
 _FULL_WIDTH = re.compile("[，：；！？]")
 _MARKUP = re.compile(r"\*\*|__|`")
 
+_RULE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*$", re.MULTILINE)
+
 _NESTED = r"\{([^{}]{0,200})\}"
 _FRACTION = re.compile(rf"([0-9]?)\\[dt]?frac\s{{0,4}}(?:{_NESTED}|([0-9]))\s{{0,4}}(?:{_NESTED}|([0-9]))")
 _TEXT_COMMAND = re.compile(
@@ -52,6 +54,7 @@ _LOOSE_POWER = re.compile(r"(?<=[A-Za-z])\s{1,3}\^")
 _LATEX = (
     (re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree|\\circ"), "°"),
     (re.compile(r"\\(?:times|cdot)(?![a-z])"), "*"),
+    (re.compile(r"(?<=[0-9)])_\{?\s?(?:10|\s?ten\s?)\s?\}?(?![0-9])"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![a-z])|\\[,;:! ()\[\]]|~(?=\s*[A-Za-z\\}])"), " "),
     (re.compile(r"\\pi(?![a-z])"), "π"),
@@ -76,6 +79,21 @@ def tidy(text: str) -> str:
     text = _FULL_WIDTH.sub(lambda match: match[0].translate(_LOOKALIKES), text)
     text = unicodedata.normalize("NFKC", text).translate(_LOOKALIKES)
     return "".join(str(unicodedata.digit(c)) if c > "\x7f" and c.isdigit() else c for c in text)
+
+
+def without_tables(text: str) -> str:
+    """With the rows of Markdown's tables as lines of their own: `| pressure | 2.4 bar |` as `pressure: 2.4 bar`."""
+    if "|" not in text or not _RULE.search(text):
+        return text
+    lines = text.split("\n")
+    rules = [place for place, line in enumerate(lines) if _RULE.fullmatch(line)]
+    kept = [line for place, line in enumerate(lines) if place not in rules and place + 1 not in rules]
+    return "\n".join(_row(line) for line in kept)
+
+
+def _row(line: str) -> str:
+    cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+    return f"{cells[0]}: {cells[1]}" if line.strip().startswith("|") and len(cells) == 2 else line
 
 
 def without_markup(text: str) -> str:

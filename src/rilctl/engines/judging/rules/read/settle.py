@@ -1,12 +1,16 @@
 """What a response's statements come to."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION, LEAD_IN, RESULT_LABEL
+from rilctl.engines.judging.rules.read.clauses import stems
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, CORRECTION, HEDGE, LEAD_IN, NEGATION, RESULT_LABEL
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.statements import label_of
+
+_DENIES = re.compile(f"{NEGATION.pattern}|{CORRECTION.pattern}|{HEDGE.pattern}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
     stated = [each for each in readable if each.is_bare and not _is_part(each, readable[-1], statements, kind, asked)]
     if stated:
         answer, last = stated[-1], readable[-1]
+        stated = [each for each in stated if each is answer or not _is_step(each, answer, statements, kind, asked)]
         if any(not kind.same(each.value, answer.value) for each in stated):
             return Reading(None, statements[answer.place], SEVERAL_CANDIDATES)
         speaks_again = last.place > answer.place and (
@@ -50,7 +55,8 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
             return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
         return Reading(answer.value, statements[answer.place])
     emphasised = [value for span in bold if (value := kind.whole(span)) is not None]
-    if emphasised and len(statements) == 1 and all(kind.same(emphasised[0], value) for value in emphasised):
+    is_one = len(statements) == 1 or (len(emphasised) == 1 and bold[-1] in statements[-1] and not kind.is_closed)
+    if emphasised and is_one and all(kind.same(emphasised[0], value) for value in emphasised):
         return Reading(emphasised[0], bold[-1])
     if not readable:
         return Reading(None, statements[-1] if statements else None, SEVERAL_CANDIDATES if said else NOTHING)
@@ -60,10 +66,24 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
     if all(kind.same(last.value, each.value) for each in readable) or kind.explains:
         return Reading(last.value, statements[last.place])
     final = statements[last.place]
-    is_last = last.place + 1 == len(statements)
+    is_last = not any(map(_DENIES.search, statements[last.place + 1 :]))
     if is_last and (_concludes(final, asked) or (not kind.is_closed and _says_what_was_asked(final, asked))):
         return Reading(last.value, statements[last.place])
     return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
+
+
+def _is_step(said: Said, answer: Said, statements: list[str], kind: Kind, asked: frozenset[str]) -> bool:
+    """Whether a statement says of something else what the last one says of what was asked: `The sum is 68`."""
+    if kind.is_closed or answer.place != max(answer.place, said.place):
+        return False
+    subjects = [stems(_lead_of(statements[each.place])) for each in (said, answer)]
+    wanted = stems(" ".join(asked))
+    return bool(subjects[0] and subjects[1] & wanted) and not subjects[0] & wanted
+
+
+def _lead_of(statement: str) -> str:
+    lead = LEAD_IN.match(statement)
+    return (statement[: lead.end()] if lead else "") + label_of(statement)
 
 
 def _concludes(statement: str, asked: frozenset[str]) -> bool:

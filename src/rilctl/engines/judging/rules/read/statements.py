@@ -51,9 +51,16 @@ def split_statements(text: str) -> list[str]:
     return [*found, rest] if rest else found
 
 
-def without_enumerators(text: str) -> str:
-    """Without the numbers before the lines of a list or of steps: `1. First, …`; a single `5.` may be an answer."""
+def without_enumerators(text: str, *, any_number: bool = False) -> str:
+    """Without the numbers before the lines of a list or of steps: `1. First, …`; a single `5.` may be an answer.
+
+    Args:
+        text: tidy.
+        any_number: whether a single one is none, because no number is asked for.
+    """
     found = list(_ENUMERATOR.finditer(text))
+    if any_number and len(found) == 1 and not found[0].start():
+        return text[found[0].end() :]
     if [int(match[1]) for match in found[:2]] == [1, 2]:
         return _ENUMERATOR.sub("", text)
     if found and found[0].start() == 0 and found[0][1] == "1" and not _EXPLAINS_ONE.match(text[found[0].end() :]):

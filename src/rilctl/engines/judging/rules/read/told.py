@@ -1,0 +1,123 @@
+"""What a sentence tells in the question's own words: `The policy names Ellen Vance as the beneficiary`."""
+
+import re
+from functools import lru_cache
+
+from rilctl.engines.judging.rules.read.clauses import asked_stems, clauses, stem, stems
+from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.phrases import CORRECTION, HEDGE, NEGATION, SMALL_WORDS
+
+_EDGE = ".,;:!?\"'()[]*_ "
+_MAX_CHARS = 300
+_NEUTRAL = stems(
+    "show display read say list give indicate name depict feature contain hold bear state mention use come go stand lie"
+    " sit belong locate call leave consist visible wear look appear seem make write print mark label carry present has"
+    " began begin start named"
+)
+"""Stems of what things do whatever they are."""
+_INNER = frozenset({"of", "the", "a", "an", "and", "&", "de", "la", "le", "du", "von", "van", "der", "in", "for", "to", "on", "at", "s"})
+"""May stand inside an answer."""
+_KEY = re.compile(
+    r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)est|most|least|first|second|third|fourth|fifth|sixth|last|next|previous|former"
+    r"|other|another|only|left|right|top|bottom|upper|lower|front|back|middle|northern|southern|eastern|western|more|less)\b",
+    re.IGNORECASE,
+)
+"""Words that say which one of several; another one is another thing."""
+_HEAD = re.compile(
+    r"\b(?:what|which|who)(?:'s|\s(?:is|are|was|were))\s(?:the|its|his|her|their)\s([\w' -]{2,50}?)(?=\s(?:of|in|on|at|for|to|that|which|who|shown|with|from|by|according)\b|[?,]|$)",
+    re.IGNORECASE,
+)
+_IS = re.compile(r"\s(?:is|are|was|were|would be|must be|reads|says)(?:\s(?:called|named))?\s", re.IGNORECASE)
+_SUBJECT = re.compile(r"(?:the|its|his|her|their|this|that)\s|[\w.-]{2,30}'s\s", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:it|this|that|he|she|they|these|those|there|which|who|here|what)\b", re.IGNORECASE)
+_WHOSE = re.compile(r"(?:whose|cuja|cujo|cuya|cuyo|dont (?:la|le)|deren|dessen|and (?:its|his|her|their))\s(.+)", re.IGNORECASE)
+_BUT = re.compile(r"\b(?:but|however|though|although|yet|except)\b", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def told(sentence: str, question: str) -> str:
+    """The words that one clause says of what was asked; empty where none does, or more than one."""
+    if not question or len(sentence) > _MAX_CHARS or sentence.rstrip().endswith("?"):
+        return ""
+    if CORRECTION.search(sentence):
+        return ""
+    found = [(place, run) for place, part in enumerate(clauses(sentence)) if (run := _run(part, question))]
+    if len(found) != 1:
+        return ""
+    place, run = found[0]
+    behind = sentence[sentence.find(run) + len(run) :]
+    return "" if _BUT.search(behind) else run
+
+
+def other_than_asked(text: str, question: str) -> bool:
+    """Whether a text says of which one it speaks, and that isn't the question's: the largest, not the second largest."""
+    said = {word.casefold() for word in _KEY.findall(text)}
+    return bool(said) and said != {word.casefold() for word in _KEY.findall(question)} & (said | _keys(question))
+
+
+@lru_cache(maxsize=1024)
+def _keys(question: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in _KEY.findall(question))
+
+
+def _run(clause: str, question: str) -> str:
+    whose = _WHOSE.match(clause)
+    clause = whose[1] if whose else clause
+    if is_doubted(clause, question):
+        return ""
+    return _of_head(clause, question) or _only_new(clause, question)
+
+
+def _of_head(clause: str, question: str) -> str:
+    """`Lima` of `The capital of Peru is Lima`, and of `Lima is the capital of Peru`."""
+    head = _HEAD.search(question)
+    parts = _IS.split(clause, maxsplit=1)
+    if head is None or len(parts) != 2:
+        return ""
+    wanted, keys = stems(head[1]), _keys(head[1])
+    left, right = (part.strip(_EDGE) for part in parts)
+    if not wanted or not left or not right:
+        return ""
+    for subject, run in ((left, right), (right, left)):
+        named = subject.partition(" of ")[0]
+        if (
+            wanted <= stems(named)
+            and _keys(subject) == keys
+            and (_SUBJECT.match(subject) or subject is left)
+            and not stems(run) & wanted
+            and not _PRONOUN.match(run)
+            and _SUBJECT.match(subject)
+            and stems(named) - wanted <= asked_stems(question) | _NEUTRAL | _owner(named)
+        ):
+            return run
+    return ""
+
+
+def _owner(named: str) -> frozenset[str]:
+    return stems(named.partition("'s ")[0]) if "'s " in named else frozenset()
+
+
+def _only_new(clause: str, question: str) -> str:
+    """The one run of words that the question doesn't have, of a clause that says enough of it."""
+    asked = asked_stems(question)
+    words = clause.split()
+    folded = [word.strip(_EDGE).casefold() for word in words]
+    known = [_is_known(word, asked, question) for word in folded]
+    new = [place for place, is_known in enumerate(known) if not is_known]
+    said = {stem(word) for word in folded} & asked
+    if not new or len(said) < min(2, len(asked)) or not asked:
+        return ""
+    if not _keys(question) <= {word for word in folded} or not _keys(clause) <= _keys(question):
+        return ""
+    start, end = new[0], new[-1] + 1
+    if any(known[place] and folded[place] not in _INNER for place in range(start, end)):
+        return ""
+    return " ".join(words[start:end]).strip(_EDGE)
+
+
+def _is_known(word: str, asked: frozenset[str], question: str) -> bool:
+    if not word:
+        return True
+    if any(map(str.isdigit, word)):
+        return word in question
+    return len(word) < 3 or word in SMALL_WORDS or stem(word) in asked or stem(word) in _NEUTRAL

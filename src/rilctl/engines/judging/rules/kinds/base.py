@@ -48,6 +48,10 @@ class Kind(ABC):
         """Whether a statement that became the value `form` without its lead-in stands for an answer."""
         return True
 
+    def asked_part(self, statement: str) -> str:
+        """The one clause of a statement that speaks of what was asked, as others don't; empty where none does."""
+        return ""
+
     def is_told(self, statement: str) -> bool:
         """Whether a statement answers in the question's words, however long it is."""
         return False

@@ -5,6 +5,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import LABEL
+from rilctl.engines.judging.rules.read.clauses import asked_clause, stems
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 
@@ -29,10 +30,11 @@ _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resem
 _NO_NOUN = re.compile(
     r"(?:ing|ed)$|^(?:is|was|are|here|there|please|too|obviously|clearly|option|answer|option|only|in|on)$"
 )
+_ONE = re.compile(r" ones?$")
 _REASON = re.compile(r",?\s(?:because|since)\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
-    r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$)"
+    r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
     r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct|right|answer|best)))",
     re.IGNORECASE,
 )
@@ -56,7 +58,10 @@ class ChoiceKind(Kind):
         self._options, self._of_texts = options, of_texts
         self.is_closed = not options.keys() - set("ABCDEFGHIJ")
         self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
+        if not self.is_closed:  # of `the red or the white one`
+            self._by_text |= {_ONE.sub("", text): letter for text, letter in self._by_text.items()}
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
+        self._question = stem
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
     def whole(self, text: str) -> Any:
@@ -97,6 +102,8 @@ class ChoiceKind(Kind):
                 return SEVERAL
             if letters or named:
                 said = set(letters) or set(named)
+                if len(said) > 1 and not letters and (clause := self._asked_clause(text[start:])):
+                    return self.within(clause) or SEVERAL
                 if len(said) > 1 or self._is_doubted(text[start:], named):
                     return SEVERAL
                 everywhere = set(self._named(text)) if start and not NEGATION.search(text[:start]) else set(named)
@@ -110,6 +117,9 @@ class ChoiceKind(Kind):
         if self._of_texts is not None:
             return self._letter_of(self._of_texts.within(text))
         return None
+
+    def _asked_clause(self, text: str) -> str:
+        return asked_clause(text, self._question, stems(" ".join(self._options.values())))
 
     def _known(self, letter: str) -> str | None:
         letter = letter.upper()

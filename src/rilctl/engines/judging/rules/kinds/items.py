@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import EDGE, normal, plain
@@ -13,13 +14,19 @@ from rilctl.engines.judging.rules.read.statements import bare_forms, without_ask
 
 MAX_ITEMS = 1000
 _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
+_CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
 _IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 _ALTERNATIVE = re.compile(r"\bor\b|或", re.IGNORECASE)
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
-_ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
+_ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
 _SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?(?:=|\\in(?![a-z])|∈)\s?")
+_LETTERED = re.compile(
+    r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,? &)\s\(?[A-J]\)?)+)\s(?:are|is|apply|hold|were)\b"
+    r"(?!\s(?:not|in|wrong|false))"
+)
+"""Letters that a sentence begins with."""
 _NOT_A_LIST = re.compile(r"\b(?:not|none|neither|no|except|without|or|either|maybe|perhaps)\b|n't\b", re.IGNORECASE)
 
 
@@ -112,6 +119,9 @@ class ItemsKind(Kind):
         return True
 
     def _bracketed(self, text: str) -> Items | None:
+        calculated = _CALCULATED.search(text)
+        if calculated:
+            return self._bracketed(calculated[1])
         match = _BRACKETED.fullmatch(text)
         if match is None:
             if (
@@ -131,9 +141,13 @@ class ItemsKind(Kind):
         if "\n" in text.strip():
             return [text]
         text = without_asked_negation(_ASIDE.sub("", text), self._question)
-        concluded = [text[match.end() :] for match in CONCLUSION.finditer(text) if match.start()]
+        lettered = _LETTERED.match(text)
+        if lettered:
+            return [lettered[1]]
+        ends = [match.end() for match in CONCLUSION.finditer(text) if match.start()]
+        concluded = [form for end in ends for form in reversed(bare_forms(text[end:]))][::-1]
         found = [*reversed(concluded), *reversed(bare_forms(text))]
-        doubted = NEGATION.search(text) or HEDGE.search(text)
+        doubted = is_doubted(text, self._question)
         return found if doubted else [*(each for form in found for each in without_echo(form, self._question)), *found]
 
     def _set(self, text: str) -> Items | None:

@@ -49,6 +49,10 @@ _NO_NOUN = frozenset({
     "many", "much", "does", "do",
 })  # fmt: skip
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
+_GETS = re.compile(
+    r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes|measures)\s[0-9a-z]{1,4}\s*$"
+)
+"""Whose number an unknown stands for."""
 _UNKNOWN_ASKED = re.compile(r"\b(?:(?:solve for|value of|find) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
 _NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
@@ -110,6 +114,12 @@ class NumberKind(Kind):
             quantity = read_quantity(self._without_echo(text))
         return quantity if quantity is not None or "=" in text else read_calculated(text)
 
+    def asked_part(self, statement: str) -> str:
+        """See `Kind`."""
+        is_concluded = "=" in statement or CONCLUSION.search(statement)
+        is_one = is_concluded or len(NUMERAL.findall(statement)) < 2
+        return "" if is_one else asked_clause(statement, self.question)
+
     def is_id(self, text: str) -> bool:
         """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
         return self._asks_id and _GLUED_LETTER.search(text) is not None
@@ -169,7 +179,7 @@ class NumberKind(Kind):
             variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
             if variable and self._variable not in ("", variable[1]):
                 return None
-            if is_to_solve(before, self.question):
+            if is_to_solve(before, self.question) and not _GETS.search(before):
                 return None
             quantity = read_quantity(text)
             found = read_calculated(text) if quantity is None else quantity

@@ -20,6 +20,9 @@ _ASKS = re.compile(
 _SCORE = re.compile(r"\b(?:score|ratio|odds|won|win|scale|date|phone|code|number)\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12][0-9]{3}$")
 _UNIT_BEHIND = re.compile(r"\s(?:years?(?: olds?| of age)?|yrs?|%|per ?cent|degrees|[a-z°]{1,12})\.?$", re.IGNORECASE)
+_DECADE = re.compile(
+    r"(?<![\w-])(?:the\s)?(?:(?P<part>early|mid|late)[\s-])?(?P<decade>(?:1[5-9]|20)[0-9]0)'?s(?!\w)(?:\sdecade)?", re.IGNORECASE
+)
 
 
 class RangeKind(Kind):
@@ -71,3 +74,33 @@ def _ends(match: re.Match[str]) -> tuple[Any, Any] | None:
 
 def _agree(low: Quantity, high: Quantity) -> bool:
     return not low.unit or not high.unit or low.unit == high.unit
+
+
+class DecadeKind(Kind):
+    """Decades as answers: `the 1920s`.
+
+    Args:
+        question: its own words doubt nothing.
+    """
+
+    name = "decade"
+
+    def __init__(self, question: str = "") -> None:
+        self._question = question
+
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        match = _DECADE.fullmatch(plain(text).strip(" \t\n\"'*_.,;:!"))
+        return None if match is None else _decade(match)
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        text = plain(sentence[-1000:])
+        found = {_decade(match) for match in _DECADE.finditer(text)}
+        if not found:
+            return None
+        return found.pop() if len(found) == 1 and not is_doubted(text, self._question) else SEVERAL
+
+
+def _decade(match: re.Match[str]) -> tuple[str, str]:
+    return (match["part"] or "").casefold(), match["decade"]

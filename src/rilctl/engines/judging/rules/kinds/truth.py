@@ -12,7 +12,7 @@ from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, split_ite
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
-from rilctl.engines.judging.rules.kinds.ranges import RangeKind, is_asked_range
+from rilctl.engines.judging.rules.kinds.ranges import DecadeKind, RangeKind, is_asked_range
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
 from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind, is_month
@@ -91,12 +91,15 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     yes = truth_of(text)
     if yes is not None:
         return YesNoKind(question), yes
-    for kind in (DateKind(), TimeKind()):
+    for kind in (DateKind(question), TimeKind(question)):
         when = kind.whole(text)
         if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
     if _ONE_TEXT.search(text):
         return TextKind(question), text_value(text)
+    decade = DecadeKind(question)
+    if decade.whole(text) is not None:
+        return decade, decade.whole(text)
     span = RangeKind().whole(text)
     if span is not None and is_asked_range(text, question):
         return RangeKind(question), span

@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.read.phrases import COMPARISON, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.clauses import asked_clause
+from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.phrases import NEGATION, NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
 
 _MONTH = (
@@ -29,13 +31,31 @@ _TIME = re.compile(
     r"\s*(?P<half>[ap]\.?\s?m\b\.?)?(?:\s*(?:o'clock|hours|hrs|h))?(?![\w:])",
     re.IGNORECASE,
 )
+_BEST_BEFORE = re.compile(
+    r"\b(?:best|use|sell|eat|consume|drink|good|valid|expires?|open|closed|due|submit\w*|return\w*)[ -](?:\w+ )?(?:before|by|until|after|from|on)(?= (?:or on )?\W?\w)",
+    re.IGNORECASE,
+)
+"""Before the day on a jar or a ticket, which is that day."""
 _AROUND = re.compile(
     r"^(?:(?:it|on|at|in|the|is|was|date|dated|time|about|exactly|approximately|around)\b[\s:]*)*", re.IGNORECASE
+)
+_HOURS = NUMBER_WORDS.split("|")[1:13]
+_MINUTES = {"half": 30, "a quarter": 15, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty-five": 25, "twenty five": 25}
+_SPOKEN_TIME = re.compile(
+    rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
+    re.IGNORECASE,
 )
 
 
 class _WhenKind(Kind):
+    """Args:
+    question: its own words doubt nothing, and tell which of several is meant.
+    """
+
     _shape: re.Pattern[str]
+
+    def __init__(self, question: str = "") -> None:
+        self._question = question
 
     @abstractmethod
     def _read(self, match: re.Match[str]) -> Any:
@@ -54,18 +74,17 @@ class _WhenKind(Kind):
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
-        text = plain(sentence[-1000:])
+        text = _BEST_BEFORE.sub("", plain(sentence[-1000:]))
+        calculated = self.whole(text.rpartition("=")[2]) if "=" in text and not NEGATION.search(text) else None
+        if calculated is not None:
+            return calculated
         values = [value for match in self._shape.finditer(text) if (value := self._read(match)) is not None]
         if not values:
             return None
-        if (
-            COMPARISON.search(text)
-            or NEGATION.search(text)
-            or HEDGE.search(text)
-            or any(not self.same(values[0], other) for other in values)
-        ):
-            return SEVERAL
-        return values[0]
+        if any(not self.same(values[0], other) for other in values):
+            clause = asked_clause(text, self._question)
+            return self.within(clause) or SEVERAL if clause else SEVERAL
+        return SEVERAL if is_doubted(text, self._question, compared=True) else values[0]
 
 
 class DateKind(_WhenKind):
@@ -101,6 +120,14 @@ class TimeKind(_WhenKind):
     name = "time"
     _shape = _TIME
 
+    def whole(self, text: str) -> Any:
+        """See `Kind`."""
+        return super().whole(_in_digits(text))
+
+    def within(self, sentence: str) -> Any:
+        """See `Kind`."""
+        return super().within(_in_digits(sentence))
+
     def _read(self, match: re.Match[str]) -> Any:
         hour, half = int(match["hour"]), (match["half"] or "").replace(".", "").replace(" ", "").casefold()
         if match["minute"] is None and not half:
@@ -118,6 +145,21 @@ class TimeKind(_WhenKind):
             return bool(one[1] == other[1] or other[1] != "open" or one[1] == "")
         either_half = one[1] == "open" and other[1] == "half" and one[0][0] % 12 == other[0][0] % 12
         return bool(either_half and one[0][1:] == other[0][1:])
+
+
+def _in_digits(text: str) -> str:
+    """A text with `a quarter past four` and `ten to five` as `4:15` and `4:50`."""
+    return _SPOKEN_TIME.sub(_spoken_time, text) if " " in text and _SPOKEN_TIME.search(text) else text
+
+
+def _spoken_time(match: re.Match[str]) -> str:
+    minute = _MINUTES.get((match["minutes"] or "").casefold())
+    if minute is None:
+        minute = int(match["minutes"]) if (match["minutes"] or "0").isdigit() else 0
+    hour = int(match["hour"]) if match["hour"].isdigit() else _HOURS.index(match["hour"].casefold()) + 1
+    if match["side"].casefold() in ("to", "before", "till", "of"):
+        hour, minute = (hour - 1 or 12), 60 - minute
+    return f"{hour}:{minute:02d}" if 1 <= hour <= 12 and 0 <= minute < 60 else match[0]
 
 
 @lru_cache(maxsize=2048)

@@ -18,6 +18,13 @@ _DESCRIBABLE = re.compile(
     r"|value|count|total|option|it|that)\b",
     re.IGNORECASE,
 )
+_NO_ANSWER = re.compile(
+    r"\W*(?:(?:the|a|an|one|my|its|your|his|her|their|any|some)\s)?(?:\w+\s)?(?:wrong|incorrect|false|obvious|tempting|naive|intuitive|common"
+    r"|previous|earlier|initial|old|original|usual|expected|typical|popular|bad|rejected|alternative|other|another)\s"
+    r"(?:\w+\s)?(?:answer|option|choice|result|solution|guess|mistake|error|response)s?\b",
+    re.IGNORECASE,
+)
+"""An answer that is spoken of and isn't given."""
 _REPORTED = re.compile(
     r"\b(?:(?:am|was|were|been|are) told|(?:user|prompt|hint|caption|system|someone|somebody|people|they|he|she)"
     r" (?:all )?(?:say|said|claim|claimed|think|thought|believe|suggest)(?:s|ed)?|i(?:'ve| have)? heard|it is said"
@@ -28,9 +35,12 @@ _REPORTED = re.compile(
 """What others say."""
 _HINT = re.compile(
     "start|begin|end|rhyme|similar|close|equivalent|digit|letter|character|told|say|said|claim|think|thought|beli|sugg|heard"
+    "|wrong|incorrect|obvious|tempting|naive|intuitive|common|previous|earlier|initial|original|usual|expected|typical"
+    "|popular|rejected|alternative|other"
     "|suppos|alleg|not|n't|never|illeg|unrea|unkn|uncl|cut off|missing"
 )
 """A text without any of these needs no closer look."""
+_SPEAKS_OF = re.compile(rf"(?:^|[.!?;\n]\s*){_NO_ANSWER.pattern}", re.IGNORECASE)
 _BUT = re.compile(r",?\s+(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 _UNREADABLE = re.compile(
     r"\b(?:can't|cannot|can not|couldn't|could not|isn't|aren't|not|never)\s(?:be\s)?(?:(?:fully|clearly|really)\s)?"
@@ -95,11 +105,14 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
     described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)
     reported = _REPORTED.search(text) is not None
     unreadable = _UNREADABLE.search(text) is not None and not _UNREADABLE.search(question)
-    if not (described or reported or unreadable or pairs):
+    named = _SPEAKS_OF.search(text) is not None
+    if not (named or described or reported or unreadable or pairs):
         return text
     kept: list[str] = []
     asked = asked_words(question)
     for statement in split_statements(text):
+        if named and _NO_ANSWER.match(statement):
+            continue
         if described and _DESCRIBED.search(statement) and _DESCRIBABLE.match(statement):
             continue
         if reported and _REPORTED.search(statement):

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.read.echo import DOUBLED
 from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS, SMALL_WORDS
 
 _END = re.compile(
@@ -10,8 +11,8 @@ _END = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"(?:ings?|ed|es|s|d|e|ly)$")
-_DOUBLED = re.compile(r"([bdfgklmnprt])\1$")
 _LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
+_OF_THEM = re.compile(r"\bof (?:them|these|those|which)\b", re.IGNORECASE)
 _STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
 _MIN_LETTERS = 3
 
@@ -25,7 +26,7 @@ def stem(word: str) -> str:
     """A (folded) word without its ending: `topped` and `toppings` are the same."""
     if len(word) <= _MIN_LETTERS:
         return word
-    return _DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word
+    return DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word
 
 
 def stems(text: str) -> frozenset[str]:
@@ -41,18 +42,27 @@ def asked_stems(question: str) -> frozenset[str]:
     return stems(found[-1] if found else question)
 
 
-def asked_clause(sentence: str, question: str) -> str:
-    """The one clause that says more of what was asked than each of the others, which speak of other things; else empty."""
+def asked_clause(sentence: str, question: str, offered: frozenset[str] = frozenset()) -> str:
+    """The one clause that says more of what was asked than each of the others, which speak of other things; else empty.
+
+    Args:
+        sentence: plain.
+        question: what was asked.
+        offered: stems of the answers that it offers, which don't count.
+    """
     parts = clauses(sentence)
-    asked = asked_stems(question)
+    asked = asked_stems(question) - offered
     if len(parts) < 2 or not asked:
         return ""
     said = [stems(part) for part in parts]
     scores = [len(each & asked) for each in said]
     best = max(scores)
-    if not best or scores.count(best) > 1:
+    places = [each for each, score in enumerate(scores) if score == best]
+    if len(places) > 1:
+        places = [each for each in places if _OF_THEM.search(parts[each])]
+    if not best or len(places) != 1:
         return ""
-    place = scores.index(best)
+    place = places[0]
     if best == 1 and not _STARTS_WITH_WORD.match(sentence):  # `7 apples and 8 pears`
         return ""
     return parts[place] if all(each - asked for other, each in enumerate(said) if other != place) else ""

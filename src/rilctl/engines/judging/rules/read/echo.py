@@ -7,9 +7,10 @@ _WORDS = re.compile(r"\w[\w'-]*")
 _NO_ECHO = frozenset(
     {"more", "less", "fewer", "than", "not", "no", "or", "at", "least", "most", "over", "under", "between"}
 )
-_ALWAYS = frozenset({"the", "a", "an", "is", "was", "are", "were", "one", "there", "it"})
+_ALWAYS = frozenset({"the", "a", "an", "is", "was", "are", "were", "one", "there", "it", "its", "their", "his", "her"})
+DOUBLED = re.compile(r"([bdfgklmnprt])\1$")
 _ASKING = frozenset({"what", "which", "who", "where", "to", "of", "on", "in", "at", "does", "did"})
-_JOINING = frozenset({"of", "in", "at", "called", "named"})
+_JOINING = frozenset({"of", "in", "at", "with", "called", "named"})
 """May stand between the question's words and the answer: `the flag of Japan`."""
 _IS_DONE = re.compile(r"\b(?:is|are|was|were|be|been)\b", re.IGNORECASE)
 _OR = re.compile(
@@ -21,7 +22,7 @@ _RELATION = re.compile(
     re.IGNORECASE,
 )
 _VERB_FORMS = ({"has", "have", "had"}, {"do", "does", "did"})
-_ENDING = re.compile(r"(?:ing|ed|es|s|d|e)$")
+_ENDING = re.compile(r"(?:ings?|ed|es|s|d|e)$")
 
 
 @lru_cache(maxsize=1024)
@@ -42,7 +43,7 @@ def _echoed(question: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
-    stem = _ENDING.sub("", word) if len(word) > 3 and word.isalpha() else word
+    stem = DOUBLED.sub(r"\1", _ENDING.sub("", word)) if len(word) > 3 and word.isalpha() else word
     return f"{stem}*" if len(stem) > 2 else word
 
 

@@ -19,6 +19,7 @@ from rilctl.engines.judging.rules.read.phrases import (
     CONDITION,
     CORRECTION,
     CUT_OFF,
+    DISCLAIMER,
     EXPLANATION,
     GOES_ON_CALCULATING,
     GOES_ON_HEDGED,
@@ -104,6 +105,9 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
         return None, False, False
     if CONDITION.match(statement):
         return SEVERAL, False, False
+    disclaimed = DISCLAIMER.match(statement)
+    if disclaimed:
+        statement = statement[disclaimed.end() :]
     for form in bare_forms(statement):
         value = kind.whole(form)
         if value is not None:
@@ -113,6 +117,9 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
             return value, True, is_bare or kind.is_told(statement)
     value = kind.within(statement) if kind.is_closed else None
     if value is not None:
+        return value, False, False
+    asked = kind.asked_part(statement)
+    if asked and (value := kind.within(asked)) not in (None, SEVERAL):
         return value, False, False
     clause = first_clause(statement)
     for form in bare_forms(clause) if clause and clause != statement else ():

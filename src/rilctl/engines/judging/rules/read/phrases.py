@@ -28,7 +28,10 @@ _SO = _words(
     "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes|making",
     "leaving|together(?=,| they| we| there| the)",
     r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to) a total of",
-    "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of|donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
+    "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of",
+    r"(?:half|twice|double|a third|two thirds|a quarter|three quarters|[0-9.]+\s?%|\w+ per ?cent) (?:of )?(?:that|this|it|those|which)"
+    "(?: (?:is|are|makes|gives|would be))?",
+    "donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
     rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,.]*\W*$)", re.IGNORECASE
@@ -159,6 +162,13 @@ LEAD_IN = re.compile(
 PREPOSITION = re.compile(r"(?:at|in|on|by|with|from|to)\s+", re.IGNORECASE)
 """What may stand before a name, a year or a place."""
 
+DISCLAIMER = re.compile(
+    r"\W*(?:as an ai\b[^,.]{0,40},?\s)?(?:i|we|as an ai)\b(?=[^0-9]{0,80}(?:n't|\bnot\b|\bcannot\b|\bno\b))(?![^,]{0,80}\b(?:sure|certain|confident)\b)"
+    r"[^0-9.;:]{3,120}?,?\s(?:but|however|though)\s(?=\w)",
+    re.IGNORECASE,
+)
+"""What someone can't or won't say, before what they do."""
+
 CONTRAST = re.compile(
     r"(?<=\w)[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead of))\s(?!sure|certain|yet)[^,.;:]{1,60}(?=[.!]?$)"
 )
@@ -173,7 +183,7 @@ ADDED = re.compile(
 """What may stand behind an answer and changes nothing."""
 
 CLOSING = re.compile(
-    r"\W*(?:let me know|i hope|hope th|feel free|if you (?:have|need|want)|is there anything)\b", re.IGNORECASE
+    r"\W*(?:let me know|i hope|hope th|feel free|if you(?:'d| would)? (?:have|need|want|like|wish)|is there anything)\b", re.IGNORECASE
 )
 """What ends a letter and answers nothing."""
 

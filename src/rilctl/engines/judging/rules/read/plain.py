@@ -40,6 +40,7 @@ _LOOKALIKES = str.maketrans(
     }
 )
 _FULL_WIDTH = re.compile("[，：；！？]")
+_QUOTE = re.compile(r"^[ \t]*>[ \t]+(?=[^\W\d_])", re.MULTILINE)
 _MARKUP = re.compile(r"\*\*|__|`")
 
 _RULE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*$", re.MULTILINE)
@@ -98,7 +99,7 @@ def _row(line: str) -> str:
 
 def without_markup(text: str) -> str:
     """Without Markdown's marks for bold type and code."""
-    return _MARKUP.sub("", text)
+    return _QUOTE.sub("", _MARKUP.sub("", text))
 
 
 @lru_cache(maxsize=4096)

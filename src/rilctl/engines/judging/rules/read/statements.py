@@ -27,7 +27,7 @@ _NOT_BUT = re.compile(
     re.IGNORECASE,
 )
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
-_LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|>\s(?=[^\W\d_])|[0-9]{1,2}[.)]\s+)(?=\S)")
+_LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
     r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"

@@ -29,6 +29,11 @@ _COMPARED = re.compile(
     r"\s[$€£]?[0-9](?:[0-9,.]*[0-9])?%?(?![\w.,]*[0-9])",
     re.IGNORECASE,
 )
+_COMPARING = re.compile(
+    r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most|up to|over|under"
+    r"|above|below|beyond|exceed(?:s|ed|ing)?|no more than|no less than|[<>≤≥])\s?(?P<number>[$€£]?[0-9](?:[0-9,.]*[0-9])?%?)(?![\w.,]*[0-9])",
+    re.IGNORECASE,
+)
 _OF_SOMETHING = re.compile(
     r"\W*\S+ (?:is|was|are|were) (?:only )?the (?:total )?(?:number|count|amount) of (\w+)", re.IGNORECASE
 )
@@ -37,6 +42,12 @@ _OF_SOMETHING = re.compile(
 @lru_cache(maxsize=1024)
 def _compares(question: str) -> bool:
     return _COMPARED.search(question) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compared_with(question: str) -> frozenset[str]:
+    """The numbers that a question compares with."""
+    return frozenset(match["number"] for match in _COMPARING.finditer(question))
 
 
 @lru_cache(maxsize=1024)
@@ -67,6 +78,8 @@ def without_asked_words(text: str, question: str) -> str:
     if '"' in text:
         text = _QUOTED.sub(lambda match: '""' if match[1] in question else match[0], text)
     if _compares(question):
+        numbers = _compared_with(question)
+        text = _COMPARING.sub(lambda match: "" if match["number"] in numbers else match[0], text)
         folded = question.casefold()
         text = _COMPARED.sub(lambda match: "" if match[0].casefold() in folded else match[0], text)
     if _SPOKEN_HINT.search(text):

@@ -11,6 +11,7 @@ from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
 from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
+from rilctl.engines.judging.rules.kinds.foreign import foreign_count
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.told_apart import whole_of_parts, without_beside
@@ -53,7 +54,7 @@ _GETS = re.compile(
     r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes|measures)\s[0-9a-z]{1,4}\s*$"
 )
 """Whose number an unknown stands for."""
-_UNKNOWN_ASKED = re.compile(r"\b(?:(?:solve for|value of|find) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
+_UNKNOWN_ASKED = re.compile(r"\b(?:(?:[Ss]olve for|[Vv]alue of|[Ff]ind) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
 _NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
@@ -64,6 +65,8 @@ _LABELLED = re.compile(
 """Before a number that counts nothing."""
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
+_SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
+_ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
 _ASKS_ID = re.compile(
     r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform|bus|flat|seat|track"
     r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
@@ -94,6 +97,7 @@ class NumberKind(Kind):
         self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
         self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
+        self._asks_start = self._asks_year and _ASKS_START.search(question) is not None
         self._asks_id = not self._counts and _ASKS_ID.search(question) is not None
         unknown = _UNKNOWN_ASKED.search(question)
         self._variable = variable or (unknown[1] or unknown[2] if unknown else "")
@@ -118,7 +122,7 @@ class NumberKind(Kind):
         """See `Kind`."""
         is_concluded = "=" in statement or CONCLUSION.search(statement)
         is_one = is_concluded or len(NUMERAL.findall(statement)) < 2
-        return "" if is_one else asked_clause(statement, self.question)
+        return "" if is_one else asked_clause(statement, self.question, has_value=has_number)
 
     def is_id(self, text: str) -> bool:
         """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
@@ -158,16 +162,17 @@ class NumberKind(Kind):
         """See `Kind`."""
         text = without_asked_words(plain(sentence[-1000:]), self.question)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
-            return None
+            count = foreign_count(text, self.question)
+            return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
         if counts_another(text, self.question) or self.is_id(text):
             return SEVERAL
         if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
             return SEVERAL
-        text = without_beside(text, asks_year=self._asks_year)
+        text = without_beside(_SINCE.sub("in ", text) if self._asks_start else text, asks_year=self._asks_year)
         concluded = [match.end() for match in CONCLUSION.finditer(text)]
         parts = [text[end:] for end in reversed(concluded) if end] + [text]
         found = next((value for part in parts if (value := self._sole(part)) is not None), None)
-        if found is SEVERAL and (clause := asked_clause(text, self.question)):
+        if found is SEVERAL and (clause := asked_clause(text, self.question, has_value=has_number)):
             return self._sole(clause) or found
         return found
 
@@ -203,7 +208,8 @@ class NumberKind(Kind):
         if compound is not None:
             return read_quantity(text[slice(*compound)])
         spans = [m.span() for m in NUMERAL.finditer(text) if not _inside_word(text, m.start())]
-        spans = spans or list(english_words(text))
+        unasked = [span for span in spans if text[slice(*span)] not in self._asked_numbers]
+        spans = spans if unasked else list(english_words(text)) or spans
         found: list[Quantity | None] = []
         for place, (start, end) in enumerate(spans):
             until = spans[place + 1][0] if place + 1 < len(spans) else len(text)
@@ -234,6 +240,11 @@ class NumberKind(Kind):
         asked = asked_stems(self.question)
         fitting = [each for each in found if stems(each.unit) & asked]
         return fitting[0] if len(fitting) == 1 and all(each.unit for each in found) else None
+
+
+def has_number(text: str) -> bool:
+    """Whether a text has digits or a number word."""
+    return any(map(str.isdigit, text)) or any(True for _ in english_words(text))
 
 
 def _inside_word(sentence: str, start: int) -> bool:

@@ -11,9 +11,13 @@ _SMALL = frozenset({
     "could", "will", "there", "any", "this", "that", "these", "those", "it", "its", "in", "on", "at", "of", "to",
     "shown", "visible", "image", "picture", "photo", "you", "i", "see", "seen", "some", "so",
 })  # fmt: skip
+_DENIED = re.compile(r"\bnot\b|n't\b", re.IGNORECASE)
 _DENIALS = frozenset({"no", "not", "never"})
 _ASKS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will)\s", re.IGNORECASE)
 _NO_PLAIN_QUESTION = re.compile(r"\b(?:or|not|no|never|if|why|all|only|every|always)\b|n't", re.IGNORECASE)
+_PRONOUNS = frozenset({"it", "he", "she", "they", "it's", "he's", "she's", "they're", "there"})
+_BUT = re.compile(r"(?:\sbut|[,;]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
+"""What is so instead."""
 _ENDING = re.compile(r"(?:ing|es|s|ed)$")
 
 
@@ -22,12 +26,19 @@ def restated(sentence: str, question: str) -> bool | None:
     asked = _asked(question)
     if not asked or _ASKS.match(sentence) or HEDGE.search(sentence):
         return None
+    if _DENIED.search(sentence):
+        sentence = _BUT.sub("", sentence)
     words = [word.casefold() for word in _WORD.findall(sentence)]
     said = [_stem(word) for word in words if word not in _SMALL and word not in _DENIALS and not word.endswith("n't")]
-    if tuple(said) != asked:
+    if tuple(said) != asked and not _is_short(words, said, asked):
         return None
     num_denials = sum(word in _DENIALS or word.endswith("n't") for word in words)
     return num_denials == 0 if num_denials < 2 else None
+
+
+def _is_short(words: list[str], said: list[str], asked: tuple[str, ...]) -> bool:
+    """Whether a pronoun stands for what the question speaks of: `It isn't green` of a light that may be green."""
+    return bool(words) and words[0] in _PRONOUNS and len(said) < len(asked) and tuple(said) == asked[len(asked) - len(said) :]
 
 
 @lru_cache(maxsize=1024)

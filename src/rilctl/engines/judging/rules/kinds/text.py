@@ -20,10 +20,11 @@ from rilctl.engines.judging.rules.read.told import other_than_asked, told
 
 _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
 """One quotation, at the end."""
+_QUOTED_FIRST = re.compile(r"^\"([^\"\n]{1,120})\"\s(?:is|was|are|were|stands)\b[^\"]*$")
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
 _REASON = re.compile(
     r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]"
-    r"|,\si (?:think|believe)\b|,\snear\s",
+    r"|,\si (?:think|believe)\b|,\snear\s|,\s(?:closely\s)?(?:followed|ahead|then|compared|trailed|with|in|on|at|from|by|who|whose)\s(?!.*\b(?:or|and)\b)",
     re.IGNORECASE,
 )
 _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
@@ -46,7 +47,10 @@ _SIGNS = re.compile(r"[0-9=+*/^:]")
 _CODE = re.compile(r"(?<![\w.])[+(]{0,2}[0-9][0-9()./ -]{5,24}[0-9](?!\w)")
 _RATIO = re.compile(r"(?<=[0-9])to(?=[0-9])")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_TITLE = re.compile(r"^(?:mrs?|ms|miss|dr|prof|sir|madam)\.?\s(?=\w{2,})")
 _AND_OVER = re.compile(r"(?<=[0-9])(?:\s(?:years?|yrs?)(?: old| of age)?)?\s(?:and|or) (?:over|older|above|up|more)\b")
+_PLACE = re.compile(r"(?:on|in|at) ", re.IGNORECASE)
+_ASKS_NAME = re.compile(r"\b(?:name|called|which)\b", re.IGNORECASE)
 _DECADE = re.compile(r"(?<=[0-9]0)'(?=s\b)")
 _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
@@ -102,6 +106,9 @@ class TextKind(Kind):
         quoted = _QUOTED.search(kept)
         if quoted and not doubted:
             found.append(quoted[1] or quoted[2])
+        first = _QUOTED_FIRST.match(found[0])
+        if first and not is_doubted(found[0].replace(first[1], ""), self._question):
+            found.append(first[1])
         together = {squeezed(each) for each in found if _SIGNS.search(each)}
         return (frozenset(_counted(normal(each)) for each in found if each.strip()) | together) - {""}
 
@@ -128,9 +135,13 @@ def _owner(text: str, question: str) -> str:
     return text[: owned.start()] if owned else ""
 
 
-def text_value(text: str) -> frozenset[str]:
-    """The value of a (plain) ground truth."""
-    return frozenset({_counted(normal(text)), squeezed(text)}) - {""}
+def text_value(text: str, question: str = "") -> frozenset[str]:
+    """The value of a (plain) ground truth; where a name is asked for, without what the question calls it."""
+    short = without_echo(text, question)[0] if _ASKS_NAME.search(question) and text[:1].isupper() else ""
+    place = _PLACE.match(text)
+    short = text[place.end() :] if place and "where" in question.casefold() else short
+    found = [_counted(normal(text)), squeezed(text), _counted(normal(short)) if short[:1].isupper() or place else ""]
+    return frozenset(found) - {""}
 
 
 class CodeKind(Kind):
@@ -154,7 +165,7 @@ class CodeKind(Kind):
 @lru_cache(maxsize=4096)
 def _counted(text: str) -> str:
     """With ordinals in digits, `third place` is `3rd place`, and names of the calendar in full."""
-    text = _REFERENCE.sub("", text).replace(" & ", " and ")
+    text = _TITLE.sub("", _REFERENCE.sub("", text)).replace(" & ", " and ")
     if text[:1].isdigit():
         text = _DECADE.sub("", _AND_OVER.sub("+", text))
     return calendar_name(text) or _ORDINAL.sub(lambda match: _ORDINALS[match[0]], text)

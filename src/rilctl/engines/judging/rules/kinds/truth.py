@@ -96,7 +96,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
     if _ONE_TEXT.search(text):
-        return TextKind(question), text_value(text)
+        return TextKind(question), text_value(text, question)
     decade = DecadeKind(question)
     if decade.whole(text) is not None:
         return decade, decade.whole(text)
@@ -108,7 +108,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     variable = _VARIABLE.match(text)
     number = NumberKind(question, tolerance, variable[1] if variable else "")
     if len(text) < _MAX_ID and number.is_id(text):
-        return TextKind(question), text_value(text)
+        return TextKind(question), text_value(text, question)
     bracketed = _bracketed(text, number)
     if bracketed is not None:
         return bracketed
@@ -119,7 +119,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     either = ChoiceKind(named, None, question)
     if named and (alternative := either.whole(text)) is not None:
         return either, alternative
-    return _structured(text, tidied, number) or (TextKind(question), text_value(text))
+    return _structured(text, tidied, number) or (TextKind(question), text_value(text, question))
 
 
 def _alternatives(question: str) -> dict[str, str]:
@@ -189,12 +189,12 @@ def _choice(text: str, question: str, options: dict[str, str]) -> tuple[Kind, An
 def _choice_kind(question: str, options: dict[str, str]) -> ChoiceKind:
     of_texts: Kind | None = None
     texts = [plain(text) for text in options.values()]
+    stem = question.partition("\nA")[0].partition("\n(A)")[0]
     if len(texts) > 1:
         if all(read_quantity(text) is not None for text in texts):
-            of_texts = NumberKind(question)
+            of_texts = NumberKind(stem)
         elif all(truth_of(text) is not None for text in texts):
             of_texts = YesNoKind(question.partition("\n")[0])
-    stem = question.partition("\nA")[0].partition("\n(A)")[0]
     return ChoiceKind(options, of_texts, stem)
 
 

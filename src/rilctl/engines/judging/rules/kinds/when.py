@@ -9,7 +9,7 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.clauses import asked_clause
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.phrases import NEGATION, NUMBER_WORDS
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NEGATION, NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
 
 _MONTH = (
@@ -45,6 +45,12 @@ _SPOKEN_TIME = re.compile(
     rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
     re.IGNORECASE,
 )
+_IN_WORDS = rf"(?P<hour>{'|'.join(_HOURS)}|[0-2]?[0-9])"
+_HOUR = re.compile(rf"\b{_IN_WORDS}(?:\so'clock\b|\s?(?:uhr|h|点)\s?(?P<minute>[0-5][0-9])?(?!\w))", re.IGNORECASE)
+_HALF_OF_DAY = re.compile(
+    rf"\b{_IN_WORDS}(?P<minute>:[0-5][0-9])?(?:\so'clock)?\s(?:in the|at)\s(?P<half>morning|afternoon|evening|night)\b", re.IGNORECASE
+)
+_NOON = re.compile(r"\b(?:(?:12\s)?(?:noon|midday)|(?:12\s)?midnight)\b", re.IGNORECASE)
 
 
 class _WhenKind(Kind):
@@ -75,6 +81,9 @@ class _WhenKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = _BEST_BEFORE.sub("", plain(sentence[-1000:]))
+        ends = [match.end() for match in CONCLUSION.finditer(text) if match.start()]
+        if ends and (concluded := self.within(text[ends[-1] :])) is not None:
+            return concluded
         calculated = self.whole(text.rpartition("=")[2]) if "=" in text and not NEGATION.search(text) else None
         if calculated is not None:
             return calculated
@@ -148,15 +157,27 @@ class TimeKind(_WhenKind):
 
 
 def _in_digits(text: str) -> str:
-    """A text with `a quarter past four` and `ten to five` as `4:15` and `4:50`."""
-    return _SPOKEN_TIME.sub(_spoken_time, text) if " " in text and _SPOKEN_TIME.search(text) else text
+    """A text with `a quarter past four`, `noon` and `six o'clock in the evening` as `4:15`, `12 pm` and `6 pm`."""
+    text = _NOON.sub(lambda match: "12 am" if match[0].casefold().startswith("midnight") else "12 pm", text)
+    if not any(word in text.casefold() for word in (" past ", " to ", "clock", " in the ", " at night", "h", "uhr", "点")):
+        return text
+    text = _SPOKEN_TIME.sub(_spoken_time, text)
+    text = _HOUR.sub(lambda match: f"{_hour(match['hour'])}{':' + match['minute'] if match['minute'] else ':00'}", text)
+    return _HALF_OF_DAY.sub(
+        lambda match: f"{_hour(match['hour'])}{match['minute'] or ''} {'am' if match['half'].casefold().endswith('morning') else 'pm'}",
+        text,
+    )
+
+
+def _hour(hour: str) -> int:
+    return int(hour) if hour.isdigit() else _HOURS.index(hour.casefold()) + 1
 
 
 def _spoken_time(match: re.Match[str]) -> str:
     minute = _MINUTES.get((match["minutes"] or "").casefold())
     if minute is None:
         minute = int(match["minutes"]) if (match["minutes"] or "0").isdigit() else 0
-    hour = int(match["hour"]) if match["hour"].isdigit() else _HOURS.index(match["hour"].casefold()) + 1
+    hour = _hour(match["hour"])
     if match["side"].casefold() in ("to", "before", "till", "of"):
         hour, minute = (hour - 1 or 12), 60 - minute
     return f"{hour}:{minute:02d}" if 1 <= hour <= 12 and 0 <= minute < 60 else match[0]

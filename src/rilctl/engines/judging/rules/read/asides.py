@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.statements import split_statements
+from rilctl.engines.judging.rules.read.subjects import is_about_another
 
 _DESCRIBED = re.compile(
     r"\b(?:(?:start|begin|end|rhyme)s?(?:\s+(?:with|in|on)\b)|(?:is|are) (?:similar|close|equivalent in kind) to\b"
@@ -81,6 +82,7 @@ _RIVALS = tuple(
             r"perimeters?|circumference", r"areas?", r"volumes?", rf"lengths?|long{_AT_END}|how long",
         ),
         (r"mean|average", r"median", r"mode"),
+        (r"m[ae]n|boys?|he|his|male|father|gentleman", r"wom[ae]n|girls?|she|her|female|mother|lady"),
         (r"total", r"subtotal|sub-total"),
         (r"profits?", r"revenues?|turnover", r"costs?"),
     )
@@ -99,19 +101,20 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
         is_closed: whether the answer is among the question's words, which have their opposites: yes and no, options.
     """
+    others = [] if is_closed else [each for each in split_statements(text) if is_about_another(each, question)]
     pairs = [] if is_closed else [pair for pair in _asked_rivals(question) if pair[1].search(text)]
-    if not pairs and not _HINT.search(text.casefold()):
+    if not pairs and not others and not _HINT.search(text.casefold()):
         return text
     described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)
     reported = _REPORTED.search(text) is not None
     unreadable = _UNREADABLE.search(text) is not None and not _UNREADABLE.search(question)
     named = _SPEAKS_OF.search(text) is not None
-    if not (named or described or reported or unreadable or pairs):
+    if not (others or named or described or reported or unreadable or pairs):
         return text
     kept: list[str] = []
     asked = asked_words(question)
     for statement in split_statements(text):
-        if named and _NO_ANSWER.match(statement):
+        if statement in others or (named and _NO_ANSWER.match(statement)):
             continue
         if described and _DESCRIBED.search(statement) and _DESCRIBABLE.match(statement):
             continue

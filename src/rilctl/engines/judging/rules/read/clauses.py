@@ -1,16 +1,17 @@
 """Which clause of a sentence speaks of what was asked."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.echo import DOUBLED
 from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS, SMALL_WORDS
 
 _END = re.compile(
-    r"[;:]\s+|,?\s(?:and|but|while|whereas|although|though|yet)\s(?=\D)|,\s(?=\D)|\s-\s|\s(?=\()|(?<=\))\s", re.IGNORECASE
+    r"[;:]\s+|,?\s(?:and|but|while|whereas|although|though|yet)\s|,\s|\s-\s|\s(?=\()|(?<=\))\s", re.IGNORECASE
 )
-_WORD = re.compile(r"[^\W\d_]+")
-_ENDING = re.compile(r"(?:ings?|ed|es|s|d|e|ly)$")
+_WORD = re.compile(r"[^\W\d_]+|(?<![0-9.,])(?:1[5-9]|20)[0-9]{2}(?![0-9,])")
+_ENDING = re.compile(r"(?:ings?|ed|es|s|e|ly)$")
 _LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
 _OF_THEM = re.compile(r"\bof (?:them|these|those|which)\b", re.IGNORECASE)
 _STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
@@ -42,15 +43,21 @@ def asked_stems(question: str) -> frozenset[str]:
     return stems(found[-1] if found else question)
 
 
-def asked_clause(sentence: str, question: str, offered: frozenset[str] = frozenset()) -> str:
+def asked_clause(sentence: str, question: str, offered: frozenset[str] = frozenset(), has_value: Callable[[str], bool] | None = None) -> str:
     """The one clause that says more of what was asked than each of the others, which speak of other things; else empty.
 
     Args:
         sentence: plain.
         question: what was asked.
         offered: stems of the answers that it offers, which don't count.
+        has_value: tells the clauses that could answer; all where it is None.
     """
-    parts = clauses(sentence)
+    parts: list[str] = []
+    for part in clauses(sentence):
+        if has_value is not None and has_value(part) and parts and not stems(part):  # `6 and 4`
+            parts[-1] = f"{parts[-1]} and {part}"
+        elif has_value is None or has_value(part):
+            parts.append(part)
     asked = asked_stems(question) - offered
     if len(parts) < 2 or not asked:
         return ""

@@ -82,7 +82,8 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     explained = EXPLANATION.search(body)
     if explained and body[: explained.start()].strip():
         body = body[: explained.start()].strip()
-    found = [without_contrast(without_list_mark(each)) for each in split_statements(body)[-_MAX_STATEMENTS:]]
+    found = [without_list_mark(each) for each in split_statements(body)[-_MAX_STATEMENTS:]]
+    found = found if kind.keeps_denials else [without_contrast(each) for each in found]
     statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
     for place, statement in enumerate(statements):

@@ -34,7 +34,7 @@ _SO = _words(
     "donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
-    rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,.]*\W*$)", re.IGNORECASE
+    rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,./]*\W*$)", re.IGNORECASE
 )
 """Before what follows from the rest."""
 
@@ -91,7 +91,7 @@ _MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 COMPARISON = re.compile(
     r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多"
     rf"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9]|{_MONTHS}[a-z]*\.? [0-9])"
-    r"|\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|other) than"
+    r"|\b(?:(?:more|less|fewer|other|\w{3,}er) than"
     r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum|tops)\b"
     r"|^\W*(?:max|maximum|minimum) [0-9]"
     r"|\b(?:over|under|above|below|beyond|exceeds?) "
@@ -100,8 +100,8 @@ COMPARISON = re.compile(
 )
 
 SPOKEN_SUM = re.compile(
-    r"[0-9](?:[0-9,.]*[0-9])?\)?\s(?:divided by|multiplied by|times|plus|minus|over)\s\(?[0-9](?:[0-9,.]*[0-9])?\)?\s"
-    r"(?:is|equals|gives|makes|leaves)\s",
+    r"[0-9](?:[0-9,.]*[0-9])?\)?\s(?:divided by|multiplied by|times|plus|minus|over)\s\(?[0-9](?:[0-9,.]*[0-9])?\)?,?\s"
+    r"(?:(?:which|that)\s)?(?:is|equals|gives|makes|leaves)\s",
     re.IGNORECASE,
 )
 
@@ -119,7 +119,7 @@ SURELY = _words(
 )
 """How sure someone is of the one answer that is given."""
 _FIRST_OF_ALL = _words(
-    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|wait|ah|oh|yes",
+    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|wait|ah|oh",
     f"actually|correction|sorry|oops|hmm+|我认为|所以|因此|{SURELY}",
 )
 _SEEN_IN = (
@@ -140,11 +140,13 @@ _DOES = _words(
 _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\s)[^?\n]){1,80}?"
 _DOES_TOO = _words(
     "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?|displays",
-    "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|happens to be|turns out to be|comes (?:out )?to",
+    "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|sits|lies|stands|sleeps|hangs|(?:can|may) be (?:seen|found)|happens to be|turns out to be|comes (?:out )?to",
     "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _MADE = _words(
+    r"(?:(?:lying|sitting|standing|sleeping|placed|situated|located|resting|parked|hanging|found|seen|visible|positioned|shown"
+    r"|pointing|facing|heading|going|moving)\s)(?=(?:to|in|on|at|under|behind|above|below|near|next|between|beside|inside|left|right|up|down)\b)",
     "painted|coloured|colored|set to|marked|labelled|labeled|titled|entitled",
     "called|named|made of|built in|located|dated|(?:people|persons|those|adults|women|men) aged",
     "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented|issued|prepared"
@@ -159,7 +161,7 @@ LEAD_IN = re.compile(
 )
 """What may stand before an answer in its own sentence."""
 
-PREPOSITION = re.compile(r"(?:at|in|on|by|with|from|to)\s+", re.IGNORECASE)
+PREPOSITION = re.compile(r"(?:at|in|on|by|with|from|to|towards?)\s+", re.IGNORECASE)
 """What may stand before a name, a year or a place."""
 
 DISCLAIMER = re.compile(

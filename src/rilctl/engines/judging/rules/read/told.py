@@ -10,13 +10,21 @@ from rilctl.engines.judging.rules.read.phrases import CORRECTION, HEDGE, NEGATIO
 _EDGE = ".,;:!?\"'()[]*_ "
 _MAX_CHARS = 300
 _NEUTRAL = stems(
-    "show display read say list give indicate name depict feature contain hold bear state mention use come go stand lie"
+    "show display read say list give indicate name depict feature contain hold bear state mention use come go stand lie hand bar line column slice segment curve value"
     " sit belong locate call leave consist visible wear look appear seem make write print mark label carry present has"
     " began begin start named"
 )
 """Stems of what things do whatever they are."""
 _INNER = frozenset({"of", "the", "a", "an", "and", "&", "de", "la", "le", "du", "von", "van", "der", "in", "for", "to", "on", "at", "s"})
 """May stand inside an answer."""
+_FOR_NOUNS = frozenset({"he", "she", "it", "they"})
+_ASKS_WHERE = re.compile(r"\b(?:where|directions?|which (?:way|side))\b", re.IGNORECASE)
+_LEADS = stems("belongs leads points goes")
+_MARKS_OF_CHARTS = frozenset({"bar", "line", "column", "slice", "segment", "curve", "value"})
+_PICTURES = frozenset({"image", "picture", "photo", "photograph", "number", "word"})
+"""Part of an answer before `of`."""
+_DIRECTIONS = frozenset({"for", "from", "into", "onto", "than", "about", "with", "to", "by", "without"})
+"""Say who does it to whom."""
 _KEY = re.compile(
     r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)est|most|least|first|second|third|fourth|fifth|sixth|last|next|previous|former"
     r"|other|another|only|left|right|top|bottom|upper|lower|front|back|middle|northern|southern|eastern|western|more|less)\b",
@@ -31,6 +39,7 @@ _IS = re.compile(r"\s(?:is|are|was|were|would be|must be|reads|says)(?:\s(?:call
 _SUBJECT = re.compile(r"(?:the|its|his|her|their|this|that)\s|[\w.-]{2,30}'s\s", re.IGNORECASE)
 _PRONOUN = re.compile(r"(?:it|this|that|he|she|they|these|those|there|which|who|here|what)\b", re.IGNORECASE)
 _WHOSE = re.compile(r"(?:whose|cuja|cujo|cuya|cuyo|dont (?:la|le)|deren|dessen|and (?:its|his|her|their))\s(.+)", re.IGNORECASE)
+_IS_ACTIVE = re.compile(r"\W*(?:who|which|what)\b(?!.*\bby\b)", re.IGNORECASE)
 _BUT = re.compile(r"\b(?:but|however|though|although|yet|except)\b", re.IGNORECASE)
 
 
@@ -103,16 +112,26 @@ def _only_new(clause: str, question: str) -> str:
     words = clause.split()
     folded = [word.strip(_EDGE).casefold() for word in words]
     known = [_is_known(word, asked, question) for word in folded]
+    known = [
+        is_known and not (folded[place] in _PICTURES and folded[place + 1 : place + 2] == ["of"])
+        for place, is_known in enumerate(known)
+    ]
     new = [place for place, is_known in enumerate(known) if not is_known]
     said = {stem(word) for word in folded} & asked
-    if not new or len(said) < min(2, len(asked)) or not asked:
+    num_said = len(said) + bool(_keys(clause)) + (folded[0] in _FOR_NOUNS)
+    if not new or not said or num_said < min(2, len(asked)):
         return ""
     if not _keys(question) <= {word for word in folded} or not _keys(clause) <= _keys(question):
         return ""
     start, end = new[0], new[-1] + 1
+    if folded[start] in ("to", "towards", "toward") and _ASKS_WHERE.search(question) and start + 1 < end:
+        start += 1
+    if folded[start] == "to" and start and stem(folded[start - 1]) in _LEADS and start + 1 < end:
+        start += 1
     if any(known[place] and folded[place] not in _INNER for place in range(start, end)):
         return ""
-    return " ".join(words[start:end]).strip(_EDGE)
+    run = " ".join(words[start:end]).strip(_EDGE)
+    return run.removesuffix("'s") if end < len(words) and folded[end] in _MARKS_OF_CHARTS else run
 
 
 def _is_known(word: str, asked: frozenset[str], question: str) -> bool:
@@ -120,4 +139,6 @@ def _is_known(word: str, asked: frozenset[str], question: str) -> bool:
         return True
     if any(map(str.isdigit, word)):
         return word in question
+    if word in _DIRECTIONS and not (word == "by" and _IS_ACTIVE.match(question)):
+        return re.search(rf"\b{word}\b", question, re.IGNORECASE) is not None
     return len(word) < 3 or word in SMALL_WORDS or stem(word) in asked or stem(word) in _NEUTRAL

@@ -1,0 +1,58 @@
+"""What a sentence speaks of, and whether it was asked about."""
+
+import re
+from functools import lru_cache
+
+from rilctl.engines.judging.rules.read.clauses import clauses, stem, stems
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION
+
+_SUBJECT = re.compile(
+    r"\W*(?:(?:so|and|but|thus|therefore|hence|then|also)\b,?\s)?the\s(?P<words>(?:[\w'-]+\s){1,3}?)"
+    r"(?:is|are|was|were|has|have|says|reads|looks|appears|costs|weighs|measures|stands|sits|lies|holds|wears|holding|wearing)\s",
+    re.IGNORECASE,
+)
+_GENERIC = frozenset(
+    stem(word)
+    for word in (
+        "answer result value number total sum count amount colour color object thing item animal person vehicle building"
+        " structure place location text sign label caption title headline heading inscription lettering writing logo name"
+        " display screen reading chart graph diagram figure table plot map bar line slice column row axis legend arrow needle"
+        " pointer hand scale option choice letter statement solution final correct right last second first third fourth only"
+        " other rest remaining document page form receipt bill invoice letter card poster board plate badge note text message"
+        " difference mean median average maximum minimum range ratio probability fraction percentage share rate price cost"
+        " highest lowest largest smallest biggest tallest most least same following date year time day month brand type kind"
+        " word phrase term country city state town expression equation function angle side length width height area volume"
+        " image picture photo words signature sequence values numbers digits meter gauge dial thermometer clock watch odometer"
+        " peak age"
+    ).split()
+)
+_MODIFIERS = frozenset({
+    "red", "blue", "green", "yellow", "black", "white", "brown", "orange", "purple", "pink", "grey", "gray", "left",
+    "right", "top", "bottom", "upper", "lower", "big", "large", "small", "little", "old", "young", "new", "tall",
+    "short", "round", "square", "first", "second", "third", "last", "front", "back", "middle", "male", "female",
+})  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def is_about_another(sentence: str, question: str) -> bool:
+    """Whether a sentence's subject is a thing that the question doesn't name, or one of another look than there."""
+    match = _SUBJECT.match(sentence)
+    if match is None or not question or len(clauses(sentence)) > 1 or CONCLUSION.search(sentence) or "=" in sentence:
+        return False
+    words = [word.casefold() for word in match["words"].split()]
+    said, asked = {stem(word) for word in words}, stems(question)
+    if said & _GENERIC or not asked:
+        return False
+    if not said & asked:
+        return True
+    modifiers = _MODIFIERS.intersection(words)
+    named = _named_looks(question, stem(words[-1]))
+    return bool(modifiers and named) and modifiers.isdisjoint(named)
+
+
+@lru_cache(maxsize=4096)
+def _named_looks(question: str, noun: str) -> frozenset[str]:
+    """The looks of a thing that a question names."""
+    words = re.findall(r"[^\W\d_]+", question.casefold())
+    places = [place for place, word in enumerate(words) if stem(word) == noun]
+    return frozenset(words[place - 1] for place in places if place and words[place - 1] in _MODIFIERS)

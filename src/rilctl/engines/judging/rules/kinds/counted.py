@@ -3,11 +3,12 @@
 import re
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.read.clauses import stem, stems
 from rilctl.engines.judging.rules.read.phrases import HEDGE, SPOKEN_SUM
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
 
 _HOW_MANY = re.compile(
-    r"\bhow many ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would|in|on|of|at|with"
+    r"\bhow (?:many|much) ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would|in|on|of|at|with"
     r"|from|there|here|left|shown|that|who|which|you)\b|\?|$)",
     re.IGNORECASE,
 )
@@ -29,6 +30,7 @@ _COMPARED = re.compile(
     r"\s[$€£]?[0-9](?:[0-9,.]*[0-9])?%?(?![\w.,]*[0-9])",
     re.IGNORECASE,
 )
+_MEASURES = frozenset({"dollar", "euro", "pound", "percent", "total", "left", "year", "hour", "minute", "day", "time", "cent"})
 _COMPARING = re.compile(
     r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most|up to|over|under"
     r"|above|below|beyond|exceed(?:s|ed|ing)?|no more than|no less than|[<>≤≥])\s?(?P<number>[$€£]?[0-9](?:[0-9,.]*[0-9])?%?)(?![\w.,]*[0-9])",
@@ -85,6 +87,21 @@ def without_asked_words(text: str, question: str) -> str:
     if _SPOKEN_HINT.search(text):
         text = SPOKEN_SUM.sub(lambda match: f"{match[0].rsplit(None, 1)[0]} = ", text)
     return without_asked_negation(text, question)
+
+
+@lru_cache(maxsize=1024)
+def _named_besides(question: str) -> frozenset[str]:
+    """Stems of things that a question of how many names besides those which it counts."""
+    counted = {stem(word) for word in _counted(question)}
+    return stems(question.replace("?", ".")) - counted - _MEASURES if counted else frozenset()
+
+
+def is_of_another(unit: str, question: str) -> bool:
+    """Whether a number counts something else that the question names: `14 pens` of how many dollars are left."""
+    words = unit.split()
+    if not words or not _counted(question) or stem(words[-1]) not in _named_besides(question):
+        return False
+    return {stem(word) for word in words}.isdisjoint(stem(word) for word in _counted(question))
 
 
 def counts_another(text: str, question: str) -> bool:

@@ -32,6 +32,8 @@ _SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
 _UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")
 _MATH_SPAN = re.compile(r"\$\$?([^$]{1,300})\$\$?|\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]", re.DOTALL)
 _DEFINES = re.compile(r"^\s*(?:[A-Za-z](?:'|_\w)?(?:\s?\([a-z]\)))\s*=\s*|^\s*\\?[A-Za-z]\s*=\s*(?=.)")
+_ONLY_FOR = re.compile(r",?\s\(?(?:for|where|with|if|when)\s\$?[a-zθ]\s?(?:\\neq?|≠|!=|>|<|\\[gl]eq?|≥|≤)\s?[-0-9.a-z\\]{1,8}\$?\)?$")
+"""For which values it holds."""
 _FOREIGN = re.compile(r"[^\x00-\x7fπ√∞≤≥≠°±∪∩θαβγδλμφωσ]")
 
 
@@ -96,6 +98,7 @@ def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
     if len(text) > MAX_CHARS:
         return None
     text = text.strip().rstrip(".,;").strip()
+    text = text if is_equation else _ONLY_FOR.sub("", text)
     span = _MATH_SPAN.fullmatch(text)
     text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()
     unit = _UNIT.search(text)

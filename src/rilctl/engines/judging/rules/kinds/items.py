@@ -22,6 +22,7 @@ _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
 _SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?(?:=|\\in(?![a-z])|∈)\s?")
+_BOTH = re.compile(r"\bboth\s(?=.* and )", re.IGNORECASE)
 _LETTERED = re.compile(
     r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,? &)\s\(?[A-J]\)?)+)\s(?:are|is|apply|hold|were)\b"
     r"(?!\s(?:not|in|wrong|false))"
@@ -140,7 +141,7 @@ class ItemsKind(Kind):
         """A text, and its single sentence without what leads into the list."""
         if "\n" in text.strip():
             return [text]
-        text = without_asked_negation(_ASIDE.sub("", text), self._question)
+        text = _BOTH.sub("", without_asked_negation(_ASIDE.sub("", text), self._question))
         lettered = _LETTERED.match(text)
         if lettered:
             return [lettered[1]]
@@ -187,7 +188,7 @@ def split_items(text: str) -> list[str]:
 
     A comma inside `1,234` separates nothing unless that leaves a single item.
     """
-    text = text.strip()
+    text = text.strip().replace(" & ", " and ")
     if text.startswith("["):
         try:
             loaded = json.loads(text)
@@ -200,6 +201,8 @@ def split_items(text: str) -> list[str]:
         text = text[1:-1]
     if ";" in text or "\n" in text:
         parts = re.split(r"[;\n]", text)
+    elif " > " in text and not any(map(str.isdigit, text)):
+        parts = text.split(" > ")
     elif ", " in text:
         parts = [part for piece in re.split(r",\s", text) for part in _split_at_commas(piece)]
     else:

@@ -10,7 +10,7 @@ from rilctl.engines.judging.rules.compare.quantities import same_quantity
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
-from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, without_asked_words
+from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, is_of_another, without_asked_words
 from rilctl.engines.judging.rules.kinds.foreign import foreign_count
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -54,7 +54,7 @@ _GETS = re.compile(
     r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes|measures)\s[0-9a-z]{1,4}\s*$"
 )
 """Whose number an unknown stands for."""
-_UNKNOWN_ASKED = re.compile(r"\b(?:(?:[Ss]olve for|[Vv]alue of|[Ff]ind) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(])")
+_UNKNOWN_ASKED = re.compile(r"\b(?:(?:[Ss]olve for|[Vv]alue of|[Ff]ind) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(^])")
 _NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
@@ -116,6 +116,8 @@ class NumberKind(Kind):
         quantity = read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
+        if isinstance(quantity, Quantity) and is_of_another(quantity.unit, self.question):
+            return None
         return quantity if quantity is not None or "=" in text else read_calculated(text)
 
     def asked_part(self, statement: str) -> str:
@@ -226,6 +228,8 @@ class NumberKind(Kind):
                 found.pop()
         if not found:
             return None
+        if any(each is not None and is_of_another(each.unit, self.question) for each in found[:1]) and len(found) == 1:
+            return SEVERAL
         first = found[0]
         if first is not None and all(each is not None and each.value == first.value for each in found):
             return first

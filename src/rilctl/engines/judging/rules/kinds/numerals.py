@@ -14,6 +14,7 @@ NUMERAL = re.compile(
     r"|10\s?\^\s?[({]?(?P<ten>[-+]?[0-9]{1,3})[)}]?"
     r"|(?P<base>[0-9]{1,4})\s?\^\s?(?P<exponent>[0-9]{1,2})(?![0-9])"
     r"|(?P<repeating>[0-9]*\.[0-9]*?(?P<period>[0-9]{1,6}?)(?P=period){2,}(?:\.\.\.|…))"
+    r"|(?P<dotted>[0-9]{1,3}(?:\.[0-9]{3}){2,}(?![0-9,.]*[0-9]))"
     r"|(?P<european>[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{2}(?![0-9,.]*[0-9]))"
     r"|(?P<comma>[0-9]{1,9},(?:[0-9]{1,2}|[0-9]{4,9})(?![0-9,.]))"
     rf"|(?P<decimal>{_DECIMAL}){_POWER}?)(?![0-9])"
@@ -34,6 +35,8 @@ def numeral_value(match: re.Match[str]) -> Fraction | None:
         return Fraction(int(part["base"]) ** int(part["exponent"]))
     if part["repeating"]:
         return _repeating(part["repeating"].rstrip(".…"), part["period"])
+    if part["dotted"]:
+        return Fraction(part["dotted"].replace(".", ""))
     if part["european"]:
         return Fraction(part["european"].replace(".", "").replace(",", "."))
     if part["comma"]:

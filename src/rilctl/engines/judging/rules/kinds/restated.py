@@ -15,7 +15,7 @@ _DENIED = re.compile(r"\bnot\b|n't\b", re.IGNORECASE)
 _DENIALS = frozenset({"no", "not", "never"})
 _ASKS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will)\s", re.IGNORECASE)
 _NO_PLAIN_QUESTION = re.compile(r"\b(?:or|not|no|never|if|why|all|only|every|always)\b|n't", re.IGNORECASE)
-_PRONOUNS = frozenset({"it", "he", "she", "they", "it's", "he's", "she's", "they're", "there"})
+_PRONOUNS = frozenset({"it", "he", "she", "they", "it's", "he's", "she's", "they're"})
 _BUT = re.compile(r"(?:\sbut|[,;]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
 """What is so instead."""
 _ENDING = re.compile(r"(?:ing|es|s|ed)$")
@@ -29,7 +29,7 @@ def restated(sentence: str, question: str) -> bool | None:
     if _DENIED.search(sentence):
         sentence = _BUT.sub("", sentence)
     words = [word.casefold() for word in _WORD.findall(sentence)]
-    said = [_stem(word) for word in words if word not in _SMALL and word not in _DENIALS and not word.endswith("n't")]
+    said = [_stem(word) for word in words if word not in _SMALL and word not in _PRONOUNS and word not in _DENIALS and not word.endswith("n't")]
     if tuple(said) != asked and not _is_short(words, said, asked):
         return None
     num_denials = sum(word in _DENIALS or word.endswith("n't") for word in words)

@@ -8,6 +8,7 @@ from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
+from rilctl.engines.judging.rules.read.languages import foreign_forms
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import (
@@ -101,6 +102,7 @@ class TextKind(Kind):
         if (run := told(found[0], self._question)) and not is_turned(found[0], self._question):
             found.append(run)
         if not doubted:
+            found += [each for each in foreign_forms(kept) if not is_doubted(kept.removesuffix(each), "")]
             found += [place for each in found if (place := without_country(each, self._question))]
             found += [owner for each in found if (owner := _owner(each, self._question))]
         quoted = _QUOTED.search(kept)

@@ -20,6 +20,8 @@ from rilctl.engines.judging.rules.kinds.yes_no import YesNoKind, truth_of
 from rilctl.engines.judging.rules.read.plain import plain, tidy
 
 MAX_CHARS = 10_000
+_DECIMAL = re.compile(r"\W*[0-9]*\.[0-9]+\D*$")
+_LONG_HAN = re.compile("[\u3400-\u9fff]{4}")
 _MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
@@ -93,6 +95,8 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return YesNoKind(question), yes
     for kind in (DateKind(question), TimeKind(question)):
         when = kind.whole(text)
+        if _DECIMAL.match(text):
+            break
         if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
     if _ONE_TEXT.search(text):
@@ -113,7 +117,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     if bracketed is not None:
         return bracketed
     quantity = read_quantity(text)
-    if quantity is not None and len(quantity.unit.split()) <= 2:
+    if quantity is not None and len(quantity.unit.split()) <= 2 and not _LONG_HAN.search(quantity.unit):
         return number, _in_asked_unit(quantity, question)
     named = _alternatives(question)
     either = ChoiceKind(named, None, question)

@@ -40,11 +40,14 @@ _AROUND = re.compile(
     r"^(?:(?:it|on|at|in|the|is|was|date|dated|time|about|exactly|approximately|around)\b[\s:]*)*", re.IGNORECASE
 )
 _HOURS = NUMBER_WORDS.split("|")[1:13]
-_MINUTES = {"half": 30, "a quarter": 15, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty-five": 25, "twenty five": 25}
+_MINUTES = {name: number for number, name in enumerate(NUMBER_WORDS.split("|")[:21])} | {
+    "half": 30, "a quarter": 15, "quarter": 15, "twenty-five": 25, "twenty five": 25,
+}  # fmt: skip
 _SPOKEN_TIME = re.compile(
     rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
     re.IGNORECASE,
 )
+_DOTTED = re.compile(r"^\W*([01]?[0-9]|2[0-3])\.([0-5][0-9])(?=\W*$|\s*(?:uhr|[ap]\.?m))", re.IGNORECASE)
 _IN_WORDS = rf"(?P<hour>{'|'.join(_HOURS)}|[0-2]?[0-9])"
 _HOUR = re.compile(rf"\b{_IN_WORDS}(?:\so'clock\b|\s?(?:uhr|h|点)\s?(?P<minute>[0-5][0-9])?(?!\w))", re.IGNORECASE)
 _HALF_OF_DAY = re.compile(
@@ -131,7 +134,7 @@ class TimeKind(_WhenKind):
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
-        return super().whole(_in_digits(text))
+        return super().whole(_in_digits(_DOTTED.sub(r"\1:\2", text)))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
@@ -159,7 +162,7 @@ class TimeKind(_WhenKind):
 def _in_digits(text: str) -> str:
     """A text with `a quarter past four`, `noon` and `six o'clock in the evening` as `4:15`, `12 pm` and `6 pm`."""
     text = _NOON.sub(lambda match: "12 am" if match[0].casefold().startswith("midnight") else "12 pm", text)
-    if not any(word in text.casefold() for word in (" past ", " to ", "clock", " in the ", " at night", "h", "uhr", "点")):
+    if not any(word in text.casefold() for word in (" past ", " after ", " to ", "clock", " in the ", " at night", "h", "uhr", "点")):
         return text
     text = _SPOKEN_TIME.sub(_spoken_time, text)
     text = _HOUR.sub(lambda match: f"{_hour(match['hour'])}{':' + match['minute'] if match['minute'] else ':00'}", text)

@@ -25,13 +25,13 @@ SMALL_WORDS = frozenset({
 
 _SO = _words(
     "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
-    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes|making",
+    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes?(?= [0-9])|makes|making",
     "leaving|together(?=,| they| we| there| the)",
     r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to) a total of",
     "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of",
     r"(?:half|twice|double|a third|two thirds|a quarter|three quarters|[0-9.]+\s?%|\w+ per ?cent) (?:of )?(?:that|this|it|those|which)"
     "(?: (?:is|are|makes|gives|would be))?",
-    "donc|also|entonces|por lo tanto|quindi|portanto|logo|所以|因此|故|于是|共",
+    "donc|also|entonces|por lo tanto|quindi|portanto|logo(?=,)|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
     rf"(?:^|[\s,;:.(])(?:{_SO})(?![\w'-])[ ,:]*|(?:所以|因此|于是)|:\s(?=[-$€£]?[0-9][0-9,./]*\W*$)", re.IGNORECASE
@@ -123,9 +123,9 @@ _FIRST_OF_ALL = _words(
     f"actually|correction|sorry|oops|hmm+|我认为|所以|因此|{SURELY}",
 )
 _SEEN_IN = (
-    r"(?:based on|according to|from|looking at|judging by|in) (?:the |this |that )?"
+    r"(?:(?:by|using|with|applying) (?:the )?[^,=0-9:]{3,50},\s+)?(?:(?:based on|according to|from|looking at|judging by|in) (?:the |this |that )?"
     r"(?:image|picture|photo|chart|graph|figure|table|diagram|document|caption|text|label|sign|map|page)"
-    r"(?: above| shown)?,?\s+(?:i (?:can )?see\s+)?"
+    r"(?: above| shown)?,?\s+(?:i (?:can )?see\s+)?)?"
 )
 _I_THINK = (
     r"i(?:'d| would)?\s+(?:can\s+)?(?:see|think|believe|choose|pick|select|say|count|read|get|find|go with)"
@@ -141,12 +141,13 @@ _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\
 _DOES_TOO = _words(
     "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?|displays",
     "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|sits|lies|stands|sleeps|hangs|(?:can|may) be (?:seen|found)|happens to be|turns out to be|comes (?:out )?to",
+    "(?:simplifies|reduces|evaluates|factors|factorises|factorizes|expands|converts|works out) (?:to|as|into)|becomes|is equal to",
     "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _MADE = _words(
-    r"(?:(?:lying|sitting|standing|sleeping|placed|situated|located|resting|parked|hanging|found|seen|visible|positioned|shown"
-    r"|pointing|facing|heading|going|moving)\s)(?=(?:to|in|on|at|under|behind|above|below|near|next|between|beside|inside|left|right|up|down)\b)",
+    r"(?:lying|sitting|standing|sleeping|placed|situated|located|resting|parked|hanging|found|seen|visible|positioned|shown"
+    r"|pointing|facing|heading|going|moving)(?=\s(?:to|in|on|at|under|behind|above|below|near|next|between|beside|inside|left|right|up|down)\b)",
     "painted|coloured|colored|set to|marked|labelled|labeled|titled|entitled",
     "called|named|made of|built in|located|dated|(?:people|persons|those|adults|women|men) aged",
     "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented|issued|prepared"

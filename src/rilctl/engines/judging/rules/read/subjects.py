@@ -23,7 +23,7 @@ _GENERIC = frozenset(
         " highest lowest largest smallest biggest tallest most least same following date year time day month brand type kind"
         " word phrase term country city state town expression equation function angle side length width height area volume"
         " image picture photo words signature sequence values numbers digits meter gauge dial thermometer clock watch odometer"
-        " peak age"
+        " peak age y-axis x-axis middle one center centre"
     ).split()
 )
 _MODIFIERS = frozenset({
@@ -41,13 +41,11 @@ def is_about_another(sentence: str, question: str) -> bool:
         return False
     words = [word.casefold() for word in match["words"].split()]
     said, asked = {stem(word) for word in words}, stems(question)
-    if said & _GENERIC or not asked:
-        return False
-    if not said & asked:
-        return True
     modifiers = _MODIFIERS.intersection(words)
     named = _named_looks(question, stem(words[-1]))
-    return bool(modifiers and named) and modifiers.isdisjoint(named)
+    if modifiers and named:
+        return modifiers.isdisjoint(named)
+    return bool(asked) and not said & _GENERIC and not said & asked
 
 
 @lru_cache(maxsize=4096)

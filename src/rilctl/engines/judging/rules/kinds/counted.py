@@ -8,7 +8,8 @@ from rilctl.engines.judging.rules.read.phrases import HEDGE, SPOKEN_SUM
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
 
 _HOW_MANY = re.compile(
-    r"\bhow (?:many|much) ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would|in|on|of|at|with"
+    r"\bhow (?:many|much) ([\w\s-]{2,60}?)(?=\s(?:are|is|were|was|do|does|did|can|could|have|has|had|will|would"
+    r"|in|on|of|at|with"
     r"|from|there|here|left|shown|that|who|which|you)\b|\?|$)",
     re.IGNORECASE,
 )
@@ -30,10 +31,14 @@ _COMPARED = re.compile(
     r"\s[$€£]?[0-9](?:[0-9,.]*[0-9])?%?(?![\w.,]*[0-9])",
     re.IGNORECASE,
 )
-_MEASURES = frozenset({"dollar", "euro", "pound", "percent", "total", "left", "year", "hour", "minute", "day", "time", "cent"})
+_MEASURES = frozenset(
+    {"dollar", "euro", "pound", "percent", "total", "left", "year", "hour", "minute", "day", "time", "cent"}
+)
 _COMPARING = re.compile(
-    r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at most|up to|over|under"
-    r"|above|below|beyond|exceed(?:s|ed|ing)?|no more than|no less than|[<>≤≥])\s?(?P<number>[$€£]?[0-9](?:[0-9,.]*[0-9])?%?)(?![\w.,]*[0-9])",
+    r"\b(?:(?:more|less|fewer|greater|higher|lower|larger|smaller|bigger|taller|older|younger) than|at least|at"
+    r" most|up to|over|under"
+    r"|above|below|beyond|exceed(?:s|ed|ing)?|no more than|no less than"
+    r"|[<>≤≥])\s?(?P<number>[$€£]?[0-9](?:[0-9,.]*[0-9])?%?)(?![\w.,]*[0-9])",
     re.IGNORECASE,
 )
 _OF_SOMETHING = re.compile(

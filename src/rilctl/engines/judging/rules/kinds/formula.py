@@ -32,7 +32,9 @@ _SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
 _UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")
 _MATH_SPAN = re.compile(r"\$\$?([^$]{1,300})\$\$?|\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]", re.DOTALL)
 _DEFINES = re.compile(r"^\s*(?:[A-Za-z](?:'|_\w)?(?:\s?\([a-z]\)))\s*=\s*|^\s*\\?[A-Za-z]\s*=\s*(?=.)")
-_ONLY_FOR = re.compile(r",?\s\(?(?:for|where|with|if|when)\s\$?[a-zθ]\s?(?:\\neq?|≠|!=|>|<|\\[gl]eq?|≥|≤)\s?[-0-9.a-z\\]{1,8}\$?\)?$")
+_ONLY_FOR = re.compile(
+    r",?\s\(?(?:for|where|with|if|when)\s\$?[a-zθ]\s?(?:\\neq?|≠|!=|>|<|\\[gl]eq?|≥|≤)\s?[-0-9.a-z\\]{1,8}\$?\)?$"
+)
 """For which values it holds."""
 _FOREIGN = re.compile(r"[^\x00-\x7fπ√∞≤≥≠°±∪∩θαβγδλμφωσ]")
 

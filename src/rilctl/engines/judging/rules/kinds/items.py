@@ -24,7 +24,8 @@ _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{
 _SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?(?:=|\\in(?![a-z])|∈)\s?")
 _BOTH = re.compile(r"\bboth\s(?=.* and )", re.IGNORECASE)
 _LETTERED = re.compile(
-    r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,? &)\s\(?[A-J]\)?)+)\s(?:are|is|apply|hold|were)\b"
+    r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,?"
+    r" &)\s\(?[A-J]\)?)+)\s(?:are|is|apply|hold|were)\b"
     r"(?!\s(?:not|in|wrong|false))"
 )
 """Letters that a sentence begins with."""

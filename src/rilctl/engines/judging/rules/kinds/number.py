@@ -14,11 +14,11 @@ from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, 
 from rilctl.engines.judging.rules.kinds.foreign import foreign_count
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
-from rilctl.engines.judging.rules.kinds.told_apart import whole_of_parts, without_beside
+from rilctl.engines.judging.rules.kinds.told_apart import has_several_numbers, whole_of_parts, without_beside
 from rilctl.engines.judging.rules.kinds.words import english_words
-from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, stems
+from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 from rilctl.engines.judging.rules.read.plain import plain
 
@@ -68,7 +68,8 @@ _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billi
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
 _ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
 _ASKS_ID = re.compile(
-    r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform|bus|flat|seat|track"
+    r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform"
+    r"|bus|flat|seat|track"
     r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
     re.IGNORECASE,
 )
@@ -122,9 +123,14 @@ class NumberKind(Kind):
 
     def asked_part(self, statement: str) -> str:
         """See `Kind`."""
-        is_concluded = "=" in statement or CONCLUSION.search(statement)
-        is_one = is_concluded or len(NUMERAL.findall(statement)) < 2
-        return "" if is_one else asked_clause(statement, self.question, has_value=has_number)
+        if (
+            "=" in statement
+            or not has_clauses(statement)
+            or not has_several_numbers(statement)
+            or CONCLUSION.search(statement)
+        ):
+            return ""
+        return asked_clause(statement, self.question, has_value=has_number)
 
     def is_id(self, text: str) -> bool:
         """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""

@@ -42,7 +42,8 @@ def numeral_value(match: re.Match[str]) -> Fraction | None:
     if part["comma"]:
         return Fraction(part["comma"].replace(",", "."))
     if part["decimal"]:
-        return _decimal(part["decimal"]) * Fraction(10) ** int(part["e"] or part["p"] or 0)
+        power = int(part["e"] or part["p"] or 0)
+        return _decimal(part["decimal"]) * Fraction(10) ** power if power else _decimal(part["decimal"])
     top, bottom = (part["mixed_top"], part["mixed_bottom"]) if part["whole"] else (part["top"], part["bottom"])
     if not _decimal(bottom):
         return None

@@ -18,7 +18,9 @@ _ABOUT = re.compile(
     r"|in(?: the year)?(?= [0-9])|page|p\.|year|the year|-\s(?=[0-9]+\s-$)|(?:[a-zA-Z]|[A-Z]{2})(?:\([a-z]\))?\s?=)\s*",
     re.IGNORECASE,
 )
-_OF_A_PRICE = re.compile(r"/\w+|each|in total|total|together|altogether|only|cash|left|remaining|over|in all|overall|left over|per \w+")
+_OF_A_PRICE = re.compile(
+    r"/\w+|each|in total|total|together|altogether|only|cash|left|remaining|over|in all|overall|left over|per \w+"
+)
 _MINUS = re.compile(r"(?:minus|negative)\s+", re.IGNORECASE)
 _CURRENCY_BEFORE = re.compile(r"(?:(?:US|U\.S\.)\s?(?=\$)|USD|EUR|GBP|INR|JPY|Rs\.?)\s?", re.IGNORECASE)
 _SAME_IN_DIGITS = re.compile(r"\s*\(\s*([-+]?[0-9][0-9,.]*)\s*\)$")

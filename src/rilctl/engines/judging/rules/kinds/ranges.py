@@ -10,18 +10,22 @@ from rilctl.engines.judging.rules.read.plain import plain
 
 _NUMBER = r"[$€£]?[0-9](?:[0-9,.]*[0-9])?\s?(?:%|°[CF]?|k|m|million|billion|kg|g|cm|mm|km)?"
 _RANGE = re.compile(
-    rf"(?<![\w.,/-])(?:(?:from|between|ages?|aged)\s)?({_NUMBER})(?:\s?-\s?|\s(?:to|and|through|until|till|up to)\s)({_NUMBER})(?![\w/-]|[.,][0-9])",
+    rf"(?<![\w.,/-])(?:(?:from|between|ages?|aged)\s)?({_NUMBER})(?:\s?-\s?|\s(?:to|and|through|until|till|up"
+    rf" to)\s)({_NUMBER})(?![\w/-]|[.,][0-9])",
     re.IGNORECASE,
 )
 _JOINED = re.compile(r"\s(?:and)\s", re.IGNORECASE)
 _ASKS = re.compile(
-    r"\b(?:range|ranges?|from|between|period|span|years|group|bracket|category|interval|aged?|when|how long|pages|hours)\b", re.IGNORECASE
+    r"\b(?:range|ranges?|from|between|period|span|years|group|bracket|category|interval|aged?|when|how long"
+    r"|pages|hours)\b",
+    re.IGNORECASE,
 )
 _SCORE = re.compile(r"\b(?:score|ratio|odds|won|win|scale|date|phone|code|number)\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12][0-9]{3}$")
 _UNIT_BEHIND = re.compile(r"\s(?:years?(?: olds?| of age)?|yrs?|%|per ?cent|degrees|[a-z°]{1,12})\.?$", re.IGNORECASE)
 _DECADE = re.compile(
-    r"(?<![\w-])(?:the\s)?(?:(?P<part>early|mid|late)[\s-])?(?P<decade>(?:1[5-9]|20)[0-9]0)'?s(?!\w)(?:\sdecade)?", re.IGNORECASE
+    r"(?<![\w-])(?:the\s)?(?:(?P<part>early|mid|late)[\s-])?(?P<decade>(?:1[5-9]|20)[0-9]0)'?s(?!\w)(?:\sdecade)?",
+    re.IGNORECASE,
 )
 
 

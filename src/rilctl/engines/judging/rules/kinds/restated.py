@@ -29,7 +29,11 @@ def restated(sentence: str, question: str) -> bool | None:
     if _DENIED.search(sentence):
         sentence = _BUT.sub("", sentence)
     words = [word.casefold() for word in _WORD.findall(sentence)]
-    said = [_stem(word) for word in words if word not in _SMALL and word not in _PRONOUNS and word not in _DENIALS and not word.endswith("n't")]
+    said = [
+        _stem(word)
+        for word in words
+        if word not in _SMALL and word not in _PRONOUNS and word not in _DENIALS and not word.endswith("n't")
+    ]
     if tuple(said) != asked and not _is_short(words, said, asked):
         return None
     num_denials = sum(word in _DENIALS or word.endswith("n't") for word in words)
@@ -38,7 +42,12 @@ def restated(sentence: str, question: str) -> bool | None:
 
 def _is_short(words: list[str], said: list[str], asked: tuple[str, ...]) -> bool:
     """Whether a pronoun stands for what the question speaks of: `It isn't green` of a light that may be green."""
-    return bool(words) and words[0] in _PRONOUNS and len(said) < len(asked) and tuple(said) == asked[len(asked) - len(said) :]
+    return (
+        bool(words)
+        and words[0] in _PRONOUNS
+        and len(said) < len(asked)
+        and tuple(said) == asked[len(asked) - len(said) :]
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ import re
 
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
 from rilctl.engines.judging.rules.kinds.words import ENGLISH
+from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS
 
 _NUMBER = rf"(?:[$€£]?[0-9](?:[0-9,.]*[0-9])?%?|{ENGLISH.pattern})"
 _MONTH = (
@@ -11,43 +12,70 @@ _MONTH = (
     r"|nov(?:ember)?|dec(?:ember)?)"
 )
 _DAY = r"[0-3]?[0-9](?:st|nd|rd|th)?"
-_DATED = re.compile(
-    rf",?\s?(?:\b(?:on|by|of|in|since|from|dated)\s)?(?:the\s)?\b(?:{_DAY}\s(?:of\s)?{_MONTH}\b\.?|{_MONTH}\b\.?\s{_DAY}\b(?!\s?%))"
-    r"(?:,?\s[12][0-9]{3}\b)?",
-    re.IGNORECASE,
+_YEAR = r"(?:1[5-9]|20)[0-9]{2}\b"
+_DAYS = (
+    (
+        "",
+        rf",?\s(?:(?:on|by|of|in|since|from|dated)\s)?(?:the\s)?(?:{_DAY}\s(?:of\s)?{_MONTH}\b\.?|{_MONTH}\b\.?\s{_DAY}\b(?!\s?%))"
+        r"(?:,?\s[12][0-9]{3}\b)?",
+    ),
+    (
+        "",
+        r",?\s(?:since|as of|until|before|after|compared (?:to|with)|versus|up from|down from)\s(?:the year\s)?"
+        rf"{_YEAR}(?!\s?%)",
+    ),
 )
+"""Where no year is asked for."""
 _BESIDE = (
-    re.compile(
-        r"(?:\bat\s)?(?<![0-9:.])[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?(?:\s?[ap]\.?m\b\.?)?(?![0-9:])", re.IGNORECASE
+    (
+        ",",
+        r",\s(?:(?:the|an?|its)\s(?:(?:second|third)[ -])?(?:\w+est|most|least|maximum|minimum|peak)\b[^;:=0-9]*"
+        r"(?:[12][0-9]{3}\W*)?$"
+        r"|(?:(?:up|down)\sfrom|followed|compared|ahead|versus|including|of which|more than|less than)\b[^;:=]*$)",
     ),
-    re.compile(
-        rf"(?P<kept>{_NUMBER}(?:\s[a-z]+)?)\s(?:out\s)?of\s(?:the\s|all\s|these\s|those\s|its\s|a\stotal\sof\s)?{_NUMBER}(?=\s[a-z])",
-        re.IGNORECASE,
+    (":", r"(?:\bat\s)?(?<![0-9:.])[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?(?:\s?[ap]\.?m\b\.?)?(?![0-9:])"),
+    (
+        " of ",
+        rf"(?P<kept>{_NUMBER}(?:\s[a-z]+)?)\s(?:out\s)?of\s(?:the\s|all\s|these\s|those\s|its\s|a\stotal\sof\s)?"
+        rf"{_NUMBER}(?=\s[a-z])",
     ),
-    re.compile(rf"^\W*(?:out\s)?of\s(?:the\s|all\s|these\s|those\s)?{_NUMBER}\s[^,0-9]{{1,40}},\s", re.IGNORECASE),
-    re.compile(rf"\bfrom\s{_NUMBER}(?:\s[a-z°]+)?\sto\s{_NUMBER}", re.IGNORECASE),
-    re.compile(r"\s\((?=[^()]*[0-9][^()]*(?:,|;|\+|\band\b)[^()]*[0-9])(?![^()]*\bor\b)[^()]{1,120}\)", re.IGNORECASE),
-    re.compile(r"(?<=[^\W\d_]):\s(?=[^:=]*[0-9][^:=]*(?:,|;|\band\b)[^:=]*[0-9])(?!.*(?:\bor\b|=))[^:]{1,300}$", re.IGNORECASE),
+    ("f ", rf"^\W*(?:out\s)?of\s(?:the\s|all\s|these\s|those\s)?{_NUMBER}\s[^,0-9]{{1,40}},\s"),
+    ("rom ", rf"\bfrom\s{_NUMBER}(?:\s[a-z°]+)?\sto\s{_NUMBER}"),
+    ("(", r"\s\((?=[^()]*[0-9][^()]*(?:,|;|\+|\band\b)[^()]*[0-9])(?![^()]*\bor\b)[^()]{1,120}\)"),
+    (
+        ": ",
+        r"(?<=[^\W\d_]):\s(?=[^:=]*[0-9][^:=]*(?:,|;|\band\b)[^:=]*[0-9])(?!.*(?:\bor\b|=))[^:]{1,300}$",
+    ),
 )
-_SINCE = re.compile(
-    r",?\s(?:since|as of|until|before|after|compared (?:to|with)|versus|up from|down from)\s(?:the year\s)?(?:1[5-9]|20)[0-9]{2}\b(?!\s?%)",
-    re.IGNORECASE,
-)
-_REMARK = re.compile(
-    r",\s(?:(?:the|an?|its)\s(?:(?:second|third)[ -])?(?:\w+est|most|least|maximum|minimum|peak)\b[^;:=0-9]*(?:[12][0-9]{3}\W*)?$"
-    r"|(?:(?:up|down)\sfrom|followed|compared|ahead|versus|including|of which|more than|less than)\b[^;:=]*$)",
-    re.IGNORECASE,
-)
+"""What a text with such a number has, and the number with what belongs to it."""
+_PATTERNS = {pattern: re.compile(pattern, re.IGNORECASE) for _, pattern in (*_DAYS, *_BESIDE)}
+_DATED = re.compile(rf"[0-9] ?(?:st |nd |rd |th )?(?:of )?{_MONTH}\b|{_MONTH}\.? [0-9]|{_YEAR}", re.IGNORECASE)
+_ANY = re.compile(rf"[0-9][0-9.,]*|\b(?:{NUMBER_WORDS})\b", re.IGNORECASE)
 _MIN_PARTS = 2
+
+
+def has_several_numbers(text: str) -> bool:
+    """Whether a text has more than one number."""
+    found = _ANY.finditer(text)
+    return next(found, None) is not None and next(found, None) is not None
 
 
 def without_beside(text: str, *, asks_year: bool) -> str:
     """A (plain) sentence without such numbers, as long as another one is left."""
-    for pattern in (_REMARK, *_BESIDE) if asks_year else (_DATED, _SINCE, _REMARK, *_BESIDE):
-        left = pattern.sub(lambda match: match.groupdict().get("kept") or "", text)
+    if not has_several_numbers(text):
+        return text
+    is_dated = not asks_year and _DATED.search(text) is not None
+    for hint, pattern in (*_DAYS, *_BESIDE) if is_dated else _BESIDE:
+        if hint not in text:
+            continue
+        left = _PATTERNS[pattern].sub(_kept, text)
         if left != text and (any(map(str.isdigit, left)) or ENGLISH.search(left)):
             text = left
     return text
+
+
+def _kept(match: re.Match[str]) -> str:
+    return match.groupdict().get("kept") or ""
 
 
 def whole_of_parts(found: list[Quantity]) -> Quantity | None:

@@ -32,7 +32,8 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _BEST_BEFORE = re.compile(
-    r"\b(?:best|use|sell|eat|consume|drink|good|valid|expires?|open|closed|due|submit\w*|return\w*)[ -](?:\w+ )?(?:before|by|until|after|from|on)(?= (?:or on )?\W?\w)",
+    r"\b(?:best|use|sell|eat|consume|drink|good|valid|expires?|open|closed|due|submit\w*|return\w*)[ -](?:\w+"
+    r" )?(?:before|by|until|after|from|on)(?= (?:or on )?\W?\w)",
     re.IGNORECASE,
 )
 """Before the day on a jar or a ticket, which is that day."""
@@ -44,21 +45,25 @@ _MINUTES = {name: number for number, name in enumerate(NUMBER_WORDS.split("|")[:
     "half": 30, "a quarter": 15, "quarter": 15, "twenty-five": 25, "twenty five": 25,
 }  # fmt: skip
 _SPOKEN_TIME = re.compile(
-    rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
+    rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}"
+    rf"|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
     re.IGNORECASE,
 )
 _DOTTED = re.compile(r"^\W*([01]?[0-9]|2[0-3])\.([0-5][0-9])(?=\W*$|\s*(?:uhr|[ap]\.?m))", re.IGNORECASE)
 _IN_WORDS = rf"(?P<hour>{'|'.join(_HOURS)}|[0-2]?[0-9])"
 _HOUR = re.compile(rf"\b{_IN_WORDS}(?:\so'clock\b|\s?(?:uhr|h|点)\s?(?P<minute>[0-5][0-9])?(?!\w))", re.IGNORECASE)
 _HALF_OF_DAY = re.compile(
-    rf"\b{_IN_WORDS}(?P<minute>:[0-5][0-9])?(?:\so'clock)?\s(?:in the|at)\s(?P<half>morning|afternoon|evening|night)\b", re.IGNORECASE
+    rf"\b{_IN_WORDS}(?P<minute>:[0-5][0-9])?(?:\so'clock)?\s(?:in the|at)\s(?P<half>morning|afternoon|evening|night)\b",
+    re.IGNORECASE,
 )
 _NOON = re.compile(r"\b(?:(?:12\s)?(?:noon|midday)|(?:12\s)?midnight)\b", re.IGNORECASE)
 
 
 class _WhenKind(Kind):
-    """Args:
-    question: its own words doubt nothing, and tell which of several is meant.
+    """Days and times of day.
+
+    Args:
+        question: its own words doubt nothing, and tell which of several is meant.
     """
 
     _shape: re.Pattern[str]
@@ -162,14 +167,19 @@ class TimeKind(_WhenKind):
 def _in_digits(text: str) -> str:
     """A text with `a quarter past four`, `noon` and `six o'clock in the evening` as `4:15`, `12 pm` and `6 pm`."""
     text = _NOON.sub(lambda match: "12 am" if match[0].casefold().startswith("midnight") else "12 pm", text)
-    if not any(word in text.casefold() for word in (" past ", " after ", " to ", "clock", " in the ", " at night", "h", "uhr", "点")):
+    if not any(
+        word in text.casefold()
+        for word in (" past ", " after ", " to ", "clock", " in the ", " at night", "h", "uhr", "点")
+    ):
         return text
     text = _SPOKEN_TIME.sub(_spoken_time, text)
     text = _HOUR.sub(lambda match: f"{_hour(match['hour'])}{':' + match['minute'] if match['minute'] else ':00'}", text)
-    return _HALF_OF_DAY.sub(
-        lambda match: f"{_hour(match['hour'])}{match['minute'] or ''} {'am' if match['half'].casefold().endswith('morning') else 'pm'}",
-        text,
-    )
+    return _HALF_OF_DAY.sub(_with_half, text)
+
+
+def _with_half(match: re.Match[str]) -> str:
+    half = "am" if match["half"].casefold() == "morning" else "pm"
+    return f"{_hour(match['hour'])}{match['minute'] or ''} {half}"
 
 
 def _hour(hour: str) -> int:

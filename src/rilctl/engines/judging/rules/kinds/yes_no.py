@@ -40,7 +40,8 @@ _DENIED = re.compile(
 _VERDICT = re.compile(r"\b(?:verdict|scored?|grade|rating|reward|judge?ment|is_right|correct)\b", re.IGNORECASE)
 _POINTING = frozenset({
     "it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has",
-    "isn", "aren", "doesn", "don", "wasn", "t", "s", "re", "m", "ve", "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
+    "isn", "aren", "doesn", "don", "wasn", "t", "s", "re", "m", "ve",
+    "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
 _NOUN = re.compile(

@@ -50,6 +50,7 @@ _UNREADABLE = re.compile(
     re.IGNORECASE,
 )
 """Says that what was asked for can't be had."""
+_HAS_SUBJECT = re.compile(r"[Tt]he\s[^.\n]{2,60}\s(?:is|are|was|were|has|have|says|reads|\w+s|holding|wearing)\s")
 _AT_END = r"(?=\W*$|[,.;]| and\b)"
 _RIVALS = tuple(
     tuple(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for pattern in group)
@@ -101,7 +102,8 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
         is_closed: whether the answer is among the question's words, which have their opposites: yes and no, options.
     """
-    others = [] if is_closed else [each for each in split_statements(text) if is_about_another(each, question)]
+    is_named = not is_closed and _HAS_SUBJECT.search(text) is not None
+    others = [] if not is_named else [each for each in split_statements(text) if is_about_another(each, question)]
     pairs = [] if is_closed else [pair for pair in _asked_rivals(question) if pair[1].search(text)]
     if not pairs and not others and not _HINT.search(text.casefold()):
         return text

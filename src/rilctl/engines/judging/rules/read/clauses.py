@@ -10,12 +10,18 @@ from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS, SMALL_WORDS
 _END = re.compile(
     r"[;:]\s+|,?\s(?:and|but|while|whereas|although|though|yet)\s|,\s|\s-\s|\s(?=\()|(?<=\))\s", re.IGNORECASE
 )
+_SIGNS = (",", ";", ":", " and ", " but ", " while ", " whereas ", " - ", "(")
 _WORD = re.compile(r"[^\W\d_]+|(?<![0-9.,])(?:1[5-9]|20)[0-9]{2}(?![0-9,])")
 _ENDING = re.compile(r"(?:ings?|ed|es|s|e|ly)$")
 _LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
 _OF_THEM = re.compile(r"\bof (?:them|these|those|which)\b", re.IGNORECASE)
 _STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
 _MIN_LETTERS = 3
+
+
+def has_clauses(sentence: str) -> bool:
+    """Whether a sentence may have more than one clause."""
+    return any(sign in sentence for sign in _SIGNS)
 
 
 def clauses(sentence: str) -> list[str]:
@@ -43,7 +49,9 @@ def asked_stems(question: str) -> frozenset[str]:
     return stems(found[-1] if found else question)
 
 
-def asked_clause(sentence: str, question: str, offered: frozenset[str] = frozenset(), has_value: Callable[[str], bool] | None = None) -> str:
+def asked_clause(
+    sentence: str, question: str, offered: frozenset[str] = frozenset(), has_value: Callable[[str], bool] | None = None
+) -> str:
     """The one clause that says more of what was asked than each of the others, which speak of other things; else empty.
 
     Args:

@@ -23,7 +23,10 @@ def is_doubted(text: str, question: str, *, compared: bool = False) -> bool:
         compared: whether `at least` and its like count as well.
     """
     patterns = (NEGATION, HEDGE, COMPARISON) if compared else (NEGATION, HEDGE)
-    return any(not _is_asked(match, text, question) for pattern in patterns for match in pattern.finditer(text))
+    for pattern in patterns:
+        if pattern.search(text) and any(not _is_asked(match, text, question) for match in pattern.finditer(text)):
+            return True
+    return False
 
 
 def _is_asked(match: re.Match[str], text: str, question: str) -> bool:

@@ -29,7 +29,6 @@ from rilctl.engines.judging.rules.read.phrases import (
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.settle import Said, settle
-from rilctl.engines.judging.rules.read.thinking import without_thinking
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
     first_clause,
@@ -39,6 +38,7 @@ from rilctl.engines.judging.rules.read.statements import (
     without_list_mark,
     without_question,
 )
+from rilctl.engines.judging.rules.read.thinking import without_thinking
 
 MAX_CHARS = 10_000
 """Only the end of a response is read: final answers come at the end, and hostile input costs little."""
@@ -104,7 +104,7 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
     """What a statement says, whether it says nothing else, and whether it does so as an answer."""
     if statement.rstrip("\"')* ").endswith("?"):
         return None, False, False
-    if CONDITION.match(statement):
+    if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
         return SEVERAL, False, False
     disclaimed = DISCLAIMER.match(statement)
     if disclaimed:

@@ -18,18 +18,22 @@ SMALL_WORDS = frozenset({
     "there", "here", "its", "his", "her", "their", "our", "your", "they", "she", "you", "with", "from", "into", "onto",
     "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "many", "much", "can", "could", "would",
     "will", "shall", "should", "been", "being", "image", "picture", "photo", "photograph", "shown", "visible", "seen",
-    "see", "show", "shows", "please", "answer", "question", "one", "than", "then", "them", "him", "also", "only", "just",
+    "see", "show", "shows", "please", "answer", "question", "one", "than", "then", "them", "him", "also", "only",
+    "just",
     "directly", "single", "word", "number", "about", "according", "given", "based", "following", "all", "any", "some",
 })  # fmt: skip
 """Words that say nothing of what is asked or answered."""
 
 _SO = _words(
     "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
-    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes?(?= [0-9])|makes|making",
+    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes?(?="
+    " [0-9])|makes|making",
     "leaving|together(?=,| they| we| there| the)",
-    r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to) a total of",
+    r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to)"
+    r" a total of",
     "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of",
-    r"(?:half|twice|double|a third|two thirds|a quarter|three quarters|[0-9.]+\s?%|\w+ per ?cent) (?:of )?(?:that|this|it|those|which)"
+    r"(?:half|twice|double|a third|two thirds|a quarter|three quarters|[0-9.]+\s?%|\w+ per ?cent) (?:of"
+    r" )?(?:that|this|it|those|which)"
     "(?: (?:is|are|makes|gives|would be))?",
     "donc|also|entonces|por lo tanto|quindi|portanto|logo(?=,)|所以|因此|故|于是|共",
 )
@@ -81,7 +85,9 @@ ALTERNATIVE = re.compile(r"\W*(?:or|alternatively|maybe|perhaps|possibly|oder|ou
 CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between)$")
 """The end of a response that never came to its end."""
 
-CONDITION = re.compile(r"\W*(?:if|unless|in case|assuming|suppos\w+|provided)\b[^:\n]{0,120}:\s|\W*otherwise\b", re.IGNORECASE)
+CONDITION = re.compile(
+    r"\W*(?:if|unless|in case|assuming|suppos\w+|provided)\b[^:\n]{0,120}:\s|\W*otherwise\b", re.IGNORECASE
+)
 """Before an answer that holds under a condition."""
 
 GOES_ON_HEDGED = re.compile(rf"[\s.,;:!?(/*$]*(?:(?:{_ELSE})\b|或)", re.IGNORECASE)
@@ -113,7 +119,8 @@ GOES_ON_CALCULATING = re.compile(
 """After a clause: what follows from it, or a calculation."""
 
 SURELY = _words(
-    "of course|in fact|indeed|clearly|obviously|evidently|apparently|certainly|definitely|surely|absolutely|most likely",
+    "of course|in fact|indeed|clearly|obviously|evidently|apparently|certainly|definitely|surely|absolutely"
+    "|most likely",
     "most probably|probably|likely|presumably|really|for sure|for certain|as a matter of fact|as (?:you|we) can see",
     "as (?:shown|seen|stated|indicated|noted)(?: above| here| there)?|without (?:a|any) doubt|no doubt|undoubtedly",
 )
@@ -123,7 +130,8 @@ _FIRST_OF_ALL = _words(
     f"actually|correction|sorry|oops|hmm+|我认为|所以|因此|{SURELY}",
 )
 _SEEN_IN = (
-    r"(?:(?:by|using|with|applying) (?:the )?[^,=0-9:]{3,50},\s+)?(?:(?:based on|according to|from|looking at|judging by|in) (?:the |this |that )?"
+    r"(?:(?:by|using|with|applying) (?:the )?[^,=0-9:]{3,50},\s+)?(?:(?:based on|according to|from|looking at"
+    r"|judging by|in) (?:the |this |that )?"
     r"(?:image|picture|photo|chart|graph|figure|table|diagram|document|caption|text|label|sign|map|page)"
     r"(?: above| shown)?,?\s+(?:i (?:can )?see\s+)?)?"
 )
@@ -134,14 +142,17 @@ _I_THINK = (
 _IT = "it|this|that|he|she|they|these|those|there|we|here"
 _DOES = _words(
     "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like|gives|displays",
-    "(?:appears|seems) to (?:be|show|say|have)|looks|seems|appears|points(?: to)?|happened|leaves|comes? from|equals|measures|weighs|costs|lasts|totals",
+    "(?:appears|seems) to (?:be|show|say|have)|looks|seems|appears|points(?: to)?|happened|leaves|comes? from"
+    "|equals|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\s)[^?\n]){1,80}?"
 _DOES_TOO = _words(
     "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?|displays",
-    "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|sits|lies|stands|sleeps|hangs|(?:can|may) be (?:seen|found)|happens to be|turns out to be|comes (?:out )?to",
-    "(?:simplifies|reduces|evaluates|factors|factorises|factorizes|expands|converts|works out) (?:to|as|into)|becomes|is equal to",
+    "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|sits|lies|stands|sleeps|hangs"
+    "|(?:can|may) be (?:seen|found)|happens to be|turns out to be|comes (?:out )?to",
+    "(?:simplifies|reduces|evaluates|factors|factorises|factorizes|expands|converts|works out) (?:to|as|into)"
+    "|becomes|is equal to",
     "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
@@ -166,7 +177,8 @@ PREPOSITION = re.compile(r"(?:at|in|on|by|with|from|to|towards?)\s+", re.IGNOREC
 """What may stand before a name, a year or a place."""
 
 DISCLAIMER = re.compile(
-    r"\W*(?:as an ai\b[^,.]{0,40},?\s)?(?:i|we|as an ai)\b(?=[^0-9]{0,80}(?:n't|\bnot\b|\bcannot\b|\bno\b))(?![^,]{0,80}\b(?:sure|certain|confident)\b)"
+    r"\W*(?:as an ai\b[^,.]{0,40},?\s)?(?:i|we|as an ai)\b(?=[^0-9]{0,80}(?:n't|\bnot\b|\bcannot\b"
+    r"|\bno\b))(?![^,]{0,80}\b(?:sure|certain|confident)\b)"
     r"[^0-9.;:]{3,120}?,?\s(?:but|however|though)\s(?=\w)",
     re.IGNORECASE,
 )
@@ -179,14 +191,17 @@ CONTRAST = re.compile(
 
 ADDED = re.compile(
     rf",?\s(?:{SURELY}|i(?:'m| am) (?:sure|certain|confident)|no matter (?:what|how|who)\b[^.;\n]{{0,60}}"
-    r"|regardless(?: of [^.;\n]{0,60})?|it is|it seems|by the way|as requested|so to speak|in (?:this|the) (?:image|picture|photo))"
+    r"|regardless(?: of [^.;\n]{0,60})?|it is|it seems|by the way|as requested|so to speak|in (?:this|the)"
+    r" (?:image|picture|photo))"
     r"(?=[.!]?$)",
     re.IGNORECASE,
 )
 """What may stand behind an answer and changes nothing."""
 
 CLOSING = re.compile(
-    r"\W*(?:let me know|i hope|hope th|feel free|if you(?:'d| would)? (?:have|need|want|like|wish)|is there anything)\b", re.IGNORECASE
+    r"\W*(?:let me know|i hope|hope th|feel free|if you(?:'d| would)? (?:have|need|want|like|wish)|is there"
+    r" anything)\b",
+    re.IGNORECASE,
 )
 """What ends a letter and answers nothing."""
 

@@ -99,7 +99,8 @@ def _row(line: str) -> str:
 
 def without_markup(text: str) -> str:
     """Without Markdown's marks for bold type and code."""
-    return _QUOTE.sub("", _MARKUP.sub("", text))
+    text = _MARKUP.sub("", text)
+    return _QUOTE.sub("", text) if ">" in text else text
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,8 @@ _EXPLAINS_ONE = re.compile(
 _NOT_BUT = re.compile(
     r"^\W*(?:(?:(?:it|that|this|he|she|they|these|there)(?:'s| is| was| are| were|'re) )?not"
     r"|(?:it|that|this|he|she|they|these|there) (?:is|was|are|were)n't) (?!only|just)"
-    r"(?:[^,.;:]{1,40}?,? but (?:rather )?|[^,.;:]{1,40}?[,;] (?:it|that|this|he|she|they|these|there)(?:'s|'re| is| was| are| were) (?!not))(?=\w)",
+    r"(?:[^,.;:]{1,40}?,? but (?:rather )?|[^,.;:]{1,40}?[,;] (?:it|that|this|he|she|they|these|there)(?:'s|'re"
+    r"| is| was| are| were) (?!not))(?=\w)",
     re.IGNORECASE,
 )
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
@@ -107,7 +108,7 @@ def bare_forms(text: str) -> tuple[str, ...]:
     if lead and lead.end():
         forms.append(text[lead.end() :])
     for form in list(forms):
-        label = LABEL.match(form)
+        label = LABEL.match(form) if ":" in form else None
         if label:
             forms.append(form[label.end() :])
             inner = LEAD_IN.match(forms[-1])
@@ -120,7 +121,10 @@ def bare_forms(text: str) -> tuple[str, ...]:
 
 
 def without_contrast(text: str) -> str:
-    """Without what changes nothing behind an answer, and what it is not: `Lisbon, not Porto` and `not Porto but Lisbon` are Lisbon."""
+    """Without what changes nothing behind an answer, and what it is not.
+
+    `Lisbon, not Porto`, `not Porto but Lisbon` and `Lisbon, of course` are Lisbon.
+    """
     denied = _NOT_BUT.match(text)
     if denied:
         return text[denied.end() :]
@@ -135,7 +139,7 @@ def without_contrast(text: str) -> str:
 
 def label_of(statement: str) -> str:
     """What stands before a statement's colon; empty where nothing does."""
-    label = LABEL.match(statement)
+    label = LABEL.match(statement) if ":" in statement else None
     return statement[: label.end()].rstrip(" :") if label else ""
 
 

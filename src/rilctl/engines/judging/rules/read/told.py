@@ -5,17 +5,40 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.clauses import asked_stems, clauses, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.phrases import CORRECTION, HEDGE, NEGATION, SMALL_WORDS
+from rilctl.engines.judging.rules.read.phrases import CORRECTION, SMALL_WORDS
 
 _EDGE = ".,;:!?\"'()[]*_ "
 _MAX_CHARS = 300
 _NEUTRAL = stems(
-    "show display read say list give indicate name depict feature contain hold bear state mention use come go stand lie hand bar line column slice segment curve value"
+    "show display read say list give indicate name depict feature contain hold bear state mention use come go"
+    " stand lie hand bar line column slice segment curve value"
     " sit belong locate call leave consist visible wear look appear seem make write print mark label carry present has"
     " began begin start named"
 )
 """Stems of what things do whatever they are."""
-_INNER = frozenset({"of", "the", "a", "an", "and", "&", "de", "la", "le", "du", "von", "van", "der", "in", "for", "to", "on", "at", "s"})
+_INNER = frozenset(
+    {
+        "of",
+        "the",
+        "a",
+        "an",
+        "and",
+        "&",
+        "de",
+        "la",
+        "le",
+        "du",
+        "von",
+        "van",
+        "der",
+        "in",
+        "for",
+        "to",
+        "on",
+        "at",
+        "s",
+    }
+)
 """May stand inside an answer."""
 _FOR_NOUNS = frozenset({"he", "she", "it", "they"})
 _ASKS_WHERE = re.compile(r"\b(?:where|directions?|which (?:way|side))\b", re.IGNORECASE)
@@ -32,13 +55,16 @@ _KEY = re.compile(
 )
 """Words that say which one of several; another one is another thing."""
 _HEAD = re.compile(
-    r"\b(?:what|which|who)(?:'s|\s(?:is|are|was|were))\s(?:the|its|his|her|their)\s([\w' -]{2,50}?)(?=\s(?:of|in|on|at|for|to|that|which|who|shown|with|from|by|according)\b|[?,]|$)",
+    r"\b(?:what|which|who)(?:'s|\s(?:is|are|was|were))\s(?:the|its|his|her|their)\s([\w' -]{2,50}?)(?=\s(?:of"
+    r"|in|on|at|for|to|that|which|who|shown|with|from|by|according)\b|[?,]|$)",
     re.IGNORECASE,
 )
 _IS = re.compile(r"\s(?:is|are|was|were|would be|must be|reads|says)(?:\s(?:called|named))?\s", re.IGNORECASE)
 _SUBJECT = re.compile(r"(?:the|its|his|her|their|this|that)\s|[\w.-]{2,30}'s\s", re.IGNORECASE)
 _PRONOUN = re.compile(r"(?:it|this|that|he|she|they|these|those|there|which|who|here|what)\b", re.IGNORECASE)
-_WHOSE = re.compile(r"(?:whose|cuja|cujo|cuya|cuyo|dont (?:la|le)|deren|dessen|and (?:its|his|her|their))\s(.+)", re.IGNORECASE)
+_WHOSE = re.compile(
+    r"(?:whose|cuja|cujo|cuya|cuyo|dont (?:la|le)|deren|dessen|and (?:its|his|her|their))\s(.+)", re.IGNORECASE
+)
 _IS_ACTIVE = re.compile(r"\W*(?:who|which|what)\b(?!.*\bby\b)", re.IGNORECASE)
 _BUT = re.compile(r"\b(?:but|however|though|although|yet|except)\b", re.IGNORECASE)
 
@@ -50,18 +76,17 @@ def told(sentence: str, question: str) -> str:
         return ""
     if CORRECTION.search(sentence):
         return ""
-    found = [(place, run) for place, part in enumerate(clauses(sentence)) if (run := _run(part, question))]
+    found = [run for part in clauses(sentence) if (run := _run(part, question))]
     if len(found) != 1:
         return ""
-    place, run = found[0]
-    behind = sentence[sentence.find(run) + len(run) :]
-    return "" if _BUT.search(behind) else run
+    behind = sentence[sentence.find(found[0]) + len(found[0]) :]
+    return "" if _BUT.search(behind) else found[0]
 
 
 def other_than_asked(text: str, question: str) -> bool:
-    """Whether a text says of which one it speaks, and that isn't the question's: the largest, not the second largest."""
+    """Whether a text says of which one it speaks, and that isn't the question's: the largest, not the second one."""
     said = {word.casefold() for word in _KEY.findall(text)}
-    return bool(said) and said != {word.casefold() for word in _KEY.findall(question)} & (said | _keys(question))
+    return bool(said) and said != _keys(question)
 
 
 @lru_cache(maxsize=1024)
@@ -107,7 +132,9 @@ def _owner(named: str) -> frozenset[str]:
 
 
 def _only_new(clause: str, question: str) -> str:
-    """The one run of words that the question doesn't have, of a clause that says enough of it."""
+    """The one run of words that the question doesn't have, of a clause that says enough of it and quotes nothing."""
+    if '"' in clause:
+        return ""
     asked = asked_stems(question)
     words = clause.split()
     folded = [word.strip(_EDGE).casefold() for word in words]
@@ -121,7 +148,7 @@ def _only_new(clause: str, question: str) -> str:
     num_said = len(said) + bool(_keys(clause)) + (folded[0] in _FOR_NOUNS)
     if not new or not said or num_said < min(2, len(asked)):
         return ""
-    if not _keys(question) <= {word for word in folded} or not _keys(clause) <= _keys(question):
+    if not _keys(question) <= set(folded) or not _keys(clause) <= _keys(question):
         return ""
     start, end = new[0], new[-1] + 1
     if folded[start] in ("to", "towards", "toward") and _ASKS_WHERE.search(question) and start + 1 < end:

@@ -66,6 +66,9 @@ _LABELLED = re.compile(
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
+_A_YEAR = re.compile(
+    r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9]|\s?(?:%|million|people|units|dollars))"
+)
 _ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
 _ASKS_ID = re.compile(
     r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform"
@@ -172,6 +175,8 @@ class NumberKind(Kind):
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             count = foreign_count(text, self.question)
             return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
+        if self._asks_year and (year := _sole_year(text)) and not is_doubted(text, self.question, compared=True):
+            return read_quantity(year)
         if counts_another(text, self.question) or self.is_id(text):
             return SEVERAL
         if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
@@ -204,7 +209,7 @@ class NumberKind(Kind):
         if there and not re.search(r"\b(?:and|or)\b|,", text):
             first = read_quantity(_PHRASE_END.split(text[there.end() :], maxsplit=1)[0])
             if first is not None:
-                return first
+                return SEVERAL if is_of_another(first.unit, self.question) else first
         if not self._asks_year:
             text = _YEAR.sub("", text) if len(NUMERAL.findall(text)) > 1 else text
         return self._sole_quantity(text)
@@ -250,6 +255,12 @@ class NumberKind(Kind):
         asked = asked_stems(self.question)
         fitting = [each for each in found if stems(each.unit) & asked]
         return fitting[0] if len(fitting) == 1 and all(each.unit for each in found) else None
+
+
+def _sole_year(text: str) -> str:
+    """The only year of a sentence, beside other numbers."""
+    found = set(_A_YEAR.findall(text))
+    return found.pop() if len(found) == 1 else ""
 
 
 def has_number(text: str) -> bool:

@@ -9,7 +9,7 @@ from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_nam
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
 from rilctl.engines.judging.rules.read.languages import foreign_forms
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NEGATION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -94,7 +94,7 @@ class TextKind(Kind):
             return frozenset({normal(found[0])}) - {""}
         for form in bare_forms(kept):
             if doubted:
-                found += [] if NEGATION.search(_NO.sub("", kept.removesuffix(form))) else [form]
+                found += [] if is_doubted(_NO.sub("", kept.removesuffix(form)), self._question) else [form]
                 continue
             if other_than_asked(kept.removesuffix(form), self._question):
                 continue

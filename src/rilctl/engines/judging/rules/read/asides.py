@@ -63,7 +63,7 @@ _RIVALS = tuple(
         ),
         (r"start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?", r"end(?:s|ed|ing)?|finish(?:es|ed|ing)?|stop(?:s|ped)?"),
         (r"born|birth", r"di(?:es?|ed)|death", r"married|wedding"),
-        (r"highest|largest|biggest|most|greatest|maximum", r"lowest|smallest|least|minimum|fewest"),
+        (r"highest|largest|biggest|most|greatest|maximum|peak(?:s|ed)?", r"lowest|smallest|least|minimum|fewest"),
         (r"tallest|longest", r"shortest"),
         (r"oldest|earliest", r"youngest|newest|latest"),
         (r"w[io]n(?:s|ning)?|winner", r"los(?:e|es|t|er)"),
@@ -74,7 +74,7 @@ _RIVALS = tuple(
         (r"left(?= (?:side|hand|one|of|picture|image|page|bar|half)|\W*$)", r"right"),
         (r"top", r"bottom"),
         (r"above", r"below"),
-        (r"increase[sd]?", r"decrease[sd]?"),
+        (r"increase[sd]?|r[io]se[sn]?|gr[eo]w[sn]?", r"decrease[sd]?|f[ae]ll[s]?|fallen|drop(?:s|ped)?|decline[sd]?"),
         (r"arriv(?:e|es|ed|al)|destination", r"depart(?:s|ed|ure)?|com(?:e|es|ing) from|origin"),
         (r"b(?:uy|uys|ought)|buyer", r"s(?:ell|ells|old)|seller"),
         (

@@ -33,6 +33,8 @@ def stem(word: str) -> str:
     """A (folded) word without its ending: `topped` and `toppings` are the same."""
     if len(word) <= _MIN_LETTERS:
         return word
+    if word.endswith(("ies", "ied")):
+        return f"{word[:-3]}y"
     return DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word
 
 

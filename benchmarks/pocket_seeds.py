@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rilctl.algorithms.statistics import mean_interval, paired_difference
 from rilctl.artifacts.read import read_rows
+from rilctl.pipeline.quickstart import ARMS
 from rilctl.schemas.records import EvaluationRecord
 
-ARMS = ("base", "sft", "sft_teacher", "dr_grpo", "ril")
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def run_seed(root: Path, seed: int) -> dict[str, list[bool]]:
     subprocess.run(command, check=True, stdout=subprocess.PIPE)
     correct = {}
     for arm in ARMS:
-        rows = read_rows(root / f"quickstart/eval-{arm}/evaluation", EvaluationRecord)
+        rows = read_rows(root / f"quickstart/compare/{arm}/seed-0/eval/evaluation", EvaluationRecord)
         correct[arm] = [row.score == 1 for row in sorted(rows, key=lambda row: row.sample_id)]
     return correct
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.config.arms import shipped_arms
 from rilctl.config.load import load_recipe
 from rilctl.config.shipped import recipes_dir
 from rilctl.errors import ConfigError, UsageError
@@ -37,7 +38,8 @@ def files(job: Job) -> list[Path]:
 
 
 def test_every_command_is_one_that_the_recipe_allows(tmp_path: Path) -> None:
-    for comparison in (compared(tmp_path), compared(tmp_path, warm=True, num_seeds=2, budget=Budget("steps", 5))):
+    all_of_them = compared(tmp_path, shipped_arms(), warm=True, num_seeds=2, budget=Budget("steps", 5))
+    for comparison in (compared(tmp_path), all_of_them):
         for job in plan_jobs(comparison).jobs.values():
             load_recipe(files(job), [f"{key}={value}" for key, value in sets(job).items()])
 

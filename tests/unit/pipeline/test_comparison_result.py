@@ -90,7 +90,13 @@ def test_the_best_is_advised_where_it_is_better_than_all() -> None:
 def test_the_cheapest_is_advised_of_those_that_cant_be_told_from_the_best() -> None:
     low, almost, best = drawn(0.3, 0.795, 0.8)
     said = advice({"base": [low], "sft": [almost], "ril": [best]}, {"base": 0.0, "sft": 9.0, "ril": 100.0})
-    assert said.startswith("use `sft`: ") and "the cheapest of 2 arms" in said and "`ril`" in said
+    assert said.startswith("use `sft`: ") and "among the cheapest of 2 arms" in said and "`ril`" in said
+
+
+def test_of_arms_that_cost_about_the_same_the_better_one_is_advised() -> None:
+    low, almost, best = drawn(0.3, 0.795, 0.8)
+    said = advice({"base": [low], "sft": [almost], "ril": [best]}, {"base": 0.0, "sft": 90.0, "ril": 100.0})
+    assert said.startswith("use `ril`: ") and "the best, and among the cheapest of 2 arms" in said
 
 
 def test_the_student_stays_where_nothing_is_better() -> None:

@@ -7,6 +7,9 @@ from rilctl.pipeline.comparison.result import LEVEL
 from rilctl.reporting.tables import percent, said_seconds
 from rilctl.schemas.comparison import ComparedArm, PairedDifference
 
+NEAR = 1.25
+"""Seconds are measured beside other work: so much more than the least is as cheap."""
+
 
 def give_advice(
     arms: Sequence[ComparedArm],
@@ -17,7 +20,7 @@ def give_advice(
     num_seeds: int,
     makes_nothing: frozenset[str],
 ) -> str:
-    """The cheapest of the arms that can't be told from the best, and why.
+    """The best of the cheapest of the arms that can't be told from the best, and why.
 
     Args:
         arms: all.
@@ -32,10 +35,12 @@ def give_advice(
     alike = [
         arm for arm in arms if arm is best or p.get((arm.name, best.name), p.get((best.name, arm.name), 1.0)) >= LEVEL
     ]
-    chosen = min(alike, key=lambda arm: (costs.get(arm.name, math.inf), arm.response_tokens))
+    lowest = min(costs.get(arm.name, math.inf) for arm in alike)
+    cheap = [arm for arm in alike if costs.get(arm.name, math.inf) <= NEAR * lowest]
+    chosen = max(cheap, key=lambda arm: arm.accuracy)
     keeps = chosen.name in makes_nothing
     what = f"keep the student as it is (`{chosen.name}`)" if keeps else f"use `{chosen.name}`"
-    how_good = f"{percent(chosen.accuracy)} ({percent(chosen.low)} to {percent(chosen.high)})"
+    how_good = f"{percent(chosen.accuracy)} ({chosen.low * 100:.1f} to {chosen.high * 100:.1f})"
     seeds = f"over {num_seeds} seeds" if num_seeds > 1 else "with one seed, which says nothing of others"
     parts = [f"{what}: {how_good} on {questions:,} held-out questions {seeds}", _why(chosen, best, alike, len(paired))]
     if chosen.full_size_seconds is not None:
@@ -44,9 +49,9 @@ def give_advice(
 
 
 def _why(chosen: ComparedArm, best: ComparedArm, alike: Sequence[ComparedArm], num_pairs: int) -> str:
-    told = f"told apart (Holm at {LEVEL:.0%}, {num_pairs} pairs)"
+    told = f"told apart (Holm at {LEVEL * 100:.0f} %, {num_pairs} pairs)"
     if len(alike) == 1:
         return f"it is better than every other arm, all {told}"
     others = ", ".join(f"`{arm.name}` {percent(arm.accuracy)}" for arm in alike if arm is not chosen)
-    how = "the best, and the cheapest" if chosen is best else "the cheapest"
+    how = "the best, and among the cheapest" if chosen is best else "among the cheapest"
     return f"it is {how} of {len(alike)} arms that can't be {told}: the others are {others}"

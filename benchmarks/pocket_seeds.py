@@ -19,7 +19,6 @@ from rilctl.pipeline.quickstart import ARMS
 from rilctl.schemas.records import EvaluationRecord
 
 
-
 def main() -> None:
     """Run, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,4 @@
-"""Several ranks that can't share a step evenly learn and say what one process does: 162 drawn cases.
+"""Several ranks that can't share a step evenly learn and say what one process does: 180 drawn cases.
 
 One of each combination of objective, ZeRO stage, adapter and number of ranks; see `uneven/draw.py`. All cases of as
 many ranks run in the same processes. A case that failed runs alone with `-k 57-`, its number.

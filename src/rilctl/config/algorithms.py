@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 RatioLevel = Literal["token", "sequence"]
 TeacherRows = Literal["plain", "shaped", "off"]
-LossName = Literal["rewards", "distillation"]
+LossName = Literal["rewards", "distillation", "sft"]
 """A part of a loss: a file of `rilctl.stages.train.losses` each."""
 
 
@@ -52,6 +52,12 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "ril": Algorithm(
         about="RIL (2510.19307): be right, and pass for a teacher",
         rewards=("similarity", "answer"),
+        teacher_rows="plain",
+    ),
+    "ril_sft": Algorithm(
+        about="RIL inside instruction tuning: given responses by heart, and more and more RIL's rewards",
+        rewards=("similarity", "answer"),
+        losses=("rewards", "sft"),
         teacher_rows="plain",
     ),
     "dr_grpo": Algorithm(about="Dr.GRPO (2503.20783)", rewards=("answer",)),

@@ -20,6 +20,7 @@ from rilctl.config.fields import (
     Share,
     if_not,
 )
+from rilctl.config.losses import DistillationConfig, TaughtConfig
 from rilctl.config.pretrain_disc import Negatives
 from rilctl.config.rewards import RewardsConfig
 from rilctl.schemas.base import StrictModel
@@ -139,13 +140,6 @@ class DiscriminatorConfig(StrictModel):
         return self.negatives == "students+swapped"
 
 
-class DistillationConfig(StrictModel):
-    """`[train.distillation]`: whose distribution `on_policy_distillation` learns."""
-
-    teacher: str | None = None
-    """Name of a `[teachers.NAME]` table without `endpoint`; absent: the only one. It is loaded beside the policy."""
-
-
 class ProfileConfig(StrictModel):
     """`[train.profile]`: look into some steps with torch's profiler."""
 
@@ -190,6 +184,8 @@ class TrainConfig(StrictModel):
     """The discriminator's training."""
     distillation: Annotated[DistillationConfig | None, IF_SET] = None
     """Whose distribution is learned, for algorithms that learn one."""
+    sft: Annotated[TaughtConfig | None, IF_SET] = None
+    """Responses that are learned by heart beside rewards, for algorithms that do so."""
     lora: LoraConfig | None = None
     """Train an adapter and merge it in the end; absent: all weights."""
     max_missing_verdicts: Share = 0.1
@@ -225,6 +221,11 @@ class TrainConfig(StrictModel):
         """What is summed to a row's reward: the algorithm's rewards and the recipe's own, by name."""
         weights: dict[str, float] = {name: getattr(self.rewards, name) for name in self.algorithm.record.rewards}
         return weights | {name: reward.weight for name, reward in sorted(self.rewards.own.items())}
+
+    @property
+    def taught(self) -> TaughtConfig | None:
+        """What is learned by heart beside rewards; None: the algorithm learns nothing so."""
+        return (self.sft or TaughtConfig()) if "sft" in self.algorithm.record.losses else None
 
     @property
     def learns_without_truth(self) -> bool:
@@ -267,6 +268,10 @@ class TrainConfig(StrictModel):
             raise ValueError(
                 f"`{self.algorithm.name}` learns no teacher's distribution: leave [train.distillation] out"
             )
+        if self.sft is not None and self.taught is None:
+            raise ValueError(f"`{self.algorithm.name}` learns nothing by heart: leave [train.sft] out")
+        if self.taught is not None and self.taught.responses == "teacher-cache" and self.verdicts is None:
+            raise ValueError('sft.responses = "teacher-cache" learns the right ones: name `verdicts` of the cache')
         if self.profile is not None and max(self.profile.steps) > self.num_steps:
             raise ValueError(f"profile.steps names step {max(self.profile.steps)}, and num_steps is {self.num_steps}")
         if self.sampling.temperature == 0:

@@ -71,6 +71,7 @@ class RilSetup:
         reads: bytes of a weight of each model that is read, in order: policy, discriminator, reference.
         sends: the sampler has a copy of the policy, which is sent to it.
         teacher: whose distribution is learned; None: nobody's.
+        taught: the policy on responses that it learns by heart; None: there are none.
     """
 
     anatomy: Anatomy
@@ -90,6 +91,7 @@ class RilSetup:
     reads: tuple[int, ...]
     sends: bool
     teacher: PlannedTeacher | None = None
+    taught: PlannedRole | None = None
 
 
 def beside_sampling(setup: RilSetup) -> Held:
@@ -135,7 +137,9 @@ def ril_phases(setup: RilSetup, rollouts: Phase | None, stays: Held) -> dict[str
         phases["teacher"] = forward_phase(*args, logits=0)
     kept = _kept_prompts(setup)
     phases = {name: replace(phase, activations=phase.activations + kept) for name, phase in phases.items()}
-    phases["policy update"] = _update(setup, policy, with_policy, has_head=True)
+    learning = [policy, *([setup.taught] if setup.taught is not None else [])]
+    updates = [_update(setup, role, with_policy, has_head=True) for role in learning]
+    phases["policy update"] = max(updates, key=lambda phase: phase.total)
     phases["checkpoint"] = saving_phase(with_policy, anatomy.embedding, setup.zero)
     element = policy.precision.weights
     sizes = (setup.whole_bytes, setup.merged * element)

@@ -24,6 +24,7 @@ _PREFERS = "with `sft.preference`"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _WITH_DISC = "with a discriminator"
 _SWAPPED = 'with `negatives = "students+swapped"`'
+_TAUGHT = "with `ril_sft`, while they weigh anything"
 _DISTILLED = "with `on_policy_distillation`"
 _WITH_JUDGE = "with an answer reward"
 
@@ -314,6 +315,9 @@ METRICS: tuple[Metric, ...] = (
         side="student",
         when=_DISTILLED,
     ),
+    Metric("policy/sft_loss", "nats", "sft tokens", "on the responses learned by heart", when=_TAUGHT, bar=("train",)),
+    Metric("policy/sft_weight", "share", "step", "of that part in the loss; the rewards' is the rest", when=_TAUGHT),
+    Metric("policy/num_sft_tokens", "tokens", "sum", "of the responses learned by heart", when=_TAUGHT),
     Metric("policy/student_importance_ratio", "", "student tokens", _RATIO, side="student", when=_SEVERAL),
     Metric("policy/student_clip_fraction", "share", "student tokens", _CLIPPED, side="student", when=_SEVERAL),
     Metric("policy/teacher_importance_ratio", "", "teacher tokens", _RATIO, side="teacher", when=_SHAPED),

@@ -17,6 +17,7 @@ Over = Literal[
     "policy tokens",
     "student tokens",
     "teacher tokens",
+    "sft tokens",
     "rows",
     "student rows",
     "teacher rows",

@@ -21,6 +21,7 @@ OBJECTIVES = (
     "pretrain-disc bce",
     "pretrain-disc bradley-terry",
     "train ril",
+    "train ril_sft",
     "train gail",
     "train on_policy_distillation",
     "train answers",

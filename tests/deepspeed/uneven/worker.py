@@ -48,6 +48,7 @@ from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rollout_log import gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.taught import Taught
 from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.learners import sft_trainer
 from rilctl.testing.saved import save_now
@@ -173,11 +174,21 @@ def learn(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     samples = [question.sample for question in case.questions]
     places = [place for place in ranks.share(range(len(samples))) if not case.questions[place].is_bad]
     groups = [group(case, place, policy, config) for place in places]
-    groups, learned = learner.learn(groups, samples)
+    groups, learned = learner.learn(groups, samples, by_heart(case, policy, ranks) if config.taught else None)
     metrics: dict[str, float | None] = dict(learned)
     metrics |= row_metrics(ranks, gather_groups(ranks, 1, groups), config)
     engines = {"policy": learner.policy_update.engine}
     return metrics, engines | ({"discriminator": learner.disc_engine} if learner.disc_engine else {})
+
+
+def by_heart(case: Case, policy: Vlm, ranks: Ranks) -> Taught:
+    """The questions' own responses, as `train.sft` would hand them out."""
+    rows = [
+        (encode_prompt(policy, question.sample.conversation), encode_response(policy, text, stopped=True))
+        for question in case.questions
+        for text in (question.sample.response, *question.teachers)
+    ]
+    return Taught(ranks.share(rows), 0.4)
 
 
 def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:

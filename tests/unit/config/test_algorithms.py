@@ -36,6 +36,7 @@ def test_an_entry_names_what_there_is(record: Algorithm) -> None:
         ("clip_higher", ("off", "token", 0.2, 0.28, 0.0)),
         ("gspo", ("off", "sequence", 3e-4, 4e-4, 0.0)),
         ("cispo", ("off", "token", 1.0, 4.0, 0.0)),
+        ("ril_sft", ("plain", "token", 0.2, 0.2, 0.01)),
         ("on_policy_distillation", ("off", "token", 0.2, 0.2, 0.0)),
     ],
 )
@@ -62,6 +63,7 @@ def test_what_a_recipe_says_holds_whatever_the_order_of_its_layers(tmp_path: Pat
         ("gail", True, False, True),
         ("dr_grpo", False, True, False),
         ("dr_grpo_teachers", False, True, True),
+        ("ril_sft", True, True, True),
         ("on_policy_distillation", False, False, False),
     ],
 )
@@ -111,4 +113,4 @@ def test_a_teacher_to_distil_from_is_for_those_who_do() -> None:
 
 def test_recipes_that_distil_nothing_are_what_they_were() -> None:
     config = load_recipe([], ["train.num_steps=3"]).train
-    assert config is not None and "distillation" not in semantic_config(config)
+    assert config is not None and not {"distillation", "sft"} & semantic_config(config).keys()

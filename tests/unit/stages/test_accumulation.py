@@ -28,6 +28,7 @@ from rilctl.stages.train.losses.base import cut_groups
 from rilctl.stages.train.losses.rewards import RewardLoss
 from rilctl.stages.train.policy_update import PolicyUpdate
 from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.taught import Taught
 from rilctl.testing.learners import sft_trainer
 from rilctl.testing.prompts import drawn_prompt
 from rilctl.testing.small_vlms import build_small_vlm
@@ -37,7 +38,7 @@ OPTIM = OptimConfig(lr=1e-4)
 TEXTS = ["4", "i see 4 + 4 = 8. answer 8", "answer 12", "no", "digits 4, 4 make 8. answer 8"]
 
 
-OTHERS = [name for name, record in ALGORITHMS.items() if record.rewards and name not in ("ril", "grpo")]
+OTHERS = [name for name, record in ALGORITHMS.items() if record.losses == ("rewards",) and name not in ("ril", "grpo")]
 
 
 class Gradients:
@@ -135,6 +136,26 @@ def test_policy(vlm: Vlm, reference: Vlm, groups: list[Group], algorithm: dict[s
         assert ("policy/student_kl" in metrics) == has_kl
         assert ("policy/teacher_kl" in metrics) == (algorithm.get("kl_rows") == "all")
         engine.num_parts //= config.algorithm.policy_updates
+        return metrics["policy/loss"], engine
+
+    same_for_any_budget(step)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_rewards_and_given_responses(vlm: Vlm, reference: Vlm, groups: list[Group], weight: float) -> None:
+    rows = [(group.prompt, encode_response(vlm, text, stopped=True)) for group in groups for text in TEXTS[:2]]
+
+    def step(budget: int) -> tuple[float, Gradients]:
+        vlm.model.zero_grad()
+        engine = Gradients(vlm.model)
+        config = TrainConfig.model_validate(
+            {"algorithm": {"name": "ril_sft"}, "engine": {"tokens_per_micro_batch": budget}}
+        )
+        metrics = PolicyUpdate(config, vlm, engine, reference, Ranks()).update(groups, Taught(rows, weight))
+        assert metrics["policy/num_sft_tokens"] == sum(len(token_ids) for _, token_ids in rows)
+        if weight == 1.0:
+            assert metrics["policy/loss"] == pytest.approx(metrics["policy/sft_loss"], rel=1e-12)
+        engine.num_parts //= 2
         return metrics["policy/loss"], engine
 
     same_for_any_budget(step)

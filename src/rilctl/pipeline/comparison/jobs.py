@@ -113,7 +113,7 @@ class _Planner:
                     names.append(known)
                     continue
             sets = self._inputs(arm, verb, student, names) | self._seed(arm, verb, seed)
-            if verb == arm.table.verbs[-1]:
+            if verb != "pretrain-disc":
                 sets |= self._length(arm, verb, seed)
             self._add(name, verb, f"{arm.name}: {arm.table.about}", sets, self._arm_place(arm, seed, verb), arm)
             names.append(name)
@@ -145,8 +145,11 @@ class _Planner:
     def _length(self, arm: Arm, verb: ArmVerb, seed: int) -> dict[str, str]:
         """What makes the arms' lengths equal."""
         budget, pace = self.comparison.budget, self.comparison.pace
-        if budget is not None and budget.unit == "tokens":
-            return {f"{verb}.num_tokens": str(budget.number)}
+        learning = [each for each in arm.table.verbs if each != "pretrain-disc"]
+        if budget is not None and budget.unit == "tokens":  # those that make the student share them evenly
+            return {f"{verb}.num_tokens": str(max(1, budget.number // len(learning)))}
+        if verb != learning[-1]:
+            return {}
         steps: dict[str, str] = {}
         if budget is not None and (verb == "train" or pace is None):
             steps[f"{verb}.num_steps"] = str(budget.number)

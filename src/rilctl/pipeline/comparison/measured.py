@@ -16,7 +16,7 @@ from rilctl.schemas.records import EvaluationRecord
 
 Question = tuple[str, str, int]
 """Benchmark, id, and which of those with that id."""
-_LEARNED = ("sft/num_tokens", "policy/num_student_tokens", "policy/num_teacher_tokens")
+_LEARNED = ("sft/num_tokens", *(f"policy/num_{side}_tokens" for side in ("student", "teacher", "sft")))
 """Response tokens of a step, by what trains."""
 _SHARED = ("cache-teacher", "judge", "sft")
 

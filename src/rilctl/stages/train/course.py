@@ -27,7 +27,7 @@ class Course(StrictModel):
         share = metrics.get("group/no_signal_share")
         if share is None:
             return self
-        is_idle = share == 1.0
+        is_idle = share == 1.0 and not metrics.get("policy/sft_weight")  # it learns given responses
         changed = {"num_idle": self.num_idle + 1 if is_idle else 0, "has_learned": self.has_learned or not is_idle}
         return self.model_copy(update=changed)
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilctl.config.fields import ModelConfig
+from rilctl.config.losses import DistillationConfig
 from rilctl.config.registry import default_dtype
-from rilctl.config.train import DistillationConfig, TrainConfig
+from rilctl.config.train import TrainConfig
 from rilctl.errors import ConfigError
 from rilctl.models.distilled import refuse_other_words, sampled_ids
 from rilctl.models.loaded.processor import Encoder, load_processor

@@ -159,7 +159,7 @@ class Loop:
         if not taken.num_groups and known >= {sample.id for sample in self.samples}:
             first = self.state.rejected[0]
             raise DataError(f"no question can be asked; `{first.sample_id}`: {first.message}", hint="repair the data")
-        learned = sum(taken.metrics.get(f"policy/num_{side}_tokens", 0.0) for side in ("student", "teacher"))
+        learned = sum(taken.metrics.get(f"policy/num_{side}_tokens", 0.0) for side in ("student", "teacher", "sft"))
         self.state = self.state.model_copy(update={"num_tokens": self.state.num_tokens + round(learned)})
         if self.inputs.validation.samples and (self.config.validates_after(step) or self._has_learned_enough()):
             return taken.metrics | self._validate(step)

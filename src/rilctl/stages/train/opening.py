@@ -25,6 +25,7 @@ from rilctl.stages.train.roles import Roles, load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.step import Learner, TrainingStep
+from rilctl.stages.train.taught import TaughtRows, taught_rows
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -55,6 +56,9 @@ def open_loop(
         with ranks.together():
             prepaid = prepaid_verdicts(context, inputs.verdicts)
             teachers, samples = teacher_rows(context, config, inputs, roles.policy)
+            taught = TaughtRows(
+                taught_rows(context, config, inputs, roles.policy, prepaid), config, roles.prompts, ranks
+            )
         learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
     pulse = Pulse(context, hears=ranks.size == 1)
     generation = open_rollouts(
@@ -74,7 +78,7 @@ def open_loop(
     replay = Replay(config.discriminator.replay if roles.disc else 0, ranks)
     swaps = open_swaps(context, config, teachers, samples) if roles.disc else None
     groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, replay, swaps, roles.teacher)
-    step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), pulse)
+    step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), taught, pulse)
     return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 
 

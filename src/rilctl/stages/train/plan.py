@@ -115,6 +115,8 @@ class _Work:
         self.disc_prompts = 2 if disc.swaps_pictures else 1
         self.disc_rows = self.rows_per_group + disc.replay + (self.teacher_rows if disc.swaps_pictures else 0)
         self.budget = config.sampling.max_new_tokens
+        self.taught_steps = config.taught.num_steps(config.num_steps) if config.taught else 0
+        self.taught_rows = self.taught_steps * (config.taught.rows_per_step if config.taught else 0)
         self.rollout_tokens = self.rollouts * self.budget
 
     def section(self, more: Sequence[Fact]) -> Section:
@@ -128,6 +130,7 @@ class _Work:
                 Fact("rollouts", self.rollouts),
                 Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
                 *self._disc_facts(),
+                *self._taught_facts(),
                 *more,
             ),
         )
@@ -143,6 +146,13 @@ class _Work:
         )
         return [Fact("rows for the discriminator alone", swapped + disc.replay, note=note)]
 
+    def _taught_facts(self) -> list[Fact]:
+        if self.config.taught is None:
+            return []
+        whose = "the data's" if self.config.taught.responses == "data" else "the teachers' right ones"
+        note = f"{whose}, {self.config.taught.rows_per_step} in each of the first {self.taught_steps} steps"
+        return [Fact("rows by heart", self.taught_rows, note=note)]
+
     def trained_tokens(self, prompts: Prompts, setup: RilSetup) -> int:
         """Tokens through all updates: each group's prompt once, and its rows at their longest."""
         config, budget = self.config, self.config.sampling.max_new_tokens
@@ -151,7 +161,8 @@ class _Work:
         disc = 0.0
         if setup.disc is not None:
             disc = self.disc_rows * budget + self.disc_prompts * setup.disc.cut.largest.prompt_tokens
-        return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc))
+        taught = algorithm.policy_updates * self.taught_rows * (prompts.mean_tokens + budget)
+        return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc) + taught)
 
 
 def _num_validations(config: TrainConfig) -> int:
@@ -218,10 +229,16 @@ def _setup(
     shared = shares_weights(config, is_new=is_new, pretrained=pretrained)
 
     def cut(
-        rows: int, prompt_tokens: int, image_tokens: int, *, shared_by_all: bool = False, prompts_of_group: int = 1
+        rows: int,
+        prompt_tokens: int,
+        image_tokens: int,
+        *,
+        groups: int = config.questions_per_step,
+        shared_by_all: bool = False,
+        prompts_of_group: int = 1,
     ) -> MicroBatches:
         return cut_step(
-            groups=engine.groups_of_a_rank(config.questions_per_step),
+            groups=engine.groups_of_a_rank(groups),
             rows=rows,
             row_tokens=work.budget,
             prompt_tokens=prompt_tokens,
@@ -237,7 +254,10 @@ def _setup(
         engine.precision(student, config.lora),
         cut(work.in_policy, prompts.longest, prompts.most_image_tokens),
     )
-    disc = None
+    disc = taught = None
+    if config.taught is not None:
+        rows = cut(1, prompts.longest, prompts.most_image_tokens, groups=config.taught.rows_per_step)
+        taught = replace(policy, cut=replace(rows, num=rows.num + policy.cut.num))  # which come first
     if algorithm.uses_discriminator:
         seen = _seen(context, disc_path)
         longest, pictures = prompts.longest, prompts.most_image_tokens
@@ -279,6 +299,7 @@ def _setup(
         reads=tuple(reads),
         sends=not isinstance(config.generation, HfEngineConfig),
         teacher=teacher.role(config, engine) if teacher is not None else None,
+        taught=taught,
     )
 
 

@@ -17,7 +17,9 @@ from rilctl.stages.shared.bad_steps import step_metrics
 from rilctl.stages.train.losses.base import NUM_TOKENS, StepLoss
 from rilctl.stages.train.losses.distillation import DistillationLoss
 from rilctl.stages.train.losses.rewards import RewardLoss
+from rilctl.stages.train.losses.sft import SftLoss
 from rilctl.stages.train.rows import Group
+from rilctl.stages.train.taught import Taught
 
 
 @dataclass
@@ -46,14 +48,18 @@ class PolicyUpdate:
         """The rollouts of a step are made in it, of so many prompts."""
         return self.kept.expecting(num_prompts) if self.kept is not None else nullcontext()
 
-    def update(self, groups: Sequence[Group]) -> dict[str, float]:
+    def update(self, groups: Sequence[Group], taught: Taught | None = None) -> dict[str, float]:
         """`policy_updates` optimizer steps on the policy rows of all ranks' groups; metrics of the whole batch.
+
+        Args:
+            groups: of this rank.
+            taught: what is learned by heart beside them; None: nothing.
 
         Raises:
             RilctlError: as `step_metrics`.
         """
         num_updates = self.config.algorithm.policy_updates
-        losses = list(self._losses(groups))
+        losses = list(self._losses(groups, taught))
         sums, reports = DeviceSums(), list[StepReport]()
         for update in range(1, num_updates + 1):
             for loss in losses:
@@ -68,13 +74,18 @@ class PolicyUpdate:
             means["student_effective_sample_size"] = min(1.0, mean_weight**2 / mean_square)  # above 1 by rounding only
         if reports[-1].grad_norm is None:  # the cause of a bad step is in one of them or another
             means = {name: value for name, value in means.items() if isfinite(value)}
+        if taught is not None:
+            means["sft_weight"] = taught.weight
         return {f"policy/{name}": value for name, value in (means | steps[-1]).items()}
 
-    def _losses(self, groups: Sequence[Group]) -> Iterator[StepLoss]:
+    def _losses(self, groups: Sequence[Group], taught: Taught | None) -> Iterator[StepLoss]:
         """The parts of the step's loss, in an order that all ranks have. Collective."""
         parts = self.config.algorithm.record.losses
+        weight = 1.0 if taught is None else 1.0 - taught.weight
         if "rewards" in parts:
-            yield RewardLoss(self.config, self.policy, self.reference, self.ranks, self.kept).of(groups)
+            yield RewardLoss(self.config, self.policy, self.reference, self.ranks, self.kept).of(groups, weight)
+        if taught is not None:
+            yield SftLoss(self.config, self.policy, self.ranks).of(taught)
         if "distillation" in parts:
             assert self.teacher is not None
             yield DistillationLoss(self.config, self.policy, self.teacher, self.ranks, self.kept).of(groups)

@@ -25,6 +25,7 @@ from rilctl.stages.train.rewarding import known_answers, own_rewards, refuse_mis
 from rilctl.stages.train.rollout_log import RolloutLog, gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, rows_of
+from rilctl.stages.train.taught import Taught, TaughtRows
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -64,7 +65,9 @@ class Learner:
         """Its optimizer."""
         return self.disc_step.engine if self.disc_step else None
 
-    def learn(self, groups: Sequence[Group], samples: Sequence[Sample]) -> tuple[list[Group], dict[str, float]]:
+    def learn(
+        self, groups: Sequence[Group], samples: Sequence[Sample], taught: Taught | None = None
+    ) -> tuple[list[Group], dict[str, float]]:
         """Discriminator, rewards, advantages, policy. Collective.
 
         The judge is asked while the recipe's own rewards are computed, and the discriminator learns and scores; if
@@ -73,6 +76,7 @@ class Learner:
         Args:
             groups: of this rank, which may have none as long as another has some.
             samples: the step's questions, of all ranks.
+            taught: what the policy learns by heart beside them; None: nothing.
 
         Returns:
             The groups with what their rows earned, and metrics of all ranks' rows.
@@ -115,7 +119,7 @@ class Learner:
             with self._discriminators_turn():
                 metrics |= after()
         with phase("train", "policy update"):
-            return groups, present(metrics | self.policy_update.update(groups))
+            return groups, present(metrics | self.policy_update.update(groups, taught))
 
     @contextmanager
     def _discriminators_turn(self) -> Iterator[None]:
@@ -142,12 +146,14 @@ class TrainingStep:
         groups: makes them.
         learner: what learns from them, and who judges.
         rollouts: where the rows are kept, by rank 0.
+        taught: what is learned by heart beside rewards.
         pulse: of the engine that samples; it hears until something is learned, and again from the next step on.
     """
 
     groups: GroupMaker
     learner: Learner
     rollouts: RolloutLog
+    taught: TaughtRows
     pulse: Pulse
 
     def take(self, step: int, samples: Sequence[Sample], judge_counts: Mapping[str, float]) -> Taken:
@@ -168,7 +174,9 @@ class TrainingStep:
         self.pulse.hears = False
         num_groups = ranks.total(len(groups))
         if num_groups:  # all of the step's pictures may be bad
-            groups, learned = learner.learn(groups, samples)
+            taught, bad = self.taught.of_step(step)
+            rejected += bad
+            groups, learned = learner.learn(groups, samples, taught)
             judged = learner.judge.metrics(judge_counts)
             metrics |= learned | {f"judge/{name}": value for name, value in judged.items()}
         rows_by_group = gather_groups(ranks, step, groups)

@@ -42,8 +42,13 @@ class RewardLoss:
     ranks: Ranks
     kept: KeptPrefix | None
 
-    def of(self, groups: Sequence[Group]) -> StepLoss:
-        """That of a step's groups, with what doesn't change from one update to the next. Collective."""
+    def of(self, groups: Sequence[Group], weight: float) -> StepLoss:
+        """That of a step's groups, with what doesn't change from one update to the next. Collective.
+
+        Args:
+            groups: of this rank.
+            weight: of this part in the whole loss.
+        """
         parts = list(cut_groups(self.config, self.policy, self.ranks, groups))
         batch_loss = self._batch_loss(groups)
         if self.reference is not None:
@@ -51,7 +56,7 @@ class RewardLoss:
                 parts = [part.knowing(ref_NR=self.reference_logprobs(part, self.reference)) for part in parts]
         if self.config.algorithm.policy_updates > 1:
             parts = [part.knowing(frozen_NR=self._frozen_logprobs(part)) for part in parts]
-        return _OfStep(self, batch_loss, parts)
+        return _OfStep(self, batch_loss, parts, weight)
 
     def loss(self, batch_loss: BatchLoss, part: MicroBatch) -> tuple[Tensor, Tensor, Tensor]:
         """The micro-batch's loss with its gradient, logprobs_NR, entropy_T."""
@@ -121,11 +126,13 @@ class _OfStep:
     made_by: RewardLoss
     batch_loss: BatchLoss
     parts: Sequence[MicroBatch]
+    weight: float
 
     def backward(self, engine: TrainingEngine, sums: DeviceSums | None) -> None:
         """See `StepLoss`."""
         for part in self.parts:
             part_loss, logprobs_NR, entropy_T = self.made_by.loss(self.batch_loss, part)
+            part_loss = part_loss * self.weight
             engine.backward(part_loss)
             if sums is not None:
                 own = {"loss": part_loss, "entropy": entropy_T.sum(), NUM_TOKENS: part.mask_NR.sum()}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -20,11 +21,10 @@ from platform import python_version
 from experiments import results as stored
 from experiments.order import Task, next_task
 from experiments.results import Run
-from experiments.runs import Surroundings, arm_of, make_run, recipe_digest
-from experiments.worlds import ARM_GROUPS, PLACES, Place, rates_of
+from experiments.runs import Surroundings, arm_of, make_run, overlay_of, recipe_digest
+from experiments.worlds import PLACES, SEEDS, TUNING_SEED, Place, rates_of
 from rilctl import api
-from rilctl.config.arms import shipped_arms
-from rilctl.errors import InterruptedByUser
+from rilctl.errors import InterruptedByUser, RilctlError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,29 +57,38 @@ def run_all(places: Sequence[Place], arguments: argparse.Namespace) -> None:
     around = Surroundings(arguments.work.resolve(), stop, api.SilentReporter(), _commit(), _versions())
     ends = time.monotonic() + 3600 * arguments.hours
     for place in places:
-        if place.world.prepare is not None:
-            place.world.prepare(around.work)
-        run_place(place, around, ends)
+        if time.monotonic() >= ends or stop.signal_number is not None:
+            return
+        try:
+            run_place(place, around, ends)
+        except InterruptedByUser:
+            return
 
 
 def run_place(place: Place, around: Surroundings, ends: float) -> None:
     """All runs of a world in a regime, each written down as soon as it is made."""
-    named = [name for group in ARM_GROUPS for name in group if name in shipped_arms()]
-    arms = {name: arm_of(place, name) for name in named}
+    if place.world.prepare is not None:
+        models = place.world.prepare(around.work, (*SEEDS, TUNING_SEED), around.stop)
+        around = replace(around, models=models)
+    arms = {name: arm_of(place, name) for name in place.arms if overlay_of(name).exists()}
     rates = {name: rates_of(name, arm.table.verbs) for name, arm in arms.items()}
 
     def is_current(run: Run) -> bool:
-        return run.recipe == recipe_digest(place, arms[run.arm], Task(run.arm, run.seed, run.rate))
+        return run.recipe == recipe_digest(place, arms[run.arm], Task(run.arm, run.seed, run.rate), around.models)
 
     while time.monotonic() < ends and around.stop.signal_number is None:
-        known = stored.read(place.world.name, place.regime.name)
-        task = next_task(ARM_GROUPS, rates, known, is_current)
+        known = stored.read(place.name)
+        task = next_task(place, rates, known, is_current)
         if task is None:
             return
         try:
             run, questions = make_run(place, arms[task.arm], task, around)
         except InterruptedByUser:
-            return
+            raise
+        except RilctlError as error:  # the others can be run all the same
+            print(f"{place.name}: {task.arm} failed: {error.message}", file=sys.stderr, flush=True)
+            del rates[task.arm]
+            continue
         stored.write(known.with_run(run).with_questions(questions))
         print(f"{place.name}: {_line(run)}", file=sys.stderr, flush=True)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.results import Results, Run
-from experiments.worlds import SEEDS, TUNING_SEED
+from experiments.worlds import TUNING_SEED, Place
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def best_rate(trials: Sequence[Run]) -> float | None:
 
 
 def next_task(
-    groups: Sequence[Sequence[str]],
+    place: Place,
     rates: Mapping[str, Sequence[float]],
     results: Results,
     is_current: Callable[[Run], bool],
@@ -39,24 +39,26 @@ def next_task(
     is through, arms have been run equally often.
 
     Args:
-        groups: arms; those of the first group come first.
+        place: whose arms and seeds.
         rates: by arm, those to try; the arms that there are.
         results: what has been run.
         is_current: whether a run's recipe is today's.
     """
-    for group in groups:
+    for group in place.groups:
         present = [arm for arm in group if arm in rates]
-        for task in _tasks(present, rates, results):
+        for task in _tasks(present, place.seeds, rates, results):
             run = results.find(task.arm, task.seed, task.rate)
             if run is None or not is_current(run):
                 return task
     return None
 
 
-def _tasks(arms: Sequence[str], rates: Mapping[str, Sequence[float]], results: Results) -> Iterator[Task]:
+def _tasks(
+    arms: Sequence[str], seeds: Sequence[int], rates: Mapping[str, Sequence[float]], results: Results
+) -> Iterator[Task]:
     """All tasks of a group in order; rates are known by the time that seeds are reached."""
     yield from (Task(arm, TUNING_SEED, rate) for arm in arms for rate in rates[arm])
-    for seed in SEEDS:
+    for seed in seeds:
         yield from (Task(arm, seed, best_rate(trials_of(results, arm))) for arm in arms)
 
 
@@ -69,4 +71,4 @@ def trials_of(results: Results, arm: str) -> list[Run]:
 def runs_of(results: Results, arm: str) -> dict[int, Run]:
     """An arm's runs by seed, at the rate that its trials chose."""
     rate = best_rate(trials_of(results, arm))
-    return {run.seed: run for run in results.runs if run.arm == arm and run.seed in SEEDS and run.rate == rate}
+    return {run.seed: run for run in results.runs if run.arm == arm and run.seed != TUNING_SEED and run.rate == rate}

@@ -9,7 +9,7 @@ from experiments.order import best_rate, trials_of
 from experiments.picture import draw
 from experiments.results import RESULTS, Results
 from experiments.standing import Standing, is_clear, missing, standings
-from experiments.worlds import ARM_GROUPS, BASELINE, PLACES, REGIMES, SEEDS, WORLDS, Place
+from experiments.worlds import BASELINE, PLACES, REGIMES, SEEDS, WORLDS, Place
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -54,52 +54,59 @@ def render(folder: Path = RESULTS, docs: Path = DOCS) -> dict[Path, str]:
         folder: of the results.
         docs: where the page stands.
     """
-    known = [(place, stored.read(place.world.name, place.regime.name, folder)) for place in PLACES]
+    known = [(place, stored.read(place.name, folder)) for place in PLACES]
     files: dict[Path, str] = {}
     parts = [_HEAD.format(baseline=BASELINE, num_seeds=len(SEEDS)), *_progress(known)]
     for place, results in known:
-        found = standings(results)
+        found = standings(place, results)
         if found:
             picture = docs / "images" / f"results-{place.name}.svg"
-            title = f"{place.world.name}: {place.regime.about}"
-            files[picture] = draw(title, found)
-            parts += _place(title, place, found, f"images/{picture.name}")
+            files[picture] = draw(title_of(place), found, place.baseline)
+            parts += _place(place, found, f"images/{picture.name}")
     parts += _tried([(place, results) for place, results in known if results.runs])
     return {docs / "results.md": "\n".join(parts), **files}
 
 
+def title_of(place: Place) -> str:
+    """For a person."""
+    return f"{place.world.name}{place.suffix.replace('-', ', ')}: {place.regime.about}"
+
+
 def _progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     """What there is, and what was left out."""
-    arms = [arm for group in ARM_GROUPS for arm in group]
     yield "## What was run, and what wasn't\n"
     yield from (f"- world **{world.name}**: {world.about}" for world in WORLDS)
     yield from (f"- regime **{regime.name}**: {regime.about}" for regime in REGIMES)
     runs = [run for _, results in known for run in results.runs]
-    hours = sum(run.cpu_s for run in runs) / 3600
-    yield f"\n{len(runs)} runs, trials included, took {hours:.1f} hours of one core. Seeds that are there, of"
-    yield f"{len(SEEDS)}:\n"
-    yield "| arm | " + " | ".join(place.name for place, _ in known) + " |"
+    lacking = {place.name: sum(missing(place, results).values()) for place, results in known}
+    total = sum(len(place.arms) * len(place.seeds) for place, _ in known)
+    left_out, hours = sum(lacking.values()), sum(run.cpu_s for run in runs) / 3600
+    yield f"\n{len(runs)} runs, trials included, took {hours:.1f} hours of one core. **Left out so far: {left_out} of"
+    yield f"{total} students.** The same command goes on with them; nothing that is concluded below rests on them.\n"
+    for groups in dict.fromkeys(place.groups for place, _ in known):
+        yield from _seeds_there([(place, results) for place, results in known if place.groups == groups])
+
+
+def _seeds_there(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
+    """A table of the places that compare the same arms: how many seeds of each are there."""
+    yield "| seeds of | " + " | ".join(place.name for place, _ in known) + " |"
     yield "| --- |" + " ---: |" * len(known)
-    lacking = [missing(results, arms) for _, results in known]
-    for arm in arms:
-        cells = [str(len(SEEDS) - lacks.get(arm, 0)) if lacks.get(arm) != len(SEEDS) else "–" for lacks in lacking]
-        yield f"| `{arm}` | " + " | ".join(cells) + " |"
-    left_out = sum(sum(lacks.values()) for lacks in lacking)
-    total = len(arms) * len(SEEDS) * len(known)
-    yield f"\n**Left out so far:** {left_out} of {total} students. " + (
-        "The same command goes on with them; no statement on this page rests on them.\n" if left_out else "\n"
-    )
+    lacking = [(len(place.seeds), missing(place, results)) for place, results in known]
+    for arm in known[0][0].arms:
+        there = [(num - lacks.get(arm, 0), num) for num, lacks in lacking]
+        yield f"| `{arm}` | " + " | ".join(f"{have} of {num}" if have else "–" for have, num in there) + " |"
+    yield ""
 
 
-def _place(title: str, place: Place, found: Sequence[Standing], picture: str) -> Iterator[str]:
-    first = next(iter(found[0].runs.values()))
+def _place(place: Place, found: Sequence[Standing], picture: str) -> Iterator[str]:
+    first, title = next(iter(found[0].runs.values())), title_of(place)
     yield f"## {title[0].upper()}{title[1:]}\n"
     yield f"![accuracy of each arm]({picture})\n"
     yield f"Accuracy in percent on {first.num_questions:,} test questions; small points are seeds.\n"
-    yield f"| arm | accuracy | minus `{BASELINE}` | p | seeds | rate | tokens | CPU s |"
+    yield f"| arm | accuracy | minus `{place.baseline}` | p | seeds | rate | tokens | CPU s |"
     yield "| --- | --- | --- | ---: | --- | ---: | ---: | ---: |"
     yield from map(_row, found)
-    yield f"\n{_verdict(found)}\n"
+    yield f"\n{_verdict(found, place.baseline)}\n"
 
 
 def _row(each: Standing) -> str:
@@ -118,18 +125,18 @@ def _row(each: Standing) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _verdict(found: Sequence[Standing]) -> str:
+def _verdict(found: Sequence[Standing], baseline: str) -> str:
     """In words, what the table's whole rows say."""
     whole = [each for each in found if each.is_whole]
-    if BASELINE not in [each.arm for each in whole]:
-        return f"`{BASELINE}` doesn't have all its seeds yet, so nothing is concluded."
+    if baseline not in [each.arm for each in whole]:
+        return f"`{baseline}` doesn't have all its seeds yet, so nothing is concluded."
     clear = [each for each in whole if is_clear(each) and each.minus is not None]
     ahead = [f"`{each.arm}`" for each in clear if each.minus is not None and each.minus.interval.estimate > 0]
     behind = [f"`{each.arm}`" for each in clear if each.minus is not None and each.minus.interval.estimate < 0]
-    open_ = [f"`{each.arm}`" for each in whole if each not in clear and each.arm != BASELINE]
+    open_ = [f"`{each.arm}`" for each in whole if each not in clear and each.arm != baseline]
     unfinished = [f"`{each.arm}`" for each in found if not each.is_whole]
     said = [
-        f"Ahead of `{BASELINE}`: {_list(ahead)}.",
+        f"Ahead of `{baseline}`: {_list(ahead)}.",
         f"Behind it: {_list(behind)}.",
         f"Not told apart from it: {_list(open_)}.",
     ]
@@ -149,7 +156,7 @@ def _tried(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     yield "tables above: the best was the lowest or the highest of them, so a better one may lie beyond.\n"
     yield "| place | arm | rate: accuracy | taken |\n| --- | --- | --- | ---: |"
     for place, results in known:
-        for arm in (arm for group in ARM_GROUPS for arm in group):
+        for arm in place.arms:
             trials = trials_of(results, arm)
             if trials:
                 tried = ", ".join(f"{run.rate:g}: {100 * (run.validation or 0):.1f}" for run in trials)

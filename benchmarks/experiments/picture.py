@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from html import escape
 
 from experiments.standing import Standing
-from experiments.worlds import BASELINE
 
-LEFT, WIDTH, RIGHT, TOP, ROW = 150, 460, 70, 34, 26
+LEFT, WIDTH, RIGHT, TOP, ROW = 210, 460, 70, 34, 26
 """Room for names, for accuracies, for figures, for the title; height of a row; px."""
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 OURS, OTHER, AGAINST = "#c2410c", "#2563eb", "#15803d"
 """Colours of what has a discriminator, of what has none, and of the arm that others are compared with."""
-WITH_DISCRIMINATOR = ("ril", "gad")
+WITH_DISCRIMINATOR = ("ril", "gad", "ablations/")
 """How their names begin."""
 
 
-def draw(title: str, found: Sequence[Standing]) -> str:
+def draw(title: str, found: Sequence[Standing], baseline: str) -> str:
     """The picture as text."""
     height = TOP + ROW * len(found) + 30
     whole = LEFT + WIDTH + RIGHT
@@ -34,12 +33,11 @@ def draw(title: str, found: Sequence[Standing]) -> str:
         parts.append(f'<line x1="{x}" y1="{TOP}" x2="{x}" y2="{bottom}" stroke="{GRID}"/>')
         parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle" fill="{FAINT}">{percent} %</text>')
     for place, each in enumerate(found):
-        parts += _row(each, TOP + ROW * place + ROW / 2)
+        parts += _row(each, TOP + ROW * place + ROW / 2, AGAINST if each.arm == baseline else _colour(each.arm))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _row(each: Standing, y: float) -> list[str]:
-    colour = _colour(each.arm)
+def _row(each: Standing, y: float, colour: str) -> list[str]:
     low, middle, high = _x(each.mean.low), _x(each.mean.estimate), _x(each.mean.high)
     seeds = [_x(sum(run.correct) / run.num_questions) for _, run in sorted(each.runs.items())]
     return [
@@ -56,6 +54,4 @@ def _x(share: float) -> float:
 
 
 def _colour(arm: str) -> str:
-    if arm == BASELINE:
-        return AGAINST
     return OURS if arm.startswith(WITH_DISCRIMINATOR) else OTHER

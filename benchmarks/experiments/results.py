@@ -44,10 +44,10 @@ class Run(StrictModel):
 
 
 class Results(StrictModel):
-    """All runs of a world in a regime."""
+    """All runs of a place."""
 
-    world: str
-    regime: str
+    place: str
+    """The world, the regime, and what is compared there."""
     questions: str = ""
     """Digest of the test questions' ids in the order of the bits."""
     runs: tuple[Run, ...] = ()
@@ -70,7 +70,7 @@ class Results(StrictModel):
             ValueError: earlier runs were asked others, so that bits can't be compared.
         """
         if digest and self.questions not in ("", digest):
-            raise ValueError(f"{self.world}-{self.regime}: earlier runs were asked other test questions")
+            raise ValueError(f"{self.place}: earlier runs were asked other test questions")
         return self.model_copy(update={"questions": digest or self.questions})
 
 
@@ -88,16 +88,16 @@ def unpack(digits: str, num_questions: int) -> list[bool]:
     return [bit == "1" for digit in digits for bit in f"{int(digit, 16):04b}"][:num_questions]
 
 
-def read(world: str, regime: str, folder: Path = RESULTS) -> Results:
+def read(place: str, folder: Path = RESULTS) -> Results:
     """What is known so far; empty where there is no file."""
-    path = folder / f"{world}-{regime}.json"
-    return Results.model_validate_json(path.read_bytes()) if path.exists() else Results(world=world, regime=regime)
+    path = folder / f"{place}.json"
+    return Results.model_validate_json(path.read_bytes()) if path.exists() else Results(place=place)
 
 
 def write(results: Results, folder: Path = RESULTS) -> None:
     """Replace the file; whoever is killed meanwhile leaves the old one."""
     folder.mkdir(parents=True, exist_ok=True)
-    head = json.dumps({"world": results.world, "regime": results.regime, "questions": results.questions})
+    head = json.dumps({"place": results.place, "questions": results.questions})
     runs = ",\n".join("  " + json.dumps(run.model_dump(exclude_defaults=True)) for run in results.runs)
     text = f'{head[:-1]}, "runs": [\n{runs}\n]}}\n'
-    write_atomic(folder / f"{results.world}-{results.regime}.json", text.encode())
+    write_atomic(folder / f"{results.place}.json", text.encode())

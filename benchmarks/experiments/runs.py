@@ -12,7 +12,7 @@ from experiments.order import Task
 from experiments.results import Run, pack
 from experiments.worlds import Place
 from rilctl import api
-from rilctl.config.arms import Arm, find_overlay, read_arm
+from rilctl.config.arms import Arm, arms_dir, read_arm
 from rilctl.config.layers import read_layers
 from rilctl.config.recipe import Verb
 
@@ -36,6 +36,7 @@ class Surroundings:
         reporter: told of progress.
         commit: of the repository.
         versions: of what computes.
+        models: digest of those that were made for the world; empty where they ship.
     """
 
     work: Path
@@ -43,19 +44,25 @@ class Surroundings:
     reporter: api.Reporter
     commit: str
     versions: Mapping[str, str]
+    models: str = ""
+
+
+def overlay_of(name: str) -> Path:
+    """The shipped file of that name; it may not be there yet."""
+    return arms_dir() / f"{name}.toml"
 
 
 def arm_of(place: Place, name: str) -> Arm:
     """The overlay of that name, over the world and its regime."""
-    return read_arm([place.world.recipe, place.regime.overlay], find_overlay(name))
+    return read_arm([place.world.recipe, place.regime.overlay], overlay_of(name))
 
 
-def recipe_digest(place: Place, arm: Arm, task: Task) -> str:
-    """Of all that is written in the tables that this run depends on; defaults are the commit's."""
+def recipe_digest(place: Place, arm: Arm, task: Task, models: str = "") -> str:
+    """Of all that is written in the tables that this run depends on, and of `models`; defaults are the commit's."""
     overrides = _overrides({**_seeds(place, task.seed), **_rate(arm, task.rate)})
-    tree = read_layers(_files(place, arm.name), overrides, {}).tree
+    tree = read_layers(_files(place, task.arm), overrides, {}).tree
     said = {table: tree.get(table) for table in (*_SHARED, *arm.table.verbs)}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{json.dumps(said, sort_keys=True)}{models}".encode()).hexdigest()[:12]
 
 
 def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[Run, str]:
@@ -70,16 +77,16 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
         RilctlError: a verb failed, or was asked to stop.
     """
     folder = Path("runs", f"{place.name}-{task.seed}")
-    own = folder / arm.name
+    own = folder / task.arm
     shutil.rmtree(around.work / own, ignore_errors=True)
     sets = {**_seeds(place, task.seed), **_rate(arm, task.rate)}
-    shared = _load(place, arm.name, sets, folder.name, around)
+    shared = _load(place, task.arm, sets, folder.name, around)
     for verb in ("cache-teacher", "judge"):
         _stage(shared, verb, folder / verb, around)
     began, num_tokens, validation, student = time.process_time(), 0, None, None
     sets |= {"train.verdicts": str(folder / "judge")}
     for verb in arm.table.verbs:
-        recipe = _load(place, arm.name, sets, folder.name, around)
+        recipe = _load(place, task.arm, sets, folder.name, around)
         outputs = _stage(recipe, verb, own / verb, around).outputs
         rows = api.read_metrics(around.work / own / verb) if verb != "pretrain-disc" else []
         num_tokens += round(sum(learned_tokens(row) for row in rows))
@@ -93,7 +100,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
     right, digest = ([], "") if task.is_trial else _tested(place, student, own, around)
     shutil.rmtree(around.work / own, ignore_errors=True)
     run = Run(
-        arm=arm.name,
+        arm=task.arm,
         seed=task.seed,
         rate=task.rate,
         validation=None if validation is None else round(validation, 4),
@@ -101,7 +108,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
         num_questions=len(right),
         num_tokens=num_tokens,
         cpu_s=cpu_s,
-        recipe=recipe_digest(place, arm, task),
+        recipe=recipe_digest(place, arm, task, around.models),
         commit=around.commit,
         versions=dict(around.versions),
     )
@@ -137,7 +144,7 @@ def _stage(recipe: api.LoadedRecipe, verb: Verb, out: Path, around: Surroundings
 
 
 def _files(place: Place, arm: str) -> list[Path]:
-    return [place.world.recipe, place.regime.overlay, find_overlay(arm)]
+    return [place.world.recipe, place.regime.overlay, overlay_of(arm)]
 
 
 def _seeds(place: Place, seed: int) -> dict[str, str]:

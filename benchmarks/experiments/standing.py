@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from experiments.order import best_rate, runs_of, trials_of
 from experiments.results import Results, Run
-from experiments.worlds import ARM_GROUPS, BASELINE, SEEDS
+from experiments.worlds import Place
 from rilctl.algorithms.comparisons import holm
 from rilctl.algorithms.crossed import Difference, crossed_difference, crossed_mean
 from rilctl.algorithms.statistics import Interval
@@ -21,8 +21,9 @@ class Standing:
         rate: the chosen one.
         is_edge: whether the best of the rates tried was the lowest or the highest, so that a better one may lie beyond.
         mean: accuracy on the test questions, with its interval for other seeds and other questions.
-        minus: the same minus `BASELINE`, on the seeds that both have; None where there are none, or of itself.
+        minus: the same minus the baseline, on the seeds that both have; None where there are none, or of itself.
         adjusted: p of no difference, for all of the place's comparisons together (Holm).
+        is_whole: whether all seeds are there.
     """
 
     arm: str
@@ -32,23 +33,20 @@ class Standing:
     mean: Interval
     minus: Difference | None
     adjusted: float | None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all seeds are there."""
-        return len(self.runs) == len(SEEDS)
+    is_whole: bool
 
     def average(self, of: str) -> float:
         """Mean over the seeds of `num_tokens` or `cpu_s`."""
         return sum(float(getattr(run, of)) for run in self.runs.values()) / len(self.runs)
 
 
-def standings(results: Results) -> list[Standing]:
+def standings(place: Place, results: Results) -> list[Standing]:
     """All arms with at least one seed, the best mean first."""
-    runs = {arm: runs_of(results, arm) for group in ARM_GROUPS for arm in group}
+    runs = {arm: runs_of(results, arm) for arm in place.arms}
     runs = {arm: by_seed for arm, by_seed in runs.items() if by_seed}
-    minus = {arm: minus_baseline(by_seed, runs.get(BASELINE, {})) for arm, by_seed in runs.items() if arm != BASELINE}
-    adjusted = holm({(arm, BASELINE): found.p for arm, found in minus.items() if found is not None})
+    baseline, others = runs.get(place.baseline, {}), [arm for arm in runs if arm != place.baseline]
+    minus = {arm: minus_baseline(runs[arm], baseline) for arm in others}
+    adjusted = holm({(arm, place.baseline): found.p for arm, found in minus.items() if found is not None})
     found = [
         Standing(
             arm,
@@ -57,7 +55,8 @@ def standings(results: Results) -> list[Standing]:
             _is_edge(trials_of(results, arm)),
             crossed_mean([run.correct for _, run in sorted(by_seed.items())]),
             minus.get(arm),
-            adjusted.get((arm, BASELINE)),
+            adjusted.get((arm, place.baseline)),
+            len(by_seed) == len(place.seeds),
         )
         for arm, by_seed in runs.items()
     ]
@@ -77,9 +76,9 @@ def is_clear(found: Standing) -> bool:
     return found.is_whole and found.adjusted is not None and found.adjusted < 0.05
 
 
-def missing(results: Results, arms: Sequence[str]) -> dict[str, int]:
+def missing(place: Place, results: Results) -> dict[str, int]:
     """Arms that lack seeds, and how many."""
-    lacking = {arm: len(SEEDS) - len(runs_of(results, arm)) for arm in arms}
+    lacking = {arm: len(place.seeds) - len(runs_of(results, arm)) for arm in place.arms}
     return {arm: num for arm, num in lacking.items() if num}
 
 

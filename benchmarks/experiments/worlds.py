@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.easy_vqa.prepare import prepare
+from rilctl import api
+
 HERE = Path(__file__).resolve().parent
 SEEDS = (0, 1, 2, 3, 4)
 """Of training questions, samples, rollouts and order of rows; all are reported."""
@@ -11,6 +14,20 @@ TUNING_SEED = 100
 """Rates are tried on this one, and no result of it is reported but the validation accuracies."""
 BASELINE = "sft-right"
 """The arm that the others are compared with: the cheapest way to use teachers and ground truth together."""
+ARM_GROUPS = (
+    ("base", "sft-teachers", "sft-right", "answer-teachers", "ril"),
+    ("sft-data", "dr-grpo", "ril-quarter", "dpo", "gad"),
+    ("simpo", "soda", "grpo", "ril-sighted", "ril-sft", "distill", "sft-best"),
+)
+"""Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
+ABLATIONS = (
+    ("ril", "ablations/frozen", "ablations/threshold-calibrated", "ablations/replay", "ablations/similarity-half"),
+    ("ablations/score-first", "ablations/rate-low", "ablations/updates-4", "ablations/graded", "ablations/binary"),
+    ("ablations/bradley-terry", "ablations/threshold-group", "ablations/input-question", "ablations/input-picture"),
+    ("ablations/teachers-off", "ablations/teachers-shaped", "ablations/teachers-2", "ablations/teachers-8"),
+    ("ablations/untrained",),
+)
+"""RIL with one thing changed, compared with RIL, on three seeds."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +39,15 @@ class World:
         about: one line for a person.
         seeded: the overrides of a seed's training questions.
         test: the overrides with which `eval` asks the test questions.
-        prepare: makes what the recipe names, in a folder; None: all of it ships.
+        prepare: makes what the recipe names, in the folder of artifacts and for these seeds, unless asked to stop; says
+            which models it made. None: all of it ships.
     """
 
     name: str
     about: str
     seeded: Callable[[int], Mapping[str, str]]
     test: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[Path], None] | None = None
+    prepare: Callable[[Path, Sequence[int], api.StopFlag], str] | None = None
 
     @property
     def recipe(self) -> Path:
@@ -52,15 +70,33 @@ class Regime:
 
 @dataclass(frozen=True)
 class Place:
-    """A world in a regime."""
+    """A world in a regime, and what is compared there.
+
+    Args:
+        world: the pictures.
+        regime: the truths.
+        groups: arms; those of the first group come first.
+        seeds: all are reported.
+        baseline: what the other arms are compared with.
+        suffix: of its name, where a world and a regime have several.
+    """
 
     world: World
     regime: Regime
+    groups: Sequence[Sequence[str]] = ARM_GROUPS
+    seeds: Sequence[int] = SEEDS
+    baseline: str = BASELINE
+    suffix: str = ""
 
     @property
     def name(self) -> str:
         """Of its results."""
-        return f"{self.world.name}-{self.regime.name}"
+        return f"{self.world.name}-{self.regime.name}{self.suffix}"
+
+    @property
+    def arms(self) -> list[str]:
+        """Of all groups."""
+        return [arm for group in self.groups for arm in group]
 
 
 WORLDS = (
@@ -69,21 +105,25 @@ WORLDS = (
         "handwritten digits, two to be read and computed with; two teachers, each good at what the other isn't",
         seeded=lambda seed: {"data.seed": str(seed)},
     ),
+    World(
+        "easy-vqa",
+        "colours and shapes, pictures and questions that nobody here wrote; two teachers of unequal strength",
+        seeded=lambda seed: {"data.path": f"easy-vqa/{seed}.jsonl"},
+        test={"data.path": "easy-vqa/0.jsonl", "data.validation.path": "easy-vqa/test.jsonl"},
+        prepare=prepare,
+    ),
 )
 REGIMES = (
     Regime("truth", "ground truth for every question"),
     Regime("tenth", "ground truth for a tenth of the questions"),
     Regime("erring", "a judge that calls a tenth of the right answers wrong and a fifth of the wrong ones right"),
 )
-PLACES = tuple(Place(world, regime) for regime in REGIMES for world in WORLDS)
-"""In the order in which they are run: all worlds have a regime before the next one begins."""
-
-ARM_GROUPS: Sequence[tuple[str, ...]] = (
-    ("base", "sft-teachers", "sft-right", "answer-teachers", "ril"),
-    ("sft-data", "dr-grpo", "ril-quarter", "dpo", "gad"),
-    ("simpo", "grpo", "ril-sighted", "ril-sft", "distill", "sft-best"),
+PLACES = (
+    *(Place(world, regime) for regime in REGIMES for world in WORLDS),
+    Place(WORLDS[0], REGIMES[1], ABLATIONS, SEEDS[:3], "ril", "-ablations"),
 )
-"""Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
+"""In the order in which they are run: all worlds have a regime before the next one begins. Ablations are where there is
+little truth, and so most to be learned from similarity."""
 
 _RATES: Mapping[str, tuple[float, ...]] = {"sft": (3e-4, 1e-3, 3e-3), "train": (1e-4, 2e-4, 5e-4)}
 _OWN_RATES: Mapping[str, tuple[float, ...]] = {"dpo": (3e-5, 1e-4, 3e-4), "simpo": (3e-5, 1e-4, 3e-4)}

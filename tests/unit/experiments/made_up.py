@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from experiments.order import Task
 from experiments.results import Results, Run, pack
-from experiments.worlds import TUNING_SEED
+from experiments.worlds import REGIMES, TUNING_SEED, WORLDS, Place
 
 RATES = {"base": (), "sft-right": (1e-4, 1e-3), "ril": (1e-4, 1e-3)}
-GROUPS = (("base", "sft-right"), ("ril",))
+PLACE = Place(WORLDS[0], REGIMES[0], groups=(("base", "sft-right"), ("ril",)))
 
 
 def made_up(arm: str, seed: int, rate: float | None, *, validation: float = 0.5, right: Sequence[bool] = ()) -> Run:
@@ -22,4 +22,4 @@ def done(task: Task, right: Sequence[bool] = (True, False)) -> Run:
 
 
 def empty() -> Results:
-    return Results(world="digits", regime="truth")
+    return Results(place="digits-truth")

@@ -1,14 +1,16 @@
 """What is run next depends on what is known, and on nothing else."""
 
+from dataclasses import replace
+
 from experiments.order import Task, best_rate, next_task, runs_of
 from experiments.worlds import SEEDS, TUNING_SEED
 
-from .made_up import GROUPS, RATES, done, empty, made_up
+from .made_up import PLACE, RATES, done, empty, made_up
 
 
 def all_tasks(results=None):
     results, found = results or empty(), []
-    while (task := next_task(GROUPS, RATES, results, lambda run: True)) is not None:
+    while (task := next_task(PLACE, RATES, results, lambda run: True)) is not None:
         found.append(task)
         results = results.with_run(done(task))
     return found, results
@@ -18,7 +20,7 @@ def test_a_groups_trials_come_first_then_all_its_arms_on_each_seed():
     tasks, _ = all_tasks()
     first = [(task.arm, task.seed) for task in tasks[: 2 + 2 * len(SEEDS)]]
     assert first[:2] == [("sft-right", TUNING_SEED)] * 2
-    assert first[2:] == [(arm, seed) for seed in SEEDS for arm in GROUPS[0]]
+    assert first[2:] == [(arm, seed) for seed in SEEDS for arm in PLACE.groups[0]]
     assert [task.arm for task in tasks[len(first) :]] == ["ril"] * (2 + len(SEEDS))
 
 
@@ -44,15 +46,15 @@ def test_seeds_are_run_at_the_rate_that_validation_chose_and_of_equal_ones_the_l
     assert best_rate([low, made_up("ril", TUNING_SEED, 1e-3, validation=0.6)]) == 1e-4
     assert best_rate([]) is None
     results = empty().with_run(low).with_run(high)
-    assert next_task([["ril"]], RATES, results, lambda run: True) == Task("ril", 0, 1e-3)
+    assert next_task(replace(PLACE, groups=[["ril"]]), RATES, results, lambda run: True) == Task("ril", 0, 1e-3)
 
 
 def test_a_run_of_another_recipe_is_made_again():
     _, results = all_tasks()
     stale = made_up("base", SEEDS[1], None, right=(True, False)).model_copy(update={"recipe": "yesterday"})
     results = results.with_run(stale)
-    assert next_task(GROUPS, RATES, results, lambda run: run.recipe == "today") == Task("base", SEEDS[1], None)
+    assert next_task(PLACE, RATES, results, lambda run: run.recipe == "today") == Task("base", SEEDS[1], None)
 
 
 def test_an_arm_whose_overlay_does_not_ship_waits():
-    assert next_task([["ril"]], {}, empty(), lambda run: True) is None
+    assert next_task(PLACE, {}, empty(), lambda run: True) is None

@@ -38,7 +38,7 @@ def test_whole_results(tmp_path):
     assert "+30.0" in row and "90.0 90.0 90.0 90.0 90.0" in row and "| 0.001 ▸ |" in row
     assert "Ahead of `sft-right`: `ril`. Behind it: `base`. Not told apart from it: none." in text
     assert "| digits-truth | `ril` | 0.0001: 41.0, 0.001: 83.0 | 0.001 |" in text
-    assert "| `ril` | 5 | – |" in text and "| `dpo` | – | – |" in text
+    assert "| `ril` | 5 of 5 | – |" in text and "| `dpo` | – | – |" in text
     assert "sft-right" in ElementTree.fromstring(files["results-digits-truth.svg"]).itertext()
 
 
@@ -46,7 +46,7 @@ def test_whole_results(tmp_path):
 def test_without_all_seeds_nothing_is_concluded(tmp_path, num_seeds):
     text = rendered(tmp_path, results_of(SEEDS[:num_seeds]))["results.md"]
     assert "`sft-right` doesn't have all its seeds yet, so nothing is concluded." in text
-    assert f"| `ril` | {num_seeds} | – |" in text and "Left out so far" in text
+    assert f"| `ril` | {num_seeds} of 5 | – |" in text and "Left out so far" in text
 
 
 def test_no_results_at_all(tmp_path):

@@ -24,10 +24,10 @@ def test_the_first_question_is_the_highest_bit():
 def test_a_file_comes_back_with_a_line_for_each_run(tmp_path):
     results = empty().with_run(made_up("ril", 100, 1e-3)).with_run(made_up("ril", 0, 1e-3, right=(True, False)))
     stored.write(results.with_questions("a1"), tmp_path)
-    assert stored.read("digits", "truth", tmp_path) == results.with_questions("a1")
+    assert stored.read("digits-truth", tmp_path) == results.with_questions("a1")
     lines = (tmp_path / "digits-truth.json").read_text().splitlines()
-    assert len(lines) == 2 + len(results.runs) and json.loads("\n".join(lines))["world"] == "digits"
-    assert stored.read("digits", "tenth", tmp_path).runs == ()
+    assert len(lines) == 2 + len(results.runs) and json.loads("\n".join(lines))["place"] == "digits-truth"
+    assert stored.read("digits-tenth", tmp_path).runs == ()
 
 
 def test_a_run_takes_the_place_of_its_earlier_self():

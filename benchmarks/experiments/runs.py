@@ -54,12 +54,13 @@ def overlay_of(name: str) -> Path:
 
 def arm_of(place: Place, name: str) -> Arm:
     """The overlay of that name, over the world and its regime."""
-    return read_arm([place.world.recipe, place.regime.overlay], overlay_of(name))
+    overrides = _overrides(place.world.of_arm.get(name, {}))
+    return read_arm([place.world.recipe, place.regime.overlay], overlay_of(name), overrides)
 
 
 def recipe_digest(place: Place, arm: Arm, task: Task, models: str = "") -> str:
     """Of all that is written in the tables that this run depends on, and of `models`; defaults are the commit's."""
-    overrides = _overrides({**_seeds(place, task.seed), **_rate(arm, task.rate)})
+    overrides = _overrides(_sets(place, arm, task))
     tree = read_layers(_files(place, task.arm), overrides, {}).tree
     said = {table: tree.get(table) for table in (*_SHARED, *arm.table.verbs)}
     return hashlib.sha256(f"{json.dumps(said, sort_keys=True)}{models}".encode()).hexdigest()[:12]
@@ -79,7 +80,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
     folder = Path("runs", f"{place.name}-{task.seed}")
     own = folder / task.arm
     shutil.rmtree(around.work / own, ignore_errors=True)
-    sets = {**_seeds(place, task.seed), **_rate(arm, task.rate)}
+    sets = _sets(place, arm, task)
     shared = _load(place, task.arm, sets, folder.name, around)
     for verb in ("cache-teacher", "judge"):
         _stage(shared, verb, folder / verb, around)
@@ -147,8 +148,10 @@ def _files(place: Place, arm: str) -> list[Path]:
     return [place.world.recipe, place.regime.overlay, overlay_of(arm)]
 
 
-def _seeds(place: Place, seed: int) -> dict[str, str]:
-    return {**dict.fromkeys(SEEDED, str(seed)), **place.world.seeded(seed)}
+def _sets(place: Place, arm: Arm, task: Task) -> dict[str, str]:
+    """What the task's recipe says beyond its files."""
+    seeds = {**dict.fromkeys(SEEDED, str(task.seed)), **place.world.seeded(task.seed)}
+    return {**place.world.of_arm.get(task.arm, {}), **seeds, **_rate(arm, task.rate)}
 
 
 def _rate(arm: Arm, rate: float | None) -> dict[str, str]:

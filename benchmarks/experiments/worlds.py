@@ -17,7 +17,7 @@ BASELINE = "sft-right"
 ARM_GROUPS = (
     ("base", "sft-teachers", "sft-right", "answer-teachers", "ril"),
     ("sft-data", "dr-grpo", "ril-quarter", "dpo", "gad"),
-    ("simpo", "soda", "grpo", "ril-sighted", "ril-sft", "distill", "sft-best"),
+    ("simpo", "soda", "grpo", "ril-sighted", "ril-sft", "sft-then-ril", "distill", "sft-best"),
 )
 """Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
 ABLATIONS = (
@@ -39,6 +39,7 @@ class World:
         about: one line for a person.
         seeded: the overrides of a seed's training questions.
         test: the overrides with which `eval` asks the test questions.
+        of_arm: overrides that an arm needs here, by its name.
         prepare: makes what the recipe names, in the folder of artifacts and for these seeds, unless asked to stop; says
             which models it made. None: all of it ships.
     """
@@ -47,6 +48,7 @@ class World:
     about: str
     seeded: Callable[[int], Mapping[str, str]]
     test: Mapping[str, str] = field(default_factory=dict)
+    of_arm: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     prepare: Callable[[Path, Sequence[int], api.StopFlag], str] | None = None
 
     @property
@@ -110,6 +112,7 @@ WORLDS = (
         "colours and shapes, pictures and questions that nobody here wrote; two teachers of unequal strength",
         seeded=lambda seed: {"data.path": f"easy-vqa/{seed}.jsonl"},
         test={"data.path": "easy-vqa/0.jsonl", "data.validation.path": "easy-vqa/test.jsonl"},
+        of_arm={"distill": {"train.distillation.teacher": "strong"}},
         prepare=prepare,
     ),
 )

@@ -58,7 +58,18 @@ def test_version(tmp_path: Path) -> None:
 
 def test_the_reference_has_a_section_for_each_command() -> None:
     reference = render()
-    for name in ("cache-teacher", "judge", "sft", "pretrain-disc", "train", "eval", "run", "quickstart", "doctor"):
+    for name in (
+        "cache-teacher",
+        "judge",
+        "sft",
+        "pretrain-disc",
+        "train",
+        "eval",
+        "run",
+        "compare",
+        "quickstart",
+        "doctor",
+    ):
         assert f"\n## `rilctl {name}`\n" in reference
     assert "\n## `rilctl artifacts verify`\n" in reference
     assert "\x1b" not in reference

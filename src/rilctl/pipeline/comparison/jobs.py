@@ -115,7 +115,7 @@ class _Planner:
             sets = self._inputs(arm, verb, student, names) | self._seed(arm, verb, seed)
             if verb != "pretrain-disc":
                 sets |= self._length(arm, verb, seed)
-            self._add(name, verb, f"{arm.name}: {arm.table.about}", sets, self._arm_place(arm, seed, verb), arm)
+            self._add(name, verb, arm.table.about, sets, self._arm_place(arm, seed, verb), arm)
             names.append(name)
             if verb != "pretrain-disc":
                 student = f"{{{name}:student}}"

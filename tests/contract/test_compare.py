@@ -1,0 +1,46 @@
+"""`compare`, as far as it goes without a process of its own; `tests/unit/pipeline` runs its commands."""
+
+from pathlib import Path
+
+import pytest
+
+from rilctl.config.shipped import recipes_dir
+
+from .helpers import call
+
+RECIPE = recipes_dir() / "quickstart.toml"
+
+
+def test_beforehand_nothing_is_written(tmp_path: Path) -> None:
+    outcome = call(tmp_path, "compare", RECIPE, "--pilot", "100", "--seeds", "2", "--jobs", "1", "--dry-run", "--json")
+    assert outcome.code == 0, outcome.stderr
+    plan = outcome.report
+    assert plan["arms"] == ["base", "sft-teachers", "sft-right", "dr-grpo", "answer-teachers", "ril"]
+    assert (plan["jobs"], plan["finished"], plan["seconds"]) == (2 + 2 * 6 + 11, 0, None)
+    assert plan["response_tokens"] == 2 * 5 * 20 * 20 * 8 * 24  # of each seed: five arms, twenty steps
+    assert not [*tmp_path.iterdir()]
+    told = call(tmp_path, "compare", RECIPE, "--arms", "base,sft-right", "--budget", "tokens=5000", "--dry-run")
+    assert "5,000 at most" in told.stdout and "runs/quickstart/compare" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--arms", "base,rill"), "no arm `rill`; did you mean `ril`?"),
+        (("--arms", "ril"), "two arms at least"),
+        (("--arms", "ril,ril"), "two arms are named `ril`"),
+        (("--arms", "ril,nowhere.toml"), "no recipe `nowhere.toml`"),
+        (("--budget", "hours=3"), "`--budget hours=3` is none"),
+        (("--set", "eval.suite=nothing", "--arms", "base,ril", "--pilot", "0"), "invalid value for `--pilot`"),
+    ],
+)
+def test_what_cant_be_compared_is_refused_before_anything_starts(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    call(tmp_path, "compare", RECIPE, *options).refused(2, message)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_an_arm_of_an_odd_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my arm.toml").write_text('[arm]\nabout = "mine"\nverbs = []\n')
+    call(tmp_path, "compare", RECIPE, "--arms", "base,my arm.toml").refused(2, "can't be named `my arm`")

@@ -66,6 +66,7 @@ def test_imported_answers_end_where_their_turn_does(fresh: Path) -> None:
     (fresh / "answers.jsonl").write_text("\n".join(lines))
     with ScriptedEndpoint(lambda _: "a dog<|im_end|>") as endpoint:
         sets = ["teachers.gpt.model=closed-1", f"teachers.gpt.endpoint.url={endpoint.url}", "data.validation.share=0.0"]
+        sets.append("cache-teacher.check_sight=false")
         options = [word for each in sets for word in ("--set", each)]
         outcome = call(fresh, "cache-teacher", "--teachers", "gpt", *options, "--import", "answers.jsonl")
     assert outcome.code == 3, outcome.stderr

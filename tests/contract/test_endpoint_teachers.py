@@ -53,6 +53,7 @@ endpoint = {{ {table} }}
 
 [cache-teacher]
 num_responses = 2
+check_sight = false
 sampling = {{ max_new_tokens = 32 }}
 """)
 

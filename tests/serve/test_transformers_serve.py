@@ -53,6 +53,7 @@ endpoint = {{ url = "{server.url}", max_concurrency = 2, max_retries = 2 }}
 
 [cache-teacher]
 num_responses = {NUM_RESPONSES}
+check_sight = false # random weights can't read
 sampling = {{ max_new_tokens = 8 }}
 """)
     return tmp_path

@@ -39,13 +39,16 @@ def doctor(
         list[Path] | None,
         typer.Argument(metavar="RECIPE", help="Look at the keys and extras that these need, too.", show_default=False),
     ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the recipe's teachers a few questions: do they see pictures? It costs.")
+    ] = False,
     models: Annotated[bool, typer.Option("--models", help="List the built-in model names instead.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Check installation, machine, and what a recipe needs.
 
-    Exit code 1 if something that is needed is broken.
+    Exit code 1 if something that is needed is broken. With --ask teachers are loaded, or called at their endpoints.
     """
     if models:
         _list_models(as_json=as_json)
@@ -63,6 +66,8 @@ def doctor(
     ]
     if recipes:
         checks += _recipe(recipes)
+    if ask:
+        checks += _teachers(recipes)
     broken = [check for check in checks if check.state == "broken"]
     if as_json:
         output.result_json({"ok": not broken, "checks": [asdict(check) for check in checks]})
@@ -112,6 +117,22 @@ def _recipe(paths: Sequence[Path]) -> Iterator[Check]:
     from rilctl.config.load import load_recipe
 
     yield from check_recipe(load_recipe(paths), Path.cwd())
+
+
+def _teachers(paths: Sequence[Path] | None) -> list[Check]:
+    """Whether each teacher sees pictures; it is asked."""
+    from rilctl.cli import runner
+
+    found, recipe = runner.read_recipe(paths, None, {})
+    with runner.stage_surroundings() as (reporter, stop):
+        from rilctl.stages.cache_teacher.sight import BLIND_HINT, looks
+
+        context = runner.context_maker(found, recipe, reporter, stop)("cache-teacher")
+        states: dict[bool | None, Literal["ok", "note", "broken"]] = {True: "ok", None: "note", False: "broken"}
+        return [
+            Check(f"teacher {name} sees pictures", states[sight.sees], sight.why, BLIND_HINT)
+            for name, sight in looks(context)
+        ]
 
 
 def _memory() -> Check:

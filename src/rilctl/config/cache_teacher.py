@@ -40,6 +40,9 @@ class CacheTeacherConfig(StrictModel):
     """Directory for batch files of what teachers at endpoints have not answered yet; nothing is asked."""
     read_batches: Annotated[tuple[str, ...], EXECUTION] = ()
     """Result files of such batches: with them and the call cache, no endpoint is asked."""
+    check_sight: Annotated[bool, EXECUTION] = True
+    """Ask each teacher first about a few pictures that differ; one whose answers don't ends the run, before more is
+    paid for. False: it isn't asked that."""
     sampling: SamplingConfig = SamplingConfig()
     """How they are sampled."""
     seed: NonNegativeInt = 0

@@ -42,8 +42,9 @@ def _chat(answer: Callable[[Call], str]) -> Script:
 
 
 def teacher_answer(call: Call) -> str:
-    """The same words for the same question and seed."""
-    number = zlib.crc32(f"{call.text} {call.body.get('seed')}".encode()) % 100
+    """The same words for the same question, pictures and seed; greedily for any seed."""
+    seed = call.body.get("seed") if call.body.get("temperature") else None
+    number = zlib.crc32(f"{call.text} {call.image_urls} {seed}".encode()) % 100
     return f"answer {number}"
 
 

@@ -13,17 +13,18 @@ from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.config.cache_teacher import TeacherConfig
-from rilctl.config.fields import semantic_config
+from rilctl.config.fields import SamplingConfig, semantic_config
 from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.endpoints.masking import Mask
 from rilctl.engines.endpoints.secrets import key_if_there
-from rilctl.engines.generation.base import GenerationEngine, Response, Usage, questions_at_once
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, Usage, questions_at_once
 from rilctl.errors import InterruptedByUser, RowError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import FinishReason, RejectedRecord, ResponseRecord
 from rilctl.stages.cache_teacher.batch_files import BatchAnswers, read_results, refuse_missing, write_batches
 from rilctl.stages.cache_teacher.imports import Imports, read_imports
+from rilctl.stages.cache_teacher.sight import look, refuse_blind
 from rilctl.stages.cache_teacher.teachers import (
     cache_teacher_config,
     check_keys,
@@ -34,7 +35,7 @@ from rilctl.stages.cache_teacher.teachers import (
     teacher_sampling,
 )
 from rilctl.stages.cache_teacher.texts import plain_text, special_tokens
-from rilctl.stages.shared.cached_calls import cached_responses
+from rilctl.stages.shared.cached_calls import cached_responses, missing_calls
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import data_entry, load_data, mean, present, up_to_date
 
@@ -79,6 +80,8 @@ def run(context: StageContext) -> StageResult:
                 for name, teacher in teachers.items():
                     ask = _Asking(context, cache, name, teacher, imports, tally, rejected)
                     with _answering(context, name, teacher, results) as engine:
+                        if config.check_sight and not isinstance(engine, BatchAnswers):
+                            ask.check_sight(engine, data.samples)
                         writer.write_rows(ask.rows(engine, data.samples))
         except InterruptedByUser:
             _commit(writer, rejected, tally, status="partial")
@@ -151,6 +154,22 @@ class _Asking:
     tally: _Tally
     rejected: list[RejectedRecord] = field(default_factory=list)
 
+    def check_sight(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> None:
+        """Where anything is still to be asked, see that the teacher sees. Raises `RilctlError` where it doesn't."""
+        config, reporter = cache_teacher_config(self.context), self.context.reporter
+        sampling = teacher_sampling(config, self.teacher)
+        requests = teacher_requests(config, self.name, samples, self.imports, self.teacher.system)
+        if not any(_lacks(engine, self.cache, request, sampling) for request in requests):
+            return
+        found = look(engine, config, self.teacher, samples)
+        if found is None:
+            return
+        refuse_blind(self.name, found)
+        if found.sees:
+            reporter.say(f"teacher {self.name} sees pictures: {found.why}")
+        else:
+            reporter.warn(f"whether the teacher `{self.name}` sees pictures isn't known: {found.why}")
+
     def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
         """Responses, question by question; imported ones come first and count toward N."""
         context, name, config = self.context, self.name, cache_teacher_config(self.context)
@@ -196,6 +215,14 @@ class _Asking:
     @cached_property
     def _special_tokens(self) -> tuple[str, ...]:
         return special_tokens(self.teacher, self.context.base_dir)
+
+
+def _lacks(engine: GenerationEngine, cache: CallCache, request: GenerationRequest, sampling: SamplingConfig) -> bool:
+    """Whether an answer is missing that can be asked for."""
+    try:
+        return bool(missing_calls(engine.model_digest, cache, request, sampling))
+    except RowError:
+        return False
 
 
 def _record(

@@ -172,3 +172,17 @@ def test_a_mirror_that_lacks_something_is_refused_before_anything_is_asked(mirro
         with pytest.raises(DataError, match="1 of 1 splits can't be read:\n  lmms-lab-encoder/ai2d"):
             eval_stage.run(lacking)
     assert not server.answered
+
+
+def test_other_pictures_are_asked_and_scored_like_the_right_ones(mirror: Mirror, tmp_path: Path) -> None:
+    with chat_server(lambda prompt: "A") as server:
+        result = eval_stage.run(context(tmp_path, mirror, server.url, tasks=["AI2D"], picture=["swapped", "none"]))
+    rows = list(read_rows(Path(result.outputs["evaluation"].path), EvaluationRecord))
+    own, swapped, alone = (
+        {row.sample_id: row.score for row in rows if row.picture == picture} for picture in (None, "swapped", "none")
+    )
+    assert own and own == swapped == alone  # who always says A doesn't look
+    metrics = read_manifest(Path(result.outputs["evaluation"].path)).metrics
+    assert metrics["AI2D/swapped/gap"] == metrics["AI2D/none/gap"] == 0
+    assert metrics["AI2D/swapped/num_in_both"] == len(own)
+    assert result.num_rejected == 0

@@ -9,7 +9,7 @@ from experiments.order import best_rate, trials_of
 from experiments.picture import draw
 from experiments.results import RESULTS, Results
 from experiments.standing import Standing, is_clear, missing, standings
-from experiments.worlds import BASELINE, PLACES, REGIMES, SEEDS, WORLDS, Place
+from experiments.worlds import BASELINE, NUM_TRIALS, PLACES, REGIMES, SEEDS, WORLDS, Place
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -78,13 +78,23 @@ def _progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     yield from (f"- world **{world.name}**: {world.about}" for world in WORLDS)
     yield from (f"- regime **{regime.name}**: {regime.about}" for regime in REGIMES)
     runs = [run for _, results in known for run in results.runs]
-    lacking = {place.name: sum(missing(place, results).values()) for place, results in known}
+    left_out = sum(sum(missing(place, results).values()) for place, results in known)
     total = sum(len(place.arms) * len(place.seeds) for place, _ in known)
-    left_out, hours = sum(lacking.values()), sum(run.cpu_s for run in runs) / 3600
-    yield f"\n{len(runs)} runs, trials included, took {hours:.1f} hours of one core. **Left out so far: {left_out} of"
-    yield f"{total} students.** The same command goes on with them; nothing that is concluded below rests on them.\n"
+    num_runs = total + sum(len(place.arms) * NUM_TRIALS for place, _ in known)
+    hours = sum(run.cpu_s for run in runs) / 3600
+    yield f"\n{len(runs)} of about {num_runs} runs, trials included, took {hours:.2f} hours of a core."
+    if left_out:
+        yield f"**Left out so far: {left_out} of {total} students.** The same command goes on with them, and nothing"
+        yield f"that is concluded below rests on them.{_rest(num_runs, len(runs), hours)}"
+    yield ""
     for groups in dict.fromkeys(place.groups for place, _ in known):
         yield from _seeds_there([(place, results) for place, results in known if place.groups == groups])
+
+
+def _rest(num_runs: int, num_done: int, hours: float) -> str:
+    if not num_done:
+        return ""
+    return f" At the pace of those so far they take about {(num_runs - num_done) * hours / num_done:.0f} hours."
 
 
 def _seeds_there(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:

@@ -12,6 +12,8 @@ SEEDS = (0, 1, 2, 3, 4)
 """Of training questions, samples, rollouts and order of rows; all are reported."""
 TUNING_SEED = 100
 """Rates are tried on this one, and no result of it is reported but the validation accuracies."""
+NUM_TRIALS = 3
+"""Rates that are tried for each arm."""
 BASELINE = "sft-right"
 """The arm that the others are compared with: the cheapest way to use teachers and ground truth together."""
 ARM_GROUPS = (

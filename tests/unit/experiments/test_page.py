@@ -51,7 +51,7 @@ def test_without_all_seeds_nothing_is_concluded(tmp_path, num_seeds):
 
 def test_no_results_at_all(tmp_path):
     (text,) = page.render(tmp_path, tmp_path / "docs").values()
-    assert "0 runs" in text and "| `ril` | – | – |" in text and "Rates that were tried" not in text
+    assert "0 of about " in text and "| `ril` | – | – |" in text and "Rates that were tried" not in text
 
 
 def test_the_page_of_the_docs_is_what_the_results_say(capsys):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from experiments.order import Task
 from experiments.runs import Surroundings, arm_of, make_run, overlay_of, recipe_digest
-from experiments.worlds import PLACES, WORLDS, Place, Regime, World, rates_of
+from experiments.worlds import NUM_TRIALS, PLACES, WORLDS, Place, Regime, World, rates_of
 
 from rilctl import api
 
@@ -69,4 +69,4 @@ def test_every_arm_is_a_recipe_everywhere(place: Place) -> None:
 def test_all_arms_that_learn_are_tried_at_as_many_rates() -> None:
     assert rates_of("base", ()) == ()
     arms = {"ril": ("train",), "sft-right": ("sft",), "dpo": ("sft",)}
-    assert {len(rates_of(arm, verbs)) for arm, verbs in arms.items()} == {3}
+    assert {len(rates_of(arm, verbs)) for arm, verbs in arms.items()} == {NUM_TRIALS}

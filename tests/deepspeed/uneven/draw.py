@@ -145,8 +145,9 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
     engine = {"tokens_per_micro_batch": budget, "gradient_checkpointing": dice.random() < 0.25}
     sees = dice.choice(("response", "question+response", "image+question+response"))
     if verb == "sft":
-        preference = {"preference": {"loss": name}} if name else {}
-        return {"engine": engine, "max_response_tokens": dice.choice((20, 60))} | preference
+        if name:  # a pair is lost with either of its rows, and a step without a pair is no step
+            return {"engine": engine, "max_response_tokens": 60, "preference": {"loss": name}}
+        return {"engine": engine, "max_response_tokens": dice.choice((20, 60))}
     if verb == "pretrain-disc":
         return {"engine": engine, "loss": name, "input": sees, "negatives": _negatives(dice, sees)}
     if name.startswith("answers"):

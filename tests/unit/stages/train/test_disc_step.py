@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl import api
 from rilctl.artifacts.read import read_rows
 from rilctl.config.load import load_recipe
 from rilctl.errors import ConfigError, InterruptedByUser, UsageError
@@ -151,3 +152,21 @@ def test_bradley_terry_has_no_threshold_for_all(workspace, tmp_path):
         run_stage(workspace, "train", *sets, "train.discriminator.threshold=calibrated", out=tmp_path / "out")
     graded = run_stage(workspace, "train", *SHORT, *sets, "train.discriminator.reward=graded", out=tmp_path / "graded")
     assert all(0 < reward < 1 for _, reward in similarities(graded))
+
+
+def test_a_plan_counts_what_the_discriminator_alone_learns_from(workspace):
+    def planned(*sets: str) -> tuple[dict, dict]:
+        recipe = api.load_recipe(workspace / "recipe.toml", overrides=(*SEES, *sets), base_dir=workspace)
+        first, second = (api.plan_stage(recipe, verb, out="new")["plan"] for verb in ("pretrain-disc", "train"))
+        return first, second
+
+    disc = f"train.discriminator_artifact={workspace / 'sees/discriminator'}"
+    plain = planned(disc)
+    more = planned(disc, *SWAPS, "train.discriminator.negatives=students+swapped", "train.discriminator.replay=1")
+    assert "rows_beside_swapped_pictures" not in plain[0]["work"]
+    assert more[0]["work"]["rows_beside_swapped_pictures"] == 4, "half of a step's 8 rows are teachers'"
+    assert "rows_for_the_discriminator_alone" not in plain[1]["work"]
+    assert more[1]["work"]["rows_for_the_discriminator_alone"] == 2 + 1
+    for before, after in zip(plain, more, strict=True):
+        update = [plan["memory"]["discriminator_update"]["activations_bytes"] for plan in (before, after)]
+        assert update[0] < update[1], "its prompts and rows lie in memory as well"

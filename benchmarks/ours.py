@@ -29,6 +29,7 @@ from rilctl.models.shared_prefix import form as form_of
 from rilctl.models.shared_prefix import prefix as shared_form
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.train.groups import student_row
+from rilctl.stages.train.losses.rewards import RewardLoss
 from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rows import Group, Row
@@ -143,7 +144,7 @@ class OurSide:
         """A clock around each phase."""
         self.clock.watch(self.generation, "generate", "rollout")
         self.clock.watch(self.learner.policy_update, "update", "policy update")
-        self.clock.watch(self.learner.policy_update, "_reference_logprobs", "reference")
+        self.clock.watch(RewardLoss, "reference_logprobs", "reference")  # each step makes one
         if self.learner.disc is not None:
             self.clock.watch(self.learner.disc, "forward", _disc_phase)
             for method in ("backward", "step"):

@@ -57,9 +57,9 @@ def crossed_difference(a: Scores, b: Scores, confidence: float = 0.95) -> Differ
     centre = sum(of_question) / total
     questions = ((sum(value * value for value in of_question) + 1) / total - centre**2) / total
     spread, freedom = _with_seeds(each, questions, len(of_question))
-    half = _quantile(confidence, freedom) * spread
+    half = t_quantile(confidence, freedom) * spread
     interval = Interval(fmean(of_question), max(-1.0, centre - half), min(1.0, centre + half))
-    return Difference(interval, 1 - _coverage(abs(centre) / spread, freedom))
+    return Difference(interval, 1 - t_coverage(abs(centre) / spread, freedom))
 
 
 def crossed_mean(scores: Scores, confidence: float = 0.95) -> Interval:
@@ -81,7 +81,7 @@ def crossed_mean(scores: Scores, confidence: float = 0.95) -> Interval:
     centre = (sum(of_question) + 2) / total
     questions = ((sum(value * value for value in of_question) + 2) / total - centre**2) / total
     spread, freedom = _with_seeds(scores, questions, len(of_question))
-    half, mean = _quantile(confidence, freedom) * spread, fmean(of_question)
+    half, mean = t_quantile(confidence, freedom) * spread, fmean(of_question)
     return Interval(mean, min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half)))
 
 
@@ -104,13 +104,14 @@ def _with_seeds(each: Scores, questions: float, num_questions: int) -> tuple[flo
     return math.sqrt(total), freedom
 
 
-def _quantile(confidence: float, freedom: float) -> float:
+def t_quantile(confidence: float, freedom: float) -> float:
+    """Two-sided; of infinitely many degrees of freedom, the normal's."""
     if math.isinf(freedom):
         return NormalDist().inv_cdf((1 + confidence) / 2)
     return student_quantile(confidence, max(1, math.floor(freedom)))
 
 
-def _coverage(t: float, freedom: float) -> float:
+def t_coverage(t: float, freedom: float) -> float:
     """P(|T| < t)."""
     whole = math.inf if math.isinf(freedom) else max(1, math.floor(freedom))
     if whole > 1000:

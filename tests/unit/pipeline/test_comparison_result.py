@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from rilctl.algorithms.pooled import SeedSpread, seed_spread
 from rilctl.config.arms import find_overlay, read_arm
 from rilctl.config.shipped import recipes_dir
 from rilctl.errors import ArtifactError
@@ -36,7 +37,7 @@ def arms_of(scores: Scores, seconds: dict[str, float]) -> list[ComparedArm]:
     found = []
     for name, rows in scores.items():
         measured = {seed: of(row, seconds[name]) for seed, row in enumerate(rows)}
-        found.append(compared_arm(base, measured, rows, None).model_copy(update={"name": name}))
+        found.append(compared_arm(base, measured, rows, seed_spread(scores), None).model_copy(update={"name": name}))
     return found
 
 
@@ -66,9 +67,8 @@ def test_an_arm_is_the_mean_of_its_seeds() -> None:
     assert [seed.accuracy for seed in arm.seeds] == pytest.approx([sum(r) / 300 for r in drawn(0.4, 0.6)])
     assert arm.accuracy == pytest.approx(sum(seed.accuracy for seed in arm.seeds) / 2)
     assert arm.low < min(seed.accuracy for seed in arm.seeds) and arm.seconds == 8.0
-    unknown = compared_arm(
-        read_arm([recipes_dir() / "quickstart.toml"], find_overlay("ril")), {0: of([1, 0], None)}, [[1, 0]], None
-    )
+    ril = read_arm([recipes_dir() / "quickstart.toml"], find_overlay("ril"))
+    unknown = compared_arm(ril, {0: of([1, 0], None)}, [[1, 0]], SeedSpread(0.0, 0), None)
     assert unknown.seconds is None and unknown.seeds[0].seconds is None
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from statistics import fmean
 
 from rilctl.algorithms.comparisons import holm
-from rilctl.algorithms.crossed import crossed_difference, crossed_mean
+from rilctl.algorithms.pooled import SeedSpread, pooled_difference, pooled_mean, seed_spread
 from rilctl.algorithms.statistics import Interval, wilson_interval
 from rilctl.config.arms import Arm
 from rilctl.errors import ArtifactError
@@ -40,7 +40,11 @@ def scores_by_arm(measured: Mapping[tuple[str, int], Measured], questions: Seque
 
 
 def compared_arm(
-    arm: Arm, measured: Mapping[int, Measured], scores: Sequence[Sequence[float]], full_size_seconds: float | None
+    arm: Arm,
+    measured: Mapping[int, Measured],
+    scores: Sequence[Sequence[float]],
+    spread: SeedSpread,
+    full_size_seconds: float | None,
 ) -> ComparedArm:
     """One arm's part of the report.
 
@@ -48,9 +52,10 @@ def compared_arm(
         arm: which.
         measured: by seed.
         scores: a row for each seed.
+        spread: of the seeds of all arms.
         full_size_seconds: see `ComparedArm`.
     """
-    interval = accuracy_interval(scores)
+    interval = accuracy_interval(scores, spread)
     seeds = [
         ComparedSeed(seed=seed, accuracy=fmean(row), response_tokens=each.response_tokens, seconds=_round(each.seconds))
         for (seed, each), row in zip(measured.items(), scores, strict=True)
@@ -69,22 +74,19 @@ def compared_arm(
     )
 
 
-def accuracy_interval(scores: Sequence[Sequence[float]]) -> Interval:
+def accuracy_interval(scores: Sequence[Sequence[float]], spread: SeedSpread) -> Interval:
     """Over questions and seeds; of one seed whose questions are right or wrong, Wilson's."""
     if len(scores) == 1 and set(scores[0]) <= {0.0, 1.0}:
         return wilson_interval(round(sum(scores[0])), len(scores[0]))
-    return crossed_mean(scores)
+    return pooled_mean(scores, spread)
 
 
 def paired_differences(scores: Scores) -> list[PairedDifference]:
-    """Every two arms, in their order; an arm without seeds is the same student beside each of the other's."""
+    """Every two arms, in their order."""
     pairs = list(combinations(scores, 2))
     confidence = 1 - LEVEL / max(1, len(pairs))
-    found = {}
-    for a, b in pairs:
-        num = max(len(scores[a]), len(scores[b]))
-        sides = [[*scores[name]] * (num if len(scores[name]) == 1 else 1) for name in (a, b)]
-        found[a, b] = crossed_difference(sides[0], sides[1], confidence)
+    spread = seed_spread(scores)
+    found = {(a, b): pooled_difference(scores[a], scores[b], spread, confidence) for a, b in pairs}
     adjusted = holm({pair: each.p for pair, each in found.items()})
     return [
         PairedDifference(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from rilctl.algorithms.pooled import seed_spread
 from rilctl.artifacts.locks import Waiting, writer_lock
 from rilctl.pipeline.comparison.advice import give_advice
 from rilctl.pipeline.comparison.full_size import full_size_seconds
@@ -63,7 +64,7 @@ def _report(
     for arm in comparison.arms:
         own = {seed: measured[arm.name, seed] for seed in comparison.seeds_of(arm)}
         full = full_size_seconds(comparison, planned, arm, own[0].seconds, cwd)
-        arms.append(compared_arm(arm, own, scores[arm.name], full))
+        arms.append(compared_arm(arm, own, scores[arm.name], seed_spread(scores), full))
     paired, shared = (
         paired_differences({arm.name: scores[arm.name] for arm in arms}),
         shared_costs(planned, settings.logs, cwd),

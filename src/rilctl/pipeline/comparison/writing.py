@@ -98,6 +98,6 @@ def _pairs(paired: list[PairedDifference]) -> str:
     ]
     table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     return (
-        f"{table}\nPaired by question and seed. The intervals hold at 95 % for all {len(paired)} pairs together "
+        f"{table}\nPaired by question, over the seeds. The intervals hold at 95 % for all {len(paired)} pairs together "
         "(Bonferroni); p is adjusted for them (Holm).\n"
     )

@@ -61,10 +61,12 @@ def measure(planned: Planned, results: Mapping[str, Mapping[str, Any]], cwd: Pat
 
 
 def scores_of(evaluation: Path) -> dict[Question, float]:
-    """Every question's score; ids that occur again are told apart by their order."""
+    """Every question's score beside its own picture; ids that occur again are told apart by their order."""
     met: Counter[tuple[str, str]] = Counter()
     found: dict[Question, float] = {}
     for row in read_rows(evaluation, EvaluationRecord):
+        if row.picture is not None:
+            continue
         name = row.benchmark, row.sample_id
         found[*name, met[name]] = row.score
         met[name] += 1

@@ -27,7 +27,7 @@ class Attack:
     Args:
         name: unique.
         group: see the top of this file.
-        where: `model`, or the kind of artifact.
+        where: `model`, `suite`, or the kind of artifact.
         do: spoils a world, and returns the file to blame; None: no file is.
         refused: whether reading it must fail. Of others it is enough that nothing runs, hangs, grows or is obeyed.
         by: the steps that must fail; `verify` looks at bytes, rows and counts, and not at what a setting means.

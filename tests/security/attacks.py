@@ -2,10 +2,11 @@
 
 An attack is `code` where Python would run, `weights` where other weights would be read than were verified, `device`
 where a file isn't one, `bomb` where something grows, `json` and `lies` where a text is none or untrue, `terminal` where
-a terminal would obey, `template` where a chat template doesn't end, `staging` where a writer would follow a link.
+a terminal would obey, `template` where a chat template doesn't end, `staging` where a writer would follow a link,
+`task` where a suite's task is more than its own code, `adapter` where a model is only an adapter.
 """
 
-from . import spoiled_artifacts, spoiled_files, spoiled_models
+from . import spoiled_artifacts, spoiled_files, spoiled_models, spoiled_tasks
 from .attack import Attack
 
 
@@ -21,6 +22,8 @@ def all_attacks() -> list[Attack]:
         *spoiled_artifacts.growing(),
         *spoiled_artifacts.templates(),
         *spoiled_artifacts.staging(),
+        *spoiled_tasks.tasks(),
+        *spoiled_tasks.adapters(),
     ]
     assert len({attack.name for attack in found}) == len(found)
     return found

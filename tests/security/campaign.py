@@ -83,7 +83,7 @@ def _try(attack: Attack, good: World, root: Path) -> Verdict:
             code, said = _in_child(world, step, verdict)
             if code is None:
                 continue
-            if "Traceback" in said or "internal error" in said or code not in (0, 5, 6, 3) or code < 0:
+            if "Traceback" in said or "internal error" in said or code not in (0, 2, 3, 5, 6) or code < 0:
                 verdict.faults.add("internal")
             if must_fail and code == 0:
                 verdict.faults.add("silent")
@@ -119,6 +119,8 @@ def _steps(where: str, world: World) -> list[tuple[Callable[[], int], tuple[str,
     """Who reads it: what each does, its name, and whether it must refuse what may not be read."""
     if where == "model":
         return [(lambda: _load(world.model), ("load", True))]
+    if where == "suite":
+        return [(lambda: _task(world), ("load", True))]
     path = str(world.artifact(where))
     if where == "responses":
         return [
@@ -162,6 +164,12 @@ def _load(path: Path) -> int:
         drawn_prompt(vlm, "what is it?", [])
 
     return _guarded(load)
+
+
+def _task(world: World) -> int:
+    from rilctl.engines.evaluation.own_tasks import load_task
+
+    return _guarded(lambda: load_task("mine", world.root / "suite", "right"))
 
 
 def _use(where: str, world: World) -> int:

@@ -21,6 +21,9 @@ SAMPLE = (
     "template loops chat_template.jinja",
     "staging .tmp-staging link",
     "staging metrics.jsonl link",
+    "task function of the folder above",
+    "task deep lists",
+    "adapter beside adapter_model.bin",
 )
 
 

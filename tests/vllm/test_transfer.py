@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
 from rilctl.errors import EngineError
+from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.weights import export_untied
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import dead_port
@@ -47,8 +49,28 @@ def with_transfer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.kill()
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A policy, and what samples from it."""
+
+    policy: Vlm
+    engine: VllmRollouts
+
+    def updated(self, step: int) -> None:
+        """Sent, proven, and sampled from."""
+        nudge(self.policy, seed=step, size=0.2)
+        measured = self.engine.update(step)
+        assert measured["sync/num_tensors"] == 57
+        request = EngineUnderTest(None).request(1, range(4))  # type: ignore[arg-type]
+        (answer,) = self.engine.generate([request], SAMPLING)
+        assert isinstance(answer, tuple), answer
+        ours = trainer_logprobs(self.policy, request, answer, SAMPLING.temperature, self.policy.banned_ids)
+        for row, expected in zip(answer, ours, strict=True):
+            assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)
+
+
 @pytest.fixture
-def rollouts(with_transfer: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[VllmRollouts]:
+def rollouts(with_transfer: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sampled]:
     from .store_transfer import StoreGroup, StoreSender
 
     monkeypatch.setitem(WeightTransferTrainerFactory._registry, "nccl", lambda: StoreSender)
@@ -62,37 +84,23 @@ def rollouts(with_transfer: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator
     config = with_transfer.engine(transfer="nccl", nccl_address="127.0.0.1", nccl_port=dead_port(), timeout_s=20)
     with closing(open_rollouts(policy, KeptPrompts(policy), config, Path(), warn=print)) as engine:
         assert isinstance(engine, VllmRollouts)
-        yield engine
+        yield Sampled(policy, engine)
 
 
-def updated(rollouts: VllmRollouts, step: int) -> None:
-    """Sent, proven, and sampled from."""
-    policy = rollouts._policy
-    nudge(policy, seed=step, size=0.2)
-    measured = rollouts.update(step)
-    assert measured["sync/num_tensors"] == 57
-    request = EngineUnderTest(None).request(1, range(4))  # type: ignore[arg-type]
-    (answer,) = rollouts.generate([request], SAMPLING)
-    assert isinstance(answer, tuple), answer
-    ours = trainer_logprobs(policy, request, answer, SAMPLING.temperature, policy.banned_ids)
-    for row, expected in zip(answer, ours, strict=True):
-        assert row.sampling_logprobs == pytest.approx(expected, abs=STRICT_NATS)
-
-
-def test_a_restarted_server_joins_a_new_group(rollouts: VllmRollouts, with_transfer: Server):
-    updated(rollouts, 1)
-    updated(rollouts, 2)
+def test_a_restarted_server_joins_a_new_group(rollouts: Sampled, with_transfer: Server):
+    rollouts.updated(1)
+    rollouts.updated(2)
     with_transfer.kill()
     with_transfer.start()
-    updated(rollouts, 3)
+    rollouts.updated(3)
 
 
 def test_a_server_killed_while_it_takes_the_weights_joins_a_new_group(
-    rollouts: VllmRollouts, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
+    rollouts: Sampled, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
 ):
     from .store_transfer import StoreGroup
 
-    updated(rollouts, 4)
+    rollouts.updated(4)
     broadcast, num_sent = StoreGroup.broadcast, []
 
     def kill_at_the_tenth(group: StoreGroup, tensor: torch.Tensor) -> torch.Tensor:
@@ -103,17 +111,17 @@ def test_a_server_killed_while_it_takes_the_weights_joins_a_new_group(
         return broadcast(group, tensor)
 
     monkeypatch.setattr(StoreGroup, "broadcast", kill_at_the_tenth)
-    updated(rollouts, 5)
+    rollouts.updated(5)
     assert len(num_sent) > 57
 
 
 def test_workers_that_are_stuck_end_the_run_in_time_and_the_next_one_goes_on(
-    rollouts: VllmRollouts, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
+    rollouts: Sampled, with_transfer: Server, monkeypatch: pytest.MonkeyPatch
 ):
     """A broadcast of which the trainer keeps the last tensor: the server is healthy, and waits."""
     from .store_transfer import StoreGroup
 
-    updated(rollouts, 6)
+    rollouts.updated(6)
     aborted, broadcast, num_sent = threading.Event(), StoreGroup.broadcast, []
 
     def stop_at_the_tenth(group: StoreGroup, tensor: torch.Tensor) -> torch.Tensor:
@@ -128,18 +136,18 @@ def test_workers_that_are_stuck_end_the_run_in_time_and_the_next_one_goes_on(
         patch.setattr(StoreGroup, "destroy", lambda group: aborted.set())
         began = time.monotonic()
         with pytest.raises(EngineError, match="is healthy, and does not take the weights within 20 s"):
-            rollouts.update(7)
+            rollouts.engine.update(7)
         assert time.monotonic() - began < 40
     with_transfer.kill()
     with_transfer.start()
-    updated(rollouts, 8)
+    rollouts.updated(8)
 
 
-def test_a_server_that_is_frozen_ends_the_run_in_time(rollouts: VllmRollouts, with_transfer: Server):
-    updated(rollouts, 9)
+def test_a_server_that_is_frozen_ends_the_run_in_time(rollouts: Sampled, with_transfer: Server):
+    rollouts.updated(9)
     assert with_transfer.process is not None
     os.killpg(with_transfer.process.pid, signal.SIGSTOP)
     began = time.monotonic()
     threading.Timer(15, os.killpg, (with_transfer.process.pid, signal.SIGCONT)).start()
-    updated(rollouts, 10)  # it is waited for, as one that is gone
+    rollouts.updated(10)  # it is waited for, as one that is gone
     assert time.monotonic() - began >= 15

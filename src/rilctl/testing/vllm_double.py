@@ -51,7 +51,7 @@ class VllmDouble:
 
     def restart(self) -> None:
         """As after a kill: the weights that it was started with, under the name that vLLM gives them."""
-        self._vlm, self._version = _load(self._model), "default"
+        self.vlm, self._version = _load(self._model), "default"
         self.boot_id = uuid.uuid4().hex
         self._received: dict[str, str] = {}
         self._pixels: list[float] = []
@@ -76,40 +76,45 @@ class VllmDouble:
             case "/weight_info":
                 return {"weight_version": self._version}
             case "/reset_mm_cache":
-                self._pictures.clear()
+                self.forget_pictures()
             case "/update_weight_version":
                 self._version = call.body["new_version"]
             case "/collective_rpc":
-                return {"results": [self._worker(call.body["method"], call.body.get("kwargs", {}))]}
+                return {"results": [self.worker(call.body["method"], call.body.get("kwargs", {}))]}
             case "/inference/v1/generate":
                 return self._generate(call.body)
         return {}
 
-    def _worker(self, method: str, arguments: dict[str, str]) -> dict[str, Any]:
+    def forget_pictures(self) -> None:
+        """As a server whose cache of pictures is full."""
+        self._pictures.clear()
+
+    def worker(self, method: str, arguments: dict[str, str]) -> dict[str, Any]:
+        """What a worker of vLLM replies to a call of all of them."""
         match method:
             case "rilctl_boot":
                 return {"boot_id": self.boot_id, "dtype": "float32", "quantization": None, "transfer": self.transfer}
             case "reload_weights":
-                self._vlm = _load(Path(arguments["weights_path"]))
-                self._received = {name: checksum(tensor) for name, tensor in policy_weights(self._vlm, torch.float32)}
+                self.vlm = _load(Path(arguments["weights_path"]))
+                self._received = {name: checksum(tensor) for name, tensor in policy_weights(self.vlm, torch.float32)}
             case "rilctl_restore":
-                self._vlm, self._received = _load(self._model), file_checksums(self._model, torch.device("cpu"))
+                self.vlm, self._received = _load(self._model), file_checksums(self._model, torch.device("cpu"))
             case "rilctl_received":
                 return dict(self._received)
             case "rilctl_resident":
-                return {name: [checksum(tensor)] for name, tensor in policy_weights(self._vlm, torch.float32)}
+                return {name: [checksum(tensor)] for name, tensor in policy_weights(self.vlm, torch.float32)}
             case "rilctl_pixels":
                 return {"pixels": self._pixels}
         return {}
 
     def _generate(self, body: dict[str, Any]) -> dict[str, Any]:
         images = [self._picture(part) for part in body["content_parts"] or ()]
-        prompt = encode_text(self._vlm, self._vlm.tokenizer.decode(body["token_ids"]), images)
+        prompt = encode_text(self.vlm, self.vlm.tokenizer.decode(body["token_ids"]), images)
         if images:
             self._pixels = prompt.features["pixel_values"].flatten().tolist()
         params = body["sampling_params"]
         sampling = SamplingConfig(max_new_tokens=params["max_tokens"], temperature=params["temperature"])
-        asked = copy.copy(self._vlm)
+        asked = copy.copy(self.vlm)
         asked.banned_ids = tuple(map(int, params.get("logit_bias", ())))
         asked.stop_ids = tuple(params.get("stop_token_ids", ()))
         ((sampled,),) = sample(asked, [prompt], [(params["seed"],)], sampling)

@@ -96,7 +96,7 @@ def test_what_is_sampled_while_weights_change_bears_no_policys_name(rollouts: Vl
 def test_a_server_that_makes_something_else_of_weights_is_not_given_any(
     boot: dict, expected: str, rollouts: VllmRollouts, server: ScriptedEndpoint
 ):
-    said = double(server)._worker("rilctl_boot", {}) | boot
+    said = double(server).worker("rilctl_boot", {}) | boot
     reply = {"results": [{key: value for key, value in said.items() if (key, value) != ("boot_id", None)}]}
     double(server).trouble = lambda c: (
         Wire(json.dumps(reply).encode()) if c.body.get("method") == "rilctl_boot" else None

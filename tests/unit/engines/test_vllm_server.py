@@ -6,9 +6,9 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from rilctl.config.engines import VllmEngineConfig, VllmServerEngineConfig
@@ -26,6 +26,7 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
+from rilctl.testing.vllm_double import VllmDouble
 
 from .conftest import SAMPLING, double, is_sampling, nudge, requests, table, tokens
 
@@ -102,28 +103,30 @@ def test_a_server_that_does_not_load_what_it_is_told_ends_the_run(
         rollouts.update(1)
 
 
-def test_old_weights_behind_right_names_and_checksums_show_in_log_probabilities(
-    rollouts: VllmRollouts, policy: Vlm, server: ScriptedEndpoint
-):
-    rollouts.update(0)
-    before = copy_of(policy)
-    nudge(policy, 1)
-    loaded = double(server)._worker
+class KeepsOldWeights(VllmDouble):
+    """It takes weights, and can go on with those from before; nothing can be read back, as where kernels repack all."""
 
-    def stale(method, arguments):
-        reply = loaded(method, arguments)
-        if method == "reload_weights":
-            double(server)._vlm.model.load_state_dict(before)
+    keeps = False
+
+    def worker(self, method: str, arguments: dict[str, str]) -> dict[str, Any]:
+        before = self.vlm
+        reply = super().worker(method, arguments)
+        if method == "reload_weights" and self.keeps:
+            self.vlm = before
         return reply if method != "rilctl_resident" else {}
 
-    double(server)._worker = stale  # type: ignore[method-assign]
-    rollouts._proof._readable = frozenset()  # as on a device whose kernels repack everything
-    with pytest.raises(EngineError, match="log-probabilities differ from the policy's by"):
-        rollouts.update(1)
 
-
-def copy_of(policy: Vlm) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in policy.model.state_dict().items()}
+def test_old_weights_behind_right_names_and_checksums_show_in_log_probabilities(exported: Path, policy: Vlm):
+    stale = KeepsOldWeights(exported)
+    with (
+        ScriptedEndpoint(stale) as running,
+        closing(open_rollouts(policy, KeptPrompts(policy), table(running), Path())) as rollouts,
+    ):
+        assert rollouts.update(0)["sync/num_read_back"] == 0
+        stale.keeps = True
+        nudge(policy, 1)
+        with pytest.raises(EngineError, match="log-probabilities differ from the policy's by"):
+            rollouts.update(1)
 
 
 def test_a_restarted_server_is_given_the_weights_again_and_asked_for_what_is_missing(
@@ -190,7 +193,7 @@ def test_pictures_that_the_server_forgot_are_sent_again(rollouts: VllmRollouts, 
 
     def forget(call: Call) -> None:
         if call.path == "/inference/v1/generate" and is_sampling(call):
-            double(server)._pictures.clear()
+            double(server).forget_pictures()
 
     double(server).trouble = forget
     assert tokens(rollouts.generate(requests(num_seeds=4), SAMPLING)) == expected

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.suggest import did_you_mean
+from rilctl.config.toml_reading import read_bounded
 from rilctl.engines.evaluation.asked import cut_at
 from rilctl.errors import ConfigError
 from rilctl.schemas.base import first_problem
@@ -164,13 +165,13 @@ def read_sampling(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        loader = _TaskLoader(path.read_text(encoding="utf-8"))
+        loader = _TaskLoader(read_bounded(path, "task").decode("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"`{path}` can't be read: {error}", hint="a task is a YAML file in UTF-8") from error
     loader.folder = path.parent
     try:
         config = loader.get_single_data()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"`{path}` is no YAML: {error}", hint="repair the file") from None
     finally:
         loader.dispose()
@@ -188,6 +189,11 @@ class _TaskLoader(yaml.SafeLoader):  # type: ignore[misc]
 def _function(loader: _TaskLoader, node: yaml.ScalarNode) -> Callable[..., Any]:
     """A function of a Python file beside the YAML file, loaded once for each reference, as lmms-eval does."""
     module_name, _, function = str(loader.construct_scalar(node)).rpartition(".")
+    if not module_name.isidentifier():  # no path leads out of the folder that is digested
+        raise ConfigError(
+            f"`!function {node.value}` in `{loader.folder}` is no `module.function`",
+            hint="functions stand beside the task's YAML",
+        )
     file = loader.folder / f"{module_name}.py"
     spec = importlib.util.spec_from_file_location(f"rilctl_task_{module_name}", file)
     if not file.is_file() or spec is None or spec.loader is None:
@@ -209,5 +215,6 @@ _TaskLoader.add_constructor("!function", _function)
 
 
 def _digest(path: Path) -> str:
-    sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, *sorted(path.parent.glob("*.py")))]
+    files = [path, *(file for file in sorted(path.parent.glob("*.py")) if file.is_file())]  # nobody waits for a pipe
+    sums = [hashlib.sha256(read_bounded(file, "task")).hexdigest() for file in files]
     return hashlib.sha256("".join(sums).encode()).hexdigest()

@@ -11,6 +11,7 @@ from typing import Any, Final
 from lmms_eval.tasks import TaskManager
 
 from rilctl.config.suite import Benchmark
+from rilctl.config.toml_reading import read_bounded
 from rilctl.data.folders import folder_cache
 from rilctl.engines.evaluation.asked import column_text
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
@@ -104,7 +105,7 @@ def _defining(names: Sequence[str], folder: Path) -> Iterator[Path]:
     """The files in a folder that define a task or group of one of these names."""
     pattern = re.compile(rf"^(?:task|group):\s*[\"']?(?:{'|'.join(map(re.escape, names))})[\"']?\s*$", re.MULTILINE)
     for path in sorted(folder.rglob("*.yaml")):
-        if pattern.search(path.read_text(encoding="utf-8")):
+        if path.is_file() and pattern.search(read_bounded(path, "task").decode("utf-8", "replace")):
             yield path
 
 

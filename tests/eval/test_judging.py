@@ -73,9 +73,8 @@ def test_a_judge_that_can_t_be_trusted_ends_it(
 def test_what_an_honest_judge_made_of_canaries_stands_beside_the_score(mirror: Mirror, name: str) -> None:
     judge = ScriptedGeneration(lambda request, seed: judge_reply(request.question))
     result = evaluate(mirror, name, judge)
-    tasks = len(BENCHMARKS[name].tasks)
     of_a_check = num_canaries(LlmJudgeConfig(type="llm", model="judge"))
-    assert result.score == 1.0 and result.canaries["num"] == tasks * of_a_check
+    assert result.score == 1.0 and result.canaries["num"] == of_a_check  # MathVista asks the same of all its tasks
     assert result.canaries["false_positive_rate"] == result.canaries["false_negative_rate"] == 0.0
     assert 0 < result.canaries["false_positive_high"] < 0.07 and result.canaries["num_no_verdict"] == 0
 

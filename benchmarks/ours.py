@@ -29,7 +29,6 @@ from rilctl.models.shared_prefix import form as form_of
 from rilctl.models.shared_prefix import prefix as shared_form
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.train.groups import student_row
-from rilctl.stages.train.losses.rewards import RewardLoss
 from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
 from rilctl.stages.train.rows import Group, Row
@@ -144,7 +143,7 @@ class OurSide:
         """A clock around each phase."""
         self.clock.watch(self.generation, "generate", "rollout")
         self.clock.watch(self.learner.policy_update, "update", "policy update")
-        self.clock.watch(RewardLoss, "reference_logprobs", "reference")  # each step makes one
+        self.clock.watch(self.learner.policy_update.rewards, "reference_logprobs", "reference")
         if self.learner.disc is not None:
             self.clock.watch(self.learner.disc, "forward", _disc_phase)
             for method in ("backward", "step"):

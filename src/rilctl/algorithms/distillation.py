@@ -40,7 +40,7 @@ class Distillation(NamedTuple):
 def reverse_kl(
     hidden_TH: Tensor, teacher_TK: Tensor, token_ids_T: Tensor, head: Head, teacher_VK: Tensor, *, scale: float
 ) -> Distillation:
-    """The loss `scale * sum over tokens of KL(policy || teacher)`, to be minimised.
+    """The loss `scale * sum over tokens of KL(policy || teacher)`; differentiable once, to be minimised.
 
     Args:
         hidden_TH: the policy's hidden states that predict the tokens.
@@ -50,9 +50,6 @@ def reverse_kl(
             part in it: they must be banned, as the padding of a head is.
         teacher_VK: the weights of the teacher's head.
         scale: 1 / the number of tokens of the global batch, for its mean.
-
-    Returns:
-        See `Distillation`; differentiable once with respect to the policy's hidden states and weights.
     """
     learns = torch.is_grad_enabled() and (hidden_TH.requires_grad or head.weight_VH.requires_grad)
     device = hidden_TH.device.type

@@ -24,10 +24,9 @@ from rilctl.models.prompts.encode import encode_response
 from rilctl.stages.sft.rows import SftRow
 from rilctl.stages.shared.disc_update import update_discriminator
 from rilctl.stages.shared.labelled import LabelledRows
-from rilctl.stages.train.losses.base import cut_groups
 from rilctl.stages.train.losses.rewards import RewardLoss
 from rilctl.stages.train.policy_update import PolicyUpdate
-from rilctl.stages.train.rows import Group, Row
+from rilctl.stages.train.rows import Group, Row, cut_groups
 from rilctl.stages.train.taught import Taught
 from rilctl.testing.learners import sft_trainer
 from rilctl.testing.prompts import drawn_prompt

@@ -44,6 +44,9 @@ class PolicyUpdate:
     kept: KeptPrefix | None = None
     teacher: Vlm | None = None
 
+    def __post_init__(self) -> None:
+        self.rewards = RewardLoss(self.config, self.policy, self.reference, self.ranks, self.kept)
+
     def rolling_out(self, num_prompts: int) -> AbstractContextManager[None]:
         """The rollouts of a step are made in it, of so many prompts."""
         return self.kept.expecting(num_prompts) if self.kept is not None else nullcontext()
@@ -83,7 +86,7 @@ class PolicyUpdate:
         parts = self.config.algorithm.record.losses
         weight = 1.0 if taught is None else 1.0 - taught.weight
         if "rewards" in parts:
-            yield RewardLoss(self.config, self.policy, self.reference, self.ranks, self.kept).of(groups, weight)
+            yield self.rewards.of(groups, weight)
         if taught is not None:
             yield SftLoss(self.config, self.policy, self.ranks).of(taught)
         if "distillation" in parts:

@@ -3,15 +3,18 @@
 Shapes: N rows, R response tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from rilctl.algorithms.terms import Terms
+from rilctl.config.train import TrainConfig
 from rilctl.data.conversation import Conversation
+from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import Sample
+from rilctl.engines.training.ranks import Ranks
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import collate_responses
@@ -156,3 +159,19 @@ def micro_batch(policy: Vlm, groups: Sequence[Group], *, corrects_sampler: bool)
     prompt_of_row_N = torch.tensor(prompt_of_row, device=device, dtype=torch.long)
     teachers = [group.teacher_prompt for group in groups if group.teacher_prompt is not None]
     return MicroBatch([group.prompt for group in groups], prompt_of_row_N, token_ids_NR, terms, teachers)
+
+
+def cut_groups(config: TrainConfig, policy: Vlm, ranks: Ranks, groups: Sequence[Group]) -> Iterator[MicroBatch]:
+    """The groups' policy rows, see `micro_batches`; empty ones where another rank has more. Collective."""
+    sizes = [
+        GroupSize(
+            len(group.prompt.token_ids_P),
+            len(group.policy_rows),
+            max(len(row.token_ids) for row in group.policy_rows),
+        )
+        for group in groups
+    ]
+    parts = list(micro_batches(sizes, config.engine.tokens_per_micro_batch))
+    for picks in ranks.padded(parts, [], least=int(policy.stand_in is not None)):
+        picked = [groups[pick] for pick in sorted(picks)]
+        yield micro_batch(policy, picked, corrects_sampler=config.corrects_sampler)

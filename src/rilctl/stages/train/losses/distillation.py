@@ -10,8 +10,8 @@ from rilctl.engines.training.sums import DeviceSums
 from rilctl.models.distilled import distillation
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.shared_prefix.kept import KeptPrefix
-from rilctl.stages.train.losses.base import NUM_TOKENS, StepLoss, cut_groups
-from rilctl.stages.train.rows import Group, MicroBatch
+from rilctl.stages.train.losses.base import NUM_TOKENS, StepLoss
+from rilctl.stages.train.rows import Group, MicroBatch, cut_groups
 
 
 @dataclass(frozen=True)

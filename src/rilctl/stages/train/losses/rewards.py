@@ -20,11 +20,11 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import response_logprobs, response_loss
 from rilctl.models.shared_prefix.kept import KeptPrefix
 from rilctl.models.shared_prefix.prefix import Prefix
-from rilctl.stages.train.losses.base import NUM_TOKENS, StepLoss, cut_groups
-from rilctl.stages.train.rows import Group, MicroBatch, ResponseInputs
+from rilctl.stages.train.losses.base import NUM_TOKENS, StepLoss
+from rilctl.stages.train.rows import Group, MicroBatch, ResponseInputs, cut_groups
 
 
-@dataclass(frozen=True)
+@dataclass
 class RewardLoss:
     """Makes advantages into gradients.
 

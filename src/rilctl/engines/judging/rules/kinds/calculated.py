@@ -7,7 +7,7 @@ from rilctl.engines.judging.rules.kinds.quantity import Quantity
 
 _UNKNOWN = re.compile(r"(?:[0-9]|\b)[A-Za-z](?:\s?\^\s?\{?[0-9]\}?)?\s*$")
 _LONE_UNKNOWN = re.compile(r"(?:^|[\s,;:(])[A-Za-z]{1,2}(?:\([a-z]\))?\s*$")
-_TO_SOLVE = re.compile(r"(?:^|[\s(])(?:[0-9]*[a-z]\s?[-+*/]\s?[0-9]+|[0-9]+\s?[-+*/]\s?[0-9]*[a-z])\s*$")
+_TO_SOLVE = re.compile(r"(?:^|(?<![0-9])[\s(])(?:[0-9]*[a-z]\s?[-+*/]\s?[0-9]+|[0-9]+\s?[-+*/]\s?[0-9]*[a-z])\s*$")
 """An equation's left side: `x + 1`."""
 _CALCULATED = re.compile(r"[\\^√π²³]|sqrt")
 _TO_DO = re.compile(r"(?<=[0-9)}\s])[-+*]|\\(?:cdot|times|div)|[=<>]")

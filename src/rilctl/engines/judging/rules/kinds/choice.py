@@ -5,9 +5,11 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import LABEL
-from rilctl.engines.judging.rules.read.clauses import asked_clause, stems
+from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems
+from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
+from rilctl.engines.judging.rules.read.statements import without_asked_negation
 
 _WORD = r"(?:(?:the\s)?(?:option|choice|letter|answer|选项|选择|选|option|opción|antwort)\s{0,2}:?\s{0,2})?"
 _ALONE = re.compile(
@@ -30,8 +32,17 @@ _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resem
 _NO_NOUN = re.compile(
     r"(?:ing|ed)$|^(?:is|was|are|here|there|please|too|obviously|clearly|option|answer|option|only|in|on)$"
 )
+_COMPARATIVE = re.compile(
+    r"\b(?:\w{3,}er|more|less|fewer)\b(?<!other)(?<!number)(?<!either)(?<!whether)(?<!corner)(?<!center)", re.IGNORECASE
+)
+_WOULD = re.compile(r"\bwould (?:have|need|show|look|require|make)\b", re.IGNORECASE)
+"""Says what isn't so."""
+_COMPARED = re.compile(
+    r"(.{2,80}?)\s(?:is|are|has|was|were|looks)\s(?:\w+\s){0,2}?(\w{3,}er|more|less|fewer)\s(?:\w+\s){0,2}?than\s(.+)$",
+    re.IGNORECASE,
+)
 _ONE = re.compile(r" ones?$")
-_REASON = re.compile(r",?\s(?:because|since)\s", re.IGNORECASE)
+_REASON = re.compile(r",?\s(?:because|since)\s|,\sas\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
     r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
@@ -67,8 +78,10 @@ class ChoiceKind(Kind):
     def whole(self, text: str) -> Any:
         """See `Kind`."""
         text = plain(text).strip(" \t\n\"'*_$")
+        labelled = LABEL.match(text)
         if (
             text.endswith("?")
+            and not (labelled and normal(text[labelled.end() :]) in self._by_text)
             and text.rstrip("?").strip() not in self._options.values()
             and normal(text) not in self._by_text
         ):
@@ -88,6 +101,15 @@ class ChoiceKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = _REASON.split(plain(sentence[-1000:]).strip(), maxsplit=1)[0]
+        if _WOULD.search(text):
+            return None
+        text = without_asked_negation(text, self._question)
+        compared = _COMPARED.match(text)
+        asked = set(map(str.casefold, _COMPARATIVE.findall(self._question))) if compared else set()
+        if compared and asked and self._named(compared[1]):
+            if compared[2].casefold() not in asked:
+                return SEVERAL
+            text = compared[1]
         labelled = _WITH_TEXT.fullmatch(text)
         if labelled and (labelled[1] or labelled[2]) and self._lettered(labelled) is None:
             return SEVERAL
@@ -179,13 +201,16 @@ class ChoiceKind(Kind):
         left = f" {normal(text)} "
         for option, letter in self._by_text.items():
             left = left.replace(f" {option} ", " ") if letter in named else left
-        return any(pattern.search(left) is not None for pattern in (NEGATION, HEDGE, _LIKE))
+        return is_doubted(left, self._question) or _LIKE.search(left) is not None
 
     def _is_part_of_noun(self, text: str) -> bool:
         """Whether a text is an option's and a noun behind it: a cat toy is no cat."""
-        said = normal(text)
+        said, asked = normal(text), stems(self._question)
         rests = (said[len(option) :].split() for option in self._by_text if said.startswith(f"{option} "))
-        return any(len(rest) == 1 and rest[0].isalpha() and not _NO_NOUN.search(rest[0]) for rest in rests)
+        return any(
+            len(rest) == 1 and rest[0].isalpha() and not _NO_NOUN.search(rest[0]) and stem(rest[0]) not in asked
+            for rest in rests
+        )
 
     def _alone(self, text: str) -> set[str]:
         """Letters that stand alone, but for those of the question."""

@@ -16,7 +16,7 @@ from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.told_apart import has_several_numbers, whole_of_parts, without_beside
 from rilctl.engines.judging.rules.kinds.words import english_words
-from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stems
+from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION
@@ -69,6 +69,8 @@ _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
 _A_YEAR = re.compile(
     r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9]|\s?(?:%|million|people|units|dollars))"
 )
+_ASKS_MORE = re.compile(r"\bhow (?:many|much) more\b", re.IGNORECASE)
+_MORE = re.compile(r"(?<=[0-9a-z]) (?:more|extra|additional)\b(?! than)", re.IGNORECASE)
 _ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
 _ASKS_ID = re.compile(
     r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform"
@@ -101,6 +103,7 @@ class NumberKind(Kind):
         self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
         self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
+        self._asks_more = _ASKS_MORE.search(question) is not None
         self._asks_start = self._asks_year and _ASKS_START.search(question) is not None
         self._asks_id = not self._counts and _ASKS_ID.search(question) is not None
         unknown = _UNKNOWN_ASKED.search(question)
@@ -166,12 +169,17 @@ class NumberKind(Kind):
         if isinstance(truth, Quantity) and isinstance(given, Quantity):
             if self._scale > 1 and given.scale == self._scale and truth.scale == 1:
                 given = replace(given, value=given.value / given.scale, scale=1)
+            per = given.unit.rpartition("/")
+            if per[1] and per[0] == truth.unit and stem(per[2]) in stems(self.question):  # of what was asked per capita
+                given = replace(given, unit=per[0])
             return same_quantity(truth, given, self._tolerance, percent=self._percent)
         return same_formula(latex_of(truth), latex_of(given))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = without_asked_words(plain(sentence[-1000:]), self.question)
+        if self._asks_more:
+            text = _MORE.sub("", text)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             count = foreign_count(text, self.question)
             return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
@@ -253,7 +261,7 @@ class NumberKind(Kind):
     def _of_asked(self, found: list[Quantity]) -> Quantity | None:
         """The one quantity of what was asked, beside others of something else: `12 m long and 5 m wide`."""
         asked = asked_stems(self.question)
-        fitting = [each for each in found if stems(each.unit) & asked]
+        fitting = [each for each in found if stems(each.unit.partition("/")[0]) & asked]
         return fitting[0] if len(fitting) == 1 and all(each.unit for each in found) else None
 
 

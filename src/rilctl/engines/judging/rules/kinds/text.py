@@ -24,7 +24,7 @@ _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,1
 _QUOTED_FIRST = re.compile(r"^\"([^\"\n]{1,120})\"\s(?:is|was|are|were|stands)\b[^\"]*$")
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
 _REASON = re.compile(
-    r",?\s(?:because|since|which|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]"
+    r",?\s(?:because|since|which|where|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]"
     r"|,\si (?:think|believe)\b|,\snear\s|,\s(?:closely\s)?(?:followed|ahead|then|compared|trailed|with|in|on"
     r"|at|from|by|who|whose)\s(?!.*\b(?:or|and)\b)",
     re.IGNORECASE,

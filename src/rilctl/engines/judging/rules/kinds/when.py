@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.read.clauses import asked_clause
+from rilctl.engines.judging.rules.read.clauses import asked_clause, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NEGATION, NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
@@ -21,7 +21,7 @@ _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,
 _DATE = re.compile(
     rf"(?<![\w.]){_WEEKDAY}(?:(?P<iso>[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}})|(?P<numeric>[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-][0-9]{{4}})"
     rf"|(?P<words>{_MONTH}\s+(?:the\s+)?{_DAY}(?:,\s*|\s+)[0-9]{{4}}|{_DAY}(?:\s+of)?\s+{_MONTH},?\s+[0-9]{{4}})"
-    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})|(?P<slashed>(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{{2}})"
+    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})|(?P<slashed>(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{{2}}|(?:0[1-9]|1[0-2])/[2-4][0-9](?![0-9/]))"
     rf"|(?P<yearless>{_MONTH}\s+(?:the\s+)?{_DAY}(?![\w,])|{_DAY}(?:\s+of)?\s+{_MONTH}(?!\w)))(?![\w/-])",
     re.IGNORECASE,
 )
@@ -99,7 +99,10 @@ class _WhenKind(Kind):
         if not values:
             return None
         if any(not self.same(values[0], other) for other in values):
-            clause = asked_clause(text, self._question)
+            days = stems(" ".join(match[0] for match in self._shape.finditer(text)))
+            clause = asked_clause(
+                text, self._question, ignored=days, has_value=lambda part: bool(self._shape.search(part))
+            )
             return self.within(clause) or SEVERAL if clause else SEVERAL
         return SEVERAL if is_doubted(text, self._question, compared=True) else values[0]
 
@@ -121,7 +124,7 @@ class DateKind(_WhenKind):
     def _read(self, match: re.Match[str]) -> Any:
         if match["slashed"]:
             month, year = match["slashed"].split("/")
-            return int(year), int(month), 0
+            return int(year if len(year) > 2 else f"20{year}"), int(month), 0
         return _day(match[0].casefold(), match["numeric"], match["yearless"] is not None, match["monthly"] is not None)
 
 

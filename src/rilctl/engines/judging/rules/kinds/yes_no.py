@@ -33,6 +33,7 @@ _LAST = re.compile(
     rf"({_YES}|{_NO})['\")]?\W*$",
     re.IGNORECASE,
 )
+_SO = re.compile(rf"\b(?:so|thus|therefore|hence),?\s({_YES}|{_NO})(?=,\s)", re.IGNORECASE)
 _STATED = re.compile(r"\b(?:statement|claim|sentence|it|this|that|answer)\s+is\s+(true|false)\W*$", re.IGNORECASE)
 _DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot|wrong|incorrect|unless|if)\b|n't\b)[^,;.]{0,40}\W$", re.IGNORECASE
@@ -101,7 +102,7 @@ class YesNoKind(Kind):
 
     def _trailing(self, text: str, mentions: list[re.Match[str]]) -> Any:
         last, stated = _LAST.search(text), _STATED.search(text)
-        found = last or stated
+        found = last or stated or _SO.search(text)
         if found is None:
             said = {_CASED[each[0].casefold()] for each in mentions if not _before_noun(text, each)}
             return SEVERAL if len(said) > 1 else None

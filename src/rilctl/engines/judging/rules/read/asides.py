@@ -71,7 +71,7 @@ _RIVALS = tuple(
         (r"heaviest", r"lightest"),
         (r"cheapest", r"dearest|most expensive"),
         (r"first", r"last"),
-        (r"left(?= (?:side|hand|one|of|picture|image|page|bar|half)|\W*$)", r"right"),
+        (r"(?<=on the )left|left(?= (?:side|hand|one|of|picture|image|page|bar|half)|\W*$)", r"right"),
         (r"top", r"bottom"),
         (r"above", r"below"),
         (r"increase[sd]?|r[io]se[sn]?|gr[eo]w[sn]?", r"decrease[sd]?|f[ae]ll[s]?|fallen|drop(?:s|ped)?|decline[sd]?"),
@@ -89,6 +89,8 @@ _RIVALS = tuple(
     )
 )  # fmt: skip
 """What a question asks about, and what it then doesn't: a sentence about the others alone answers another question."""
+_SIDES = frozenset(pattern for group in _RIVALS if group[1].pattern == r"\b(?:right)\b" for pattern in group)
+_SAYS_YES_NO = re.compile(r"\W*(?:yes|no|true|false)\b", re.IGNORECASE)
 _NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|or|reverse|inverse|range)\b", re.IGNORECASE)
 _MIN_WORDS = 4
 """Of a sentence about something else: a shorter one may be the answer itself."""
@@ -104,7 +106,9 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
     """
     is_named = not is_closed and _HAS_SUBJECT.search(text) is not None
     others = [] if not is_named else [each for each in split_statements(text) if is_about_another(each, question)]
-    pairs = [] if is_closed else [pair for pair in _asked_rivals(question) if pair[1].search(text)]
+    pairs = [pair for pair in _asked_rivals(question) if pair[1].search(text)]
+    if is_closed:
+        pairs = [] if _SAYS_YES_NO.match(text) else [pair for pair in pairs if pair[0] in _SIDES]
     if not pairs and not others and not _HINT.search(text.casefold()):
         return text
     described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)

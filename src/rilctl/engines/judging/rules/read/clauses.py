@@ -52,7 +52,11 @@ def asked_stems(question: str) -> frozenset[str]:
 
 
 def asked_clause(
-    sentence: str, question: str, offered: frozenset[str] = frozenset(), has_value: Callable[[str], bool] | None = None
+    sentence: str,
+    question: str,
+    offered: frozenset[str] = frozenset(),
+    has_value: Callable[[str], bool] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> str:
     """The one clause that says more of what was asked than each of the others, which speak of other things; else empty.
 
@@ -60,18 +64,19 @@ def asked_clause(
         sentence: plain.
         question: what was asked.
         offered: stems of the answers that it offers, which don't count.
+        ignored: stems that say nothing.
         has_value: tells the clauses that could answer; all where it is None.
     """
     parts: list[str] = []
     for part in clauses(sentence):
-        if has_value is not None and has_value(part) and parts and not stems(part):  # `6 and 4`
+        if has_value is not None and has_value(part) and parts and not stems(part) - ignored:  # `6 and 4`
             parts[-1] = f"{parts[-1]} and {part}"
         elif has_value is None or has_value(part):
             parts.append(part)
     asked = asked_stems(question) - offered
     if len(parts) < 2 or not asked:
         return ""
-    said = [stems(part) for part in parts]
+    said = [stems(part) - ignored for part in parts]
     scores = [len(each & asked) for each in said]
     best = max(scores)
     places = [each for each, score in enumerate(scores) if score == best]
@@ -80,6 +85,8 @@ def asked_clause(
     if not best or len(places) != 1:
         return ""
     place = places[0]
+    if not _OF_THEM.search(parts[place]) and not frozenset().union(*said) & asked <= said[place]:
+        return ""
     if best == 1 and not _STARTS_WITH_WORD.match(sentence):  # `7 apples and 8 pears`
         return ""
     return parts[place] if all(each - asked for other, each in enumerate(said) if other != place) else ""

@@ -8,9 +8,12 @@ from rilctl.engines.judging.rules.read.phrases import COMPARISON, HEDGE, NEGATIO
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[<>≤≥≠±]")
 _BY_ITSELF = frozenset({
     "missing", "absent", "wrong", "incorrect", "excluded", "eliminated", "false", "untrue", "unlikely", "both",
-    "possible", "possibilities", "possibly", "might", "may be", "could be", "guess", "nothing",
+    "possible", "possibilities", "possibly", "might", "may be", "could be", "guess", "nothing", "neither",
+    "until", "since",
 })  # fmt: skip
 """Words that mean the same wherever they stand; of others, the question must go on as the sentence does."""
+_DENIES = re.compile(r"\bwithout\b|\b(?:do|does|did|have|has|had)(?:n't| not)\b", re.IGNORECASE)
+_AUXILIARY = re.compile(r"\b(?:do|does|did|have|has|had)$", re.IGNORECASE)
 _ALTERNATIVES = frozenset({"or", "ou", "oder", "either", "或"})
 
 
@@ -35,6 +38,10 @@ def _is_asked(match: re.Match[str], text: str, question: str) -> bool:
         return False
     if said in _BY_ITSELF:
         return said in question.casefold()
+    if said == "nor":
+        return "neither" in question.casefold()
+    if said in ("n't", "without", "no") and _DENIES.search(question):
+        return said != "n't" or _AUXILIARY.search(text[: match.start()]) is not None
     words = _TOKEN.findall(f"{match[0]} {text[match.end() : match.end() + 60]}".casefold())
     num = len(_TOKEN.findall(match[0]))
     return len(words) > num and " ".join(words[: num + 1]) in _words_of(question) and num > 0

@@ -36,7 +36,10 @@ def _echoed(question: str) -> frozenset[str]:
     """Those, their stems, and without the alternatives that the question offers."""
     offered = {word.casefold() for match in _OR.finditer(question) for word in match.groups() if word}
     words = asked_words(question) - offered
-    more = {"he", "she", "they"} | ({"side"} if _SIDES.search(question) else set())
+    words |= {word.removesuffix("'s") for word in words}
+    more = {"he", "she", "they", "you", "should", "must", "need", "still"} | (
+        {"side"} if _SIDES.search(question) else set()
+    )
     for forms in _VERB_FORMS:
         more |= forms if forms & words else set()
     return words | {_stem(word) for word in words if word not in _ALWAYS} | more

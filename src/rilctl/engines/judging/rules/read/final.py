@@ -102,7 +102,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
 
 def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
     """What a statement says, whether it says nothing else, and whether it does so as an answer."""
-    if statement.rstrip("\"')* ").endswith("?"):
+    if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
     if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
         return SEVERAL, False, False

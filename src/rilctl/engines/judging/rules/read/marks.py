@@ -13,7 +13,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,2}\{")
 _HASHES = re.compile(r"(?:^|\n)[ \t]{0,3}####[ \t]{0,3}(?![ \t#]|(?:final )?answer\b)([^\n]{1,200})", re.IGNORECASE)
 _CONNECTOR = r"(?:is|was|are|would be|should be|will be|must be|=|:|->|=>|-(?=\s))"
 _MARKER = re.compile(
-    r"(?<![\w-])(?P<final>final )?(?P<noun>answers?|ans|option|choice|result|solution)\b[\"')]{0,2}"
+    r"(?<![\w-])(?P<final>final )?(?P<noun>answers?|ans|option|choice|result|solution)\b(?: letter)?[\"')]{0,2}"
     r"(?: (?:to|for|of) [^\n.:=?]{1,80}?)?"
     rf"\s{{0,3}}(?:{_CONNECTOR}(?![\w'])[ \t]{{0,3}}){{1,3}}",
     re.IGNORECASE,

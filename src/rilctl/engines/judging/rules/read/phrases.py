@@ -113,7 +113,7 @@ SPOKEN_SUM = re.compile(
 
 GOES_ON_CALCULATING = re.compile(
     r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b"
-    r"|^(?!\W*(?:because|since|as|given|where|due|for|which|check)\b)[^=]*[^=<>!]=\s?[-$€£]?[0-9][0-9.,/]*\W*(?:[a-z°%]\S{0,12}\W*)?$",
+    r"|^(?!\W*(?:because|since|as|given|where|due|for|which|check)\b)[^=]*(?:[0-9)}%]|[a-z]{2})\s?=\s?[-$€£]?[0-9][0-9.,/]*\W*(?:[a-z°%]\S{0,12}\W*)?$",
     re.IGNORECASE,
 )
 """After a clause: what follows from it, or a calculation."""
@@ -150,7 +150,8 @@ _SUBJECT = r"(?:the|its|this|that|these|their|his|her|my|our)\s(?:(?![.,;:?!\n]\
 _DOES_TOO = _words(
     "is|are|was|were|says?|reads?|shows?|equals|must be|would be|should be|has|have|begins?|starts?|ends?|displays",
     "(?:appears|seems) to (?:be|show|say|have)|looks(?: like)?|seems|appears|sits|lies|stands|sleeps|hangs"
-    "|(?:can|may) be (?:seen|found)|happens to be|turns out to be|comes (?:out )?to",
+    "|(?:can|may) be (?:seen|found)"
+    r"|(?:should|must|can|will|has to) be \w+(?= (?:to|on|in|at|by)\b)|happens to be|turns out to be|comes (?:out )?to",
     "(?:simplifies|reduces|evaluates|factors|factorises|factorizes|expands|converts|works out) (?:to|as|into)"
     "|becomes|is equal to",
     "points(?: to)?|comes? from|came|finished|measures|weighs|costs|lasts|totals",

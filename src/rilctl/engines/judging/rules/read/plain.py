@@ -124,7 +124,7 @@ def _fraction(match: re.Match[str]) -> str:
     return f"{whole} {top}/{bottom}" if whole else f"{top}/{bottom}"
 
 
-_ARTICLES = re.compile(r"\b(?:a|an|the) (?=\w{2})")
+_ARTICLES = re.compile(r"\b(?:a|an|the) (?=(?!(?:and|or)\b)\w{2})")
 _INITIALS = re.compile(r"(?<=\b[^\W\d_])\.\s?(?=[^\W\d_]\b)")
 _HYPHEN_IN_WORD = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _DECIMAL_POINT = re.compile(r"\.[0-9]")

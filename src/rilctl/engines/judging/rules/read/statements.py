@@ -28,6 +28,7 @@ _NOT_BUT = re.compile(
     re.IGNORECASE,
 )
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
+_ENDS_DENIED = re.compile(r"(?:do|does|did|have|has|is|are)n't\?\W*$", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
     r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()|,\s(?=(?:or|and|but|not|maybe)\b)"
@@ -81,10 +82,11 @@ def without_asked_negation(text: str, question: str) -> str:
     asked = _asked_denied(question)
     if not asked:
         return text
+    is_elliptical = _ENDS_DENIED.search(question) is not None
 
     def kept(match: re.Match[str]) -> str:
         following = (match[2] or "").casefold()
-        is_asked = following in asked and (following or match[1])
+        is_asked = (following in asked and (following or match[1])) or (is_elliptical and match[1])
         return f"{match[1] or ''} {match[2] or ''}" if is_asked else match[0]
 
     return _ASKED_NEGATION.sub(kept, text)

@@ -146,12 +146,15 @@ def _only_new(clause: str, question: str) -> str:
     new = [place for place, is_known in enumerate(known) if not is_known]
     said = {stem(word) for word in folded} & asked
     num_said = len(said) + bool(_keys(clause)) + (folded[0] in _FOR_NOUNS)
+    num_said += any(is_known and any(map(str.isdigit, word)) for is_known, word in zip(known, folded, strict=True))
     if not new or not said or num_said < min(2, len(asked)):
         return ""
     if not _keys(question) <= set(folded) or not _keys(clause) <= _keys(question):
         return ""
     start, end = new[0], new[-1] + 1
     if folded[start] in ("to", "towards", "toward") and _ASKS_WHERE.search(question) and start + 1 < end:
+        start += 1
+    if folded[start] == "into" and start + 1 < end:
         start += 1
     if folded[start] == "to" and start and stem(folded[start - 1]) in _LEADS and start + 1 < end:
         start += 1

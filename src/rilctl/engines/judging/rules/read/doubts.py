@@ -13,6 +13,7 @@ _BY_ITSELF = frozenset({
 })  # fmt: skip
 """Words that mean the same wherever they stand; of others, the question must go on as the sentence does."""
 _DENIES = re.compile(r"\bwithout\b|\b(?:do|does|did|have|has|had)(?:n't| not)\b", re.IGNORECASE)
+_THINKS = re.compile(r"\s(?:think|believe|know|see|say|guess|expect|agree|suppose|mean)\b", re.IGNORECASE)
 _AUXILIARY = re.compile(r"\b(?:do|does|did|have|has|had)$", re.IGNORECASE)
 _ALTERNATIVES = frozenset({"or", "ou", "oder", "either", "或"})
 
@@ -41,7 +42,8 @@ def _is_asked(match: re.Match[str], text: str, question: str) -> bool:
     if said == "nor":
         return "neither" in question.casefold()
     if said in ("n't", "without", "no") and _DENIES.search(question):
-        return said != "n't" or _AUXILIARY.search(text[: match.start()]) is not None
+        is_thought = _THINKS.match(text[match.end() :]) is not None
+        return said != "n't" or (not is_thought and _AUXILIARY.search(text[: match.start()]) is not None)
     words = _TOKEN.findall(f"{match[0]} {text[match.end() : match.end() + 60]}".casefold())
     num = len(_TOKEN.findall(match[0]))
     return len(words) > num and " ".join(words[: num + 1]) in _words_of(question) and num > 0

@@ -170,5 +170,6 @@ def _tried(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
             trials = trials_of(results, arm)
             if trials:
                 tried = ", ".join(f"{run.rate:g}: {100 * (run.validation or 0):.1f}" for run in trials)
-                yield f"| {place.name} | `{arm}` | {tried} | {best_rate(trials):g} |"
+                taken = f"{best_rate(trials):g}" if len(trials) == NUM_TRIALS else "not yet"
+                yield f"| {place.name} | `{arm}` | {tried} | {taken} |"
     yield ""

@@ -19,6 +19,7 @@ def results_of(seeds=SEEDS):
     for arm, num in RIGHT.items():
         rate = None if arm == "base" else 1e-3
         if rate is not None:
+            results = results.with_run(made_up(arm, TUNING_SEED, 1e-5, validation=0.2))
             results = results.with_run(made_up(arm, TUNING_SEED, 1e-4, validation=0.41))
             results = results.with_run(made_up(arm, TUNING_SEED, rate, validation=0.83))
         for seed in seeds:
@@ -37,7 +38,7 @@ def test_whole_results(tmp_path):
     row = next(line for line in text.splitlines() if line.startswith("| `ril` | 90.0"))
     assert "+30.0" in row and "90.0 90.0 90.0 90.0 90.0" in row and "| 0.001 ▸ |" in row
     assert "Ahead of `sft-right`: `ril`. Behind it: `base`. Not told apart from it: none." in text
-    assert "| digits-truth | `ril` | 0.0001: 41.0, 0.001: 83.0 | 0.001 |" in text
+    assert "| digits-truth | `ril` | 1e-05: 20.0, 0.0001: 41.0, 0.001: 83.0 | 0.001 |" in text
     assert "| `ril` | 5 of 5 | – |" in text and "| `dpo` | – | – |" in text
     assert "sft-right" in ElementTree.fromstring(files["results-digits-truth.svg"]).itertext()
 
@@ -47,6 +48,11 @@ def test_without_all_seeds_nothing_is_concluded(tmp_path, num_seeds):
     text = rendered(tmp_path, results_of(SEEDS[:num_seeds]))["results.md"]
     assert "`sft-right` doesn't have all its seeds yet, so nothing is concluded." in text
     assert f"| `ril` | {num_seeds} of 5 | – |" in text and "Left out so far" in text
+
+
+def test_a_rate_is_not_taken_before_all_were_tried(tmp_path):
+    text = rendered(tmp_path, empty().with_run(made_up("ril", TUNING_SEED, 1e-4)))["results.md"]
+    assert "| digits-truth | `ril` | 0.0001: 50.0 | not yet |" in text
 
 
 def test_no_results_at_all(tmp_path):

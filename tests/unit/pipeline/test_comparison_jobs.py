@@ -95,6 +95,16 @@ def test_a_budget_holds_for_every_arm(tmp_path: Path) -> None:
     assert sets(alone["sft-sft-data"])["sft.num_steps"] == "7"
 
 
+def test_two_verbs_that_make_a_student_share_its_tokens(tmp_path: Path) -> None:
+    jobs = plan_jobs(compared(tmp_path, ("ril", "sft-then-ril"), budget=Budget("tokens", 700))).jobs
+    assert sets(jobs["sft-sft-then-ril"])["sft.num_tokens"] == "350"
+    assert sets(jobs["train-sft-then-ril"])["train.num_tokens"] == "350"
+    assert sets(jobs["train-sft-then-ril"])["train.student"] == "{sft-sft-then-ril:student}"
+    assert sets(jobs["train-ril"])["train.num_tokens"] == "700"
+    unbounded = plan_jobs(compared(tmp_path, ("ril", "sft-then-ril"))).jobs
+    assert not any("tokens" in key for key in sets(unbounded["sft-sft-then-ril"]))
+
+
 def test_an_arm_of_its_own_length_keeps_it_unless_there_is_a_budget(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text('[arm]\nabout = "mine"\nverbs = ["sft"]\nown_length = true\n')

@@ -18,7 +18,7 @@ from rilctl.config.recipe import Verb
 
 SEEDED = ("cache-teacher.seed", "sft.seed", "pretrain-disc.seed", "train.seed")
 """Everything random in an arm but the questions; the test questions stay the same."""
-LEARNED = ("sft/num_tokens", "policy/num_student_tokens", "policy/num_teacher_tokens")
+LEARNED = ("sft/num_tokens", *(f"policy/num_{side}_tokens" for side in ("student", "teacher", "sft")))
 """Metrics of a step that add up to the response tokens it learned from."""
 _SHARED = ("data", "student", "teachers", "cache-teacher", "judge")
 """Tables that every arm's students depend on."""

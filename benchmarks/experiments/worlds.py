@@ -103,18 +103,21 @@ class Place:
         return [arm for group in self.groups for arm in group]
 
 
+HALF_EACH = {"sft.num_tokens": "50000", "train.num_tokens": "50000", "train.num_steps": "30"}
+"""For an arm of two phases: as many response tokens in all as the other arms have."""
 WORLDS = (
     World(
         "digits",
         "handwritten digits, two to be read and computed with; two teachers, each good at what the other isn't",
         seeded=lambda seed: {"data.seed": str(seed)},
+        of_arm={"sft-then-ril": HALF_EACH},
     ),
     World(
         "easy-vqa",
         "colours and shapes, pictures and questions that nobody here wrote; two teachers of unequal strength",
         seeded=lambda seed: {"data.path": f"easy-vqa/{seed}.jsonl"},
         test={"data.path": "easy-vqa/0.jsonl", "data.validation.path": "easy-vqa/test.jsonl"},
-        of_arm={"distill": {"train.distillation.teacher": "strong"}},
+        of_arm={"distill": {"train.distillation.teacher": "strong"}, "sft-then-ril": HALF_EACH},
         prepare=prepare,
     ),
 )

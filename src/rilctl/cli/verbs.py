@@ -134,7 +134,8 @@ def pretrain_disc(
 def train(
     recipes: Recipes = None,
     algorithm: Annotated[
-        AlgorithmName | None, typer.Option(help="RIL, one of its baselines, or another algorithm.")
+        AlgorithmName | None,
+        typer.Option(metavar="NAME", help="RIL, one of its baselines, or another; a wrong name lists them."),
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
     overrides: Overrides = None,

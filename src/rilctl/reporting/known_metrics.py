@@ -308,7 +308,7 @@ METRICS: tuple[Metric, ...] = (
         headline=True,
     ),
     Metric(
-        "policy/distillation_teacher_entropy",
+        "policy/distillation_entropy",
         "nats",
         "student tokens",
         "of the teacher's distribution",

@@ -16,6 +16,8 @@ from rilctl.testing.stages import run_stage, write_trainable_workspace
 
 SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
 RUNS = {
+    "distillation": ("train.algorithm.name=on_policy_distillation", "train.distillation.teacher=qwen"),
+    "by heart": ("train.algorithm.name=ril_sft",),
     "ril": (
         "train.algorithm.policy_updates=2",
         "train.algorithm.kl_rows=all",

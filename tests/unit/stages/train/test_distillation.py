@@ -50,7 +50,7 @@ def test_a_student_comes_closer_to_its_teacher(teacher: str, workspace: Path, tm
     assert sum(kls[-3:]) < 0.9 * sum(kls[:3])
     for row in rows:
         assert row["policy/loss"] == pytest.approx(row["policy/distillation_kl"], rel=1e-5)  # summed in float32
-        assert 0 <= row["policy/distillation_agreement"] <= 1 and row["policy/distillation_teacher_entropy"] > 0
+        assert 0 <= row["policy/distillation_agreement"] <= 1 and row["policy/distillation_entropy"] > 0
         assert row["policy/num_student_tokens"] > 0
         assert not any(name.startswith(("reward/", "disc/", "group/", "judge/")) for name in row)
     assert result.outputs.keys() == {"student", "best-student", "rollouts"}

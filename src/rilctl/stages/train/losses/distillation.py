@@ -74,6 +74,6 @@ class _OfStep:
                         "student_logprob": found.logprobs_T.sum(),
                         "distillation_kl": found.kl_T.sum(),
                         "distillation_agreement": found.agrees_T.sum(),
-                        "distillation_teacher_entropy": found.teacher_entropy_T.sum(),
+                        "distillation_entropy": found.teacher_entropy_T.sum(),
                     }
                 )

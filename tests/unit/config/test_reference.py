@@ -14,6 +14,7 @@ def section(title: str) -> str:
 def test_every_table_has_one_section_with_all_its_keys() -> None:
     tables = Recipe.model_json_schema()["$defs"]
     sections = render().split("\n## ")[1:]
+    assert sections.pop().startswith("Preference losses\n")
     assert sections.pop().startswith("Algorithms\n")
     assert len(sections) == len(tables) == len({text.splitlines()[0] for text in sections})
     named = ["NAME"]  # beside the keys of `[train.rewards]`

@@ -75,7 +75,7 @@ class ReceivingDouble(VllmDouble):
                     list(each) for each in zip(*call.body["update_info"].values(), strict=True)
                 ]
                 write_shards(iter(weights.items()), self.scratch)
-                self._worker("reload_weights", {"weights_path": str(self.scratch)})
+                self.worker("reload_weights", {"weights_path": str(self.scratch)})
                 self.group.received.set()
         return super()._routes(call)
 

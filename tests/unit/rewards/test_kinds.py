@@ -113,7 +113,7 @@ def test_what_is_refused_says_where_and_why(text, message, tmp_path):
 def test_the_page_s_recipe_and_function_are_as_it_says(tmp_path, monkeypatch):
     page = (Path(__file__).parents[3] / "docs/train.md").read_text()
     blocks = {kind: re.findall(rf"```{kind}\n(.*?)```", page, re.S) for kind in ("toml", "python")}
-    (recipe,) = (text for text in blocks["toml"] if "[train.rewards]" in text)
+    (recipe,) = (text for text in blocks["toml"] if "[train.rewards.units]" in text)
     config = load(tmp_path, recipe)
     assert config.reward_weights == {"similarity": 0.25, "answer": 1.0, "format": 1.0, "length": 0.5, "units": 0.2}
     (code,) = blocks["python"]

@@ -67,11 +67,11 @@ def test_a_run_that_dies_after_sampling_asks_nothing_twice(workspace: Path, tmp_
 
     update, num_updates = PolicyUpdate.update, Counter[str]()
 
-    def dies_in_step_4(self, groups):
+    def dies_in_step_4(self, *step):
         num_updates["policy"] += 1
         if num_updates["policy"] == 4:
             raise KeyboardInterrupt
-        return update(self, groups)
+        return update(self, *step)
 
     monkeypatch.setattr(PolicyUpdate, "update", dies_in_step_4)
     with ScriptedEndpoint(VllmDouble(workspace / "served")) as server:

@@ -19,7 +19,7 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _BARE_MARKER = re.compile(
-    r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}answer "
+    r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}answer {1,3}"
     rf"(?!(?:{_CONNECTOR}|to|for|of)(?![\w']))(?=\S)",
     re.IGNORECASE,
 )

@@ -13,11 +13,12 @@ from rilctl.engines.evaluation.availability import missing_data
 from rilctl.engines.evaluation.base import BenchmarkResult
 from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
-from rilctl.engines.evaluation.lmms.loading import _defining
+from rilctl.engines.evaluation.lmms.loading import defining
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.generation.base import GenerationRequest
 from rilctl.engines.judging.benchmarks import BenchmarkJudge
 from rilctl.errors import RowError
+from rilctl.private.lmms_eval import task_folder
 from rilctl.testing.scripted import ScriptedGeneration
 
 from .judge_server import judge_reply, watched
@@ -115,7 +116,7 @@ def test_a_question_without_an_answer_leaves_the_score(evaluation: LmmsEvaluatio
 def test_the_suite_says_what_the_tasks_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_TYPE", API_TYPE)  # some tasks choose their judge when their file is read
     for benchmark in SUITE.benchmarks:
-        folders = [str(path.parent) for path in _defining(benchmark.tasks)]
+        folders = [str(path.parent) for path in defining(benchmark.tasks, task_folder())]
         manager = TaskManager("ERROR", include_path=sorted(set(folders)), include_defaults=False)
         for task, need in zip(
             benchmark.tasks, benchmark.data() * (len(benchmark.tasks) // len(benchmark.data())), strict=True

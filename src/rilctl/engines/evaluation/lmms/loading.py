@@ -56,7 +56,7 @@ class TaskLoader:
     def _manager(self, names: Sequence[str]) -> TaskManager:
         """Over the few folders that hold these tasks; an index of all of lmms-eval's takes six seconds."""
         folders = [str(self._folder)] if self._folder is not None else []
-        found = sorted({str(path.parent) for path in _defining(names, task_folder())})
+        found = sorted({str(path.parent) for path in defining(names, task_folder())})
         return TaskManager("ERROR", include_path=folders + found, include_defaults=False, model_name=MODEL_NAME)
 
     def _load(self, manager: TaskManager, name: str, benchmark: Benchmark) -> list[Any]:
@@ -79,7 +79,7 @@ class TaskLoader:
         return found
 
     def _is_own(self, name: str) -> bool:
-        return self._folder is not None and any(_defining([name], self._folder))
+        return self._folder is not None and any(defining([name], self._folder))
 
     def _changes(self, name: str, benchmark: Benchmark) -> dict[str, Any]:
         """What differs from the task's own file: where the data is, and which of it is asked."""
@@ -101,7 +101,7 @@ class TaskLoader:
         return changes
 
 
-def _defining(names: Sequence[str], folder: Path) -> Iterator[Path]:
+def defining(names: Sequence[str], folder: Path) -> Iterator[Path]:
     """The files in a folder that define a task or group of one of these names."""
     pattern = re.compile(rf"^(?:task|group):\s*[\"']?(?:{'|'.join(map(re.escape, names))})[\"']?\s*$", re.MULTILINE)
     for path in sorted(folder.rglob("*.yaml")):

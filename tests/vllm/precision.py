@@ -9,8 +9,10 @@ import torch
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.engines.generation.open import open_rollouts
+from rilctl.engines.generation.vllm.proof import Proof
 from rilctl.errors import EngineError
-from rilctl.models.loaded.vlm import Vlm, load_vlm
+from rilctl.models.loaded.vlm import DTYPES, Vlm, load_vlm
+from rilctl.models.loaded.weights import checksum, policy_weights
 from rilctl.models.prompts.kept import KeptPrompts
 
 
@@ -30,13 +32,18 @@ def main(model: str, dtype: str) -> None:
         nudge(policy, seed, 0.05)
         measured = engine.update(seed)
         sent.append([measured[f"sync/{name}"] for name in ("logprob_error", "max_logprob_error", "num_looks")])
+    backend, reader = engine.started()
+    proof = Proof(backend, policy, reader, config.dtype or "float32")
+    version, weights = engine.state.version, policy_weights(policy, DTYPES[proof.dtype])
+    checksums = {name: checksum(tensor) for name, tensor in weights}
+    assert proof.check(version, checksums) is not None
     for size in (0.003, 0.01, 0.03, 0.1):
         nudge(policy, 77, size)
         try:
-            engine._proof._check_logprobs()
+            proof.check(version, checksums)
         except EngineError as error:
             found[size] = error.message
-    print("\n" + json.dumps({"sent": sent, "found": found, "units": engine._proof._bound.units}))
+    print("\n" + json.dumps({"sent": sent, "found": found}))
 
 
 if __name__ == "__main__":

@@ -76,14 +76,15 @@ class Layout:
         wait(lambda: path.exists() and any(row["step"] >= step for row in read_metrics(path)), process)
 
     def until_sampling(self, process: "subprocess.Popen[bytes]") -> None:
-        """Until vLLM has a request under way."""
+        """Until vLLM has a request under way, or has answered one meanwhile: its own figures may be slow to ask for."""
         url = f"http://127.0.0.1:{self.server('sampler').port}/metrics"
 
-        def is_sampling() -> bool:
+        def total(name: str) -> float:
             lines = httpx2.get(url, timeout=10).text.splitlines()
-            return any(line.startswith("vllm:num_requests_running{") and not line.endswith(" 0.0") for line in lines)
+            return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"vllm:{name}{{"))
 
-        wait(is_sampling, process)
+        before = total("generation_tokens_total")
+        wait(lambda: total("num_requests_running") > 0 or total("generation_tokens_total") > before, process)
 
 
 def wait(until, process: "subprocess.Popen[bytes]") -> None:

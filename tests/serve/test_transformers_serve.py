@@ -1,6 +1,7 @@
 """A real server beside the scripted one: `transformers serve` with a small vision-language model, on the CPU."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -111,7 +112,8 @@ num_retries = 0
     (workspace / "answers.jsonl").write_text('{"question": "how many?", "answer": "5", "text": "five"}')
     command = f"{sys.executable} -m rilctl judge - judge.toml --out judged < answers.jsonl"
     outcome = subprocess.run(command, shell=True, cwd=workspace, capture_output=True, text=True, timeout=280)
-    assert outcome.returncode == 1 and "no verdict on any wrong canary" in outcome.stderr
+    assert outcome.returncode == 1
+    assert re.search("no verdict on any (wrong|right) canary", outcome.stderr), outcome.stderr
 
 
 def test_an_unknown_model_is_said_so(workspace: Path) -> None:

@@ -1,6 +1,7 @@
 """The verbs on vLLM, as a person runs them: teachers, 20 RIL steps in process and over a server, evaluation."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,5 +122,5 @@ num_retries = 0
 """)
     done = run(workspace, "judge", "recipe.toml", "judge.toml")
     assert done.returncode == 1
-    assert "no verdict on any wrong canary: no verdict in the reply: " in done.stderr
+    assert re.search("no verdict on any (wrong|right) canary: no verdict in the reply: ", done.stderr), done.stderr
     assert not (workspace / "runs/recipe/judge/manifest.json").exists()

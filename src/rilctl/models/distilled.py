@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from rilctl.algorithms.distillation import Distillation, reverse_kl
-from rilctl.errors import ModelError
-from rilctl.models.loaded.processor import EncodedPrompt, Encoder
+from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.policy import head_of, token_hidden
 from rilctl.models.shared_prefix.prefix import Prefix
@@ -60,35 +59,3 @@ def distillation(
 
     teacher.sharding.run(beside_teacher)
     return found[0]
-
-
-def refuse_other_words(student: Encoder, teacher: Encoder, ids: Sequence[int], *, name: str) -> None:
-    """See that the ids that a response may have stand for the same tokens with both.
-
-    Image placeholders and role markers may differ: they can't be sampled, and each reads the question its own way.
-
-    Args:
-        student: whose rollouts are read.
-        teacher: who reads them.
-        ids: those that may be sampled.
-        name: the teacher's, in the recipe.
-
-    Raises:
-        ModelError: names the first that differs.
-    """
-    own, theirs = ({at: token for token, at in each.tokenizer.get_vocab().items()} for each in (student, teacher))
-    for at in ids:
-        if own.get(at) != theirs.get(at):
-            has = "has no such id" if at not in theirs else f"says {theirs[at]!r} by it"
-            raise ModelError(
-                f"the teacher `{name}` has another vocabulary than the student: id {at} is {own.get(at)!r}, the "
-                f"teacher {has}",
-                hint="distil from a teacher of the student's family; of others, learn cached answers (`rilctl "
-                "cache-teacher`, then `ril` or `sft.responses`)",
-            )
-
-
-def sampled_ids(encoder: Encoder) -> list[int]:
-    """Ids of words, as far as the tokenizer alone tells them from markup; those that end a response aren't known."""
-    special = {at for at, token in encoder.tokenizer.added_tokens_decoder.items() if token.special}
-    return sorted(set(encoder.tokenizer.get_vocab().values()) - special - set(encoder.tokenizer.all_special_ids))

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from rilctl.errors import ModelError
-from rilctl.models.distilled import distillation, refuse_other_words, sampled_ids
+from rilctl.models.distilled import distillation
 from rilctl.models.loaded.processor import Encoder
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.loaded.vocabulary import refuse_other_words, sampled_ids
 from rilctl.testing.ragged import EachModuleOnce, ragged_groups
 
 from .conftest import LoadVlm

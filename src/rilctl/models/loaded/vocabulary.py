@@ -1,10 +1,11 @@
-"""Which token ids end a response, and which must never be sampled, on any engine."""
+"""Which token ids end a response, which must never be sampled, and whether two models mean the same by them."""
 
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from rilctl.errors import ModelError
 from rilctl.models.families.record import Family
+from rilctl.models.loaded.processor import Encoder
 from rilctl.models.loaded.source import ModelSource
 
 
@@ -54,6 +55,38 @@ def banned_ids(tokenizer: Any, config: Any, stops: Sequence[int], num_logits: in
     padding = range(len(tokenizer), num_logits)
     banned = (special | set(tokenizer.all_special_ids) | placeholders | set(padding)) - set(stops)
     return tuple(sorted(token_id for token_id in banned if token_id < num_logits))
+
+
+def refuse_other_words(student: Encoder, teacher: Encoder, ids: Sequence[int], *, name: str) -> None:
+    """See that the ids that a response may have stand for the same tokens with both.
+
+    Image placeholders and role markers may differ: they can't be sampled, and each reads the question its own way.
+
+    Args:
+        student: whose rollouts are read.
+        teacher: who reads them.
+        ids: those that may be sampled.
+        name: the teacher's, in the recipe.
+
+    Raises:
+        ModelError: names the first that differs.
+    """
+    own, theirs = ({at: token for token, at in each.tokenizer.get_vocab().items()} for each in (student, teacher))
+    for at in ids:
+        if own.get(at) != theirs.get(at):
+            has = "has no such id" if at not in theirs else f"says {theirs[at]!r} by it"
+            raise ModelError(
+                f"the teacher `{name}` has another vocabulary than the student: id {at} is {own.get(at)!r}, the "
+                f"teacher {has}",
+                hint="distil from a teacher of the student's family; of others, learn cached answers (`rilctl "
+                "cache-teacher`, then `ril` or `sft.responses`)",
+            )
+
+
+def sampled_ids(encoder: Encoder) -> list[int]:
+    """Ids of words, as far as the tokenizer alone tells them from markup; those that end a response aren't known."""
+    special = {at for at, token in encoder.tokenizer.added_tokens_decoder.items() if token.special}
+    return sorted(set(encoder.tokenizer.get_vocab().values()) - special - set(encoder.tokenizer.all_special_ids))
 
 
 def _is_id(value: object) -> TypeGuard[int]:

@@ -6,6 +6,7 @@ from rilctl.planning.disk import checkpoint_bytes, rows_bytes
 from rilctl.planning.memory import Phase, update_phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
+from rilctl.stages.pretrain_disc.run import snapshot
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
@@ -19,7 +20,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
-from rilctl.stages.shared.plans.sampling import planned_sampling
+from rilctl.stages.shared.plans.sampling import planned_snapshot
 from rilctl.stages.shared.plans.training import planned_engine
 
 
@@ -75,17 +76,7 @@ def _phases(
     budget = config.sampling.max_new_tokens
     engine = planned_engine(context, config.engine)
     if not config.responses:
-        sampling = planned_sampling(
-            config.generation,
-            anatomy,
-            prompts,
-            device,
-            answering=student.frozen,
-            beside=None,
-            rows=engine.groups_of_a_rank(len(prompts.tokens)) * config.num_responses,
-            num_responses=config.num_responses,
-            budget=budget,
-        )
+        sampling = planned_snapshot(snapshot(config), engine, student, anatomy, prompts, device)
         facts = sampling.facts
         if sampling.phase is not None:
             phases["sampling"] = sampling.phase

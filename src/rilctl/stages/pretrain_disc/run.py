@@ -25,7 +25,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
-from rilctl.stages.shared.student_responses import Snapshot, sample_student
+from rilctl.stages.shared.student_responses import Snapshot, sample_student, store_responses
 
 
 def run(context: StageContext) -> StageResult:
@@ -62,15 +62,9 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
             with phase("pretrain-disc", "rollouts"):
-                asked = Snapshot(config.num_responses, config.sampling, config.seed, config.generation)
-                students, bad = sample_student(context, asked, student, samples, ranks)
+                students, bad = sample_student(context, snapshot(config), student, samples, ranks)
             rejected += bad
-            with ranks.together():
-                if ranks.is_main:
-                    writer = artifact_run.writer("responses", role="responses")
-                    writer.write_rows(row for rows in students.values() for row in rows)
-                    writer.write_rejected(rejected)
-                    outputs["responses"] = writer.commit()
+            outputs = store_responses(artifact_run, students, rejected, ranks)
         pairs = pair_up(data.samples, students, teacher)
         if sees_pictures(config.input):
             pairs, bad = readable(pairs)
@@ -116,3 +110,8 @@ def _say_without_swap(context: StageContext, pairs: Sequence[Pair]) -> None:
 
 def _config(context: StageContext) -> PretrainDiscConfig:
     return context.recipe.pretrain_disc or PretrainDiscConfig()
+
+
+def snapshot(config: PretrainDiscConfig) -> Snapshot:
+    """How the student is asked."""
+    return Snapshot(config.num_responses, config.sampling, config.seed, config.generation)

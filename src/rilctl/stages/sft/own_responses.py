@@ -21,7 +21,7 @@ from rilctl.stages.sft.rows import SftInputs, SftRow, counted
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import check_same, read_responses
 from rilctl.stages.shared.phases import phase
-from rilctl.stages.shared.student_responses import Snapshot, sample_student
+from rilctl.stages.shared.student_responses import Snapshot, sample_student, store_responses
 
 
 def with_own_responses(
@@ -48,12 +48,7 @@ def with_own_responses(
             artifact_run.refuse_mixture(resumes=not (artifact_run.path / "student" / MANIFEST).exists())
         with phase("sft", "rollouts"):
             responses, bad = sample_student(context, snapshot(context, config, wanted), student, samples, ranks)
-        with ranks.together():
-            if ranks.is_main:
-                writer = artifact_run.writer("responses", role="responses")
-                writer.write_rows(row for rows in responses.values() for row in rows)
-                writer.write_rejected(bad)
-                outputs["responses"] = writer.commit()
+        outputs = store_responses(artifact_run, responses, bad, ranks)
         own, rejected = own_rows(samples, responses), (*rejected, *bad)
     with ranks.together():
         pairs, left_out = pair_up([row for unit in found.units for row in unit], own)

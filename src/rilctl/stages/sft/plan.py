@@ -11,7 +11,7 @@ from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.stages.sft.inputs import kept_of_teachers
 from rilctl.stages.sft.keeping import Kept
-from rilctl.stages.sft.plan_memory import phases_of_sampling, sft_phases
+from rilctl.stages.sft.plan_memory import sft_phases
 from rilctl.stages.sft.plan_own import planned_own
 from rilctl.stages.sft.rows import SftRow, data_rows, fits, to_units
 from rilctl.stages.shared.context import StageContext
@@ -27,6 +27,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
+from rilctl.stages.shared.plans.sampling import planned_snapshot
 from rilctl.stages.shared.plans.training import planned_engine
 
 
@@ -66,10 +67,13 @@ def plan(context: StageContext) -> Plan:
         device = planned_device(context, config.engine)
         engine, longest = planned_engine(context, config.engine), max(response_tokens)
         phases = sft_phases(config, engine, student, student.anatomy, data.prompts, device, longest)
-        sampling = phases_of_sampling(own.sampled, engine, student, student.anatomy, data.prompts, device)
-        if sampling.phase is not None:
-            phases = {"sampling": sampling.phase} | phases
-        sections += memory_sections(device, phases, sampling.facts, ranks=engine.ranks)
+        facts_of_sampling: tuple[Fact, ...] = ()
+        if own.sampled is not None:
+            sampling = planned_snapshot(own.sampled, engine, student, student.anatomy, data.prompts, device)
+            facts_of_sampling = sampling.facts
+            if sampling.phase is not None:
+                phases = {"sampling": sampling.phase} | phases
+        sections += memory_sections(device, phases, facts_of_sampling, ranks=engine.ranks)
         rows_each = 1 if config.preference is None else 2
         mean = data.prompts.mean_tokens + rows_each * sum(response_tokens) / len(response_tokens)
         trained = round(steps * config.rows_per_step * mean)

@@ -6,9 +6,7 @@ from rilctl.planning.memory import Held, Phase, forward_phase, logits_bytes, upd
 from rilctl.planning.steps import Prompts, cut_step
 from rilctl.stages.shared.plans.devices import PlannedDevice
 from rilctl.stages.shared.plans.models import PlannedModel
-from rilctl.stages.shared.plans.sampling import PlannedSampling, planned_sampling
 from rilctl.stages.shared.plans.training import PlannedEngine
-from rilctl.stages.shared.student_responses import Snapshot
 
 
 def sft_phases(
@@ -80,37 +78,4 @@ def sft_phases(
         written=anatomy.parameters,
         merged=merged,
         also_reads=reads,
-    )
-
-
-def phases_of_sampling(
-    sampled: Snapshot | None,
-    engine: PlannedEngine,
-    student: PlannedModel,
-    anatomy: Anatomy,
-    prompts: Prompts,
-    device: PlannedDevice,
-) -> PlannedSampling:
-    """The student answers, and leaves, before it is loaded to learn.
-
-    Args:
-        sampled: how it is asked; None: it isn't.
-        engine: what trains.
-        student: which model.
-        anatomy: its sizes.
-        prompts: their lengths.
-        device: where.
-    """
-    if sampled is None:
-        return PlannedSampling(None)
-    return planned_sampling(
-        sampled.generation,
-        anatomy,
-        prompts,
-        device,
-        answering=student.frozen,
-        beside=None,
-        rows=engine.groups_of_a_rank(len(prompts.tokens)) * sampled.num_responses,
-        num_responses=sampled.num_responses,
-        budget=sampled.sampling.max_new_tokens,
     )

@@ -1,10 +1,11 @@
 """The student's own responses to the questions: one snapshot, asked for through the call cache."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.runs import Run
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.data.sample import Sample
@@ -14,6 +15,7 @@ from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.records import student_record
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
+from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.cached_calls import answer_chunk
 from rilctl.stages.shared.context import StageContext
@@ -90,6 +92,22 @@ def sample_student(
             leave_if_asked(context, asked_to_stop(context, ranks))
         context.reporter.end()
     return {sample.id: found[sample.id] for sample in samples if sample.id in found}, rejected
+
+
+def store_responses(
+    artifact_run: Run,
+    responses: Mapping[str, Sequence[ResponseRecord]],
+    rejected: Sequence[RejectedRecord],
+    ranks: Ranks,
+) -> dict[str, ArtifactSummary]:
+    """Write the run's `responses`; what rank 0 wrote, and nothing elsewhere. Collective."""
+    with ranks.together():
+        if not ranks.is_main:
+            return {}
+        writer = artifact_run.writer("responses", role="responses")
+        writer.write_rows(row for rows in responses.values() for row in rows)
+        writer.write_rejected(rejected)
+        return {"responses": writer.commit()}
 
 
 def _request(config: Snapshot, sample: Sample) -> GenerationRequest:

@@ -8,10 +8,10 @@ from rilctl.config.losses import DistillationConfig
 from rilctl.config.registry import default_dtype
 from rilctl.config.train import TrainConfig
 from rilctl.errors import ConfigError
-from rilctl.models.distilled import refuse_other_words, sampled_ids
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
 from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.loaded.vocabulary import refuse_other_words, sampled_ids
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.stages.shared.context import StageContext
 

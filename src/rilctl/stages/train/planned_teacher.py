@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample
-from rilctl.models.distilled import refuse_other_words, sampled_ids
+from rilctl.models.loaded.vocabulary import refuse_other_words, sampled_ids
 from rilctl.planning.plan import Fact
 from rilctl.planning.ril import PlannedTeacher
 from rilctl.planning.steps import cut_step

@@ -10,6 +10,9 @@ from rilctl.planning.memory import Held, Phase, cached_tokens, decoding_phase, p
 from rilctl.planning.plan import Fact
 from rilctl.planning.steps import Prompts
 from rilctl.stages.shared.plans.devices import PlannedDevice
+from rilctl.stages.shared.plans.models import PlannedModel
+from rilctl.stages.shared.plans.training import PlannedEngine
+from rilctl.stages.shared.student_responses import Snapshot
 
 CPU_CACHE = 2**30
 """vLLM's key/value cache on a CPU, where the recipe doesn't say."""
@@ -96,3 +99,34 @@ def _pool(
     sleeps = engine.sleep and device.kind == "cuda"
     stays = Held() if sleeps else Held(weights=max(own, pool))
     return PlannedSampling(phase, stays, (Fact("room for keys and values", room, "tokens", note),))
+
+
+def planned_snapshot(
+    asked: Snapshot,
+    engine: PlannedEngine,
+    student: PlannedModel,
+    anatomy: Anatomy,
+    prompts: Prompts,
+    device: PlannedDevice,
+) -> PlannedSampling:
+    """The student answers, and leaves, before a model is loaded to learn.
+
+    Args:
+        asked: how.
+        engine: what trains.
+        student: which model.
+        anatomy: its sizes.
+        prompts: their lengths.
+        device: where.
+    """
+    return planned_sampling(
+        asked.generation,
+        anatomy,
+        prompts,
+        device,
+        answering=student.frozen,
+        beside=None,
+        rows=engine.groups_of_a_rank(len(prompts.tokens)) * asked.num_responses,
+        num_responses=asked.num_responses,
+        budget=asked.sampling.max_new_tokens,
+    )

@@ -51,10 +51,7 @@ class RangeKind(Kind):
         """See `Kind`."""
         text = plain(sentence[-1000:])
         found = {ends for match in _RANGE.finditer(text) if (ends := _ends(match)) is not None}
-        if not found:
-            return None
-        rest = _RANGE.sub("", text)
-        return found.pop() if len(found) == 1 and not is_doubted(rest, self._question) else SEVERAL
+        return _the_one(found, _RANGE.sub("", text), self._question)
 
 
 def is_asked_range(text: str, question: str) -> bool:
@@ -64,6 +61,13 @@ def is_asked_range(text: str, question: str) -> bool:
     if re.search(r"\sand\s", text):
         return text.casefold().startswith("between")
     return both_years or (_ASKS.search(question) is not None and _SCORE.search(question) is None)
+
+
+def _the_one(found: set[Any], around: str, question: str) -> Any:
+    """The only one of a sentence whose other words don't doubt it."""
+    if not found:
+        return None
+    return found.pop() if len(found) == 1 and not is_doubted(around, question) else SEVERAL
 
 
 def _ends(match: re.Match[str]) -> tuple[Any, Any] | None:
@@ -100,10 +104,7 @@ class DecadeKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = plain(sentence[-1000:])
-        found = {_decade(match) for match in _DECADE.finditer(text)}
-        if not found:
-            return None
-        return found.pop() if len(found) == 1 and not is_doubted(text, self._question) else SEVERAL
+        return _the_one({_decade(match) for match in _DECADE.finditer(text)}, text, self._question)
 
 
 def _decade(match: re.Match[str]) -> tuple[str, str]:

@@ -109,6 +109,7 @@ class Loop:
         step = 0
         if checkpoint is not None:
             step, self.state = checkpoint
+            self.asker.stored.learned = self.state.learned
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         with ranks.together():
             if ranks.is_main:
@@ -179,7 +180,7 @@ class Loop:
     def _state_now(self) -> TrainState:
         """What a checkpoint is to remember; until there is another one, the state's counts stay the last one's."""
         judge_counts = self.learner.judge.counts(self.state.judge_counts)
-        return self.state.model_copy(update={"judge_counts": judge_counts})
+        return self.state.model_copy(update={"judge_counts": judge_counts, "learned": self.asker.stored.learned})
 
     def _forget(self, step: int, state: TrainState) -> None:
         """What a checkpoint makes superfluous."""

@@ -1,4 +1,8 @@
-"""Answers of the rollout engine, stored before anything is learned from them: a resumed run asks nothing twice."""
+"""Answers of the rollout engine, stored before anything is learned from them: a resumed run asks nothing twice.
+
+Unless it has learned something else since its checkpoint: a judge that turned bad leaves verdicts which count no more,
+and then the answers of the weights that learned from them don't count either.
+"""
 
 import hashlib
 import json
@@ -9,6 +13,7 @@ from rilctl.artifacts.layout import naming, write_atomic
 from rilctl.artifacts.sealed_lines import read_sealed_lines, sealed_line
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.schemas.base import StrictModel
 
@@ -29,7 +34,7 @@ class _Answer(StrictModel):
 class _Step(StrictModel):
     step: int
     asked: str
-    """Identity of the questions, their seeds and the sampling."""
+    """Identity of the questions, their seeds, the sampling, and what the weights had learned from."""
     answers: tuple[_Answer, ...]
 
 
@@ -44,6 +49,8 @@ class SampledSteps:
     def __init__(self, directory: Path, *, rank: int = 0) -> None:
         self._path = directory / f"sampled-{rank:05d}.jsonl"
         self._stored: dict[int, _Step] = {}
+        self.learned = ""
+        """Digest of all that the weights have learned from, see `rewards_digest`."""
 
     def forget_to(self, step: int) -> None:
         """Drop what steps up to this one were answered: a checkpoint holds what was learned from it.
@@ -66,7 +73,7 @@ class SampledSteps:
             sampling: how they are answered.
         """
         stored = self._stored.pop(step, None)
-        if stored is None or stored.asked != _identity(requests, sampling):
+        if stored is None or stored.asked != self._identity(requests, sampling):
             return None
         return [_restore(answer) for answer in stored.answers]
 
@@ -74,14 +81,26 @@ class SampledSteps:
         self, step: int, requests: Sequence[GenerationRequest], sampling: SamplingConfig, answers: Answers
     ) -> None:
         """Store the step's answers, before anything is learned from them."""
-        kept = _Step(step=step, asked=_identity(requests, sampling), answers=tuple(map(_keep, answers)))
+        kept = _Step(step=step, asked=self._identity(requests, sampling), answers=tuple(map(_keep, answers)))
         with naming(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(sealed_line(kept.model_dump_json()))
 
+    def _identity(self, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> str:
+        asked = [[request.sample_id, list(request.seeds)] for request in requests]
+        return hashlib.sha256(json.dumps([asked, sampling.model_dump(mode="json"), self.learned]).encode()).hexdigest()
 
-def _identity(requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> str:
-    asked = [[request.sample_id, list(request.seeds)] for request in requests]
-    return hashlib.sha256(json.dumps([asked, sampling.model_dump(mode="json")]).encode()).hexdigest()
+
+def rewards_digest(learned: str, ranks: Ranks, rewards: Sequence[float | None]) -> str:
+    """What the weights have learned from, once they have learned from a step's rewards as well. Collective.
+
+    Args:
+        learned: the same before the step; empty before the first.
+        ranks: whose groups together are the step.
+        rewards: of this rank's rows, which count to three digits: a GPU doesn't repeat the rest.
+    """
+    own = [None if reward is None else round(reward, 3) for reward in rewards]
+    step = ranks.gather(hashlib.sha256(json.dumps(own).encode()).hexdigest())
+    return hashlib.sha256(json.dumps([learned, *step]).encode()).hexdigest()
 
 
 def _keep(answer: tuple[Response, ...] | RowError) -> _Answer:

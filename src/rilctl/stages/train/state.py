@@ -19,6 +19,8 @@ class TrainState(StrictModel):
     """Whether it learns anything, and the student gets better."""
     num_tokens: int = 0
     """Response tokens that the policy has learned from."""
+    learned: str = ""
+    """Digest of the rewards that it has learned from, see `sampled.rewards_digest`."""
     rejected: list[RejectedRecord] = []
     """Questions that could not be asked."""
     metrics: dict[str, float] = {}

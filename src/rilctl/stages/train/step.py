@@ -25,6 +25,7 @@ from rilctl.stages.train.rewarding import known_answers, own_rewards, refuse_mis
 from rilctl.stages.train.rollout_log import RolloutLog, gather_groups
 from rilctl.stages.train.row_metrics import row_metrics
 from rilctl.stages.train.rows import Group, rows_of
+from rilctl.stages.train.sampled import rewards_digest
 from rilctl.stages.train.taught import Taught, TaughtRows
 from rilctl.stages.train.verdicts import JudgeAsker
 
@@ -178,6 +179,8 @@ class TrainingStep:
             rejected += bad
             groups, learned = learner.learn(groups, samples, taught)
             judged = learner.judge.metrics(judge_counts)
+            stored = self.groups.asker.stored
+            stored.learned = rewards_digest(stored.learned, ranks, [row.reward for _, row in rows_of(groups)])
             metrics |= learned | {f"judge/{name}": value for name, value in judged.items()}
         rows_by_group = gather_groups(ranks, step, groups)
         metrics |= row_metrics(ranks, rows_by_group, learner.config)

@@ -9,7 +9,7 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.stages.train.asking import RolloutAsker
-from rilctl.stages.train.sampled import SampledSteps
+from rilctl.stages.train.sampled import SampledSteps, rewards_digest
 from rilctl.testing.scripted import ScriptedGeneration
 
 SAMPLING = SamplingConfig(max_new_tokens=8)
@@ -66,6 +66,20 @@ def test_another_question_seed_or_sampling_is_asked(tmp_path: Path):
         engine = Rollouts()
         asker(engine, tmp_path).rollouts(1, asked, sampling)
         assert engine.updates == [0]
+
+
+def test_weights_that_learned_from_other_rewards_are_asked(tmp_path: Path):
+    """A judge turned bad, and its verdicts count no more: neither do the answers of weights that learned from them."""
+    bad, good = (rewards_digest("", Ranks(), [None, reward]) for reward in (1.0, 0.0))
+    first = asker(Rollouts(), tmp_path)
+    first.stored.learned = bad
+    first.rollouts(2, requests(1), SAMPLING)
+    for learned, num_asked in ((bad, 0), (good, 2)):
+        engine = Rollouts()
+        resumed = asker(engine, tmp_path, done=1)
+        resumed.stored.learned = learned
+        resumed.rollouts(2, requests(1), SAMPLING)
+        assert len(engine.asked) == num_asked
 
 
 def test_a_checkpoint_lets_go_of_what_it_holds(tmp_path: Path):

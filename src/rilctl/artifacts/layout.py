@@ -3,7 +3,7 @@
     out/
       run.json            what this directory is for: verb, config, inputs, provenance digest
       .lock, .lock.json   the one writer, and who that is
-      resume/             private scratch of the run; never passed on
+      resume/             private scratch of the run; never passed on, `rollouts.jsonl` of a run under way with it
       metrics.jsonl …     the run's log
       trackers/, profile/ mirrors of the log, and traces of some steps; nobody reads them but people
       manifest.json       written last: from here on the directory is an artifact
@@ -32,6 +32,7 @@ LOCK: Final = ".lock"
 LOCK_HOLDER: Final = ".lock.json"
 METRICS: Final = "metrics.jsonl"
 TIMINGS: Final = "timings.jsonl"
+ROLLOUT_LOG: Final = "rollouts.jsonl"
 TRACKERS: Final = "trackers"
 PROFILE: Final = "profile"
 TEMPORARY_PREFIX: Final = ".tmp-"

@@ -38,7 +38,7 @@ class Unfinished(StrictModel):
 def list_artifacts(root: Path) -> list[ListedArtifact]:
     """All artifacts below `root`, or `root` itself, sorted by path; unreadable ones are in `list_unfinished`."""
     found = []
-    for path in _walk(root):
+    for path in walk_runs(root):
         try:
             manifest = read_manifest(path)
         except ArtifactError:
@@ -57,7 +57,7 @@ def list_artifacts(root: Path) -> list[ListedArtifact]:
 
 def list_unfinished(root: Path) -> list[Unfinished]:
     """Interrupted runs and unreadable artifacts below `root`, sorted by path, each with its reason."""
-    reasons = {path: _reason(path) for path in _walk(root)}
+    reasons = {path: _reason(path) for path in walk_runs(root)}
     return [Unfinished(path=str(path), reason=reason) for path, reason in reasons.items() if reason is not None]
 
 
@@ -78,7 +78,7 @@ def _reason(path: Path) -> str | None:
     return f"`{path}` is finished, and `{RESUME}` was left in it; its command sweeps that" if goes_on else None
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def walk_runs(root: Path) -> Iterator[Path]:
     """Directories that are artifacts or runs; hidden and scratch directories are left out."""
     for folder, children, files in os.walk(root):
         children[:] = sorted(c for c in children if c != RESUME and not c.startswith("."))

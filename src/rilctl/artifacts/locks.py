@@ -4,7 +4,6 @@ The operating system holds the lock (flock, through `filelock`), so a process th
 the holder's name is in a file beside it, for people.
 """
 
-import json
 import os
 import socket
 import time
@@ -14,12 +13,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from rilctl.artifacts.layout import LOCK, LOCK_HOLDER, MOST_JSON_BYTES, read_regular, write_atomic
 from rilctl.errors import ArtifactError, LockedError
+from rilctl.schemas.base import StrictModel
 
 PATIENCE_S = 90.0
 """How long to wait for another writer: longer than one whose terminal or parent is gone takes to put its work away."""
 _LOOK_S = 0.2
+
+
+class Holder(StrictModel):
+    """Who has a directory's lock, as `.lock.json` says it; a holder that was killed leaves that behind."""
+
+    pid: int
+    """Of the process."""
+    host: str
+    """Where it runs."""
+    since: str
+    """UTC, ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,9 @@ def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[Non
             lock.acquire()
             break
         except Timeout as error:
-            holder = _holder(directory)
+            held = read_holder(directory)
+            # Without a name: it has the lock, but not yet written its name.
+            holder = f"process {held.pid} on {held.host} since {held.since}" if held else "another process"
             if waiting is None or (deadline is not None and time.monotonic() > deadline):
                 raise LockedError(
                     f"`{directory}` is being written by {holder}",
@@ -70,12 +85,8 @@ def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[Non
         waiting.check_stop()
         time.sleep(_LOOK_S)
     try:
-        own = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        write_atomic(directory / LOCK_HOLDER, json.dumps(own).encode())
+        own = Holder(pid=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC).isoformat(timespec="seconds"))
+        write_atomic(directory / LOCK_HOLDER, own.model_dump_json().encode())
         yield
     finally:
         # The lock file itself stays: unlinking a locked file would let two writers lock two different inodes.
@@ -83,9 +94,9 @@ def writer_lock(directory: Path, waiting: Waiting | None = None) -> Iterator[Non
         lock.release()
 
 
-def _holder(directory: Path) -> str:
+def read_holder(directory: Path) -> Holder | None:
+    """Who has the lock, or had it when it was killed; None where nobody says so. Takes no lock."""
     try:
-        holder = json.loads(read_regular(directory / LOCK_HOLDER, most_bytes=MOST_JSON_BYTES))
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        return "another process"  # it has the lock, but not yet written its name
+        return Holder.model_validate_json(read_regular(directory / LOCK_HOLDER, most_bytes=MOST_JSON_BYTES))
+    except (OSError, ValidationError):
+        return None

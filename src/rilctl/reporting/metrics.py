@@ -63,12 +63,18 @@ def read_metrics(path: Path) -> list[MetricsRow]:
     return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
-def _parse(line: str, path: Path, number: int) -> MetricsRow:
+def as_row(line: str | bytes) -> MetricsRow | None:
+    """What a line says, or None where it is no row of metrics."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict) or "step" not in row or not all(map(_is_number, row.values())):
+        return None
+    return row if isinstance(row, dict) and "step" in row and all(map(_is_number, row.values())) else None
+
+
+def _parse(line: str, path: Path, number: int) -> MetricsRow:
+    row = as_row(line)
+    if row is None:
         raise ArtifactError(f"{path}, line {number}: not a row of metrics", hint="was the file edited or cut?")
     return row
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rilctl.artifacts.layout import ROLLOUT_LOG
 from rilctl.artifacts.log_file import LogFile
 from rilctl.engines.training.ranks import Ranks
 from rilctl.schemas.base import StrictModel
@@ -47,7 +48,7 @@ class RolloutLog:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.file = LogFile(directory / "rollouts.jsonl")
+        self.file = LogFile(directory / ROLLOUT_LOG)
 
     def append(self, records: Sequence[RolloutRecord]) -> None:
         """Add a step's rows; they are with the operating system when this returns."""

@@ -1,0 +1,1 @@
+"""Runs as they stand on disk, finished or not, sound or not, read without a lock."""

@@ -56,29 +56,33 @@ def run_all(places: Sequence[Place], arguments: argparse.Namespace) -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     around = Surroundings(arguments.work.resolve(), stop, api.SilentReporter(), _commit(), _versions())
     ends = time.monotonic() + 3600 * arguments.hours
-    for place in places:
-        if time.monotonic() >= ends or stop.signal_number is not None:
-            return
-        try:
-            run_place(place, around, ends)
-        except InterruptedByUser:
-            return
+    for number in range(max(len(place.groups) for place in places)):
+        for place in places:
+            if time.monotonic() >= ends or stop.signal_number is not None:
+                return
+            try:
+                run_group(place, number, around, ends)
+            except InterruptedByUser:
+                return
 
 
-def run_place(place: Place, around: Surroundings, ends: float) -> None:
-    """All runs of a world in a regime, each written down as soon as it is made."""
+def run_group(place: Place, number: int, around: Surroundings, ends: float) -> None:
+    """All runs of one group of arms of a world in a regime, each written down as soon as it is made."""
+    if number >= len(place.groups):
+        return
     if place.world.prepare is not None:
         models = place.world.prepare(around.work, (*SEEDS, TUNING_SEED), around.stop)
         around = replace(around, models=models)
-    arms = {name: arm_of(place, name) for name in place.arms if overlay_of(name).exists()}
+    group = place.groups[number]
+    arms = {name: arm_of(place, name) for name in group if overlay_of(name).exists()}
     rates = {name: rates_of(name, arm.table.verbs) for name, arm in arms.items()}
 
     def is_current(run: Run) -> bool:
         return run.recipe == recipe_digest(place, arms[run.arm], Task(run.arm, run.seed, run.rate), around.models)
 
     while time.monotonic() < ends and around.stop.signal_number is None:
-        known = stored.read(place.name)
-        task = next_task(place, rates, known, is_current)
+        known = stored.read(place.results)
+        task = next_task(place, group, rates, known, is_current)
         if task is None:
             return
         try:

@@ -29,37 +29,42 @@ def best_rate(trials: Sequence[Run]) -> float | None:
 
 def next_task(
     place: Place,
+    group: Sequence[str],
     rates: Mapping[str, Sequence[float]],
     results: Results,
     is_current: Callable[[Run], bool],
 ) -> Task | None:
-    """The first run that is missing, or was made by another recipe than today's; None: all are there.
+    """A group's first run that is missing, or was made by another recipe than today's; None: all are there.
 
     In a group, all arms' trials come first, then all arms on the first seed, on the second, and so on: whenever a seed
     is through, arms have been run equally often.
 
     Args:
-        place: whose arms and seeds.
+        place: whose seeds.
+        group: arms of the place.
         rates: by arm, those to try; the arms that there are.
         results: what has been run.
         is_current: whether a run's recipe is today's.
     """
-    for group in place.groups:
-        present = [arm for arm in group if arm in rates]
-        for task in _tasks(present, place.seeds, rates, results):
-            run = results.find(task.arm, task.seed, task.rate)
-            if run is None or not is_current(run):
-                return task
+    present = [arm for arm in group if arm in rates]
+    for task in _tasks(place, present, rates, results):
+        run = results.find(task.arm, task.seed, task.rate)
+        if run is None or not is_current(run):
+            return task
     return None
 
 
-def _tasks(
-    arms: Sequence[str], seeds: Sequence[int], rates: Mapping[str, Sequence[float]], results: Results
-) -> Iterator[Task]:
+def _tasks(place: Place, arms: Sequence[str], rates: Mapping[str, Sequence[float]], results: Results) -> Iterator[Task]:
     """All tasks of a group in order; rates are known by the time that seeds are reached."""
-    yield from (Task(arm, TUNING_SEED, rate) for arm in arms for rate in rates[arm])
-    for seed in seeds:
-        yield from (Task(arm, seed, best_rate(trials_of(results, arm))) for arm in arms)
+    tuned = [arm for arm in arms if place.rates_from in (None, arm)]
+    yield from (Task(arm, TUNING_SEED, rate) for arm in tuned for rate in rates[arm])
+    for seed in place.seeds:
+        yield from (Task(arm, seed, rate_of(place, results, arm)) for arm in arms)
+
+
+def rate_of(place: Place, results: Results, arm: str) -> float | None:
+    """The rate of an arm's students; None: none was tried."""
+    return best_rate(trials_of(results, place.rates_from or arm))
 
 
 def trials_of(results: Results, arm: str) -> list[Run]:
@@ -68,7 +73,7 @@ def trials_of(results: Results, arm: str) -> list[Run]:
     return sorted(trials, key=lambda run: run.rate or 0.0)
 
 
-def runs_of(results: Results, arm: str) -> dict[int, Run]:
-    """An arm's runs by seed, at the rate that its trials chose."""
-    rate = best_rate(trials_of(results, arm))
+def runs_of(place: Place, results: Results, arm: str) -> dict[int, Run]:
+    """An arm's runs by seed, at its rate."""
+    rate = rate_of(place, results, arm)
     return {run.seed: run for run in results.runs if run.arm == arm and run.seed != TUNING_SEED and run.rate == rate}

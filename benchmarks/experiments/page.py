@@ -54,7 +54,7 @@ def render(folder: Path = RESULTS, docs: Path = DOCS) -> dict[Path, str]:
         folder: of the results.
         docs: where the page stands.
     """
-    known = [(place, stored.read(place.name, folder)) for place in PLACES]
+    known = [(place, stored.read(place.results, folder)) for place in PLACES]
     files: dict[Path, str] = {}
     parts = [_HEAD.format(baseline=BASELINE, num_seeds=len(SEEDS)), *_progress(known)]
     for place, results in known:

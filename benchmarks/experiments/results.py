@@ -30,6 +30,8 @@ class Run(StrictModel):
     """Response tokens that the student learned from."""
     cpu_s: float
     """Processor time of all the arm's verbs, evaluation aside."""
+    metrics: dict[str, float] = {}
+    """Of the discriminator, where there is one: `metrics.py` says which."""
     recipe: str
     """Digest of what the recipe says."""
     commit: str

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments import metrics
 from experiments.order import Task
 from experiments.results import Run, pack
 from experiments.worlds import Place
@@ -77,7 +78,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
     Raises:
         RilctlError: a verb failed, or was asked to stop.
     """
-    folder = Path("runs", f"{place.name}-{task.seed}")
+    folder = Path("runs", f"{place.results}-{task.seed}")
     own = folder / task.arm
     shutil.rmtree(around.work / own, ignore_errors=True)
     sets = _sets(place, arm, task)
@@ -85,18 +86,21 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
     for verb in ("cache-teacher", "judge"):
         _stage(shared, verb, folder / verb, around)
     began, num_tokens, validation, student = time.process_time(), 0, None, None
+    seen: dict[str, float] = {}
     sets |= {"train.verdicts": str(folder / "judge")}
     for verb in arm.table.verbs:
         recipe = _load(place, task.arm, sets, folder.name, around)
         outputs = _stage(recipe, verb, own / verb, around).outputs
-        rows = api.read_metrics(around.work / own / verb) if verb != "pretrain-disc" else []
-        num_tokens += round(sum(learned_tokens(row) for row in rows))
-        validation = next((row["validation/accuracy"] for row in rows[::-1] if "validation/accuracy" in row), None)
+        rows = api.read_metrics(around.work / own / verb)
         if verb == "pretrain-disc":
             sets |= {"train.discriminator_artifact": outputs["discriminator"].path}
+            seen |= metrics.of_pretraining(rows)
         else:
+            num_tokens += round(sum(learned_tokens(row) for row in rows))
+            validation = metrics.last(rows, "validation/accuracy")
             student = outputs["student"].path
             sets |= {"pretrain-disc.student": student, "train.student": student}
+            seen |= metrics.of_training(rows)
     cpu_s = round(time.process_time() - began, 1)
     right, digest = ([], "") if task.is_trial else _tested(place, student, own, around)
     shutil.rmtree(around.work / own, ignore_errors=True)
@@ -109,6 +113,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
         num_questions=len(right),
         num_tokens=num_tokens,
         cpu_s=cpu_s,
+        metrics=seen,
         recipe=recipe_digest(place, arm, task, around.models),
         commit=around.commit,
         versions=dict(around.versions),

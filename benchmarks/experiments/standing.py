@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.order import best_rate, runs_of, trials_of
+from experiments.order import best_rate, rate_of, runs_of, trials_of
 from experiments.results import Results, Run
 from experiments.worlds import Place
 from rilctl.algorithms.comparisons import holm
@@ -42,7 +42,7 @@ class Standing:
 
 def standings(place: Place, results: Results) -> list[Standing]:
     """All arms with at least one seed, the best mean first."""
-    runs = {arm: runs_of(results, arm) for arm in place.arms}
+    runs = {arm: runs_of(place, results, arm) for arm in place.arms}
     runs = {arm: by_seed for arm, by_seed in runs.items() if by_seed}
     baseline, others = runs.get(place.baseline, {}), [arm for arm in runs if arm != place.baseline]
     minus = {arm: minus_baseline(runs[arm], baseline) for arm in others}
@@ -51,8 +51,8 @@ def standings(place: Place, results: Results) -> list[Standing]:
         Standing(
             arm,
             by_seed,
-            best_rate(trials_of(results, arm)),
-            _is_edge(trials_of(results, arm)),
+            rate_of(place, results, arm),
+            _is_edge(trials_of(results, place.rates_from or arm)),
             crossed_mean([run.correct for _, run in sorted(by_seed.items())]),
             minus.get(arm),
             adjusted.get((arm, place.baseline)),
@@ -78,7 +78,7 @@ def is_clear(found: Standing) -> bool:
 
 def missing(place: Place, results: Results) -> dict[str, int]:
     """Arms that lack seeds, and how many."""
-    lacking = {arm: len(place.seeds) - len(runs_of(results, arm)) for arm in place.arms}
+    lacking = {arm: len(place.seeds) - len(runs_of(place, results, arm)) for arm in place.arms}
     return {arm: num for arm, num in lacking.items() if num}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments import digits_strong
 from experiments.easy_vqa.prepare import prepare
 from rilctl import api
 
@@ -23,13 +24,13 @@ ARM_GROUPS = (
 )
 """Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
 ABLATIONS = (
-    ("ril", "ablations/frozen", "ablations/threshold-calibrated", "ablations/replay", "ablations/similarity-half"),
-    ("ablations/score-first", "ablations/rate-low", "ablations/updates-4", "ablations/graded", "ablations/binary"),
-    ("ablations/bradley-terry", "ablations/threshold-group", "ablations/input-question", "ablations/input-picture"),
+    ("ril", "ablations/graded", "ablations/threshold-calibrated", "ablations/threshold-group"),
+    ("ablations/replay", "ablations/rate-low", "ablations/score-first", "ril-quarter", "ablations/similarity-half"),
+    ("ablations/frozen", "ablations/updates-4", "ablations/bradley-terry", "ablations/untrained"),
+    ("ablations/input-question", "ablations/input-picture"),
     ("ablations/teachers-off", "ablations/teachers-shaped", "ablations/teachers-2", "ablations/teachers-8"),
-    ("ablations/untrained",),
 )
-"""RIL with one thing changed, compared with RIL, on three seeds."""
+"""RIL with one thing changed, compared with RIL at RIL's rate; first what may end the reward's swing."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Place:
         groups: arms; those of the first group come first.
         seeds: all are reported.
         baseline: what the other arms are compared with.
-        suffix: of its name, where a world and a regime have several.
+        rates_from: the arm whose rate all have: one thing is changed, and no other. None: each arm has its own.
+        suffix: of its name, where a world and a regime have several comparisons.
     """
 
     world: World
@@ -90,12 +92,18 @@ class Place:
     groups: Sequence[Sequence[str]] = ARM_GROUPS
     seeds: Sequence[int] = SEEDS
     baseline: str = BASELINE
+    rates_from: str | None = None
     suffix: str = ""
 
     @property
+    def results(self) -> str:
+        """Name of the file of its runs; comparisons of one world in one regime share them."""
+        return f"{self.world.name}-{self.regime.name}"
+
+    @property
     def name(self) -> str:
-        """Of its results."""
-        return f"{self.world.name}-{self.regime.name}{self.suffix}"
+        """Of the comparison."""
+        return f"{self.results}{self.suffix}"
 
     @property
     def arms(self) -> list[str]:
@@ -121,17 +129,28 @@ WORLDS = (
         prepare=prepare,
     ),
 )
+STRONG = World(
+    "digits-strong",
+    "the digits with one teacher, which is right nearly always",
+    seeded=lambda seed: {"data.seed": str(seed)},
+    of_arm={"sft-then-ril": HALF_EACH, "distill": {"train.distillation.teacher": "strong"}},
+    prepare=digits_strong.prepare,
+)
+"""Where there is little to be sorted out."""
 REGIMES = (
     Regime("truth", "ground truth for every question"),
     Regime("tenth", "ground truth for a tenth of the questions"),
     Regime("erring", "a judge that calls a tenth of the right answers wrong and a fifth of the wrong ones right"),
 )
+TRUTH, TENTH, ERRING = REGIMES
 PLACES = (
-    *(Place(world, regime) for regime in REGIMES for world in WORLDS),
-    Place(WORLDS[0], REGIMES[1], ABLATIONS, SEEDS[:3], "ril", "-ablations"),
+    *(Place(world, regime) for regime in (TRUTH, TENTH) for world in WORLDS),
+    Place(STRONG, TRUTH, ARM_GROUPS[:1]),
+    Place(WORLDS[0], TENTH, ABLATIONS, baseline="ril", rates_from="ril", suffix="-ablations"),
+    *(Place(world, ERRING) for world in WORLDS),
 )
-"""In the order in which they are run: all worlds have a regime before the next one begins. Ablations are where there is
-little truth, and so most to be learned from similarity."""
+"""In the order in which they are run: all of them have their first group of arms before any has its second. Ablations are
+where there is little truth, and so most to be learned from similarity."""
 
 _RATES: Mapping[str, tuple[float, ...]] = {"sft": (3e-4, 1e-3, 3e-3), "train": (1e-4, 2e-4, 5e-4)}
 _OWN_RATES: Mapping[str, tuple[float, ...]] = {"dpo": (3e-5, 1e-4, 3e-4), "simpo": (3e-5, 1e-4, 3e-4)}

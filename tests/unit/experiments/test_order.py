@@ -10,9 +10,10 @@ from .made_up import PLACE, RATES, done, empty, made_up
 
 def all_tasks(results=None):
     results, found = results or empty(), []
-    while (task := next_task(PLACE, RATES, results, lambda run: True)) is not None:
-        found.append(task)
-        results = results.with_run(done(task))
+    for group in PLACE.groups:
+        while (task := next_task(PLACE, group, RATES, results, lambda run: True)) is not None:
+            found.append(task)
+            results = results.with_run(done(task))
     return found, results
 
 
@@ -29,7 +30,7 @@ def test_every_arm_has_as_many_trials_as_rates_and_each_seed_once():
     for arm, rates in RATES.items():
         assert [task.rate for task in tasks if task.arm == arm and task.is_trial] == list(rates)
         assert sorted(task.seed for task in tasks if task.arm == arm and not task.is_trial) == list(SEEDS)
-        assert len(runs_of(results, arm)) == len(SEEDS)
+        assert len(runs_of(PLACE, results, arm)) == len(SEEDS)
 
 
 def test_wherever_it_was_stopped_it_goes_on_with_the_same_tasks():
@@ -46,15 +47,24 @@ def test_seeds_are_run_at_the_rate_that_validation_chose_and_of_equal_ones_the_l
     assert best_rate([low, made_up("ril", TUNING_SEED, 1e-3, validation=0.6)]) == 1e-4
     assert best_rate([]) is None
     results = empty().with_run(low).with_run(high)
-    assert next_task(replace(PLACE, groups=[["ril"]]), RATES, results, lambda run: True) == Task("ril", 0, 1e-3)
+    assert next_task(PLACE, ["ril"], RATES, results, lambda run: True) == Task("ril", 0, 1e-3)
 
 
 def test_a_run_of_another_recipe_is_made_again():
     _, results = all_tasks()
     stale = made_up("base", SEEDS[1], None, right=(True, False)).model_copy(update={"recipe": "yesterday"})
     results = results.with_run(stale)
-    assert next_task(PLACE, RATES, results, lambda run: run.recipe == "today") == Task("base", SEEDS[1], None)
+    assert next_task(PLACE, PLACE.groups[0], RATES, results, lambda run: run.recipe == "today") == Task(
+        "base", SEEDS[1], None
+    )
 
 
 def test_an_arm_whose_overlay_does_not_ship_waits():
-    assert next_task(PLACE, {}, empty(), lambda run: True) is None
+    assert next_task(PLACE, PLACE.groups[0], {}, empty(), lambda run: True) is None
+
+
+def test_where_one_thing_is_changed_all_arms_have_the_rate_of_one():
+    place = replace(PLACE, rates_from="ril")
+    results = empty().with_run(made_up("ril", TUNING_SEED, 1e-4, validation=0.7))
+    results = results.with_run(made_up("ril", TUNING_SEED, 1e-3, validation=0.6))
+    assert next_task(place, ["sft-right"], RATES, results, lambda run: True) == Task("sft-right", 0, 1e-4)

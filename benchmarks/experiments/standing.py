@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from experiments.order import best_rate, rate_of, runs_of, trials_of
 from experiments.results import Results, Run
@@ -22,7 +23,7 @@ class Standing:
         is_edge: whether the best of the rates tried was the lowest or the highest, so that a better one may lie beyond.
         mean: accuracy on the test questions, with its interval for other seeds and other questions.
         minus: the same minus the baseline, on the seeds that both have; None where there are none, or of itself.
-        adjusted: p of no difference, for all of the place's comparisons together (Holm).
+        adjusted: p of no difference, for all of the place's comparisons together (Holm); None without all seeds.
         is_whole: whether all seeds are there.
     """
 
@@ -37,7 +38,18 @@ class Standing:
 
     def average(self, of: str) -> float:
         """Mean over the seeds of `num_tokens` or `cpu_s`."""
-        return sum(float(getattr(run, of)) for run in self.runs.values()) / len(self.runs)
+        return fmean(float(getattr(run, of)) for run in self.runs.values())
+
+    def metric(self, name: str) -> float | None:
+        """Mean over the seeds of one of the runs' metrics; None: not all of them have it."""
+        found = [run.metrics[name] for run in self.runs.values() if name in run.metrics]
+        return fmean(found) if len(found) == len(self.runs) else None
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the accuracy between seeds (of a sample; 0 with one seed)."""
+        shares = [sum(run.correct) / run.num_questions for run in self.runs.values()]
+        return stdev(shares) if len(shares) > 1 else 0.0
 
 
 def standings(place: Place, results: Results) -> list[Standing]:
@@ -45,8 +57,10 @@ def standings(place: Place, results: Results) -> list[Standing]:
     runs = {arm: runs_of(place, results, arm) for arm in place.arms}
     runs = {arm: by_seed for arm, by_seed in runs.items() if by_seed}
     baseline, others = runs.get(place.baseline, {}), [arm for arm in runs if arm != place.baseline]
-    minus = {arm: minus_baseline(runs[arm], baseline) for arm in others}
-    adjusted = holm({(arm, place.baseline): found.p for arm, found in minus.items() if found is not None})
+    minus = {arm: difference(runs[arm], baseline) for arm in others}
+    lacking = missing(place, results)
+    whole = {} if place.baseline in lacking else {arm: found for arm, found in minus.items() if arm not in lacking}
+    adjusted = holm({(arm, place.baseline): found.p for arm, found in whole.items() if found is not None})
     found = [
         Standing(
             arm,
@@ -63,12 +77,27 @@ def standings(place: Place, results: Results) -> list[Standing]:
     return sorted(found, key=lambda each: -each.mean.estimate)
 
 
-def minus_baseline(runs: Mapping[int, Run], baseline: Mapping[int, Run]) -> Difference | None:
-    """An arm's accuracy minus the baseline's, paired by question and seed; None: no seed in common."""
-    seeds = sorted(runs.keys() & baseline.keys())
+def difference(runs: Mapping[int, Run], others: Mapping[int, Run]) -> Difference | None:
+    """An arm's accuracy minus another's, paired by question and seed; None: no seed in common."""
+    seeds = sorted(runs.keys() & others.keys())
     if not seeds:
         return None
-    return crossed_difference([runs[seed].correct for seed in seeds], [baseline[seed].correct for seed in seeds])
+    return crossed_difference([runs[seed].correct for seed in seeds], [others[seed].correct for seed in seeds])
+
+
+Pair = tuple[str, str]
+"""An arm, and the one that is subtracted from it."""
+
+
+def differences(place: Place, results: Results, pairs: Sequence[Pair]) -> dict[Pair, tuple[Difference, float]]:
+    """The pairs of which both arms have all seeds, each with its p, for all of these pairs together (Holm)."""
+    lacking = missing(place, results)
+    present = [pair for pair in pairs if set(pair) <= set(place.arms) and not set(pair) & lacking.keys()]
+    runs = {arm: runs_of(place, results, arm) for pair in present for arm in pair}
+    found = {(arm, other): difference(runs[arm], runs[other]) for arm, other in present}
+    whole = {pair: minus for pair, minus in found.items() if minus is not None}
+    adjusted = holm({pair: minus.p for pair, minus in whole.items()})
+    return {pair: (minus, adjusted[pair]) for pair, minus in whole.items()}
 
 
 def is_clear(found: Standing) -> bool:

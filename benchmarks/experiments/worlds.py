@@ -23,6 +23,8 @@ ARM_GROUPS = (
     ("simpo", "soda", "grpo", "ril-sighted", "ril-sft", "sft-then-ril", "distill", "sft-best"),
 )
 """Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
+PAIRS = (("ril", "answer-teachers"), ("ril-sighted", "ril"), ("ril-sft", "sft-then-ril"))
+"""Compared with one another besides: what the discriminator adds, what looking adds to it, one run or two phases."""
 ABLATIONS = (
     ("ril", "ablations/graded", "ablations/threshold-calibrated", "ablations/threshold-group"),
     ("ablations/replay", "ablations/rate-low", "ablations/score-first", "ril-quarter", "ablations/similarity-half"),
@@ -149,8 +151,14 @@ PLACES = (
     Place(WORLDS[0], TENTH, ABLATIONS, baseline="ril", rates_from="ril", suffix="-ablations"),
     *(Place(world, ERRING) for world in WORLDS),
 )
-"""In the order in which they are run: all of them have their first group of arms before any has its second. Ablations are
-where there is little truth, and so most to be learned from similarity."""
+"""In the order in which they are run: all of them have their first group of arms before any has its second. Ablations
+are where there is little truth, and so most to be learned from similarity."""
+
+
+def title_of(place: Place) -> str:
+    """For a person."""
+    return f"{place.world.name}{place.suffix.replace('-', ', ')}: {place.regime.about}"
+
 
 _RATES: Mapping[str, tuple[float, ...]] = {"sft": (3e-4, 1e-3, 3e-3), "train": (1e-4, 2e-4, 5e-4)}
 _OWN_RATES: Mapping[str, tuple[float, ...]] = {"dpo": (3e-5, 1e-4, 3e-4), "simpo": (3e-5, 1e-4, 3e-4)}

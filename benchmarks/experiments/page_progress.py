@@ -1,0 +1,65 @@
+"""What was run, what is missing, and which rates were tried: parts of docs/results.md."""
+
+from collections.abc import Iterator, Sequence
+
+from experiments.order import best_rate, trials_of
+from experiments.results import Results
+from experiments.standing import missing
+from experiments.worlds import NUM_TRIALS, REGIMES, SEEDS, STRONG, WORLDS, Place
+
+
+def progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
+    """What there is, and what was left out."""
+    yield "## What was run, and what wasn't\n"
+    yield from (f"- world **{world.name}**: {world.about}" for world in (*WORLDS, STRONG))
+    yield from (f"- regime **{regime.name}**: {regime.about}" for regime in REGIMES)
+    runs = [run for results in {results.place: results for _, results in known}.values() for run in results.runs]
+    students = {(place.results, arm) for place, _ in known for arm in place.arms}
+    lacking = {(place.results, arm): num for place, results in known for arm, num in missing(place, results).items()}
+    left_out, total = sum(lacking.values()), len(students) * len(SEEDS)
+    tuned = {(place.results, arm) for place, _ in known for arm in place.arms if place.rates_from in (None, arm)}
+    num_runs = total + len(tuned) * NUM_TRIALS
+    hours = sum(run.cpu_s for run in runs) / 3600
+    yield f"\n{len(runs)} of about {num_runs} runs, trials included, took {hours:.2f} hours of a core."
+    if left_out:
+        yield f"**Left out so far: {left_out} of {total} students.** The same command goes on with them, and nothing"
+        yield f"that is concluded below rests on them.{_rest(num_runs, len(runs), hours)}"
+    yield ""
+    for groups in dict.fromkeys(place.groups for place, _ in known):
+        yield from _seeds_there([(place, results) for place, results in known if place.groups == groups])
+
+
+def _rest(num_runs: int, num_done: int, hours: float) -> str:
+    if not num_done:
+        return ""
+    return f" At the pace of those so far they take about {(num_runs - num_done) * hours / num_done:.0f} hours."
+
+
+def _seeds_there(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
+    """A table of the places that compare the same arms: how many seeds of each are there."""
+    yield "| seeds of | " + " | ".join(place.name for place, _ in known) + " |"
+    yield "| --- |" + " ---: |" * len(known)
+    lacking = [(len(place.seeds), missing(place, results)) for place, results in known]
+    for arm in known[0][0].arms:
+        there = [(num - lacks.get(arm, 0), num) for num, lacks in lacking]
+        yield f"| `{arm}` | " + " | ".join(f"{have} of {num}" if have else "–" for have, num in there) + " |"
+    yield ""
+
+
+def tried(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
+    """Every rate that was tried, and what it gave."""
+    known = [(place, results) for place, results in known if results.runs and place.rates_from is None]
+    if not known:
+        return
+    yield "## Rates that were tried\n"
+    yield "Accuracy on the validation questions, in percent; the best is taken, of equal ones the lowest. ▸ in the"
+    yield "tables above: the best was the lowest or the highest of them, so a better one may lie beyond.\n"
+    yield "| place | arm | rate: accuracy | taken |\n| --- | --- | --- | ---: |"
+    for place, results in known:
+        for arm in place.arms:
+            trials = trials_of(results, arm)
+            if trials:
+                tried = ", ".join(f"{run.rate:g}: {100 * (run.validation or 0):.1f}" for run in trials)
+                taken = f"{best_rate(trials):g}" if len(trials) == NUM_TRIALS else "not yet"
+                yield f"| {place.name} | `{arm}` | {tried} | {taken} |"
+    yield ""

@@ -56,12 +56,12 @@ def run_all(places: Sequence[Place], arguments: argparse.Namespace) -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     around = Surroundings(arguments.work.resolve(), stop, api.SilentReporter(), _commit(), _versions())
     ends = time.monotonic() + 3600 * arguments.hours
-    for number in range(max(len(place.groups) for place in places)):
+    for group in range(max(len(place.groups) for place in places)):
         for place in places:
             if time.monotonic() >= ends or stop.signal_number is not None:
                 return
             try:
-                run_group(place, number, around, ends)
+                run_group(place, group, around, ends)
             except InterruptedByUser:
                 return
 

@@ -1,7 +1,8 @@
 """Check the documentation, or bring its generated pages up to date with `--write`.
 
 - `docs/commands.md` is what every command's `--help` says, `docs/recipe-reference.md` what the recipe's models say,
-  `docs/metrics.md` what the registry of metrics says, `docs/images/house.svg` what the import contracts say.
+  `docs/metrics.md` what the registry of metrics says, `docs/signs.md` what the table of named warnings says,
+  `docs/images/house.svg` what the import contracts say.
 - Every verb has a page, and the index names every page.
 - Every TOML block is a recipe that loads, or a suite.
 - The README's file tree names every room of `src/rilctl`, and nothing that isn't there.
@@ -23,6 +24,7 @@ from rilctl.config.recipe import VERBS
 from rilctl.config.suite import find_suite
 from rilctl.errors import UsageError
 from rilctl.reporting import reference as metrics
+from rilctl.views.warnings import reference as signs
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -31,6 +33,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "commands.md": commands.render,
     "recipe-reference.md": recipes.render,
     "metrics.md": metrics.render,
+    "signs.md": signs.render,
     "images/house.svg": house.render,
 }
 """Files of docs/ that nobody writes by hand."""

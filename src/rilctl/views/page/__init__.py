@@ -1,0 +1,5 @@
+"""A report as one HTML file: no network, opens from disk."""
+
+from rilctl.views.page.render import render
+
+__all__ = ["render"]

@@ -1,0 +1,29 @@
+// A legend that is the readout as well: each curve's mark, its name, its value at the cursor's step.
+function swatch(style, hasMarkers) {
+  return svg(
+    "svg",
+    { viewBox: "0 0 26 10", width: 26, height: 10, "aria-hidden": true },
+    svg("path", { class: `line ${colourOf(style.colour)}`, d: "M1,5H25", "stroke-dasharray": dashOf(style.dash) }),
+    hasMarkers && svg("path", { class: `dot ${colourOf(style.colour)}`, d: marker(style.marker, 28), transform: "translate(13,5)" }),
+  );
+}
+
+function block(colour, isStriped) {
+  return svg(
+    "svg",
+    { viewBox: "0 0 12 10", width: 12, height: 10, "aria-hidden": true },
+    svg("rect", { width: 12, height: 10, class: `area ${colourOf(colour)}` }),
+    isStriped && svg("path", { d: "M0,10L10,0M5,11L13,3M-1,6L5,0", class: "stripe" }),
+  );
+}
+
+// `entries` are [swatch, name, (step) => value as text]; the legend follows the cursor.
+function legendOf(node, entries) {
+  const values = entries.map(() => el("b", {}));
+  node.replaceChildren(
+    ...entries.map(([mark, name], index) => el("span", { class: "entry" }, mark, el("span", {}, name), values[index])),
+  );
+  const follow = (step) => entries.forEach(([, , read], index) => (values[index].textContent = read(step)));
+  follow(cursor.step);
+  cursor.followers.push(follow);
+}

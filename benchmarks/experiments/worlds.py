@@ -26,13 +26,13 @@ ARM_GROUPS = (
 PAIRS = (("ril", "answer-teachers"), ("ril-sighted", "ril"), ("ril-sft", "sft-then-ril"))
 """Compared with one another besides: what the discriminator adds, what looking adds to it, one run or two phases."""
 ABLATIONS = (
-    ("ril", "ablations/graded", "ablations/threshold-calibrated", "ablations/threshold-group"),
-    ("ablations/replay", "ablations/rate-low", "ablations/score-first", "ril-quarter", "ablations/similarity-half"),
-    ("ablations/frozen", "ablations/updates-4", "ablations/bradley-terry", "ablations/untrained"),
-    ("ablations/input-question", "ablations/input-picture"),
-    ("ablations/teachers-off", "ablations/teachers-shaped", "ablations/teachers-2", "ablations/teachers-8"),
+    ("ril", "ablations/graded", "ablations/threshold-calibrated", "ablations/teachers-shaped"),
+    ("ablations/threshold-group", "ablations/replay", "ablations/rate-low", "ablations/score-first"),
+    ("ril-quarter", "ablations/similarity-half", "ablations/frozen", "ablations/updates-4", "ablations/teachers-off"),
+    ("ablations/bradley-terry", "ablations/untrained", "ablations/input-question", "ablations/input-picture"),
+    ("ablations/teachers-2", "ablations/teachers-8", "ablations/binary"),
 )
-"""RIL with one thing changed, compared with RIL at RIL's rate; first what may end the reward's swing."""
+"""RIL with one thing changed, compared with RIL at RIL's rate; first what may end its reward's swing."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from html import escape
 
 from experiments.standing import Standing
 
-LEFT, WIDTH, RIGHT, TOP, ROW = 210, 460, 70, 34, 26
+LEFT, WIDTH, RIGHT, TOP, ROW = 240, 460, 70, 34, 26
 """Room for names, for accuracies, for figures, for the title; height of a row; px."""
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
 OURS, OTHER, AGAINST = "#c2410c", "#2563eb", "#15803d"
@@ -40,8 +40,9 @@ def draw(title: str, found: Sequence[Standing], baseline: str) -> str:
 def _row(each: Standing, y: float, colour: str) -> list[str]:
     low, middle, high = _x(each.mean.low), _x(each.mean.estimate), _x(each.mean.high)
     seeds = [_x(sum(run.correct) / run.num_questions) for _, run in sorted(each.runs.items())]
+    name, ink = (each.arm, INK) if each.is_whole else (f"{each.arm} (seeds missing)", FAINT)
     return [
-        f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end" fill="{INK}">{escape(each.arm)}</text>',
+        f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end" fill="{ink}">{escape(name)}</text>',
         f'<line x1="{low}" y1="{y}" x2="{high}" y2="{y}" stroke="{colour}" stroke-width="3" stroke-opacity="0.35"/>',
         *(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}" fill-opacity="0.6"/>' for x in seeds),
         f'<circle cx="{middle}" cy="{y}" r="5" fill="{colour}"/>',

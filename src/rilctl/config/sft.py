@@ -40,7 +40,7 @@ class SftConfig(DurationMixin):
     match_tokens: Annotated[str | None, EXECUTION] = None
     """A `rollouts` artifact: train on as many response tokens as its policy did, whatever steps or epochs say."""
     num_tokens: Annotated[PositiveInt | None, IF_SET] = None
-    """Train on so many response tokens, whatever steps or epochs say."""
+    """Train on so many response tokens, whatever steps or epochs say; with `match_tokens` the fewer of the two."""
     whole_conversations: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     """Learn all answers of a conversation in one pass, where `responses` are the data's: what they share is computed
     once. `rows_per_step` then counts conversations, and so do epochs."""
@@ -80,12 +80,6 @@ class SftConfig(DurationMixin):
             raise ValueError(f'{key} needs responses = "teacher-cache": there are no verdicts on the data\'s own')
         if self.difficulty is not None and self.difficulty[0] > self.difficulty[1]:
             raise ValueError(f"difficulty goes from {self.difficulty[0]} to {self.difficulty[1]}: the lower end first")
-        return self
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> "SftConfig":
-        if self.num_tokens is not None and self.match_tokens is not None:
-            raise ValueError("set num_tokens or match_tokens, not both")
         return self
 
     @model_validator(mode="after")

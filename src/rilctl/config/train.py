@@ -167,7 +167,8 @@ class TrainConfig(StrictModel):
     num_tokens: Annotated[PositiveInt | None, IF_SET] = None
     """End with the step in which the policy has learned from so many response tokens, if that is before `num_steps`."""
     match_tokens: Annotated[str | None, EXECUTION] = None
-    """A `rollouts` artifact: the same with as many response tokens as its policy learned from."""
+    """A `rollouts` artifact: the same with as many response tokens as its policy learned from, or `num_tokens` if those
+    are fewer."""
     questions_per_step: PositiveInt = 24
     """Groups in one step."""
     num_student_rows: PositiveInt = 4
@@ -276,12 +277,6 @@ class TrainConfig(StrictModel):
             raise ValueError(f"profile.steps names step {max(self.profile.steps)}, and num_steps is {self.num_steps}")
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature must be > 0: greedy rollouts of a group are all the same")
-        return self
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> "TrainConfig":
-        if self.num_tokens is not None and self.match_tokens is not None:
-            raise ValueError("set num_tokens or match_tokens, not both")
         return self
 
     @model_validator(mode="after")

@@ -44,6 +44,13 @@ def test_every_command_is_one_that_the_recipe_allows(tmp_path: Path) -> None:
             load_recipe(files(job), [f"{key}={value}" for key, value in sets(job).items()])
 
 
+def test_a_recipe_that_counts_tokens_itself_allows_every_command(tmp_path: Path) -> None:
+    counted = ("sft.num_tokens=5000", "train.num_tokens=6000")
+    for budget in (None, Budget("steps", 5), Budget("tokens", 700)):
+        for job in plan_jobs(compared(tmp_path, overrides=counted, budget=budget)).jobs.values():
+            load_recipe(files(job), [f"{key}={value}" for key, value in sets(job).items()])
+
+
 def test_every_job_comes_after_what_it_needs_and_writes_for_itself(tmp_path: Path) -> None:
     planned = plan_jobs(compared(tmp_path, warm=True, num_seeds=2))
     done: set[str] = set()

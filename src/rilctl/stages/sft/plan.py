@@ -128,9 +128,9 @@ def _work(
         facts += [Fact(f"left out {reason}", num) for reason, num in kept.left_out.items()]
     facts += more
     if config.match_tokens is not None or config.num_tokens is not None:
-        tokens = f"the response tokens of {config.match_tokens}"
-        tokens = tokens if config.num_tokens is None else f"{config.num_tokens:,} response tokens"
-        facts.append(Fact("steps", None, note=f"as many as it takes for {tokens}"))
+        stated = [] if config.num_tokens is None else [f"{config.num_tokens:,} response tokens"]
+        matched = [] if config.match_tokens is None else [f"the response tokens of {config.match_tokens}"]
+        facts.append(Fact("steps", None, note=f"as many as it takes for {', or at most for '.join(stated + matched)}"))
     else:
         facts.append(
             Fact("steps", steps, note=f"of {config.rows_per_step} {'rows' if config.preference is None else 'pairs'}")

@@ -17,7 +17,7 @@ def token_budget(
         match_tokens: a `rollouts` artifact, whose policy rows are counted.
 
     Returns:
-        Response tokens; None: steps decide.
+        Response tokens, the fewer where both are given; None: steps decide.
 
     Raises:
         ArtifactError: there is no such artifact.
@@ -27,4 +27,7 @@ def token_budget(
     rollouts = resolve(context.base_dir / match_tokens, "rollouts")
     budget = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
     context.reporter.say(f"budget: {budget:,} response tokens, as many as in {rollouts}")
+    if num_tokens is not None and num_tokens < budget:
+        context.reporter.say(f"budget: {num_tokens:,} response tokens, as the recipe says, which are fewer")
+        budget = num_tokens
     return budget, [input_entry("match-tokens", rollouts)]

@@ -335,6 +335,8 @@ def test_a_run_ends_with_the_step_that_reaches_its_tokens(workspace, tmp_path):
     match = f"train.match_tokens={tmp_path / 'cut/rollouts'}"
     matched = run_stage(workspace, "train", *SHORT, match, out=tmp_path / "matched")
     assert matched.outputs["student"].content_digest == cut.outputs["student"].content_digest
+    fewer = run_stage(workspace, "train", *SHORT, match, "train.num_tokens=99999", out=tmp_path / "fewer")
+    assert fewer.outputs["student"].content_digest == cut.outputs["student"].content_digest
     ample = run_stage(workspace, "train", *SHORT, "train.num_tokens=99999", out=tmp_path / "ample")
     assert {row.step for row in rollouts(ample)} == {1, 2}
 

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from rilctl import __version__
-from rilctl.cli import artifacts, ask, compare, config, data, doctor, failures, keys, output, pipeline, rehearse, verbs
+from rilctl.cli import (
+    artifacts,
+    ask,
+    compare,
+    config,
+    data,
+    doctor,
+    failures,
+    keys,
+    output,
+    pipeline,
+    rehearse,
+    verbs,
+    watch,
+)
 from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
@@ -33,6 +47,7 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)
 app.command("ask")(ask.ask)
+app.command("watch")(watch.watch)
 app.command("help")(keys.help_on)
 app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rilctl.cli import format, output
+from rilctl.cli import output
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import ArtifactError
+from rilctl.reporting import format
 
 if TYPE_CHECKING:
     from rilctl.artifacts.lineage import LineageNode

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rilctl.cli import format, output
+from rilctl.cli import output
 from rilctl.cli.options import Debug, Json, Overrides, Recipes
 from rilctl.cli.prompts import prompt_lines
+from rilctl.reporting import format
 
 if TYPE_CHECKING:
     from rilctl.stages.look.check import DataReport, SplitReport, Spread

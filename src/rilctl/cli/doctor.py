@@ -14,10 +14,11 @@ from typing import Annotated, Literal
 import typer
 
 from rilctl import __version__
-from rilctl.cli import format, output
+from rilctl.cli import output
 from rilctl.cli.checks import Check, check_extras, check_private
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import RilctlError
+from rilctl.reporting import format
 
 _NEEDED = (
     ("torch", "torch", None),

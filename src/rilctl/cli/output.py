@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import select
 import sys
 import time
 import traceback
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from rilctl.artifacts.layout import naming
-from rilctl.cli import format
 from rilctl.foreign import one_line, printable
+from rilctl.reporting import format
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,6 +144,23 @@ def result_console() -> "Console | None":
     return found if found.color_system is not None and not found.no_color else None
 
 
+def result_screen() -> "Console | None":
+    """What a live view is drawn upon, stdout; None where that is no terminal, or one that can't move its cursor."""
+    if not os.isatty(_result_descriptor):
+        return None
+    from rich.console import Console
+
+    found = Console(markup=False, highlight=False, emoji=False)
+    return None if found.is_dumb_terminal else found
+
+
+def has_reader() -> bool:
+    """Whether somebody may still read the result: the other end of a pipe is open."""
+    asked = select.poll()
+    asked.register(_result_descriptor, 0)
+    return not asked.poll(0)
+
+
 def result_json(value: Any, *, indent: int | None = None) -> None:
     """Write one JSON object to stdout; on one line, unless it is a document for people too."""
     text = json.dumps(value, indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
@@ -161,6 +179,13 @@ def restore_terminal() -> None:
     if os.isatty(2):
         with contextlib.suppress(OSError):
             os.write(2, b"\r\x1b[K\x1b[?25h")
+
+
+def leave_screen() -> None:
+    """Go back from a live view to what the terminal showed before; for an exit that runs no clean-up."""
+    if os.isatty(_result_descriptor):
+        with contextlib.suppress(OSError):
+            os.write(_result_descriptor, b"\x1b[?1049l\x1b[?25h")
 
 
 def exit_now(code: int) -> NoReturn:

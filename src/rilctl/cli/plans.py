@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from rilctl.cli import format, output
+from rilctl.cli import output
 from rilctl.planning.plan import Fact, Plan, Section, Table, Unit
+from rilctl.reporting import format
 
 _UNKNOWN = "unknown"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from rilctl.cli import format, output
+from rilctl.cli import output
 from rilctl.cli.failures import fail_now
 from rilctl.cli.hosts import num_processes
 from rilctl.cli.interrupts import work_is_over
@@ -28,6 +28,7 @@ from rilctl.errors import UsageError
 from rilctl.pipeline.run import load_stage
 from rilctl.planning.plan import Plan, plan_object
 from rilctl.private.deepspeed import hush_log
+from rilctl.reporting import format
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})

@@ -1,6 +1,8 @@
-"""A picture in the terminal: two pixels in a character, the upper one in the ink's colour, the lower in the paper's."""
+"""A picture in the terminal, for commands that print it once."""
 
 from typing import TYPE_CHECKING
+
+from rilctl.views.watch.half_blocks import half_blocks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,22 +19,6 @@ def thumbnail(image: "Image", console: "Console") -> str:
         image: RGB.
         console: knows the terminal's colours.
     """
-    from rich.style import Style
-    from rich.text import Text
-
-    scale = min(1.0, _MOST_COLUMNS / image.width, 2 * _MOST_ROWS / image.height)
-    width, height = max(1, round(image.width * scale)), max(2, 2 * round(image.height * scale / 2))
-    pixels = image.resize((width, height)).tobytes()
-    text = Text()
-    for top in range(0, height, 2):
-        for column in range(width):
-            upper, lower = (_colour(pixels, (top + half) * width + column) for half in (0, 1))
-            text.append("▀", Style.parse(f"{upper} on {lower}"))
-        text.append("\n")
     with console.capture() as captured:
-        console.print(text, end="", soft_wrap=True)
+        console.print(half_blocks(image, _MOST_COLUMNS, _MOST_ROWS), end="", soft_wrap=True)
     return captured.get().rstrip("\n")
-
-
-def _colour(pixels: bytes, place: int) -> str:
-    return f"#{pixels[3 * place : 3 * place + 3].hex()}"

@@ -1,6 +1,6 @@
 import pytest
 
-from rilctl.cli import format
+from rilctl.reporting import format
 
 
 @pytest.mark.parametrize(

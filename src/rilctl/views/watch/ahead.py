@@ -1,0 +1,46 @@
+"""Pictures that are looked for while the view goes on: a data set may take long to read."""
+
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from rilctl.schemas.records import RolloutRecord
+from rilctl.views.runs.pictures import Pictures
+from rilctl.views.runs.view import RunView
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class PicturesAhead:
+    """Finds one picture at a time, in a thread that nobody waits for at the end.
+
+    Args:
+        run: whose rows have pictures.
+    """
+
+    def __init__(self, run: RunView) -> None:
+        self._pictures = Pictures(run)
+        self._thread: Thread | None = None
+        self._found: tuple[tuple[str, str], Image | None] | None = None
+
+    def get(self, row: RolloutRecord, *, wait_s: float = 0.0) -> "Image | None":
+        """The first picture of a row; None where it has none, or it isn't found yet.
+
+        Args:
+            row: of the run.
+            wait_s: so long it is waited for.
+        """
+        if not row.image_digests:
+            return None
+        wanted = (row.sample_id, row.image_digests[0])
+        if self._thread is None and (self._found is None or self._found[0] != wanted):
+            self._thread = Thread(target=self._find, args=(wanted,), daemon=True)
+            self._thread.start()
+        if self._thread is not None:
+            self._thread.join(wait_s)
+            if not self._thread.is_alive():
+                self._thread = None
+        return self._found[1] if self._found is not None and self._found[0] == wanted else None
+
+    def _find(self, wanted: tuple[str, str]) -> None:
+        self._found = (wanted, self._pictures.find(*wanted))

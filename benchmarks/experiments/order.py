@@ -76,4 +76,4 @@ def trials_of(results: Results, arm: str) -> list[Run]:
 def runs_of(place: Place, results: Results, arm: str) -> dict[int, Run]:
     """An arm's runs by seed, at its rate."""
     rate = rate_of(place, results, arm)
-    return {run.seed: run for run in results.runs if run.arm == arm and run.seed != TUNING_SEED and run.rate == rate}
+    return {run.seed: run for run in results.runs if (run.arm, run.rate) == (arm, rate) and run.seed in place.seeds}

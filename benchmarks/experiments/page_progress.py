@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.order import best_rate, trials_of
+from experiments.order import best_rate, runs_of, trials_of
 from experiments.results import Results
 from experiments.standing import missing
-from experiments.worlds import NUM_TRIALS, REGIMES, SEEDS, STRONG, WORLDS, Place
+from experiments.worlds import NUM_TRIALS, REGIMES, STRONG, WORLDS, Place
 
 
 def progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
@@ -14,9 +14,14 @@ def progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     yield from (f"- world **{world.name}**: {world.about}" for world in (*WORLDS, STRONG))
     yield from (f"- regime **{regime.name}**: {regime.about}" for regime in REGIMES)
     runs = [run for results in {results.place: results for _, results in known}.values() for run in results.runs]
-    students = {(place.results, arm) for place, _ in known for arm in place.arms}
-    lacking = {(place.results, arm): num for place, results in known for arm, num in missing(place, results).items()}
-    left_out, total = sum(lacking.values()), len(students) * len(SEEDS)
+    wanted = {(place.results, arm, seed) for place, _ in known for arm in place.arms for seed in place.seeds}
+    made = {
+        (place.results, arm, seed)
+        for place, results in known
+        for arm in place.arms
+        for seed in runs_of(place, results, arm)
+    }
+    left_out, total = len(wanted - made), len(wanted)
     tuned = {(place.results, arm) for place, _ in known for arm in place.arms if place.rates_from in (None, arm)}
     num_runs = total + len(tuned) * NUM_TRIALS
     hours = sum(run.cpu_s for run in runs) / 3600

@@ -25,14 +25,18 @@ ARM_GROUPS = (
 """Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
 PAIRS = (("ril", "answer-teachers"), ("ril-sighted", "ril"), ("ril-sft", "sft-then-ril"))
 """Compared with one another besides: what the discriminator adds, what looking adds to it, one run or two phases."""
-ABLATIONS = (
-    ("ril", "ablations/graded", "ablations/threshold-calibrated", "ablations/teachers-shaped"),
+STEADIER = (
+    ("ril", "ablations/graded", "ablations/threshold-calibrated"),
     ("ablations/threshold-group", "ablations/replay", "ablations/rate-low", "ablations/score-first"),
+)
+"""What may end the swing of RIL's reward, compared with RIL at RIL's rate."""
+ABLATIONS = (
+    ("ril",),
     ("ril-quarter", "ablations/similarity-half", "ablations/frozen", "ablations/updates-4", "ablations/teachers-off"),
     ("ablations/bradley-terry", "ablations/untrained", "ablations/input-question", "ablations/input-picture"),
     ("ablations/teachers-2", "ablations/teachers-8", "ablations/binary"),
 )
-"""RIL with one thing changed, compared with RIL at RIL's rate; first what may end its reward's swing."""
+"""RIL with one other thing changed, likewise."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Place:
         seeds: all are reported.
         baseline: what the other arms are compared with.
         rates_from: the arm whose rate all have: one thing is changed, and no other. None: each arm has its own.
+        removed: arms that were run while their options were there.
         suffix: of its name, where a world and a regime have several comparisons.
     """
 
@@ -95,6 +100,7 @@ class Place:
     seeds: Sequence[int] = SEEDS
     baseline: str = BASELINE
     rates_from: str | None = None
+    removed: Sequence[str] = ()
     suffix: str = ""
 
     @property
@@ -109,8 +115,8 @@ class Place:
 
     @property
     def arms(self) -> list[str]:
-        """Of all groups."""
-        return [arm for group in self.groups for arm in group]
+        """Of all groups, and removed ones."""
+        return [*(arm for group in self.groups for arm in group), *self.removed]
 
 
 HALF_EACH = {"sft.num_tokens": "50000", "train.num_tokens": "50000", "train.num_steps": "30"}
@@ -148,7 +154,17 @@ TRUTH, TENTH, ERRING = REGIMES
 PLACES = (
     *(Place(world, regime) for regime in (TRUTH, TENTH) for world in WORLDS),
     Place(STRONG, TRUTH, ARM_GROUPS[:1]),
-    Place(WORLDS[0], TENTH, ABLATIONS, baseline="ril", rates_from="ril", suffix="-ablations"),
+    Place(WORLDS[0], TENTH, STEADIER, baseline="ril", rates_from="ril", suffix="-steadier"),
+    Place(
+        WORLDS[0],
+        TENTH,
+        ABLATIONS,
+        SEEDS[:3],
+        baseline="ril",
+        rates_from="ril",
+        removed=("ablations/teachers-shaped",),
+        suffix="-ablations",
+    ),
     *(Place(world, ERRING) for world in WORLDS),
 )
 """In the order in which they are run: all of them have their first group of arms before any has its second. Ablations

@@ -24,7 +24,6 @@ SEEDS = st.integers(0, 2**32)
 POLICY_OPTIONS = st.fixed_dictionaries(
     {
         "ratio_level": st.sampled_from(["token", "sequence"]),
-        "teacher_rows": st.sampled_from(["plain", "shaped"]),
         "kl_rows": st.sampled_from(["student", "all"]),
         "objective": st.sampled_from(["clipped_ratio", "clipped_weight"]),
         "loss_weighting": st.sampled_from(["token", "row"]),
@@ -60,7 +59,7 @@ def loss_and_grad(batch, **options):
     batch = {**batch, "policy_logprobs_BR": policy_BR}
     loss = policy_loss(**batch, **{**CLIP, "kl_beta": 0.3, "denominator": 13.0, **options})
     loss.backward()
-    shared = (*CLIP, "ratio_level", "teacher_rows", "kl_rows", "objective", "weights_BR")
+    shared = (*CLIP, "ratio_level", "kl_rows", "objective", "weights_BR")
     own = {name: value for name, value in options.items() if name in shared}
     return loss.detach(), policy_BR.grad, policy_sums(**batch, **CLIP | own)
 

@@ -22,7 +22,6 @@ class Choices(TypedDict):
     clip_low: float
     clip_high: float
     ratio_level: Literal["token", "sequence"]
-    teacher_rows: Literal["plain", "shaped"]
     kl_rows: Literal["student", "all"]
     objective: str
 

@@ -12,9 +12,6 @@ from torch import Tensor
 
 from rilctl.algorithms.loss_parts import OBJECTIVES, WEIGHTINGS
 
-LUFFY_GAMMA = 0.1
-"""Of the shaping p / (p + gamma), LUFFY (2504.14945)."""
-
 
 def policy_loss(
     policy_logprobs_BR: Tensor,
@@ -30,7 +27,6 @@ def policy_loss(
     kl_beta: float,
     denominator: float,
     ratio_level: Literal["token", "sequence"] = "token",
-    teacher_rows: Literal["plain", "shaped"] = "plain",
     kl_rows: Literal["student", "all"] = "student",
     objective: str = "clipped_ratio",
     loss_weighting: str = "token",
@@ -57,7 +53,6 @@ def policy_loss(
         denominator: what a function of `DENOMINATORS` makes of the global batch. Micro-batches that share it add up to
             the loss of one large batch.
         ratio_level: `sequence`: r is the exponential of the response's mean log-ratio (GSPO, 2507.18071).
-        teacher_rows: `shaped`: `p / (p + 0.1)`, p the policy's token probability, in place of r, unclipped (LUFFY).
         kl_rows: the rows that pay the KL.
         objective: of `OBJECTIVES`.
         loss_weighting: of `WEIGHTINGS`: what each row's sum is divided by first.
@@ -71,15 +66,12 @@ def policy_loss(
     if ref_logprobs_BR is None and kl_beta != 0:
         raise ValueError("kl_beta needs ref_logprobs_BR")
     counts_BR = response_mask_BR & rewarded_mask_B[:, None]
-    shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
     advantages_BR = (advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)).expand_as(counts_BR)
     policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
 
     frozen_BR = policy_BR.detach() if frozen_logprobs_BR is None else frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)
-    ratio_BR = importance_ratios((policy_BR - frozen_BR).masked_fill(shaped_B1, 0.0), counts_BR, ratio_level)
+    ratio_BR = importance_ratios(policy_BR - frozen_BR, counts_BR, ratio_level)
     objective_BR, _ = OBJECTIVES[objective](ratio_BR, policy_BR, advantages_BR, 1 - clip_low, 1 + clip_high)
-    probs_BR = policy_BR.exp()
-    objective_BR = torch.where(shaped_B1, probs_BR / (probs_BR + LUFFY_GAMMA) * advantages_BR, objective_BR)
 
     if ref_logprobs_BR is not None and kl_beta != 0:
         pays_BR = counts_BR if kl_rows == "all" else counts_BR & ~teacher_mask_B[:, None]

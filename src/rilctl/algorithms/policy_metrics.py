@@ -27,7 +27,6 @@ def policy_sums(
     clip_low: float,
     clip_high: float,
     ratio_level: Literal["token", "sequence"] = "token",
-    teacher_rows: Literal["plain", "shaped"] = "plain",
     kl_rows: Literal["student", "all"] = "student",
     objective: str = "clipped_ratio",
     weights_BR: Tensor | None = None,
@@ -39,22 +38,21 @@ def policy_sums(
 
     Returns:
         For SIDE student and teacher `num_SIDE_tokens`, and sums `SIDE_logprob`, `SIDE_kl` (k3, with a reference, of a
-        side that pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen log-probabilities; not for
-        shaped rows), `student_NAME` of `of_students_BR`. Which names there are depends on options alone, not on rows.
+        side that pays it), `SIDE_importance_ratio` and `SIDE_clip_fraction` (with frozen log-probabilities),
+        `student_NAME` of `of_students_BR`. Which names there are depends on options alone, not on rows.
     """
     counts_BR = response_mask_BR & rewarded_mask_B[:, None]
     policy_BR = policy_logprobs_BR.masked_fill(~counts_BR, 0.0)
     student_BR = dict(of_students_BR or {}) | {"logprob": policy_BR}
     teacher_BR = {"logprob": policy_BR}
     if frozen_logprobs_BR is not None:
-        shaped_B1 = (teacher_mask_B & (teacher_rows == "shaped"))[:, None]
-        log_ratio_BR = (policy_BR - frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)).masked_fill(shaped_B1, 0.0)
+        log_ratio_BR = policy_BR - frozen_logprobs_BR.masked_fill(~counts_BR, 0.0)
         ratio_BR = importance_ratios(log_ratio_BR, counts_BR, ratio_level)
         advantages_BR = advantages_B[:, None] * (1.0 if weights_BR is None else weights_BR)
         _, clipped_BR = OBJECTIVES[objective](ratio_BR, policy_BR, advantages_BR, 1 - clip_low, 1 + clip_high)
         of_ratio_BR = {"importance_ratio": ratio_BR, "clip_fraction": clipped_BR}
         student_BR |= of_ratio_BR
-        teacher_BR |= of_ratio_BR if teacher_rows == "plain" else {}
+        teacher_BR |= of_ratio_BR
     if ref_logprobs_BR is not None:
         kl_BR = k3(policy_BR, ref_logprobs_BR.masked_fill(~counts_BR, 0.0))
         student_BR["kl"] = kl_BR

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 RatioLevel = Literal["token", "sequence"]
-TeacherRows = Literal["plain", "shaped", "off"]
+TeacherRows = Literal["plain", "off"]
 LossName = Literal["rewards", "distillation", "sft"]
 """A part of a loss: a file of `rilctl.stages.train.losses` each."""
 
@@ -74,7 +74,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         teacher_rows="plain",
     ),
     "dr_grpo_teachers": Algorithm(
-        about="Dr.GRPO on groups with teacher rows, and no discriminator; LUFFY's (2504.14945) if they are `shaped`",
+        about="Dr.GRPO on groups with teacher rows, and no discriminator",
         rewards=("answer",),
         teacher_rows="plain",
     ),

@@ -39,7 +39,7 @@ class AlgorithmConfig(StrictModel):
     name: AlgorithmName = "ril"
     """Rewards, advantage and loss: see the table of algorithms."""
     teacher_rows: TeacherRows = _own("teacher_rows")
-    """Teacher rows in the group: as the paper, with LUFFY's shaping p / (p + 0.1), or not at all."""
+    """Teacher rows in the group: as the paper, or not at all."""
     ratio_level: RatioLevel = _own("ratio_level")
     """Importance ratio per token or per response."""
     clip_low: Annotated[float, Field(gt=0, le=1)] = _own("clip_low")

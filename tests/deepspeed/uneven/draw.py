@@ -155,7 +155,7 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
     has_teachers = ALGORITHMS[name].teacher_rows != "off"
     algorithm = {
         "name": name,
-        "teacher_rows": dice.choice(("plain", "shaped", "off")) if has_teachers else "off",
+        "teacher_rows": dice.choice(("plain", "off")) if has_teachers else "off",
         "ratio_level": dice.choice(("token", "sequence")),
         "kl_beta": dice.choice((0.0, 0.05)) if "rewards" in ALGORITHMS[name].losses else 0.0,
         "kl_rows": dice.choice(("student", "all")),

@@ -60,7 +60,6 @@ def policy_loss(
     kl_beta: float,
     denominator: float,
     ratio_level: str,
-    teacher_rows: str,
     kl_rows: str,
     objective: str,
     loss_weighting: str,
@@ -75,9 +74,7 @@ def policy_loss(
             log_ratio = log_ratios[token] if ratio_level == "token" else math.fsum(log_ratios) / len(log_ratios)
             ratio = math.exp(log_ratio)
             clipped = min(max(ratio, 1 - clip_low), 1 + clip_high)
-            if row.is_teacher and teacher_rows == "shaped":
-                total_of_row += math.exp(policy) / (math.exp(policy) + 0.1) * row.advantage
-            elif objective == "clipped_weight":
+            if objective == "clipped_weight":
                 total_of_row += clipped * row.advantage * policy
             else:
                 total_of_row += min(ratio * row.advantage, clipped * row.advantage)

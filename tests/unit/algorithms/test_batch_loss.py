@@ -22,7 +22,7 @@ def loss_of(name: str, cut: SamplerCut | None = None, denominator: float = 60.0,
     record = ALGORITHMS[name]
     beta = changes.pop("kl_beta", record.kl_beta)
     own = ("clip_low", "clip_high", "ratio_level", "objective")
-    choices: Any = {key: getattr(record, key) for key in own} | {"teacher_rows": "plain", "kl_rows": "student"}
+    choices: Any = {key: getattr(record, key) for key in own} | {"kl_rows": "student"}
     return BatchLoss(choices | changes, beta, record.loss_weighting, denominator, cut)
 
 
@@ -49,7 +49,6 @@ def terms_of(lengths: tuple[int, ...], cut: SamplerCut | None, updates: int, *, 
     ("name", "changes", "updates"),
     [
         ("ril", {"kl_rows": "all"}, 1),
-        ("ril", {"teacher_rows": "shaped"}, 1),
         ("ril", {"kl_beta": 0.0}, 1),
         ("ril", {"objective": "clipped_weight"}, 1),
         *((name, {}, updates) for name in SUMS for updates in (1, 2)),

@@ -14,7 +14,6 @@ CLIP = {"clip_low": 0.2, "clip_high": 0.2}
 ASYMMETRIC = {"clip_low": 0.2, "clip_high": 0.1}
 CHOICES = {
     "ratio_level": ("token", "sequence"),
-    "teacher_rows": ("plain", "shaped"),
     "kl_rows": ("student", "all"),
     "objective": ("clipped_ratio", "clipped_weight"),
     "loss_weighting": ("token", "row"),
@@ -51,7 +50,7 @@ def one_row(policy, frozen=None, ref=None, advantage=1.0, is_teacher=False, is_r
 
 def means(*batch, **arguments):
     """The metrics of a batch, with the arguments of its loss."""
-    options = (*CLIP, "ratio_level", "teacher_rows", "kl_rows", "objective", "weights_BR")
+    options = (*CLIP, "ratio_level", "kl_rows", "objective", "weights_BR")
     sums = policy_sums(*batch, **{name: value for name, value in arguments.items() if name in options})
     return policy_means({name: value.item() for name, value in sums.items()}, counts_of("policy", sums))
 
@@ -119,17 +118,6 @@ def test_kl_by_hand():
     assert loss == pytest.approx(0.1 * k3, rel=1e-14)
     assert grad == pytest.approx([0.1 * (1 - 0.5)], rel=1e-14)
     assert metrics["student_kl"] == pytest.approx(k3, rel=1e-14)
-
-
-def test_luffy_shaping_by_hand_is_unclipped_and_ignores_the_frozen_policy():
-    p = 0.3
-    loss, grad, metrics = one_row([math.log(p)], [-50.0], None, -2.0, is_teacher=True, teacher_rows="shaped")
-    assert loss == pytest.approx(2.0 * p / (p + 0.1), rel=1e-14)
-    assert grad == pytest.approx([2.0 * 0.1 * p / (p + 0.1) ** 2], rel=1e-14)
-    assert "teacher_importance_ratio" not in metrics
-    assert "teacher_clip_fraction" not in metrics
-    _, grad, _ = one_row([math.log(p)], [-5000.0], None, -2.0, is_teacher=True, teacher_rows="shaped")
-    assert grad == pytest.approx([2.0 * 0.1 * p / (p + 0.1) ** 2], rel=1e-14)
 
 
 def test_teacher_rows_pay_no_kl_by_default_even_where_k3_overflows():
@@ -256,7 +244,7 @@ def test_no_rows_are_a_loss_of_0_that_is_in_the_graph(options):
 
 @ALL_OPTIONS
 def test_which_sums_there_are_does_not_depend_on_the_rows(options):
-    batch, own = random_batch(), {name: options[name] for name in ("ratio_level", "teacher_rows", "kl_rows")}
+    batch, own = random_batch(), {name: options[name] for name in ("ratio_level", "kl_rows")}
     teachers = {name: values[1::2] for name, values in batch.items()}
     assert policy_sums(**teachers, **CLIP, **own).keys() == policy_sums(**batch, **CLIP, **own).keys()
 

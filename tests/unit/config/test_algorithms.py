@@ -82,10 +82,9 @@ def test_a_wrong_name_is_one_problem_and_not_one_for_each_key_that_follows_from_
     assert "problems" not in caught.value.message and caught.value.message.endswith("did you mean `cispo`?")
 
 
-@pytest.mark.parametrize("teacher_rows", ["plain", "shaped"])
-def test_an_algorithm_without_teacher_rows_takes_none(teacher_rows: str) -> None:
+def test_an_algorithm_without_teacher_rows_takes_none() -> None:
     with pytest.raises(ConfigError, match="`dr_grpo` has no teacher rows: .* `ril`, .*have them$"):
-        load_recipe([], ["train.algorithm.name=dr_grpo", f"train.algorithm.teacher_rows={teacher_rows}"])
+        load_recipe([], ["train.algorithm.name=dr_grpo", "train.algorithm.teacher_rows=plain"])
 
 
 def test_an_algorithm_that_learns_from_teacher_rows_needs_some() -> None:

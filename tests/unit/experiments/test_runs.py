@@ -58,7 +58,7 @@ def test_a_student_is_made_and_asked(small: Place, tmp_path: Path) -> None:
 def test_every_arm_is_a_recipe_everywhere(place: Place) -> None:
     digests = set()
     num = 0
-    for name in place.arms:
+    for name in (name for group in place.groups for name in group):
         arm = arm_of(place, name)
         for rate in rates_of(name, arm.table.verbs):
             digests.add(recipe_digest(place, arm, Task(name, 0, rate)))

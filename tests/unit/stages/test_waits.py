@@ -42,7 +42,7 @@ WHOLE, SMALL = 10**6, 40
 READS = (torch.Tensor.tolist, torch.Tensor.cpu, torch.Tensor.numpy)
 VARIANTS = [
     {},
-    {"algorithm": {"policy_updates": 2, "teacher_rows": "shaped", "kl_rows": "all"}},
+    {"algorithm": {"policy_updates": 2, "kl_rows": "all"}},
     {"sampler_correction": {"enabled": True}},
 ]
 

@@ -6,7 +6,6 @@ from rilctl.reporting.metric import Metric
 _RATIO = "of the policy to what it was before the batch's first update"
 _CLIPPED = "on which a bound acts: on their objective, or for `cispo` on their weight"
 _SEVERAL = "with `policy_updates` > 1"
-_SHAPED = f"{_SEVERAL}, unless teacher rows are `shaped`"
 _ELSEWHERE = "where the sampler is corrected: another engine samples"
 _VLLM = "where vLLM samples; proven before the step's rollouts"
 _TAUGHT = "with `ril_sft`, while they weigh anything"
@@ -78,8 +77,8 @@ POLICY: tuple[Metric, ...] = (
     Metric("policy/num_sft_tokens", "tokens", "sum", "of the responses learned by heart", when=_TAUGHT),
     Metric("policy/student_importance_ratio", "", "student tokens", _RATIO, side="student", when=_SEVERAL),
     Metric("policy/student_clip_fraction", "share", "student tokens", _CLIPPED, side="student", when=_SEVERAL),
-    Metric("policy/teacher_importance_ratio", "", "teacher tokens", _RATIO, side="teacher", when=_SHAPED),
-    Metric("policy/teacher_clip_fraction", "share", "teacher tokens", _CLIPPED, side="teacher", when=_SHAPED),
+    Metric("policy/teacher_importance_ratio", "", "teacher tokens", _RATIO, side="teacher", when=_SEVERAL),
+    Metric("policy/teacher_clip_fraction", "share", "teacher tokens", _CLIPPED, side="teacher", when=_SEVERAL),
     Metric(
         "policy/student_mismatch_kl",
         "nats",

@@ -126,8 +126,8 @@ SIGNS: tuple[Sign, ...] = (
         "the pocket world's good runs lose less than half; one that collapsed lost nine tenths in twenty steps",
         "All rollouts of a question are alike, so their rewards are alike and teach nothing: what the policy does now "
         "is what it will do.",
-        "A lower `train.optim.lr`, a higher `train.algorithm.kl_beta`; with teacher rows, "
-        '`train.algorithm.teacher_rows = "shaped"`. Go on from a student before the fall, not from the last one.',
+        "A lower `train.optim.lr`, a higher `train.algorithm.kl_beta`. Go on from a student before the fall, not from "
+        "the last one.",
         "train.md#a-run-that-fails",
         entropy_collapses,
     ),

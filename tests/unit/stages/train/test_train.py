@@ -76,7 +76,6 @@ def standard(rewards: list[float]) -> list[float]:
             for advantage, names in ((centred, ("dr_grpo",)), (standard, ("grpo", "clip_higher", "gspo", "cispo")))
             for name in names
         ),
-        (("train.algorithm.teacher_rows=shaped",), {0.0, 1.0, 2.0}, True, centred),
         (("train.rewards.similarity=0.25",), {0.0, 0.25, 1.0, 1.25}, True, centred),
         (("train.rewards.similarity=0",), {0.0, 1.0}, True, centred),
         (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True, centred),

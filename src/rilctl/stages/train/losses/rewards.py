@@ -98,7 +98,6 @@ class RewardLoss:
                 "clip_low": algorithm.clip_low,
                 "clip_high": algorithm.clip_high,
                 "ratio_level": algorithm.ratio_level,
-                "teacher_rows": "shaped" if algorithm.teacher_rows == "shaped" else "plain",
                 "kl_rows": algorithm.kl_rows,
                 "objective": algorithm.record.objective,
             },

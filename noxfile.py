@@ -162,6 +162,13 @@ def malice(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Reports in a real Chromium, which must be there: drawn, searched, by keys, light, dark, narrow, asking nothing."""
+    session.install("-e", ".[dev]", "playwright>=1.65")
+    session.run("python", "-m", "pytest", "tests/browser", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def health(session: nox.Session) -> None:
     """2,000 steps of a tiny run (some minutes): memory, open files, threads and the time of a step don't grow."""
     session.install("-e", ".[dev]")

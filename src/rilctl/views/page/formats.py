@@ -30,6 +30,8 @@ def points_score(score: Score) -> str:
 def duration(seconds: float) -> str:
     """`75` as `1 min 15 s`, `4000` as `1 h 7 min`."""
     if seconds < 60:
+        if seconds < 0.05:
+            return "0 s"
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -8,7 +8,7 @@ function rangeOf(values, unit) {
   if (low === undefined) return [0, 1];
   if (low > 0 && low < high / 2) low = 0;
   if (high < 0 && high > low / 2) high = 0;
-  if (low === high) [low, high] = low ? [Math.min(0, 2 * low), Math.max(0, 2 * low)] : [-1, 1];
+  if (low === high) [low, high] = low ? [Math.min(0, 2 * low), Math.max(0, 2 * low)] : [0, 1];
   return [low, high];
 }
 
@@ -25,7 +25,7 @@ function leftAxis(y, width, unit) {
 }
 
 function bottomAxis(x, width, height, label, format = d3.format(",")) {
-  const ticks = x.ticks(Math.max(2, Math.floor(width / 64)));
+  const ticks = x.ticks(Math.max(2, Math.floor(width / 64))).filter(Number.isInteger); // steps, or parameters
   const bottom = height - MARGIN.bottom;
   const name = svg("text", { x: 0, y: height - 6, class: "name" }, label);
   const isFree = (tick) => x(tick) > 7 * label.length + 14;

@@ -9,14 +9,14 @@ function startCharts() {
 
 function startChart(node, chart, smooth) {
   const isStack = chart.kind === "stack";
-  const styles = isStack ? chart.lines.map((line, index) => ({ colour: index, name: line.label || line.metric })) : stylesOf(chart.lines);
+  const styles = isStack ? chart.lines.map((line, index) => ({ colour: index, name: line.label || line.metric, run: "", label: "" })) : stylesOf(chart.lines);
   const read = (line) => (step) => {
     const point = pointAt(line.points, step);
     return point ? figure(point[1], chart.unit) : "–";
   };
   const mark = (line, index) =>
     isStack ? block(index, index % 2 === 1) : swatch(styles[index], line.points.length <= MAX_MARKED_POINTS);
-  legendOf(node.querySelector(".legend"), chart.lines.map((line, index) => [mark(line, index), styles[index].name, read(line)]));
+  legendOf(node.querySelector(".legend"), chart.lines.map((line, index) => ({ mark: mark(line, index), ...styles[index], read: read(line) })));
   tableOf(node.querySelector(".as-table"), chart);
   const place = node.querySelector(".drawing");
   const tip = el("div", { class: "tip", hidden: true });

@@ -4,7 +4,7 @@ function showGroup(node, { entry, rows }, words, siblings, go) {
   const column = (side, title) => {
     const own = group.rows.map((row, index) => [row, index]).filter(([row]) => row.side === side);
     if (!own.length) return null;
-    return el("section", { class: "column", "aria-label": title }, el("h4", {}, title), own.map(([row, index]) => rowCard(row, rows.includes(index), words)));
+    return el("section", { class: "column", "aria-label": title }, el("h3", {}, title), own.map(([row, index]) => rowCard(row, rows.includes(index), words)));
   };
   node.replaceChildren(
     el("p", { class: "meta" }, [runNames.length > 1 && el("b", {}, group.run), el("b", {}, `step ${group.step}`), el("code", {}, group.sample_id), el("span", { class: "tag" }, group.why)].filter(Boolean).flatMap((part) => [part, " "])),

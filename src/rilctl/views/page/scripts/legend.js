@@ -17,13 +17,18 @@ function block(colour, isStriped) {
   );
 }
 
-// `entries` are [swatch, name, (step) => value as text]; the legend follows the cursor.
+// `entries` are {mark, name, run, label, read: (step) => value as text}; the legend follows the cursor. Where runs have
+// several curves each, a run's stand in a row that begins with its name.
 function legendOf(node, entries) {
   const values = entries.map(() => el("b", {}));
-  node.replaceChildren(
-    ...entries.map(([mark, name], index) => el("span", { class: "entry" }, mark, el("span", {}, name), values[index])),
-  );
-  const follow = (step) => entries.forEach(([, , read], index) => (values[index].textContent = read(step)));
+  const runs = [...new Set(entries.map((entry) => entry.run))];
+  const isByRun = runs.length > 1 && runs.length < entries.length;
+  const shown = ({ mark, name, label }, index) => el("span", { class: "entry" }, mark, el("span", {}, isByRun ? label : name), values[index]);
+  const spans = entries.map(shown);
+  const rowOf = (run) =>
+    el("div", { class: "legend-run" }, el("span", { class: "faint" }, run), spans.filter((_, index) => entries[index].run === run));
+  node.replaceChildren(...(isByRun ? runs.map(rowOf) : spans));
+  const follow = (step) => entries.forEach(({ read }, index) => (values[index].textContent = read(step)));
   follow(cursor.step);
   cursor.followers.push(follow);
 }

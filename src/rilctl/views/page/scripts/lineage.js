@@ -36,7 +36,7 @@ function placesOf(boxes, arrows) {
     list.sort((a, b) => wish(a) - wish(b));
     settle(list);
   };
-  for (let sweep = 0; sweep < 2; sweep += 1) {
+  for (let sweep = 0; sweep < 8; sweep += 1) {
     columns.forEach(pull("source", "target"));
     [...columns].reverse().forEach(pull("target", "source"));
   }
@@ -51,28 +51,43 @@ function startLineage(node) {
   const height = tallest * (BOX.height + BOX.apart) - BOX.apart + 4;
   const left = (id) => 2 + column.get(id) * (BOX.width + BOX.between);
   const middle = (id) => height / 2 + place.get(id) * (BOX.height + BOX.apart);
-  const drawn = canvas(width, height, `Lineage: ${many(boxes.length, "box")} and ${many(arrows.length, "arrow")}; the table below says the same`);
+  const drawn = canvas(width, height, `Lineage: ${boxes.length} boxes and ${many(arrows.length, "arrow")}; the table below says the same`);
   const tip = svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { class: "arrow-tip", d: "M0,0L8,4L0,8Z" }));
   drawn.append(svg("defs", {}, tip));
   for (const arrow of arrows) {
     const [from, to] = [[left(arrow.source) + BOX.width, middle(arrow.source)], [left(arrow.target), middle(arrow.target)]];
     const bend = Math.max(24, (to[0] - from[0]) / 2);
     const path = `M${from}C${from[0] + bend},${from[1]} ${to[0] - bend},${to[1]} ${to}`;
-    drawn.append(svg("path", { class: "arrow", d: path, "marker-end": "url(#arrow)" }, svg("title", {}, arrow.role)));
+    drawn.append(svg("path", { class: "arrow", "data-from": arrow.source, "data-to": arrow.target, d: path, "marker-end": "url(#arrow)" }, svg("title", {}, arrow.role)));
   }
   for (const box of boxes) drawn.append(boxOf(box, left(box.id), middle(box.id)));
   drawn.style.minWidth = `${width}px`;
   node.replaceChildren(drawn);
+  letTrace(drawn);
+}
+
+// A box under the pointer, or in focus, shows its own arrows.
+function letTrace(drawn) {
+  const trace = (id) => {
+    drawn.classList.toggle("traced", id !== null);
+    for (const arrow of drawn.querySelectorAll(".arrow")) {
+      arrow.classList.toggle("own", arrow.dataset.from === id || arrow.dataset.to === id);
+    }
+  };
+  for (const box of drawn.querySelectorAll(".box")) {
+    box.addEventListener("pointerenter", () => trace(box.dataset.id));
+    box.addEventListener("pointerleave", () => trace(null));
+  }
 }
 
 function boxOf(box, left, middle) {
-  const name = box.name.split("/").filter(Boolean).slice(-2).join("/") || box.name;
+  const name = box.name.length > 27 ? `…${box.name.slice(-26)}` : box.name;
   return svg(
     "g",
-    { class: `box ${box.kind} ${box.state}`, transform: `translate(${left},${middle - BOX.height / 2})` },
+    { class: `box ${box.kind} ${box.state}`, "data-id": box.id, transform: `translate(${left},${middle - BOX.height / 2})` },
     svg("title", {}, `${box.label}: ${box.name}\n${box.digest}`),
     svg("rect", { width: BOX.width, height: BOX.height, rx: 6 }),
     svg("text", { x: 10, y: 19, class: "box-label" }, `${KINDS[box.kind]} ${short(box.label, 22)}${STATES[box.state]}`),
-    svg("text", { x: 10, y: 36, class: "box-name" }, short(name, 27)),
+    svg("text", { x: 10, y: 36, class: "box-name" }, name),
   );
 }

@@ -1,6 +1,6 @@
 // Curves over steps: raw and thin behind their running mean where they are noisy, with a band where there is an interval.
 const LINES_HEIGHT = 190;
-const MAX_MARKED_POINTS = 30;
+const MAX_MARKED_POINTS = 14;
 
 // Mean over the points around each; a twentieth of the curve, but no fewer than three points.
 function running(points) {

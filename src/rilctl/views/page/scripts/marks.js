@@ -16,14 +16,17 @@ const dashOf = (index) => DASHES[index % DASHES.length];
 const marker = (index, size = 36) => d3.symbol(SYMBOLS[index % SYMBOLS.length], size)();
 
 // Of one run, its curves differ in all; of several, colour and marker say which run, and the dash says which curve.
+const drawnRuns = [...new Set(report.charts.flatMap((chart) => chart.lines.map((line) => line.run)))];
+
 function stylesOf(lines) {
   const labels = [...new Set(lines.map((line) => line.label))];
-  const isOneRun = runNames.length < 2;
+  const isOneRun = drawnRuns.length < 2;
   return lines.map((line) => {
-    const run = runNames.indexOf(line.run);
+    const run = drawnRuns.indexOf(line.run);
     const label = labels.indexOf(line.label);
-    const name = [runNames.length > 1 ? line.run : "", line.label].filter(Boolean).join(" · ") || line.run;
-    return { colour: isOneRun ? label : run, dash: labels.length > 1 ? label : run, marker: isOneRun ? label : run, name };
+    const name = [isOneRun ? "" : line.run, line.label].filter(Boolean).join(" · ") || line.run;
+    const own = isOneRun ? label : run;
+    return { colour: own, dash: labels.length > 1 ? label : run, marker: own, name, run: isOneRun ? "" : line.run, label: line.label };
   });
 }
 

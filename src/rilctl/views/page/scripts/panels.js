@@ -3,7 +3,8 @@ const ROW_HEIGHT = 24;
 
 // `rows` are {name, marks: [{value, low, high, kind, label}]}; a mark is a dot, or a bar from 0.
 function scoreRows(rows, width, end, unit, title) {
-  const left = Math.min(210, Math.max(100, width * 0.3));
+  const longest = Math.max(...rows.map((row) => row.name.length));
+  const left = Math.min(width * 0.42, Math.max(72, 7.2 * longest + 12));
   const right = rows.some((row) => row.marks.length > 1) ? 104 : 48;
   const height = rows.length * ROW_HEIGHT + 24;
   const x = d3.scaleLinear([0, end], [left, width - right]);
@@ -67,6 +68,7 @@ function startPictureUse(node) {
 
 function startBenchmarks(node) {
   node.classList.add("panels");
+  node.classList.toggle("wide", report.benchmarks.length === 1);
   for (const benchmark of report.benchmarks) {
     const rows = benchmark.bars.map((bar) => ({ name: bar.name, marks: [{ ...bar.score, kind: bar.kind === "run" ? "bar" : "reference", label: "" }] }));
     const place = el("div", { class: "drawing" });

@@ -73,7 +73,7 @@ function startRollouts() {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => {
     state.range = null;
-    queueMicrotask(refresh);
+    setTimeout(refresh); // the form is empty after this event
   });
   refresh();
   return { step: (by) => show(Math.max(0, state.at + by)), other: (by) => otherStep(entries, state, by, go), show };

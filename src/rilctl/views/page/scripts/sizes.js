@@ -3,7 +3,7 @@ function startSizes(node) {
   for (const suite of new Set(report.sizes.map((point) => point.suite))) {
     const points = report.sizes.filter((point) => point.suite === suite);
     const place = el("div", { class: "drawing" });
-    node.append(el("figure", {}, el("figcaption", { class: "caption" }, suite), place));
+    node.append(el("figure", {}, el("figcaption", { class: "caption" }, suite.split(" ").map((word) => short(word, 20)).join(" ")), place));
     whenSized(place, (width) => drawSizes(points, width, suite));
   }
 }
@@ -58,8 +58,11 @@ function placedNames(points, x, y, width) {
       const at = x(point.num_parameters) + (isLeft ? -9 : 9);
       const name = short(point.name, 28);
       const span = isLeft ? [at - 6.4 * name.length, at] : [at, at + 6.4 * name.length];
-      let top = y(point.score.value);
-      while (taken.some((other) => Math.abs(other.top - top) < 13 && span[0] < other.span[1] && other.span[0] < span[1])) top += 3;
+      const isTaken = (top) => taken.some((other) => Math.abs(other.top - top) < 13 && span[0] < other.span[1] && other.span[0] < span[1]);
+      const free = (top, by) => (isTaken(top) ? free(top + by, by) : top);
+      const own = y(point.score.value);
+      const below = free(own, 3);
+      const top = below > y.range()[0] - 6 ? free(own, -3) : below;
       taken.push({ top, span });
       return svg("text", { class: `point-name ${point.kind}`, x: at, y: top, dy: "0.32em", "text-anchor": isLeft ? "end" : "start" }, name);
     });

@@ -163,7 +163,7 @@ def malice(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Reports in a real Chromium, which must be there: drawn, searched, by keys, light, dark, narrow, asking nothing."""
+    """Reports in a real Chromium, which must be there: drawn, searched, by keys, light, dark, narrow."""
     session.install("-e", ".[dev]", "playwright>=1.65")
     session.run("python", "-m", "pytest", "tests/browser", *session.posargs, env=ONE_THREAD)
 

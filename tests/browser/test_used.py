@@ -1,5 +1,7 @@
 """What a person does with the page: reads values, searches, filters, walks by keys; texts stay texts."""
 
+import itertools
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -179,8 +181,9 @@ def test_a_screen_reader_finds_its_way(open_page: Open) -> None:
     for landmark in ("banner", "navigation", "main", "contentinfo"):
         assert page.get_by_role(landmark).count() == 1
     levels = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map((one) => Number(one.tagName[1]))")
-    assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
-    unnamed = """all => all.filter((one) => !(one.getAttribute("aria-label") || one.labels?.length || one.innerText?.trim()))"""
+    assert levels[0] == 1 and all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    named = 'one.getAttribute("aria-label") || one.labels?.length || one.innerText?.trim()'
+    unnamed = f"all => all.filter((one) => !({named}))"
     for kind in ("button", "input", "select", "svg[role=img]", "section:not([aria-labelledby])", "[role=button]"):
         assert page.locator(kind).evaluate_all(f"all => ({unnamed})(all).length") == 0, kind
     page.locator("#search").focus()

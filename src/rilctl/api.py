@@ -20,16 +20,19 @@ from rilctl.planning.plan import plan_object
 from rilctl.reporting import metrics
 from rilctl.reporting.metrics import MetricsRow
 from rilctl.reporting.progress import Reporter, SilentReporter
+from rilctl.schemas.difference import Difference
 from rilctl.schemas.manifest import ArtifactKind, Manifest
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord, RolloutRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 from rilctl.threads import wait_asleep
+from rilctl.views.difference.between import difference_between
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
     "Artifact",
+    "Difference",
     "EvaluationRecord",
     "LoadedRecipe",
     "Reporter",
@@ -40,6 +43,7 @@ __all__ = [
     "StageResult",
     "StopFlag",
     "VerdictRecord",
+    "diff",
     "load_recipe",
     "open_artifact",
     "plan_stage",
@@ -174,6 +178,20 @@ def read_metrics(run: str | Path) -> list[MetricsRow]:
     """
     check_log(Path(run) / METRICS)
     return metrics.read_metrics(Path(run) / METRICS)
+
+
+def diff(a: str | Path, b: str | Path) -> Difference:
+    """Compare two runs or artifacts, under way or done: recipe, inputs, metrics at equal steps, answers, speed.
+
+    Args:
+        a: the directory of a run or an artifact.
+        b: the same, of the second; differences are b minus a.
+
+    Raises:
+        ArtifactError: there is none at one of them.
+        UsageError: several runs are at one of them.
+    """
+    return difference_between(Path(a), Path(b))
 
 
 def _context(

@@ -29,7 +29,7 @@ def _differences(old: RunFile, new: RunFile) -> list[str]:
     """What differs, as `key: old -> new`, config first."""
     if old.verb != new.verb:
         return [f"verb: {old.verb} -> {new.verb}"]
-    old_keys, new_keys = _flat(old.semantic), _flat(new.semantic)
+    old_keys, new_keys = flat(old.semantic), flat(new.semantic)
     lines = [
         f"`{key}`: {_short(old_keys.get(key, 'absent'))} -> {_short(new_keys.get(key, 'absent'))}"
         for key in sorted(old_keys.keys() | new_keys.keys())
@@ -46,10 +46,10 @@ def _named(entries: Sequence[InputEntry]) -> str:
     return ", ".join(f"{entry.name} ({entry.digest[:12]})" for entry in entries) or "absent"
 
 
-def _flat(value: JsonValue, key: str = "") -> dict[str, str]:
-    """Dotted key -> value in JSON, as a person would compare two recipes."""
+def flat(value: JsonValue, key: str = "") -> dict[str, str]:
+    """Dotted key -> value as JSON text, as a person would compare two recipes."""
     if isinstance(value, dict) and value:
-        return {k: v for name, child in value.items() for k, v in _flat(child, f"{key}.{name}".lstrip(".")).items()}
+        return {k: v for name, child in value.items() for k, v in flat(child, f"{key}.{name}".lstrip(".")).items()}
     return {key: json.dumps(value, ensure_ascii=False)}
 
 

@@ -13,6 +13,7 @@ from rilctl.cli import (
     compare,
     config,
     data,
+    diff,
     doctor,
     failures,
     keys,
@@ -48,6 +49,7 @@ app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)
 app.command("ask")(ask.ask)
 app.command("watch")(watch.watch)
+app.command("diff")(diff.diff)
 app.command("help")(keys.help_on)
 app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")

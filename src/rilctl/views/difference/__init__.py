@@ -1,0 +1,1 @@
+"""Two runs or artifacts beside one another."""

@@ -5,6 +5,8 @@ another tree's `src` on PYTHONPATH measures that one. The exit code is 1 if anyt
 """
 
 import argparse
+import gc
+import importlib.util
 import os
 import resource
 import signal
@@ -26,8 +28,20 @@ MOST_BYTES = 1 << 30
 """That reading may take more than the process had."""
 MOST_SECONDS = 20.0
 """Of processor time."""
-PATIENCE_S = 60.0
-"""Without any processor time: on a busy machine a step that works may take long."""
+SERVED_SECONDS = 60.0
+"""The same where vLLM starts, which takes five by itself."""
+NEEDED = {"served": "vllm", "task of lmms-eval": "lmms_eval"}
+"""Whose loader it is that reads what is spoiled there."""
+SERVED = (
+    "vllm.v1.engine.llm_engine",
+    "vllm.v1.engine.core",
+    "vllm.v1.worker.cpu_worker",
+    "vllm.v1.worker.cpu_model_runner",
+    "vllm.model_executor.models.qwen2_5_vl",
+)
+"""What vLLM imports when it loads a model."""
+PATIENCE_S = 30.0
+"""In which a step and what it started only wait; who has work to do and no processor doesn't."""
 FAULTS = ("executed", "silent", "hung", "memory", "internal", "unnamed", "obeyed", "hidden", "lost")
 """Code ran; it was used; it didn't end; it grew; an error of ours or a crash; the message lacks the file; a terminal
 got a control sequence; `ls` left the good artifact out; a file outside was deleted."""
@@ -53,6 +67,11 @@ def try_all(attacks: Sequence[Attack], folder: Path) -> list[Verdict]:
     """Try attacks, each in a process of its own, on a world of its own."""
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     good = make_world(folder / "good")
+    if any(attack.where == "served" for attack in attacks):
+        os.environ |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "ERROR"}
+        os.environ |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+        for name in SERVED:
+            importlib.import_module(name)
     _warm_up(good)
     verdicts = []
     for attack in attacks:
@@ -64,11 +83,22 @@ def try_all(attacks: Sequence[Attack], folder: Path) -> list[Verdict]:
 
 
 def _warm_up(good: World) -> None:
-    """Import what readers need once, and see that what is good is taken."""
-    for step, words in _steps("student", good):
-        assert _said(good, step) == 0, words
-    for step, words in _steps("model", good):
-        assert _said(good, step) == 0, words
+    """See that what is good is taken, and import what its readers did, so that no child has to."""
+    listed = good.root.parent / "modules"
+    for where in ("student", "model"):
+        for step, words in _steps(where, good):
+
+            def do(step: Callable[[], int] = step) -> int:
+                code = step()
+                listed.write_text("\n".join(sys.modules))
+                return code
+
+            assert _said(good, do) == 0, words
+            for name in listed.read_text().split("\n"):
+                if name.startswith(("rilctl.", "transformers.models.", "rich.", "typer.")):
+                    importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else each child copies what it never changes
 
 
 def _try(attack: Attack, good: World, root: Path) -> Verdict:
@@ -119,6 +149,8 @@ def _steps(where: str, world: World) -> list[tuple[Callable[[], int], tuple[str,
     """Who reads it: what each does, its name, and whether it must refuse what may not be read."""
     if where == "model":
         return [(lambda: _load(world.model), ("load", True))]
+    if where == "served":
+        return [(lambda: _serve(world), ("load", True))]
     if where == "suite":
         return [(lambda: _task(world), ("load", True))]
     path = str(world.artifact(where))
@@ -164,6 +196,26 @@ def _load(path: Path) -> int:
         drawn_prompt(vlm, "what is it?", [])
 
     return _guarded(load)
+
+
+def _serve(world: World) -> int:
+    """A teacher's answer, by vLLM in this process."""
+
+    def answer() -> None:
+        from rilctl.config.engines import VllmEngineConfig
+        from rilctl.config.fields import ModelConfig, SamplingConfig
+        from rilctl.data.conversation import Conversation
+        from rilctl.engines.generation.base import GenerationRequest
+        from rilctl.engines.generation.open import open_generation
+
+        engine = VllmEngineConfig(kv_cache_bytes=1 << 27, max_length_tokens=256)
+        opened = open_generation(ModelConfig(model=str(world.model), dtype="float32"), engine, world.root)
+        asked = GenerationRequest("q", Conversation.of("4 + 4?"), (0,))
+        (answer,) = opened.generate([asked], SamplingConfig(max_new_tokens=4))
+        print(answer)
+        opened.close()
+
+    return _guarded(answer)
 
 
 def _task(world: World) -> int:
@@ -237,17 +289,17 @@ def _in_child(world: World, step: Callable[[], int], verdict: Verdict) -> tuple[
         warnings.simplefilter("ignore")  # of a fork beside threads, which wait
         pid = os.fork()
     if pid == 0:
-        _be_child(world, step, output)
+        _be_child(world, step, output, SERVED_SECONDS if verdict.attack.where == "served" else MOST_SECONDS)
     bound = _resident_bytes(pid) + MOST_BYTES
-    moved, worked = time.monotonic(), 0
+    worked = time.monotonic()
     while True:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             break
         is_large = _resident_bytes(pid) > bound
-        if (ticks := _ticks(pid)) > worked:
-            moved, worked = time.monotonic(), ticks
-        if is_large or time.monotonic() - moved > PATIENCE_S:
+        if not _waits(pid):
+            worked = time.monotonic()
+        if is_large or time.monotonic() - worked > PATIENCE_S:
             verdict.faults.add("memory" if is_large else "hung")
             os.kill(pid, signal.SIGKILL)
             os.wait4(pid, 0)
@@ -262,11 +314,11 @@ def _in_child(world: World, step: Callable[[], int], verdict: Verdict) -> tuple[
     return code, output.read_bytes().decode(errors="backslashreplace")
 
 
-def _be_child(world: World, step: Callable[[], int], output: Path) -> NoReturn:
+def _be_child(world: World, step: Callable[[], int], output: Path, seconds: float) -> NoReturn:
     code = 99
     try:
         os.chdir(world.root)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(MOST_SECONDS), int(MOST_SECONDS) + 2))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 2))
         written = os.open(output, os.O_WRONLY | os.O_APPEND)
         (world.root.parent / "yes").write_text("y\n" * 1000)
         os.dup2(os.open(world.root.parent / "yes", os.O_RDONLY), 0)
@@ -291,13 +343,15 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _ticks(pid: int) -> int:
-    """Processor time that a process has had."""
+def _waits(pid: int) -> bool:
+    """Whether no thread of a process, nor of those that it started, has work to do: a busy machine changes nothing."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads]
+        children = [child for thread in threads for child in (thread / "children").read_text().split()]
     except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
+        return False  # one ended meanwhile
+    return set(states) <= set("STtZ") and all(_waits(int(child)) for child in children)
 
 
 def table(verdicts: Collection[Verdict]) -> str:
@@ -320,6 +374,11 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="one of so many")
     arguments = parser.parse_args()
     found = [attack for attack in all_attacks() if all(word in attack.name for word in arguments.words)]
+    for where, needed in NEEDED.items():
+        if importlib.util.find_spec(needed) is None:
+            left = [attack for attack in found if attack.where == where]
+            found = [attack for attack in found if attack.where != where]
+            print(f"{len(left)} attacks on {needed} are left out: it isn't installed", file=sys.stderr)
     attacks = found[:: arguments.every]
     with tempfile.TemporaryDirectory() as folder:
         verdicts = try_all(attacks, Path(folder))

@@ -5,7 +5,7 @@ A file of the directory names it in `auto_map`. The digest covers every Python f
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rilctl.artifacts.digests import canonical_json
@@ -65,6 +65,19 @@ def read_code(directory: Path) -> dict[str, bytes]:
             except OSError as error:
                 raise unreadable(file, error) from error
     return code
+
+
+def without_code(texts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A model's texts without the words that name code; those that have none keep their bytes."""
+    return {name: _unnamed(text) if b"auto_map" in text else text for name, text in texts.items()}
+
+
+def _unnamed(text: bytes) -> bytes:
+    try:
+        content = json.loads(text, object_pairs_hook=lambda pairs: {k: v for k, v in pairs if k != "auto_map"})
+    except (ValueError, RecursionError):
+        return text  # whoever reads it says so
+    return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def _digest(directory: Path) -> str:

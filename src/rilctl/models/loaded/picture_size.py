@@ -9,6 +9,7 @@ from rilctl.errors import ConfigError, ModelError
 from rilctl.models.families.record import Family
 
 _FILES = ("preprocessor_config.json", "processor_config.json")
+_MOST_PX = 1 << 26
 _NESTED = "image_processor"
 """Where the second of them holds what else stands in the first."""
 
@@ -41,6 +42,26 @@ def with_bounds(texts: Mapping[str, bytes], family: Family, bounds: PictureBound
             whole = settings if pixels is content else {**content, _NESTED: settings}
             changed[file] = (json.dumps(whole, indent=2, sort_keys=True) + "\n").encode()
     return changed
+
+
+def check_sizes(texts: Mapping[str, bytes], name: str) -> None:
+    """See that pictures may have a size that is one: a library may draw the largest before it is shown any.
+
+    Args:
+        texts: see `read_texts`.
+        name: the model's, for messages.
+
+    Raises:
+        ModelError: a size of no pixels, or of more than any model sees; a damaged file.
+    """
+    for file, _, pixels in _settings(
+        {file: _parsed(texts[file], f"{name}/{file}") for file in _FILES if file in texts}
+    ):
+        for key in ("size", "crop_size", "max_image_size", "min_pixels", "max_pixels"):
+            value = pixels.get(key)
+            for num in value.values() if isinstance(value, dict) else [value]:
+                if isinstance(num, int | float) and not 0 < num <= _MOST_PX:
+                    raise ModelError(f"{name}/{file}: `{key}` has {num!r} pixels", hint="copy the model again")
 
 
 def _settings(files: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

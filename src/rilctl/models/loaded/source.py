@@ -19,7 +19,7 @@ from rilctl.config.suggest import nearest
 from rilctl.errors import ModelError, UsageError
 from rilctl.models.families.record import Family
 from rilctl.models.families.table import BY_MODEL_TYPE, family_of
-from rilctl.models.loaded.own_code import check_code, read_code
+from rilctl.models.loaded.own_code import check_code, read_code, without_code
 from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
@@ -28,10 +28,13 @@ TEXT_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
 WEIGHT_FILES = ["*.safetensors"]
 """No pickled weights are ever downloaded."""
 CODE_FILES = ["*.py"]
-_LAYERS = re.compile(r"(num|n)_(\w+_)?layers?|depth")
-"""How configurations name the number of their layers."""
-_MOST_LAYERS = 1000
-"""The library makes layer by layer all that a configuration says, before anybody compares it with the weights."""
+_MOST = (
+    (re.compile(r"(num|n)_(\w+_)?layers?|depth"), 1000, "layers"),
+    (re.compile(r"(\w+_)?max_position_embeddings"), 1 << 24, "tokens of context"),
+    (re.compile(r"factor"), 10_000, "times the context"),
+)
+"""Keys of a configuration, and the most that a model may have: libraries make layer by layer, and angle by angle, all
+that it says, before anybody compares it with the weights."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,17 @@ def find_model(
 
 
 def link_files(source: ModelSource, directory: Path) -> None:
-    """Make a directory one of this model with its bounds, for a library that reads files; weights are links."""
+    """Make a directory one of this model with its bounds, for a library that loads by rules of its own.
+
+    It gets what was checked and nothing else: texts, without a word of code that isn't allowed, and links to weights.
+
+    Raises:
+        ArtifactError, ModelError, ConfigError: see `ModelSource.read_texts`.
+    """
     texts = source.read_texts()
-    for file in source.path.iterdir():
-        if file.is_file() and file.name not in texts:
-            (directory / file.name).symlink_to(file.resolve())
-    write_texts(texts, directory)
+    for file in read_by_loader(source.path):
+        (directory / file.name).symlink_to(file.resolve())
+    write_texts(texts if source.runs_code else without_code(texts), directory)
 
 
 def find_local(name: str, *, revision: str | None, base_dir: Path) -> ModelSource | None:
@@ -204,17 +212,18 @@ def read_family(path: Path) -> Family:
 
 
 def _refuse_endless(config: dict[str, object], config_file: Path) -> None:
-    """Raise `ModelError` where any part of a configuration has more layers than a model can have."""
+    """Raise `ModelError` where any part of a configuration has more layers, say, than a model can have."""
     parts: list[dict[str, object]] = [config]
     while parts:
         part = parts.pop()
         parts += [child for child in part.values() if isinstance(child, dict)]
         for key, num in part.items():
-            if isinstance(num, int) and num > _MOST_LAYERS and _LAYERS.fullmatch(key):
-                raise ModelError(
-                    f"{config_file}: `{key}` is larger than {_MOST_LAYERS}, the most layers that a model may have",
-                    hint="copy the model again",
-                )
+            for pattern, most, what in _MOST:
+                if isinstance(num, int | float) and num > most and pattern.fullmatch(key):
+                    raise ModelError(
+                        f"{config_file}: `{key}` is larger than {most:,}, the most {what} that a model may have",
+                        hint="copy the model again",
+                    )
 
 
 def _local(name: str, path: Path) -> ModelSource:

@@ -64,8 +64,8 @@ class Vlm(Encoder):
 
     def __post_init__(self) -> None:
         eos = self.model.generation_config.eos_token_id
-        self.stop_ids = stop_ids(self.tokenizer, eos, self.source)
         num_logits = int(self.lm_head.weight.shape[0])
+        self.stop_ids = stop_ids(self.tokenizer, eos, self.source, num_logits)
         self.banned_ids = banned_ids(self.tokenizer, self.model.config, self.stop_ids, num_logits, self.family)
 
     @property
@@ -234,7 +234,7 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
             f"{source.path} has no safetensors weights",
             hint="convert them, or set `random_weights = true` to start from the configuration alone",
         )
-    _refuse_larger(source)
+    refuse_larger(source)
     try:
         model, info = auto_class(source.family).from_pretrained(
             source.path,
@@ -256,10 +256,14 @@ def _load_weights(source: ModelSource, dtype: torch.dtype) -> Any:
     return model
 
 
-def _refuse_larger(source: ModelSource) -> None:
+def refuse_larger(source: ModelSource, *, packed: int = 1) -> None:
     """Raise `ModelError` where the configuration describes a model of far more weights than the files hold.
 
     The library would make all of it before it misses one: of a configuration without `text_config`, seven billion.
+
+    Args:
+        source: the model.
+        packed: how many weights a number in the files may stand for.
     """
     num_there = 0
     for file in read_by_loader(source.path):
@@ -274,7 +278,7 @@ def _refuse_larger(source: ModelSource) -> None:
     except ModelError:
         return  # who loads it says why
     num_described = sum(parameter.numel() for parameter in model.parameters())
-    if num_described > 2 * num_there:
+    if num_described > 2 * packed * num_there:
         raise ModelError(
             f"{source.path / 'config.json'} describes {num_described:,} weights, the files hold {num_there:,}",
             hint="a model that doesn't load whole is never trained; copy or convert the weights again",

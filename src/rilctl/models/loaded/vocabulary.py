@@ -9,13 +9,14 @@ from rilctl.models.loaded.processor import Encoder
 from rilctl.models.loaded.source import ModelSource
 
 
-def stop_ids(tokenizer: Any, generation_eos: object, source: ModelSource) -> tuple[int, ...]:
+def stop_ids(tokenizer: Any, generation_eos: object, source: ModelSource, num_logits: int) -> tuple[int, ...]:
     """Ids that end a response, by tokenizer, generation config and family, but never pad if there is another.
 
     Args:
         tokenizer: the model's.
         generation_eos: `eos_token_id` of the generation config.
         source: where the model came from.
+        num_logits: rows of the language-modelling head; an id behind them ends nothing.
 
     Raises:
         ModelError: neither names one, or the generation config names something that is no id.
@@ -27,7 +28,8 @@ def stop_ids(tokenizer: Any, generation_eos: object, source: ModelSource) -> tup
                 f"{source.path / 'generation_config.json'}: eos_token_id {other!r} is no token's id",
                 hint="copy the model again",
             )
-    ids = {end_id(tokenizer, source.family), tokenizer.eos_token_id, *others} - {None}
+    named = {end_id(tokenizer, source.family), tokenizer.eos_token_id, *others} - {None}
+    ids = {each for each in named if each < num_logits}
     if not ids:
         raise ModelError(f"{source.path} names no end-of-response token", hint="set eos_token in the tokenizer")
     return tuple(sorted(ids - {tokenizer.pad_token_id} or ids))

@@ -83,5 +83,5 @@ def test_more_layers_than_a_model_can_have_are_not_made(model_dir: Path, part: s
     assert isinstance(config[part][name], int)
     config[part][name] = 10**400
     (model_dir / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=f"config.json: `{name}` is larger than 1000"):
+    with pytest.raises(ModelError, match=f"config.json: `{name}` is larger than 1,000"):
         read_family(model_dir)

@@ -1,5 +1,6 @@
 """Bounds of image tokens: kept by each family's own rule, and in the files of a student that is saved."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from PIL import Image
 from transformers import AutoProcessor
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # 5.16 hides the name without torchvision
 
+from rilctl.artifacts.model_files import read_texts
 from rilctl.config.fields import ModelConfig
 from rilctl.errors import ConfigError, ModelError
 from rilctl.models.loaded.identity import ModelIdentity, identify
+from rilctl.models.loaded.picture_size import check_sizes
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import find_source, link_files
 from rilctl.models.loaded.vlm import load_vlm, save_vlm
@@ -137,3 +140,24 @@ def test_damaged_settings_are_named(own_model: Path, damage: str) -> None:
     (own_model / "preprocessor_config.json").write_text(damage)
     with pytest.raises(ModelError, match=r"preprocessor_config\.json"):
         encoder_of(own_model, (8, 24))
+
+
+@pytest.mark.parametrize("sizes", [{"size": {"shortest_edge": 1, "longest_edge": 10**13}}, {"max_pixels": -5}])
+def test_sizes_that_no_picture_has(own_model: Path, sizes: dict[str, object]) -> None:
+    check_sizes(read_texts(own_model), "mine")
+    file = own_model / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | sizes))
+    with pytest.raises(ModelError, match=r"mine/preprocessor_config.json: `(size|max_pixels)` has -?\d+ pixels"):
+        check_sizes(read_texts(own_model), "mine")
+
+
+def test_a_library_gets_no_code_and_no_word_of_it(own_model: Path, tmp_path: Path) -> None:
+    (own_model / "own.py").write_text("")
+    file = own_model / "config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "auto_map": {"AutoModel": "own.Own"}, "text_config": {"auto_map": {}}}))
+    link_files(find_source(config(own_model), base_dir=Path()), tmp_path)
+    assert not (tmp_path / "own.py").exists()
+    assert json.loads((tmp_path / "config.json").read_text()) == {**settings, "text_config": {}}
+    name = "tokenizer_config.json"
+    assert (tmp_path / name).read_bytes() == (own_model / name).read_bytes()

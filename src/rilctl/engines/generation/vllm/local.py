@@ -145,6 +145,9 @@ def _engine_arguments(engine: VllmEngineConfig, *, sleeps: bool) -> dict[str, An
         "limit_mm_per_prompt": {"image": engine.max_images, "video": 0, "audio": 0},
         "mm_device_do_normalize": False,  # pixels as the image processor makes them, to be compared with ours
         "logprobs_mode": "processed_logprobs",
+        "runner": "generate",
+        "config_format": "hf",  # what was checked, whatever else vLLM would find there
+        "use_tqdm_on_load": False,
         "tensor_parallel_size": engine.num_gpus,
         "gpu_memory_utilization": engine.gpu_memory_share,
         "kv_cache_memory_bytes": cache_bytes,

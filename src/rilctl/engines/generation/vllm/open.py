@@ -23,18 +23,24 @@ from rilctl.engines.generation.vllm.served import ServedModel
 from rilctl.engines.generation.vllm.server import VllmServer
 from rilctl.engines.generation.vllm.transfer import DiskTransfer, Transfer
 from rilctl.engines.parts import part_of
-from rilctl.errors import ModelError, UsageError
+from rilctl.errors import EngineError, ModelError, RilctlError, UsageError
 from rilctl.models.families.record import Family
 from rilctl.models.loaded.devices import pick_device
 from rilctl.models.loaded.identity import identify
+from rilctl.models.loaded.loadable import check_json, not_loadable
+from rilctl.models.loaded.own_code import brings_code, code_hint
+from rilctl.models.loaded.picture_size import check_sizes
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import ModelSource, find_source, link_files
-from rilctl.models.loaded.vlm import DTYPES, Vlm
+from rilctl.models.loaded.vlm import DTYPES, Vlm, refuse_larger
 from rilctl.models.loaded.vocabulary import banned_ids, stop_ids
 from rilctl.models.loaded.weights import export_untied, file_checksums, names_in_files
 from rilctl.models.prompts.kept import KeptPrompts
 
 VllmConfig = VllmEngineConfig | VllmServerEngineConfig
+_MOST_PACKED = 16
+"""Weights in a number of quantized files: 32 bits hold sixteen of two."""
+_MOST_REASON_CHARS = 300
 
 
 def open_vllm(
@@ -58,11 +64,17 @@ def open_vllm(
     dtype = model.dtype or default_dtype(model.model)
     identity = identify(model, source)
     digest = identity.answering(model, "vllm")
+    is_quantized = "quantization_config" in json.loads((source.path / "config.json").read_text())
     if isinstance(engine, VllmEngineConfig):
         _check_names(source)  # of files that were read whole
 
     def reader() -> Reader:
+        """Also refuses what is wrong with the files, before vLLM sees them."""
         identity.refuse_other_texts(source)  # the call cache would keep its answers as this one's
+        texts = source.read_texts()
+        check_json(source, texts)
+        check_sizes(texts, str(source.path))
+        refuse_larger(source, packed=_MOST_PACKED if is_quantized else 1)
         encoder = Encoder(load_processor(source), source)
         return _reader(encoder, KeptPrompts(encoder, warn=warn), engine)
 
@@ -71,14 +83,19 @@ def open_vllm(
             lambda: (VllmServer(engine, ServerHttp(engine, warn, check_stop), None), reader()),
             source=source,
             dtype=dtype,
-            is_quantized="quantization_config" in json.loads((source.path / "config.json").read_text()),
+            is_quantized=is_quantized,
             checksums=lambda: file_checksums(source.path, pick_device("auto")),
             model_digest=digest,
             rows_at_once=engine.rows_per_batch,
             warn=warn,
         )
+
+    def start() -> tuple[LocalVllm, Reader]:
+        own = reader()
+        return _local(source, dtype, engine), own
+
     return VllmGeneration(
-        lambda: (_local(source, dtype, engine), reader()),
+        start,
         model_name=source.name,
         model_digest=digest,
         rows_at_once=engine.rows_per_batch,
@@ -127,11 +144,29 @@ def open_vllm_rollouts(
 
 
 def _local(source: ModelSource, dtype: Dtype, engine: VllmEngineConfig) -> LocalVllm:
-    if source.bounds is None:
-        return LocalVllm(source.path, dtype, engine, runs_code=source.runs_code)
     folder = tempfile.TemporaryDirectory(prefix="rilctl-model-")
     link_files(source, Path(folder.name))
-    return LocalVllm(Path(folder.name), dtype, engine, runs_code=source.runs_code, on_close=folder.cleanup)
+    try:
+        return LocalVllm(Path(folder.name), dtype, engine, runs_code=source.runs_code, on_close=folder.cleanup)
+    except RilctlError:
+        raise
+    except Exception as error:  # vLLM raises anything
+        raise _not_served(source, error) from error
+
+
+def _not_served(source: ModelSource, error: Exception) -> RilctlError:
+    """What to raise where vLLM can't load a model: for its last reason, as it wraps them."""
+    reason = " ".join(str(error).split())[:_MOST_REASON_CHARS] or type(error).__name__
+    if "memory" in reason.lower():
+        return EngineError(
+            f"vLLM has no room for {source.path}: {reason}",
+            hint="lower `max_length_tokens`, `kv_cache_bytes` or `gpu_memory_share`, or take a smaller model",
+        )
+    if brings_code(source.path) and not source.runs_code:
+        reason, hint = "it needs code of its own (`auto_map`)", code_hint(source.path)
+    else:
+        hint = "copy the model again; vLLM's documentation lists the architectures that it has"
+    return ModelError(f"vLLM can't load {source.path}: {reason}", hint=hint)
 
 
 def _local_start(
@@ -168,11 +203,14 @@ def _reader(encoder: Encoder, prompts: KeptPrompts, engine: VllmConfig) -> Reade
     from transformers import AutoConfig, GenerationConfig
 
     path = encoder.source.path
-    config = AutoConfig.from_pretrained(path, trust_remote_code=encoder.source.runs_code)
-    has_file = (path / "generation_config.json").is_file()
-    generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
-    stops = stop_ids(encoder.tokenizer, generation.eos_token_id, encoder.source)
-    num_logits = int(config.get_text_config().vocab_size)
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=encoder.source.runs_code)
+        has_file = (path / "generation_config.json").is_file()
+        generation = GenerationConfig.from_pretrained(path) if has_file else GenerationConfig.from_model_config(config)
+        num_logits = int(config.get_text_config().vocab_size)
+    except Exception as error:  # on damaged files the library raises anything
+        raise not_loadable(encoder.source, error) from error
+    stops = stop_ids(encoder.tokenizer, generation.eos_token_id, encoder.source, num_logits)
     banned = banned_ids(encoder.tokenizer, config, stops, num_logits, encoder.family)
     return Reader(encoder, prompts, stops, banned, engine.max_images if isinstance(engine, VllmEngineConfig) else None)
 

@@ -67,7 +67,7 @@ def test_ls(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> No
     (cache.parent / "judge" / "run.json").write_text("{}")
     code, stdout, stderr = call(capfd, "artifacts", "ls", cache.parent.parent)
     assert code == 0
-    assert [line.split()[0] for line in stdout.splitlines()] == ["teacher-cache", "responses"]
+    assert [line.split()[0] for line in stdout.splitlines()] == ["teacher-cache", "used", "responses"]
     assert stdout.splitlines()[0].endswith(str(cache))
     assert stderr.startswith("warning: `") and "half-written" in stderr
     listed = json.loads(call(capfd, "artifacts", "ls", "--json", cache.parent.parent)[1])

@@ -60,7 +60,7 @@ def _node(user: Path, entry: InputEntry, above: tuple[Path, ...]) -> LineageNode
     if entry.kind != "artifact":
         found, state = (Path(entry.name) if Path(entry.name).exists() else None), "unchecked"
     else:
-        found, state = _find(user, entry)
+        found, state = find_input(user, entry)
         # A manifest that somebody edited could name itself.
         if found is not None and found.resolve() not in above and _digest_at(found):
             children = _children(found, read_manifest(found).inputs, (*above, found.resolve()))
@@ -75,8 +75,13 @@ def _node(user: Path, entry: InputEntry, above: tuple[Path, ...]) -> LineageNode
     )
 
 
-def _find(user: Path, entry: InputEntry) -> tuple[Path | None, Literal["ok", "missing", "changed"]]:
-    """Look where the manifest says, then, in case the workspace was moved, near the artifact that used it."""
+def find_input(user: Path, entry: InputEntry) -> tuple[Path | None, Literal["ok", "missing", "changed"]]:
+    """Look where the manifest says, then, in case the workspace was moved, near the artifact that used it.
+
+    Args:
+        user: the artifact that used it, or its run.
+        entry: what it used, an artifact.
+    """
     named = Path(entry.name)
     if _digest_at(named) == entry.digest:
         return named, "ok"

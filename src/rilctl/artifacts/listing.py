@@ -1,13 +1,14 @@
 """What lies under a workspace root."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from rilctl.artifacts.layout import MANIFEST, RESUME, RUN
+from rilctl.artifacts.dependents import artifact_users
+from rilctl.artifacts.layout import MANIFEST, RESUME
 from rilctl.artifacts.manifests import interrupted, read_manifest
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
+from rilctl.artifacts.stored import size_of, stored_runs
+from rilctl.artifacts.walk import walk_runs
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import ArtifactSummary
@@ -24,6 +25,8 @@ class ListedArtifact(ArtifactSummary):
     """Of all its files together."""
     created_at: str
     """UTC, ISO 8601."""
+    used_by: list[str]
+    """The runs below the same directory that were made from it, or are being made."""
 
 
 class Unfinished(StrictModel):
@@ -33,11 +36,13 @@ class Unfinished(StrictModel):
     """Where it is."""
     reason: str
     """Interrupted, not whole, not swept, or what is wrong with its manifest."""
+    size_bytes: int
+    """Of all files in it."""
 
 
 def list_artifacts(root: Path) -> list[ListedArtifact]:
     """All artifacts below `root`, or `root` itself, sorted by path; unreadable ones are in `list_unfinished`."""
-    found = []
+    found, users = [], artifact_users(stored_runs(root))
     for path in walk_runs(root):
         try:
             manifest = read_manifest(path)
@@ -50,6 +55,7 @@ def list_artifacts(root: Path) -> list[ListedArtifact]:
                 num_rejected=manifest.num_rejected,
                 size_bytes=sum(entry.size_bytes for entry in manifest.files),
                 created_at=manifest.created_at,
+                used_by=[str(user) for user in users.get(path, ())],
             )
         )
     return found
@@ -58,7 +64,11 @@ def list_artifacts(root: Path) -> list[ListedArtifact]:
 def list_unfinished(root: Path) -> list[Unfinished]:
     """Interrupted runs and unreadable artifacts below `root`, sorted by path, each with its reason."""
     reasons = {path: _reason(path) for path in walk_runs(root)}
-    return [Unfinished(path=str(path), reason=reason) for path, reason in reasons.items() if reason is not None]
+    return [
+        Unfinished(path=str(path), reason=reason, size_bytes=size_of(path))
+        for path, reason in reasons.items()
+        if reason is not None
+    ]
 
 
 def _reason(path: Path) -> str | None:
@@ -76,14 +86,3 @@ def _reason(path: Path) -> str | None:
     if goes_on and not finished:
         return interrupted(path).message
     return f"`{path}` is finished, and `{RESUME}` was left in it; its command sweeps that" if goes_on else None
-
-
-def walk_runs(root: Path) -> Iterator[Path]:
-    """Directories that are artifacts or runs; hidden and scratch directories are left out."""
-    for folder, children, files in os.walk(root):
-        children[:] = sorted(c for c in children if c != RESUME and not c.startswith("."))
-        path = Path(folder)
-        if MANIFEST in files or RUN in files:
-            if MANIFEST in files or not any((path / child / MANIFEST).exists() for child in children):
-                children.clear()
-            yield path

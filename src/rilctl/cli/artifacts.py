@@ -1,12 +1,12 @@
-"""`artifacts ls|show|verify|lineage`."""
+"""`artifacts ls|show|verify|lineage`; what deletes is in `removing`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rilctl.cli import output
+from rilctl.cli import output, removing
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import ArtifactError
 from rilctl.reporting import format
@@ -14,7 +14,7 @@ from rilctl.reporting import format
 if TYPE_CHECKING:
     from rilctl.artifacts.lineage import LineageNode
 
-app = typer.Typer(help="List, show, check and trace artifacts.", rich_markup_mode=None)
+app = typer.Typer(help="List, show, check, trace and delete artifacts.", rich_markup_mode=None)
 
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="An artifact, or the output directory of a verb that holds several.")
@@ -27,8 +27,14 @@ def list_all(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List all artifacts below a directory."""
+    """List all artifacts below a directory.
+
+    With rows, size, age and path of each, and below it the runs that were made from it.
+    """
+    from datetime import UTC, datetime
+
     from rilctl.artifacts.listing import list_artifacts, list_unfinished
+    from rilctl.artifacts.stored import age_s
 
     if not root.is_dir():
         raise ArtifactError(f"no directory `{root}`", hint="name the workspace root: `rilctl artifacts ls DIR`")
@@ -41,11 +47,34 @@ def list_all(
             }
         )
         return
+    now = datetime.now(UTC)
     for artifact in found:
         rows = "-" if artifact.rows is None else str(artifact.rows)
-        output.result(f"{artifact.kind:<13} {rows:>9} rows {format.size(artifact.size_bytes):>8}  {artifact.path}")
+        seconds = age_s(artifact.created_at, now)
+        age = "-" if seconds is None else format.age(seconds)
+        facts = f"{artifact.kind:<13} {rows:>8} rows {format.size(artifact.size_bytes):>8} {age:>6}"
+        output.result(f"{facts}  {artifact.path}", *_users(artifact.used_by, root))
     for directory in unfinished:
         output.warn(directory.reason)
+    if found:
+        total = format.size(sum(artifact.size_bytes for artifact in found))
+        output.say(f"{len(found)} artifact{'s' if len(found) > 1 else ''}, {total}")
+
+
+def _users(used_by: Sequence[str], root: Path) -> list[str]:
+    """Who uses an artifact, in lines for a terminal of 80 columns."""
+    import textwrap
+
+    names = [str(Path(user).relative_to(root)) for user in used_by]
+    shown = f"used by {len(names)}: {', '.join(names)}"
+    indent = " " * 15
+    return (
+        textwrap.wrap(
+            shown, 80, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        if names
+        else []
+    )
 
 
 @app.command()
@@ -193,3 +222,7 @@ def _identity(node: "LineageNode") -> tuple[str, str]:
 def _line(node: "LineageNode") -> str:
     state = "" if node.state in ("ok", "unchecked") else f"  {node.state}"
     return f"{node.role}: {node.found or node.name} ({node.digest[:12]}){state}"
+
+
+app.command("rm")(removing.rm)
+app.command("gc")(removing.gc)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rilctl.artifacts.launches import ALIVE, LAUNCH_HOST, LAUNCH_PREFIX, is_launch_over
 from rilctl.artifacts.layout import write_atomic
 from rilctl.cli import output
 from rilctl.cli.interrupts import HANGUP_S
@@ -26,8 +27,7 @@ from rilctl.engines.training.world import find_world
 if TYPE_CHECKING:
     from rilctl.stages.shared.context import StopFlag
 
-RESULT, STOP, SAID, ALIVE, HOST = "result", "stop", "said", "alive", "host"
-_PREFIX = ".launch-"
+RESULT, STOP, SAID = "result", "stop", "said"
 _POLL_S = 0.5
 _SAID_WITHIN_S = 5.0
 
@@ -40,10 +40,10 @@ def new_directory(root: Path | None) -> Path:
     Args:
         root: where it is made; None: where temporary files are.
     """
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root)).absolute()
-    for other in directory.parent.glob(f"{_PREFIX}*"):
+    directory = Path(tempfile.mkdtemp(prefix=LAUNCH_PREFIX, dir=root)).absolute()
+    for other in directory.parent.glob(f"{LAUNCH_PREFIX}*"):
         with contextlib.suppress(OSError):  # another user's
-            if other != directory and _is_alone(other):
+            if other != directory and is_launch_over(other):
                 shutil.rmtree(other)
     return directory
 
@@ -80,7 +80,7 @@ def alive(directory: Path) -> Iterator[None]:
     """Inside, this process is alive, as the ranks of its host see by a lock that ends with it, however it ends."""
     with (directory / ALIVE).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        write_atomic(directory / HOST, socket.gethostname().encode())
+        write_atomic(directory / LAUNCH_HOST, socket.gethostname().encode())
         yield
 
 
@@ -118,16 +118,4 @@ def _asked(directory: Path) -> int | None:
     """The signal that asks for an end, if one does."""
     if (directory / STOP).exists():
         return int((directory / STOP).read_text())
-    return signal.SIGHUP if _is_alone(directory) else None
-
-
-def _is_alone(directory: Path) -> bool:
-    """Whether the process that started the ranks ran on this host, and is gone."""
-    if not (directory / HOST).exists() or (directory / HOST).read_text() != socket.gethostname():
-        return False
-    with (directory / ALIVE).open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return False
-    return True
+    return signal.SIGHUP if is_launch_over(directory) else None

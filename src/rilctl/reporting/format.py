@@ -61,3 +61,11 @@ def progress(*, done: int, total: int, unit: str, num_new: int, elapsed_s: float
             parts.append(f"{duration((total - done) / rate)} left")
     parts += [f"{name} {number(value)}" for name, value in metrics.items()]
     return ", ".join(parts)
+
+
+def age(seconds: float) -> str:
+    """`8 s`, `5 min`, `3 h`, `12 d`: one unit, rounded down; days are the largest, as they are what one prunes by."""
+    for unit, factor in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= factor:
+            return f"{int(seconds // factor)} {unit}"
+    return f"{int(seconds)} s"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts.launches import ALIVE, LAUNCH_HOST
 from rilctl.cli.launch import launch, launcher_command
-from rilctl.cli.launched import ALIVE, HOST, alive, new_directory
+from rilctl.cli.launched import alive, new_directory
 from rilctl.config.load import load_recipe
 from rilctl.errors import UsageError
 
@@ -48,12 +49,12 @@ def test_a_killed_launch_is_swept_by_the_next(tmp_path: Path) -> None:
             os._exit(0)
     os.waitpid(pid, 0)
     (killed,) = tmp_path.iterdir()
-    assert (killed / HOST).read_text() == socket.gethostname()
+    assert (killed / LAUNCH_HOST).read_text() == socket.gethostname()
     elsewhere, just_made = tmp_path / ".launch-elsewhere", tmp_path / ".launch-new"
     for directory in (elsewhere, just_made):
         directory.mkdir()
         (directory / ALIVE).touch()
-    (elsewhere / HOST).write_text("another host")
+    (elsewhere / LAUNCH_HOST).write_text("another host")
     first = new_directory(tmp_path)
     assert not killed.exists()
     with alive(first):

@@ -4,11 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, RESUME, RUN
-from rilctl.artifacts.listing import walk_runs
 from rilctl.artifacts.manifests import did_you_mean, is_part_of_run, read_manifest
 from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
 from rilctl.artifacts.runs import read_run
 from rilctl.artifacts.sealed import unreadable
+from rilctl.artifacts.walk import walk_runs
 from rilctl.errors import ArtifactError
 from rilctl.schemas.manifest import Manifest
 from rilctl.schemas.run import RunFile

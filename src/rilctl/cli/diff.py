@@ -15,9 +15,10 @@ def diff(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two runs or artifacts: recipe, inputs, metrics, answers, speed.
+    """Compare two runs or artifacts.
 
-    Metrics are compared at the steps that both have, answers question by question. Runs under way can be compared too.
+    Recipe, inputs, metrics, answers, speed, contents. Metrics are compared at the steps that both have, answers
+    question by question. Runs under way can be compared too.
     """
     from rilctl.views.difference.between import difference_between
     from rilctl.views.difference.words import lines_of

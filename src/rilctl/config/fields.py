@@ -112,13 +112,21 @@ class SamplingConfig(StrictModel):
     """Divides the logits of tokens already seen; 1 is off."""
 
 
+Schedule = Literal["constant", "linear", "cosine", "wsd"]
+
+
 class OptimConfig(StrictModel):
-    """AdamW with linear warm-up, then linear from `lr` to `lr_end`."""
+    """AdamW with linear warm-up, then a schedule of the learning rate."""
 
     lr: PositiveFloat
     """Peak learning rate."""
     lr_end: NonNegativeFloat | None = None
-    """Learning rate after the last step; absent: constant."""
+    """Learning rate of the last step; absent: 0, but for a `constant` schedule."""
+    schedule: Annotated[Schedule | None, IF_SET] = None
+    """After the warm-up: `constant`; down to `lr_end` on a line or a half `cosine`; or `wsd`, which is constant until
+    it goes down on a line over the `decay_share`. Absent: `linear` where `lr_end` is set, else `constant`."""
+    decay_share: Annotated[Share, if_not(0.2)] = 0.2
+    """The last share of all steps, over which `wsd` goes down."""
     warmup_steps: NonNegativeInt = 0
     """Steps from 0 to `lr`."""
     weight_decay: NonNegativeFloat = 0.0
@@ -129,6 +137,19 @@ class OptimConfig(StrictModel):
     """Gradients are clipped to this norm."""
     max_bad_steps: Annotated[PositiveInt, EXECUTION] = 5
     """A step whose loss or gradient isn't finite changes no weight and is counted; so many in a row end the run."""
+
+    @property
+    def shape(self) -> Schedule:
+        """The schedule, whether it is named or not."""
+        return self.schedule or ("constant" if self.lr_end is None else "linear")
+
+    @model_validator(mode="after")
+    def _fits_schedule(self) -> "OptimConfig":
+        if self.schedule == "constant" and self.lr_end is not None:
+            raise ValueError('schedule = "constant" has no end: leave lr_end out')
+        if "decay_share" in self.model_fields_set and self.schedule != "wsd":
+            raise ValueError('decay_share is for schedule = "wsd"')
+        return self
 
 
 class LoraConfig(StrictModel):

@@ -75,10 +75,18 @@ def told(loss: Tensor) -> Tensor:
 
 
 def learning_rate(optim: OptimConfig, steps_done: int, num_steps: int) -> float:
-    """Linear from 0 over `warmup_steps`, then linear from `lr` to `lr_end` at the last step."""
+    """Linear from 0 over `warmup_steps`; then as the schedule says, which is at its end in the last step.
+
+    Warmup-stable-decay (`wsd`): Hu et al. 2024, arXiv:2404.06395.
+    """
     if steps_done < optim.warmup_steps:
         return optim.lr * (steps_done + 1) / optim.warmup_steps
-    if optim.lr_end is None:
+    if optim.shape == "constant":
         return optim.lr
-    span = max(1, num_steps - 1 - optim.warmup_steps)
-    return optim.lr + (optim.lr_end - optim.lr) * min(1.0, (steps_done - optim.warmup_steps) / span)
+    last, first = num_steps - 1, optim.warmup_steps
+    if optim.shape == "wsd":
+        first = max(first, num_steps - 1 - round(optim.decay_share * num_steps))
+    gone = min(1.0, max(0.0, (steps_done - first) / max(1, last - first)))
+    if optim.shape == "cosine":
+        gone = (1 - math.cos(math.pi * gone)) / 2
+    return optim.lr + ((optim.lr_end or 0.0) - optim.lr) * gone

@@ -16,7 +16,7 @@ _MAX_VALUE_CHARS = 80
 
 def other_run(out: Path, existing: RunFile, wanted: RunFile) -> UsageError:
     """The refusal of a directory that holds another run, with the three ways out."""
-    differences = _differences(existing, wanted)
+    differences = [*differences_of(existing, wanted).values()]
     named = "; ".join(differences[:_NUM_DIFFERENCES_NAMED])
     more = len(differences) - _NUM_DIFFERENCES_NAMED
     return UsageError(
@@ -25,20 +25,20 @@ def other_run(out: Path, existing: RunFile, wanted: RunFile) -> UsageError:
     )
 
 
-def _differences(old: RunFile, new: RunFile) -> list[str]:
-    """What differs, as `key: old -> new`, config first."""
+def differences_of(old: RunFile, new: RunFile) -> dict[str, str]:
+    """What differs, as `key: old -> new` by key, config first; an input's key is `input ROLE`."""
     if old.verb != new.verb:
-        return [f"verb: {old.verb} -> {new.verb}"]
+        return {"verb": f"verb: {old.verb} -> {new.verb}"}
     old_keys, new_keys = flat(old.semantic), flat(new.semantic)
-    lines = [
-        f"`{key}`: {_short(old_keys.get(key, 'absent'))} -> {_short(new_keys.get(key, 'absent'))}"
+    lines = {
+        key: f"`{key}`: {_short(old_keys.get(key, 'absent'))} -> {_short(new_keys.get(key, 'absent'))}"
         for key in sorted(old_keys.keys() | new_keys.keys())
         if old_keys.get(key) != new_keys.get(key)
-    ]
+    }
     for role in sorted({entry.role for entry in [*old.inputs, *new.inputs]}):
         before, after = ([e for e in run.inputs if e.role == role] for run in (old, new))
         if sorted((e.kind, e.digest) for e in before) != sorted((e.kind, e.digest) for e in after):
-            lines.append(f"input `{role}`: {_named(before)} -> {_named(after)}")
+            lines[f"input {role}"] = f"input `{role}`: {_named(before)} -> {_named(after)}"
     return lines
 
 

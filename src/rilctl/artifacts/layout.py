@@ -4,6 +4,7 @@
       run.json            what this directory is for: verb, config, inputs, provenance digest
       .lock, .lock.json   the one writer, and who that is
       resume/             private scratch of the run; never passed on, `rollouts.jsonl` of a run under way with it
+      training/           the last checkpoint of a finished run, where its recipe keeps that
       metrics.jsonl …     the run's log
       trackers/, profile/ mirrors of the log, and traces of some steps; nobody reads them but people
       manifest.json       written last: from here on the directory is an artifact
@@ -28,6 +29,7 @@ MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
 REJECTED: Final = "rejected.jsonl"
 RESUME: Final = "resume"
+TRAINING: Final = "training"
 LOCK: Final = ".lock"
 LOCK_HOLDER: Final = ".lock.json"
 METRICS: Final = "metrics.jsonl"
@@ -54,7 +56,10 @@ LOGS: Final = (METRICS, TIMINGS)
 FOR_PEOPLE: Final = frozenset({TRACKERS, PROFILE})
 """Folders of a run that may hold anything: no verb reads them, and no manifest lists them."""
 
-NOT_CONTENT: Final = frozenset({MANIFEST, RUN, RESUME, LOCK, LOCK_HOLDER, *LOGS, *FOR_PEOPLE})
+SCRATCH: Final = frozenset({RESUME, TRAINING})
+"""Folders of a run that hold no artifact, whatever lies in them."""
+
+NOT_CONTENT: Final = frozenset({MANIFEST, RUN, *SCRATCH, LOCK, LOCK_HOLDER, *LOGS, *FOR_PEOPLE})
 """Top-level names that belong to the run, not to the artifact: never listed in a manifest's `files`."""
 
 
@@ -116,6 +121,16 @@ def copy_files(source: Path, target: Path) -> None:
     for name, path in walk_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)
+
+
+def link_files(source: Path, target: Path) -> None:
+    """`copy_files` of files that nobody changes: a second name for each, where the file system has such."""
+    for name, path in walk_files(source):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target / name)
+        except OSError:
+            shutil.copyfile(path, target / name)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

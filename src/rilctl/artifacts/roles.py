@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rilctl.artifacts.layout import MANIFEST, RESUME
+from rilctl.artifacts.layout import MANIFEST, SCRATCH
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.errors import ArtifactError
 
@@ -12,7 +12,7 @@ def artifacts_in(run: Path) -> list[Path]:
     return [
         child
         for child in sorted(run.iterdir())
-        if child.name != RESUME and not child.name.startswith(".") and (child / MANIFEST).exists()
+        if child.name not in SCRATCH and not child.name.startswith(".") and (child / MANIFEST).exists()
     ]
 
 

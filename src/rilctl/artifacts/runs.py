@@ -18,6 +18,7 @@ from rilctl.artifacts.layout import (
     MANIFEST,
     RESUME,
     RUN,
+    SCRATCH,
     STAGING,
     TEMPORARY_PREFIX,
     content_files,
@@ -268,7 +269,7 @@ def _is_pinned(out: Path, wanted: RunFile) -> bool:
 def _recover_all(out: Path) -> None:
     recover(out)
     for child in out.iterdir():
-        if child.is_dir() and not child.is_symlink() and child.name != RESUME:
+        if child.is_dir() and not child.is_symlink() and child.name not in SCRATCH:
             recover(child)
 
 

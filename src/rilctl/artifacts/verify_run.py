@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from rilctl.artifacts.layout import FOR_PEOPLE, LOCK, LOCK_HOLDER, LOGS, MANIFEST, RESUME, RUN, is_leftover, walk_files
+from rilctl.artifacts.layout import (
+    FOR_PEOPLE,
+    LOCK,
+    LOCK_HOLDER,
+    LOGS,
+    MANIFEST,
+    RESUME,
+    RUN,
+    SCRATCH,
+    is_leftover,
+    walk_files,
+)
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
 from rilctl.artifacts.runs import read_run
@@ -85,7 +96,7 @@ def _unlisted(path: Path, manifests: list[Manifest]) -> Iterator[str]:
     for name, _ in walk_files(path):
         top = name.split("/", 1)[0]
         is_elsewhere = (
-            top in roles or top in (RESUME, *FOR_PEOPLE) or (path / top / RUN).exists()
+            top in roles or top in (*SCRATCH, *FOR_PEOPLE) or (path / top / RUN).exists()
         )  # the last: a run of its own
         if not is_elsewhere and name not in own and not is_leftover(name):
             yield name

@@ -138,6 +138,10 @@ def train(
         typer.Option(metavar="NAME", help="RIL, one of its baselines, or another; a wrong name lists them."),
     ] = None,
     student: Annotated[str | None, typer.Option(metavar="MODEL", help="Student artifact to start from.")] = None,
+    continue_from: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Finished run that kept its training; go on, up to `train.num_steps`."),
+    ] = None,
     overrides: Overrides = None,
     gpus: Gpus = None,
     hostfile: HostFile = None,
@@ -147,7 +151,11 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train the student by RIL, or by one of its baselines."""
-    flags: dict[str, JsonValue] = {"train.algorithm.name": algorithm, "train.student": student}
+    flags: dict[str, JsonValue] = {
+        "train.algorithm.name": algorithm,
+        "train.student": student,
+        "train.continue_from": continue_from,
+    }
     _run("train", recipes, overrides, flags, out, as_json, dry_run, gpus, hostfile)
 
 

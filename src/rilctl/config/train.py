@@ -140,6 +140,21 @@ class DiscriminatorConfig(StrictModel):
         return self.negatives == "students+swapped"
 
 
+class KeepConfig(StrictModel):
+    """`[train.keep]`: what is kept of a run beside its last student."""
+
+    best: Literal["validation/accuracy", "validation/gap_swapped", "validation/gap_none"] = "validation/accuracy"
+    """The student of the validation where this was highest is `best-student`."""
+    every: PositiveInt | None = None
+    """The students of every so many steps, as `student-STEP`; absent: none."""
+    training: bool = False
+    """The last checkpoint, optimizers and all, under `training/`: `--continue-from` goes on from it."""
+
+    def students_of(self, num_steps: int) -> list[int]:
+        """The steps whose students are kept; the last is kept anyway."""
+        return [*range(self.every, num_steps, self.every)] if self.every else []
+
+
 class ProfileConfig(StrictModel):
     """`[train.profile]`: look into some steps with torch's profiler."""
 
@@ -162,8 +177,10 @@ class TrainConfig(StrictModel):
     """Rewards and loss."""
     rewards: RewardsConfig = RewardsConfig()
     """What each reward weighs, and rewards of your own."""
+    continue_from: Annotated[str | None, EXECUTION] = None
+    """A finished run of `train` with this recipe and fewer steps, which kept its training: go on after its last."""
     num_steps: PositiveInt = 1000
-    """Training steps."""
+    """Training steps, those of a run that is continued included."""
     num_tokens: Annotated[PositiveInt | None, IF_SET] = None
     """End with the step in which the policy has learned from so many response tokens, if that is before `num_steps`."""
     match_tokens: Annotated[str | None, EXECUTION] = None
@@ -202,6 +219,8 @@ class TrainConfig(StrictModel):
     validation_picture: Annotated[tuple[OtherPicture, ...], EXECUTION] = ()
     """Answer them beside another question's picture as well (`swapped`), or beside none: how far the accuracy falls
     says whether the student looks. Each costs as much as the validation itself."""
+    keep: Annotated[KeepConfig, Field(exclude_if=lambda keep: keep == KeepConfig())] = KeepConfig()
+    """What is kept beside the last student."""
     patience: PositiveInt | None = None
     """So many validations in a row below the best one, intervals and all, end the run; absent: they only warn."""
     checkpoint_every: Annotated[PositiveInt, EXECUTION] = 50
@@ -273,6 +292,10 @@ class TrainConfig(StrictModel):
             raise ValueError(f"`{self.algorithm.name}` learns nothing by heart: leave [train.sft] out")
         if self.taught is not None and self.taught.responses == "teacher-cache" and self.verdicts is None:
             raise ValueError('sft.responses = "teacher-cache" learns the right ones: name `verdicts` of the cache')
+        if self.keep.best != "validation/accuracy":
+            picture = self.keep.best.removeprefix("validation/gap_")
+            if picture not in self.validation_picture:
+                raise ValueError(f'keep.best needs validation_picture = ["{picture}"], which measures it')
         if self.profile is not None and max(self.profile.steps) > self.num_steps:
             raise ValueError(f"profile.steps names step {max(self.profile.steps)}, and num_steps is {self.num_steps}")
         if self.sampling.temperature == 0:

@@ -40,7 +40,12 @@ State = TypeVar("State", bound=StrictModel)
 
 def has_checkpoint(resume_dir: Path) -> bool:
     """Whether there is something to go on from."""
-    return any(resume_dir.glob(f"{_STEP}*"))
+    return newest_checkpoint(resume_dir) is not None
+
+
+def newest_checkpoint(directory: Path) -> Path | None:
+    """The last one there; None: there is none."""
+    return max(directory.glob(f"{_STEP}*"), default=None)
 
 
 @dataclass(frozen=True)

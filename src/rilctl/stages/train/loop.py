@@ -16,18 +16,17 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import DataError, InterruptedByUser
 from rilctl.models.loaded.vlm import Vlm, save_vlm
 from rilctl.reporting.registry import shown
-from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
+from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, FileEntry
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked
 from rilctl.stages.shared.run_log import RunLog
 from rilctl.stages.train.asking import RolloutAsker
-from rilctl.stages.train.best import BestStudent
 from rilctl.stages.train.course import idle_warning, last_words, worse_warning
 from rilctl.stages.train.inputs import TrainInputs
+from rilctl.stages.train.kept import BestStudent, KeptStudents, early_student
 from rilctl.stages.train.profile import StepProfile
 from rilctl.stages.train.state import TrainState
 from rilctl.stages.train.step import Learner, TrainingStep
@@ -60,6 +59,12 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.best = BestStudent(self.artifact_run.resume_dir)
+        self.every = KeptStudents(self.artifact_run.resume_dir, "student")
+
+    @property
+    def _early(self) -> Mapping[str, int]:
+        """The steps whose students are kept for good, by role."""
+        return {early_student(step): step for step in self.config.keep.students_of(self.config.num_steps)}
 
     @property
     def learner(self) -> Learner:
@@ -113,7 +118,9 @@ class Loop:
             reporter.say(f"resuming at step {step} of {config.num_steps}")
         with ranks.together():
             if ranks.is_main:
-                self.best.check(self.state.best_step, self.state.best_files, hint=checkpoints.hint)
+                best = {} if self.state.best_step is None else {self.state.best_step: self.state.best_files}
+                self.best.check(best, hint=checkpoints.hint)
+                self.every.check(self.state.kept_files, hint=checkpoints.hint)
                 if checkpoint is not None:
                     self.steps.groups.replay.remember(self.steps.rollouts.read())
             self._forget(step, self.state)
@@ -132,6 +139,9 @@ class Loop:
                 metrics = self._step(step, samples, checkpoints)
             log.write(step, metrics)
             self.state = self.state.model_copy(update={"metrics": self.state.metrics | metrics})
+            if early_student(step) in self._early:
+                kept = self.state.kept_files | {step: self._kept(self.every, step)}
+                self.state = self.state.model_copy(update={"kept_files": kept})
             reporter.advance(metrics=shown("train", self.state.metrics))
             self._watch(metrics)
             signal_number = asked_to_stop(self.context, ranks)
@@ -201,15 +211,14 @@ class Loop:
         with timed("validation"):
             interval, metrics = validate(self.context, self.config, self.asker, self.learner.judge, step, samples)
         if interval is not None:
-            best, best_step = self.state.best_accuracy, self.state.best_step
-            is_best = best is None or interval.estimate > best
-            course = self.state.course.after_validation(interval, is_best=is_best)
-            self.state = self.state.model_copy(update={"course": course})
-            if is_best:
+            self.state = self.state.model_copy(update={"course": self.state.course.after_validation(step, interval)})
+            if (warning := worse_warning(step, interval, self.state.course)) is not None:
+                self.context.reporter.warn(warning)
+            value, best = metrics.get(self.config.keep.best), self.state.best_value
+            if value is not None and (best is None or value > best):
                 with timed("validation"):
-                    self._keep_best(step, interval.estimate)
-            elif course.num_worse and best is not None and best_step is not None:
-                self.context.reporter.warn(worse_warning(step, interval, best, best_step))
+                    files = self._kept(self.best, step)
+                self.state = self.state.model_copy(update={"best_step": step, "best_value": value, "best_files": files})
         return metrics
 
     def _watch(self, metrics: Mapping[str, float]) -> None:
@@ -219,12 +228,10 @@ class Loop:
         if (warning := idle_warning(course)) is not None:
             self.context.reporter.warn(warning)
 
-    def _keep_best(self, step: int, accuracy: float) -> None:
-        found: dict[str, object] = {"best_step": step, "best_accuracy": accuracy}
+    def _kept(self, students: KeptStudents, step: int) -> list[FileEntry]:
+        """Keep the student as it is now; rank 0 is told its files. Collective."""
         with self.vlm.sharding.whole(), self.ranks.together():
-            if self.ranks.is_main:
-                found["best_files"] = self.best.keep(step, lambda path: save_vlm(self.vlm, path))
-        self.state = self.state.model_copy(update=found)
+            return students.keep(step, lambda path: save_vlm(self.vlm, path)) if self.ranks.is_main else []
 
     def write(self, roles: dict[str, ArtifactKind]) -> dict[str, ArtifactSummary]:
         """The artifacts of a finished run, by role, as rank 0 writes them. Collective.
@@ -232,15 +239,15 @@ class Loop:
         There is no best student where no validation had enough verdicts, which a warning says.
         """
         state, algorithm = self.state, self.config.algorithm
-        for words in last_words(
-            state.course, state.best_accuracy, state.best_step, from_rewards=algorithm.learns_from_rewards
-        ):
+        for words in last_words(state.course, state.best_step, from_rewards=algorithm.learns_from_rewards):
             self.context.reporter.warn(words)
         outputs: dict[str, ArtifactSummary] = {}
         for role, kind in roles.items():
             if role == "best-student" and self.state.best_step is None:
                 self.context.reporter.warn("no best-student is written: no validation had enough verdicts")
                 continue
+            if role in self._early and self._early[role] not in self.state.kept_files:
+                continue  # the run ended before, or began after it
             disc = self.learner.disc if role == "discriminator" else None
             sharding = (disc.vlm if disc else self.vlm).sharding
             with phase("train", "writing"), sharding.whole(), self.ranks.together():
@@ -250,18 +257,21 @@ class Loop:
 
     def _write(self, role: str, kind: ArtifactKind) -> ArtifactSummary:
         writer = self.artifact_run.writer(kind, role=role)
-        metrics = self.summary()
+        metrics: Mapping[str, float | None] = self.summary()
         if role == "student":
             save_vlm(self.vlm, writer.staging())
             writer.write_rejected([*self.inputs.data.rejected, *self.state.rejected])
         elif role == "best-student" and self.state.best_step is not None:
             copy_files(self.best.path(self.state.best_step), writer.staging())
-            metrics = present({"validation/accuracy": self.state.best_accuracy, "step": float(self.state.best_step)})
+            metrics = {self.config.keep.best: self.state.best_value, "step": self.state.best_step}
+        elif role in self._early:
+            copy_files(self.every.path(self._early[role]), writer.staging())
+            metrics = {"step": self._early[role]}
         elif role == "discriminator" and self.learner.disc is not None:
             self.learner.disc.save(writer.staging())
         else:
             writer.write_rows(self.steps.rollouts.read())
-        return writer.commit(metrics=metrics)
+        return writer.commit(metrics={name: float(value) for name, value in metrics.items() if value is not None})
 
     def summary(self) -> dict[str, float]:
         """The newest value of each metric."""

@@ -18,8 +18,10 @@ from rilctl.stages.shared.judging import judge_entries
 from rilctl.stages.shared.learning import refuse_changed
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
 from rilctl.stages.shared.token_budget import token_budget
+from rilctl.stages.train.continuing import find_continued, keep_training
 from rilctl.stages.train.inputs import find_inputs, input_entries, reward_entries
 from rilctl.stages.train.judges import opened_asker
+from rilctl.stages.train.kept import early_student
 from rilctl.stages.train.opening import open_loop
 
 
@@ -42,25 +44,38 @@ def _run(context: StageContext, config: TrainConfig, ranks: Ranks) -> StageResul
     roles: dict[str, ArtifactKind] = {"student": "student"}
     if inputs.validation.samples:
         roles["best-student"] = "student"
+    early = [early_student(step) for step in config.keep.students_of(config.num_steps)]
+    roles |= dict.fromkeys(early, "student")
     if config.algorithm.uses_discriminator:
         roles["discriminator"] = "discriminator"
     roles["rollouts"] = "rollouts"
     own_code = reward_entries(config.rewards, context.base_dir)
     budget, matched = token_budget(context, config.num_tokens, config.match_tokens)
     entries = [*input_entries(context, inputs), *judge_entries(context, judge), *own_code, *matched]
+    continued = None
+    if config.continue_from is not None:
+        continued = find_continued(context, config, config.continue_from, semantic, entries)
+        entries.append(continued.entry)
     with open_ranked_run(
-        context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student"}
+        context, ranks, verb="train", semantic=semantic, inputs=entries, roles=roles, optional={"best-student", *early}
     ) as artifact_run:
         done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
         with ranks.together():
             artifact_run.refuse_mixture(resumes=has_checkpoint(artifact_run.resume_dir))
+            if continued is not None and ranks.is_main and not has_checkpoint(artifact_run.resume_dir):
+                continued.put_into(artifact_run)
+                continued.say(context.reporter, config)
         with ExitStack() as held:
             asker = held.enter_context(opened_asker(context, judge, ranks))
             loop = open_loop(context, config, inputs, asker, artifact_run, ranks, budget)
             refuse_changed(loop.vlm, entries, ranks)
             loop.run()
+        if config.keep.training:
+            with ranks.together():
+                if ranks.is_main:
+                    keep_training(artifact_run)
         outputs = loop.write(roles)
         with ranks.together():
             if ranks.is_main:

@@ -10,11 +10,13 @@ class TrainState(StrictModel):
     """What a checkpoint remembers besides weights and optimizers."""
 
     best_step: int | None = None
-    """The step of the best validation so far."""
-    best_accuracy: float | None = None
-    """Its accuracy."""
+    """The step of the best validation so far, by `train.keep.best`."""
+    best_value: float | None = None
+    """What that was."""
     best_files: list[FileEntry] = []
     """The student's of that step; rank 0 knows them."""
+    kept_files: dict[int, list[FileEntry]] = {}
+    """Those of the students that are kept for good, by step; rank 0 knows them."""
     course: Course = Course()
     """Whether it learns anything, and the student gets better."""
     num_tokens: int = 0

@@ -14,7 +14,7 @@ from rilctl.errors import ArtifactError, EndpointError, InterruptedByUser
 from rilctl.reporting.metrics import MetricsLog, read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.stages.shared.context import StageResult, StopFlag
-from rilctl.stages.train.best import BestStudent
+from rilctl.stages.train.kept import BestStudent
 from rilctl.stages.train.verdicts import JudgeAsker
 from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-<<<<<<< HEAD
 from rilctl.artifacts.dependents import artifact_users
 from rilctl.artifacts.layout import MANIFEST, RESUME
-=======
-from rilctl.artifacts.layout import MANIFEST, RESUME, RUN, SCRATCH
->>>>>>> 1ba9837 (A run keeps what it is told: early students, the best by another metric, its training, from which a longer run goes on bit for bit)
 from rilctl.artifacts.manifests import interrupted, read_manifest
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
@@ -90,17 +86,3 @@ def _reason(path: Path) -> str | None:
     if goes_on and not finished:
         return interrupted(path).message
     return f"`{path}` is finished, and `{RESUME}` was left in it; its command sweeps that" if goes_on else None
-<<<<<<< HEAD
-=======
-
-
-def walk_runs(root: Path) -> Iterator[Path]:
-    """Directories that are artifacts or runs; hidden and scratch directories are left out."""
-    for folder, children, files in os.walk(root):
-        children[:] = sorted(c for c in children if c not in SCRATCH and not c.startswith("."))
-        path = Path(folder)
-        if MANIFEST in files or RUN in files:
-            if MANIFEST in files or not any((path / child / MANIFEST).exists() for child in children):
-                children.clear()
-            yield path
->>>>>>> 1ba9837 (A run keeps what it is told: early students, the best by another metric, its training, from which a longer run goes on bit for bit)

@@ -188,7 +188,7 @@ def test_a_better_student_doesn_t_replace_the_one_that_the_checkpoint_knows(tmp_
     again = BestStudent(tmp_path)
     again.settle(0)
     assert {path.name for path in tmp_path.iterdir()} == {"best-00000000"}
-    again.check(0, entries, hint="")
+    again.check({0: entries}, hint="")
     (again.path(0) / "added").touch()
     with pytest.raises(ArtifactError, match=r"best-00000000/added` was not written"):
-        again.check(0, entries, hint="")
+        again.check({0: entries}, hint="")

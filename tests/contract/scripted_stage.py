@@ -104,7 +104,7 @@ for verb in ("train", "eval", "judge"):
 
 def run_quickstart(*, root: Path, reporter: Reporter, stop: StopFlag, seed: int) -> ComparisonReport:
     print("noise")
-    return comparison_report(compared_arm("ril", 0.75), report=str(root / "quickstart" / "comparison.md"))
+    return comparison_report(compared_arm("ril", 0.75), report=str(root / "quickstart" / "report.html"))
 
 
 quickstart = types.ModuleType("rilctl.pipeline.quickstart")

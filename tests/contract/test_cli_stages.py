@@ -357,9 +357,9 @@ def test_quickstart_ends_with_one_json_object(tmp_path: Path) -> None:
     assert code == 0, stderr
     said = json.loads(stdout)
     assert [arm["name"] for arm in said["arms"]] == ["ril"] and said["advice"] == "use `ril`"
-    assert said["artifacts"] == {"report": "w/quickstart/comparison.md"}
+    assert said["artifacts"] == {"report": "w/quickstart/report.html"}
     assert "75.0 %" in stderr and "use `ril`" in stderr
-    assert call("", "quickstart", cwd=tmp_path)[1] == "runs/quickstart/comparison.md\n"
+    assert call("", "quickstart", cwd=tmp_path)[1] == "runs/quickstart/report.html\n"
 
 
 def test_positional_arguments_of_judge_and_eval_are_inputs_or_recipes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rilctl.cli import (
     output,
     pipeline,
     rehearse,
+    report,
     verbs,
     watch,
 )
@@ -44,6 +45,7 @@ app.command("train")(verbs.train)
 app.command("eval")(verbs.evaluate)
 app.command("run")(pipeline.run)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("rehearse")(rehearse.rehearse)
 app.command("quickstart")(pipeline.quickstart)
 app.command("doctor")(doctor.doctor)

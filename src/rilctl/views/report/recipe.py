@@ -1,0 +1,59 @@
+"""A run's resolved recipe, key by key, beside what it would be if nobody said anything."""
+
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from rilctl.config.recipe import VERBS, Recipe
+from rilctl.config.toml_writing import toml_value
+from rilctl.schemas.report_made import RecipeKey, ReportRecipe
+from rilctl.views.runs.view import RunView
+
+_Path = tuple[str, ...]
+
+
+def recipe_of(run: RunView) -> ReportRecipe:
+    """The tables that matter for the run's verb: its own, and those that are no other verb's."""
+    others = {verb for verb in VERBS if verb not in (run.verb, "judge")}
+    config = {name: table for name, table in run.recipe.items() if name not in others}
+    return ReportRecipe(run=run.name, keys=list(_keys(json.dumps(config))))
+
+
+@lru_cache(maxsize=64)
+def _keys(config: str) -> tuple[RecipeKey, ...]:
+    values = json.loads(config)
+    return tuple(_key(values, path, value) for path, value in _leaves(values, ()) if value is not None)
+
+
+def _key(values: Mapping[str, Any], path: _Path, value: Any) -> RecipeKey:
+    default = _default(values, path)
+    said = None if default is None else toml_value(default)
+    return RecipeKey(key=".".join(path), value=toml_value(value), default=said, is_changed=default != value)
+
+
+def _default(values: Mapping[str, Any], path: _Path) -> Any:
+    """What the key becomes where it is left out; None where the recipe can't do without it."""
+    without: Any = deepcopy(values)
+    table = without
+    for part in path[:-1]:
+        table = table[part]
+    del table[path[-1]]
+    try:
+        found: Any = Recipe.model_validate_json(json.dumps(without)).model_dump(mode="json", by_alias=True)
+        for part in path:
+            found = found[part]
+    except (ValidationError, KeyError, TypeError):
+        return None
+    return found
+
+
+def _leaves(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
+    if isinstance(value, dict) and (value or not path):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif not isinstance(value, dict):
+        yield path, value

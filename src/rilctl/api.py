@@ -198,6 +198,8 @@ def diff(a: str | Path, b: str | Path) -> Difference:
         UsageError: several runs are at one of them.
     """
     return difference_between(Path(a), Path(b))
+
+
 def read_report(*runs: str | Path, pictures_mb: float = PICTURES_MB, reporter: Reporter | None = None) -> Report:
     """What `rilctl report` says of runs, as an object; nothing is written.
 

@@ -12,7 +12,7 @@ from rilctl.pipeline.comparison.jobs import Planned, needs_teachers, plan_jobs
 from rilctl.pipeline.comparison.measured import measure, shared_costs
 from rilctl.pipeline.comparison.result import common_questions, compared_arm, paired_differences, scores_by_arm
 from rilctl.pipeline.comparison.setup import Comparison
-from rilctl.pipeline.comparison.writing import PAGE, draw, write
+from rilctl.pipeline.comparison.writing import PAGE, REPORT, draw, write
 from rilctl.pipeline.jobs import JobSettings, check_stop, run_jobs
 from rilctl.reporting.progress import Reporter
 from rilctl.schemas.comparison import ComparedArm, ComparisonReport, SharedCost
@@ -45,7 +45,7 @@ def run_comparison(
         results = run_jobs(planned.jobs, settings, reporter=reporter, stop=stop, resume_command=resume_command)
         reporter.end()
         report = _report(comparison, planned, results, settings, began)
-        write(report, folder)
+        write(report, folder, resume_command, reporter)
     return report
 
 
@@ -83,7 +83,7 @@ def _report(
         for role, summary in result["outputs"].items()
     }
     artifacts |= draw(comparison, planned, arms, len(questions), cwd)
-    artifacts["report"] = str(comparison.folder / PAGE)
+    artifacts |= {"report": str(comparison.folder / REPORT), "page": str(comparison.folder / PAGE)}
     return ComparisonReport(
         recipe=comparison.name,
         questions=len(questions),

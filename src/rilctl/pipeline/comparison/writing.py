@@ -1,16 +1,20 @@
-"""The files of a comparison: JSON, a page, pictures."""
+"""The files of a comparison: JSON, a report, a short page of its table, pictures."""
 
 from pathlib import Path
 
 from rilctl.artifacts.check import check_log
 from rilctl.artifacts.layout import METRICS, write_atomic
+from rilctl.errors import RilctlError
 from rilctl.pipeline.comparison.jobs import Planned
 from rilctl.pipeline.comparison.setup import Comparison
 from rilctl.reporting.plots import plot_accuracy, plot_training
+from rilctl.reporting.progress import Reporter, SilentReporter
 from rilctl.reporting.tables import markdown_table, said_seconds
 from rilctl.schemas.comparison import ComparedArm, ComparisonReport, PairedDifference, SharedCost
+from rilctl.views.report.build import Asked, build_report
+from rilctl.views.report.render import render
 
-JSON, PAGE = "comparison.json", "comparison.md"
+JSON, PAGE, REPORT = "comparison.json", "comparison.md", "report.html"
 _PICTURES = {"accuracy": "accuracy.png", "training": "training.png"}
 
 
@@ -43,10 +47,22 @@ def training_logs(comparison: Comparison, planned: Planned, cwd: Path) -> dict[s
     return found
 
 
-def write(report: ComparisonReport, folder: Path) -> None:
-    """The page first, then the JSON."""
+def write(report: ComparisonReport, folder: Path, command: str, reporter: Reporter) -> None:
+    """The page, the JSON, then the report, which reads that.
+
+    Args:
+        report: what was found.
+        folder: of the comparison.
+        command: that makes it again, for the report.
+        reporter: told where the report can't be made: a run's result never hangs on what shows it.
+    """
     write_atomic(folder / PAGE, page(report).encode())
     write_atomic(folder / JSON, report.model_dump_json(indent=2).encode() + b"\n")
+    try:
+        found = build_report(Asked([folder], command), SilentReporter())
+        write_atomic(folder / REPORT, render(found, "html").encode())
+    except RilctlError as error:
+        reporter.warn(f"no {REPORT}: {error.message}")
 
 
 def page(report: ComparisonReport) -> str:

@@ -36,19 +36,21 @@ def _key(values: Mapping[str, Any], path: _Path, value: Any) -> RecipeKey:
 
 
 def _default(values: Mapping[str, Any], path: _Path) -> Any:
-    """What the key becomes where it is left out; None where the recipe can't do without it."""
-    without: Any = deepcopy(values)
-    table = without
-    for part in path[:-1]:
-        table = table[part]
-    del table[path[-1]]
-    try:
-        found: Any = Recipe.model_validate_json(json.dumps(without)).model_dump(mode="json", by_alias=True)
-        for part in path:
-            found = found[part]
-    except (ValidationError, KeyError, TypeError):
-        return None
-    return found
+    """What the key becomes where it is left out, or else its whole table; None where the recipe can't do without."""
+    for length in range(len(path), 1, -1):
+        without: Any = deepcopy(values)
+        table = without
+        for part in path[: length - 1]:
+            table = table[part]
+        del table[path[length - 1]]
+        try:
+            found: Any = Recipe.model_validate_json(json.dumps(without)).model_dump(mode="json", by_alias=True)
+            for part in path:
+                found = found[part]
+        except (ValidationError, KeyError, TypeError):
+            continue
+        return found
+    return None
 
 
 def _leaves(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:

@@ -137,6 +137,19 @@ def test_one_step_is_read_in_all_charts(open_page: Open) -> None:
     expect(page.locator("#chart-entropy .tip")).to_be_hidden()
 
 
+def test_a_chart_leads_to_the_rollouts_of_its_step(open_page: Open) -> None:
+    page = open_page(REPORT)
+    page.locator("#chart-entropy .drawing > svg").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    last = max(group.step for group, _ in groups_with(lambda g, r: True))
+    expect_shown(page, lambda group, row: group.step == last)
+    expect(page.locator("#groups")).to_be_focused()
+    page.locator("#chart-grad-norm .drawing > svg").dblclick(position={"x": 60, "y": 60})
+    expect_shown(page, lambda group, row: group.step == int(page.locator("#by-step").input_value()))
+    assert int(page.locator("#by-step").input_value()) < last / 2
+
+
 def test_smoothing_can_be_left_out(open_page: Open) -> None:
     page = open_page(REPORT)
     assert page.locator("#chart-entropy .drawing path.raw").count() == 1

@@ -76,6 +76,11 @@ def chance(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def capped(text: str) -> str:
+    """With a capital letter, as titles are written; a run's name keeps its own."""
+    return text[:1].upper() + text[1:]
+
+
 def anchor(target: str) -> str:
     """A finding's target as the id of a part of the page: `chart:reward` as `chart-reward`."""
     return target.replace(":", "-")
@@ -89,6 +94,7 @@ def short(digest: str) -> str:
 FORMATS: dict[str, Callable[..., str]] = {
     "amount": amount,
     "anchor": anchor,
+    "capped": capped,
     "chance": chance,
     "count": count,
     "duration": duration,

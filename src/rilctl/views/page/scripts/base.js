@@ -20,12 +20,12 @@ const svg = (tag, attributes, ...children) =>
 // Numbers for people: shares as percent, large ones with a letter, small ones with three digits.
 function figure(value, unit) {
   if (value === null || value === undefined) return "–";
+  if (value < 0) return `−${figure(-value, unit)}`;
   if (unit === "share") return `${trimmed((100 * value).toFixed(1))} %`;
-  const size = Math.abs(value);
-  if (size >= 1e4) return d3.format(".3~s")(value).replace(/(\D)$/, " $1").replace("G", "B");
-  if (size >= 1000) return d3.format(",.0f")(value);
-  if (size >= 100) return trimmed(value.toFixed(1));
-  if (size >= 1e-3 || value === 0) return `${Number(value.toPrecision(3))}`;
+  if (value >= 1e4) return d3.format(".3~s")(value).replace(/(\D)$/, " $1").replace("G", "B");
+  if (value >= 1000) return d3.format(",.0f")(value);
+  if (value >= 100) return trimmed(value.toFixed(1));
+  if (value >= 1e-3 || value === 0) return `${Number(value.toPrecision(3))}`;
   return value.toExponential(1);
 }
 const trimmed = (text) => text.replace(/\.0$/, "");

@@ -38,11 +38,13 @@ function followPointer(drawing, x, steps, tell) {
   drawing.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
     const to = { Home: 0, End: steps.length - 1 }[event.key];
+    if (event.key === "Enter" && cursor.step !== null) showRolloutsOf(cursor.step);
     if (by === undefined && to === undefined) return;
     event.preventDefault();
     const now = cursor.step === null ? steps.length : d3.bisectCenter(steps, cursor.step);
     moveCursor(steps[to ?? Math.max(0, Math.min(now + by, steps.length - 1))]);
     say(tell(null, true));
   });
+  drawing.addEventListener("dblclick", (event) => showRolloutsOf(stepOf(event)));
   drawing.addEventListener("blur", () => moveCursor(null));
 }

@@ -25,12 +25,12 @@ function drawHistogram(bins, counts, width, options) {
   const half = Math.min(34, slot / 2 - 2);
   const nodes = bins.map((bin, index) => {
     const middle = 4 + slot * (index + 0.5);
-    const texts = ["student", "teacher"].map((side, at) => `${counts[index][at]} ${side}`);
+    const name = `reward ${bin.name}: ${["student", "teacher"].map((side, at) => `${counts[index][at]} ${side}`).join(", ")} rows`;
     const bar = (at) => svg("rect", { class: `area c${at} ${at ? "teacher" : "student"}`, x: at ? middle + 1 : middle - half, y: y(counts[index][at]), width: half - 1, height: bottom - y(counts[index][at]) });
-    const number = (at) => counts[index][at] > 0 && half > 12 && svg("text", { x: middle + (at ? half / 2 : -half / 2), y: y(counts[index][at]) - 3, "text-anchor": "middle" }, figure(counts[index][at]));
-    const label = bins.length > 8 && index % 2 ? false : svg("text", { x: middle, y: height - 16, "text-anchor": "middle" }, bin.name.split(" to ")[0]);
-    return svg("g", { class: "bin", "data-bin": index, "aria-label": `reward ${bin.name}: ${texts.join(", ")} rows` },
-      svg("title", {}, `${bin.name}: ${texts.join(", ")}`),
+    const number = (at) => counts[index][at] > 0 && half > 12 && svg("text", { "aria-hidden": true, x: middle + (at ? half / 2 : -half / 2), y: y(counts[index][at]) - 3, "text-anchor": "middle" }, figure(counts[index][at]));
+    const label = bins.length > 8 && index % 2 ? false : svg("text", { "aria-hidden": true, x: middle, y: height - 16, "text-anchor": "middle" }, bin.name.split(" to ")[0]);
+    return svg("g", { class: "bin", "data-bin": index, "aria-label": name },
+      svg("title", {}, name),
       svg("rect", { class: "back", x: 4 + slot * index, y: 0, width: slot, height: height - 12 }), bar(0), bar(1), number(0), number(1), label);
   });
   const drawing = canvas(width, height, options.label, svg("g", { class: "axis" }, nodes), svg("path", { class: "base", d: `M4,${bottom}H${width - 4}` }),

@@ -79,6 +79,17 @@ function startRollouts() {
   return { step: (by) => show(Math.max(0, state.at + by)), other: (by) => otherStep(entries, state, by, go), show };
 }
 
+// From a chart to what was said then: the nearest step that has rollouts here.
+function showRolloutsOf(step) {
+  if (!report.rollouts?.groups.length) return;
+  const steps = [...new Set(report.rollouts.groups.map((group) => group.step))].sort((a, b) => a - b);
+  byId("filters").reset();
+  byId("by-step").value = `${nearest(steps, step)}`;
+  byId("filters").dispatchEvent(new Event("input"));
+  byId("rollouts").scrollIntoView();
+  byId("groups").focus({ preventScroll: true });
+}
+
 function otherStep(entries, state, by, go) {
   const current = state.shown[state.at]?.entry;
   if (!current) return;

@@ -15,6 +15,6 @@ function startTheme() {
     else delete document.documentElement.dataset.theme;
     button.querySelector("[aria-hidden]").textContent = sign;
     button.querySelector(".word").textContent = word;
-    button.setAttribute("aria-label", `Colours: ${said}`);
+    button.setAttribute("aria-label", `${word}: colours ${said}`);
   });
 }

@@ -18,7 +18,7 @@ from .page_parts import HOSTILE
 from .page_reports import made_report
 
 HERE = Path(rilctl.views.page.__file__).parent
-VOID = {"meta", "link", "input", "br", "img"}
+VOID = {"meta", "link", "input", "br", "img", "wbr"}
 
 
 class Read(HTMLParser):

@@ -27,7 +27,7 @@ function drawLines(chart, width, isSmooth) {
   const smooths = isSmooth && chart.is_noisy;
   const drawn = chart.lines.map((line, index) => {
     const colour = colourOf(styles[index].colour);
-    const isSmoothed = smooths && line.points.length > 4;
+    const isSmoothed = smooths && line.points.length > MAX_MARKED_POINTS;
     const bold = isSmoothed ? running(line.points) : line.points;
     return svg(
       "g",
@@ -52,7 +52,7 @@ function drawLines(chart, width, isSmooth) {
   return { drawing, x, steps, bar };
 }
 
-const domainOf = (steps) => (steps.length > 1 ? [steps[0], steps[steps.length - 1]] : [steps[0] - 1, steps[0] + 1]);
+const domainOf = (steps) => (steps.length > 1 ? [steps[0], steps[steps.length - 1]] : [steps[0] - 0.5, steps[0] + 0.5]);
 
 const dot = (style, x, y) =>
   svg("path", { class: `dot ${colourOf(style.colour)}`, d: marker(style.marker, 22), transform: `translate(${x},${y})` });

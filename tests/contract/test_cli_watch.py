@@ -14,6 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from rilctl.views.watch.protocols import QUESTION
+
 from .helpers import call, snapshot
 
 Finished = tuple[Path, dict[str, dict[str, Any]]]
@@ -140,6 +144,28 @@ def test_a_finished_run_is_shown_once(finished: Finished) -> None:
     assert step.startswith("step 3 of 3, ") and "reward/answer_student" in step
     assert state.startswith("recipe/train: finished, ") and state.endswith("discriminator, rollouts, student")
     assert snapshot(workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"),
+    [
+        (b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", "\x1b_Ga=T,f=100,"),
+        (b"\x1b[?64;1;2c", "▀"),
+    ],
+)
+def test_a_terminal_that_shows_pictures_is_sent_one(finished: Finished, answer: bytes, sent: str) -> None:
+    with screen(finished[0], "watch", "runs/recipe/train") as terminal:
+        terminal.read_until(lambda text: QUESTION in text)
+        os.write(terminal.descriptor, answer)
+        text = terminal.read_until(lambda _: False)
+        assert terminal.process.wait(20) == 0
+    assert sent in text.replace(QUESTION, "")
+    assert ("▀" in text) == (sent == "▀")
+    assert "truth: " in text
+    if sent != "▀":  # where its place is, and back
+        before, _, after = text.replace(QUESTION, "").partition("\x1b7")
+        assert before.endswith("\r\n") and "truth: " in before
+        assert after.startswith("\x1b[29A") and after.endswith("\x1b8")
 
 
 def test_a_verb_without_steps(finished: Finished) -> None:

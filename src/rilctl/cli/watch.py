@@ -13,11 +13,12 @@ from rilctl.cli.options import Debug
 from rilctl.errors import RilctlError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from rich.console import Console
-    from rich.layout import Layout
 
     from rilctl.views.runs.view import RunView
     from rilctl.views.watch.ahead import PicturesAhead
+    from rilctl.views.watch.frame import Frame
     from rilctl.views.watch.look import Look, Watched
 
 _TICK_S = 0.2
@@ -69,31 +70,66 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 def _live(watched: "Watched", console: "Console", interval: float) -> "Look":
     """Draw until the run is over, then once more where the terminal keeps it."""
+    from rilctl.cli.terminal import picture_protocol
     from rilctl.views.watch.ahead import PicturesAhead
 
-    look = watched.look()
+    look, protocol = watched.look(), picture_protocol()
     pictures = PicturesAhead(look.run)
     if look.run.state == "running":
         with console.screen(hide_cursor=True) as screen:
             while look.run.state == "running":
-                screen.update(_drawn(look, pictures, console, console.height))
+                shown, picture = _drawn(look, pictures, console, console.height, protocol)
+                screen.update(shown.layout)
+                _draw(shown, picture, protocol, start="\x1b[H")
                 _wait(console, interval)
                 look = watched.look()
     height = max(1, console.height - 1)  # and the line below for the shell
-    console.print(_drawn(look, pictures, console, height, wait_s=_PICTURE_WAIT_S), height=height)
+    shown, picture = _drawn(look, pictures, console, height, protocol, wait_s=_PICTURE_WAIT_S)
+    console.print(shown.layout, height=height)
+    _draw(shown, picture, protocol, start=f"\x1b[{height}A\r")
     return look
 
 
 def _drawn(
-    look: "Look", pictures: "PicturesAhead", console: "Console", height: int, *, wait_s: float = 0.0
-) -> "Layout":
+    look: "Look",
+    pictures: "PicturesAhead",
+    console: "Console",
+    height: int,
+    protocol: str | None,
+    *,
+    wait_s: float = 0.0,
+) -> "tuple[Frame, Image | None]":
     from rilctl.views.watch.frame import Terminal, frame
     from rilctl.views.watch.rows import groups_of
 
     groups = groups_of(look.rollouts)
-    picture = pictures.get(groups[0][0], wait_s=wait_s) if groups and console.color_system else None
+    picture = pictures.get(groups[0][0], wait_s=wait_s) if groups and (console.color_system or protocol) else None
     has_braille = console.encoding.startswith("utf") and os.environ.get("TERM") != "linux"
-    return frame(look, Terminal(console.width, height, has_braille), picture=picture)
+    terminal = Terminal(console.width, height, has_braille, draws=protocol is not None)
+    return frame(look, terminal, picture=picture), picture
+
+
+def _draw(shown: "Frame", picture: "Image | None", protocol: str | None, *, start: str) -> None:
+    """A picture in the terminal's own protocol, where the frame has left room for it.
+
+    Args:
+        shown: what was drawn.
+        picture: the picture.
+        protocol: its name; None: the frame has drawn the picture itself.
+        start: brings the cursor to the frame's upper left corner.
+    """
+    from rilctl.cli.terminal import cell_px
+    from rilctl.views.watch.protocols import FORGOTTEN, PROTOCOLS, Box
+
+    if protocol is None:
+        return
+    if picture is None or shown.picture_at is None:
+        output.result_bytes(FORGOTTEN.get(protocol, "").encode())
+        return
+    column, line, columns, rows = shown.picture_at
+    drawn = PROTOCOLS[protocol](picture, Box(columns, rows, cell_px()))
+    move = f"{start}\x1b[{line}B" + (f"\x1b[{column}C" if column else "")
+    output.result_bytes(f"\x1b7{move}{drawn}\x1b8".encode())
 
 
 def _wait(console: "Console", interval: float) -> None:

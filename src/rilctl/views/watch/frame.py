@@ -14,7 +14,7 @@ from rilctl.views.runs.series import Series
 from rilctl.views.watch.chart import bounds, draw
 from rilctl.views.watch.curves import curves_of
 from rilctl.views.watch.look import Look
-from rilctl.views.watch.rows import rows_height, rows_text
+from rilctl.views.watch.rows import picture_cells, rows_height, rows_text
 from rilctl.views.watch.words import standing, state_line
 
 if TYPE_CHECKING:
@@ -40,15 +40,31 @@ class Terminal:
         width: columns.
         height: lines.
         braille: whether it has these characters.
+        draws: it draws pictures in its own way, so that their place stays empty.
     """
 
     width: int
     height: int
     braille: bool = True
+    draws: bool = False
 
 
-def frame(look: Look, terminal: Terminal, *, picture: "Image | None" = None) -> Layout:
-    """A run as it stands, in exactly the lines and columns of a terminal.
+@dataclass(frozen=True)
+class Frame:
+    """What a terminal is shown.
+
+    Args:
+        layout: in exactly its lines and columns.
+        picture_at: column and line where a picture's place begins, counted from 0, and how wide and high it is, in
+            characters; None: it has no place.
+    """
+
+    layout: Layout
+    picture_at: tuple[int, int, int, int] | None
+
+
+def frame(look: Look, terminal: Terminal, *, picture: "Image | None" = None) -> Frame:
+    """A run as it stands.
 
     Args:
         look: the run.
@@ -58,29 +74,31 @@ def frame(look: Look, terminal: Terminal, *, picture: "Image | None" = None) -> 
     head = _head(look, terminal.width)
     said = [*look.warnings.values(), *look.run.problems][:_MOST_WARNINGS]
     alarm = [Text(f"! {one_line(line)}", style="yellow") for line in said]
-    rest = max(0, terminal.height - len(head) - len(alarm))
+    above = len(head) + len(alarm)
+    body, place = _body(look, replace(terminal, height=max(0, terminal.height - above)), picture)
     whole = Layout()
-    parts = [_stack(part, terminal.width) for part in (head, alarm) if part]
-    whole.split_column(*parts, _body(look, replace(terminal, height=rest), picture))
-    return whole
+    whole.split_column(*(_stack(part, terminal.width) for part in (head, alarm) if part), body)
+    return Frame(whole, place and (place[0], place[1] + above, *place[2:]))
 
 
-def _body(look: Look, terminal: Terminal, picture: "Image | None") -> Layout:
-    body, width, height = Layout(), terminal.width, terminal.height
+def _body(look: Look, terminal: Terminal, picture: "Image | None") -> tuple[Layout, tuple[int, int, int, int] | None]:
+    """Curves and rollouts, and the picture's place among them."""
+    width, height = terminal.width, terminal.height
     if not look.rollouts:
-        return _charts(look, terminal)
-    if width >= _WIDE:
-        right = width * 2 // 5
-        charts = _charts(look, replace(terminal, width=width - right))
-        rows = rows_text(look.rollouts, right - 2, height, picture=picture)
-        charts.size = width - right
-        body.split_row(charts, Layout(rows))
-        return body
-    below = min(height // 2, rows_height(look.rollouts, has_picture=picture is not None))
-    charts = _charts(look, replace(terminal, height=height - below))
-    charts.size = height - below
-    body.split_column(charts, Layout(rows_text(look.rollouts, width, below, picture=picture)))
-    return body
+        return _charts(look, terminal), None
+    if is_wide := width >= _WIDE:
+        left, top = width - width * 2 // 5, 0
+        charts = _charts(look, replace(terminal, width=left))
+    else:
+        left, top = 0, height - min(height // 2, rows_height(look.rollouts, has_picture=picture is not None))
+        charts = _charts(look, replace(terminal, height=top))
+    charts.size = left or top
+    room = (width - left - 2 * is_wide, height - top)
+    text = rows_text(look.rollouts, *room, picture=picture, leave_room=terminal.draws)
+    body = Layout()
+    (body.split_row if is_wide else body.split_column)(charts, Layout(text))
+    size = picture_cells(picture, *room) if picture is not None else None
+    return body, size and (left, top + 1, *size)
 
 
 def _stack(lines: Sequence[Text], width: int) -> Layout:

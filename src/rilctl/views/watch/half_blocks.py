@@ -18,8 +18,8 @@ def half_blocks(image: "Image", most_columns: int, most_rows: int) -> "Text":
     from rich.style import Style
     from rich.text import Text
 
-    scale = min(1.0, most_columns / image.width, 2 * most_rows / image.height)
-    width, height = max(1, round(image.width * scale)), max(2, 2 * round(image.height * scale / 2))
+    width, rows = cells(image, most_columns, most_rows)
+    height = 2 * rows
     pixels = image.resize((width, height)).tobytes()
     text = Text(no_wrap=True, end="")
     for top in range(0, height, 2):
@@ -29,6 +29,12 @@ def half_blocks(image: "Image", most_columns: int, most_rows: int) -> "Text":
             upper, lower = (_colour(pixels, (top + half) * width + column) for half in (0, 1))
             text.append("▀", Style.parse(f"{upper} on {lower}"))
     return text
+
+
+def cells(image: "Image", most_columns: int, most_rows: int) -> tuple[int, int]:
+    """Columns and lines that the picture takes, a character being twice as high as wide; never more than its pixels."""
+    scale = min(1.0, most_columns / image.width, 2 * most_rows / image.height)
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale / 2))
 
 
 def _colour(pixels: bytes, place: int) -> str:

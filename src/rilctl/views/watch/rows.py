@@ -9,7 +9,7 @@ from rich.text import Text
 from rilctl.foreign import one_line
 from rilctl.reporting.format import number
 from rilctl.schemas.records import RolloutRecord
-from rilctl.views.watch.half_blocks import half_blocks
+from rilctl.views.watch.half_blocks import cells, half_blocks
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,18 +30,35 @@ def rows_height(rows: Sequence[RolloutRecord], *, has_picture: bool) -> int:
     return 1 + max(len(_beside(groups[0])) if groups else 0, _PICTURE_ROWS if has_picture else 0)
 
 
-def rows_text(rows: Sequence[RolloutRecord], width: int, height: int, *, picture: "Image | None" = None) -> Text:
-    """As many groups of a step as so many lines hold, the picture of the first on its left where there is room."""
+def picture_cells(picture: "Image", width: int, height: int) -> tuple[int, int] | None:
+    """Columns and lines of the first group's picture, which begins in its second line; None where there is no room."""
+    if width < 2 * _PICTURE_COLUMNS or height < 3:
+        return None
+    return cells(picture, _PICTURE_COLUMNS, min(_PICTURE_ROWS, height - 1))
+
+
+def rows_text(
+    rows: Sequence[RolloutRecord], width: int, height: int, *, picture: "Image | None" = None, leave_room: bool = False
+) -> Text:
+    """As many groups of a step as so many lines hold, the picture of the first on its left where there is room.
+
+    Args:
+        rows: the step's.
+        width: columns.
+        height: lines.
+        picture: the first group's.
+        leave_room: the picture's place stays empty: the terminal draws it in its own way.
+    """
     lines: list[Text] = []
     for group in groups_of(rows):
         if len(lines) + 2 >= height:
             break
         lines.append(Text(f"step {group[0].step}, question {one_line(group[0].sample_id)}", style="bold"))
-        room = min(_PICTURE_ROWS, height - len(lines))
-        drawn = []
-        if picture is not None and width >= 2 * _PICTURE_COLUMNS:
-            drawn = [*half_blocks(picture, _PICTURE_COLUMNS, room).split("\n")]
-            picture = None
+        drawn: list[Text] = []
+        if picture is not None and (size := picture_cells(picture, width, height)) is not None:
+            blank = [Text(" " * size[0]) for _ in range(size[1])]
+            drawn = blank if leave_room else [*half_blocks(picture, *size).split("\n")]
+        picture = None
         columns = max((line.cell_len + 2 for line in drawn), default=0)
         for left, right in zip_longest(drawn, _beside(group)):
             line = left or Text("")

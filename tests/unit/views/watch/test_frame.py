@@ -57,7 +57,7 @@ def run(tmp_path: Path) -> Path:
 def drawn(look: Look, width: int, height: int, **options: object) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(frame(look, Terminal(width, height, **options)), height=height)
+        console.print(frame(look, Terminal(width, height, **options)).layout, height=height)
     return captured.get().splitlines()
 
 
@@ -122,5 +122,5 @@ def test_a_picture_stands_left_of_its_question(run):
     look = Watched(run).look()
     console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
     with console.capture() as captured:
-        console.print(frame(look, Terminal(80, 24), picture=Image.new("RGB", (40, 40), (255, 0, 0))), height=24)
+        console.print(frame(look, Terminal(80, 24), picture=Image.new("RGB", (40, 40), (255, 0, 0))).layout, height=24)
     assert "\x1b[38;2;255;0;0;48;2;255;0;0m▀" in captured.get()

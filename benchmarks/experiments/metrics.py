@@ -9,9 +9,9 @@ HELD_OUT = ("length_only_accuracy", "balanced_accuracy", "swap_auc")
 """Of a discriminator after pretraining, on held-out questions."""
 
 
-def of_pretraining(rows: Rows) -> dict[str, float]:
-    """The last of `HELD_OUT` that were measured."""
-    found = {name: last(rows, f"held_out/{name}") for name in HELD_OUT}
+def of_pretraining(measured: Mapping[str, float]) -> dict[str, float]:
+    """Those of `HELD_OUT` that the discriminator's manifest has."""
+    found = {name: measured.get(f"held_out/{name}") for name in HELD_OUT}
     return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 

@@ -91,11 +91,12 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
     for verb in arm.table.verbs:
         recipe = _load(place, task.arm, sets, folder.name, around)
         outputs = _stage(recipe, verb, own / verb, around).outputs
-        rows = api.read_metrics(around.work / own / verb)
         if verb == "pretrain-disc":
-            sets |= {"train.discriminator_artifact": outputs["discriminator"].path}
-            seen |= metrics.of_pretraining(rows)
+            disc = outputs["discriminator"].path
+            sets |= {"train.discriminator_artifact": disc}
+            seen |= metrics.of_pretraining(api.open_artifact(disc).manifest.metrics)
         else:
+            rows = api.read_metrics(around.work / own / verb)
             num_tokens += round(sum(learned_tokens(row) for row in rows))
             validation = metrics.last(rows, "validation/accuracy")
             student = outputs["student"].path

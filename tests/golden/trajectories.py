@@ -55,7 +55,7 @@ num_student_rows = 4
 num_teacher_rows = 2
 sampling = { max_new_tokens = 16 }
 optim = { lr = 2e-4 }
-discriminator = { optim = { lr = 1e-4 } }
+discriminator = { optim = { lr = 1e-4 }, reward = "binary" }
 algorithm = { policy_updates = 2, kl_beta = 0.1 }
 engine = { num_threads = 1, device = "cpu" }
 generation = { device = "cpu" }

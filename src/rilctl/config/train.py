@@ -129,8 +129,8 @@ class DiscriminatorConfig(StrictModel):
     threshold: Annotated[Literal["fixed", "calibrated", "group"], if_not("fixed")] = "fixed"
     """Below which logit a row is teacher-like: 0 (paper); midway between the step's student and teacher rows; or that
     of its group's median teacher, which is the only one that `bradley-terry` has."""
-    reward: Annotated[Literal["binary", "graded"], if_not("binary")] = "binary"
-    """1 or 0 (paper), or sigmoid(threshold - logit)."""
+    reward: Annotated[Literal["binary", "graded"], if_not("binary")] = "graded"
+    """sigmoid(threshold - logit), which doesn't swing once both sides are alike; or 1 or 0 (paper)."""
     replay: Annotated[NonNegativeInt, if_not(0)] = 0
     """Rollouts of a question from when it was last asked, at most, that the discriminator learns from once more."""
 

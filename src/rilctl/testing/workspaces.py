@@ -52,7 +52,7 @@ num_student_rows = 2
 num_teacher_rows = 2
 sampling = { max_new_tokens = 32 }
 optim = { lr = 1e-3 }
-discriminator = { optim = { lr = 1e-3 } }
+discriminator = { optim = { lr = 1e-3 }, reward = "binary" }
 validate_every = 3
 num_validation_questions = 4
 checkpoint_every = 2

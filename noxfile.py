@@ -113,6 +113,13 @@ def serve(session: nox.Session) -> None:
     session.run("pytest", "tests/serve", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session
+def trackers(session: nox.Session) -> None:
+    """Every tracker's real library, offline: what it keeps of runs that go on, fail, or never had a tracker."""
+    session.install("-e", ".[dev,wandb,trackio,mlflow]")
+    session.run("pytest", "tests/trackers", *session.posargs, env=ONE_THREAD)
+
+
 @nox.session(name="eval")
 def evaluation(session: nox.Session) -> None:
     """lmms-eval on stand-ins for the paper's 14 benchmarks: known scores, its own command, judges that fail."""

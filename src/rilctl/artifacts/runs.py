@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Run:
         roles: kind of each artifact that it makes, by role. A single artifact may be the run's directory itself,
             whatever its role is called.
         optional: of the roles, what a finished run may lack; written before the last of the others.
+        at_end: what is done when this process is the writer no longer, its artifacts written or not.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Run:
     provenance_digest: str
     roles: Mapping[str, ArtifactKind]
     optional: Set[str] = frozenset()
+    at_end: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
 
     @property
     def resume_dir(self) -> Path:
@@ -246,7 +248,8 @@ def open_run(
             run.reopen()
         if run.finished() is not None:
             run.clear_resume()  # left behind by a kill after the last manifest
-        yield run
+        with run.at_end:
+            yield run
 
 
 def _is_writable(out: Path) -> bool:

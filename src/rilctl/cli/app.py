@@ -21,6 +21,7 @@ from rilctl.cli import (
     pipeline,
     rehearse,
     report,
+    tracking,
     verbs,
     watch,
 )
@@ -55,6 +56,7 @@ app.command("diff")(diff.diff)
 app.command("help")(keys.help_on)
 app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(tracking.app, name="tracking")
 app.add_typer(config.app, name="config")
 
 

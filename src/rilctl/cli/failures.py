@@ -9,6 +9,7 @@ from rilctl.cli.interrupts import work_is_over
 from rilctl.cli.launched import note_what_was_said, wait_for_what_is_said
 from rilctl.engines.training.world import find_world
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
+from rilctl.reporting.hanging import HANGING
 
 _FINE = (0, 3)
 """Exit codes of a verb that did its work."""
@@ -36,9 +37,9 @@ def show_error(error: Exception, *, with_traceback: bool) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; where it is one of several that failed, at once, as its libraries would wait for the others."""
+    """End this process; at once where its libraries would wait: for other processes after a failure, for a tracker."""
     work_is_over(code)
-    if code in _FINE or find_world(os.environ).size == 1:
+    if not HANGING and (code in _FINE or find_world(os.environ).size == 1):
         sys.exit(code)
     output.exit_now(code)
 

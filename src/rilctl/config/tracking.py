@@ -11,4 +11,4 @@ class TrackingConfig(StrictModel):
     """Where the metrics of `sft`, `pretrain-disc` and `train` go besides `metrics.jsonl`."""
 
     to: Annotated[tuple[TrackerName, ...], EXECUTION] = ()
-    """Trackers that mirror a run; one that fails is said once, and ends no run."""
+    """Trackers that mirror a run; one that fails is said once, ends no run, and is caught up by `tracking sync`."""

@@ -60,7 +60,7 @@ def read_metrics(path: Path) -> list[MetricsRow]:
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path} can't be read: {error}", hint="name the directory of a training run") from error
     *lines, _unfinished = text.split("\n")
-    return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
+    return [parse_row(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
 def as_row(line: str | bytes) -> MetricsRow | None:
@@ -72,7 +72,8 @@ def as_row(line: str | bytes) -> MetricsRow | None:
     return row if isinstance(row, dict) and "step" in row and all(map(_is_number, row.values())) else None
 
 
-def _parse(line: str, path: Path, number: int) -> MetricsRow:
+def parse_row(line: str, path: Path, number: int) -> MetricsRow:
+    """A line of either file. Raises `ArtifactError` where it is none."""
     row = as_row(line)
     if row is None:
         raise ArtifactError(f"{path}, line {number}: not a row of metrics", hint="was the file edited or cut?")

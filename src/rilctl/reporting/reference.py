@@ -17,7 +17,7 @@ never zero. A name in capitals stands for any.
 A mean is over all ranks' tokens or rows of a step. `sum`: added up over them; `step`: as it is after the step; `run`:
 counted since the run began. A share is from 0 to 1.
 
-A recipe's [trackers](train.md#trackers) mirror them.
+A recipe's [trackers](tracking.md) mirror them.
 """
 _ABOUT: dict[Verb, str] = {
     "train": "`disc/…` is measured on the step's rows *before* they are learned.",

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.verify_run import verify_run
+from rilctl.cli import app
 from rilctl.config.recipe import Verb
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.metrics import read_metrics
+from rilctl.reporting.syncing import sync_run
 from rilctl.testing.stages import StopsAfter, run_stage
 from rilctl.testing.workspaces import write_workspace
 
@@ -51,6 +54,28 @@ def test_no_step_is_there_twice_after_a_run_that_was_stopped_and_one_that_was_ki
     assert scalars(out) == expected(out)
     if verb == "train":
         assert verify_run(out).problems == []
+        events = EventAccumulator(str(out / "trackers/tensorboard"), size_guidance={"images": 0})
+        events.Reload()
+        tags = events.Tags()
+        assert {"rollouts/text_summary", "artifacts/text_summary"} <= {*tags["tensors"]}
+        assert [event.step for event in events.Images("rollouts/0")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_that_had_no_tracker_is_sent_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_workspace(tmp_path)
+    out = tmp_path / "out"
+    run_stage(tmp_path, "sft", "sft.num_steps=2", out=out)
+    synced = sync_run(out, ["tensorboard"], anew=False, warn=print)
+    assert [(each.name, each.num_steps) for each in synced] == [("tensorboard", 2)]
+    assert scalars(out) == expected(out)
+    files = sorted(out.rglob("events*"))
+    assert sync_run(out, ["tensorboard"], anew=False, warn=print)[0].num_steps == 0
+    assert sorted(out.rglob("events*")) == files
+    assert app.run(["tracking", "sync", str(out)]) == 2
+    assert "the run's recipe names no tracker" in capfd.readouterr().err
+    assert app.run(["tracking", "sync", str(tmp_path), "--to", "tensorboard"]) == 5
+    with writer_lock(out):
+        assert app.run(["tracking", "sync", str(out), "--to", "tensorboard"]) == 6
 
 
 class KilledAfter(StopsAfter):

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rilctl.artifacts.layout import TRACKERS
 from rilctl.artifacts.log_file import LogFile
 from rilctl.artifacts.runs import Run
 from rilctl.clock import Clock
 from rilctl.engines.training.ranks import Ranks
 from rilctl.reporting.metrics import MetricsLog
+from rilctl.reporting.mirror import Mirrored
 from rilctl.reporting.mirrors import Mirrors
+from rilctl.reporting.shown_rows import Pictures, no_pictures
 from rilctl.stages.shared.context import StageContext
-from rilctl.trackers.base import TrackedRun
 
 
 class RunLog:
@@ -21,15 +21,17 @@ class RunLog:
         context: the stage's surroundings.
         run: whose they are.
         ranks: this process among those that train; rank 0 writes.
+        pictures: where the pictures of its rollouts are, if it has any.
     """
 
-    def __init__(self, context: StageContext, run: Run, ranks: Ranks) -> None:
+    def __init__(self, context: StageContext, run: Run, ranks: Ranks, pictures: Pictures = no_pictures) -> None:
         self._log = MetricsLog(run.path, writes=ranks.is_main)
         self._ranks = ranks
         self.clock = Clock()
-        told = TrackedRun(f"{context.recipe_name}/{run.verb}", run.config, run.path / TRACKERS, first_step=0)
+        mirrored = Mirrored(run.path, f"{context.recipe_name}/{run.verb}", run.config, run.inputs, pictures)
         names = context.recipe.tracking.to if ranks.is_main else ()
-        self._mirrors = Mirrors(names, told, warn=context.reporter.warn)
+        self._mirrors = Mirrors(names, mirrored, warn=context.reporter.warn)
+        run.at_end.callback(self._mirrors.finish)
 
     @property
     def files(self) -> tuple[LogFile, ...]:
@@ -40,11 +42,8 @@ class RunLog:
     def running(self) -> Iterator[None]:
         """Steps are taken inside."""
         self.clock = Clock()
-        try:
-            with self.clock.running():
-                yield
-        finally:
-            self._mirrors.finish()
+        with self.clock.running():
+            yield
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Note what was measured in a step, and what the phases took since the line before. Collective.
@@ -55,4 +54,4 @@ class RunLog:
         timings = self.clock.take()
         with self._ranks.together():
             self._log.write(step, metrics, timings)
-            self._mirrors.log(step, {**metrics, **{f"timings/{key}": seconds for key, seconds in timings.items()}})
+            self._mirrors.log(step)

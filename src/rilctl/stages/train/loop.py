@@ -15,6 +15,7 @@ from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import DataError, InterruptedByUser
 from rilctl.models.loaded.vlm import Vlm, save_vlm
+from rilctl.reporting.found_pictures import pictures_of
 from rilctl.reporting.registry import shown
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, FileEntry
 from rilctl.schemas.records import RejectedRecord
@@ -94,7 +95,10 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        groups, log = self.steps.groups, RunLog(self.context, self.artifact_run, self.ranks)
+        groups, log = (
+            self.steps.groups,
+            RunLog(self.context, self.artifact_run, self.ranks, pictures_of(lambda: self.samples)),
+        )
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,

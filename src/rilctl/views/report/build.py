@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rilctl import __version__
 from rilctl.reporting.progress import Reporter
+from rilctl.schemas.comparison import ComparisonReport
 from rilctl.schemas.records import VerdictRecord
 from rilctl.schemas.report import REPORT_VERSION, Chart, Report, ReportSign
 from rilctl.schemas.report_result import Flips
@@ -17,12 +18,12 @@ from rilctl.views.report.comparisons import comparisons_at
 from rilctl.views.report.data import data_of
 from rilctl.views.report.evaluations import Pair, evaluations_of, pairs_of
 from rilctl.views.report.findings import findings
-from rilctl.views.report.flips import flips_between, flips_in_rollouts
+from rilctl.views.report.flips import Visits, flips_between
 from rilctl.views.report.lineage import lineage_graph
 from rilctl.views.report.overview import last_step, reported
 from rilctl.views.report.pictures import thumbnails
 from rilctl.views.report.recipe import recipe_of
-from rilctl.views.report.rollouts import chosen_steps, histogram, sample, with_words
+from rilctl.views.report.rollouts import chosen_steps, groups_of, histogram, sample, with_words
 from rilctl.views.report.sources import find_pictures
 from rilctl.views.report.tags import TAGS
 from rilctl.views.runs.find import find_runs
@@ -79,7 +80,7 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
     overview = [reported(run) for run in runs]
     report = Report(
         version=REPORT_VERSION,
-        title=_title(asked.paths, runs),
+        title=_title(asked.paths, runs, list(comparisons.values())),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=f"rilctl {__version__}",
         command=asked.command,
@@ -106,7 +107,9 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
     return report.model_copy(update={"notes": list(dict.fromkeys([*notes, *problems]))})
 
 
-def _title(paths: Sequence[Path], runs: Sequence[RunView]) -> str:
+def _title(paths: Sequence[Path], runs: Sequence[RunView], comparisons: Sequence[ComparisonReport]) -> str:
+    if len(comparisons) == 1 and len(paths) == 1:
+        return f"{comparisons[0].recipe}: {len(comparisons[0].arms)} arms"
     if len(runs) == 1:
         return runs[0].name
     return ", ".join(dict.fromkeys(path.resolve().name for path in paths))
@@ -145,11 +148,12 @@ def _rollouts_and_flips(
         if run not in with_rollouts:
             continue
         steps = chosen_steps(1, last_step(run) or 1, _best_step(run))
-        found = sample(run.name, run.rollouts(), steps, len(with_rollouts))
+        visits = Visits()
+        found = sample(run.name, visits.watch(groups_of(run.rollouts())), steps, len(with_rollouts))
         groups += with_words(found.groups, _prepaid(run, runs))
         bars += histogram(run.name, found.rewards)
         num_groups, num_rows = num_groups + found.num_groups, num_rows + found.num_rows
-        if run.name not in evaluated and (own := flips_in_rollouts(run.name, run.rollouts())) is not None:
+        if run.name not in evaluated and (own := visits.flips(run.name)) is not None:
             flips.append(own)
     if not num_groups:
         return None, flips

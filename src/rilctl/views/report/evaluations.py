@@ -55,12 +55,17 @@ class Pair:
 
 
 def evaluations_of(runs: Sequence[RunView]) -> list[Evaluation]:
-    """Those among the runs, and those beside them that measured a student of theirs; the runs' own come first."""
+    """Those among the runs, and those beside them that measured a student of theirs; the runs' own come first.
+
+    One beside them of the student that a run began with counts only where what the run made was measured as well.
+    """
     own = [each for run in runs if (each := _evaluation(run)) is not None]
     paths = {each.run.path.resolve() for each in own}
-    wanted = {digest for run in runs if run.verb != "eval" for digest in [_start_of(run), *_students_of(run)] if digest}
-    beside = [each for run in _neighbours(runs) if (each := _evaluation(run)) is not None]
-    return own + [each for each in beside if each.run.path.resolve() not in paths and each.student in wanted]
+    found = [each for run in _neighbours(runs) if (each := _evaluation(run)) is not None]
+    beside = [each for each in found if each.run.path.resolve() not in paths]
+    made = {digest for run in runs if run.verb != "eval" for digest in _students_of(run)}
+    used = {side.name for pair in pairs_of(runs, [*own, *beside]) for side in (pair.before, pair.after)}
+    return own + [each for each in beside if each.student in made or each.name in used]
 
 
 def pairs_of(runs: Sequence[RunView], evaluations: Sequence[Evaluation]) -> list[Pair]:

@@ -35,6 +35,8 @@ def findings(
     if len(signs) > _SHOWN_SIGNS:
         more = f"{len(signs) - _SHOWN_SIGNS} more warnings stand below"
         found.append(Finding(text=more, mood="neutral", run="", target=""))
+    if len(runs) == 1:
+        found = [each.model_copy(update={"text": each.text.removeprefix(f"{runs[0].name}: ")}) for each in found]
     order: tuple[Mood, ...] = ("bad", "neutral", "good")
     if comparisons or len(results) <= 1:
         return sorted(found, key=lambda finding: finding.mood != "bad")

@@ -1,8 +1,7 @@
 """Answers that became right or wrong: of evaluations, or where there are none of a run's own rollouts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import comb
 from typing import Literal
 
@@ -68,7 +67,7 @@ class _Visit:
     """A question in a step: what the student made of it."""
 
     step: int
-    group: list[RolloutRecord]
+    group: Sequence[RolloutRecord]
 
     @property
     def share(self) -> float:
@@ -76,38 +75,39 @@ class _Visit:
         return sum(given) / len(given)
 
 
-def flips_in_rollouts(run: str, rows: Iterable[RolloutRecord]) -> Flips | None:
-    """Questions that a run came back to: most rollouts right the first time and wrong the last time, or the reverse.
+class Visits:
+    """Questions that a run comes back to: its first and its last group of each."""
 
-    Args:
-        run: its name.
-        rows: its rollouts, in order.
+    def __init__(self) -> None:
+        self._visits: dict[str, tuple[_Visit, _Visit]] = {}
 
-    Returns:
-        None where it came back to none that was judged.
-    """
-    visits: dict[str, tuple[_Visit, _Visit]] = {}
-    for (step, sample_id), group in groupby(rows, key=lambda row: (row.step, row.sample_id)):
-        own = [row for row in group if row.side == "student" and row.answer_reward is not None]
-        if own:
-            visit = _Visit(step, own)
-            visits[sample_id] = (visits.get(sample_id, (visit, visit))[0], visit)
-    twice = {sample_id: both for sample_id, both in visits.items() if both[0].step != both[1].step}
-    if not twice:
-        return None
-    flips = [
-        _flip_of_visits(sample_id, first, last)
-        for sample_id, (first, last) in twice.items()
-        if (first.share > RIGHT) != (last.share > RIGHT)
-    ]
-    return flips_of(
-        flips,
-        before="the first time it was asked",
-        after="the last time it was asked",
-        run=run,
-        basis="rollouts",
-        num=len(twice),
-    )
+    def watch(self, groups: Iterable[Sequence[RolloutRecord]]) -> Iterator[Sequence[RolloutRecord]]:
+        """Hands the groups on, in order, and remembers what the student made of each question."""
+        for group in groups:
+            own = [row for row in group if row.side == "student" and row.answer_reward is not None]
+            if own:
+                visit, sample_id = _Visit(own[0].step, own), own[0].sample_id
+                self._visits[sample_id] = (self._visits.get(sample_id, (visit, visit))[0], visit)
+            yield group
+
+    def flips(self, run: str) -> Flips | None:
+        """Most rollouts right the first time and wrong the last time, or the reverse; None where none came twice."""
+        twice = {sample_id: both for sample_id, both in self._visits.items() if both[0].step != both[1].step}
+        if not twice:
+            return None
+        flips = [
+            _flip_of_visits(sample_id, first, last)
+            for sample_id, (first, last) in twice.items()
+            if (first.share > RIGHT) != (last.share > RIGHT)
+        ]
+        return flips_of(
+            flips,
+            before="the first time it was asked",
+            after="the last time it was asked",
+            run=run,
+            basis="rollouts",
+            num=len(twice),
+        )
 
 
 def _flip_of_visits(sample_id: str, first: _Visit, last: _Visit) -> Flip:

@@ -48,12 +48,12 @@ def chosen_steps(first: int, last: int, best: int | None) -> dict[int, str]:
     return spaced | named
 
 
-def sample(run: str, rows: Iterable[RolloutRecord], steps: Mapping[int, str], num_runs: int) -> Sample:
+def sample(run: str, groups: Iterable[Sequence[RolloutRecord]], steps: Mapping[int, str], num_runs: int) -> Sample:
     """Choose groups.
 
     Args:
         run: its name.
-        rows: all, those of a group behind one another.
+        groups: all, in order.
         steps: whose groups are shown, and why.
         num_runs: that share what may be shown.
     """
@@ -62,7 +62,7 @@ def sample(run: str, rows: Iterable[RolloutRecord], steps: Mapping[int, str], nu
     found = Sample()
     taken: Counter[int] = Counter()
     remarkable: dict[str, list[tuple[float, int, ReportGroup]]] = {}
-    for group in _groups(rows):
+    for group in groups:
         found.num_groups += 1
         found.num_rows += len(group)
         found.rewards.update((row.side, round(row.reward, 3)) for row in group if row.reward is not None)
@@ -103,7 +103,8 @@ def histogram(run: str, rewards: Mapping[tuple[str, float], int]) -> list[Reward
     ]
 
 
-def _groups(rows: Iterable[RolloutRecord]) -> Iterator[list[RolloutRecord]]:
+def groups_of(rows: Iterable[RolloutRecord]) -> Iterator[list[RolloutRecord]]:
+    """The rows of each question of each step, which stand behind one another."""
     for _, group in groupby(rows, key=lambda row: (row.step, row.sample_id)):
         yield list(group)
 

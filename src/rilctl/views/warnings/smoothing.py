@@ -10,6 +10,10 @@ WINDOW = 5
 """Steps of a mean: one step of a few dozen rows is mostly noise."""
 
 
+MOST_RANGES = 5
+"""That a sentence names."""
+
+
 def smoothed(points: Points, window: int = WINDOW) -> list[tuple[int, float]]:
     """The mean of each value and those just before it, `window` in all; nothing before there are so many."""
     values = [value for _, value in points]
@@ -61,10 +65,13 @@ def turns(points: Points, height: float) -> tuple[int, ...]:
 
 
 def ranges(steps: Sequence[int]) -> str:
-    """Steps for a person: `12 to 40, 55`; steps that stand near each other are one range."""
+    """Steps for a person: `12 to 40, 55`; steps that stand near each other are one range, and of many some are told."""
     if not steps:
         return ""
     gap = max(1, round((steps[-1] - steps[0]) / 20))
     breaks = [0, *(at for at, (a, b) in enumerate(pairwise(steps), 1) if b - a > gap), len(steps)]
     parts = [(steps[begin], steps[end - 1]) for begin, end in pairwise(breaks)]
-    return ", ".join(f"{first} to {last}" if first != last else f"{first}" for first, last in parts)
+    said = [f"{first} to {last}" if first != last else f"{first}" for first, last in parts]
+    if len(said) > MOST_RANGES:
+        said = [*said[: MOST_RANGES - 1], f"… {said[-1]} ({len(said)} times)"]
+    return ", ".join(said)

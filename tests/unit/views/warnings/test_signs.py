@@ -126,6 +126,7 @@ def test_steps_near_each_other_are_one_range() -> None:
     assert ranges([5, 6, 7, 30]) == "5 to 7, 30"
     assert ranges([10, 20, 30]) == "10, 20, 30"
     assert ranges([]) == ""
+    assert ranges([*range(0, 700, 100)]) == "0, 100, 200, 300, … 600 (7 times)"
 
 
 def test_links_of_signs_lead_to_headings() -> None:

@@ -9,8 +9,11 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from rilctl.artifacts.calls_pruning import CallsSurvey
+from rilctl.artifacts.gc import KeptRun
 from rilctl.artifacts.lineage import LineageNode
 from rilctl.artifacts.listing import ListedArtifact, Unfinished
+from rilctl.artifacts.removal import Removal
 from rilctl.artifacts.verify import VerifyReport
 from rilctl.cli.checks import Check
 from rilctl.cli.runner import result_object
@@ -63,6 +66,16 @@ def test_the_example_of_ls_fits() -> None:
     assert list(listed) == ["artifacts", "unfinished"]
     fits(ListedArtifact, listed["artifacts"][0])
     fits(Unfinished, listed["unfinished"][0])
+
+
+def test_the_examples_of_what_deletes_fit() -> None:
+    removed = example("artifacts rm and gc")
+    (removal,), (kept,) = removed["removals"], removed["kept"]
+    fits(Removal, removal | {"lock": None})  # which is nobody else's business
+    fits(KeptRun, kept)
+    held = example("artifacts cache")
+    fits(CallsSurvey, {key: held[key] for key in CallsSurvey.model_fields})
+    assert held.keys() - CallsSurvey.model_fields.keys() == {"chosen", "num_deleted", "freed_bytes"}
 
 
 def test_the_examples_of_verbs_have_the_keys_that_verbs_write() -> None:

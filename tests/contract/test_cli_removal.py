@@ -28,9 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_rm_refuses_shows_and_deletes(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, stdout, stderr = call(capfd, "artifacts", "rm", cache, "--dry-run")
     assert (code, stdout) == (2, "")
-    assert stderr.startswith(
-        "error: `runs/pocket/train` was made from `runs/pocket/cache-teacher`\nhint: `--dependents`"
-    )
+    assert stderr.startswith("error: `runs/pocket/train` was made from `runs/pocket/cache-teacher`\nhint: `rilctl art")
     code, stdout, stderr = call(capfd, "artifacts", "rm", cache, "--dependents", "--dry-run")
     assert code == 0 and stderr.startswith("would free ")
     assert [line.split()[-1] for line in stdout.splitlines()[::2]] == ["runs/pocket/train", str(cache)]

@@ -7,14 +7,17 @@ key and value: one that was changed since it was stored is never used.
 
 import hashlib
 import json
+import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pydantic import JsonValue
 
+from rilctl.artifacts.askers import UNKNOWN, Asker, has_askers, note_uses, number_of
 from rilctl.artifacts.calls_file import explained, has_digests, open_calls
 from rilctl.artifacts.claims import Claims
 from rilctl.artifacts.digests import canonical_json
@@ -22,7 +25,9 @@ from rilctl.errors import ArtifactError
 from rilctl.schemas.calls import is_answer
 
 _KEYS_PER_QUERY: Final = 500  # SQLite allows at least 999 parameters in a statement
-_PUT: Final = "INSERT OR IGNORE INTO calls (key, value, digest) VALUES (?, ?, ?)"
+_PUT: Final = "INSERT OR IGNORE INTO calls (key, value, digest, asker) VALUES (?, ?, ?, ?)"
+_NOTE_PATIENCE_MS: Final = 1000
+"""How long the end of a process waits to note what it used: where the cache is busy so long, nobody misses that."""
 
 
 def call_key(request: Mapping[str, JsonValue]) -> str:
@@ -37,20 +42,24 @@ class CallCache:
 
     Args:
         root: the workspace root.
+        asker: who asks; None: nobody says, so what is stored can only be pruned by its age.
 
     Raises:
         ArtifactError: the file is damaged, was written by a newer rilctl, or is neither there nor can be made.
         LockedError: another process kept it busy for a minute.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, asker: Asker | None = None) -> None:
+        self._root, self._asker = root, asker
+        self._used = set[int]()  # askers whose answers were used, and that isn't noted yet
         self.path = root / ".cache" / "calls.sqlite3"
         self._claims = Claims(self.path.with_name("calls.claims"))
         self._lock = threading.Lock()  # a judge is asked from another thread than the one that opened this
         self._db, self._is_writable = open_calls(self.path)
         try:
             with explained(self.path):
-                self._digest_column = "digest" if has_digests(self._db) else "NULL"
+                digest = "digest" if has_digests(self._db) else "NULL"
+                self._columns = f"key, value, {digest}, {'asker' if has_askers(self._db) else UNKNOWN}"
         except BaseException:
             self._db.close()
             raise
@@ -65,7 +74,7 @@ class CallCache:
                 one is missing, and can't be stored: it would be paid for in vain.
         """
         with self._lock, explained(self.path):
-            found, damaged, empty = self._read(f"SELECT key, value, {self._digest_column} FROM calls", keys)
+            found, damaged, empty = self._read(f"SELECT {self._columns} FROM calls", keys)
             if empty and self._is_writable:
                 self._make_room(empty)
             if damaged:
@@ -84,8 +93,11 @@ class CallCache:
             value = canonical_json(answer)
             rows.append((key, value.decode(), _digest(key.encode(), value)))
         if rows:
-            with self._lock, explained(self.path):
-                self._transact((_PUT,), rows)
+            with self._lock, explained(self.path), self._transaction():
+                asker = number_of(self._db, self._root, self._asker)
+                self._db.executemany(_PUT, [(*row, asker) for row in rows])
+                note_uses(self._db, self._root, self._asker, {asker, *self._used})
+            self._used.clear()
 
     def claim(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that no other process is asking for; until `release` it is this one that does.
@@ -104,6 +116,11 @@ class CallCache:
     def close(self) -> None:
         """Close the database; answers that were put are on disk already."""
         self._claims.release()
+        if self._used and self._is_writable:
+            with suppress(sqlite3.Error):
+                self._db.execute(f"PRAGMA busy_timeout = {_NOTE_PATIENCE_MS}")
+                with self._transaction():
+                    note_uses(self._db, self._root, self._asker, self._used)
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -129,7 +146,9 @@ class CallCache:
     def _make_room(self, keys: Sequence[str]) -> None:
         """Set aside what is there for some keys, so that they can be answered again."""
         keep = "INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?"
-        self._transact((keep, "DELETE FROM calls WHERE key = ?"), [(key,) for key in keys])
+        with self._transaction():
+            for statement in (keep, "DELETE FROM calls WHERE key = ?"):
+                self._db.executemany(statement, [(key,) for key in keys])
 
     def _read(self, select: str, keys: Sequence[str]) -> tuple[dict[str, JsonValue], list[str], list[str]]:
         """The answers by key, then the keys of those that aren't as they were stored, and of those that say nothing."""
@@ -138,20 +157,21 @@ class CallCache:
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             some = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            for key, value, digest in self._db.execute(f"{select} WHERE key IN ({marks})", some):
+            for key, value, digest, asker in self._db.execute(f"{select} WHERE key IN ({marks})", some):
                 if not _is_intact(key, value, digest):
                     damaged.append(key.decode())
                 elif is_answer(answer := json.loads(value)):
                     found[key.decode()] = answer
+                    self._used.add(asker)
                 else:
                     empty.append(key.decode())
         return found, damaged, empty
 
-    def _transact(self, statements: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for statement in statements:
-                self._db.executemany(statement, rows)
+            yield
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:

@@ -1,8 +1,9 @@
 """The call cache's file: opened for whoever may write it, or only read it, and what goes wrong with it explained.
 
-Layout 4: `calls` holds key, value and digest; what was changed since it was stored is moved to `damaged`. Layout 3 had
-a table of answers that didn't count yet, layout 1 had no digests: such a file is brought to this layout when it is next
-written to. Answers without a digest stay usable, uncovered; those that didn't count yet never will.
+Layout 5: `calls` holds key, value, digest and asker; what was changed since it was stored is moved to `damaged`; what
+`askers` and `uses` hold is in `askers`. Layout 4 had no askers, layout 3 a table of answers that didn't count yet,
+layout 1 no digests: such a file is brought to this layout when it is next written to. Answers without a digest stay
+usable, uncovered; those that didn't count yet never will.
 
 Keys are digests, so their order says nothing. Answers stand one after the other as they came, and an index finds them:
 sorted by key, each would be written to a page of its own, of 4 kB, and that again at each checkpoint of the log. Files
@@ -17,18 +18,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from rilctl.artifacts.askers import TABLES, UNKNOWN, has_askers, note_uses
 from rilctl.artifacts.layout import make_directory
 from rilctl.artifacts.mounts import mount_of
 from rilctl.errors import ArtifactError, LockedError
 
-LAYOUT_VERSION: Final = 4
+LAYOUT_VERSION: Final = 5
 BUSY_TIMEOUT_S: Final = 60.0
 _LOG_PAGES: Final = 16_384
 """64 MiB: so many are copied into the file at once, since pages of the index change again and again."""
 _TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS calls (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, digest TEXT)",
+    "CREATE TABLE IF NOT EXISTS calls (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, digest TEXT,"
+    f" asker INTEGER NOT NULL DEFAULT {UNKNOWN})",
     "CREATE TABLE IF NOT EXISTS damaged (key TEXT, value, digest)",
     "DROP TABLE IF EXISTS provisional",
+    *TABLES,
 )
 
 
@@ -50,7 +54,7 @@ def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
         with explained(path):
             _refuse_newer(database, path)
             if is_writable:
-                _prepare(database, journal)
+                _prepare(database, path, journal)
     except BaseException:
         database.close()
         raise
@@ -131,14 +135,14 @@ def _journal(path: Path) -> str:
     return "DELETE" if mount is not None and mount.may_be_shared else "WAL"
 
 
-def _prepare(database: sqlite3.Connection, journal: str) -> None:
+def _prepare(database: sqlite3.Connection, path: Path, journal: str) -> None:
     _use_journal(database, journal)
     if journal == "WAL":
         database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     else:
         database.execute("PRAGMA synchronous = EXTRA")  # else a power cut may bring a journal back
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version == LAYOUT_VERSION and has_digests(database):
+    if version == LAYOUT_VERSION and has_askers(database):
         return
     database.execute("BEGIN IMMEDIATE")  # another process may do the same
     try:
@@ -146,6 +150,9 @@ def _prepare(database: sqlite3.Connection, journal: str) -> None:
             database.execute(table)
         if not has_digests(database):
             database.execute("ALTER TABLE calls ADD COLUMN digest TEXT")
+        if not has_askers(database):  # a default, so no row is written anew
+            database.execute(f"ALTER TABLE calls ADD COLUMN asker INTEGER NOT NULL DEFAULT {UNKNOWN}")
+        note_uses(database, path.parent, None, [UNKNOWN])  # since when they wait to be used again
         database.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
         database.execute("COMMIT")
     except BaseException:

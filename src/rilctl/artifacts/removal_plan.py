@@ -36,7 +36,7 @@ def plan_removal(paths: Sequence[Path], roots: Sequence[Path], *, dependents: bo
     if not dependents and (others := sorted(going - {*first})):
         raise UsageError(
             f"{quoted(others)} {'was' if len(others) == 1 else 'were'} made from {quoted(first)}",
-            hint="`--dependents` deletes these too; `rilctl artifacts lineage` shows what each was made from",
+            hint="`rilctl artifacts rm --dependents` deletes these too",
         )
     for path in sorted(going):
         if inside := list(runs_inside(path)):

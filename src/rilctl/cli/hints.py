@@ -1,7 +1,7 @@
 """A verb's hint names the verb's options; said by a command that walks verbs, it says whose they are."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import typer
 
@@ -14,13 +14,16 @@ def options_in(text: str) -> list[str]:
 
 
 def options_of(app: typer.Typer) -> Mapping[str, frozenset[str]]:
-    """The options of every command, by its name."""
-    group = typer.main.get_command(app)
+    """The options of every command, by its name: `train`, `artifacts`, `artifacts rm`."""
+    return dict(_options_below(typer.main.get_command(app), ()))
+
+
+def _options_below(group: object, names: tuple[str, ...]) -> Iterator[tuple[str, frozenset[str]]]:
     commands: Mapping[str, typer.core.TyperCommand] = getattr(group, "commands", {})
-    return {
-        name: frozenset(option for parameter in command.params for option in parameter.opts) | {"--help"}
-        for name, command in commands.items()
-    }
+    for name, command in commands.items():
+        options = frozenset(option for parameter in command.params for option in parameter.opts)
+        yield " ".join([*names, name]), options | {"--help"}
+        yield from _options_below(command, (*names, name))
 
 
 def said_by(hint: str, *, command: str, verb: str, options: Mapping[str, frozenset[str]]) -> str:

@@ -21,7 +21,7 @@ _OTHERS = re.compile(
 """Commands of others, and their options."""
 _ROOMS = {("engines", "evaluation"): "eval", ("pipeline", "rehearsal"): "rehearse"}
 """Rooms of one command alone."""
-_COMMAND = re.compile(r"`rilctl ([a-z-]+)")
+_COMMAND = re.compile(r"`rilctl ([a-z-]+)( [a-z-]+)?")
 
 
 def hints(path: Path) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _text(node: ast.expr) -> str:
 
 def commands_for(path: Path, hint: str) -> list[str]:
     """Those that may say a hint: the one that it names, the file's verb, else each verb or command of the file."""
-    named = [name for name in _COMMAND.findall(hint) if name in OPTIONS]
+    named = [name + sub if name + sub in OPTIONS else name for name, sub in _COMMAND.findall(hint) if name in OPTIONS]
     if named:
         return named
     room, *inner = path.relative_to(SOURCES).parts[:-1] or ("",)

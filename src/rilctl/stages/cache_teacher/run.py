@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.runs import open_run
 from rilctl.artifacts.writer import ArtifactWriter
@@ -76,8 +77,9 @@ def run(context: StageContext) -> StageResult:
         rejected: list[RejectedRecord] = []
         tally = _Tally()
         try:
-            with CallCache(context.root) as cache:
-                for name, teacher in teachers.items():
+            for name, teacher in teachers.items():
+                asker = Asker("teacher", teacher.model, context.out)
+                with CallCache(context.root, asker) as cache:
                     ask = _Asking(context, cache, name, teacher, imports, tally, rejected)
                     with _answering(context, name, teacher, results) as engine:
                         if config.check_sight and not isinstance(engine, BatchAnswers):

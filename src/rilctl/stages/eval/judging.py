@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.config.suite import Suite
@@ -39,7 +40,8 @@ def open_judge_calls(context: StageContext, suite: Suite) -> Iterator[BenchmarkJ
         check_stop=context.check_stop,
         between_tokens=Pulse(context),
     )
-    with closing(engine), CallCache(context.root) as cache:
+    asker = Asker("judge", config.model, context.out)
+    with closing(engine), CallCache(context.root, asker) as cache:
         calls = ProvisionalCalls(cache)
 
         def through(spoken: GenerationEngine) -> GenerationEngine:

@@ -1,13 +1,14 @@
 """`eval`: a student on a suite; every question's response and score, the benchmarks' scores with their intervals."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.layout import MANIFEST, naming
 from rilctl.artifacts.read import read_manifest, read_rows
@@ -200,7 +201,10 @@ def _asking(context: StageContext, config: EvalConfig, student: ModelConfig) -> 
         reporter.advance(num)
         context.check_stop()
 
-    with closing(_open_engine(context, config, student)) as engine, CallCache(context.root) as cache:
+    with ExitStack() as held:
+        engine = held.enter_context(closing(_open_engine(context, config, student)))
+        asker = Asker("student", engine.model_name, context.out)
+        cache = held.enter_context(CallCache(context.root, asker))
         yield CachedGeneration(
             engine,
             cache,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
@@ -58,7 +59,8 @@ def opened_judge(context: StageContext, config: JudgeConfig, *, alone: bool = Fa
         check_stop=context.check_stop,
         between_tokens=Pulse(context) if alone else lambda num: None,
     )
-    with closing(model), CallCache(context.root) as cache:
+    asker = Asker("judge", config.model, context.out)
+    with closing(model), CallCache(context.root, asker) as cache:
         calls = ProvisionalCalls(cache)
         try:
             yield judge_over(config, model, calls, calls, check_stop)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.runs import Run
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
@@ -69,7 +70,8 @@ def sample_student(
                 between_tokens=Pulse(context, hears=ranks.size == 1),
             )
             held.enter_context(closing(engine))
-            cache = held.enter_context(CallCache(context.root)) if ranks.is_main else None
+            asker = Asker("student", engine.model_name, context.out)
+            cache = held.enter_context(CallCache(context.root, asker)) if ranks.is_main else None
         held.enter_context(ranks.noted())
         calls = RankedCalls(cache, ranks)
         chunk = questions_at_once(engine.rows_at_once, config.num_responses)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple
 
+from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig
 from rilctl.engines.endpoints.ledger import Ledger
@@ -43,7 +44,9 @@ def opened_asker(context: StageContext, config: JudgeConfig, ranks: Ranks) -> It
     num_askers = min(ranks.size, _limit(config))
     with ExitStack() as held:
         with ranks.together():
-            calls_of_all = ProvisionalCalls(held.enter_context(CallCache(context.root))) if ranks.is_main else None
+            asker = Asker("judge", config.model, context.out)
+            cache = held.enter_context(CallCache(context.root, asker)) if ranks.is_main else None
+            calls_of_all = ProvisionalCalls(cache) if cache else None
             own, model = None, None
             if ranks.rank < num_askers:
                 own = _share(config, ranks.rank, num_askers)

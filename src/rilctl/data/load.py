@@ -119,11 +119,6 @@ def load_samples(
     )
 
 
-def samples_by_id(config: DataConfig, *, base_dir: Path, split: Split = "train") -> dict[str, Sample]:
-    """The rows of one split before selection, by id; no picture is looked at. Raises as `load_samples` does."""
-    return {sample.id: sample for sample in _read(config, base_dir, split).samples}
-
-
 def _read(config: DataConfig, base_dir: Path, split: Split) -> _Rows:
     """The rows of one split that are not too long; a bad row belongs to one split as well."""
     source, share = config, config.validation.share

@@ -20,12 +20,13 @@ _ADAPTER: TypeAdapter[DataConfig] = TypeAdapter(DataConfig)
 _NUM_PARENTS = 4
 
 
-def find_pictures(runs: Sequence[RunView], wanted: set[str], notes: list[str]) -> dict[str, list[ImageRef]]:
+def find_pictures(runs: Sequence[RunView], wanted: set[str] | None, notes: list[str]) -> dict[str, list[ImageRef]]:
     """References to the pictures of questions, by the question's id; nothing is decoded.
 
     Args:
         runs: whose recipes say where data are.
-        wanted: ids of questions. One id may be found in several sources; a digest then says whose picture it is.
+        wanted: ids of questions; None: all. One id may be found in several sources; a digest then says whose picture
+            it is.
         notes: what can't be found is added here.
     """
     found: dict[str, list[ImageRef]] = {}
@@ -43,7 +44,7 @@ def find_pictures(runs: Sequence[RunView], wanted: set[str], notes: list[str]) -
 
 
 def _add(
-    found: dict[str, list[ImageRef]], said: dict[str, Any], wanted: set[str], folders: Sequence[Path]
+    found: dict[str, list[ImageRef]], said: dict[str, Any], wanted: set[str] | None, folders: Sequence[Path]
 ) -> str | None:
     """Add what one data table has of the wanted questions; what is wrong, where it can't be read from any folder."""
     try:
@@ -54,7 +55,7 @@ def _add(
     for folder in folders:
         try:
             for sample in _samples(config, folder):
-                if sample.id in wanted and sample.images:
+                if (wanted is None or sample.id in wanted) and sample.images:
                     found.setdefault(sample.id, []).extend(sample.images)
         except (RilctlError, OSError) as error:
             problem = error.message if isinstance(error, RilctlError) else str(error)

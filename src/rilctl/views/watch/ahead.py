@@ -3,8 +3,10 @@
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from rilctl.data.sample import ImageRef
+from rilctl.errors import RowError
 from rilctl.schemas.records import RolloutRecord
-from rilctl.views.runs.pictures import Pictures
+from rilctl.views.report.sources import find_pictures
 from rilctl.views.runs.view import RunView
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ class PicturesAhead:
     """
 
     def __init__(self, run: RunView) -> None:
-        self._pictures = Pictures(run)
+        self._run = run
+        self._images: dict[str, list[ImageRef]] | None = None
         self._thread: Thread | None = None
         self._found: tuple[tuple[str, str], Image | None] | None = None
 
@@ -43,4 +46,16 @@ class PicturesAhead:
         return self._found[1] if self._found is not None and self._found[0] == wanted else None
 
     def _find(self, wanted: tuple[str, str]) -> None:
-        self._found = (wanted, self._pictures.find(*wanted))
+        self._found = (wanted, self._load(*wanted))
+
+    def _load(self, sample_id: str, digest: str) -> "Image | None":
+        """None where the data set isn't here, or has another picture there. The set is read once."""
+        if self._images is None:
+            self._images = find_pictures([self._run], None, [])
+        for image in self._images.get(sample_id, ()):
+            try:
+                if image.digest == digest:
+                    return image.load()
+            except (RowError, OSError):
+                continue
+        return None

@@ -17,8 +17,10 @@ def bounds(points: Points, *, is_share: bool) -> tuple[float, float]:
     is_flat = high - low < 1e-12 * max(1.0, abs(high))
     if is_share and low >= 0 and high <= 1 and (is_flat or high - low >= 0.25):
         return 0.0, 1.0
+    if is_flat and not high:
+        return 0.0, 1.0
     if is_flat:  # in the middle
-        margin = abs(high) / 2 or 1.0
+        margin = abs(high) / 2
         return low - margin, high + margin
     return low, high
 

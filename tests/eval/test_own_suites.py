@@ -124,3 +124,31 @@ def test_a_split_or_revision_that_the_task_does_not_ask(tmp_path: Path, benchmar
         evaluate(tmp_path, benchmark.model_copy(update={"split": "dev"}))
     with pytest.raises(ConfigError, match="`revision = 'v2'`; task `discs` is your own"):
         evaluate(tmp_path, benchmark.model_copy(update={"revision": "v2"}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("utils.pictures", "os.path.basename", "of a file beside it, or of lmms-eval"),
+        ("task: discs", "task: discs\ninclude: ../evil.yaml", "evil.yaml` is no regular file in"),
+        ("{data_files", "{From_YouTube: true, data_files", "dataset_kwargs: `From_YouTube` is not supported"),
+        ('"How many discs? "', '"{{ cycler.__init__.__globals__.os }}"', "a task's template can't be filled in"),
+    ],
+)
+def test_a_task_that_reaches_beyond_its_folder(
+    tmp_path: Path, benchmark: Benchmark, old: str, new: str, reason: str
+) -> None:
+    (tmp_path / "evil.yaml").write_text("metadata: 1\n")
+    task = tmp_path / "tasks" / "discs.yaml"
+    task.write_text(task.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=reason):
+        evaluate(tmp_path, benchmark)
+
+
+def test_a_task_is_known_by_its_functions_too(tmp_path: Path, benchmark: Benchmark) -> None:
+    def settings() -> dict[str, str]:
+        return LmmsEvaluation(tmp_path / "tasks", data_dir=None, judge=None).settings(benchmark, limit=None)
+
+    before = settings()
+    (tmp_path / "tasks" / "utils.py").write_text(UTILS.replace("results[0]", "results[-1]"))
+    assert {name for name, value in settings().items() if before[name] != value} == {"discs.files"}

@@ -7,6 +7,7 @@ from rilctl.testing.taken_away import Other, check_all_there, check_missed
 TAKEN = {
     "tasks/**/*.yaml": ("pathlib:Path.rglob", lambda *_: ()),
     "mmmu_mcq_utils.random and mmbench_evals.rd": ("lmms_eval.tasks.mmbench.mmbench_evals:rd", Other),
+    "utils.env": ("lmms_eval.utils:apply_template", lambda template, doc: template),
     "evaluator.tqdm and eval_logger": ("lmms_eval.api.task:tqdm", None),
     "MMBench_Evaluator.get_chat_response": (
         "lmms_eval.tasks.mmbench.mmbench_evals:MMBench_Evaluator.get_chat_response",

@@ -6,7 +6,7 @@ a terminal would obey, `template` where a chat template doesn't end, `staging` w
 `task` where a suite's task is more than its own code, `adapter` where a model is only an adapter.
 """
 
-from . import spoiled_artifacts, spoiled_files, spoiled_models, spoiled_served, spoiled_tasks
+from . import spoiled_artifacts, spoiled_files, spoiled_models, spoiled_served, spoiled_suites, spoiled_tasks
 from .attack import Attack
 
 
@@ -25,6 +25,7 @@ def all_attacks() -> list[Attack]:
         *spoiled_tasks.tasks(),
         *spoiled_tasks.adapters(),
         *spoiled_served.served(),
+        *spoiled_suites.suites(),
     ]
     assert len({attack.name for attack in found}) == len(found)
     return found

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from .attack import MARKER, Attack
 from .attacks import all_attacks
+from .spoiled_suites import good_suite
 from .world import World, copy_world, make_world
 
 MOST_BYTES = 1 << 30
@@ -30,7 +31,7 @@ MOST_SECONDS = 20.0
 """Of processor time."""
 SERVED_SECONDS = 60.0
 """The same where vLLM starts, which takes five by itself."""
-NEEDED = {"served": "vllm", "task of lmms-eval": "lmms_eval"}
+NEEDED = {"served": "vllm", "lmms": "lmms_eval"}
 """Whose loader it is that reads what is spoiled there."""
 SERVED = (
     "vllm.v1.engine.llm_engine",
@@ -72,7 +73,14 @@ def try_all(attacks: Sequence[Attack], folder: Path) -> list[Verdict]:
         os.environ |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
         for name in SERVED:
             importlib.import_module(name)
+    if any(attack.where == "lmms" for attack in attacks):
+        os.environ["HF_DATASETS_CACHE"] = str(folder / "datasets")
+        importlib.import_module("rilctl.engines.evaluation.lmms.engine")
     _warm_up(good)
+    if any(attack.where == "lmms" for attack in attacks):
+        suite = copy_world(good, folder / "suite")
+        good_suite(suite)
+        assert _said(suite, lambda: _evaluate(suite)) == 0
     verdicts = []
     for attack in attacks:
         verdict = _try(attack, good, folder / "tried")
@@ -151,6 +159,8 @@ def _steps(where: str, world: World) -> list[tuple[Callable[[], int], tuple[str,
         return [(lambda: _load(world.model), ("load", True))]
     if where == "served":
         return [(lambda: _serve(world), ("load", True))]
+    if where == "lmms":
+        return [(lambda: _evaluate(world), ("load", True))]
     if where == "suite":
         return [(lambda: _task(world), ("load", True))]
     path = str(world.artifact(where))
@@ -216,6 +226,23 @@ def _serve(world: World) -> int:
         opened.close()
 
     return _guarded(answer)
+
+
+def _evaluate(world: World) -> int:
+    """A task of one's own, by lmms-eval; what is rejected gives no score."""
+
+    def evaluate() -> None:
+        from rilctl.config.suite import Benchmark
+        from rilctl.engines.evaluation.lmms.engine import LmmsEvaluation
+        from rilctl.testing.scripted import ScriptedGeneration
+
+        benchmark = Benchmark(name="Mine", tasks=("mine",), dataset="drawn", split="test", metric="right")
+        evaluation = LmmsEvaluation(world.root / "suite", data_dir=None, judge=None)
+        evaluation.settings(benchmark, limit=None)
+        generation = ScriptedGeneration(lambda request, seed: "8")
+        print(evaluation.evaluate(benchmark, generation, limit=None, seed=0))
+
+    return _guarded(evaluate)
 
 
 def _task(world: World) -> int:

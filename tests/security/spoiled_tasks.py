@@ -67,7 +67,7 @@ def _sparse(name: str) -> Callable[[Path], None]:
 
 
 _ADDRESS = "doc_to_visual: !function functions.visual"
-_TASKS: dict[str, Callable[[Path], None]] = {
+TASKS: dict[str, Callable[[Path], None]] = {
     **{
         f"tag {tag}": _with(f"metadata: !!python/{tag}")
         for tag in (
@@ -105,7 +105,7 @@ _HARMLESS = ("aliases of aliases", "an alias of itself", "pipe beside it.py")
 
 
 def tasks() -> Iterator[Attack]:
-    for name, spoil in _TASKS.items():
+    for name, spoil in TASKS.items():
 
         def do(world: World, spoil: Callable[[Path], None] = spoil) -> Path:
             folder = suite_of(world)

@@ -47,8 +47,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
-    """Inside, a template is filled in by this thread. Raises `DataError` once it takes more than it may."""
+def bounded(name: str = "data.template") -> Iterator[None]:
+    """Inside, a template of this name is filled in by this thread. Raises `DataError` once it takes too much."""
     num_steps, most_kb = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + _MOST_GROWTH_KB
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:
@@ -56,7 +56,7 @@ def bounded() -> Iterator[None]:
         num_steps += 1
         if num_steps > _MOST_STEPS or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > most_kb:
             much = "memory" if num_steps <= _MOST_STEPS else "time"
-            raise DataError(f"data.template takes too much {much} for one row", hint="does one of its loops end?")
+            raise DataError(f"{name} takes too much {much} for one row", hint="does one of its loops end?")
         return count if frame.f_code.co_filename == "<template>" else None
 
     before = sys.gettrace()

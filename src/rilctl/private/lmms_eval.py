@@ -26,6 +26,11 @@ def task_folder() -> Path:
     return Path(str(importlib.import_module("lmms_eval.tasks").__file__)).parent
 
 
+def fill_templates_with(environment: object) -> None:
+    """From now on texts of tasks are filled in by an object whose `from_string` gives what has a `render`."""
+    importlib.import_module("lmms_eval.utils").env = environment  # type: ignore[attr-defined]
+
+
 @contextmanager
 def guessing_with(stand_in: object) -> Iterator[None]:
     """Inside, lmms-eval's parsers draw options from a stand-in for `random`."""
@@ -118,6 +123,12 @@ def _check_task() -> None:
     inspect.signature(inspect.unwrap(task.process_results)).bind(None, {}, [])
 
 
+def _check_templates() -> None:
+    utils = importlib.import_module("lmms_eval.utils")
+    if "env" not in utils.apply_template.__code__.co_names:
+        raise AttributeError("utils.env")
+
+
 def _check_folder() -> None:
     if not any(task_folder().rglob("mmbench*.yaml")):
         raise FileNotFoundError(f"{task_folder()} holds no `mmbench*.yaml`")
@@ -130,6 +141,7 @@ USES = (
         "to see which answers are guesses: no result does",
         _check_guessers,
     ),
+    Use("utils.env", "to fill in a task's templates in a sandbox: it has none", _check_templates),
     Use("evaluator.tqdm and eval_logger", "to show a person one voice: no argument silences these", _check_bars),
     Use(
         "MMBench_Evaluator.get_chat_response",

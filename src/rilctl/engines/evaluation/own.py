@@ -19,7 +19,7 @@ from rilctl.engines.generation.records import student_record
 from rilctl.errors import RowError
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord, ResponseRecord
 
-_DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSError)
+_DOC_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError, OSError, RecursionError)
 """What a task's functions raise for a document that they can't handle."""
 
 

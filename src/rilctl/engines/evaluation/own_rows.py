@@ -8,6 +8,7 @@ from typing import Any, Final
 from rilctl.config.suggest import did_you_mean
 from rilctl.config.suite import Benchmark
 from rilctl.engines.evaluation.asked import column_text
+from rilctl.engines.evaluation.data_files import refuse_deep
 from rilctl.engines.evaluation.own_tasks import Doc, Task
 from rilctl.errors import ConfigError, DataError, RowError
 
@@ -80,6 +81,8 @@ def _open(task: Task, benchmark: Benchmark) -> Any:
     is_local = "data_files" in options
     if is_local:
         options["data_files"] = _beside(task.folder, options["data_files"])
+        if task.config["dataset_path"] == "json":
+            refuse_deep(task.folder, options["data_files"])
     if benchmark.revision != _DEFAULT_REVISION:
         if is_local:
             raise ConfigError(

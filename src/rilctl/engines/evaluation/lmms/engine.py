@@ -24,13 +24,14 @@ from rilctl.engines.evaluation.lmms.questions import TaskQuestions, part_of, rea
 from rilctl.engines.evaluation.lmms.quiet import quiet
 from rilctl.engines.evaluation.lmms.scoring import ROTATION, TaskScoring
 from rilctl.engines.evaluation.lmms.statements import MAKERS, Question
+from rilctl.engines.evaluation.lmms.templates import TaskTemplates
 from rilctl.engines.evaluation.lmms.watched import TaskCanaries, TaskHearing
 from rilctl.engines.generation.base import GenerationEngine
 from rilctl.engines.generation.records import student_record
 from rilctl.engines.judging.benchmarks import BenchmarkJudge
 from rilctl.engines.judging.check import pooled
 from rilctl.errors import RilctlError, RowError
-from rilctl.private.lmms_eval import documents, scored_by
+from rilctl.private.lmms_eval import documents, fill_templates_with, scored_by
 from rilctl.private.uses import require
 from rilctl.schemas.records import EvaluationRecord, RejectedRecord
 
@@ -63,6 +64,7 @@ class LmmsEvaluation:
         shared_tasks: Collection[str] = (),
     ) -> None:
         require("lmms_eval")
+        fill_templates_with(TaskTemplates())
         self._shared = shared_tasks
         self._loader = TaskLoader(folder, data_dir)
         self._judge, self._on_scored = judge, on_scored
@@ -80,6 +82,7 @@ class LmmsEvaluation:
             name = label(benchmark.name, questions.name, self._shared)
             settings |= {
                 f"{name}.task": _task_digest(questions.task),
+                **self._loader.own_files(questions.name, f"{name}.files"),
                 f"{name}.questions": questions_digest(questions.asked.values()),
                 f"{name}.num_questions": str(len(questions.asked)),
                 f"{name}.first_prompt": first.request.question if first is not None else "",

@@ -16,7 +16,8 @@ from rilctl.data.folders import folder_cache
 from rilctl.engines.evaluation.asked import column_text
 from rilctl.engines.evaluation.lmms.judging import API_TYPE
 from rilctl.engines.evaluation.lmms.quiet import quiet
-from rilctl.errors import ConfigError, DataError
+from rilctl.engines.evaluation.lmms.task_files import check_task_files, task_files_digest
+from rilctl.errors import ConfigError, DataError, RilctlError
 from rilctl.private.lmms_eval import task_folder
 
 MODEL_NAME: Final = "rilctl"
@@ -41,9 +42,11 @@ class TaskLoader:
         """The benchmark's tasks without groups, in its order; their data is read.
 
         Raises:
-            ConfigError: lmms-eval has no such task, or the task can't be set up.
+            ConfigError: lmms-eval has no such task, or the task can't be set up, or a file of the suite isn't safe.
             DataError: its data can't be read.
         """
+        if self._folder is not None:
+            check_task_files(self._folder)
         with quiet(), _environment(_ENVIRONMENT):
             manager = self._manager(benchmark.tasks)
             unknown = [name for name in benchmark.tasks if name not in manager.task_index]
@@ -63,6 +66,8 @@ class TaskLoader:
         changes = self._changes(name, benchmark)
         try:
             found = list(_leaves(manager.load_task_or_group([name] if not changes else [{"task": name, **changes}])))
+        except RilctlError:
+            raise
         except Exception as error:  # tasks are programs, and tenacity wraps what `datasets` raises
             cause = _cause(error)
             raise DataError(
@@ -77,6 +82,10 @@ class TaskLoader:
                     hint="write the task's own split into the suite, or name a task that asks another",
                 )
         return found
+
+    def own_files(self, name: str, key: str) -> dict[str, str]:
+        """What a task of one's own is made of: its files' digest under a key; nothing of lmms-eval's tasks."""
+        return {key: task_files_digest(self._folder)} if self._folder is not None and self._is_own(name) else {}
 
     def _is_own(self, name: str) -> bool:
         return self._folder is not None and any(defining([name], self._folder))

@@ -20,7 +20,7 @@ from rilctl.engines.generation.base import GenerationRequest
 from rilctl.errors import ConfigError, RowError
 from rilctl.private.lmms_eval import documents
 
-DOC_ERRORS: Final = (LookupError, AttributeError, TypeError, ValueError, OSError, AssertionError)
+DOC_ERRORS: Final = (LookupError, AttributeError, TypeError, ValueError, OSError, AssertionError, RecursionError)
 """What a task's functions raise for a document that they can't handle."""
 _PLACEHOLDER: Final = "<image>"
 """Some tasks write it where a picture belongs; pictures stand before the text here, as in lmms-eval's own wrappers."""

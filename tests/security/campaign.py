@@ -405,7 +405,8 @@ def main() -> int:
         if importlib.util.find_spec(needed) is None:
             left = [attack for attack in found if attack.where == where]
             found = [attack for attack in found if attack.where != where]
-            print(f"{len(left)} attacks on {needed} are left out: it isn't installed", file=sys.stderr)
+            if left:
+                print(f"{len(left)} attacks on {needed} are left out: it isn't installed", file=sys.stderr)
     attacks = found[:: arguments.every]
     with tempfile.TemporaryDirectory() as folder:
         verdicts = try_all(attacks, Path(folder))

@@ -146,6 +146,8 @@ def test_the_report_holds_table_pictures_and_artifacts(tmp_path: Path, scripted:
             image.verify()
     page = (folder / "comparison.md").read_text()
     assert "| 60.0 % |" in page and "`sft-data`, `dr-grpo`, `answer-teachers`, as long as the recipe says" in page
+    assert written["artifacts"]["report"] == "runs/quickstart/compare/report.html"
+    assert "75.0" not in (shown := (folder / "report.html").read_text()) and report.advice[:20] in shown
     assert scripted.resume_command == "rilctl quickstart"
 
 

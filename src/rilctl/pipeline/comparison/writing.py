@@ -61,8 +61,8 @@ def write(report: ComparisonReport, folder: Path, command: str, reporter: Report
     try:
         found = build_report(Asked([folder], command), SilentReporter())
         write_atomic(folder / REPORT, render(found, "html").encode())
-    except RilctlError as error:
-        reporter.warn(f"no {REPORT}: {error.message}")
+    except (RilctlError, OSError) as error:
+        reporter.warn(f"no {REPORT}: {error.message if isinstance(error, RilctlError) else error}")
 
 
 def page(report: ComparisonReport) -> str:

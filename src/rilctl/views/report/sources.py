@@ -17,7 +17,7 @@ from rilctl.errors import RilctlError
 from rilctl.views.runs.view import RunView
 
 _ADAPTER: TypeAdapter[DataConfig] = TypeAdapter(DataConfig)
-_NUM_PARENTS = 4
+_NUM_PARENTS = 7
 
 
 def find_pictures(runs: Sequence[RunView], wanted: set[str] | None, notes: list[str]) -> dict[str, list[ImageRef]]:

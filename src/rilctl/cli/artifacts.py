@@ -1,4 +1,4 @@
-"""`artifacts ls|show|verify|lineage`; what deletes is in `removing` and `caching`."""
+"""`artifacts ls|show|verify|lineage`; what deletes is in `removing` and `caching`, the hub in `sharing`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rilctl.cli import caching, output, removing
+from rilctl.cli import caching, output, removing, sharing
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import ArtifactError
 from rilctl.reporting import format
@@ -14,7 +14,9 @@ from rilctl.reporting import format
 if TYPE_CHECKING:
     from rilctl.artifacts.lineage import LineageNode
 
-app = typer.Typer(help="List, show, check, trace and delete artifacts; prune the call cache.", rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at artifacts, check, trace, share and delete them; prune the call cache.", rich_markup_mode=None
+)
 
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="An artifact, or the output directory of a verb that holds several.")
@@ -227,3 +229,5 @@ def _line(node: "LineageNode") -> str:
 app.command("rm")(removing.rm)
 app.command("gc")(removing.gc)
 app.command("cache")(caching.cache)
+app.command("push")(sharing.push)
+app.command("pull")(sharing.pull)

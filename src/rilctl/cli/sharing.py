@@ -1,0 +1,83 @@
+"""`artifacts push|pull`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rilctl.cli import output
+from rilctl.cli.options import Debug, Json
+from rilctl.errors import UsageError
+from rilctl.reporting import format
+
+
+def push(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A student, or a run that made one.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="On the hub: OWNER/NAME; made if it isn't there.")],
+    public: Annotated[bool, typer.Option("--public", help="Everybody may see it; else it is private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; nothing leaves.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Send a student to the Hugging Face hub, with a card.
+
+    The card and the list of files are shown, and asked for, before anything leaves. Paths, addresses and keys stay
+    here. The same command again goes on where it stopped.
+    """
+    from rilctl.pipeline.sharing.push import pack
+    from rilctl.pipeline.sharing.push import push as push_package
+
+    if yes and dry_run:
+        raise UsageError("`--yes` sends and `--dry-run` does not", hint="leave one of them out")
+    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
+        reason = "`--json` asks nobody" if as_json else "there is no terminal to ask at"
+        raise UsageError(reason, hint="`--dry-run` shows what would be sent, `--yes` sends it without asking")
+    package = pack(artifact, repo)
+    for line in package.card.splitlines():
+        output.say(line)
+    for name, size in package.sizes.items():
+        output.say(f"{format.size(size):>10}  {name}")
+    seen_by = "everybody" if public else "you, and those you let in"
+    output.say(f"{format.size(sum(package.sizes.values()))} to `{repo}`, seen by {seen_by}")
+    if dry_run:
+        output.result_json({"repo": repo, "files": package.sizes, "card": package.card}) if as_json else None
+        return
+    if not yes and not _asked():
+        output.say("nothing was sent")
+        return
+    url = push_package(package, repo, public=public)
+    output.result_json({"repo": repo, "url": url, "files": package.sizes}) if as_json else output.result(url)
+
+
+def _asked() -> bool:
+    try:
+        return typer.confirm("send this?", default=False, err=True)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        return False
+
+
+def pull(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="On the hub: OWNER/NAME.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where it goes; absent: NAME, in this directory.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="REV", help="A branch, tag or commit; absent: the newest.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch a student that was pushed, and check every byte of it.
+
+    Exit code 5 if something is not as its manifest says; then there is no artifact.
+    """
+    from rilctl.artifacts.read import summarize
+    from rilctl.pipeline.sharing.pull import pull as pull_student
+
+    path = pull_student(repo, out or Path(repo.rpartition("/")[2]), revision=revision)
+    if as_json:
+        output.result_json(summarize(path).model_dump(mode="json"))
+        return
+    output.result(str(path))

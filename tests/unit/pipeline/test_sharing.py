@@ -1,0 +1,124 @@
+"""Push and pull against a stand-in for the hub, through the real library."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, ModelCard, constants
+
+from rilctl.artifacts.manifests import read_manifest
+from rilctl.artifacts.verify import verify
+from rilctl.cli import app
+from rilctl.errors import ArtifactError, CredentialError, RilctlError, UsageError
+from rilctl.pipeline.sharing.pull import pull
+from rilctl.pipeline.sharing.push import pack, push
+from rilctl.testing.hub import HubDouble
+from rilctl.testing.stages import run_stage
+from rilctl.testing.workspaces import write_workspace
+
+REPO = "somebody/compact"
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the library, of its own client
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("private-workspace")
+    write_workspace(workspace)
+    run_stage(workspace, "sft", "sft.num_steps=1")
+    return next(workspace.glob("runs/*/sft"))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubDouble]:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its servers speak a protocol of their own
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with HubDouble("hf_ofthetest") as double:
+        yield double
+
+
+def client(hub: HubDouble, token: str = "hf_ofthetest") -> HfApi:
+    return HfApi(endpoint=hub.url, token=token)
+
+
+def test_what_is_pushed_is_the_model_that_comes_back(hub: HubDouble, student: Path, tmp_path: Path) -> None:
+    before = read_manifest(student)
+    package = pack(student, REPO)
+    push(package, REPO, public=False, api=client(hub))
+    repo = hub.repos[REPO]
+    assert repo.private and set(repo.tree) == set(package.sizes)
+    out = pull(REPO, tmp_path / "back", api=client(hub))
+    assert read_manifest(out).content_digest == before.content_digest and verify(out).ok
+    assert read_manifest(student) == before and not (student / "README.md").exists()
+    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == sorted(
+        {*package.files, "manifest.json"}
+    )
+
+
+def test_transformers_loads_what_is_pushed(hub: HubDouble, student: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    push(pack(student, REPO), REPO, public=False, api=client(hub))
+    for name, digest in hub.repos[REPO].tree.items():
+        (tmp_path / name).write_bytes(hub.contents[digest])
+    assert AutoModelForImageTextToText.from_pretrained(tmp_path).num_parameters() > 0
+
+
+def test_nothing_private_leaves(hub: HubDouble, student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "student")  # a word that stands everywhere is too short for a secret
+    push(pack(student, REPO), REPO, public=False, api=client(hub))
+    sent = b"".join(hub.contents.values())
+    assert b"private-workspace" not in sent and str(Path.home()).encode() + b"/" not in sent
+    card = ModelCard(hub.contents[hub.repos[REPO].tree["README.md"]].decode())
+    assert card.data.library_name == "transformers" and "## Licences and terms" in card.text
+
+
+def test_a_push_that_broke_off_sends_no_file_twice_and_changes_nothing_before_its_end(
+    hub: HubDouble, student: Path
+) -> None:
+    hub.fails_at_upload = 1
+    with pytest.raises(RilctlError, match="didn't take a file"):
+        push(pack(student, REPO), REPO, public=False, api=client(hub))
+    assert hub.repos[REPO].tree == {} and len(hub.uploads) == 1
+    hub.fails_at_upload = None
+    push(pack(student, REPO), REPO, public=False, api=client(hub))
+    assert len(hub.uploads) == len(set(hub.uploads)) > 1
+
+
+def test_a_file_that_was_changed_on_its_way_makes_no_artifact(hub: HubDouble, student: Path, tmp_path: Path) -> None:
+    push(pack(student, REPO), REPO, public=False, api=client(hub))
+    digest = hub.repos[REPO].tree["model.safetensors"]
+    hub.contents[digest] = hub.contents[digest][:-1] + b"!"
+    with pytest.raises(ArtifactError, match=r"model\.safetensors` was changed"):
+        pull(REPO, tmp_path / "back", api=client(hub))
+    assert not (tmp_path / "back/manifest.json").exists()
+
+
+def test_a_manifest_that_fits_other_weights_is_found(hub: HubDouble, student: Path, tmp_path: Path) -> None:
+    from rilctl.artifacts.sealed import sealed_json
+
+    package = pack(student, REPO)
+    push(package, REPO, public=False, api=client(hub))
+    tree = hub.repos[REPO].tree
+    forged = read_manifest(student).model_copy(update={"content_digest": "0" * 64, "file_digest": None, "roles": []})
+    tree["manifest.json"] = hub.keep(sealed_json(forged))
+    with pytest.raises(ArtifactError, match="the files' content digest is"):
+        pull(REPO, tmp_path / "back", api=client(hub))
+
+
+def test_who_may_not_is_told(hub: HubDouble, student: Path, tmp_path: Path) -> None:
+    with pytest.raises(CredentialError, match="the hub refuses"):
+        push(pack(student, REPO), REPO, public=False, api=client(hub, "hf_another"))
+    with pytest.raises(UsageError, match="the hub has no"):
+        pull("somebody/else", tmp_path / "back", api=client(hub))
+    push(pack(student, REPO), REPO, public=True, api=client(hub))
+    with pytest.raises(UsageError, match="everybody can see it"):
+        push(pack(student, REPO), REPO, public=False, api=client(hub))
+
+
+def test_without_a_word_nothing_leaves(student: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["artifacts", "push", str(student), REPO, "--json"]) == 2
+    assert "`--yes` sends it without asking" in capfd.readouterr().err
+    assert app.run(["artifacts", "push", str(student), REPO, "--dry-run", "--json"]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert shown["card"].startswith("---\n") and {"README.md", "manifest.json"} < set(shown["files"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from rilctl.config.data import PassRateConfig, SelectConfig
 from rilctl.data.fingerprints import normal_text
+from rilctl.data.near import NearRows
 from rilctl.data.sample import Sample
 
 Reason = Literal[
@@ -86,23 +87,27 @@ class Seen:
     """
 
     def __init__(self, max_distance: int) -> None:
-        self._max_distance = max_distance
-        self._hashes: dict[tuple[str, int], list[tuple[int, ...]]] = defaultdict(list)
+        self._texts: set[str] = set()
+        self._rows: dict[tuple[str, int], NearRows] = defaultdict(lambda: NearRows(max_distance))
 
     def add(self, question: str, hashes: tuple[int, ...]) -> bool:
         """Remember a row and return True, or return False where it nearly equals one that is remembered."""
         if self.holds(question, hashes):
             return False
-        self._hashes[normal_text(question), len(hashes)].append(hashes)
+        text = normal_text(question)
+        if hashes:
+            self._rows[text, len(hashes)].add(hashes)
+        else:
+            self._texts.add(text)
         return True
 
     def holds(self, question: str, hashes: tuple[int, ...]) -> bool:
         """Whether a row nearly equals one that is remembered."""
-        alike = self._hashes.get((normal_text(question), len(hashes)), [])
-        if not hashes or not alike:
-            return bool(alike)
-        distance = np.bitwise_count(np.array(alike, dtype=np.uint64) ^ np.array(hashes, dtype=np.uint64))
-        return bool((distance <= self._max_distance).all(axis=1).any())
+        text = normal_text(question)
+        if not hashes:
+            return text in self._texts
+        rows = self._rows.get((text, len(hashes)))
+        return rows is not None and rows.holds(hashes)
 
 
 class Benchmarks:

@@ -8,8 +8,8 @@ command, from the look at the cache to the commit, without HTTP; then all of the
 connection. Best of three.
 
 `near_duplicates_rows_per_s`: rows that are compared with all before them in a second of the processor: 1,000,000 that
-ask the same question, of which every tenth has a picture near an earlier one. Pictures are hashes here: to decode and hash
-them takes longer, and as long for each.
+ask the same question, of which every tenth has a picture near an earlier one. Pictures are hashes here: to decode and
+hash them takes longer, and as long for each.
 """
 
 import argparse

@@ -150,6 +150,14 @@ def test_a_chart_leads_to_the_rollouts_of_its_step(open_page: Open) -> None:
     assert int(page.locator("#by-step").input_value()) < last / 2
 
 
+def test_a_warning_leads_to_the_rollouts_of_its_run_and_step(open_page: Open) -> None:
+    two = made_report(num_groups=60, names=("ril", "dr-grpo"))
+    page = open_page(two)
+    page.get_by_role("button", name="Rollouts of its first step").click()
+    expect(page.locator("#by-run")).to_have_value("ril")
+    expect(page.locator("#groups [role=option] .where")).to_have_text("ril · step 30")
+
+
 def test_smoothing_can_be_left_out(open_page: Open) -> None:
     page = open_page(REPORT)
     assert page.locator("#chart-entropy .drawing path.raw").count() == 1

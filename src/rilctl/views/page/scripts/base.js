@@ -45,14 +45,22 @@ function picture(digest, alt) {
   return el("img", { src: found.data_uri, width: found.width_px, height: found.height_px, alt, title: size });
 }
 
-// Drawn at the width that there is, and again when that changes.
+// Drawn at the width that there is, and again when that changes. All widths are known before anything is drawn, and
+// nothing is drawn while they are told: else each drawing would have the whole page laid out anew.
+const drawers = new Map();
+const widths = new ResizeObserver((entries) => {
+  requestAnimationFrame(() => {
+    for (const { target, contentRect } of entries) drawers.get(target)(Math.floor(contentRect.width));
+    document.documentElement.dataset.ready = "yes";
+  });
+});
+
 function whenSized(node, draw) {
   let drawn = 0;
-  const redraw = (width) => {
+  drawers.set(node, (width) => {
     if (width < 40 || Math.abs(width - drawn) < 2) return;
     drawn = width;
     node.replaceChildren(draw(width));
-  };
-  redraw(Math.floor(node.clientWidth));
-  new ResizeObserver(([entry]) => redraw(Math.floor(entry.contentRect.width))).observe(node);
+  });
+  widths.observe(node);
 }

@@ -8,11 +8,11 @@ function swatch(style, hasMarkers) {
   );
 }
 
-function block(colour, isStriped) {
+function block(colour, isStriped, side = "") {
   return svg(
     "svg",
     { viewBox: "0 0 12 10", width: 12, height: 10, "aria-hidden": true },
-    svg("rect", { width: 12, height: 10, class: `area ${colourOf(colour)}` }),
+    svg("rect", { width: 12, height: 10, class: `area ${colourOf(colour)} ${side}` }),
     isStriped && svg("path", { d: "M0,10L10,0M5,11L13,3M-1,6L5,0", class: "stripe" }),
   );
 }

@@ -7,6 +7,9 @@ function startRollouts() {
   const [list, detail] = [byId("groups"), byId("group")];
   const state = { shown: [], at: -1, range: null };
   fillSelects(report.rollouts.groups);
+  for (const node of document.querySelectorAll("[data-sides]")) {
+    node.replaceChildren(...["student", "teacher"].map((side, index) => el("span", { class: "entry" }, block(index, false, side), `${side} rows`)));
+  }
 
   const show = (index) => {
     state.at = Math.max(-1, Math.min(index, state.shown.length - 1));
@@ -80,10 +83,12 @@ function startRollouts() {
 }
 
 // From a chart to what was said then: the nearest step that has rollouts here.
-function showRolloutsOf(step) {
-  if (!report.rollouts?.groups.length) return;
-  const steps = [...new Set(report.rollouts.groups.map((group) => group.step))].sort((a, b) => a - b);
+function showRolloutsOf(step, run = "") {
+  const groups = (report.rollouts?.groups ?? []).filter((group) => !run || group.run === run);
+  if (!groups.length) return;
+  const steps = [...new Set(groups.map((group) => group.step))].sort((a, b) => a - b);
   byId("filters").reset();
+  byId("by-run").value = run;
   byId("by-step").value = `${nearest(steps, step)}`;
   byId("filters").dispatchEvent(new Event("input"));
   byId("rollouts").scrollIntoView();

@@ -22,12 +22,19 @@ function startFlips() {
   }
 }
 
+function startSigns() {
+  for (const button of document.querySelectorAll("[data-step]")) {
+    button.addEventListener("click", () => showRolloutsOf(Number(button.dataset.step), button.dataset.run));
+  }
+}
+
 const DRAWINGS = { accuracies: startAccuracies, benchmarks: startBenchmarks, sizes: startSizes, "picture-use": startPictureUse, lineage: startLineage };
 
 startTheme();
 startFlips();
+startSigns();
 for (const node of document.querySelectorAll("[data-draw]")) DRAWINGS[node.dataset.draw](node);
 if (report.charts.length) startCharts();
 startAllRewards();
 startKeys(startRollouts());
-document.documentElement.dataset.ready = "yes";
+if (!drawers.size) document.documentElement.dataset.ready = "yes";

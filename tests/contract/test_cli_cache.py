@@ -25,6 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_shows_and_changes_nothing(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, stdout, stderr = call(capfd, "artifacts", "cache")
     assert code == 0 and stderr.startswith("runs/.cache/calls.sqlite3: 2,003 answers, ")
+    assert "smaller" not in stderr
     lines = stdout.splitlines()
     assert lines[0].split()[:2] == ["teacher", "2000"] and lines[0].endswith("  Qwen/Qwen2.5-VL-72B-Instruct")
     assert lines[1].strip() == "asked by a/cache-teacher; used by b/judge" and max(map(len, lines)) <= 80

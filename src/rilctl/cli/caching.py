@@ -54,7 +54,8 @@ def cache(
     num = calls_pruning.prune(root, chosen) if yes else 0
     if compact:
         calls_pruning.compact(root)
-    freed = max(0, found.size_bytes - calls_pruning.survey(root).size_bytes)
+    # Of the file with its log, which gets shorter by itself as well: so it is only told where something was done.
+    freed = max(0, found.size_bytes - calls_pruning.survey(root).size_bytes) if num or compact else 0
     if as_json:
         shown = found.model_dump(mode="json")
         going = [each.number for each in chosen]

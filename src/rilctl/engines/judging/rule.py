@@ -6,6 +6,7 @@ a row without a ground truth gets no verdict.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.config.judge import RuleJudgeConfig
@@ -17,7 +18,7 @@ from rilctl.engines.judging.rules.read.plain import normal, plain, tidy
 from rilctl.schemas.answers import accepted_answers
 from rilctl.schemas.records import NO_TRUTH
 
-_VERSION = 4
+_VERSION = 5
 """Raised when the same response could get another verdict."""
 
 _MAX_PREDICTION_CHARS = 200
@@ -76,18 +77,24 @@ def is_equal_to_the_letter(answer: str, response: str) -> bool:
 
 
 def _compare(answer: str, response: str, question: str, tolerance: float) -> Verdict:
-    truth = read_ground_truth(answer, tidy(question[-MAX_CHARS:]), tolerance)
+    question = _tidied(question)
+    truth = read_ground_truth(answer, question, tolerance)
     if truth is None:
         return Verdict(None, None, NO_TRUTH)
     if answer.strip() == response.strip():
         return Verdict(True, _printable(response), "exact")
-    read = read_final(response, tidy(question[-MAX_CHARS:]), truth.kind)
+    read = read_final(response, question, truth.kind)
     prediction = None if read.text is None else _printable(read.text)
     if read.value is None:
         return Verdict(False, prediction, f"{truth.kind.name}: {read.reason}")
     is_right = truth.kind.fits(truth.value, read.value)
     is_exact = is_right and read.text is not None and normal(plain(read.text)) == normal(truth.text)
     return Verdict(is_right, prediction, "exact" if is_exact else truth.kind.name)
+
+
+@lru_cache(maxsize=256)
+def _tidied(question: str) -> str:
+    return tidy(question[-MAX_CHARS:])
 
 
 def _printable(text: str) -> str:

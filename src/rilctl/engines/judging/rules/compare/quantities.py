@@ -72,11 +72,11 @@ def _registry() -> Any:
 def _parsed(unit: str) -> Any:
     """Pint's unit, None where it knows none of that name, in this letter case."""
     word = unit.split(" ", 1)[0]
-    if not word or len(word) > 30 or not all(c.isalnum() or c in "/^°µΩ" for c in word) or word.count("^") > 2:
+    if not word or len(word) > 30 or not all(c.isalnum() or c in "/^·°µΩ" for c in word) or word.count("^") > 2:
         return None
     import pint
 
     try:
-        return _registry().parse_units(word.replace("^", "**"))
+        return _registry().parse_units(word.replace("^", "**").replace("·", "*"))
     except (pint.errors.PintError, ArithmeticError, AttributeError, TypeError, ValueError, AssertionError, SyntaxError):
         return None

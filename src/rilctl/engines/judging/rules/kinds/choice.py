@@ -1,20 +1,22 @@
 """Multiple choice: an option's letter, or its text; both where both are given."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.echo import is_turned_round
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
 
 _WORD = r"(?:(?:the\s)?(?:option|choice|letter|answer|选项|选择|选|option|opción|antwort)\s{0,2}:?\s{0,2})?"
 _ALONE = re.compile(
-    rf"{_WORD}[(\[]?([A-Ja-j])[)\]]?[.:,;)]?(?:\s(?:is|seems)\s(?:the\s)?(?:correct|right|best|true)"
-    r"(?:\s(?:answer|option|choice|one))?\.?)?",
+    rf"{_WORD}(?:[(\[]\s?)?([A-Ja-j])\s?[)\]]?[.:,;)]?(?:\s(?:is|seems)\s(?:the\s)?(?:correct|right|best|true)"
+    r"(?:\s(?:answer|option|choice|one))?\.?)?(?:选项|项|是正确的|正确|是对的)?",
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
@@ -26,7 +28,8 @@ _BECAUSE = re.compile(
 )
 _SAYS = re.compile(
     r"\b([B-HJ])\)?\s+(?:is|was|says|shows|has|would|describes)\b"
-    r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer|most|true))"
+    r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer"
+    r"|most|true|one that (?:fits|matches)))"
 )
 _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
 _NO_NOUN = re.compile(
@@ -35,6 +38,14 @@ _NO_NOUN = re.compile(
 _COMPARATIVE = re.compile(
     r"\b(?:\w{3,}er|more|less|fewer)\b(?<!other)(?<!number)(?<!either)(?<!whether)(?<!corner)(?<!center)", re.IGNORECASE
 )
+_SUPERLATIVE = re.compile(r"\b(?:most|least|fewest|\w{3,}est)\b", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"\b(?:relative to|in relation to|with respect to|compared (?:to|with)) ((?:the |a |an |his "
+    r"|her )?[\w -]{2,30}?)(?:\?|$|,| in )",
+    re.IGNORECASE,
+)
+_PRONOUN = re.compile(r"(?<=\s)(?:it|her|him|them)$")
+_BUT = re.compile(r"\b(?:but|and|while|whereas|though|although)\b", re.IGNORECASE)
 _WOULD = re.compile(r"\bwould (?:have|need|show|look|require|make)\b", re.IGNORECASE)
 """Says what isn't so."""
 _COMPARED = re.compile(
@@ -45,13 +56,32 @@ _ONE = re.compile(r" ones?$")
 _REASON = re.compile(r",?\s(?:because|since)\s|,\sas\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
-    r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
-    r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct|right|answer|best)))",
+    r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to|i\.e\."
+    r"|namely|it's|that's)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
+    r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct"
+    r"|right|answer|best|one that (?:fits|matches))))",
     re.IGNORECASE,
 )
 _STANDALONE = re.compile(
     r"(?<![\w'\-+*/=^])(?:[(\[]([A-Ja-j])[)\]]|([B-HJ])|(A)(?=[.,;:)/]|\s*$|\s+(?:or|and|is|nor)\b))(?![\w'\-+*/=^])"
 )
+
+
+@lru_cache(maxsize=1024)
+def _asked_comparatives(question: str) -> frozenset[str]:
+    """The comparatives that a question has, and those of its superlatives."""
+    found = {word.casefold() for word in _COMPARATIVE.findall(question)}
+    for word in map(str.casefold, _SUPERLATIVE.findall(question)):
+        found.add({"most": "more", "least": "less", "fewest": "fewer", "best": "better"}.get(word, f"{word[:-3]}er"))
+    return frozenset(found)
+
+
+def _with_noun(options: dict[str, str], question: str) -> dict[str, str]:
+    """Options that end with a pronoun, with what it stands for: `behind it` as `behind sofa`."""
+    found = _RELATIVE.search(question)
+    noun = normal(found[1]) if found else ""
+    ends = {text: match for text in options if noun and (match := _PRONOUN.search(text))}
+    return {f"{text[: match.start()]}{noun}": options[text] for text, match in ends.items()}
 
 
 class ChoiceKind(Kind):
@@ -71,6 +101,7 @@ class ChoiceKind(Kind):
         self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
         if not self.is_closed:  # of `the red or the white one`
             self._by_text |= {_ONE.sub("", text): letter for text, letter in self._by_text.items()}
+        self._by_text |= _with_noun(self._by_text, stem)
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
         self._question = stem
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
@@ -104,8 +135,10 @@ class ChoiceKind(Kind):
         if _WOULD.search(text):
             return None
         text = without_asked_negation(text, self._question)
+        if is_turned_round(text, self._question):
+            return SEVERAL
         compared = _COMPARED.match(text)
-        asked = set(map(str.casefold, _COMPARATIVE.findall(self._question))) if compared else set()
+        asked = frozenset() if compared is None or _BUT.search(compared[3]) else _asked_comparatives(self._question)
         if compared and asked and self._named(compared[1]):
             if compared[2].casefold() not in asked:
                 return SEVERAL
@@ -158,6 +191,8 @@ class ChoiceKind(Kind):
         others = {(m[1] or m[2] or m[3]).upper() for m in _STANDALONE.finditer(rest)}
         if of_rest is not None:
             return letter if of_rest == letter else None
+        if match[3] and _SAYS.search(f"{letter} {rest}"):
+            return None
         if others - {letter} or HEDGE.search(rest) or NEGATION.search(rest):
             return None
         if self._of_texts is not None and self._options:

@@ -10,6 +10,8 @@ _PARTS = (
     (r"d|days?", r"h|hrs?|hours?", "day", 24),
     (r"ft|feet|foot|'", r"in|inch|inches|\"|''", "foot", 12),
     (r"lbs?|pounds?", r"oz|ounces?", "lb", 16),
+    (r"dollars?", r"cents?", "dollar", 100),
+    (r"euros?", r"cents?", "euro", 100),
 )
 _COMPOUND = re.compile(
     "|".join(

@@ -75,6 +75,15 @@ _JOINED = frozenset({"ko", "zh", "ja"})
 _NO_COUNT = re.compile(r"第|一样|一个都|一下|一起|一共|统一|唯一|一直|一些|一般|三角|四边|五角|六角|十字|一致|一定")
 
 
+_MEASURE = "[只个条本辆张把台位名朵棵匹头间架件块座]"
+_ASKED_IN_HAN = re.compile(f"(?:几|多少){_MEASURE}?([^，,。?？\\s是在有的吗呢]{{1,6}})")
+_COUNTED_IN_HAN = re.compile(
+    f"[0-9一二三四五六七八九十两百]+\\s?{_MEASURE}\\s?([^\\s，,。.?？;；、和与是在有了的都]{{1,6}})"
+)
+_ORDINAL_IN_HAN = re.compile("第\\s?[0-9一二三四五六七八九十]+")
+_PERSON_IN_HAN = re.compile("[男女孩童员者]|学生|老师")
+
+
 @lru_cache(maxsize=1024)
 def _language(question: str) -> str:
     folded = question.casefold()
@@ -98,6 +107,18 @@ def _words(language: str) -> tuple[re.Pattern[str], dict[str, int]]:
             around = (r"(?<!\w)", r"(?=\s?(?:명|개|마리|대|권|장|송이|그루|살|시|잔|병|채|번|가지|켤레|입|이|$|\W))")
         return re.compile(rf"{around[0]}(?:{longest}){around[1]}"), numbers
     return re.compile(rf"(?<![\w-])(?:{longest})(?![\w-])", re.IGNORECASE), numbers
+
+
+def counts_other_in_han(text: str, question: str) -> bool:
+    """Whether a number counts another thing than a Chinese question does: `三只狗` of how many cats there are."""
+    if text.isascii() or question.isascii() or not (asked := _ASKED_IN_HAN.search(question)):
+        return False
+    if _ORDINAL_IN_HAN.search(text) and "第" not in question:
+        return True
+    nouns = [match[1] for match in _COUNTED_IN_HAN.finditer(text)]
+    return bool(nouns) and all(
+        set(noun).isdisjoint(question) and not ("人" in asked[1] and _PERSON_IN_HAN.search(noun)) for noun in nouns
+    )
 
 
 def foreign_count(sentence: str, question: str) -> Fraction | None:

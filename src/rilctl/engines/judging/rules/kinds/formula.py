@@ -26,7 +26,8 @@ _FUNCTIONS = frozenset({
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _SIGNS = re.compile(r"[\\^√π∞≤≥<>=+*/()\[\]{}0-9_|!-]|^\s*pi\s*$")
 _UNIT = re.compile(
-    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(?:(?:cubic|square)\s(?=unit))?(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
+    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(?:(?:cubic"
+    r"|square)\s(?=unit))?(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
 )
 _SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
 _UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")
@@ -99,7 +100,7 @@ def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
     """The formula that a (tidy) text is, or None."""
     if len(text) > MAX_CHARS:
         return None
-    text = text.strip().rstrip(".,;").strip()
+    text = text.strip(' \t\n"').rstrip(".,;").strip()
     text = text if is_equation else _ONLY_FOR.sub("", text)
     span = _MATH_SPAN.fullmatch(text)
     text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
@@ -18,11 +19,29 @@ _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
 _IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 _ALTERNATIVE = re.compile(r"\bor\b|或", re.IGNORECASE)
+_ASKS_SORTED = re.compile(
+    r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b|\b(?:in|what) order\b", re.IGNORECASE
+)
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
-_SOLUTION = re.compile(r"[A-Za-z](?:_?[0-9])?\s?(?:=|\\in(?![a-z])|∈)\s?")
+_ENDS = ("low", "high")
+_BETWEEN = re.compile(r"([^<>≤≥=,;]{1,30}?)\s?(<=?|≤)\s?[a-zθ]\s?(<=?|≤)\s?([^<>≤≥=,;]{1,30})")
+_ASSIGNED = re.compile(r"([a-z])\s?=\s?(-?[0-9][^=]{0,20}|-?[a-z0-9√/]{1,20})")
+_DEFINED_SET = re.compile(r"=\s?(\{[^{}=]{1,200}\})$")
+_SOLUTION = re.compile(r"(?:[A-Za-z](?:_?[0-9])?\s?)?(?:=|\\in(?![a-z])|∈)\s?")
 _BOTH = re.compile(r"\bboth\s(?=.* and )", re.IGNORECASE)
+_SHARED = re.compile(
+    r"(?<= )(?<=\w )(?:both|all|each) (?=(?:have|has|are|show|reach|stand|were|had)\b).*$|\s(?:have"
+    r"|had) (?=\$?[0-9][\d.,%]*\W*$).*$",
+    re.IGNORECASE,
+)
+"""What all items of a list have."""
+_JOINS = re.compile(r"[,;]|\bor\b|\band\b")
+_OR = re.compile(r",? or ")
+_EITHER_NUMBER = re.compile(r"-?[0-9][0-9./]*,? or -?[0-9][0-9./]*\W*")
+_MIN_SOLUTIONS = 2
+_ASKS_WHICH = re.compile(r"\b[Ww]hich (?:two |three |four )?(?:of the )?(?:\w+ )?(\w{3,})s\b")
 _LETTERED = re.compile(
     r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,?"
     r" &)\s\(?[A-J]\)?)+)\s(?:are|is|apply|hold|were)\b"
@@ -53,16 +72,21 @@ class ItemsKind(Kind):
         brackets: those of the ground truth where order counts, else empty.
         num_items: of the ground truth.
         question: its words, repeated around a list, are no part of it.
+        is_either: of solutions, which `or` joins as well.
     """
 
     name = "list"
     many_lines = True
     explains = True
 
-    def __init__(self, of_items: Kind, brackets: str, num_items: int, question: str = "") -> None:
+    def __init__(
+        self, of_items: Kind, brackets: str, num_items: int, question: str = "", *, is_either: bool = False
+    ) -> None:
+        self._is_either = is_either
         self._question = question
         self._of_items, self._brackets, self._num_items = of_items, brackets, num_items
         self.joins = not brackets
+        self._is_sorted = not brackets and _ASKS_SORTED.search(question) is not None
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -100,6 +124,8 @@ class ItemsKind(Kind):
             return False
         if truth.brackets or given.brackets:
             return len(truth.values) == len(given.values) and all(map(self._same_item, truth.values, given.values))
+        if self._is_sorted:
+            return len(truth.values) == len(given.values) and all(map(self._same_item, truth.values, given.values))
         return self._same_set(list(truth.values), list(given.values))
 
     def _same_item(self, one: Any, other: Any) -> bool:
@@ -125,6 +151,9 @@ class ItemsKind(Kind):
         if calculated:
             return self._bracketed(calculated[1])
         match = _BRACKETED.fullmatch(text)
+        written = None if match else self._written_out(text)
+        if written is not None:
+            return written
         if match is None:
             if (
                 self._brackets != "[]"
@@ -138,11 +167,26 @@ class ItemsKind(Kind):
         items = [part.strip() for part in re.split(r"[,;]", match[2])]
         return Items(self.values(items), match[1] + match[3]) if len(items) > 1 and all(items) else None
 
+    def _written_out(self, text: str) -> Items | None:
+        """An interval as `-2 < x ≤ 3`, a point as `x = 5, y = 2`."""
+        between = _BETWEEN.fullmatch(text)
+        if between and self._num_items == len(_ENDS):
+            brackets = f"{'[' if between[2] != '<' else '('}{']' if between[3] != '<' else ')'}"
+            return Items(self.values([between[1], between[4]]), brackets)
+        named = [_ASSIGNED.fullmatch(part.strip()) for part in re.split(r",? and |[,;]\s?", text)]
+        found = {match[1]: match[2] for match in named if match}
+        if self._brackets != "()" or not len(named) == len(found) == self._num_items or len(found) < len(_ENDS):
+            return None
+        return Items(self.values([found[name] for name in sorted(found)]), "()")
+
     def _forms(self, text: str) -> list[str]:
         """A text, and its single sentence without what leads into the list."""
         if "\n" in text.strip():
             return [text]
         text = _BOTH.sub("", without_asked_negation(_ASIDE.sub("", text), self._question))
+        shared = _SHARED.search(text)
+        if shared and not is_doubted(text[shared.start() :], self._question):
+            text = text[: shared.start()]
         lettered = _LETTERED.match(text)
         if lettered:
             return [lettered[1]]
@@ -154,12 +198,15 @@ class ItemsKind(Kind):
 
     def _set(self, text: str) -> Items | None:
         text = spread(plain(text).strip().rstrip(".").strip())
-        solutions = [part for part in re.split(r"[,;]|\bor\b|\band\b", text) if part.strip()]
-        if len(solutions) > 1 and all(_SOLUTION.match(part.strip()) for part in solutions):
-            text = ", ".join(_SOLUTION.sub("", part.strip(), count=1) for part in solutions)
+        solutions = solutions_of(text)
+        if solutions:
+            text = ", ".join(solutions)
+        elif self._is_either and _EITHER_NUMBER.fullmatch(text):
+            text = _OR.sub(", ", text)
         elif _NOT_A_LIST.search(text):
             return None
-        text = _SOLUTION.sub("", text, count=1)
+        defined = _DEFINED_SET.search(text)
+        text = defined[1] if defined else _SOLUTION.sub("", text, count=1)
         if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]" and not any(c in "()[]" for c in text[1:-1]):
             text = "" if "," in text else text
         items = [part for item in split_items(text) for part in split_items(spread(item))]
@@ -172,10 +219,31 @@ class ItemsKind(Kind):
             items = items[0].split()
         return Items(self.values(items), "") if len(items) > 1 or (len(items) == 1 and self._num_items == 1) else None
 
+    def _shared_word(self) -> re.Pattern[str] | None:
+        return _named_by(self._question) if "hich" in self._question else None
+
     def values(self, items: list[str]) -> tuple[Any, ...]:
         """Items as their kind reads them, as normal text where it can't."""
+        shared = self._shared_word()
+        items = [shared.sub("", item, count=1) or item for item in items] if shared else items
         read = [self._of_items.whole(item) for item in items]
         return tuple(normal(plain(item)) if value is None else value for item, value in zip(items, read, strict=True))
+
+
+def solutions_of(text: str) -> list[str]:
+    """The values of `x = 2 or x = 3`; none of another text."""
+    parts = [part.strip() for part in _JOINS.split(text) if part.strip()] if text.count("=") > 1 else []
+    named = {part.partition("=")[0].strip("$ ")[:1] for part in parts}
+    if len(parts) < _MIN_SOLUTIONS or len(named) > 1 or not all(map(_SOLUTION.match, parts)):
+        return []
+    return [_SOLUTION.sub("", part, count=1).strip("$ ") for part in parts]
+
+
+@lru_cache(maxsize=1024)
+def _named_by(question: str) -> re.Pattern[str] | None:
+    """What the question calls all items, before their numbers or letters: `angle 2`."""
+    match = _ASKS_WHICH.search(question)
+    return re.compile(rf"^\W*{match[1].casefold()}s?\s(?=[0-9A-Z]{{1,3}}\W*$)", re.IGNORECASE) if match else None
 
 
 def spread(text: str) -> str:
@@ -202,8 +270,8 @@ def split_items(text: str) -> list[str]:
         text = text[1:-1]
     if ";" in text or "\n" in text:
         parts = re.split(r"[;\n]", text)
-    elif " > " in text and not any(map(str.isdigit, text)):
-        parts = text.split(" > ")
+    elif " > " in text or " < " in text:
+        parts = re.split(r" [<>] ", text)
     elif ", " in text:
         parts = [part for piece in re.split(r",\s", text) for part in _split_at_commas(piece)]
     else:

@@ -10,21 +10,30 @@ from rilctl.engines.judging.rules.compare.quantities import same_quantity
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
-from rilctl.engines.judging.rules.kinds.counted import counts_another, is_none, is_of_another, without_asked_words
-from rilctl.engines.judging.rules.kinds.foreign import foreign_count
+from rilctl.engines.judging.rules.kinds.counted import (
+    affirms_denied,
+    changes_otherwise,
+    counts_another,
+    is_none,
+    is_of_another,
+    names_one,
+    without_asked_words,
+)
+from rilctl.engines.judging.rules.kinds.foreign import counts_other_in_han, foreign_count
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
+from rilctl.engines.judging.rules.kinds.portions import asks_portion, read_portion
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.told_apart import has_several_numbers, whole_of_parts, without_beside
 from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NOW
 from rilctl.engines.judging.rules.read.plain import plain
 
 _PHRASE_END = re.compile(
     r"[.,;:!?()\"](?:\s|$)|\s(?:but|because|which|that|who|whom|so|in|on|at|from|with|for|as|is|are|was|were|than|of"
-    r"|to(?= [a-z])|together|each|answer"
+    r"|to(?= [a-z])|together|each|answer|including|incl\.?|\w+n't"
     r"|shown|wearing|visible|and(?! a (?:half|quarter|third)))\b",
     re.IGNORECASE,
 )
@@ -44,27 +53,40 @@ _STARTS_THERE = re.compile(
 
 _COUNTS_PART = re.compile(r"\b(?:there|here|first|see|count|has|have)\b", re.IGNORECASE)
 """Before a number that may be one of several that add up."""
-_ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|%", re.IGNORECASE)
+_ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|(?<![0-9])%", re.IGNORECASE)
+_ASKS_RATE = re.compile(
+    r"\b(?:unemployment|inflation|interest|growth|tax|literacy|mortality|success|error|vacancy) rate\b", re.IGNORECASE
+)
 _NO_NOUN = frozenset({
     "above", "below", "before", "after", "until", "there", "it", "is", "are", "was", "were", "has", "have", "how",
-    "many", "much", "does", "do",
+    "many", "much", "does", "do", "log", "ln", "sin", "cos", "tan", "exp", "sqrt",
 })  # fmt: skip
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
 _GETS = re.compile(
-    r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes|measures)\s[0-9a-z]{1,4}\s*$"
+    r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes"
+    r"|measures)\s[0-9a-z]{1,4}\s*$"
 )
 """Whose number an unknown stands for."""
 _UNKNOWN_ASKED = re.compile(r"\b(?:(?:[Ss]olve for|[Vv]alue of|[Ff]ind) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(^])")
-_NUMBER_SIGN = re.compile(r"^\W*(?:(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
+_NUMBER_SIGN = re.compile(r"^\W*(?:v(?=[0-9])|(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
-    r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image|line|item"
+    r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image"
+    r"|line|item"
     r"|solution|answer)\s$",
     re.IGNORECASE,
 )
 """Before a number that counts nothing."""
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
+_SEVERAL_VALUES = re.compile(
+    r"(?<![A-Za-z0-9\\])([a-z])\s?=\s?([^=,;]{1,30}?)\$?(?:,|;|,?\s(?:and|or))\s\$?\1\s?=\s?(?!\2\b)", re.IGNORECASE
+)
+"""An unknown with two values: `x = 1 and x = 3`."""
+_UNDONE = re.compile(r"\W*[0-9.,]+(?:\s?[-+*]\s?[0-9.,]+)+\W*")
+"""A calculation without its result."""
+_ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
+"""The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
 _A_YEAR = re.compile(
     r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9]|\s?(?:%|million|people|units|dollars))"
@@ -101,6 +123,9 @@ class NumberKind(Kind):
         self._asks_year = re.search(r"\b(?:years?|when)\b", question, re.IGNORECASE) is not None
         scale = _ASKS_SCALE.search(question)
         self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
+        self._asks_portion = asks_portion(question)
+        self._asks_rate = _ASKS_RATE.search(question) is not None
+        self._how_many = re.search(r"\bhow many\b", question, re.IGNORECASE) is not None
         self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
         self.question = question
         self._asks_more = _ASKS_MORE.search(question) is not None
@@ -118,14 +143,22 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
-        if self.is_id(text):
+        if counts_other_in_han(text, self.question):
             return None
-        quantity = read_quantity(text)
+        if self.is_id(text) or (variable and self._is_of_counted(variable[1])):
+            return None
+        quantity = (
+            read_portion(text, self.question) if self._asks_portion or " over " in text else None
+        ) or read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
         if isinstance(quantity, Quantity) and is_of_another(quantity.unit, self.question):
             return None
         return quantity if quantity is not None or "=" in text else read_calculated(text)
+
+    def _is_of_counted(self, unknown: str) -> bool:
+        """Whether a value is that of an unknown whose values are counted: `x = 2` of how many solutions there are."""
+        return self._how_many and re.search(rf"(?<![A-Za-z\\]){unknown}(?![A-Za-z])", self.question) is not None
 
     def asked_part(self, statement: str) -> str:
         """See `Kind`."""
@@ -134,6 +167,7 @@ class NumberKind(Kind):
             or not has_clauses(statement)
             or not has_several_numbers(statement)
             or CONCLUSION.search(statement)
+            or NOW.search(statement)
         ):
             return ""
         return asked_clause(statement, self.question, has_value=has_number)
@@ -147,6 +181,8 @@ class NumberKind(Kind):
         if not self._counts and text[:1] in "nN#№(":
             text = _NUMBER_SIGN.sub("", text)
         words, asked = text.split(), asked_words(self.question) - _NO_NOUN
+        if self._how_many and len(words) == 2 and names_one(f"{words[0]} ", self.question):
+            return text
         while words and words[0].strip(".:,").isalpha() and words[0].strip(".:,").casefold() in asked:
             words = words[1:]
         return " ".join(words)
@@ -172,12 +208,15 @@ class NumberKind(Kind):
             per = given.unit.rpartition("/")
             if per[1] and per[0] == truth.unit and stem(per[2]) in stems(self.question):  # of what was asked per capita
                 given = replace(given, unit=per[0])
-            return same_quantity(truth, given, self._tolerance, percent=self._percent)
+            percent = self._percent or (self._asks_rate and truth.value > 1)
+            return same_quantity(truth, given, self._tolerance, percent=percent)
         return same_formula(latex_of(truth), latex_of(given))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = without_asked_words(plain(sentence[-1000:]), self.question)
+        if counts_other_in_han(text, self.question):
+            return SEVERAL
         if self._asks_more:
             text = _MORE.sub("", text)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
@@ -185,23 +224,34 @@ class NumberKind(Kind):
             return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
         if self._asks_year and (year := _sole_year(text)) and not is_doubted(text, self.question, compared=True):
             return read_quantity(year)
-        if counts_another(text, self.question) or self.is_id(text):
+        if counts_another(text, self.question) or affirms_denied(text, self.question) or self.is_id(text):
             return SEVERAL
         if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
+            return SEVERAL
+        if self._how_many and "=" in text:
+            text = _ASSIGNED.sub(lambda match: "" if self._is_of_counted(match[1]) else match[0], text)
+        if _UNDONE.fullmatch(text) or changes_otherwise(text, self.question):
             return SEVERAL
         text = without_beside(_SINCE.sub("in ", text) if self._asks_start else text, asks_year=self._asks_year)
         concluded = [match.end() for match in CONCLUSION.finditer(text)]
         parts = [text[end:] for end in reversed(concluded) if end] + [text]
         found = next((value for part in parts if (value := self._sole(part)) is not None), None)
-        if found is SEVERAL and (clause := asked_clause(text, self.question, has_value=has_number)):
+        if (
+            found is SEVERAL
+            and not NOW.search(text)
+            and (clause := asked_clause(text, self.question, has_value=has_number))
+        ):
             return self._sole(clause) or found
         return found
 
     def _sole(self, text: str) -> Any:
         if is_doubted(text, self.question, compared=True):
             return SEVERAL if any(map(str.isdigit, text)) else None
+        if _SEVERAL_VALUES.search(text):
+            return SEVERAL
         if "=" in text:
             before, _, text = text.rpartition("=")
+            text = text.rpartition(" ~ ")[2]
             variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
             if variable and self._variable not in ("", variable[1]):
                 return None
@@ -238,6 +288,8 @@ class NumberKind(Kind):
             labelled = _LABELLED.search(text[:start])
             if labelled and labelled[1].casefold() not in self.question.casefold():
                 continue
+            if self._how_many and names_one(text[:start], self.question):
+                return SEVERAL
             while start and text[start - 1] in "-+$€£¥₹":
                 start -= 1
             minus = _MINUS.search(text[:start])

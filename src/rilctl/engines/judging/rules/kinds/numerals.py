@@ -65,6 +65,8 @@ def read_scale(rest: str) -> tuple[int, int]:
 
 
 def _decimal(digits: str) -> Fraction:
+    if digits.isdigit():
+        return Fraction(int(digits))
     if " " in digits:
         digits = digits.replace(",", ".") if "." not in digits else digits.replace(",", "")
     return Fraction(digits.replace(",", "").replace(" ", ""))

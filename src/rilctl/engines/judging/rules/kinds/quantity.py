@@ -8,7 +8,8 @@ from functools import lru_cache
 from rilctl.engines.judging.rules.kinds.compound import read_compound
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, numeral_value, read_scale
 from rilctl.engines.judging.rules.kinds.units import CURRENCIES, read_unit, starts_glued
-from rilctl.engines.judging.rules.kinds.words import leading_words
+from rilctl.engines.judging.rules.kinds.words import MAX_FOREIGN, leading_words
+from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
 
 _MAX_CHARS = 200
@@ -22,8 +23,20 @@ _OF_A_PRICE = re.compile(
     r"/\w+|each|in total|total|together|altogether|only|cash|left|remaining|over|in all|overall|left over|per \w+"
 )
 _MINUS = re.compile(r"(?:minus|negative)\s+", re.IGNORECASE)
+_BELOW_ZERO = re.compile(r"(?<=[\w°])\sbelow (?:zero|0)$", re.IGNORECASE)
 _CURRENCY_BEFORE = re.compile(r"(?:(?:US|U\.S\.)\s?(?=\$)|USD|EUR|GBP|INR|JPY|Rs\.?)\s?", re.IGNORECASE)
+_MILLIONS = re.compile(r"m(?:n|io|ln)?\b")
 _SAME_IN_DIGITS = re.compile(r"\s*\(\s*([-+]?[0-9][0-9,.]*)\s*\)$")
+
+
+_FIRST_WORD = re.compile(r"[A-Za-z]{2,}(?=[\s,;])")
+_BEGINS = frozenset(NUMBER_WORDS.split("|")) | frozenset({
+    "an", "half", "halve", "halves", "third", "quarter", "fourth", "fifth", "sixth", "eighth", "tenth", "pair",
+    "couple",
+    "dozen", "single", "about", "approximately", "approx", "around", "roughly", "nearly", "almost", "exactly",
+    "precisely", "only", "just", "equal", "equals", "is", "in", "page", "year", "the", "minus", "negative", "rs",
+})  # fmt: skip
+"""First words of quantities; of others that are all in capitals it may be a currency or a Roman number."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class _Head:
 @lru_cache(maxsize=8192)
 def read_quantity(text: str) -> Quantity | None:
     """The quantity that the whole (tidy) text is, or None."""
-    if len(text) > _MAX_CHARS:
+    if len(text) > _MAX_CHARS or _starts_otherwise(text):
         return None
     text = plain(text).strip(" \t\n\"'*_|")
     compound = read_compound(text)
@@ -67,7 +80,8 @@ def read_quantity(text: str) -> Quantity | None:
         text = text[about.end() :] if about else text
     if text.startswith("of ") or not text:
         return None
-    sign, text = _read_sign(text)
+    below = _BELOW_ZERO.search(text)
+    sign, text = (-1, text[: below.start()]) if below else _read_sign(text)
     before = _CURRENCY_BEFORE.match(text)
     currency = (read_unit(before[0].strip()) or "") if before and before[0].strip("US. ") else ""
     text = text[before.end() :] if before else text
@@ -77,6 +91,16 @@ def read_quantity(text: str) -> Quantity | None:
         sign, text = _read_sign(text)
     head = _head(text)
     return None if head is None else _with_unit(sign, head, currency)
+
+
+def _starts_otherwise(text: str) -> bool:
+    """Whether a text's first word is one that no quantity begins with: a look that costs next to nothing."""
+    if not (text[:1].isascii() and text[:1].isalpha()) or "=" in text:
+        return False
+    word = _FIRST_WORD.match(text)
+    if word is None or word[0].casefold() in _BEGINS or word[0].isupper():
+        return False
+    return len(text) > MAX_FOREIGN or any(map(str.isdigit, text))
 
 
 def _head(text: str) -> _Head | None:
@@ -107,7 +131,7 @@ def _read_sign(text: str) -> tuple[int, str]:
 
 
 def _with_unit(sign: int, head: _Head, currency: str) -> Quantity | None:
-    factor, end = read_scale(head.rest)
+    factor, end = (10**6, 1) if currency and _MILLIONS.match(head.rest) else read_scale(head.rest)
     rest = head.rest[end:]
     if rest[:1] == "!" or (rest.lstrip()[:1] in (",", ";") and rest.strip(" ,;.")):
         return None
@@ -120,4 +144,5 @@ def _with_unit(sign: int, head: _Head, currency: str) -> Quantity | None:
         return None
     if unit is None or (currency and unit not in ("", currency) and not _OF_A_PRICE.fullmatch(unit)):
         return None
-    return Quantity(sign * head.value * factor, currency or unit, head.digits, factor)
+    value = head.value if sign * factor == 1 else sign * head.value * factor
+    return Quantity(value, currency or unit, head.digits, factor)

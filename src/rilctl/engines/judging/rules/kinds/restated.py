@@ -15,8 +15,9 @@ _DENIED = re.compile(r"\bnot\b|n't\b", re.IGNORECASE)
 _DENIALS = frozenset({"no", "not", "never"})
 _ASKS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will)\s", re.IGNORECASE)
 _NO_PLAIN_QUESTION = re.compile(r"\b(?:or|not|no|never|if|why|all|only|every|always)\b|n't", re.IGNORECASE)
+_SEEING = frozenset({"can", "could", "see", "seen", "shown", "visible", "image", "picture", "photo", "will"})
 _PRONOUNS = frozenset({"it", "he", "she", "they", "it's", "he's", "she's", "they're"})
-_BUT = re.compile(r"(?:\sbut|[,;]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
+_BUT = re.compile(r"(?:\sbut|[,;:]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
 """What is so instead."""
 _ENDING = re.compile(r"(?:ing|es|s|ed)$")
 
@@ -42,9 +43,12 @@ def restated(sentence: str, question: str) -> bool | None:
 
 def _is_short(words: list[str], said: list[str], asked: tuple[str, ...]) -> bool:
     """Whether a pronoun stands for what the question speaks of: `It isn't green` of a light that may be green."""
+    if words and words[0] in _PRONOUNS and not said:  # `It isn't`
+        return all(
+            word in _PRONOUNS or word in _SMALL - _SEEING or word in _DENIALS or word.endswith("n't") for word in words
+        )
     return (
-        bool(words)
-        and words[0] in _PRONOUNS
+        (len(said) > 1 or (bool(words) and words[0] in _PRONOUNS))
         and len(said) < len(asked)
         and tuple(said) == asked[len(asked) - len(said) :]
     )

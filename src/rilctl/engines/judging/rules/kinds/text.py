@@ -6,8 +6,9 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
+from rilctl.engines.judging.rules.read.clauses import asked_stems, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.echo import is_turned, without_echo
+from rilctl.engines.judging.rules.read.echo import echo_ends, is_turned, without_echo
 from rilctl.engines.judging.rules.read.languages import foreign_forms
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 from rilctl.engines.judging.rules.read.plain import normal, plain
@@ -24,7 +25,7 @@ _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,1
 _QUOTED_FIRST = re.compile(r"^\"([^\"\n]{1,120})\"\s(?:is|was|are|were|stands)\b[^\"]*$")
 _ASIDE = re.compile(r"\s\([^()]{1,80}\)\.?$")
 _REASON = re.compile(
-    r",?\s(?:because|since|which|where|as it|given that|due to)\s|,\s(?:with|at)\s[^,]*[0-9]"
+    r",?\s(?:because|since|which|where|as it|given that|due to)\s|,\sas\s(?!well)|,\s(?:with|at)\s[^,]*[0-9]"
     r"|,\si (?:think|believe)\b|,\snear\s|,\s(?:closely\s)?(?:followed|ahead|then|compared|trailed|with|in|on"
     r"|at|from|by|who|whose)\s(?!.*\b(?:or|and)\b)",
     re.IGNORECASE,
@@ -33,7 +34,11 @@ _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay
 _DENIES = re.compile(
     r"(?:it|that|this|he|she|they)(?:'s not| is not|\s?isn't| was not| wasn't|'re not)\b", re.IGNORECASE
 )
-_REFERENCE = re.compile(r"^(?:[sp]/n|serial no\.|ref\.?|id|no\.|nr\.|#)\s?:?\s?(?=\S*[0-9])", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"^(?:v|ver\.|version|release|revision|section|chapter|§|[sp]/n|serial no\.|ref\.?|id|no\.|nr\."
+    r"|#)\s?:?\s?(?=\S*[0-9])",
+    re.IGNORECASE,
+)
 """Before a code."""
 _NO = re.compile(r"\bno\.", re.IGNORECASE)
 """Number, and no denial."""
@@ -54,6 +59,18 @@ _AND_OVER = re.compile(r"(?<=[0-9])(?:\s(?:years?|yrs?)(?: old| of age)?)?\s(?:a
 _PLACE = re.compile(r"(?:on|in|at) ", re.IGNORECASE)
 _ASKS_NAME = re.compile(r"\b(?:name|called|which)\b", re.IGNORECASE)
 _DECADE = re.compile(r"(?<=[0-9]0)'(?=s\b)")
+_CONTRASTS = re.compile(
+    r"\b(?:but|although|though|while|whereas|next|beside|other|another|before|after)\b", re.IGNORECASE
+)
+_MARKS_OF_ONE = 2
+_HAN_DOING = re.compile("(?:正在|在)([^，。,在]{1,12}?)[。. ]*$")
+_ASKS_DOING = re.compile("做什么|干什么|干嘛")
+_DOING = re.compile(r"\bdoing\b", re.IGNORECASE)
+_WHERE_DONE = re.compile(
+    r"(?<=ing)(?: with [\w ]{1,30}?)?\s(?:on|in|at|from|by|near|next to|along|under|outside|inside|beside"
+    r"|behind|through|across|over)\s.*$",
+    re.IGNORECASE,
+)
 _MAX_BARE_WORDS = 3
 _MAX_CHARS = 1000
 
@@ -98,17 +115,22 @@ class TextKind(Kind):
                 continue
             if other_than_asked(kept.removesuffix(form), self._question):
                 continue
-            found += [form, *without_echo(form, self._question)]
+            found += [form, *without_echo(form, self._question), *echo_ends(form, self._question)]
             found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]
-        if (run := told(found[0], self._question)) and not is_turned(found[0], self._question):
-            found.append(run)
+        if not is_turned(found[0], self._question):
+            found += told(found[0], self._question)
         if not doubted:
             found += [each for each in foreign_forms(kept) if not is_doubted(kept.removesuffix(each), "")]
+            if doing := _HAN_DOING.search(kept) if not kept.isascii() and _ASKS_DOING.search(self._question) else None:
+                found.append(doing[1])
             found += [place for each in found if (place := without_country(each, self._question))]
+            if _DOING.search(self._question):
+                found += [_WHERE_DONE.sub("", each) for each in list(found)]
             found += [owner for each in found if (owner := _owner(each, self._question))]
         quoted = _QUOTED.search(kept)
         if quoted and not doubted:
             found.append(quoted[1] or quoted[2])
+        found += _only_quotation(found[0], self._question)
         first = _QUOTED_FIRST.match(found[0])
         if first and not is_doubted(found[0].replace(first[1], ""), self._question):
             found.append(first[1])
@@ -125,11 +147,21 @@ class TextKind(Kind):
 
     def is_told(self, statement: str) -> bool:
         """See `Kind`."""
-        return bool(told(plain(statement), self._question))
+        return told(plain(statement), self._question) != ()
 
     def same(self, one: Any, other: Any) -> bool:
         """See `Kind`."""
         return not one.isdisjoint(other)
+
+
+def _only_quotation(text: str, question: str) -> list[str]:
+    """What a sentence about what was asked quotes: `"Not interested" is the most common reason`."""
+    if text.count('"') != _MARKS_OF_ONE:
+        return []
+    before, quoted, behind = text.split('"')
+    rest = f"{before} {behind}"
+    is_asked = len(stems(rest) & asked_stems(question)) > 1 and not other_than_asked(rest, question)
+    return [quoted] if is_asked and not is_doubted(rest, question) and not _CONTRASTS.search(rest) else []
 
 
 def _owner(text: str, question: str) -> str:
@@ -140,10 +172,12 @@ def _owner(text: str, question: str) -> str:
 
 def text_value(text: str, question: str = "") -> frozenset[str]:
     """The value of a (plain) ground truth; where a name is asked for, without what the question calls it."""
-    short = without_echo(text, question)[0] if _ASKS_NAME.search(question) and text[:1].isupper() else ""
+    is_name = _ASKS_NAME.search(question) is not None and (text[:1].isupper() or any(map(str.isdigit, text)))
+    short = without_echo(text, question)[0] if is_name else ""
     place = _PLACE.match(text)
     short = text[place.end() :] if place and "where" in question.casefold() else short
-    found = [_counted(normal(text)), squeezed(text), _counted(normal(short)) if short[:1].isupper() or place else ""]
+    is_short = short[:1].isupper() or place or any(map(str.isdigit, short))
+    found = [_counted(normal(text)), squeezed(text), _counted(normal(short)) if is_short else ""]
     return frozenset(found) - {""}
 
 

@@ -16,7 +16,8 @@ _YEAR = r"(?:1[5-9]|20)[0-9]{2}\b"
 _DAYS = (
     (
         "",
-        rf",?\s(?:(?:on|by|of|in|since|from|dated)\s)?(?:the\s)?(?:{_DAY}\s(?:of\s)?{_MONTH}\b\.?|{_MONTH}\b\.?\s{_DAY}\b(?!\s?%))"
+        rf",?\s(?:(?:on|by|of|in|since|from|dated)\s)?(?:the\s)?(?:{_DAY}\s(?:of\s)?{_MONTH}\b\.?"
+        rf"|{_MONTH}\b\.?\s{_DAY}\b(?!\s?%))"
         r"(?:,?\s[12][0-9]{3}\b)?",
     ),
     (

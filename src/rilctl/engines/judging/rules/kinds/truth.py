@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from rilctl.engines.judging.rules.kinds.address import AddressKind, is_address
 from rilctl.engines.judging.rules.kinds.base import Kind
 from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
 from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
-from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, split_items, spread
+from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, solutions_of, split_items, spread
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -24,8 +25,9 @@ _DECIMAL = re.compile(r"\W*[0-9]*\.[0-9]+\D*$")
 _LONG_HAN = re.compile("[\u3400-\u9fff]{4}")
 _MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
-_MATH = re.compile(r"[\\^√π∞≤≥=+*/]|[0-9][a-z]\b|[0-9]i\b")
-_EITHER = re.compile(r"[,:]\s(?:the |an? )?([\w -]{2,40}?),? or (?:the |an? )?([\w -]{2,40}?)\?")
+_MATH = re.compile(r"[\\^√π∞≤≥=+*/]|\)\s?\(|[0-9][a-z]\b|[0-9]i\b")
+_EITHER = re.compile(r"(?:,\s|:\s((?:[\w -]{2,40}?,\s){0,4}))([\w -]{2,40}?),? or ([\w -]{2,40}?)\?")
+_ARTICLE = re.compile(r"(?:the|an?) ")
 _VARIABLE = re.compile(r"([A-Za-z])\s?=")
 _ASKS_DATE = re.compile(r"\b(?:dates?|when|months?|expir\w+|valid|due|until)\b", re.IGNORECASE)
 _ASKS_SET = re.compile(
@@ -35,7 +37,8 @@ _ASKS_ORDER = re.compile(
     r"\b(?:inequalit\w+|interval\w*|order\w*|sort\w*|vectors?|range|domain)\b|[<>≤≥]", re.IGNORECASE
 )
 _ONE_TEXT = re.compile(
-    r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square|court|way)\b"
+    r"^[0-9]{1,5}[a-zA-Z]?\s.*\b(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|suite|square"
+    r"|court|way)\b"
     r"\.?,\s"
     r"|^[0-9][0-9, ]*\s?:\s?[0-9]{1,3}(?:[, ][0-9]{3})+$"
     r"|\b(?:and|or) (?:over|older|above|under|younger|below|up|more|less)$"
@@ -43,6 +46,11 @@ _ONE_TEXT = re.compile(
     re.IGNORECASE,
 )
 """Addresses, scales, groups and decades, whose commas, `and`, `+` and `s` mean nothing else."""
+_NUMBERED = re.compile(r"v?[0-9]{1,3}(?:\.[0-9]{1,3}){1,3}")
+_ASKS_NUMBERED = re.compile(
+    r"\b(?:versions?|release|revision|chapter|section|paragraph|clause|article)\b", re.IGNORECASE
+)
+"""Where 3.10 isn't 3.1."""
 _UNIT = re.compile(
     r"\bunits?\s?[:=]\s?([^\s()\[\],.;]{1,20})"
     r"|\bin\s((?:square |cubic )?(?:(?:centi|milli|kilo)?(?:met(?:er|re)|gram)s?"
@@ -99,7 +107,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
             break
         if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
-    if _ONE_TEXT.search(text):
+    if _ONE_TEXT.search(text) or (_NUMBERED.fullmatch(text) and _ASKS_NUMBERED.search(question)):
         return TextKind(question), text_value(text, question)
     decade = DecadeKind(question)
     if decade.whole(text) is not None:
@@ -107,6 +115,8 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     span = RangeKind().whole(text)
     if span is not None and is_asked_range(text, question):
         return RangeKind(question), span
+    if is_address(text):
+        return AddressKind(question), text.casefold()
     if is_code(text):
         return CodeKind(), CodeKind().whole(text)
     variable = _VARIABLE.match(text)
@@ -127,9 +137,11 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
 
 
 def _alternatives(question: str) -> dict[str, str]:
-    """The two that a question like `Which is bigger, the hall or the shed?` names; letters that no one writes."""
+    """Those that a question like `Which is bigger, the hall or the shed?` names; letters that no one writes."""
     match = _EITHER.search(question)
-    return {"α": match[1], "β": match[2]} if match else {}
+    named = [*(match[1] or "").split(", "), match[2], match[3]] if match else []
+    texts = [_ARTICLE.sub("", text.strip(), count=1) for text in named if text.strip()]
+    return dict(zip("αβγδεζ", texts, strict=False))
 
 
 def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:
@@ -149,6 +161,9 @@ def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:
 
 def _structured(text: str, tidied: str, number: NumberKind) -> tuple[Kind, Any] | None:
     """Lists and formulas."""
+    if solutions := solutions_of(text):
+        listed = ItemsKind(number, "", len(solutions), number.question, is_either=True)
+        return listed, Items(listed.values(solutions), "")
     is_math = _MATH.search(tidied) is not None and is_formula(tidied.replace("$", ""))
     items = split_items(spread(text))
     if len(items) > 1 and (not is_math or not re.search(r"begin|≤|≥|<|>|∪|\\cup", tidied)):

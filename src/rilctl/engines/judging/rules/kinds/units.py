@@ -22,11 +22,13 @@ _ALIASES = {
     "hz": "Hz", "kwh": "kWh", "px": "pixel", "in": "inch", "beat/minute": "bpm", "beat/min": "bpm", "yr": "year",
     "yrs": "year", "wks": "week", "mos": "month", "pts": "point", "pcs": "piece", "sqm": "m^2", "sqft": "ft^2",
     "cc": "cm^3", "revolution/minute": "rpm", "rotation/minute": "rpm", "frame/second": "fps", "word/minute": "wpm",
-    "mile/gallon": "mpg", "breath/minute": "bpm",
+    "mile/gallon": "mpg", "ohm": "Ω", "ohms": "Ω", "kilohm": "kΩ", "kilohms": "kΩ", "kiloohm": "kΩ", "kiloohms": "kΩ",
+    "megohm": "MΩ", "megohms": "MΩ", "megaohm": "MΩ", "megaohms": "MΩ", "breath/minute": "bpm",
 }  # fmt: skip
 _EXACT = frozenset({"Mm", "MM", "mM", "Kg", "MB", "Mb", "mb", "C", "F", "c", "f", "Gb", "Kb", "Tb"})
 _GLUED = re.compile(
-    r"(?:[kKcmMµunGTd]?(?:m|g|L|l|s|Hz|hz|W|Wh|V|A|J|N|Pa|B|b|bit|cal|mol|pixel)|°[CF]?|[CF]|ft|in|yd|mi|lb|lbs|oz|min|h|hr|hrs"
+    r"(?:[kKcmMµunGTd]?(?:m|g|L|l|s|Hz|hz|W|Wh|V|A|J|N|Pa|B|b|bit|cal|mol|pixel)|°[CF]?|[CF]|ft|in|yd|mi|lb|lbs"
+    r"|oz|min|h|hr|hrs"
     r"|mph|kph|km/h|m/s|px|kwh|khz|mhz|ghz|kb|mb|gb|tb|kw|usd|eur|cms?|kms|kgs|mins|%)(?:[\^/][\w^/]{1,6})?(?!\w)",
     re.IGNORECASE,
 )
@@ -45,6 +47,9 @@ _AREA = re.compile(r"\b(?:square|sq\.?)\s+(\w+)|\b(\w+)\s+squared\b", re.IGNOREC
 _VOLUME = re.compile(r"\b(?:cubic|cu\.?)\s+(\w+)|\b(\w+)\s+cubed\b", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:per ?cent(?:age)?|pct)\b(?! point)", re.IGNORECASE)
 _WATT_HOURS = re.compile(r"\b(kilo|mega|giga)?watt[- ]hours?\b", re.IGNORECASE)
+_TIMES = re.compile(
+    r"(?<=[A-Za-zΩ2])\s?[*·⋅]\s?(?=[A-Za-zΩ])|(?<=\b[ANVWJ])\s(?=(?:m|s|h)\b)|(?<=\b(?:kg|kN|kW|MW))\s(?=(?:m|s|h)\b)"
+)
 _UNKNOWN = frozenset("abijknpqrxyz")
 """Letters that are no units, but unknowns: `3n` is no 3."""
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -61,12 +66,12 @@ def read_unit(rest: str) -> str | None:
     text = rest.strip(" .,;:!\"'()[]{}*_|")
     if not text:
         return ""
-    text = _PERCENT.sub("%", text)
+    text = _TIMES.sub("·", _PERCENT.sub("%", text))
     if text[0] == "%":
         return "%" if len(text) == 1 or (text[1] == " " and read_unit(text[2:]) is not None) else None
     if text in CURRENCIES:
         return CURRENCIES[text]
-    if text in _UNKNOWN:
+    if text in _UNKNOWN or ("^" not in text and any(map(str.isdigit, text))):
         return None
     text = _WATT_HOURS.sub(lambda m: {"k": "kWh", "m": "MWh", "g": "GWh"}[m[1][0].casefold()] if m[1] else "Wh", text)
     text = _AREA.sub(lambda m: f"{m[1] or m[2]}^2", text)
@@ -97,6 +102,8 @@ def read_unit(rest: str) -> str | None:
 
 def canonical(word: str) -> str:
     """One spelling of a unit's or a noun's word; letter case is kept where it matters (`MW`, `mW`)."""
+    if "·" in word:
+        return "/".join("·".join(map(_part, part.split("·"))) for part in word.split("/"))
     joined = "/".join(_part(part) for part in word.split("/"))
     return _ALIASES.get(joined, joined)
 

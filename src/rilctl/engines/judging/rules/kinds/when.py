@@ -19,9 +19,11 @@ _MONTH = (
 _DAY = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?"
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+)?"
 _DATE = re.compile(
-    rf"(?<![\w.]){_WEEKDAY}(?:(?P<iso>[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}})|(?P<numeric>[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-][0-9]{{4}})"
+    rf"(?<![\w.]){_WEEKDAY}(?:(?P<iso>[0-9]{{4}}(?:-[0-9]{{1,2}}-|/[0-9]{{1,2}}/)[0-9]{{1,2}})"
+    rf"|(?P<numeric>[0-9]{{1,2}}[/.-][0-9]{{1,2}}[/.-][0-9]{{4}})"
     rf"|(?P<words>{_MONTH}\s+(?:the\s+)?{_DAY}(?:,\s*|\s+)[0-9]{{4}}|{_DAY}(?:\s+of)?\s+{_MONTH},?\s+[0-9]{{4}})"
-    rf"|(?P<monthly>{_MONTH},?\s+[0-9]{{4}})|(?P<slashed>(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{{2}}|(?:0[1-9]|1[0-2])/[2-4][0-9](?![0-9/]))"
+    rf"|(?P<monthly>{_MONTH}(?:,|\sof)?\s+[0-9]{{4}})|(?P<slashed>(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{{2}}"
+    rf"|(?:0[1-9]|1[0-2])/[2-4][0-9](?![0-9/]))"
     rf"|(?P<yearless>{_MONTH}\s+(?:the\s+)?{_DAY}(?![\w,])|{_DAY}(?:\s+of)?\s+{_MONTH}(?!\w)))(?![\w/-])",
     re.IGNORECASE,
 )
@@ -46,7 +48,8 @@ _MINUTES = {name: number for number, name in enumerate(NUMBER_WORDS.split("|")[:
 }  # fmt: skip
 _SPOKEN_TIME = re.compile(
     rf"\b(?P<minutes>{'|'.join(sorted(_MINUTES, key=len, reverse=True))}"
-    rf"|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]|[1-9])\b(?!\s?[:0-9])",
+    rf"|[0-5]?[0-9])(?:\sminutes?)?\s(?P<side>past|after|to|before|till)\s(?P<hour>{'|'.join(_HOURS)}|1[0-2]"
+    rf"|[1-9])\b(?!\s?[:0-9])",
     re.IGNORECASE,
 )
 _DOTTED = re.compile(r"^\W*([01]?[0-9]|2[0-3])\.([0-5][0-9])(?=\W*$|\s*(?:uhr|[ap]\.?m))", re.IGNORECASE)

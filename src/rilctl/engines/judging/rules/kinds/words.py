@@ -13,7 +13,8 @@ from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS
 
 _LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl")
 ENGLISH = re.compile(
-    rf"(?<![\w-])(?:(?:a|an)\s(?=hundred|thousand|million|billion))?(?:{NUMBER_WORDS})(?:(?:-|\s(?:and\s)?)(?:{NUMBER_WORDS}))*(?![\w'])",
+    rf"(?<![\w-])(?:(?:a|an)\s(?=hundred|thousand|million|billion))?(?:{NUMBER_WORDS})(?:(?:-"
+    rf"|\s(?:and\s)?)(?:{NUMBER_WORDS}))*(?![\w'])",
     re.IGNORECASE,
 )
 """A run of English number words."""
@@ -33,6 +34,8 @@ _ROMAN = re.compile(
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _ORDINALS = frozenset({"second", "seconds", "seconde"})
 """text2num takes them for two in some languages."""
+MAX_FOREIGN = 40
+"""Characters of a number in words of another language, which is a whole text."""
 _HAN = re.compile("[零〇一二两三四五六七八九十百]{1,6}")
 
 
@@ -119,7 +122,7 @@ def _leading_roman(text: str) -> tuple[Fraction, int] | None:
 def _foreign(text: str) -> tuple[Fraction, int] | None:
     """Only words that are the whole text: in a sentence, `six` is French as well."""
     words = text.strip(" .!").casefold()
-    if len(words) > 40 or len(words) < 3 or not words.replace("-", "").replace(" ", "").isalpha():
+    if len(words) > MAX_FOREIGN or len(words) < 3 or not words.replace("-", "").replace(" ", "").isalpha():
         return None
     if words in _ORDINALS:
         return None

@@ -23,6 +23,8 @@ _ALONE = re.compile(
     rf"(?:[,!.\s]+(?:of course|absolutely|definitely|certainly|indeed|it is|it does|there is|they are|they do))?\W*",
     re.IGNORECASE,
 )
+_NOT_BUT = re.compile(rf"not ({_YES}|{_NO}),? but ({_YES}|{_NO})\W*", re.IGNORECASE)
+_AFFIRMS = re.compile(r"\b(?:(?:it|there) (?:is|does)|they (?:are|do))\b", re.IGNORECASE)
 _FIRST = re.compile(
     rf"\W*({_YES}|{_NO})(?=\s*[,;:!()]|\s*\.(?!\s*[0-9])|\s+-\s|\s*\n|\W*$"
     r"|\s+(?:it|he|she|they|there|this|that|the|i|we|you)\b)",
@@ -46,7 +48,8 @@ _POINTING = frozenset({
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
 _NOUN = re.compile(
-    r"\s+(?!(?:for|to|in|on|at|if|when|with|it|is|but|and|or|as|because|since|from|by|only|not|to|about|after|before)\b)[^\W\d_]",
+    r"\s+(?!(?:for|to|in|on|at|if|when|with|it|is|but|and|or|as|because|since|from|by|only|not|to|about|after"
+    r"|before)\b)[^\W\d_]",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
@@ -74,16 +77,20 @@ class YesNoKind(Kind):
     def __init__(self, question: str = "") -> None:
         self._question = question
         self._asked = asked_words(question)
+        self._denies = NEGATION.search(question.partition("?")[0]) is not None
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
         if text.rstrip().endswith("?"):
             return None
+        if denied := _NOT_BUT.fullmatch(text.strip()):
+            value = _CASED[denied[2].casefold()]
+            return value if value is not _CASED[denied[1].casefold()] else None
         match = _ALONE.fullmatch(plain(text).strip(" \"'*_()[]{}<>"))
         if match is None:
             return None
         value = _CASED[match[1].casefold()]
-        return value if value or "it is" not in text.casefold() else None
+        return value if value or not _AFFIRMS.search(text) else None
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
@@ -126,7 +133,11 @@ class YesNoKind(Kind):
 
     def _leading(self, first: re.Match[str], text: str) -> Any:
         value, rest = _CASED[first[1].casefold()], text[first.end() :]
-        if self._is_reversed(value, rest) or GOES_ON_HEDGED.match(rest) or _REVERSED.match(rest.lstrip(" ,.;-")):
+        if (
+            (not self._denies and self._is_reversed(value, rest))
+            or GOES_ON_HEDGED.match(rest)
+            or _REVERSED.match(rest.lstrip(" ,.;-"))
+        ):
             return SEVERAL
         for other in _ANY.finditer(rest):
             if _CASED[other[0].casefold()] is not value and not _before_noun(rest, other):

@@ -3,7 +3,9 @@
 import re
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.kinds.base import Kind
 from rilctl.engines.judging.rules.read.echo import asked_words
+from rilctl.engines.judging.rules.read.phrases import CORRECTION
 from rilctl.engines.judging.rules.read.statements import split_statements
 from rilctl.engines.judging.rules.read.subjects import is_about_another
 
@@ -20,7 +22,8 @@ _DESCRIBABLE = re.compile(
     re.IGNORECASE,
 )
 _NO_ANSWER = re.compile(
-    r"\W*(?:(?:the|a|an|one|my|its|your|his|her|their|any|some)\s)?(?:\w+\s)?(?:wrong|incorrect|false|obvious|tempting|naive|intuitive|common"
+    r"\W*(?:(?:the|a|an|one|my|its|your|his|her|their|any|some)\s)?(?:\w+\s)?(?:wrong|incorrect|false|obvious"
+    r"|tempting|naive|intuitive|common"
     r"|previous|earlier|initial|old|original|usual|expected|typical|popular|bad|rejected|alternative|other|another)\s"
     r"(?:\w+\s)?(?:answer|option|choice|result|solution|guess|mistake|error|response)s?\b",
     re.IGNORECASE,
@@ -29,18 +32,32 @@ _NO_ANSWER = re.compile(
 _REPORTED = re.compile(
     r"\b(?:(?:am|was|were|been|are) told|(?:user|prompt|hint|caption|system|someone|somebody|people|they|he|she)"
     r" (?:all )?(?:say|said|claim|claimed|think|thought|believe|suggest)(?:s|ed)?|i(?:'ve| have)? heard|it is said"
+    r"|(?:many|some|most|others?|one|someone|somebody|anyone)(?: people| students| models| would| might| could"
+    r"| may| will){1,2} (?:say|think|guess|believe|expect|assume)"
     r"|supposedly|allegedly)\b"
-    r"(?=.{0,40}\b(?:is|are|be|was|yes|no|[A-J]|[0-9]+)\b)",
+    r"(?=.{0,40}\b(?:is|are|be|was|yes|no|[A-J]|[0-9]+)\b)"
+    r"|\baccording to (?:the|my|your) (?:reference|key|answer key|solution|prompt|hint|user|grader|system"
+    r"|instructions?)\b",
     re.IGNORECASE,
 )
 """What others say."""
 _HINT = re.compile(
-    "start|begin|end|rhyme|similar|close|equivalent|digit|letter|character|told|say|said|claim|think|thought|beli|sugg|heard"
+    "old |former|believ|expect|assum|start|begin|end|rhyme|similar|close|equivalent|digit|letter|character|told"
+    "|say|said|claim|think|thought|beli|sugg|heard"
     "|wrong|incorrect|obvious|tempting|naive|intuitive|common|previous|earlier|initial|original|usual|expected|typical"
     "|popular|rejected|alternative|other"
-    "|suppos|alleg|not|n't|never|illeg|unrea|unkn|uncl|cut off|missing"
+    "|first|according to|suppos|alleg|not|n't|never|illeg|unrea|unkn|uncl|cut off|missing"
 )
 """A text without any of these needs no closer look."""
+_AT_FIRST = re.compile(
+    r"\b(?:at first|first|initially|originally)\b,?\s(?:i |we )?(?:had )?(?:count|thought|said|read|guess|assum"
+    r"|got|took|believ|saw)\w*\b"
+    r"|\b(?:the|its) (?:old|former|previous|earlier) \w+ (?:was|is)\b"
+    r"|\bi (?:had )?(?:first |at first |initially )?(?:count|thought|read|guess|assum"
+    r"|believ)\w*\b[^.]{1,60}\b(?:at first|initially)\b",
+    re.IGNORECASE,
+)
+"""What someone took for the answer before."""
 _SPEAKS_OF = re.compile(rf"(?:^|[.!?;\n]\s*){_NO_ANSWER.pattern}", re.IGNORECASE)
 _BUT = re.compile(r",?\s+(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 _UNREADABLE = re.compile(
@@ -50,7 +67,9 @@ _UNREADABLE = re.compile(
     re.IGNORECASE,
 )
 """Says that what was asked for can't be had."""
-_HAS_SUBJECT = re.compile(r"[Tt]he\s[^.\n]{2,60}\s(?:is|are|was|were|has|have|says|reads|\w+s|holding|wearing)\s")
+_HAS_SUBJECT = re.compile(
+    r"[\u4e00-\u9fff]{1,12}[是为]|[Tt]he\s[^.\n]{2,60}\s(?:is|are|was|were|has|have|says|reads|\w+s|holding|wearing)\s"
+)
 _AT_END = r"(?=\W*$|[,.;]| and\b)"
 _RIVALS = tuple(
     tuple(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for pattern in group)
@@ -60,10 +79,16 @@ _RIVALS = tuple(
             r"clos(?:e|es|ed|ing)|shut(?:s|ting)?|dissolved|abolished|demolished|destroyed|burn(?:ed|t)",
             r"renovat(?:ed|ion)|restor(?:ed|ation)|rebuilt|extended|enlarged|modernised|modernized",
             r"moved|relocated",
+            r"sold|bought|acquired",
+            r"born",
         ),
         (r"start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?", r"end(?:s|ed|ing)?|finish(?:es|ed|ing)?|stop(?:s|ped)?"),
         (r"born|birth", r"di(?:es?|ed)|death", r"married|wedding"),
-        (r"highest|largest|biggest|most|greatest|maximum|peak(?:s|ed)?", r"lowest|smallest|least|minimum|fewest"),
+        (
+            r"highest|largest|biggest|most|greatest|maximum|peak(?:s|ed)?",
+            r"lowest|smallest|least|minimum|fewest",
+            r"runner-up|(?:comes|ranks|placed?|is) (?:second|third|fourth|last)|(?:second|third|fourth|last) place",
+        ),
         (r"tallest|longest", r"shortest"),
         (r"oldest|earliest", r"youngest|newest|latest"),
         (r"w[io]n(?:s|ning)?|winner", r"los(?:e|es|t|er)"),
@@ -75,7 +100,7 @@ _RIVALS = tuple(
         (r"top", r"bottom"),
         (r"above", r"below"),
         (r"increase[sd]?|r[io]se[sn]?|gr[eo]w[sn]?", r"decrease[sd]?|f[ae]ll[s]?|fallen|drop(?:s|ped)?|decline[sd]?"),
-        (r"arriv(?:e|es|ed|al)|destination", r"depart(?:s|ed|ure)?|com(?:e|es|ing) from|origin"),
+        (r"arriv(?:e|es|ed|al)|destination", r"depart(?:s|ed|ure)?|leaves?|com(?:e|es|ing) from|origin"),
         (r"b(?:uy|uys|ought)|buyer", r"s(?:ell|ells|old)|seller"),
         (
             rf"widths?|wide{_AT_END}|how wide", rf"heights?|(?:high|tall){_AT_END}|how (?:high|tall)",
@@ -89,37 +114,85 @@ _RIVALS = tuple(
     )
 )  # fmt: skip
 """What a question asks about, and what it then doesn't: a sentence about the others alone answers another question."""
+_HAN_RIVALS = tuple(
+    (re.compile(asked), re.compile(other))
+    for asked, other in (
+        ("最高|最大|最多", "最低|最小|最少|第二|第三"),
+        ("最低|最小|最少", "最高|最大|最多"),
+        ("左", "右"),
+        ("右", "左"),
+        ("上升|增加|增长", "下降|减少"),
+        ("下降|减少", "上升|增加|增长"),
+        ("到达", "出发"),
+        ("出发", "到达"),
+        ("开", "关"),
+        ("关", "开"),
+    )
+)
+"""The same in Chinese, each in one direction."""
 _SIDES = frozenset(pattern for group in _RIVALS if group[1].pattern == r"\b(?:right)\b" for pattern in group)
+_RUNNER_UP = re.compile(
+    r"\b(?:second|third|fourth|fifth|sixth|2nd|3rd|[4-9]th|next)[ -](?:(?:most|least)\b|\w+est\b)", re.IGNORECASE
+)
+"""The second highest isn't the highest."""
+_A_YEAR = re.compile(r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9])")
+_OF_YEAR = re.compile(
+    r"\b(?:in|of|by|for|during) (?:the year )?((?:1[5-9]|20)[0-9]{2})\b(?!\s?%)"
+    r"|^\W*((?:1[5-9]|20)[0-9]{2}): ",
+    re.IGNORECASE,
+)
+_ASKS_YEAR = re.compile(r"\b(?:years?|when|since|date|range|period)\b", re.IGNORECASE)
+_END_OF_SCALE = re.compile(
+    r"\W*(?:the |its )?(?:\w+est|maximum|minimum|most|least|top|bottom)(?: \w+){0,3}? (?:is|was|are|were|has"
+    r"|shows)\b|\W*\d\S* is the \w+est\b",
+    re.IGNORECASE,
+)
+_ASKS_OF_ENDS = re.compile(
+    r"\b(?:differences?|differ|sum|range|ratio|average|mean|median|gap|product|more|less)\b", re.IGNORECASE
+)
+_ANY_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_LEFT, _RIGHT = re.compile(r"\bleft\b", re.IGNORECASE), re.compile(r"\bright\b", re.IGNORECASE)
 _SAYS_YES_NO = re.compile(r"\W*(?:yes|no|true|false)\b", re.IGNORECASE)
-_NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|or|reverse|inverse|range)\b", re.IGNORECASE)
+_NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|reverse|inverse|range)\b", re.IGNORECASE)
 _MIN_WORDS = 4
 """Of a sentence about something else: a shorter one may be the answer itself."""
 
 
-def without_asides(text: str, question: str, *, is_closed: bool) -> str:
+def without_asides(text: str, question: str, kind: Kind) -> str:
     """Without sentences that give no answer, and without all before one that says that none can be given.
 
     Args:
         text: tidy.
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
-        is_closed: whether the answer is among the question's words, which have their opposites: yes and no, options.
+        kind: of the answer that the question has.
     """
-    is_named = not is_closed and _HAS_SUBJECT.search(text) is not None
+    is_named = not kind.is_closed and _HAS_SUBJECT.search(text) is not None
     others = [] if not is_named else [each for each in split_statements(text) if is_about_another(each, question)]
-    pairs = [pair for pair in _asked_rivals(question) if pair[1].search(text)]
-    if is_closed:
+    pairs = list(_asked_rivals(question))
+    if pairs:
+        said = _RUNNER_UP.sub("runner-up", text)
+        pairs = [pair for pair in pairs if pair[1].search(said)]
+    if kind.keeps_denials:  # whose answers are opposites
         pairs = [] if _SAYS_YES_NO.match(text) else [pair for pair in pairs if pair[0] in _SIDES]
+    years = _asked_years(question)
+    others += [each for each in split_statements(text) if _is_of_another_year(each, years)] if years else []
+    if _asks_of_ends(question) and _END_OF_SCALE.match(text):
+        others += [each for each in split_statements(text) if _is_step_of(each)]
     if not pairs and not others and not _HINT.search(text.casefold()):
         return text
     described = _DESCRIBED.search(text) is not None and not _ASKS_DESCRIPTION.search(question)
     reported = _REPORTED.search(text) is not None
     unreadable = _UNREADABLE.search(text) is not None and not _UNREADABLE.search(question)
     named = _SPEAKS_OF.search(text) is not None
-    if not (others or named or described or reported or unreadable or pairs):
+    first = _AT_FIRST.search(text) is not None
+    if not (first or others or named or described or reported or unreadable or pairs):
         return text
     kept: list[str] = []
     asked = asked_words(question)
-    for statement in split_statements(text):
+    statements = split_statements(text)
+    for place, statement in enumerate(statements):
+        if first and place + 1 < len(statements) and _AT_FIRST.search(statement) and not CORRECTION.search(statement):
+            continue
         if statement in others or (named and _NO_ANSWER.match(statement)):
             continue
         if described and _DESCRIBED.search(statement) and _DESCRIBABLE.match(statement):
@@ -132,9 +205,10 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
             kept.clear()
             continue
         if (
-            len(statement.split()) >= _MIN_WORDS
+            pairs
+            and (not kind.explains or len(statement.split()) >= _MIN_WORDS)
             and "=" not in statement
-            and any(other.search(statement) and not one.search(statement) for one, other in pairs)
+            and _is_about_rival(statement, pairs)
         ):
             continue
         kept.append(statement)
@@ -142,11 +216,45 @@ def without_asides(text: str, question: str, *, is_closed: bool) -> str:
 
 
 @lru_cache(maxsize=1024)
+def _asks_of_ends(question: str) -> bool:
+    return _ASKS_OF_ENDS.search(question) is not None
+
+
+def _is_step_of(statement: str) -> bool:
+    """Whether a statement gives an end of what is then compared: `The highest value is 27`."""
+    return (
+        _END_OF_SCALE.match(statement) is not None
+        and not _ASKS_OF_ENDS.search(statement)
+        and len(_ANY_NUMBER.findall(statement)) == 1
+    )
+
+
+def _is_about_rival(statement: str, pairs: list[tuple[re.Pattern[str], re.Pattern[str]]]) -> bool:
+    said = _RUNNER_UP.sub("runner-up", statement)
+    return any(other.search(said) and not one.search(said) for one, other in pairs)
+
+
+@lru_cache(maxsize=1024)
+def _asked_years(question: str) -> frozenset[str]:
+    """The years of which something else is asked."""
+    return frozenset() if _ASKS_YEAR.search(question) else frozenset(_A_YEAR.findall(question))
+
+
+def _is_of_another_year(statement: str, asked: frozenset[str]) -> bool:
+    found = {match[1] or match[2] for match in _OF_YEAR.finditer(statement)}
+    return bool(found) and asked.isdisjoint(_A_YEAR.findall(statement)) and "=" not in statement
+
+
+@lru_cache(maxsize=1024)
 def _asked_rivals(question: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     """Pairs of (what the question names, what it then isn't about)."""
     if _NO_RIVALS.search(question):
         return ()
-    found = [(one, other) for group in _RIVALS for one in group for other in group if one is not other]
+    question = _RUNNER_UP.sub("runner-up", question)
+    has_sides = _LEFT.search(question) is not None and _RIGHT.search(question) is not None
+    groups = [group for group in _RIVALS if not (has_sides and _SIDES.issuperset(group))]
+    found = [(one, other) for group in groups for one in group for other in group if one is not other]
+    found += [] if question.isascii() else _HAN_RIVALS
     return tuple((one, other) for one, other in found if one.search(question) and not other.search(question))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.echo import DOUBLED
-from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS, SMALL_WORDS
+from rilctl.engines.judging.rules.read.phrases import NEGATION, NUMBER_WORDS, SMALL_WORDS
 
 _END = re.compile(
     r"[;:]\s+|,?\s(?:and|but|while|whereas|although|though|yet)\s|,\s|\s-\s|\s(?=\()|(?<=\))\s", re.IGNORECASE
@@ -16,6 +16,10 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e|ly)$")
 _LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
 _OF_THEM = re.compile(r"\bof (?:them|these|those|which)\b", re.IGNORECASE)
 _STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
+_ADVERBIAL = re.compile(
+    r"(?:and\s)?(?:on|in|at|to|from|under|behind|above|below|near)(?:\s[^\W\d_]+){1,4}", re.IGNORECASE
+)
+"""Where or when something is so, before what is so."""
 _MIN_LETTERS = 3
 
 
@@ -26,7 +30,13 @@ def has_clauses(sentence: str) -> bool:
 
 def clauses(sentence: str) -> list[str]:
     """The clauses of a sentence, roughly."""
-    return [part.strip() for part in _END.split(sentence) if part.strip()]
+    parts: list[str] = []
+    for part in _END.split(sentence):
+        if parts and _ADVERBIAL.fullmatch(parts[-1]):
+            parts[-1] = f"{parts[-1]} {part.strip()}"
+        elif part.strip():
+            parts.append(part.strip())
+    return parts
 
 
 def stem(word: str) -> str:
@@ -89,4 +99,6 @@ def asked_clause(
         return ""
     if best == 1 and not _STARTS_WITH_WORD.match(sentence):  # `7 apples and 8 pears`
         return ""
-    return parts[place] if all(each - asked for other, each in enumerate(said) if other != place) else ""
+    others = [(part, each) for other, (part, each) in enumerate(zip(parts, said, strict=True)) if other != place]
+    is_clear = all(each - asked - offered or NEGATION.search(part) for part, each in others)
+    return parts[place] if is_clear or _OF_THEM.search(parts[place]) else ""

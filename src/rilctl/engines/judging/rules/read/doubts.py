@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from rilctl.engines.judging.rules.read.phrases import COMPARISON, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.phrases import COMPARISON, ENGLISH, FOREIGN_COMPARISON, HEDGE, NEGATION
 
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[<>≤≥≠±]")
 _BY_ITSELF = frozenset({
@@ -30,7 +30,7 @@ def is_doubted(text: str, question: str, *, compared: bool = False) -> bool:
     for pattern in patterns:
         if pattern.search(text) and any(not _is_asked(match, text, question) for match in pattern.finditer(text)):
             return True
-    return False
+    return compared and ENGLISH.search(text) is None and FOREIGN_COMPARISON.search(text) is not None
 
 
 def _is_asked(match: re.Match[str], text: str, question: str) -> bool:

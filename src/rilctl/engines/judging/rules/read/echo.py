@@ -18,9 +18,15 @@ _OR = re.compile(
 )
 _SIDES = re.compile(r"\b(?:left|right|side|front|back)\b", re.IGNORECASE)
 _RELATION = re.compile(
-    r"\b(?:left|right|behind|above|below|under|beneath|front|inside|outside|before|after|than|beats?|north|south|east|west)\b",
+    r"\b(?:left|right|behind|above|below|under|beneath|front|inside|outside|before|after|than|beats?|north"
+    r"|south|east|west)\b",
     re.IGNORECASE,
 )
+_RELATIVE = re.compile(r"\b(?:relative to|in relation to|with respect to)\b", re.IGNORECASE)
+_RATIO = re.compile(
+    r"\bratio (?:of|between) (?:the )?(?:\w+ )*?(\w+)(?: \w+){0,3}? (?:to|and) (?:the )?(?:\w+ )*?(\w+)", re.IGNORECASE
+)
+_MAX_ENDS = 3
 _VERB_FORMS = ({"has", "have", "had"}, {"do", "does", "did"})
 _ENDING = re.compile(r"(?:ings?|ed|es|s|d|e)$")
 
@@ -80,6 +86,20 @@ def without_echo(text: str, question: str) -> list[str]:
     return found
 
 
+def echo_ends(text: str, question: str) -> list[str]:
+    """A text without only some of the question's words before it: of a dog, `the dog food` is no food."""
+    asked = _echoed(question)
+    words = text.split()
+    num = 0
+    while (
+        num < len(words)
+        and (word := words[num].strip(".,;:!?\"'()").casefold())
+        and (word in asked or _stem(word) in asked)
+    ):
+        num += 1
+    return [" ".join(words[start:]) for start in range(max(1, num - _MAX_ENDS), num) if num < len(words)]
+
+
 def _is_item(words: list[str], place: int) -> bool:
     """Whether a word is a letter or number of a list, whatever the question says."""
     word = words[place]
@@ -91,12 +111,30 @@ def _is_item(words: list[str], place: int) -> bool:
 
 def is_turned(text: str, question: str) -> bool:
     """Whether two things have changed their places: `The lamp is left of the mug` of what is left of the lamp."""
+    if _RELATIVE.search(question):
+        return is_turned_round(text, question)
+    if (ratio := _RATIO.search(text)) and (asked := _RATIO.search(question)):
+        return bool(ratio[1].casefold() == asked[2].casefold() != ratio[2].casefold())
     before, after, relations = _sides(question)
     if not after:
         return False
     words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
     place = next((i for i, word in enumerate(words) if word in relations), len(words))
     return place < len(words) and not (after.isdisjoint(words[:place]) and before.isdisjoint(words[place:]))
+
+
+def is_turned_round(text: str, question: str) -> bool:
+    """Whether a text starts with what a question sees another thing in relation to: the sofa, not the dog."""
+    relative = _RELATIVE.search(question)
+    if relative:
+        first, second = (
+            {word.casefold() for word in _WORDS.findall(part) if len(word) > 2} - _ALWAYS - _ASKING - {"position"}
+            for part in (question[: relative.start()], question[relative.end() :].partition("?")[0])
+        )
+        words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
+        start = next((word for word in words if word not in _ALWAYS), "")
+        return start in second - first and not (first - second).isdisjoint(words)
+    return False
 
 
 @lru_cache(maxsize=1024)

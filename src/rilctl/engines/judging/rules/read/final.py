@@ -5,6 +5,7 @@ right under two truths. What is marked as the answer counts before what is merel
 unless the earlier ones are taken back.
 """
 
+import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
@@ -23,6 +24,7 @@ from rilctl.engines.judging.rules.read.phrases import (
     EXPLANATION,
     GOES_ON_CALCULATING,
     GOES_ON_HEDGED,
+    OPENING,
     SPOKEN_SUM,
     TAKEN_BACK,
 )
@@ -43,6 +45,7 @@ from rilctl.engines.judging.rules.read.thinking import without_thinking
 MAX_CHARS = 10_000
 """Only the end of a response is read: final answers come at the end, and hostile input costs little."""
 _MAX_STATEMENTS = 60
+_NO = re.compile(r"^\W*(?:no|nope|not quite|not really)[,.;:]?\s+(?=\S)", re.IGNORECASE)
 _BOLD = "**"
 
 
@@ -64,7 +67,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
     marks = find_marks(text)
     if any(mark.level is Level.SET_APART for mark in marks):
         return read_marked(marks, text, kind)
-    body = without_asides(without_question(text, question).strip(), question, is_closed=kind.is_closed)
+    body = without_asides(without_question(text, question).strip(), question, kind)
     if not body:
         return Reading(None, text, NOTHING)
     if body != text:
@@ -75,10 +78,12 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
 
 
 def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> Reading:
+    body = _without_courtesies(body) if "\n\n" in body else body
     body = without_enumerators(body, any_number=kind.explains and not kind.many_lines)
     whole = kind.whole(body)
     if whole is not None and kind.is_bare(body):
         return Reading(whole, body)
+    no_value = body if whole is None else ""
     explained = EXPLANATION.search(body)
     if explained and body[: explained.start()].strip():
         body = body[: explained.start()].strip()
@@ -91,17 +96,25 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             said.clear()
         if place and ALTERNATIVE.match(statement):
             return Reading(None, statement, SEVERAL_CANDIDATES)
+        if place and not kind.keeps_denials and statements[place - 1].endswith("?"):
+            statement = _NO.sub("", statement)
         if place and TAKEN_BACK.search(statement):
             said.clear()
             continue
-        value, is_whole, is_bare = _statement_value(statement, kind)
+        value, is_whole, is_bare = _statement_value(statement, kind, no_value)
         if value is not None:
             said.append(Said(place, value, is_whole, is_bare))
     return settle(said, statements, bold, kind, asked_words(question))
 
 
-def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
-    """What a statement says, whether it says nothing else, and whether it does so as an answer."""
+def _statement_value(statement: str, kind: Kind, no_value: str) -> tuple[Any, bool, bool]:
+    """What a statement says, whether it says nothing else, and whether it does so as an answer.
+
+    Args:
+        statement: a sentence or line.
+        kind: of the answer that the question has.
+        no_value: a text that is known to be none.
+    """
     if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
     if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
@@ -110,7 +123,7 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
     if disclaimed:
         statement = statement[disclaimed.end() :]
     for form in bare_forms(statement):
-        value = kind.whole(form)
+        value = kind.whole(form) if form != no_value else None
         if value is not None:
             if kind.is_closed and _speaks_against(statement.removesuffix(form), value, kind):
                 return SEVERAL, False, False
@@ -131,6 +144,10 @@ def _statement_value(statement: str, kind: Kind) -> tuple[Any, bool, bool]:
                 concluded = kind.within(rest)
                 if concluded is not None:
                     return concluded, False, False
+            if not (kind.explains or kind.is_closed) and rest.lstrip().startswith(":"):
+                other = kind.whole(rest.strip(" :"))
+                if other is not None and other is not SEVERAL and not kind.same(value, other):
+                    return SEVERAL, False, False
             if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
                 return SEVERAL, False, False
             return value, False, kind.is_bare_in(statement, form)
@@ -146,6 +163,16 @@ def _speaks_against(lead: str, value: Any, kind: Kind) -> bool:
 def _offers_another(rest: str, value: Any, kind: Kind) -> bool:
     other = None if kind.explains else kind.within(rest)
     return kind.is_closed or (other is not None and (other is SEVERAL or not kind.same(value, other)))
+
+
+def _without_courtesies(body: str) -> str:
+    """Without a paragraph that opens or closes a letter."""
+    paragraphs = body.split("\n\n")
+    if OPENING.match(paragraphs[0]) and len(paragraphs) > 1:
+        paragraphs = paragraphs[1:]
+    if CLOSING.match(paragraphs[-1]) and len(paragraphs) > 1:
+        paragraphs = paragraphs[:-1]
+    return "\n\n".join(paragraphs)
 
 
 def _is_aside(statement: str) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 
+from rilctl.engines.judging.rules.read.phrases import ENGLISH
+
 _ARTICLE = (
     r"(?:la|le|les|l'|ce|cette|un|une|das|der|die|den|ein|eine|el|los|las|il|lo|gli|o|os|as|a|este|esta|questo|questa"
     r"|het|de|это)"
@@ -24,7 +26,6 @@ _LATIN = re.compile(
 _ARTICLES = re.compile(
     r"(?:un|une|ein|eine|einen|einem|una|uno|um|uma|les?|la|l'|der|die|das|den|dem|el|il|lo)\s?(?=\w{2})", re.IGNORECASE
 )
-_ENGLISH = re.compile(r"\b(?:the|is|are|was|of|and|it|this|that)\b", re.IGNORECASE)
 _HAN = re.compile(r"(?:是|为|叫做|叫|写着|显示|指向|:)\s?\"?([^，。,.是为:\"]{1,60}?)\"?\s?[.。!]?\s*$")
 _JAPANESE = re.compile(r"[はが]\s?\"?([^はが。,.\"]{1,40}?)\"?(?:です|である|だ|でした)\s?[.。!]?\s*$")
 _KOREAN = re.compile(r"(?:은|는|이|가)\s\"?(.{1,40}?)\"?(?:입니다|이다|이에요|예요|이었습니다)\s?[.。!]?\s*$")
@@ -38,7 +39,7 @@ def foreign_forms(text: str) -> list[str]:
         return [
             form for each in [*found, text.rstrip(" .。!")] for form in (each, each.removesuffix("的")) if form != text
         ]
-    lead = None if _ENGLISH.search(text) else _LATIN.match(text)
+    lead = None if ENGLISH.search(text) else _LATIN.match(text)
     if lead is None:
         return []
     rest = text[lead.end() :].strip()

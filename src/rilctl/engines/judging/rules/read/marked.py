@@ -16,6 +16,12 @@ from rilctl.engines.judging.rules.read.statements import (
 
 _MAX_CHARS = 10_000
 _MAX_STATEMENTS = 60
+_REPORTED = re.compile(
+    r"[\s,]*according to (?:the|my|your) (?:reference|key|answer key|solution|prompt|hint|user|grader|system"
+    r"|instructions?)\b",
+    re.IGNORECASE,
+)
+"""After an answer that others give."""
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
 
@@ -98,11 +104,16 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         return False
     if GOES_ON_HEDGED.match(rest):
         return True
+    if _REPORTED.match(rest):
+        return True
     for piece in map(_unpunctuated, split_statements(rest[:_MAX_CHARS])[:_MAX_STATEMENTS]):
         if EXPLANATION.match(f"\n{piece}"):
             return False
         if TAKEN_BACK.search(piece):
             return True
+        corrected = CORRECTION.search(piece)
+        if corrected and (other := kind.whole(piece[corrected.end() :].lstrip(" ,:"))) is not None:
+            return other is SEVERAL or not kind.same(value, other)
         pieces = dict.fromkeys((*bare_forms(piece), *(part.strip() for part in piece.split(". "))))
         others = (
             []

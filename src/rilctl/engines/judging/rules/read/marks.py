@@ -15,24 +15,62 @@ _CONNECTOR = r"(?:is|was|are|would be|should be|will be|must be|=|:|->|=>|-(?=\s
 _MARKER = re.compile(
     r"(?<![\w-])(?P<final>final )?(?P<noun>answers?|ans|option|choice|result|solution)\b(?: letter)?[\"')]{0,2}"
     r"(?: (?:to|for|of) [^\n.:=?]{1,80}?)?"
-    rf"\s{{0,3}}(?:{_CONNECTOR}(?![\w'])[ \t]{{0,3}}){{1,3}}",
+    rf"\s{{0,3}}(?:(?:{_CONNECTOR}(?![\w'])|[=:])[ \t]{{0,3}}){{1,3}}",
     re.IGNORECASE,
 )
+_CALLED_CORRECT = re.compile(
+    r"(?<!\w)(?:the|my) (?:(?P<final>final)|correct(?:ed)?|actual|true|right|real) (?:and (?:correct|final) )?"
+    r"(?:count|number|value|total|sum|reading|figure|amount|date|time|year|name|word|order|position|letter"
+    r"|percentage|price)"
+    r"\b(?: (?:of|for) [^\n.:=?]{1,60}?)? (?:is|was|=|:)(?![\w'])[ \t:]{0,3}(?!not\b)",
+    re.IGNORECASE,
+)
+_CORRECT = re.compile("orrect|inal|ctual|rue|ight|eal")
+_ANSWER = re.compile(r"[aA](?:nswer|NSWER|ns\.)")
+_DENIED = re.compile(
+    r"(?:false|wrong|incorrect|untrue|mistake|unlikely|impossible|not (?:true|the case)|n't (?:think|believe"
+    r"|say|mean|agree)"
+    r"|not (?:think|believe|say|mean|agree)|doubt|den(?:y|ies|ied)|refuse)(?: to (?:say|think|believe))?(?: that)?"
+    r" (?:(?:the|my) )?(?:(?:correct|right|final) )?$",
+    re.IGNORECASE,
+)
+"""Before a mark that marks nothing."""
+_DENYING = frozenset({
+    "false", "wrong", "incorrect", "untrue", "mistake", "unlikely", "impossible", "true", "case", "think", "believe",
+    "say", "mean", "agree", "doubt", "deny", "denies", "denied", "refuse",
+})  # fmt: skip
+_MAX_BEFORE = 60
 _BARE_MARKER = re.compile(
-    r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}answer {1,3}"
+    r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}(?:answer|ans\.) {1,3}"
     rf"(?!(?:{_CONNECTOR}|to|for|of)(?![\w']))(?=\S)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"(?:^|\n)[# \t]{0,8}(?:final )?answer[ \t]{0,3}:?[ \t]{0,3}\n", re.IGNORECASE)
+_GOOD = (
+    r"(?:(?:bonne|correcte|exacte|juste|finale?|richtige|korrekte|endgültige|correcta|buena|corretta|giusta"
+    r"|esatta|correta|certa"
+    r"|juiste|goede|правильный|верный|окончательный|poprawna|prawidłowa|rätta?|doğru) )?"
+)
+_ANSWER_WORD = (
+    r"(?:réponse|antwort|respuesta|opción|risposta|opzione|resposta|opção|alternativa|antwoord|ответ|odpowiedź"
+    r"|odpowiedz|svaret|svar"
+    r"|cevap)"
+)
 _FOREIGN = re.compile(
-    r"(?:最终答案|正确答案|答案|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?|(?:故选|应选|所以选|因此选)择?\s{0,2}:?"
-    r"|\bla réponse (?:finale |correcte )?est\b(?! pas)\s?:?|\bréponse(?: finale)?\s?:"
-    r"|\bdie (?:richtige )?antwort (?:ist|lautet)\b(?! nicht)\s?:?|\bantwort\s?:"
-    r"|\bla respuesta (?:final |correcta )?es\b\s?:?|\brespuesta(?: final)?\s?:"
-    r"|\ba resposta (?:final |correta )?é(?!\w)\s?:?|\bresposta(?: final)?\s?:"
-    r"|\bla risposta (?:finale |corretta )?è(?!\w)\s?:?|\brisposta(?: finale)?\s?:",
+    r"(?:最终答案|正确答案|正确的答案|答案|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?"
+    r"|(?:故选|应选|所以选|因此选|应该选|我选)择?\s{0,2}:?"
+    r"|(?:答え|正解|解答|回答)(?:は|:)\s?|(?:정답|답)(?:은|:)\s?"
+    rf"|(?<!\w){_GOOD}{_ANSWER_WORD}(?: {_GOOD}|\s)\s?(?:(?:est|ist|lautet|es|is|to|är)\b(?! (?:pas|nicht|niet"
+    rf"|kein))|[éè](?!\w)|-(?=\s))\s?:?"
+    rf"|(?<!\w){_ANSWER_WORD}(?: {_GOOD})?\s?:",
     re.IGNORECASE,
 )
+_LETTER = re.compile(r"(?:la|el|le|il|lo|die|das|der|de|o|a)\s(?=\(?[A-J]\b)")
+_FOREIGN_HINTS = re.compile("respuesta|antwo|rispost|respost|alternativa|svar|cevap|opzione|odpowied")
+_ENDS_FOREIGN = re.compile(r"(?:です|でした|である|だ|입니다|이다|예요|이에요)\s?[.。!]?\s*$")
+
+
+_HINTS = re.compile("ans|option|choice|result|solution|correct|final|actual|true")
 
 
 class Level(IntEnum):
@@ -70,10 +108,10 @@ def find_marks(text: str) -> list[Mark]:
         marks += _boxes(text)
     if "####" in text:
         marks += [Mark(m.start(1), m.end(1), m[1].strip(), Level.SET_APART) for m in _HASHES.finditer(text)]
-    if any(word in folded for word in ("ans", "option", "choice", "result", "solution")):
+    if _HINTS.search(folded):
         marks += _said(text, marks)
-    if not text.isascii() or "respuesta" in folded or "antwort" in folded or "rispost" in folded or "respost" in folded:
-        marks += [_open(match, text, Level.SAID) for match in _FOREIGN.finditer(text)]
+    if not text.isascii() or _FOREIGN_HINTS.search(folded):
+        marks += [_foreign(match, text) for match in _FOREIGN.finditer(text)]
     return _until_the_next(sorted(marks, key=lambda mark: (mark.end, mark.start))[-_MAX_MARKS:])
 
 
@@ -82,18 +120,39 @@ def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
     found = [
         match
         for match in _MARKER.finditer(text)
-        if match["noun"].casefold() not in ("result", "solution") or match.start() >= last_line_start
+        if (match["noun"].casefold() not in ("result", "solution") or match.start() >= last_line_start)
+        and not _is_denied(text[max(0, match.start() - _MAX_BEFORE) : match.start()])
     ]
     marks = [_open(match, text, Level.CALLED_FINAL if match["final"] else Level.SAID) for match in found]
-    bare = [match for match in _BARE_MARKER.finditer(text) if match.start() >= last_line_start - 1]
-    marks += [_open(match, text, Level.SAID) for match in (*bare, *_HEADING.finditer(text))]
+    if _CORRECT.search(text):
+        marks += [
+            _open(match, text, Level.CALLED_FINAL if match["final"] else Level.SAID)
+            for match in _CALLED_CORRECT.finditer(text)
+        ]
+    if _ANSWER.search(text):
+        bare = [match for match in _BARE_MARKER.finditer(text) if match.start() >= last_line_start - 1]
+        marks += [_open(match, text, Level.SAID) for match in (*bare, *_HEADING.finditer(text))]
+    if not set_apart:
+        return marks
     inside = [(mark.start, mark.end) for mark in set_apart]
     return [mark for mark in marks if not any(start <= mark.start < end for start, end in inside)]
+
+
+def _is_denied(before: str) -> bool:
+    return not _DENYING.isdisjoint(before.casefold().split()[-5:]) and _DENIED.search(before) is not None
 
 
 def _open(match: re.Match[str], text: str, level: Level) -> Mark:
     content = text[match.end() : match.end() + MAX_CHARS].strip()
     return Mark(match.start(), match.end(), content if "{" in content else content.rstrip("}"), level)
+
+
+def _foreign(match: re.Match[str], text: str) -> Mark:
+    mark = _open(match, text, Level.SAID)
+    letter = _LETTER.match(mark.content or "")
+    if letter:
+        return Mark(mark.start, mark.end, (mark.content or "")[letter.end() :], mark.level)
+    return mark if text.isascii() else Mark(mark.start, mark.end, _ENDS_FOREIGN.sub("", mark.content or ""), mark.level)
 
 
 def _until_the_next(marks: list[Mark]) -> list[Mark]:

@@ -35,6 +35,7 @@ _SO = _words(
     r"(?:half|twice|double|a third|two thirds|a quarter|three quarters|[0-9.]+\s?%|\w+ per ?cent) (?:of"
     r" )?(?:that|this|it|those|which)"
     "(?: (?:is|are|makes|gives|would be))?",
+    r"(?<=, )(?:that|which)(?: is|'s)(?=,? (?:[-$€£(]?[0-9]|(?:" + NUMBER_WORDS + r")\b))",
     "donc|also|entonces|por lo tanto|quindi|portanto|logo(?=,)|所以|因此|故|于是|共",
 )
 CONCLUSION = re.compile(
@@ -44,7 +45,9 @@ CONCLUSION = re.compile(
 
 CORRECTION = re.compile(
     r"\b(?:wait|actually|correction|sorry|rather|my mistake|mistaken|hold on|hmm+|on second thoughts?|scratch that"
-    r"|i mean|let me (?:re\w+|correct|check|count|look)|no, (?=\w)|oops|instead)\b",
+    r"|i mean|corrected|(?:is|was|made) (?:an? |my )(?:error|mistake|slip)|on (?:re-?)?checking"
+    r"|on (?:a )?closer (?:look|inspection)"
+    r"|on reflection|let me (?:re\w+|correct|check|count|look)|oops|instead)\b|\bno, (?=[\w$€£(\[])",
     re.IGNORECASE,
 )
 """Takes back what stands before."""
@@ -53,13 +56,16 @@ _IT_IS = r"(?:that|this|it|which)(?:'s| is| was| seems)"
 TAKEN_BACK = re.compile(
     rf"^\W*(?:{_IT_IS}|no\W+{_IT_IS}|but {_IT_IS}|or (?:not|maybe|perhaps|possibly)\b|scratch|ignore|forget)"
     r"[^.]{0,20}"
-    r"(?:wrong|incorrect|not (?:right|correct|true|it)|mistaken?|false|that|not|maybe|perhaps|possibly)\b",
+    r"(?:wrong|incorrect|not (?:right|correct|true|it)|mistaken?|false|that|not|maybe|perhaps|possibly)\b"
+    r"|^\W*(?:they|you|he|she|we|i)(?:'d| would| will|'re| are| were| was|'m| am)(?: all)?(?: be)? (?:wrong"
+    r"|mistaken|incorrect)\b",
     re.IGNORECASE,
 )
 """A sentence that leaves nothing in the place of what it takes back."""
 
 _NOT = _words(
     "not|never|neither|nor|cannot|no|none|nothing|without|except|wrong|incorrect|unlikely|least likely|anything but",
+    "mistaken|mistake|refuse[sd]?|den(?:y|ies)|(?:every(?:thing|one)?|all|any(?:thing)?) (?:but|except)",
     "too (?:low|high|many|few|much|little|big|small|large)|absent|missing",
     "rather than|instead of|false|untrue|rule[sd]? out|excluded?|eliminated?|isn",
     r"pas|nicht|kein\w*|nunca|não|non|ni",
@@ -73,16 +79,19 @@ _MAYBE = _words(
     "any of|all of|both|guess(?:ing)?|one of the|possible|possibilities",
     "peut-être|ou|vielleicht|oder|quizás|tal vez|forse|talvez",
 )
-HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许", re.IGNORECASE)
+HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许|如果|假如|要是|若是", re.IGNORECASE)
 
 _ELSE = _words(
     "or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe|perhaps|possibly)",
-    r"and (?:maybe|possibly|perhaps)|and(?: also)?(?= (?:\d|[A-J]\b|\(|yes|no))|if|unless|assuming|oder|ou",
+    r"but (?:i'm|i am|we're|we are) (?:not|un\w+)"
+    r"|but (?:a (?:little|bit) |slightly |somewhat )?(?:less|more|fewer|smaller|larger)|and (?:maybe|possibly"
+    r"|perhaps)|and(?: also)?(?= (?:\d|[A-J]\b"
+    r"|\(|yes|no))|if|unless|assuming|oder|ou",
 )
 ALTERNATIVE = re.compile(r"\W*(?:or|alternatively|maybe|perhaps|possibly|oder|ou|或)\b", re.IGNORECASE)
 """A sentence that goes on with another answer."""
 
-CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between)$")
+CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between|we|which|an)$")
 """The end of a response that never came to its end."""
 
 CONDITION = re.compile(
@@ -95,16 +104,33 @@ GOES_ON_HEDGED = re.compile(rf"[\s.,;:!?(/*$]*(?:(?:{_ELSE})\b|或)", re.IGNOREC
 
 _MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 COMPARISON = re.compile(
-    r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多"
+    r"[<>≤≥≠±]|!=|\\(?:leq?|geq?|neq?|lt|gt|pm)\b|至少|至多|超过|多于|少于|不到|最多|以前|之前|以后|之后|以上|以下|以内|不足"
     rf"|\b(?:before|after|until|since|past) (?:the year )?(?=[0-9]|{_MONTHS}[a-z]*\.? [0-9])"
     r"|\b(?:(?:more|less|fewer|other|\w{3,}er) than"
     r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum|tops)\b"
     r"|^\W*(?:max|maximum|minimum) [0-9]"
+    r"|\b(?:complement|supplement|reciprocal|inverse|opposite|multiple) of (?=[-$€£]?[0-9])"
     r"|\b(?:over|under|above|below|beyond|exceeds?) "
-    r"(?=[$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
+    r"(?=[-$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",
     re.IGNORECASE,
 )
 
+FOREIGN_COMPARISON = re.compile(
+    r"\b(?:nach|vor|seit|bis|über|unter|mindestens|höchstens|mehr als|weniger als|après|avant|depuis|jusqu'en"
+    r"|plus de|moins de"
+    r"|au moins|au plus|después de|antes de|desde|hasta|más de|menos de|al menos|dopo il|prima del|più di"
+    r"|meno di|almeno|depois de"
+    r"|mais de|pelo menos|na|vóór|meer dan|minder dan|после|до|более|менее)\s(?=[$€£]?[0-9])",
+    re.IGNORECASE,
+)
+"""The same in other languages, before a number."""
+NOW = re.compile(
+    r"\b(?:now|since [12][0-9]{3}|today|currently|nowadays|meanwhile|these days|later|at present"
+    r"|jetzt|heute|maintenant|ahora|adesso|agora|nu)\b|现在|如今",
+    re.IGNORECASE,
+)
+"""Says of what was so that it isn't any more."""
+ENGLISH = re.compile(r"\b(?:the|is|are|was|of|and|it|this|that|there)\b", re.IGNORECASE)
 SPOKEN_SUM = re.compile(
     r"[0-9](?:[0-9,.]*[0-9])?\)?\s(?:divided by|multiplied by|times|plus|minus|over)\s\(?[0-9](?:[0-9,.]*[0-9])?\)?,?\s"
     r"(?:(?:which|that)\s)?(?:is|equals|gives|makes|leaves)\s",
@@ -113,7 +139,8 @@ SPOKEN_SUM = re.compile(
 
 GOES_ON_CALCULATING = re.compile(
     r",?\s(?:so|thus|therefore|hence|which (?:means|gives|leaves|makes))\b"
-    r"|^(?!\W*(?:because|since|as|given|where|due|for|which|check)\b)[^=]*(?:[0-9)}%]|[a-z]{2})\s?=\s?[-$€£]?[0-9][0-9.,/]*\W*(?:[a-z°%]\S{0,12}\W*)?$",
+    r"|^(?!\W*(?:because|since|as|given|where|due|for|which|check)\b)[^=]*(?:[0-9)}%]"
+    r"|[a-z]{2})\s?=\s?[-$€£]?[0-9][0-9.,/]*\W*(?:[a-z°%]\S{0,12}\W*)?$",
     re.IGNORECASE,
 )
 """After a clause: what follows from it, or a calculation."""
@@ -122,11 +149,12 @@ SURELY = _words(
     "of course|in fact|indeed|clearly|obviously|evidently|apparently|certainly|definitely|surely|absolutely"
     "|most likely",
     "most probably|probably|likely|presumably|really|for sure|for certain|as a matter of fact|as (?:you|we) can see",
-    "as (?:shown|seen|stated|indicated|noted)(?: above| here| there)?|without (?:a|any) doubt|no doubt|undoubtedly",
+    "as (?:shown|seen|stated|indicated|noted)(?: above| here| there)?|without (?:a |any )?doubts?|beyond doubt"
+    "|no doubt|undoubtedly",
 )
 """How sure someone is of the one answer that is given."""
 _FIRST_OF_ALL = _words(
-    "so|thus|therefore|hence|then|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|wait|ah|oh",
+    "so|thus|therefore|hence|then|now|well|okay|ok|sure|and|in total|total|overall|in conclusion|finally|wait|ah|oh",
     f"actually|correction|sorry|oops|hmm+|我认为|所以|因此|{SURELY}",
 )
 _SEEN_IN = (
@@ -158,11 +186,14 @@ _DOES_TOO = _words(
     "goes to|leads to|heads (?:to|for)|is (?:going|bound) (?:to|for)",
 )
 _MADE = _words(
-    r"(?:lying|sitting|standing|sleeping|placed|situated|located|resting|parked|hanging|found|seen|visible|positioned|shown"
-    r"|pointing|facing|heading|going|moving)(?=\s(?:to|in|on|at|under|behind|above|below|near|next|between|beside|inside|left|right|up|down)\b)",
+    r"(?:lying|sitting|standing|sleeping|placed|situated|located|resting|parked|hanging|found|seen|visible"
+    r"|positioned|shown"
+    r"|pointing|facing|heading|going|moving)(?=\s(?:to|in|on|at|under|behind|above|below|near|next|between"
+    r"|beside|inside|left|right|up|down)\b)",
     "painted|coloured|colored|set to|marked|labelled|labeled|titled|entitled",
     "called|named|made of|built in|located|dated|(?:people|persons|those|adults|women|men) aged",
-    "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented|issued|prepared"
+    "(?:signed|written|painted|drawn|made|created|published|designed|directed|built|composed|taken|invented"
+    "|issued|prepared"
     "|produced|developed|discovered|edited|recorded|photographed|sculpted) by",
     "only|just|exactly|about|approximately|a total of",
 )
@@ -185,8 +216,11 @@ DISCLAIMER = re.compile(
 )
 """What someone can't or won't say, before what they do."""
 
+THING = r"(?:[^,.;:()\[\]]|[.,:](?=[0-9])|(?<=\b[A-Z])\.|[(\[][^()\[\]]{1,40}[)\]])"
+"""A character of what is named, or what stands in brackets."""
 CONTRAST = re.compile(
-    r"(?<=\w)[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead of))\s(?!sure|certain|yet)[^,.;:]{1,60}(?=[.!]?$)"
+    rf"(?<=[\w)\]%°])[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead"
+    rf" of))\s(?!sure|certain|yet){THING}{{1,60}}?(?=[.!]?$)"
 )
 """What an answer is not, behind it."""
 
@@ -205,6 +239,13 @@ CLOSING = re.compile(
     re.IGNORECASE,
 )
 """What ends a letter and answers nothing."""
+
+OPENING = re.compile(
+    r"\W*(?:(?:sure|okay|ok|certainly|of course)\b[^\n0-9]{0,60}|let me (?:look|see|think"
+    r"|check)[^\n0-9]{0,40})[.!:]?\s*$",
+    re.IGNORECASE,
+)
+"""What begins one."""
 
 CHECK = re.compile(
     r"\W*(?:check|checking|verification|proof|to (?:check|verify))\b:?[^\n]{0,80}=|[\W_]*$", re.IGNORECASE

@@ -51,6 +51,7 @@ _TEXT_COMMAND = re.compile(
     r"\\(?:boxed|fbox|text|mbox|mathrm|mathbf|textbf|textit|mathit|operatorname|rm)\s{0,4}\{([^{}]{0,200})\}"
 )
 _INLINE_MATH = re.compile(r"\$\$?([^$\n]{1,200})\$\$?(?![0-9])")
+_POWER = re.compile(r"\^\{(-?[0-9]{1,9})\}")
 _LOOSE_POWER = re.compile(r"(?<=[A-Za-z])\s{1,3}\^")
 _LATEX = (
     (re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree|\\circ"), "°"),
@@ -107,6 +108,7 @@ def without_markup(text: str) -> str:
 def plain(text: str) -> str:
     r"""A (tidy) text with LaTeX written as people type it: `\frac{1}{2}` is `1/2`, `90^\circ` is `90°`."""
     if "\\" in text or "$" in text:
+        text = _POWER.sub(r"^\1", text)
         for _ in range(2):
             text = _TEXT_COMMAND.sub(r" \1 ", text)
         text = _LOOSE_POWER.sub("^", text)

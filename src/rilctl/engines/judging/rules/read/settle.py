@@ -6,7 +6,15 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.clauses import stems
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION, CORRECTION, HEDGE, LEAD_IN, NEGATION, RESULT_LABEL
+from rilctl.engines.judging.rules.read.phrases import (
+    CONCLUSION,
+    CORRECTION,
+    HEDGE,
+    LEAD_IN,
+    NEGATION,
+    NOW,
+    RESULT_LABEL,
+)
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.statements import label_of
 
@@ -49,10 +57,16 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
         if any(not kind.same(each.value, answer.value) for each in stated):
             return Reading(None, statements[answer.place], SEVERAL_CANDIDATES)
         speaks_again = last.place > answer.place and (
-            last.is_whole or kind.is_closed or _concludes(statements[last.place], asked)
+            last.is_whole
+            or kind.is_closed
+            or NOW.search(statements[last.place])
+            or _concludes(statements[last.place], asked)
         )
         if speaks_again and not kind.explains and not kind.same(answer.value, last.value):
             return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
+        doubtful = said[-1] if said[-1].value is SEVERAL and said[-1].place > answer.place else None
+        if doubtful and not kind.explains and NOW.search(statements[doubtful.place]):
+            return Reading(None, statements[doubtful.place], SEVERAL_CANDIDATES)
         return Reading(answer.value, statements[answer.place])
     emphasised = [value for span in bold if (value := kind.whole(span)) is not None]
     is_one = len(statements) == 1 or (len(emphasised) == 1 and bold[-1] in statements[-1] and not kind.is_closed)

@@ -3,17 +3,20 @@
 import re
 from functools import lru_cache
 
-from rilctl.engines.judging.rules.read.phrases import ADDED, CONTRAST, LABEL, LEAD_IN, NEGATION, PREPOSITION
+from rilctl.engines.judging.rules.read.phrases import ADDED, CONTRAST, LABEL, LEAD_IN, NEGATION, PREPOSITION, THING
 
 _END = re.compile(r"(?<=[.!?;])[\"')*$]{0,2}\s+|\n+")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:(?:[A-Z]\.)*[A-Z]|dr|mr|mrs|ms|st|prof|jr|sr|vs|e\.g|i\.e|u\.s|u\.k|a\.m|p\.m|approx|fig|inc|ltd|co|pp?|ca|cf"
+    r"(?:^|[\s(])(?:(?:[A-Z]\.)*[A-Z]|dr|mr|mrs|ms|st|prof|jr|sr|vs|e\.g|i\.e|u\.s|u\.k|a\.m|p\.m|approx|fig"
+    r"|inc|ltd|co|pp?|ca|cf"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(
-    r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed|cod|inv|cat|kat|mss?|bd|jg|hs|lot|op|sig"
-    r"|fol|abb|taf|pl|tab|acc|reg|mod|ser|sn|bldg|fl|ste|hwy|rte|exp|max|min|temp|dist|wt|ht|qty|amt|chap|arts?|cl|div)\.$",
+    r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed|cod|inv|cat|kat|mss?|bd|jg"
+    r"|hs|lot|op|sig"
+    r"|fol|abb|taf|pl|tab|acc|reg|mod|ser|sn|bldg|fl|ste|hwy|rte|exp|max|min|temp|dist|wt|ht|qty|amt|chap|arts?"
+    r"|cl|div)\.$",
     re.IGNORECASE,
 )
 _ENUMERATOR = re.compile(r"^[ \t]{0,8}([0-9]{1,2})[.)][ \t]{1,4}(?=\S)", re.MULTILINE)
@@ -23,15 +26,25 @@ _EXPLAINS_ONE = re.compile(
 _NOT_BUT = re.compile(
     r"^\W*(?:(?:(?:it|that|this|he|she|they|these|there)(?:'s| is| was| are| were|'re) )?not"
     r"|(?:it|that|this|he|she|they|these|there) (?:is|was|are|were)n't) (?!only|just)"
-    r"(?:[^,.;:]{1,40}?,? but (?:rather )?|[^,.;:]{1,40}?[,;] (?:it|that|this|he|she|they|these|there)(?:'s|'re"
-    r"| is| was| are| were) (?!not))(?=\w)",
+    rf"(?:{THING}{{1,40}}?,? but (?:rather )?|{THING}{{1,40}}?[,;] (?:it|that|this|he|she|they|these|there)(?:'s|'re"
+    r"| is| was| are| were) (?!not))(?=[\w$€£(\[-])",
     re.IGNORECASE,
+)
+_NOT_NOT = re.compile(
+    r"^\W*(?:(?:not|neither) [^,.;:]{1,30}(?:,|;|,? and|,? nor) ?)*(?:not|nor) (?:[^,.;:]"
+    r"|[.,](?=[0-9])){1,30}: (?=[\w$€£(-])",
+    re.IGNORECASE,
+)
+_HAN_NOT_BUT = re.compile(r"^\W*不是[^，,。.]{1,20}[，,]\s?(?:而是|是)")
+_PARENTHESIS = re.compile(
+    r",\s(?:read|seen|as|taken|measured|shown)\s[^,0-9]{2,40},(?=\s(?:is|was|are|reads|shows)\b)", re.IGNORECASE
 )
 _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.IGNORECASE)
 _ENDS_DENIED = re.compile(r"(?:do|does|did|have|has|is|are)n't\?\W*$", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
-    r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()|,\s(?=(?:or|and|but|not|maybe)\b)"
+    r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()"
+    r"|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"
 )
 
@@ -127,7 +140,8 @@ def without_contrast(text: str) -> str:
 
     `Lisbon, not Porto`, `not Porto but Lisbon` and `Lisbon, of course` are Lisbon.
     """
-    denied = _NOT_BUT.match(text)
+    text = _PARENTHESIS.sub("", text)
+    denied = _NOT_BUT.match(text) or _NOT_NOT.match(text) or _HAN_NOT_BUT.match(text)
     if denied:
         return text[denied.end() :]
     added = ADDED.search(text)

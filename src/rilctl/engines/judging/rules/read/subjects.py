@@ -9,7 +9,8 @@ from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 _SUBJECT = re.compile(
     r"\W*(?:(?:so|and|but|thus|therefore|hence|then|also)\b,?\s)?the\s(?P<words>(?:[\w'-]+\s){1,3}?)"
     r"(?:of\s[^.,:;]{1,40}?\s)?"
-    r"(?:is|are|was|were|has|have|says|reads|looks|appears|costs|weighs|measures|stands|sits|lies|holds|wears|holding|wearing)\s",
+    r"(?:is|are|was|were|has|have|says|reads|looks|appears|costs|weighs|measures|stands|sits|lies|holds|wears"
+    r"|holding|wearing)\s",
     re.IGNORECASE,
 )
 _GENERIC_WORDS = (
@@ -32,6 +33,12 @@ _GENERIC_WORDS = (
     "game", "activity", "event", "subject", "topic", "theme", "purpose", "reason", "middle", "one", "center",
     "centre",
 )  # fmt: skip
+_HAN_SUBJECT = re.compile("\\W*([\u4e00-\u9fff]{1,12}?)[是为]")
+_HAN_GENERIC = re.compile("[它这那他她其应]|答案|结果|颜色|名字|名称|数字|数量|总|一共|所以|因此|正确|可以|看到|应该")
+_CALLED = re.compile(r"\b(?:is|are|was|were) (?:called|named)\b", re.IGNORECASE)
+_ASKS_NAME = re.compile(r"\bname of (?:the|this|that)\b", re.IGNORECASE)
+_NAMED = frozenset({"name", "colour", "color", "age", "height", "price"})
+_OWNER = re.compile(r"'s\b|\bof (?:the|this|that|his|her|its)\b", re.IGNORECASE)
 _GENERIC = frozenset(map(stem, _GENERIC_WORDS))
 """Stems of what a sentence may speak of whatever was asked."""
 _MODIFIERS = frozenset({
@@ -45,10 +52,25 @@ _MODIFIERS = frozenset({
 def is_about_another(sentence: str, question: str) -> bool:
     """Whether a sentence's subject is a thing that the question doesn't name, or one of another look than there."""
     match = _SUBJECT.match(sentence)
+    if match is None and not sentence.isascii() and (han := _HAN_SUBJECT.match(sentence)):
+        head = han[1].rpartition("的")[2]
+        return bool(question) and set(head).isdisjoint(question) and not _HAN_GENERIC.search(han[1])
     if match is None or not question or len(clauses(sentence)) > 1 or CONCLUSION.search(sentence) or "=" in sentence:
         return False
     words = [word.casefold() for word in match["words"].split()]
+    owned = next((place for place, word in enumerate(words) if word.endswith("'s")), None)
+    owner = stem(words[owned][:-2]) if owned is not None else ""
+    words = words if owned is None or len(words) == owned + 1 else words[owned + 1 :]
     said, asked = {stem(word) for word in words}, stems(question)
+    if said & _NAMED and _OWNER.search(question) and owner and owner not in asked | _GENERIC:
+        return True
+    if (
+        _CALLED.search(sentence)
+        and _ASKS_NAME.search(question)
+        and said.isdisjoint(asked | _NAMED)
+        and "title" not in said
+    ):
+        return True
     modifiers = _MODIFIERS.intersection(words)
     named = _named_looks(question, stem(words[-1]))
     if modifiers and named and stems(sentence[match.end() :]) - asked:

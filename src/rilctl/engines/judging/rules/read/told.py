@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.clauses import asked_stems, clauses, stem, stems
+from rilctl.engines.judging.rules.read.doers import doer
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CORRECTION, SMALL_WORDS
 
@@ -49,8 +50,10 @@ _PICTURES = frozenset({"image", "picture", "photo", "photograph", "number", "wor
 _DIRECTIONS = frozenset({"for", "from", "into", "onto", "than", "about", "with", "to", "by", "without"})
 """Say who does it to whom."""
 _KEY = re.compile(
-    r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)est|most|least|first|second|third|fourth|fifth|sixth|last|next|previous|former"
-    r"|other|another|only|left|right|top|bottom|upper|lower|front|back|middle|northern|southern|eastern|western|more|less)\b",
+    r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)est|most|least|first|second|third|fourth"
+    r"|fifth|sixth|last|next|previous|former"
+    r"|other|another|only|left|right|top|bottom|upper|lower|front|back|middle|northern|southern|eastern|western"
+    r"|more|less)\b",
     re.IGNORECASE,
 )
 """Words that say which one of several; another one is another thing."""
@@ -69,18 +72,25 @@ _IS_ACTIVE = re.compile(r"\W*(?:who|which|what)\b(?!.*\bby\b)", re.IGNORECASE)
 _BUT = re.compile(r"\b(?:but|however|though|although|yet|except)\b", re.IGNORECASE)
 
 
+_FROM = re.compile(r"^(?:from|between)\s", re.IGNORECASE)
+
+
 @lru_cache(maxsize=4096)
-def told(sentence: str, question: str) -> str:
-    """The words that one clause says of what was asked; empty where none does, or more than one."""
+def told(sentence: str, question: str) -> tuple[str, ...]:
+    """The words that one clause says of what was asked, in the ways to read it; none where more than one does."""
     if not question or len(sentence) > _MAX_CHARS or sentence.rstrip().endswith("?"):
-        return ""
+        return ()
     if CORRECTION.search(sentence):
-        return ""
-    found = [run for part in clauses(sentence) if (run := _run(part, question))]
+        return ()
+    parts = clauses(sentence)
+    found = [runs for part in parts if (runs := _runs(part, question))]
     if len(found) != 1:
-        return ""
-    behind = sentence[sentence.find(found[0]) + len(found[0]) :]
-    return "" if _BUT.search(behind) else found[0]
+        return ()
+    behind = sentence[sentence.find(found[0][0]) + len(found[0][0]) :]
+    if _BUT.search(behind):
+        return ()
+    whole = _runs(sentence, question) if len(parts) > 1 and ", " in sentence else []
+    return tuple(dict.fromkeys(each for run in (*found[0], *whole) for each in (run, _FROM.sub("", run))))
 
 
 def other_than_asked(text: str, question: str) -> bool:
@@ -94,12 +104,13 @@ def _keys(question: str) -> frozenset[str]:
     return frozenset(word.casefold() for word in _KEY.findall(question))
 
 
-def _run(clause: str, question: str) -> str:
+def _runs(clause: str, question: str) -> list[str]:
     whose = _WHOSE.match(clause)
     clause = whose[1] if whose else clause
     if is_doubted(clause, question):
-        return ""
-    return _of_head(clause, question) or _only_new(clause, question)
+        return []
+    done = doer(clause, question) if _keys(clause) <= _keys(question) else ""
+    return [run for run in (_of_head(clause, question), done, _only_new(clause, question)) if run]
 
 
 def _of_head(clause: str, question: str) -> str:

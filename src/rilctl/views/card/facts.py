@@ -12,7 +12,8 @@ from rilctl.errors import ArtifactError
 from rilctl.reporting.redaction import redacted_text
 from rilctl.schemas.manifest import Manifest
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_DATA = re.compile(r"hub:(?P<id>[^@]+)@.*")
+"""A data set of the hub, as lineage names it; a model of it has a digest that begins alike."""
 _AT_AN_ENDPOINT = re.compile(r"(?P<model>.+) at \S+://\S+")
 _NUM_LEVELS = 3
 """How far above the student evaluations of it are looked for: its run's folder, the recipe's, the workspace's."""
@@ -64,7 +65,7 @@ def gather_facts(student: Path) -> CardFacts:
     found: dict[tuple[str, str], Source] = {}
     for node in _below(lineage(student)):
         if node.kind in ("model", "data"):
-            source = _source(node)
+            source = source_of(node)
             found.setdefault((source.role, source.digest), source)
     return CardFacts(manifest, tuple(found.values()), tuple(_evaluations(student, manifest.content_digest)))
 
@@ -76,15 +77,16 @@ def _below(node: LineageNode) -> Iterator[LineageNode]:
         level = [child for each in level for child in each.children]
 
 
-def _source(node: LineageNode) -> Source:
+def source_of(node: LineageNode) -> Source:
+    """A model or data set of a lineage, as a card says it."""
     endpoint = _AT_AN_ENDPOINT.fullmatch(node.name)
     plain = endpoint["model"] if endpoint else node.name
-    hub_id = plain if not endpoint and node.found is None and _HUB_ID.fullmatch(plain) else None
+    on_hub = _HUB_DATA.fullmatch(plain) if node.kind == "data" else None
     return Source(
         role=node.role,
         kind=node.kind,
         name=redacted_text(plain),
-        hub_id=hub_id,
+        hub_id=on_hub["id"] if on_hub else plain if node.digest.startswith("hub:") else None,
         is_closed=endpoint is not None,
         digest=node.digest,
     )

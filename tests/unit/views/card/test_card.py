@@ -1,8 +1,10 @@
+import pytest
 import yaml
 
+from rilctl.artifacts.lineage import LineageNode
 from rilctl.schemas.manifest import Manifest
 from rilctl.views.card.card import render_card
-from rilctl.views.card.facts import CardFacts, Source
+from rilctl.views.card.facts import CardFacts, Source, source_of
 
 
 def manifest(kind: str, **changes: object) -> Manifest:
@@ -47,3 +49,22 @@ def test_a_card_says_what_binds_and_what_was_measured() -> None:
     assert "| ai2d | 61.5 | 58.0 to 65.0 | 200 |" in text and "3 rows of its data were rejected" in text
     assert "[owner/rows](https://huggingface.co/datasets/owner/rows)" in text
     assert "/secret" not in card and "…/rows.jsonl" in card
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "digest", "hub_id", "is_closed"),
+    [
+        ("model", "owner/base", "hub:abc:def", "owner/base", False),
+        ("model", "models/base", "f" * 64, None, False),  # a folder of this machine
+        ("model", "closed-9 at https://api.example/v1", "f" * 64, None, True),
+        ("data", "hub:owner/rows@main:default/train", "f" * 64, "owner/rows", False),
+        ("data", "jsonl:/home/me/rows.jsonl", "f" * 64, None, False),
+    ],
+)
+def test_where_a_source_is(kind: str, name: str, digest: str, hub_id: str | None, is_closed: bool) -> None:
+    node = LineageNode.model_validate(
+        {"role": "x", "kind": kind, "name": name, "digest": digest, "found": None, "state": "unchecked", "children": []}
+    )
+    source = source_of(node)
+    assert (source.hub_id, source.is_closed) == (hub_id, is_closed)
+    assert "example" not in source.name and "/home" not in source.name

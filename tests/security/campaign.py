@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from .attack import MARKER, Attack
 from .attacks import all_attacks
+from .spoiled_served import put_model
 from .spoiled_suites import good_suite
 from .world import World, copy_world, make_world
 
@@ -77,6 +78,10 @@ def try_all(attacks: Sequence[Attack], folder: Path) -> list[Verdict]:
         os.environ["HF_DATASETS_CACHE"] = str(folder / "datasets")
         importlib.import_module("rilctl.engines.evaluation.lmms.engine")
     _warm_up(good)
+    if any(attack.where == "served" for attack in attacks):
+        served = copy_world(good, folder / "served")
+        put_model(served)
+        assert _said(served, lambda: _serve(served)) == 0
     if any(attack.where == "lmms" for attack in attacks):
         suite = copy_world(good, folder / "suite")
         good_suite(suite)

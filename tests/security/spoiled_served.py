@@ -148,6 +148,12 @@ GENERATION: dict[str, Settings] = {
 }
 
 
+def put_model(world: World) -> None:
+    """Make the world's model one that vLLM can run."""
+    shutil.rmtree(world.model)
+    shutil.copytree(Path(str(resources.files("rilctl.quickstart"))) / "models" / MODEL, world.model)
+
+
 def served() -> Iterator[Attack]:
     """In process; a model that vLLM loads and that does no harm passes where nothing has to be refused."""
     found: list[tuple[str, Callable[[Path], object], bool]] = [
@@ -167,8 +173,7 @@ def served() -> Iterator[Attack]:
     for name, spoil, refused in found:
 
         def do(world: World, spoil: Callable[[Path], object] = spoil) -> Path:
-            shutil.rmtree(world.model)
-            shutil.copytree(Path(str(resources.files("rilctl.quickstart"))) / "models" / MODEL, world.model)
+            put_model(world)
             spoil(world.model)
             return world.model
 

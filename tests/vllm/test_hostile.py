@@ -13,7 +13,7 @@ from rilctl.engines.generation.open import open_generation
 from rilctl.errors import ModelError
 from rilctl.models.loaded.source import find_model
 
-from .conftest import LOCAL, MODEL
+from .conftest import LOCAL, MODEL, Server
 
 CODE = "from pathlib import Path\nPath('ran').touch()\n"
 
@@ -42,3 +42,19 @@ def test_a_model_with_code_of_its_own(
     with pytest.raises(ModelError, match=reason):
         answer(model)
     assert not list(tmp_path.rglob("ran"))
+
+
+def test_a_server_that_is_started_as_documented_runs_none_of_it(tmp_path: Path) -> None:
+    model = Path(shutil.copytree(find_model(MODEL, revision=None, base_dir=Path()).path, tmp_path / "model"))
+    (model / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    auto_map = {"AutoConfig": "own.Own", "AutoModelForImageTextToText": "own.Own"}
+    changed = json.loads((model / "config.json").read_text()) | {"architectures": ["Own"], "auto_map": auto_map}
+    (model / "config.json").write_text(json.dumps(changed))
+    server = Server(model, tmp_path / "log")
+    server.start()
+    try:
+        assert server.process is not None and server.process.wait(240) == 1
+        assert "contains custom code" in server.log.read_text()
+    finally:
+        server.kill()
+    assert not (tmp_path / "ran").exists()

@@ -78,7 +78,7 @@ def test_the_reference_has_a_section_for_each_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "stderr"),
     [
-        ("trian", "error: no such command `trian`\nhint: did you mean `train`?\n"),
+        ("trian", "error: no such command `trian`\nhint: did you mean `train`, `tracking`?\n"),
         ("cache_teacher", "error: no such command `cache_teacher`\nhint: did you mean `cache-teacher`?\n"),
         ("config shw", "error: no such command `shw`\nhint: did you mean `show`?\n"),
         ("config", "error: missing command\nhint: `rilctl config --help`\n"),

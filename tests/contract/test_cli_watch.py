@@ -23,6 +23,8 @@ from .helpers import call, snapshot
 Finished = tuple[Path, dict[str, dict[str, Any]]]
 RILCTL = [sys.executable, "-m", "rilctl"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+for _size in ("LINES", "COLUMNS"):  # the terminal's own
+    ENVIRONMENT.pop(_size, None)
 BEGINS, ENDS = "\x1b[?1049h", "\x1b[?1049l"
 """What a terminal is sent to keep what it shows, and to show it again."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rilctl.artifacts.lineage import LineageNode
 
 app = typer.Typer(
-    help="Look at artifacts, check, trace, share and delete them; prune the call cache.", rich_markup_mode=None
+    help="Show, check, trace, share and delete artifacts.", rich_markup_mode=None
 )
 
 Directory = Annotated[

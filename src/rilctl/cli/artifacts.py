@@ -14,9 +14,7 @@ from rilctl.reporting import format
 if TYPE_CHECKING:
     from rilctl.artifacts.lineage import LineageNode
 
-app = typer.Typer(
-    help="Show, check, trace, share and delete artifacts.", rich_markup_mode=None
-)
+app = typer.Typer(help="Show, check, trace, share and delete artifacts.", rich_markup_mode=None)
 
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="An artifact, or the output directory of a verb that holds several.")

@@ -80,7 +80,8 @@ def _metrics(found: Difference) -> Iterator[str]:
 def _answers(each: AnswerDifference) -> Iterator[str]:
     name = f"{each.basis} {each.group}".strip()
     yield (
-        f"{one_line(name)}: right {each.accuracy_a:.1%} and {each.accuracy_b:.1%} of {each.num_questions:,}, "
+        f"{one_line(name)}: right {100 * each.accuracy_a:.1f} % and {100 * each.accuracy_b:.1f} % of "
+        f"{each.num_questions:,}, "
         f"b - a {each.difference * 100:+.1f} points (95 % interval {each.low * 100:+.1f} to {each.high * 100:+.1f}); "
         f"{each.num_gained} became right, {each.num_lost} became wrong"
     )

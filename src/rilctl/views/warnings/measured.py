@@ -1,7 +1,7 @@
 """Signs of what is measured beside the policy: held-out questions, the judge, SFT's loss, pictures."""
 
 from rilctl.views.warnings.sign import Seen, Series, Sign
-from rilctl.views.warnings.smoothing import ranges, smoothed, steps_where, together
+from rilctl.views.warnings.smoothing import percent, ranges, smoothed, steps_where, together
 
 OVERFITS = 0.05
 FALSE_POSITIVES = 0.05
@@ -19,12 +19,13 @@ def accuracy_falls(series: Series) -> Seen | None:
             best = (step, accuracy, low)
         elif high < best[2]:
             steps.append(step)
-            falls.append((best[1] - accuracy, f"{best[1]:.1%} at step {best[0]}, {accuracy:.1%} at step {step}"))
+            fall = f"{percent(best[1], 1)} at step {best[0]}, {percent(accuracy, 1)} at step {step}"
+            falls.append((best[1] - accuracy, fall))
     if not steps:
         return None
     last, (accuracy, *_) = points[-1]
     fall = max(falls)[1]
-    return Seen(tuple(steps), fall if fall.endswith(f"step {last}") else f"{fall}, {accuracy:.1%} in the end")
+    return Seen(tuple(steps), fall if fall.endswith(f"step {last}") else f"{fall}, {percent(accuracy, 1)} in the end")
 
 
 def sft_overfits(series: Series) -> Seen | None:
@@ -50,19 +51,20 @@ def judge_lets_wrong_pass(series: Series) -> Seen | None:
     if not steps:
         return None
     rates = dict(series.get("judge/canary/false_positive_rate", ()))
-    return Seen(steps, f"{rates.get(steps[-1], 0.0):.0%} of wrong canaries were called right at step {steps[-1]}")
+    return Seen(steps, f"{percent(rates.get(steps[-1], 0.0))} of wrong canaries were called right at step {steps[-1]}")
 
 
 def verdicts_are_missing(series: Series) -> Seen | None:
     """Many rows have no verdict."""
-    names = ("judge/missing_share_student", "judge/missing_share_teacher")
-    for points, name in [
-        *((smoothed(series.get(name, ())), name) for name in names),
-        (series.get("validation/missing_share", ()), "validation/missing_share"),
+    sides = {"student": "students' rows", "teacher": "teachers' rows"}
+    for points, rows in [
+        *((smoothed(series.get(f"judge/missing_share_{side}", ())), rows) for side, rows in sides.items()),
+        (series.get("validation/missing_share", ()), "held-out questions"),
     ]:
         steps = steps_where(points, lambda value: value > MISSING)
         if steps:
-            return Seen(steps, f"{name} is up to {max(v for _, v in points):.0%}; steps {ranges(steps)}")
+            most = percent(max(v for _, v in points))
+            return Seen(steps, f"up to {most} of {rows} have no verdict; steps {ranges(steps)}")
     return None
 
 
@@ -70,7 +72,9 @@ def groups_are_skipped(series: Series) -> Seen | None:
     """Many groups have fewer than two rows with a reward."""
     points = smoothed(series.get("group/skipped_share", ()))
     steps = steps_where(points, lambda value: value > SKIPPED)
-    return Seen(steps, f"up to {max(v for _, v in points):.0%} of groups; steps {ranges(steps)}") if steps else None
+    if not steps:
+        return None
+    return Seen(steps, f"up to {percent(max(v for _, v in points))} of groups; steps {ranges(steps)}")
 
 
 def pictures_are_unused(series: Series) -> Seen | None:
@@ -79,9 +83,8 @@ def pictures_are_unused(series: Series) -> Seen | None:
         gaps = series.get(f"validation/gap_{picture}_high", ())
         if gaps and gaps[-1][1] <= LOOKS:
             steps = steps_where(gaps, lambda value: value <= LOOKS)
-            return Seen(
-                steps, f"beside {said}, accuracy is at most {max(0.0, gaps[-1][1]):.1%} lower than beside its own"
-            )
+            most = percent(max(0.0, gaps[-1][1]), 1)
+            return Seen(steps, f"beside {said}, accuracy is at most {most} lower than beside its own")
     return None
 
 
@@ -104,7 +107,7 @@ SIGNS: tuple[Sign, ...] = (
         "SFT learns by heart",
         "look",
         "validation/loss",
-        f"the last held-out loss is more than {OVERFITS:.0%} above its least, and the training loss has fallen",
+        f"the last held-out loss is more than {percent(OVERFITS)} above its least, and the training loss has fallen",
         "validations of the same responses differ by less",
         "The student repeats what it has seen, and does worse on what it hasn't.",
         "Fewer `sft.num_steps` or epochs, a lower rate, more responses.",
@@ -116,7 +119,7 @@ SIGNS: tuple[Sign, ...] = (
         "the judge calls wrong answers right",
         "bad",
         "judge/canary/false_positive_rate",
-        f"the lower end of the 95 % interval of its false positives on canaries is above {FALSE_POSITIVES:.0%}",
+        f"the lower end of the 95 % interval of its false positives on canaries is above {percent(FALSE_POSITIVES)}",
         "a policy finds what a judge lets pass, however seldom",
         "The answer reward pays for being wrong in the right way; the policy will learn that way.",
         "Another judge or rubric, `judge.rules_first`; compare judges with `rilctl judge --compare` first.",
@@ -128,7 +131,7 @@ SIGNS: tuple[Sign, ...] = (
         "the judge gives no verdict on many rows",
         "look",
         "judge/missing_share_student",
-        f"on more than {MISSING:.0%} of the rows of five steps, or of a validation",
+        f"on more than {percent(MISSING)} of the rows of five steps, or of a validation",
         "such rows teach nothing; where they are the long ones, say, the rest is biased",
         "The judge fails, is cut off, or can't read these answers.",
         "Look at the reasons in the run's log; more tokens for the judge, another rubric, a faster endpoint.",
@@ -140,7 +143,7 @@ SIGNS: tuple[Sign, ...] = (
         "groups are skipped",
         "look",
         "group/skipped_share",
-        f"over five steps, more than {SKIPPED:.0%} of groups have fewer than two rows with a reward",
+        f"over five steps, more than {percent(SKIPPED)} of groups have fewer than two rows with a reward",
         "they were sampled and judged for nothing",
         "Verdicts are missing, or questions have no ground truth.",
         'Where truths are missing: `train.rewards.missing_truth = "others"`, or select questions that have one.',
@@ -152,7 +155,7 @@ SIGNS: tuple[Sign, ...] = (
         "the student answers as well without its picture",
         "bad",
         "validation/accuracy",
-        f"in the end, the upper end of the gap's interval is {LOOKS:.0%} or less",
+        f"in the end, the upper end of the gap's interval is {percent(LOOKS)} or less",
         "a student that looks loses most of its accuracy",
         "It answers from the question alone: it has learned what is usually right, or pictures don't reach it.",
         "Check pictures with `rilctl data`; drop questions that need none, and see whether gaps shrink in training.",

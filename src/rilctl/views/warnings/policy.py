@@ -4,7 +4,7 @@ from functools import partial
 from itertools import pairwise
 
 from rilctl.views.warnings.sign import Seen, Series, Sign
-from rilctl.views.warnings.smoothing import beginning, ranges, smoothed, steps_where, together, turns
+from rilctl.views.warnings.smoothing import beginning, percent, ranges, smoothed, steps_where, together, turns
 
 COLLAPSED_SHARE = 0.1
 RUNAWAY = 2.0
@@ -15,6 +15,7 @@ SWING, NUM_TURNS = 0.4, 4
 SIMILARITY_UP, ANSWERS_DOWN = 0.2, 0.1
 MISMATCH = 0.05
 SPIKE, MANY_STEPS = 20.0, 20
+_LEARNERS = {"policy": "policy", "disc": "discriminator", "sft": "student in SFT"}
 
 
 def entropy_collapses(series: Series) -> Seen | None:
@@ -44,22 +45,25 @@ def answers_are_cut(series: Series) -> Seen | None:
     """More than a fifth of the responses end because the budget is spent."""
     points = smoothed(series.get("response/stopped_share", ()))
     steps = steps_where(points, lambda value: value < 1 - TRUNCATED)
-    return _seen(steps, f"up to {1 - min((v for _, v in points), default=1):.0%} of responses were cut off")
+    return _seen(steps, f"up to {percent(1 - min((v for _, v in points), default=1))} of responses were cut off")
 
 
 def groups_have_no_signal(series: Series) -> Seen | None:
     """In most groups all rows earn the same."""
     points = smoothed(series.get("group/no_signal_share", ()))
     steps = steps_where(points, lambda value: value > NO_SIGNAL)
-    return _seen(steps, f"up to {max((v for _, v in points), default=0):.0%} of groups teach nothing")
+    return _seen(steps, f"up to {percent(max((v for _, v in points), default=0))} of groups teach nothing")
 
 
 def rewards_swing(series: Series) -> Seen | None:
     """A reward turns around again and again."""
-    for name in ("reward/similarity_student", "reward/answer_student"):
+    for name, said in (("reward/similarity_student", "similarity"), ("reward/answer_student", "answer")):
         found = turns(smoothed(series.get(name, ())), SWING)
         if len(found) >= NUM_TURNS:
-            return Seen(found, f"{name} turned {len(found)} times by {SWING} or more, at steps {ranges(found)}")
+            return Seen(
+                found,
+                f"students' {said} reward turned {len(found)} times by {SWING} or more, at steps {ranges(found)}",
+            )
     return None
 
 
@@ -80,24 +84,28 @@ def similarity_hides_answers(series: Series) -> Seen | None:
 
 def updates_fail(series: Series) -> Seen | None:
     """An update wasn't taken, as its loss or gradient wasn't finite."""
-    for name in ("policy/num_bad_steps", "disc/num_bad_steps", "sft/num_bad_steps"):
-        counts = series.get(name, ())
+    for name, said in _LEARNERS.items():
+        counts = series.get(f"{name}/num_bad_steps", ())
         steps = tuple(step for (_, before), (step, now) in pairwise([(0, 0.0), *counts]) if now > before)
         if steps:
-            return Seen(steps, f"{counts[-1][1]:.0f} updates were not taken ({name})")
+            return Seen(steps, f"{counts[-1][1]:.0f} updates of the {said} were not taken")
     return None
 
 
 def gradients_spike(series: Series) -> Seen | None:
     """A gradient far beyond the run's own median, after the first tenth of the steps."""
-    for name in ("policy/grad_norm", "sft/grad_norm"):
-        points = series.get(name, ())
+    for name in ("policy", "sft"):
+        points = series.get(f"{name}/grad_norm", ())
         points = points[len(points) // 10 :]
         median = sorted(value for _, value in points)[len(points) // 2] if len(points) >= MANY_STEPS else 0.0
         steps = steps_where(points, partial(_spikes, SPIKE * median))
         if steps:
             most = max(value for _, value in points) / median
-            return Seen(steps, f"{name} is up to {most:.0f} times its median {median:.3g}; steps {ranges(steps)}")
+            return Seen(
+                steps,
+                f"the gradient norm of the {_LEARNERS[name]} is up to {most:.0f} times its median {median:.3g}; "
+                f"steps {ranges(steps)}",
+            )
     return None
 
 
@@ -122,7 +130,7 @@ SIGNS: tuple[Sign, ...] = (
         "the policy's entropy collapses",
         "bad",
         "policy/entropy",
-        f"the mean over five steps is below {COLLAPSED_SHARE:.0%} of that of the first five",
+        f"the mean over five steps is below {percent(COLLAPSED_SHARE)} of that of the first five",
         "the pocket world's good runs lose less than half; one that collapsed lost nine tenths in twenty steps",
         "All rollouts of a question are alike, so their rewards are alike and teach nothing: what the policy does now "
         "is what it will do.",
@@ -151,7 +159,7 @@ SIGNS: tuple[Sign, ...] = (
         "answers are cut off by the token budget",
         "look",
         "response/stopped_share",
-        f"over five steps, more than {TRUNCATED:.0%} of the student's responses don't end by themselves",
+        f"over five steps, more than {percent(TRUNCATED)} of the student's responses don't end by themselves",
         "a response that was cut rarely has its answer, and is judged wrong for its length",
         "The budget is too small for what the student writes, or the student no longer stops.",
         "Raise `train.sampling.max_new_tokens`, or add `[train.rewards.length]`; where the share grows, see "
@@ -164,7 +172,7 @@ SIGNS: tuple[Sign, ...] = (
         "most groups teach nothing",
         "look",
         "group/no_signal_share",
-        f"over five steps, advantages are all 0 in more than {NO_SIGNAL:.0%} of the groups",
+        f"over five steps, advantages are all 0 in more than {percent(NO_SIGNAL)} of the groups",
         "four steps in five are then paid for nothing",
         "All rows of a group earn the same: questions are too easy or too hard, or the policy has collapsed.",
         "More rows in a group, or questions in the middle: `data.select.pass_rate`.",

@@ -8,8 +8,6 @@ Points = Sequence[tuple[int, float]]
 
 WINDOW = 5
 """Steps of a mean: one step of a few dozen rows is mostly noise."""
-
-
 MOST_RANGES = 5
 """That a sentence names."""
 
@@ -62,6 +60,11 @@ def turns(points: Points, height: float) -> tuple[int, ...]:
             found += [low[0]] if direction else []
             direction, high = 1, point
     return tuple(found)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """`0.9` as `90 %`."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def ranges(steps: Sequence[int]) -> str:

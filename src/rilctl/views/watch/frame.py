@@ -123,7 +123,7 @@ def _head(look: Look, width: int) -> list[Text]:
             line.append(" ")
         lines.append(line.append(state_line(run, progress)))
     if progress.phases:
-        said = "  ".join(f"{name} {share:.0%}" for name, share in progress.phases if share >= 0.01)
+        said = "  ".join(f"{name} {100 * share:.0f} %" for name, share in progress.phases if share >= 0.01)
         lines.append(Text(said, style="dim"))
     return lines
 

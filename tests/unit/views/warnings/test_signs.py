@@ -76,7 +76,12 @@ _ONE_EACH: dict[str, dict[str, list[tuple[int, float]]]] = {
     "gradient-spikes": {"policy/grad_norm": [(s, 30.0 if s == 33 else 1.0) for s in range(1, 41)]},
     "sampler-mismatch": {"policy/student_mismatch_kl": _late(0.3)},
     "length-only-discriminator": {"disc/balanced_accuracy": _late(0.9), "disc/length_only_accuracy": _late(0.9)},
-    "saturated-discriminator": {"disc/saturation": _late(1.0), "disc/auc": _late(1.0, 0.9)},
+    "saturated-discriminator": {
+        "disc/saturation": _late(1.0),
+        "disc/auc": _late(1.0, 0.9),
+        "reward/answer_student": _FLAT,
+    },
+    "saturated-pretraining": {"disc/saturation": _late(1.0), "disc/auc": _late(1.0, 0.9)},
     "one-sided-discriminator": {"disc/student_accuracy": _late(1.0, 0.5), "disc/teacher_accuracy": _late(0.0, 0.5)},
     "collapsed-discriminator": {"disc/auc": _late(0.1, 0.6)},
     "blind-discriminator": {"disc/swap_auc": _FLAT},

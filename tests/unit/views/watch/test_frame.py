@@ -74,7 +74,7 @@ def test_what_it_says(run):
     for part in (
         "train  stopped  nobody writes to it",
         "step 3 of 10, 2 s each, 6 s in all",
-        "rollouts 75%  policy update 25%",
+        "rollouts 75 %  policy update 25 %",
         "reward/answer_student  0.75",
         "step 3, question telling",
         "truth: 3",

@@ -36,7 +36,7 @@ class ReportedRun(StrictModel):
     num_parameters: int | None
     """Of its student; absent where there is none."""
     hardware: dict[str, str]
-    """What it ran on, as far as the run says."""
+    """What it ran on; empty where the run doesn't say."""
     versions: dict[str, str]
     """rilctl, Python and libraries that made it."""
 
@@ -51,7 +51,8 @@ class Finding(StrictModel):
     run: str
     """Of which run; empty: of all."""
     target: str
-    """Where to look: `chart:NAME`, `sign:NAME`, `flips`, `benchmarks`, `comparison`, `pictures`, `data`; or empty."""
+    """Where to look: `chart:NAME`, `sign:NAME`, `signs`, `flips`, `benchmarks`, `comparison`, `pictures`, `data`; or
+    empty."""
 
 
 class Line(StrictModel):
@@ -119,6 +120,8 @@ class ReportSign(StrictModel):
     """Page of the documentation, and its heading."""
     chart: str
     """The chart that shows it, by name; empty where none does."""
+    is_lasting: bool = True
+    """Whether it shows until the run's end, or near it; such ones come first."""
 
 
 class Report(StrictModel):
@@ -134,6 +137,10 @@ class Report(StrictModel):
     """rilctl and its version."""
     command: str
     """What was typed, so that it can be made again."""
+    about: list[str] = []
+    """Which model learned what, how and how long, in a sentence for each run that trains."""
+    figures: list[str] = []
+    """How the accuracies of one student go together, in a sentence for each run that has several."""
     runs: list[ReportedRun]
     """In the order in which they were named, or by time."""
     notes: list[str]
@@ -141,7 +148,7 @@ class Report(StrictModel):
     findings: list[Finding]
     """The summary."""
     signs: list[ReportSign]
-    """Named warnings, bad ones first."""
+    """Named warnings: bad ones first, then those that last to the end."""
     comparisons: list[ComparisonReport]
     """What `rilctl compare` found, where a folder of it was named."""
     accuracies: list[Accuracy]

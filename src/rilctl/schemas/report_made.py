@@ -56,9 +56,9 @@ class RecipeKey(StrictModel):
     value: str
     """What was used."""
     default: str | None
-    """What it is where nobody says anything; absent where it must be said, or has no value."""
+    """What it is where nobody says anything; absent where it must be said, or is left out."""
     is_changed: bool
-    """Whether the two differ."""
+    """Whether the two differ; never where it must be said."""
 
 
 class ReportRecipe(StrictModel):

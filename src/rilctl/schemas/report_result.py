@@ -49,6 +49,8 @@ class FlippedAnswer(StrictModel):
     """Whether it counts as right: a score of a half or more."""
     verdict: str
     """How that was found, for a person: `score 1`, `judged right`."""
+    step: int | None = None
+    """Of the rollout; absent for an evaluation."""
 
 
 class Flip(StrictModel):

@@ -14,6 +14,7 @@ from rilctl.schemas.report_result import Flips
 from rilctl.schemas.report_rollouts import ReportGroup, ReportPictures, ReportRollouts, RewardShare
 from rilctl.views.report import charts as drawn
 from rilctl.views.report import results
+from rilctl.views.report.about import about, figures
 from rilctl.views.report.comparisons import comparisons_at
 from rilctl.views.report.data import data_of
 from rilctl.views.report.evaluations import Pair, evaluations_of, pairs_of
@@ -71,7 +72,7 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
     pairs = pairs_of(runs, evaluations)
     charts = drawn.charts_of(runs)
     signs = [sign for run in runs for sign in _signs(run, charts)]
-    signs.sort(key=lambda sign: sign.severity != "bad")
+    signs.sort(key=lambda sign: (sign.severity != "bad", not sign.is_lasting))
     reporter.advance()
     rollouts, flips = _rollouts_and_flips(runs, pairs, reporter)
     pictures = _pictures([*runs, *(each.run for each in evaluations)], rollouts, flips, asked.pictures_bytes, notes)
@@ -84,6 +85,8 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=f"rilctl {__version__}",
         command=asked.command,
+        about=about(runs, overview),
+        figures=figures(runs, accuracies, evaluations),
         runs=overview,
         notes=[],
         findings=findings(overview, list(comparisons.values()), accuracies, flips, signs),
@@ -128,9 +131,15 @@ def _signs(run: RunView, charts: Sequence[Chart]) -> list[ReportSign]:
             advice=sign.advice,
             docs=f"signs.md#{sign.name}",
             chart=drawn.chart_of_metric(charts, sign.metric),
+            is_lasting=_lasts(seen.steps, last_step(run)),
         )
         for sign, seen in find_signs(run.metrics)
     ]
+
+
+def _lasts(steps: Sequence[int], last: int | None) -> bool:
+    """Whether a sign shows in the last tenth of a run."""
+    return not steps or last is None or steps[-1] >= last - last // 10
 
 
 def _rollouts_and_flips(

@@ -15,6 +15,9 @@ from rilctl.views.runs.view import RunView
 
 MOST_POINTS = 1_000
 """Of a curve; of a longer one, means of equally many steps are drawn."""
+SMALL_PHASE, MOST_PHASES = 0.01, 8
+"""A phase below this share of all time is no layer of its own; the page has so many colours."""
+_ROOMS = {"disc": "discriminator", "response": "responses", "group": "groups", "sync": "weights sent"}
 _OWN_REWARD = re.compile(r"reward/(?!answer|similarity|advantage)(?P<name>.+)_(?P<side>student|teacher)")
 _KNOWN_PHASES = {key_of(phase): phase for phase in get_args(Phase)}
 
@@ -104,20 +107,34 @@ def _others(runs: Sequence[RunView], drawn: set[str]) -> list[ChartRecord]:
         ChartRecord(
             name.replace("/", "-"),
             "judge" if name.startswith("judge/") else "other",
-            name,
+            _words(name),
             {name: ""},
-            f"{known.meaning}{f'; mean over {known.over}' if known.over not in ('', 'sum', 'step', 'run') else ''}."
-            if (known := find_metric(name))
-            else "",
+            _explained(name),
         )
         for name in names
         if not re.search(r"_(low|high)$", name)
     ]
 
 
+def _explained(name: str) -> str:
+    known = find_metric(name)
+    if known is None:
+        return f"`{name}`"
+    mean = f"; mean over {known.over}" if known.over not in ("", "sum", "step", "run") else ""
+    return f"`{name}`: {known.meaning}{mean}."
+
+
+def _words(metric: str) -> str:
+    """`disc/num_bad_steps` as `discriminator: bad steps`."""
+    room, _, rest = metric.partition("/")
+    said = (rest or room).removeprefix("num_").replace("_", " ").replace("/", ", ")
+    return f"{_ROOMS.get(room, room)}: {said}" if rest else said
+
+
 def _phases(run: RunView, at: int, num_runs: int) -> Chart:
     """Where a run's seconds go."""
     timings: Series = {name: points for name, points in run.timings.items() if name in _KNOWN_PHASES}
+    timings = _with_small_ones_together(timings)
     largest = sorted(timings, key=lambda name: -sum(value for _, value in timings[name]))
     lines = []
     for name in largest:
@@ -135,6 +152,21 @@ def _phases(run: RunView, at: int, num_runs: int) -> Chart:
         docs="metrics.md#timingsjsonl",
         lines=lines,
     )
+
+
+def _with_small_ones_together(timings: Series) -> dict[str, list[tuple[int, float]]]:
+    """Phases that take next to nothing, and those beyond what colours tell apart, are counted as `other`."""
+    sums = {name: sum(value for _, value in points) for name, points in timings.items()}
+    other = key_of("other")
+    least = SMALL_PHASE * sum(sums.values())
+    large = sorted((name for name, total in sums.items() if total >= least and name != other), key=lambda n: -sums[n])
+    kept = set(large[: MOST_PHASES - 1])
+    rest: dict[int, float] = {}
+    for name in timings.keys() - kept:
+        for step, value in timings[name]:
+            rest[step] = rest.get(step, 0.0) + value
+    found = {name: list(points) for name, points in timings.items() if name in kept}
+    return found | ({other: sorted(rest.items())} if rest else {})
 
 
 def _speed(runs: Sequence[RunView]) -> Chart:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from rilctl.schemas.report_made import Counted, RejectedRow, ReportData
+from rilctl.views.report.nearby import nearby
 from rilctl.views.runs.view import RunView
 
 MOST_REJECTED = 100
@@ -15,7 +16,7 @@ def data_of(run: RunView) -> ReportData:
     reasons = Counter(row.reason for row in rejected)
     return ReportData(
         run=run.name,
-        sources=[f"{entry.role}: {entry.name}" for entry in run.inputs],
+        sources=[f"{entry.role}: {nearby(entry.name)}" for entry in run.inputs],
         counts=_counts(run),
         selection=_selection(run),
         num_rejected=max((manifest.num_rejected for manifest in run.manifests.values()), default=len(rejected)),

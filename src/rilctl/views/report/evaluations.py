@@ -7,6 +7,7 @@ from pathlib import Path
 from rilctl.errors import RilctlError
 from rilctl.reporting.benchmarks import SuiteScores, from_metrics
 from rilctl.schemas.manifest import Manifest
+from rilctl.views.report.comparisons import FILE
 from rilctl.views.report.overview import table_of
 from rilctl.views.runs.find import find_runs
 from rilctl.views.runs.view import RunView
@@ -108,11 +109,14 @@ def _students_of(run: RunView) -> list[str]:
 
 
 def _neighbours(runs: Sequence[RunView]) -> list[RunView]:
-    """Runs of `eval` that stand beside the runs, or beside the folders that these are in."""
+    """Runs of `eval` that stand beside the runs, or beside the folders that these are in, or in other arms."""
     folders: dict[Path, None] = {}
     for run in runs:
         if run.verb in ("train", "sft"):
             folders[run.path.resolve().parent] = None
+            for comparison in run.path.resolve().parents[2:3]:  # its arms' seeds stand two below
+                if (comparison / FILE).is_file():
+                    folders[comparison] = None
     found: list[RunView] = []
     for folder in folders:
         try:

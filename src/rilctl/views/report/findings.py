@@ -8,7 +8,6 @@ from rilctl.schemas.report import Finding, ReportedRun, ReportSign
 from rilctl.schemas.report_result import Accuracy, Flips, Score
 
 Mood = Literal["good", "bad", "neutral"]
-_SHOWN_SIGNS = 6
 _CHANCE = 0.05
 
 
@@ -31,10 +30,8 @@ def findings(
     found += [_accuracy(each, flipped.get(each.run)) for each in results if each.after is not None]
     told = {finding.run for finding in found if finding.mood == "bad" and finding.target == "chart:accuracy"}
     signs = [sign for sign in signs if sign.name != "accuracy-falls" or sign.run not in told]
-    found += [_sign(sign) for sign in signs[:_SHOWN_SIGNS]]
-    if len(signs) > _SHOWN_SIGNS:
-        more = f"{len(signs) - _SHOWN_SIGNS} more warnings stand below"
-        found.append(Finding(text=more, mood="neutral", run="", target=""))
+    found += [_sign(sign) for sign in signs if sign.severity == "bad"]
+    found += _worth_a_look([sign for sign in signs if sign.severity != "bad"])
     if len(runs) == 1:
         found = [each.model_copy(update={"text": each.text.removeprefix(f"{runs[0].name}: ")}) for each in found]
     order: tuple[Mood, ...] = ("bad", "neutral", "good")
@@ -95,6 +92,15 @@ def _apart(lower: Score, higher: Score) -> bool:
 def _shown(score: Score) -> str:
     interval = "" if score.low is None or score.high is None else f" ({100 * score.low:.1f} to {100 * score.high:.1f})"
     return f"{100 * score.value:.1f} %{interval}"
+
+
+def _worth_a_look(signs: Sequence[ReportSign]) -> list[Finding]:
+    """Named and counted; what each saw stands in its own part."""
+    if not signs:
+        return []
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(sign.name for sign in signs))
+    num = "a warning that is" if len(signs) == 1 else f"{len(signs)} warnings that are"
+    return [Finding(text=f"{num} worth a look: {names}", mood="neutral", run="", target="signs")]
 
 
 def _sign(sign: ReportSign) -> Finding:

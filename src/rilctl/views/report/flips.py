@@ -49,8 +49,13 @@ def flips_of(flips: Sequence[Flip], *, before: str, after: str, run: str, basis:
         num_lost=len(lost),
         p=sign_test(len(gained), len(lost)),
         shown=shown,
-        sampling="all of them" if is_all else f"the first {len(shown)} of {len(flips):,}, in the order of questions",
+        sampling=_sampling(len(shown), len(flips), is_all),
     )
+
+
+def _sampling(num_shown: int, num_flips: int, is_all: bool) -> str:
+    of = "all of them" if is_all else f"{num_shown} of {num_flips:,}"
+    return f"{of}: lost ones first, then gained ones, each in the order in which they were asked"
 
 
 def sign_test(num_gained: int, num_lost: int) -> float | None:
@@ -102,8 +107,8 @@ class Visits:
         ]
         return flips_of(
             flips,
-            before="the first time it was asked",
-            after="the last time it was asked",
+            before="training questions when they were first asked",
+            after="when they were last asked",
             run=run,
             basis="rollouts",
             num=len(twice),
@@ -132,7 +137,10 @@ def _typical(visit: _Visit) -> FlippedAnswer:
         row = next(row for row in visit.group if (row.answer_reward or 0.0) < RIGHT)
     num = sum((each.answer_reward or 0.0) >= RIGHT for each in visit.group)
     return FlippedAnswer(
-        text=row.text, is_right=is_right, verdict=f"step {visit.step}: {num} of {len(visit.group)} judged right"
+        text=row.text,
+        is_right=is_right,
+        verdict=f"step {visit.step}: {num} of {len(visit.group)} judged right",
+        step=visit.step,
     )
 
 

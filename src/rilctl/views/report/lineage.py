@@ -7,6 +7,7 @@ from rilctl.artifacts.lineage import lineage as lineage_of
 from rilctl.errors import ArtifactError
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.report_made import LineageArrow, LineageBox, ReportLineage
+from rilctl.views.report.nearby import nearby
 from rilctl.views.runs.view import RunView
 
 
@@ -20,7 +21,12 @@ def lineage_graph(runs: list[RunView]) -> ReportLineage:
         known = key in boxes
         if not known:
             boxes[key] = LineageBox(
-                id=key, kind=node.kind, label=label, name=node.found or node.name, digest=node.digest, state=node.state
+                id=key,
+                kind=node.kind,
+                label=label,
+                name=nearby(node.found or node.name),
+                digest=node.digest,
+                state=node.state,
             )
             for child in node.children:
                 _connect(arrows, add(child, child.role), key, child.role)
@@ -33,7 +39,7 @@ def lineage_graph(runs: list[RunView]) -> ReportLineage:
         if not trees and run.inputs:
             key = f"run:{run.path}"
             boxes[key] = LineageBox(
-                id=key, kind="artifact", label=run.verb, name=str(run.path), digest="", state="missing"
+                id=key, kind="artifact", label=run.verb, name=nearby(str(run.path)), digest="", state="missing"
             )
             for entry in run.inputs:
                 _connect(arrows, add(_input(entry), entry.role), key, entry.role)

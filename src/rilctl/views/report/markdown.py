@@ -16,10 +16,12 @@ def to_markdown(report: Report) -> str:
     """Every part that has something to say, in the page's order."""
     parts = [
         f"# {_plain(report.title)}\n\n{report.made_by}, {report.made_at}: `{report.command}`",
+        "\n\n".join(map(_plain, report.about)),
         "".join(f"- {_MOODS[each.mood]}{_plain(each.text)}\n" for each in report.findings),
         *(f"## Comparison: {each.recipe}\n\n{markdown_table(each.arms)}" for each in report.comparisons),
         _part("Runs", _runs(report)),
         _part("Accuracy", _accuracies(report)),
+        "".join(f"- {_plain(each)}\n" for each in report.figures),
         _part("Benchmarks", _benchmarks(report)),
         _part("Beside other pictures", _table(_PICTURES, map(_use, report.picture_use))),
         *map(_flips, report.flips),

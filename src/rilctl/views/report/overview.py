@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from rilctl.artifacts.layout import open_regular
 from rilctl.schemas.report import ReportedRun
+from rilctl.views.report.nearby import nearby
 from rilctl.views.runs.view import RunView
 
 _HEADER_LENGTH_BYTES = 8
@@ -18,7 +19,7 @@ def reported(run: RunView) -> ReportedRun:
     """What is known of a run as a whole."""
     return ReportedRun(
         name=run.name,
-        path=str(run.path),
+        path=nearby(str(run.path)),
         verb=run.verb,
         state=run.state,
         started_at=run.started_at,
@@ -27,7 +28,7 @@ def reported(run: RunView) -> ReportedRun:
         seconds=_seconds(run),
         cost=_cost(run),
         num_parameters=num_parameters(run.artifacts["student"]) if "student" in run.artifacts else None,
-        hardware=_hardware(run),
+        hardware={},  # no run keeps a list of devices; what a recipe asks for may not be what it got
         versions=next((manifest.versions for manifest in run.manifests.values()), {}),
     )
 
@@ -77,12 +78,3 @@ def _cost(run: RunView) -> float | None:
     found = [points[-1][1] for name in _COSTS if (points := run.metrics.get(name))]
     found += [manifest.metrics["cost"] for manifest in run.manifests.values() if "cost" in manifest.metrics]
     return sum(found) if found else None
-
-
-def _hardware(run: RunView) -> dict[str, str]:
-    """What the recipe says of it: a run keeps no list of devices."""
-    table = table_of(run)
-    engines = {name: table[name] for name in ("engine", "generation") if isinstance(table.get(name), dict)}
-    said = {name: f"{each.get('type', '')}, device {each.get('device', 'auto')}" for name, each in engines.items()}
-    torch = next((manifest.versions.get("torch", "") for manifest in run.manifests.values()), "")
-    return said | ({"torch": torch} if torch else {})

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -14,6 +14,8 @@ from rilctl.schemas.report_made import RecipeKey, ReportRecipe
 from rilctl.views.runs.view import RunView
 
 _Path = tuple[str, ...]
+_TABLES = {field.alias or name for name, field in Recipe.model_fields.items()}
+_MUST_BE_SAID: Final = object()
 
 
 def recipe_of(run: RunView) -> ReportRecipe:
@@ -31,12 +33,21 @@ def _keys(config: str) -> tuple[RecipeKey, ...]:
 
 def _key(values: Mapping[str, Any], path: _Path, value: Any) -> RecipeKey:
     default = _default(values, path)
-    said = None if default is None else toml_value(default)
-    return RecipeKey(key=".".join(path), value=toml_value(value), default=said, is_changed=default != value)
+    has_default = default is not _MUST_BE_SAID
+    said = toml_value(default) if has_default and default is not None else None
+    return RecipeKey(
+        key=".".join(path), value=toml_value(value), default=said, is_changed=has_default and default != value
+    )
 
 
 def _default(values: Mapping[str, Any], path: _Path) -> Any:
-    """What the key becomes where it is left out, or else its whole table; None where the recipe can't do without."""
+    """What the key becomes where it is left out, or else its whole table; a mark where the recipe can't do without.
+
+    Tables that no recipe has, which a run adds for itself, have no defaults and take none from the others.
+    """
+    if path[0] not in _TABLES:
+        return _MUST_BE_SAID
+    values = {name: table for name, table in values.items() if name in _TABLES}
     for length in range(len(path), 1, -1):
         without: Any = deepcopy(values)
         table = without
@@ -50,7 +61,7 @@ def _default(values: Mapping[str, Any], path: _Path) -> Any:
         except (ValidationError, KeyError, TypeError):
             continue
         return found
-    return None
+    return _MUST_BE_SAID
 
 
 def _leaves(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:

@@ -119,7 +119,14 @@ def _validated(run: RunView) -> Accuracy | None:
 
 def _at(run: RunView, step: int) -> Score:
     value, low, high = (dict(run.metrics.get(f"validation/{name}", ())) for name in ("accuracy", "low", "high"))
-    return Score(value=value[step], low=low.get(step), high=high.get(step))
+    return Score(value=value[step], low=low.get(step), high=high.get(step), num_questions=_num_held_out(run))
+
+
+def _num_held_out(run: RunView) -> int | None:
+    """Questions of a validation, where the recipe says how many are held out."""
+    asked, drawn = table_of(run).get("num_validation_questions"), table_of(run, "data").get("validation")
+    held_out = drawn.get("num_samples") if isinstance(drawn, dict) else None
+    return min(asked, held_out) if isinstance(asked, int) and isinstance(held_out, int) else None
 
 
 def _mean(each: Evaluation, unit: float) -> Score | None:

@@ -153,7 +153,7 @@ def test_a_chart_leads_to_the_rollouts_of_its_step(open_page: Open) -> None:
 def test_a_warning_leads_to_the_rollouts_of_its_run_and_step(open_page: Open) -> None:
     two = made_report(num_groups=60, names=("ril", "dr-grpo"))
     page = open_page(two)
-    page.get_by_role("button", name="Rollouts of its first step").click()
+    page.get_by_role("button", name="Rollouts of step 30").click()
     expect(page.locator("#by-run")).to_have_value("ril")
     expect(page.locator("#groups [role=option] .where")).to_have_text("ril · step 30")
 

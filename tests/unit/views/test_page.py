@@ -12,6 +12,7 @@ import pytest
 import rilctl.views.page
 from rilctl.schemas.report_result import Score
 from rilctl.views.page import render
+from rilctl.views.page.choices import comparable, flat_charts, kept_step
 from rilctl.views.page.formats import amount, anchor, chance, duration, moment, percent, percent_score, plural
 
 from .page_parts import HOSTILE
@@ -120,6 +121,43 @@ def test_a_report_of_nothing_is_a_page() -> None:
 def test_a_long_report_stays_small() -> None:
     pictures = made_report(1000, 300).pictures.by_digest.values()
     assert len(render(made_report(1000, 300))) - sum(len(picture.data_uri) for picture in pictures) < 2e6
+
+
+def test_a_warning_leads_to_rollouts_that_are_there() -> None:
+    report = made_report()
+    steps = {group.step for group in report.rollouts.groups} if report.rollouts else set()
+    assert kept_step(report, "ril", 29) in steps and kept_step(report, "ril", 29, "digits-1") in steps
+    assert kept_step(report, "pretrain", 29) is None and kept_step(report, "ril", None) is None
+    other = report.signs[0].model_copy(update={"run": "pretrain"})
+    page = render(report.model_copy(update={"signs": [report.signs[0], other]}))
+    assert page.count('id="sign-entropy-collapse"') == 1
+    assert page.count('class="link" data-step=') == 1 and ">Rollouts of step 31 (nearest kept)<" in page
+
+
+def test_a_chart_of_zeros_is_a_line_unless_something_points_at_it() -> None:
+    report = made_report()
+    zero = {"judge-missing", "entropy"}
+    charts = [
+        chart.model_copy(
+            update={
+                "lines": [line.model_copy(update={"points": [(1, 0.0)], "band": []}) for line in chart.lines],
+            }
+        )
+        if chart.name in zero
+        else chart
+        for chart in report.charts
+    ]
+    report = report.model_copy(update={"charts": charts})
+    assert flat_charts(report) == ["judge-missing"]
+    page = render(report)
+    assert 'id="chart-judge-missing"' not in page and "0 throughout, and not drawn: Missing verdicts." in page
+
+
+def test_one_size_alone_is_no_picture_of_sizes() -> None:
+    report = made_report()
+    assert comparable(report.sizes) == report.sizes
+    assert comparable([report.sizes[0], report.sizes[0]]) == []
+    assert 'data-draw="sizes"' not in render(report.model_copy(update={"sizes": report.sizes[:1]}))
 
 
 def test_numbers_are_for_people() -> None:

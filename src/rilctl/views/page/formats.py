@@ -81,6 +81,11 @@ def capped(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def uncapped(text: str) -> str:
+    """With a small letter, as after a colon."""
+    return text[:1].lower() + text[1:]
+
+
 def anchor(target: str) -> str:
     """A finding's target as the id of a part of the page: `chart:reward` as `chart-reward`."""
     return target.replace(":", "-")
@@ -105,4 +110,5 @@ FORMATS: dict[str, Callable[..., str]] = {
     "points_score": points_score,
     "short": short,
     "size": size,
+    "uncapped": uncapped,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rilctl.schemas.report import Report
+from rilctl.views.page import choices
 from rilctl.views.page.formats import FORMATS
 from rilctl.views.page.payload import payload_of
 
@@ -54,6 +55,7 @@ def render(report: Report) -> str:
     Texts of a report are foreign (questions, responses, names): the template escapes them, scripts set them as text
     alone, and the page's policy lets no script run but the two whose digests it names, and nothing be requested.
     """
+    report = report.model_copy(update={"sizes": choices.comparable(report.sizes)})
     library = "\n".join(_read(f"vendor/{name}.min.js") for name in _LIBRARY)
     ours = "\n".join(_read(f"scripts/{name}.js") for name in _SCRIPTS)
     script = f'(() => {{\n"use strict";\n{ours}}})();\n'
@@ -63,6 +65,7 @@ def render(report: Report) -> str:
         .get_template("page.html.j2")
         .render(
             report=report,
+            choices=choices,
             policy=_policy(scripts=(library, script), style=style),
             library=library,
             script=script,

@@ -55,7 +55,7 @@ def _sentence(run: RunView, facts: ReportedRun, begin: str) -> str:
     teachers = [str(each.get("model", name)) for name, each in table_of(run, "teachers").items()]
     text += f"; its teachers are {', '.join(teachers)}" if teachers and run.verb == "train" else ""
     judge = table_of(run, "judge").get("type")
-    text += f"; judged by: {judge}" if judge and run.verb == "train" else ""
+    text += f"; judge: {judge}" if judge and run.verb == "train" else ""
     seed = own.get("seed")
     return f"{text}; one run, seed {seed}." if seed is not None else f"{text}."
 

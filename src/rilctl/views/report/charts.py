@@ -134,7 +134,7 @@ def _words(metric: str) -> str:
 def _phases(run: RunView, at: int, num_runs: int) -> Chart:
     """Where a run's seconds go."""
     timings: Series = {name: points for name, points in run.timings.items() if name in _KNOWN_PHASES}
-    timings = _with_small_ones_together(timings)
+    timings = with_small_ones_together(timings)
     largest = sorted(timings, key=lambda name: -sum(value for _, value in timings[name]))
     lines = []
     for name in largest:
@@ -154,7 +154,7 @@ def _phases(run: RunView, at: int, num_runs: int) -> Chart:
     )
 
 
-def _with_small_ones_together(timings: Series) -> dict[str, list[tuple[int, float]]]:
+def with_small_ones_together(timings: Series) -> dict[str, list[tuple[int, float]]]:
     """Phases that take next to nothing, and those beyond what colours tell apart, are counted as `other`."""
     sums = {name: sum(value for _, value in points) for name, points in timings.items()}
     other = key_of("other")

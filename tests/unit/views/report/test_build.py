@@ -10,6 +10,7 @@ from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.report import Report
 from rilctl.testing.compared import compared_arm, comparison_report
 from rilctl.views.report.build import Asked, build_report
+from rilctl.views.report.charts import with_small_ones_together
 from rilctl.views.report.render import render
 from rilctl.views.report.rollouts import MOST_GROUPS
 
@@ -109,6 +110,7 @@ def test_a_crashed_run_has_its_rollouts_so_far_and_flips_between_visits(tmp_path
     (flips,) = report.flips
     assert (flips.basis, flips.num_questions, flips.num_gained, flips.num_lost) == ("rollouts", 4, 1, 1)
     assert "step 1: 0 of 2 judged right" in [flip.before.verdict for flip in flips.shown]
+    assert {flip.before.step for flip in flips.shown} <= {1, 2} and "first asked" in flips.before
     assert report.lineage.boxes[0].label == "train" and report.lineage.arrows
 
 
@@ -152,7 +154,40 @@ def test_the_recipe_stands_beside_its_defaults(report: Report) -> None:
     changed = {name for name, key in keys.items() if key.is_changed}
     assert {"train.num_steps", "train.questions_per_step", "train.optim.lr", "data.num_questions"} <= changed
     assert (keys["train.optim.lr"].value, keys["train.optim.lr"].default) == ("0.0001", "1e-06")
-    assert not keys["train.algorithm.kl_beta"].is_changed and keys["data.type"].default is None
+    assert not keys["train.algorithm.kl_beta"].is_changed
+    assert keys["data.type"].default is None and not keys["data.type"].is_changed
+
+
+def test_what_a_run_adds_to_its_recipe_takes_no_default_from_the_rest(tmp_path: Path) -> None:
+    config = worlds.RECIPE | {"scored_with": {"engine": "hf"}}
+    (recipe,) = build(worlds.write_training(tmp_path / "train", config=config)).recipes
+    keys = {key.key: key for key in recipe.keys}
+    assert keys["train.optim.lr"].default == "1e-06" and not keys["train.algorithm.kl_beta"].is_changed
+    assert (keys["scored_with.engine"].default, keys["scored_with.engine"].is_changed) == (None, False)
+
+
+def test_what_was_run_and_what_its_figures_count_are_said(report: Report) -> None:
+    (about,) = report.about
+    assert about.startswith("pocket-student trained on 6 questions of digits with the algorithm ril for 6 steps in 3 s")
+    (figures,) = report.figures
+    assert "20.0 % of 4 held-out questions" in figures and "25.0 points of 100 on the 4 questions of digits" in figures
+    assert "60.0 % of the answers that it sampled to training questions in step 6" in figures
+
+
+def test_the_untrained_students_evaluation_is_found_in_another_arm(tmp_path: Path) -> None:
+    arm = tmp_path / "compare" / "ril" / "seed-0"
+    run = worlds.write_training(arm / "train")
+    worlds.write_evaluation(arm / "eval", worlds.student_of(run), {3})
+    worlds.write_evaluation(tmp_path / "compare" / "base" / "seed-0" / "eval", worlds.BASE, {0, 1, 2})
+    assert [bar.score.value for bar in build(arm).benchmarks[0].bars] == [25.0]
+    (tmp_path / "compare" / "comparison.json").write_text("{}")
+    assert [bar.score.value for bar in build(arm).benchmarks[0].bars] == [25.0, 75.0]
+
+
+def test_small_phases_are_one_and_lose_no_second() -> None:
+    timings = {"rollouts_s": [(1, 90.0), (2, 90.0)], "checkpoint_s": [(2, 0.5)], "other_s": [(1, 1.0), (2, 2.0)]}
+    found = with_small_ones_together(timings)
+    assert found == {"rollouts_s": [(1, 90.0), (2, 90.0)], "other_s": [(1, 1.0), (2, 2.5)]}
 
 
 def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:

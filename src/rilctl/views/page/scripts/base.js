@@ -22,6 +22,7 @@ function figure(value, unit) {
   if (value === null || value === undefined) return "–";
   if (value < 0) return `−${figure(-value, unit)}`;
   if (unit === "share") return `${trimmed((100 * value).toFixed(1))} %`;
+  if (unit === "s" && value < 0.001) return "0";
   if (value >= 1e4) return d3.format(".3~s")(value).replace(/(\D)$/, " $1").replace("G", "B");
   if (value >= 1000) return d3.format(",.0f")(value);
   if (value >= 100) return trimmed(value.toFixed(1));
@@ -42,7 +43,7 @@ function picture(digest, alt) {
   const found = report.pictures.by_digest[digest];
   if (!found || !found.data_uri.startsWith("data:image/")) return el("span", { class: "no-picture" }, "no picture");
   const size = `${found.full_width_px} × ${found.full_height_px} px`;
-  return el("img", { src: found.data_uri, width: found.width_px, height: found.height_px, alt, title: size });
+  return el("img", { src: found.data_uri, width: found.width_px, height: found.height_px, alt, title: size, class: found.width_px < 84 ? "tiny" : null });
 }
 
 // Drawn at the width that there is, and again when that changes. All widths are known before anything is drawn, and

@@ -20,7 +20,7 @@ function startChart(node, chart, smooth) {
   tableOf(node.querySelector(".as-table"), chart);
   const place = node.querySelector(".drawing");
   const tip = el("div", { class: "tip", hidden: true });
-  let bar, x, width;
+  let bar, x, width, isAbove;
   const tell = (event, isSpoken) => {
     const texts = chart.lines.map((line, index) => `${styles[index].name} ${read(line)(cursor.step)}`);
     if (isSpoken) return `step ${cursor.step}: ${texts.join(", ")}`;
@@ -28,6 +28,7 @@ function startChart(node, chart, smooth) {
     if (event === null) return "";
     const rows = chart.lines.map((line, index) => el("div", {}, mark(line, index), el("span", {}, styles[index].name), el("b", {}, read(line)(cursor.step))));
     tip.replaceChildren(el("div", { class: "tip-step" }, `step ${cursor.step.toLocaleString("en")}`), ...rows);
+    tip.classList.toggle("low", isAbove ? isAbove(cursor.step) : false);
     tip.classList.toggle("left", x(cursor.step) > width / 2);
     tip.style.left = `${(100 * x(cursor.step)) / width}%`;
     return "";
@@ -35,7 +36,7 @@ function startChart(node, chart, smooth) {
   const draw = (newWidth) => {
     width = newWidth;
     const drawn = isStack ? drawStack(chart, width) : drawLines(chart, width, smooth.checked);
-    ({ bar, x } = drawn);
+    ({ bar, x, isAbove } = drawn);
     drawn.drawing.setAttribute("tabindex", "0");
     followPointer(drawn.drawing, x, drawn.steps, tell);
     const box = document.createDocumentFragment();

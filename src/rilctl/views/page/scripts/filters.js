@@ -40,7 +40,13 @@ function fillSelects(groups) {
       for (const value of isOfGroup ? [of(group)] : group.rows.flatMap((row) => of(group, row))) counts.set(value, (counts.get(value) ?? 0) + 1);
     }
     const values = [...counts.keys()].sort((a, b) => (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true })));
-    byId(id).replaceChildren(el("option", { value: "" }, "all"), ...values.map((value) => el("option", { value }, `${value}`)));
+    const texts = new Map(groups.map((group) => [group.sample_id, `${short(group.question.replace(/\s+/g, " "), 48)} (${group.sample_id})`]));
+    const said = (value) => {
+      if (name === "question") return texts.get(value);
+      return name === "tag" ? `${value}: ${report.rollouts.tags[value] ?? ""}` : `${value}`;
+    };
+    if (name === "question") values.sort((a, b) => said(a).localeCompare(said(b), "en", { numeric: true }));
+    byId(id).replaceChildren(el("option", { value: "" }, "all"), ...values.map((value) => el("option", { value }, said(value))));
     byId(id).closest("label").hidden = values.length < (name === "tag" ? 1 : 2);
   }
   byId("sort").replaceChildren(...Object.keys(SORTS).map((name) => el("option", { value: name }, name)));

@@ -14,7 +14,7 @@ function listed({ entry, rows }, index, choose) {
     { id: `g${entry.index}`, role: "option", "aria-selected": "false", onclick: () => choose(index) },
     el("span", { class: "where" }, `${runNames.length > 1 ? `${group.run} · ` : ""}step ${group.step}${all}`),
     el("span", { class: "asked foreign" }, short(group.question.replace(/\s+/g, " "), 90)),
-    el("span", { class: "lots" }, group.rows.map((row, at) => lot(row, rows.includes(at)))),
+    el("span", { class: "lots" }, group.rows.map((row, at) => lot(row, rows.includes(at))), Number.isFinite(entry.highest) && el("span", { class: "most" }, ` reward up to ${figure(entry.highest)}`)),
   );
 }
 

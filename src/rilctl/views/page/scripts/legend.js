@@ -28,7 +28,13 @@ function legendOf(node, entries) {
   const rowOf = (run) =>
     el("div", { class: "legend-run" }, el("span", { class: "faint" }, run), spans.filter((_, index) => entries[index].run === run));
   node.replaceChildren(...(isByRun ? runs.map(rowOf) : spans));
-  const follow = (step) => entries.forEach(({ read }, index) => (values[index].textContent = read(step)));
+  const at = el("span", { class: "faint" });
+  node.append(at);
+  const follow = (step) => {
+    at.textContent = step === null ? "last values" : `step ${step.toLocaleString("en")}`;
+    tell(step);
+  };
+  const tell = (step) => entries.forEach(({ read }, index) => (values[index].textContent = read(step)));
   follow(cursor.step);
   cursor.followers.push(follow);
 }

@@ -49,7 +49,9 @@ function drawLines(chart, width, isSmooth) {
     drawn,
     bar,
   );
-  return { drawing, x, steps, bar };
+  // whether the curves are in the upper half there: what is told of them then stands below
+  const isAbove = (step) => d3.mean(chart.lines.map((line) => pointAt(line.points, step)).filter(Boolean), (point) => y(point[1])) < height / 2;
+  return { drawing, x, steps, bar, isAbove };
 }
 
 const domainOf = (steps) => (steps.length > 1 ? [steps[0], steps[steps.length - 1]] : [steps[0] - 0.5, steps[0] + 0.5]);

@@ -50,7 +50,7 @@ const keyOf = (entries) =>
 
 function startAccuracies(node) {
   const rows = report.accuracies
-    .map((one) => ({ name: one.run, marks: [...marked(one.before, "before", "before", 0), ...marked(one.after, "after", "after", 0)] }))
+    .map((one) => ({ name: report.accuracies.some((other) => other.run === one.run && other.source !== one.source) ? `${one.run}, ${one.source}` : one.run, marks: [...marked(one.before, "before", "before", 0), ...marked(one.after, "after", "after", 0)] }))
     .filter((row) => row.marks.length);
   if (!rows.length) return;
   whenSized(node, (width) => scoreRows(rows, width, 1, "share", "Accuracy before and after"));

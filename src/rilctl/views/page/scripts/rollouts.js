@@ -83,12 +83,13 @@ function startRollouts() {
 }
 
 // From a chart to what was said then: the nearest step that has rollouts here.
-function showRolloutsOf(step, run = "") {
+function showRolloutsOf(step, run = "", question = "") {
   const groups = (report.rollouts?.groups ?? []).filter((group) => !run || group.run === run);
   if (!groups.length) return;
   const steps = [...new Set(groups.map((group) => group.step))].sort((a, b) => a - b);
   byId("filters").reset();
   byId("by-run").value = run;
+  byId("by-question").value = question;
   byId("by-step").value = `${nearest(steps, step)}`;
   byId("filters").dispatchEvent(new Event("input"));
   byId("rollouts").scrollIntoView();

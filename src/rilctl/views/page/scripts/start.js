@@ -24,7 +24,7 @@ function startFlips() {
 
 function startSigns() {
   for (const button of document.querySelectorAll("[data-step]")) {
-    button.addEventListener("click", () => showRolloutsOf(Number(button.dataset.step), button.dataset.run));
+    button.addEventListener("click", () => showRolloutsOf(Number(button.dataset.step), button.dataset.run, button.dataset.question));
   }
 }
 

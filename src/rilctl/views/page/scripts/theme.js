@@ -1,8 +1,8 @@
 // Light, dark, or as the system says; the choice lasts as long as the page is open.
 const THEMES = [
-  ["", "Auto", "◐", "as the system"],
-  ["light", "Light", "○", "light"],
-  ["dark", "Dark", "●", "dark"],
+  ["", "auto", "◐", "auto, as the system"],
+  ["light", "light", "○", "light"],
+  ["dark", "dark", "●", "dark"],
 ];
 
 function startTheme() {
@@ -14,7 +14,7 @@ function startTheme() {
     if (theme) document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
     button.querySelector("[aria-hidden]").textContent = sign;
-    button.querySelector(".word").textContent = word;
-    button.setAttribute("aria-label", `${word}: colours ${said}`);
+    button.querySelector(".word").textContent = `Theme: ${word}`;
+    button.setAttribute("aria-label", `Theme: ${said}`);
   });
 }

@@ -138,7 +138,7 @@ class Report(StrictModel):
     command: str
     """What was typed, so that it can be made again."""
     about: list[str] = []
-    """Which model learned what, how and how long, in a sentence for each run that trains."""
+    """Which model learned what, how and how long, in a sentence for each run that trains; of several, of all first."""
     figures: list[str] = []
     """How the accuracies of one student go together, in a sentence for each run that has several."""
     runs: list[ReportedRun]

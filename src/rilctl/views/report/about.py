@@ -11,14 +11,18 @@ from rilctl.views.report.overview import table_of
 from rilctl.views.runs.view import RunView
 
 _LEARNING = ("train", "sft")
-_MOST_SENTENCES = 6
 
 
 def about(runs: Sequence[RunView], overview: Sequence[ReportedRun]) -> list[str]:
-    """Which model, on which questions, learned how and for how long; nothing where no run trains."""
+    """Which model, on which questions, learned how and for how long; nothing where no run trains.
+
+    Of several runs, what they have in common comes first.
+    """
     both = [(run, facts) for run, facts in zip(runs, overview, strict=True) if run.verb in _LEARNING]
-    is_one = len(both) == 1
-    return [_sentence(run, facts, "" if is_one else f"{run.name}: ") for run, facts in both[:_MOST_SENTENCES]]
+    if len(both) == 1:
+        return [_sentence(*both[0], "")]
+    each = [_sentence(run, facts, f"{run.name}: ") for run, facts in both]
+    return [_together([run for run, _ in both]), *each] if both else []
 
 
 def figures(runs: Sequence[RunView], accuracies: Sequence[Accuracy], evaluations: Sequence[Evaluation]) -> list[str]:
@@ -45,11 +49,22 @@ def figures(runs: Sequence[RunView], accuracies: Sequence[Accuracy], evaluations
     return found
 
 
+def _together(runs: Sequence[RunView]) -> str:
+    students, questions, methods = (
+        " and of ".join(dict.fromkeys(told(run) for run in runs))
+        for told in (_student, lambda run: _questions(table_of(run, "data")), _method)
+    )
+    return f"{len(runs)} trainings of {students} on {questions}, with {methods.replace(' and of ', ', ')}."
+
+
+def _student(run: RunView) -> str:
+    return str(table_of(run, "student").get("model") or table_of(run).get("student") or "a student")
+
+
 def _sentence(run: RunView, facts: ReportedRun, begin: str) -> str:
     own, data = table_of(run), table_of(run, "data")
-    student = table_of(run, "student").get("model") or own.get("student") or "a student"
     steps = facts.steps_done if facts.steps_done is not None else own.get("num_steps")
-    text = f"{begin}{student} trained on {_questions(data)} with {_method(run)}"
+    text = f"{begin}{_student(run)} trained on {_questions(data)} with {_method(run)}"
     text += f" for {steps:,} steps" if isinstance(steps, int) else ""
     text += f" in {said_seconds(facts.seconds)}" if facts.seconds is not None else ""
     teachers = [str(each.get("model", name)) for name, each in table_of(run, "teachers").items()]
@@ -65,7 +80,7 @@ def _method(run: RunView) -> str:
         return "SFT"
     algorithm = table_of(run).get("algorithm")
     name = algorithm.get("name") if isinstance(algorithm, dict) else None
-    return f"the algorithm {name}" if name else "RIL"
+    return str(name) if name else "RIL"
 
 
 def _questions(data: dict[str, object]) -> str:

@@ -82,7 +82,7 @@ def _use(use: PictureUse) -> tuple[str, ...]:
 
 
 def _flips(flips: Flips) -> str:
-    p = "" if flips.p is None else f" (sign test: p = {flips.p:.2g})"
+    p = "" if flips.p is None or flips.basis == "rollouts" else f" (sign test: p = {flips.p:.2g})"
     head = (
         f"## Flips: {_plain(flips.run)}\n\n{_plain(flips.before)} against {_plain(flips.after)}, "
         f"{flips.num_questions:,} questions: {flips.num_gained:,} from wrong to right, {flips.num_lost:,} from right "

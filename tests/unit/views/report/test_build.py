@@ -119,6 +119,8 @@ def test_several_runs_are_overlaid_and_share_what_may_be_shown(tmp_path: Path) -
     report = build(*runs)
     accuracy = next(chart for chart in report.charts if chart.name == "accuracy")
     assert [line.run for line in accuracy.lines] == ["a/train", "b/train"]
+    assert report.about[0] == "2 trainings of pocket-student on 6 questions of digits, with ril."
+    assert [sentence.partition(":")[0] for sentence in report.about[1:]] == ["a/train", "b/train"]
     first, last = accuracy.lines[0].band
     assert first == (0, pytest.approx(0.55), pytest.approx(0.65)) and last[0] == 6
     assert {chart.name for chart in report.charts} >= {"reward-wordy", "phases-1", "phases-2", "entropy"}
@@ -168,7 +170,7 @@ def test_what_a_run_adds_to_its_recipe_takes_no_default_from_the_rest(tmp_path: 
 
 def test_what_was_run_and_what_its_figures_count_are_said(report: Report) -> None:
     (about,) = report.about
-    assert about.startswith("pocket-student trained on 6 questions of digits with the algorithm ril for 6 steps in 3 s")
+    assert about.startswith("pocket-student trained on 6 questions of digits with ril for 6 steps in 3 s")
     (figures,) = report.figures
     assert "20.0 % of 4 held-out questions" in figures and "25.0 points of 100 on the 4 questions of digits" in figures
     assert "60.0 % of the answers that it sampled to training questions in step 6" in figures

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class OwnEvaluation:
 
     def __init__(self, tasks_folder: Path, shared_tasks: Collection[str] = ()) -> None:
         self._folder, self._shared = tasks_folder, shared_tasks
-        self._read: dict[tuple[str, str], tuple[Task, list[_Asked | RejectedRecord]]] = {}
+        self._read: dict[tuple[str, str, int | None], tuple[Task, list[_Asked | RejectedRecord]]] = {}
 
     def settings(self, benchmark: Benchmark, *, limit: int | None) -> dict[str, str]:
         """See `EvaluationEngine`. Raises `ConfigError` and `DataError` where a task or its data can't be read."""
@@ -83,12 +84,12 @@ class OwnEvaluation:
 
     def _tasks(self, benchmark: Benchmark, limit: int | None) -> Iterator[tuple[Task, list[_Asked | RejectedRecord]]]:
         for name in benchmark.tasks:
-            key = benchmark.name, name
+            key = benchmark.name, name, limit
             if key not in self._read:
                 task = load_task(name, self._folder, benchmark.metric, benchmark.max_new_tokens)
-                self._read[key] = task, [_question(task, row) for row in read_docs(task, benchmark)]
-            task, questions = self._read[key]
-            yield task, questions[:limit]
+                rows = islice(read_docs(task, benchmark), limit)
+                self._read[key] = task, [_question(task, row) for row in rows]
+            yield self._read[key]
 
 
 def _requests(questions: Sequence[_Asked | RejectedRecord], seed: int) -> dict[_Asked, GenerationRequest]:
@@ -108,7 +109,7 @@ def _scored(
     groups: dict[object, list[EvaluationRecord | RejectedRecord]] = {}
     responses: list[ResponseRecord] = []
     for question, answer in pairs:
-        key = rotation_of(question.row.doc) if benchmark.rotations else question
+        key = rotation_of(question.row.stored) if benchmark.rotations else question
         try:
             record, response = _score(benchmark, task, name, question, answer)
         except RowError as error:
@@ -140,7 +141,7 @@ def _score(
         raise answer
     text = task.cut(answer[0].text)
     try:
-        score = task.score(question.row.doc, text)
+        score = task.score(question.row.doc(), text)
     except _DOC_ERRORS as error:
         raise RowError("task-function", f"process_results: {type(error).__name__}: {error}") from error
     if not isfinite(score):
@@ -162,19 +163,20 @@ def _score(
 
 
 def _question(task: Task, row: DocRow) -> _Asked | RejectedRecord:
-    sample_id = str(row.doc.get("id", row.index))
+    sample_id = str(row.stored.get("id", row.index))
     if row.error is not None:
         return RejectedRecord.of(sample_id, task.name, row.error)
     try:
-        images = tuple(
-            ImageRef(partial(_itself, picture), f"{task.name} {sample_id} image {number}")
-            for number, picture in enumerate(task.visuals(row.doc))
-        )
-        request = GenerationRequest(sample_id, Conversation.of(task.text(row.doc), images), ())
-        return _Asked(request, task.target(row.doc), row)
+        doc = row.doc()
+        num_pictures, text, target = len(task.visuals(doc)), task.text(doc), task.target(doc)
     except _DOC_ERRORS as error:
         return RejectedRecord.of(sample_id, task.name, RowError("task-function", f"{type(error).__name__}: {error}"))
+    images = tuple(
+        ImageRef(partial(_picture, task, row, number), f"{task.name} {sample_id} image {number}")
+        for number in range(num_pictures)
+    )
+    return _Asked(GenerationRequest(sample_id, Conversation.of(text, images), ()), target, row)
 
 
-def _itself(picture: Any) -> Any:
-    return picture
+def _picture(task: Task, row: DocRow, number: int) -> Any:
+    return task.visuals(row.doc())[number]

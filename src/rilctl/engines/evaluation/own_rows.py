@@ -1,7 +1,7 @@
 """Which rows of a task's data a benchmark asks: the suite's `split`, `revision`, `configs`, `only`, `whole`, `by`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,26 +25,34 @@ class DocRow:
 
     Args:
         index: its number in the split, from 0, others that aren't asked included.
-        doc: its columns.
+        stored: its columns, pictures as they are stored.
         part: its kind, where the benchmark has a `by`.
         error: why it can't be used.
+        features: of the split, as `datasets` describes it; None where nothing needs decoding.
     """
 
     index: int
-    doc: Doc
+    stored: Doc
     part: str | None = None
     error: RowError | None = None
+    features: Any = None
+
+    def doc(self) -> Doc:
+        """The columns as the task's functions read them, pictures decoded anew: none is held for a whole split."""
+        return self.stored if self.features is None else self.features.decode_example(dict(self.stored))
 
 
 def read_docs(task: Task, benchmark: Benchmark) -> Iterator[DocRow]:
-    """The documents that a benchmark asks of a task, in their order.
+    """The documents that a benchmark asks of a task, in their order; none is read before it is wanted.
 
     Raises:
         ConfigError: the suite names a column that isn't there, or what is no kind of question.
         DataError: the data can't be read, or has no such row.
     """
     docs = _open(task, benchmark)
-    features: Mapping[str, Any] = getattr(docs, "features", None) or {}
+    described = getattr(docs, "features", None)
+    features: Mapping[str, Any] = described or {}
+    docs = docs.decode(False) if described else docs
     wanted = {name: column_text(value) for name, value in benchmark.only.items()}
     other_values: dict[str, set[str]] = {name: set() for name in wanted}
     parts: set[str] = set()
@@ -63,7 +71,8 @@ def read_docs(task: Task, benchmark: Benchmark) -> Iterator[DocRow]:
         if part is not None:
             parts.add(part)
             _refuse_many(task, benchmark, parts)
-        yield _row(index, doc, part, benchmark)
+        row = _row(index, doc, part, benchmark)
+        yield replace(row, features=described or None)
     if not num_asked:
         raise _nothing_asked(task, benchmark, wanted, other_values)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jinja2 import TemplateError
@@ -75,20 +76,25 @@ def _parts(turn: Turn) -> list[dict[str, str]]:
 
 def encode_text(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> EncodedPrompt:
     """Tokenise text that is already in the chat template's form. Raises `RowError` as `encode_prompt` does."""
-    try:
-        if images:
-            own = {"add_special_tokens": False} if encoder.family.template_begins else {}
-            encoded = encoder.processor(text=[text], images=list(images), return_tensors="pt", **own)
-        else:
-            encoded = encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
-    except (ValueError, IndexError, ZeroDivisionError) as error:  # a TypeError would be a mistake of ours
-        raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
+    encoded = _with_pictures(encoder, text, images) if images else _words(encoder, text)
     ids_P = encoded["input_ids"][0]
     type_ids = encoded.get("mm_token_type_ids", encoded.get("token_type_ids"))
     type_ids_P = type_ids[0] if type_ids is not None else torch.zeros_like(ids_P)
     text_keys = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
     features = {name: value for name, value in encoded.items() if name not in text_keys}
     return EncodedPrompt(ids_P, type_ids_P, encoder.family.features(features))
+
+
+def _words(encoder: Encoder, text: str) -> Any:
+    return encoder.tokenizer(text, return_tensors="pt", add_special_tokens=False)
+
+
+def _with_pictures(encoder: Encoder, text: str, images: Sequence[Image.Image]) -> Any:
+    own = {"add_special_tokens": False} if encoder.family.template_begins else {}
+    try:
+        return encoder.processor(text=[text], images=list(images), return_tensors="pt", **own)
+    except (ValueError, IndexError, ZeroDivisionError) as error:  # of extreme shapes; any other is a mistake of ours
+        raise RowError("image-unprocessable", f"the image processor refuses the picture: {error}") from error
 
 
 def encode_response(encoder: Encoder, text: str, *, stopped: bool) -> tuple[int, ...]:

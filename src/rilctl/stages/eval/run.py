@@ -29,7 +29,7 @@ from rilctl.stages.eval.judging import open_judge_calls
 from rilctl.stages.eval.pictures import Looked, evaluate_beside, looked_scores
 from rilctl.stages.eval.reference import Reference, compared, read_reference
 from rilctl.stages.eval.settings import describe_settings, image_size
-from rilctl.stages.eval.shards import answer_shard, find_shard
+from rilctl.stages.eval.shards import MadeOf, answer_shard, find_shard
 from rilctl.stages.eval.subject import chosen, eval_config, find_evaluated
 from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -53,11 +53,12 @@ def run(context: StageContext) -> StageResult:
         }
         for benchmark in suite.benchmarks:
             settings |= evaluation.settings(benchmark, limit=config.limit)
+        made_of = _made_of(config, found, student, entry, settings)
         shard = find_shard(config)
         if shard is not None:
             asking = partial(_asking, context, config, student)
-            return answer_shard(context, config, shard, suite, evaluation, asking, entry)
-        with _open(context, config, found, student, entry, settings) as this_run:
+            return answer_shard(context, config, shard, suite, evaluation, asking, made_of)
+        with _open(context, config, made_of, settings) as this_run:
             done = this_run.finished()
             if done is not None:
                 figures = _show(context, config, suite, settings, Path(done["evaluation"].path), reference)
@@ -67,29 +68,30 @@ def run(context: StageContext) -> StageResult:
             return _write(context, config, suite, this_run, looked, settings, reference)
 
 
-@contextmanager
-def _open(
-    context: StageContext,
-    config: EvalConfig,
-    found: FoundSuite,
-    student: ModelConfig,
-    entry: InputEntry,
-    settings: dict[str, str],
-) -> Iterator[Run]:
-    suite_entry = InputEntry(role="suite", kind="data", name=found.suite.name, digest=found.digest)
+def _made_of(
+    config: EvalConfig, found: FoundSuite, student: ModelConfig, entry: InputEntry, settings: dict[str, str]
+) -> MadeOf:
+    """What decides the answers and their scores, of the whole as of a shard."""
     meaning: dict[str, JsonValue] = {key: text for key, text in settings.items() if not key.endswith(".data")}
-    semantic: dict[str, JsonValue] = {
-        "eval": semantic_config(config.model_copy(update={"student": None, "suite": found.suite.name})),
-        "dtype": student.dtype,
-        "scored_with": meaning,
-    }
+    return MadeOf(
+        semantic={
+            "eval": semantic_config(config.model_copy(update={"student": None, "suite": found.suite.name})),
+            "dtype": student.dtype,
+            "scored_with": meaning,
+        },
+        inputs=[entry, InputEntry(role="suite", kind="data", name=found.suite.name, digest=found.digest)],
+    )
+
+
+@contextmanager
+def _open(context: StageContext, config: EvalConfig, made_of: MadeOf, settings: dict[str, str]) -> Iterator[Run]:
     resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
     with open_run(
         context.out,
         verb="eval",
         config={**resolved, "scored_with": {**settings}},
-        semantic=semantic,
-        inputs=[entry, suite_entry],
+        semantic=made_of.semantic,
+        inputs=made_of.inputs,
         roles={"evaluation": "evaluation", "responses": "responses"},
         waiting=context.waiting,
         retry_rejected=context.retry_rejected,

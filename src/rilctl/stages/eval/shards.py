@@ -9,7 +9,6 @@ from pydantic import JsonValue
 
 from rilctl.artifacts.runs import open_run
 from rilctl.config.evaluation import EvalConfig
-from rilctl.config.fields import semantic_config
 from rilctl.config.suite import Suite
 from rilctl.engines.evaluation.base import EvaluationEngine
 from rilctl.engines.evaluation.pictures import requests_beside
@@ -20,6 +19,19 @@ from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
+
+
+@dataclass(frozen=True)
+class MadeOf:
+    """What an evaluation is made of: where any of it changes, nothing is up to date.
+
+    Args:
+        semantic: the keys, and the settings of every task.
+        inputs: the student's lineage, and the suite's.
+    """
+
+    semantic: dict[str, JsonValue]
+    inputs: list[InputEntry]
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def answer_shard(
     suite: Suite,
     evaluation: EvaluationEngine,
     asking: Callable[[], AbstractContextManager[GenerationEngine]],
-    student: InputEntry,
+    made_of: MadeOf,
 ) -> StageResult:
     """Answer this shard's questions and write what was said as `responses`, beside the verb's own output.
 
@@ -62,16 +74,15 @@ def answer_shard(
         suite: what is asked.
         evaluation: knows the questions.
         asking: opens the student behind the call cache.
-        student: its lineage.
+        made_of: as of the whole evaluation.
     """
-    semantic: dict[str, JsonValue] = {"eval": semantic_config(config), "shard": config.shard}
     resolved = context.recipe.model_copy(update={"eval": config}).model_dump(mode="json", by_alias=True)
     with open_run(
         shard.folder(context.out),
         verb="eval",
         config=resolved,
-        semantic=semantic,
-        inputs=[student],
+        semantic=made_of.semantic | {"shard": config.shard},
+        inputs=made_of.inputs,
         roles={"responses": "responses"},
         waiting=context.waiting,
     ) as this_run:

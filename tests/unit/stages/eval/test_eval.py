@@ -150,6 +150,27 @@ def test_shards_fill_the_call_cache_and_the_whole_finds_it_full(
     assert len(engine.asked) == 40
 
 
+def test_a_shard_of_an_edited_task_or_another_precision_is_not_up_to_date(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, lambda request, seed: request.question)
+    write_echo_task(tmp_path, "pets", num_right=1)
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\n[[benchmarks]]\nname = "Pets"\ntasks = ["pets"]\ndataset = "own"\nsplit = "test"\n'
+        'metric = "match"\n'
+    )
+    asked = context(tmp_path, model, suite="mine.toml", shard="0/2")
+    eval_stage.run(asked)
+    assert eval_stage.run(asked).up_to_date
+    half = {"student": {"model": str(model), "dtype": "bfloat16"}}
+    with pytest.raises(UsageError, match="dtype"):
+        eval_stage.run(context(tmp_path, None, tables=half, suite="mine.toml", shard="0/2"))
+    task = tmp_path / "pets.yaml"
+    task.write_text(task.read_text().replace("max_new_tokens: 8", "max_new_tokens: 9"))
+    with pytest.raises(UsageError, match="scored_with"):
+        eval_stage.run(asked)
+
+
 def test_a_reference_stands_beside_the_table_also_when_nothing_is_left_to_do(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

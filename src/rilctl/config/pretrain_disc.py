@@ -7,6 +7,7 @@ from pydantic import model_validator
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
+    IF_SET,
     DurationMixin,
     LoraConfig,
     NonNegativeInt,
@@ -14,6 +15,7 @@ from rilctl.config.fields import (
     PositiveInt,
     SamplingConfig,
     Share,
+    Words,
     if_not,
 )
 
@@ -38,6 +40,9 @@ class PretrainDiscConfig(DurationMixin):
     """A `responses` artifact of the student; absent: sampled here."""
     input: DiscInput = "response"
     """What the discriminator sees; the paper's is the response alone."""
+    prompt: Annotated[Words | None, IF_SET] = None
+    """What the discriminator is asked: a user turn before the response, below the question where it sees one. Absent:
+    nothing, which is an empty user turn where it sees the response alone. Kept with its weights, so `train` asks it."""
     loss: DiscLossName = "bce"
     """The paper's cross-entropy, or Bradley-Terry within a group."""
     negatives: Annotated[Negatives, if_not("students")] = "students"

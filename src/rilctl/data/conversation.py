@@ -114,6 +114,13 @@ class Conversation:
         """The same with this system turn, where it has none of its own."""
         return self if system is None or self.system is not None else replace(self, system=system)
 
+    def followed_by(self, text: str) -> Conversation:
+        """The same with this text below the question, in its turn."""
+        parts = self.last.parts
+        *before, question = parts if parts and isinstance(parts[-1], str) else (*parts, "")
+        below = f"{question}\n\n{text}" if question else text
+        return replace(self, last=replace(self.last, parts=(*before, below)))
+
     def shortened(self, max_turns: int) -> Conversation:
         """The same with no more user turns than this, the last included.
 

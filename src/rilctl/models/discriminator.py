@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rilctl.artifacts.layout import MOST_JSON_BYTES, read_regular
-from rilctl.config.fields import LoraConfig
+from rilctl.config.fields import IF_SET, LoraConfig
 from rilctl.config.pretrain_disc import DiscInput, DiscLossName, sees_pictures
 from rilctl.data.conversation import Conversation
 from rilctl.errors import ModelError
@@ -45,6 +46,8 @@ class DiscriminatorCard(StrictModel):
 
     input: DiscInput
     """What it sees."""
+    prompt: Annotated[str | None, IF_SET] = None
+    """What it is asked; None: nothing."""
     loss: DiscLossName
     """What it was trained with, hence how its logits are read."""
     base_digest: str
@@ -115,10 +118,11 @@ class Discriminator(nn.Module):
         return self.prompts.get(self.shown(row))
 
     def shown(self, row: DiscriminatorRow) -> Conversation:
-        """What it sees of what was asked."""
+        """What it sees of what was asked, and what it is asked itself."""
         if self.card.input == "response":
-            return Conversation.of("")
-        return row.conversation if self.sees_pictures else row.conversation.without_pictures()
+            return Conversation.of(self.card.prompt or "")
+        seen = row.conversation if self.sees_pictures else row.conversation.without_pictures()
+        return seen if self.card.prompt is None else seen.followed_by(self.card.prompt)
 
     def num_response_tokens(self, row: DiscriminatorRow) -> int:
         """Length of the response, its end included."""

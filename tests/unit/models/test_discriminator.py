@@ -17,9 +17,9 @@ from rilctl.testing.ragged import EachModuleOnce
 PICTURES = [ImageRef(lambda n=n: Image.new("RGB", (56, 56), (n, 0, 200)), f"picture {n}") for n in (10, 240)]
 
 
-def build(load, sees: str, family: str = "pocket-student") -> Discriminator:
+def build(load, sees: str, family: str = "pocket-student", prompt: str | None = None) -> Discriminator:
     vlm = load(family)
-    return Discriminator(vlm, DiscriminatorCard(input=sees, loss="bce", base_digest=vlm.digest))
+    return Discriminator(vlm, DiscriminatorCard(input=sees, prompt=prompt, loss="bce", base_digest=vlm.digest))
 
 
 def row(text: str = "answer 8", question: str = "the sum?", picture: int = 0) -> DiscriminatorRow:
@@ -35,6 +35,24 @@ def test_it_sees_what_it_should_and_nothing_else(sees, family, load):
     assert abs(base - text) > 1e-5
     assert (abs(base - question) > 1e-5) == ("question" in sees)
     assert (abs(base - picture) > 1e-5) == ("image" in sees)
+
+
+@pytest.mark.parametrize("sees", ["response", "question+response", "image+question+response"])
+def test_what_it_is_asked_stands_below_the_question(sees, load):
+    asked, plain = build(load, sees, prompt="who said it?"), build(load, sees)
+    question = "the sum?" if "question" in sees else ""
+    assert plain.shown(row()).question == question
+    assert asked.shown(row()).question == (f"{question}\n\nwho said it?" if question else "who said it?")
+    assert asked.shown(row()).images == plain.shown(row()).images
+    with torch.no_grad():
+        assert abs(asked([row()]) - plain([row()])) > 1e-5
+
+
+def test_a_card_without_a_prompt_is_as_ever(load, tmp_path):
+    disc = build(load, "response", prompt="who said it?")
+    disc.save(tmp_path)
+    assert read_card(tmp_path).prompt == "who said it?"
+    assert "prompt" not in DiscriminatorCard(input="response", loss="bce", base_digest="d").model_dump_json()
 
 
 def test_a_row_doesn_t_depend_on_its_neighbours(load):

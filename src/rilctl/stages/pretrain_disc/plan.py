@@ -48,6 +48,7 @@ def plan(context: StageContext) -> Plan:
                 Fact("steps", steps, note=f"of {config.rows_per_step} rows, half of them students'"),
                 *swaps,
                 Fact("discriminator sees", config.input),
+                *([Fact("discriminator is asked", config.prompt)] if config.prompt is not None else []),
                 Fact("loss", config.loss),
             ),
         ),

@@ -9,7 +9,10 @@ from rilctl.artifacts.read import input_entry
 from rilctl.config.fields import semantic_config
 from rilctl.config.pretrain_disc import PretrainDiscConfig, sees_pictures
 from rilctl.engines.training.ranks import Ranks
+from rilctl.errors import ConfigError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
+from rilctl.models.loaded.vlm import Vlm
+from rilctl.models.prompts.encode import check_text
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
 from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, readable, split, with_swaps
@@ -80,7 +83,11 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
             adapter="discriminator",
             seed=config.seed,
         )
-        card = DiscriminatorCard(input=config.input, loss=config.loss, base_digest=vlm.digest, lora=config.lora)
+        if config.prompt is not None:
+            _check_prompt(vlm, config.prompt)
+        card = DiscriminatorCard(
+            input=config.input, prompt=config.prompt, loss=config.loss, base_digest=vlm.digest, lora=config.lora
+        )
         disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
         learned, held_out = split(pairs, config)
         if config.swaps_pictures:
@@ -98,6 +105,14 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
                 outputs = {"discriminator": writer.commit(metrics=metrics)} | outputs
                 artifact_run.clear_resume()
     return StageResult(outputs, num_rejected=len(rejected), summary=dict(metrics))
+
+
+def _check_prompt(vlm: Vlm, prompt: str) -> None:
+    """Raise `ConfigError` where no row could be asked with it."""
+    try:
+        check_text(vlm, prompt)
+    except RowError as error:
+        raise ConfigError(f"`pretrain-disc.prompt`: {error.message}", hint="say it without the token") from error
 
 
 def _say_without_swap(context: StageContext, pairs: Sequence[Pair]) -> None:

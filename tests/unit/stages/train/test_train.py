@@ -14,7 +14,7 @@ from rilctl import api
 from rilctl.artifacts.read import read_rows
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.judging.rule import RuleJudge
-from rilctl.errors import ArtifactError, RilctlError, UsageError
+from rilctl.errors import ArtifactError, ConfigError, RilctlError, UsageError
 from rilctl.models.discriminator import Discriminator
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.models.shared_prefix.kept import KeptPrefix
@@ -161,12 +161,19 @@ def adapter_disc(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.mark.parametrize("loss", ["bce", "bradley-terry"])
 def test_both_discriminator_losses(loss, workspace, tmp_path):
-    sees = (f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response")
+    asks = "pretrain-disc.prompt=who said it?"
+    sees = (f"pretrain-disc.loss={loss}", "pretrain-disc.input=question+response", asks)
     run_stage(workspace, "pretrain-disc", *sees, out=tmp_path / "disc")
     disc = f"train.discriminator_artifact={tmp_path / 'disc/discriminator'}"
     result = run_stage(workspace, "train", *SHORT, disc, out=tmp_path / "out")
     card = json.loads((Path(result.outputs["discriminator"].path) / "discriminator.json").read_text())
     assert (card["loss"], card["input"], card["lora"]) == (loss, "question+response", None)
+    assert card["prompt"] == "who said it?"
+
+
+def test_a_prompt_that_no_row_could_be_asked_with_is_refused(workspace, tmp_path):
+    with pytest.raises(ConfigError, match="`pretrain-disc.prompt`: the text contains the chat-template token"):
+        run_stage(workspace, "pretrain-disc", "pretrain-disc.prompt=who?<|im_end|>", out=tmp_path / "disc")
 
 
 def test_policy_and_discriminator_are_adapters_on_one_frozen_student(workspace, adapter_disc, tmp_path, monkeypatch):

@@ -224,7 +224,7 @@ def _context(
     recipe: LoadedRecipe, verb: Verb, out: str | Path | None, reporter: Reporter, stop: StopFlag
 ) -> StageContext:
     return StageContext(
-        recipe=recipe.tables,
+        recipe=recipe.tables.seen_by(verb),
         recipe_name=recipe.name,
         base_dir=recipe.base_dir,
         out=recipe.base_dir / (out or Path(recipe.tables.workspace.root) / recipe.name / verb),

@@ -41,7 +41,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
         turns = [question, {"from": "gpt", "value": "7"}]
         os.link(data / "photo.jpg", data / f"{index}.jpg")  # of its own: conversations that share one stay together
         rows.append({"id": f"{index}", "image": f"{index}.jpg", "conversations": turns})
-    (data / "questions.json").write_text(json.dumps(rows))
+    for name in ("questions.json", "instructions.json"):
+        (data / name).write_text(json.dumps(rows))
     return workspace
 
 

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and check a recipe's rows.", rich_markup_mode=None)
 _REJECTED_EXIT_CODE = 3
 
+ForVerb = Annotated[
+    Literal["cache-teacher", "sft", "pretrain-disc", "train"],
+    typer.Option("--for", help="Whose rows, where verbs have `data` tables of their own."),
+]
+
 
 @app.command()
 def show(
     recipes: Recipes = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most this many rows.")] = 5,
     split: Annotated[Literal["train", "validation"], typer.Option(help="Which rows.")] = "train",
+    verb: ForVerb = "train",
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -38,7 +44,7 @@ def show(
     with runner.stage_surroundings() as (reporter, stop):
         from rilctl.stages.look.rows import shown_rows
 
-        context = runner.context_maker(paths, recipe, reporter, stop)("train")
+        context = runner.context_maker(paths, recipe, reporter, stop)(verb)
         for row in shown_rows(context, split=split, limit=limit):
             if as_json:
                 output.result_json(_row_object(row))
@@ -47,7 +53,13 @@ def show(
 
 
 @app.command()
-def check(recipes: Recipes = None, overrides: Overrides = None, as_json: Json = False, debug: Debug = False) -> None:
+def check(
+    recipes: Recipes = None,
+    verb: ForVerb = "train",
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Read every row and every picture, and count what is found.
 
     Rows by reason, lengths, image tokens, duplicates, contamination. Exit code 3 where rows can't be used.
@@ -58,7 +70,7 @@ def check(recipes: Recipes = None, overrides: Overrides = None, as_json: Json = 
     with runner.stage_surroundings() as (reporter, stop):
         from rilctl.stages.look.check import check_data
 
-        report = check_data(runner.context_maker(paths, recipe, reporter, stop)("train"))
+        report = check_data(runner.context_maker(paths, recipe, reporter, stop)(verb))
     if as_json:
         output.result_json(_report_object(report))
     else:

@@ -125,7 +125,7 @@ def context_maker(
     def make(verb: Verb) -> StageContext:
         reporter.has_begun = False
         return StageContext(
-            recipe=recipe,
+            recipe=recipe.seen_by(verb),
             recipe_name=name,
             base_dir=base_dir,
             out=base_dir / (out or Path(recipe.workspace.root) / name / verb),

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import model_validator
 
 from rilctl.config.asked import AskedModelMixin
+from rilctl.config.data import OWN_DATA, DataConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -30,6 +31,9 @@ class TeacherConfig(AskedModelMixin):
 class CacheTeacherConfig(StrictModel):
     """Ask every teacher every question."""
 
+    data: Annotated[DataConfig | None, OWN_DATA] = None
+    """Rows of its own, for this verb: without a `type`, the keys in which they differ from `[data]`; with one, a table
+    that stands alone. Absent: those of `[data]`."""
     teachers: tuple[str, ...] = ()
     """Names of `[teachers.NAME]` tables, built-in names, directories or hub ids; empty: all `[teachers]` tables."""
     num_responses: PositiveInt = 16

@@ -236,3 +236,6 @@ DataConfig = Annotated[
     HubData | ParquetData | JsonlData | LlavaData | ChatData | FolderData | DigitsData, Field(discriminator="type")
 ]
 """The `[data]` table; `type` says which of these it is."""
+
+OWN_DATA = Field(json_schema_extra={"own_data": True}, exclude_if=lambda value: value is None)
+"""Marks a verb's own `data` table; what its rows hold is part of what an artifact means, by their digest."""

@@ -250,7 +250,7 @@ def _prune(model: BaseModel, dumped: dict[str, JsonValue]) -> dict[str, JsonValu
     for name, info in type(model).model_fields.items():
         key = info.serialization_alias or info.alias or name
         extra = info.json_schema_extra
-        if isinstance(extra, dict) and extra.get("execution"):
+        if isinstance(extra, dict) and (extra.get("execution") or extra.get("own_data")):  # rows count by their digest
             continue
         if key in dumped:
             kept[key] = _prune_value(getattr(model, name), dumped[key])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from rilctl.config.recipe import VERBS, Recipe, Verb
+from rilctl.config.recipe import OWN_DATA_VERBS, VERBS, Recipe, Verb
 from rilctl.config.suggest import nearest
 from rilctl.config.toml_writing import toml_key
 from rilctl.config.values import Schema, default, kind, tables_in
@@ -70,7 +70,7 @@ def find_keys(text: str) -> list[Key]:
     Raises:
         UsageError: there is no such key; names the nearest.
     """
-    wanted = _parts(text)
+    wanted = _shared(_parts(text))
     found = _all_keys()
     exact = [key for key in found if _parts(key.path) == wanted]
     exact = exact or [key for key in found if _matches(wanted, _parts(key.path))]
@@ -88,7 +88,7 @@ def table_schema(text: str) -> dict[str, Any]:
     """
     schema = Recipe.model_json_schema()
     tables = {path: node for path, _, node in _walk("", schema["properties"], schema["$defs"]) if tables_in(node)}
-    wanted = _parts(text)
+    wanted = _shared(_parts(text))
     for path, node in tables.items():
         if _matches(wanted, _parts(path)):
             return {"title": path, **node, "$defs": _needed(node, schema["$defs"])}
@@ -157,6 +157,8 @@ def _walk(path: str, properties: Schema, tables: Schema, table: str = "") -> Ite
     for name, node in properties.items():
         here = f"{path}.{toml_key(name)}".lstrip(".")
         yield here, table, node
+        if node.get("own_data"):  # as `[data]`; see `_shared`
+            continue
         place = f"{here}.{ANY_NAME}" if isinstance(node.get("additionalProperties"), dict) else here
         for each in tables_in(node):
             yield from _walk(place, _properties(tables[each]), tables, each)
@@ -181,6 +183,11 @@ def _needed(node: Schema, tables: Schema) -> Schema:
 
 def _parts(text: str) -> list[str]:
     return text.strip("[] ").split(".")
+
+
+def _shared(parts: list[str]) -> list[str]:
+    """A key of a verb's own `data` table is that of `[data]`."""
+    return parts[1:] if parts[:1] and parts[0] in OWN_DATA_VERBS and parts[1:2] == ["data"] and parts[2:] else parts
 
 
 def _end(path: str, wanted: Sequence[str]) -> list[str]:

@@ -4,12 +4,14 @@ import datetime
 import math
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
+from rilctl.config.recipe import OWN_DATA_VERBS
 from rilctl.config.suggest import did_you_mean
 from rilctl.config.toml_reading import MOST_LEVELS, parse_toml, read_bounded
 from rilctl.config.toml_writing import toml_key
@@ -119,6 +121,7 @@ def read_layers(paths: Sequence[Path], overrides: Sequence[str], flags: Mapping[
     for key, value in flags.items():
         if value is not None:
             _merge(tree, _nested(key.split("."), value), (), "command line", origins)
+    _complete_own_data(tree, origins)
     problems: list[Problem] = []
     cleaned = _json_values(tree, (), problems)
     assert isinstance(cleaned, dict)
@@ -202,6 +205,29 @@ def _merge(into: dict[str, Any], new: dict[str, Any], at: KeyPath, origin: str, 
             origins[path] = origin
         if is_table:
             _merge(into[key], value, path, origin, origins)
+
+
+def _complete_own_data(tree: dict[str, Any], origins: dict[KeyPath, str]) -> None:
+    """A verb's `data` table without a `type` differs from `[data]` in what it says, and only there."""
+    shared = tree.get("data")
+    for verb in OWN_DATA_VERBS:
+        table = tree.get(verb)
+        own = table.get("data") if isinstance(table, dict) else None
+        if isinstance(own, dict) and isinstance(shared, dict) and "type" not in own:
+            _lay_under(own, shared, (verb, "data"), ("data",), origins)
+
+
+def _lay_under(
+    above: dict[str, Any], below: dict[str, Any], at: KeyPath, below_at: KeyPath, origins: dict[KeyPath, str]
+) -> None:
+    """Add what only `below` has, with where it came from."""
+    for key, value in below.items():
+        if key not in above:
+            above[key] = deepcopy(value)
+            known = [path for path in origins if path[: len(below_at) + 1] == (*below_at, key)]
+            origins.update({(*at, *path[len(below_at) :]): origins[path] for path in known})
+        elif isinstance(value, dict) and isinstance(above[key], dict):
+            _lay_under(above[key], value, (*at, key), (*below_at, key), origins)
 
 
 def _forget(path: KeyPath, origins: dict[KeyPath, str]) -> None:

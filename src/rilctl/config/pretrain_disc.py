@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
+from rilctl.config.data import OWN_DATA, DataConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -32,6 +33,9 @@ def sees_pictures(disc_input: DiscInput) -> bool:
 class PretrainDiscConfig(DurationMixin):
     """Teach the discriminator who said what, before the loop."""
 
+    data: Annotated[DataConfig | None, OWN_DATA] = None
+    """Rows of its own, for this verb: without a `type`, the keys in which they differ from `[data]`; with one, a table
+    that stands alone. Absent: those of `[data]`."""
     student: Annotated[str | None, EXECUTION] = None
     """A `student` artifact; absent: this recipe's `[sft]` output, else `[student]`."""
     teacher_cache: Annotated[str | None, EXECUTION] = None

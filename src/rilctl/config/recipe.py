@@ -20,6 +20,8 @@ from rilctl.schemas.base import StrictModel
 Verb = Literal["cache-teacher", "sft", "pretrain-disc", "train", "judge", "eval"]
 VERBS: tuple[Verb, ...] = ("cache-teacher", "judge", "sft", "pretrain-disc", "train", "eval")
 """In the order in which `rilctl run` walks them."""
+OWN_DATA_VERBS: tuple[Verb, ...] = ("cache-teacher", "sft", "pretrain-disc", "train")
+"""Their tables may hold a `data` table."""
 
 
 class WorkspaceConfig(StrictModel):
@@ -60,3 +62,16 @@ class Recipe(StrictModel):
     """Measure."""
     arm: Annotated[ArmConfig | None, IF_SET] = None
     """What an overlay is to `rilctl compare`."""
+
+    def seen_by(self, verb: Verb) -> "Recipe":
+        """The recipe with the verb's own rows for `[data]`; `judge` sees what teachers are asked, `eval` as `train`."""
+        tables = {
+            "cache-teacher": self.cache_teacher,
+            "judge": self.cache_teacher,
+            "sft": self.sft,
+            "pretrain-disc": self.pretrain_disc,
+            "train": self.train,
+            "eval": self.train,
+        }
+        table = tables[verb]
+        return self if table is None or table.data is None else self.model_copy(update={"data": table.data})

@@ -30,6 +30,8 @@ def _collect(path: str, properties: Schema, tables: Schema, places: dict[str, li
     """The key paths of every table, in the order of the recipe; nested tables come after their parent."""
     for key, node in properties.items():
         here = f"{path}.{toml_key(key)}".lstrip(".")
+        if node.get("own_data"):  # as `[data]`
+            continue
         for name in tables_in(node):
             place = f"{here}.NAME" if "additionalProperties" in node else here
             if place not in places.setdefault(name, []):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from rilctl.config.data import OWN_DATA, DataConfig
 from rilctl.config.engines import TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -24,6 +25,9 @@ Keep = Literal["all", "right", "best"]
 class SftConfig(DurationMixin):
     """Warm start: supervised fine-tuning on ground truth or on teachers' answers."""
 
+    data: Annotated[DataConfig | None, OWN_DATA] = None
+    """Rows of its own, for this verb: without a `type`, the keys in which they differ from `[data]`; with one, a table
+    that stands alone. Absent: those of `[data]`."""
     responses: Literal["data", "teacher-cache"] = "data"
     """Learn the data set's responses, or the cached teachers' (sequence-level distillation)."""
     student: Annotated[str | None, EXECUTION] = None

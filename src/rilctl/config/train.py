@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rilctl.config.algorithms import ALGORITHMS, Algorithm, AlgorithmName, RatioLevel, TeacherRows
+from rilctl.config.data import OWN_DATA, DataConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
     EXECUTION,
@@ -165,6 +166,9 @@ class ProfileConfig(StrictModel):
 class TrainConfig(StrictModel):
     """The RIL loop and its baselines."""
 
+    data: Annotated[DataConfig | None, OWN_DATA] = None
+    """Rows of its own, for this verb: without a `type`, the keys in which they differ from `[data]`; with one, a table
+    that stands alone. Absent: those of `[data]`."""
     student: Annotated[str | None, EXECUTION] = None
     """A `student` artifact; absent: this recipe's `[sft]` output, else `[student]`."""
     teacher_cache: Annotated[str | None, EXECUTION] = None

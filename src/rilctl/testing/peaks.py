@@ -180,7 +180,7 @@ def _plan_and_run(
     give_back_freed()
     recipe = load_recipe([directory / "recipe.toml"], overrides)
     out = out or directory / "runs" / "recipe" / verb
-    context = StageContext(recipe, "recipe", directory, out, SilentReporter(), "rilctl")
+    context = StageContext(recipe.seen_by(verb), "recipe", directory, out, SilentReporter(), "rilctl")
     stage = load_stage(verb)
     plan: dict[str, Any] = plan_object(stage.plan(context))["plan"]
     small = load_recipe([directory / "recipe.toml"], [*overrides, "student.model=teacher-qwen"])

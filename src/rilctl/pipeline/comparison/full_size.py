@@ -57,7 +57,7 @@ def _planned_seconds(comparison: Comparison, arm: Arm, verb: Verb, place: Path, 
     try:
         full = read_arm(comparison.recipes, arm.overlay, (*comparison.said, f"plan.timings={place}"))
         context = StageContext(
-            recipe=full.recipe,
+            recipe=full.recipe.seen_by(verb),
             recipe_name=comparison.name,
             base_dir=cwd,
             out=cwd / comparison.folder / "full-size",

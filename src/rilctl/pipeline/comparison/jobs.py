@@ -45,7 +45,7 @@ def has_warm_start(recipe: Recipe) -> bool:
 
 def _disc_identity(arm: Arm) -> tuple[object, ...]:
     """What decides an arm's discriminator besides its seed and its student."""
-    table, data = arm.recipe.pretrain_disc, arm.recipe.data
+    table, data = arm.recipe.pretrain_disc, arm.recipe.seen_by("pretrain-disc").data
     return (table and table.model_dump_json(), data and data.model_dump_json())
 
 

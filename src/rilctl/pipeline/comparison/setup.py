@@ -10,7 +10,7 @@ from typing import Literal
 from rilctl.config.arms import Arm, read_arms
 from rilctl.config.layers import recipe_name
 from rilctl.config.load import load_recipe
-from rilctl.config.recipe import Recipe
+from rilctl.config.recipe import OWN_DATA_VERBS, Recipe
 from rilctl.config.train import TrainConfig
 from rilctl.errors import ConfigError, UsageError
 
@@ -169,7 +169,8 @@ def _pilot_steps(recipe: Recipe, pilot: int) -> int:
 
 def _pilot_overrides(recipe: Recipe, pilot: int) -> list[str]:
     """Fewer questions; and of steps that the recipe counts, no more than `PILOT_PASSES` passes over them."""
-    found = [f"data.select.num_samples={pilot}"]
+    own = {verb for verb in OWN_DATA_VERBS if recipe.seen_by(verb).data != recipe.data}
+    found = [f"{place}.select.num_samples={pilot}" for place in ("data", *(f"{verb}.data" for verb in sorted(own)))]
     if recipe.sft is not None and recipe.sft.num_steps is not None:
         most = math.ceil(PILOT_PASSES * pilot / recipe.sft.rows_per_step)
         found.append(f"sft.num_steps={min(recipe.sft.num_steps, most)}")

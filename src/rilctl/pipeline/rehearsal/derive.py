@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rilctl.config.fields import ModelConfig
-from rilctl.config.recipe import Recipe, Verb
+from rilctl.config.recipe import OWN_DATA_VERBS, Recipe, Verb
 from rilctl.config.registry import default_dtype
 from rilctl.errors import ConfigError, UsageError
 from rilctl.pipeline.rehearsal.asked import Server, move_servers
@@ -67,6 +67,7 @@ def derive(recipe: Recipe, name: str, folder: Path, base_dir: Path, machine: Mac
     for verb in VERB_INPUTS:  # artifacts of the real runs are too large, and not this recipe's
         draft.drop(verb)
     _models(draft, recipe, folder, base_dir)
+    _own_data(draft)
     write_data(draft, recipe.data, folder, base_dir)
     move_engines(draft, machine)
     servers = tuple(move_servers(draft, recipe, name, machine))
@@ -94,6 +95,15 @@ VERB_INPUTS = (
     "eval.shard",
 )
 """Keys that name artifacts or files beside `[data]`."""
+
+
+def _own_data(draft: Draft) -> None:
+    """A rehearsal has one small data set."""
+    for verb in OWN_DATA_VERBS:
+        if draft.get(f"{verb}.data") is not None:
+            draft.drop(f"{verb}.data")
+            draft.says_replaced(f"`[{verb}.data]` by the rows of `[data]`")
+            draft.says_not_proven(f"that the rows of `[{verb}.data]` can be read")
 
 
 def _num_ranks(draft: Draft, wanted: int, machine: Machine, gpus: int | None) -> int:

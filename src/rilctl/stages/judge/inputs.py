@@ -3,13 +3,14 @@
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry, read_manifest, read_rows, resolve
 from rilctl.config.judge import JudgeConfig, LlmJudgeConfig, RuleJudgeConfig
+from rilctl.config.recipe import Verb
 from rilctl.data.sample import ImageRef
 from rilctl.data.strict_json import load_json
 from rilctl.engines.judging.base import JudgeRequest
@@ -28,6 +29,7 @@ _ROW_TYPES: dict[ArtifactKind, type[ResponseRecord] | type[RolloutRecord]] = {
     "responses": ResponseRecord,
     "rollouts": RolloutRecord,
 }
+_ASKED_BY: dict[str, Verb] = {"teacher-cache": "cache-teacher", "responses": "pretrain-disc", "rollouts": "train"}
 _LINE_HINT = '{"question": "…", "answer": "…", "text": "…"}'
 
 
@@ -69,13 +71,21 @@ def judge_config(context: StageContext) -> JudgeConfig:
     return context.recipe.judge or RuleJudgeConfig()
 
 
-def read_images(context: StageContext, config: JudgeConfig) -> Images:
-    """The pictures of the questions for a judge that looks at them, else none. Raises `ConfigError` for stdin."""
+def read_images(context: StageContext, config: JudgeConfig, role: str) -> Images:
+    """The pictures of the questions for a judge that looks at them, else none. Raises `ConfigError` for stdin.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[judge]` table.
+        role: of what is judged: who asked those questions decides which rows they are.
+    """
     if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
         return {}
     if config.source == STDIN:
         raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
-    return {sample.id: sample.images for sample in load_data(context).samples}
+    asker = _ASKED_BY.get(role, "cache-teacher")
+    asked = replace(context, recipe=context.recipe.seen_by(asker))
+    return {sample.id: sample.images for sample in load_data(asked).samples}
 
 
 def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:

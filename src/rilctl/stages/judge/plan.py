@@ -27,12 +27,12 @@ def plan(context: StageContext) -> Plan:
     """What judging takes; stdin is left alone."""
     config = judge_config(context)
     source, responses = Fact("source", None, note="not there yet: `rilctl cache-teacher` makes it"), None
-    images = read_images(context, config)
     if config.source == STDIN:
         source = Fact("source", "JSON Lines on stdin")
     elif (found := _planned_source(context, config)) is not None:
         path, kind = found
         source, responses = Fact("source", str(path), note=kind), read_source(path, kind)
+    images = read_images(context, config, responses.entry.role if responses is not None else "teacher-cache")
     num_rows = responses.num_rows if responses is not None else None
     calls = judge_facts(config, num_rows, _texts(context, config, responses, images), 1)
     facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), *calls)

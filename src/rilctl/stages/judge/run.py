@@ -83,7 +83,7 @@ def run(context: StageContext) -> StageResult:
         done = this_run.finished()
         if done is not None:
             return up_to_date(done)
-        images = read_images(context, config)
+        images = read_images(context, config, responses.entry.role)
         writer, tally = this_run.writer("verdicts"), _Tally()
         with opened_judge(context, config, alone=True) as judge:
             rows = iter(responses.rows)

@@ -75,6 +75,17 @@ class PassRateConfig(StrictModel):
     """Largest share that is kept."""
 
 
+class LikelihoodConfig(StrictModel):
+    """Take questions by how likely the student finds their ground truth: the mean log-probability of its tokens."""
+
+    order: Literal["lowest", "highest"] = "lowest"
+    """Which come first: those that it finds least likely, which it has most to learn from, or likeliest."""
+    student: str | None = None
+    """A `student` artifact that is asked; absent: `[student]` as it is before it learns."""
+    tokens_per_batch: Annotated[PositiveInt, EXECUTION] = 16_384
+    """Tokens that go through it at once, padding included."""
+
+
 class SelectConfig(StrictModel):
     """`[data.select]`: which rows are worth training on. Every row that is left out is counted by reason."""
 
@@ -95,8 +106,16 @@ class SelectConfig(StrictModel):
     """Bits in which two 64-bit image hashes may differ and still count as one picture."""
     pass_rate: PassRateConfig | None = None
     """Band of difficulty from an earlier judge run; of training only."""
+    likelihood: Annotated[LikelihoodConfig | None, IF_SET] = None
+    """Which of them `num_samples` takes; absent: by a hash of the id. The student reads every row once for it."""
     num_samples: PositiveInt | None = None
-    """Train on at most this many, chosen by a hash of the id."""
+    """Train on at most this many, chosen by a hash of the id, or by `likelihood`."""
+
+    @model_validator(mode="after")
+    def _takes_some(self) -> "SelectConfig":
+        if self.likelihood is not None and self.num_samples is None:
+            raise ValueError("likelihood needs num_samples: it says which of them are taken")
+        return self
 
 
 class _Source(StrictModel):
@@ -113,6 +132,12 @@ class _Source(StrictModel):
     taken, and the response to learn with it. It says what more labels would bring. Held-out questions keep theirs."""
     workers: Annotated[NonNegativeInt, EXECUTION] = 0
     """Threads that read, hash and decode images while the data set is loaded; 0: none of their own."""
+
+    @model_validator(mode="after")
+    def _hidden_truths_choose_nothing(self) -> "_Source":
+        if self.truth_share < 1 and self.select.likelihood is not None:
+            raise ValueError("select.likelihood chooses by the ground truths that truth_share hides: set one of them")
+        return self
 
     @model_validator(mode="after")
     def _validation_fits(self) -> "_Source":

@@ -17,7 +17,17 @@ from rilctl.data.fingerprints import image_hash
 from rilctl.data.groups import conversation_of, groups_by_image, largest_share
 from rilctl.data.rows import read_samples
 from rilctl.data.sample import Sample, SampleSet
-from rilctl.data.select import Seen, by_rank, earlier_answers, is_held_out, keeps_truth, outside_band, too_long
+from rilctl.data.select import (
+    Order,
+    Seen,
+    by_likelihood,
+    by_rank,
+    earlier_answers,
+    is_held_out,
+    keeps_truth,
+    outside_band,
+    too_long,
+)
 from rilctl.data.sources.open import open_source
 from rilctl.data.template import QuestionTemplate
 from rilctl.errors import DataError, RowError
@@ -25,6 +35,8 @@ from rilctl.schemas.records import RejectedRecord
 
 Split = Literal["train", "validation"]
 PromptTokens = Callable[[Sequence[Sample]], list[int | None]]
+Likelihoods = Callable[[Sequence[Sample]], Sequence[float | RowError | None]]
+"""From rows to the mean log-probability of each one's answer, why it can't be read, or None: it has no answer."""
 _T = TypeVar("_T")
 _LARGE = 0.5
 """Of the conversations; a group of more leaves one side of a split with little or nothing."""
@@ -67,6 +79,7 @@ def load_samples(
     split: Split = "train",
     pass_rates: Mapping[str, float] | None = None,
     prompt_tokens: PromptTokens | None = None,
+    likelihoods: Likelihoods | None = None,
 ) -> SampleSet:
     """Read, check and select the samples of one split.
 
@@ -81,6 +94,7 @@ def load_samples(
         pass_rates: share of right responses by sample id; needed where `select.pass_rate` is set.
         prompt_tokens: from rows to the tokens of their prompts, None for one that can't be known; needed where
             `select.max_prompt_tokens` is set.
+        likelihoods: needed where `select.likelihood` is set.
 
     Raises:
         DataError: the source can't be opened, lacks a column, or no row is left.
@@ -108,7 +122,10 @@ def load_samples(
         rows.keep(_too_many_tokens(rows.samples, prompt_tokens, select.max_prompt_tokens))
     if select.drop_near_duplicates or select.decontaminate:
         rows.keep(_near_to(held_out, rows.samples, config, base_dir))
-    _take(rows, num_samples, salt=split, workers=config.workers)
+    ranked = None
+    if split == "train" and select.likelihood is not None and likelihoods is not None:
+        ranked = _by_likelihood(rows, likelihoods, select.likelihood.order, split)
+    _take(rows, num_samples, ranked, salt=split, workers=config.workers)
     if not rows.samples:
         raise _nothing_left(rows)
     if split == "train":  # not earlier: a row is compared with held-out ones by its ground truth as well
@@ -243,10 +260,26 @@ def _near_to(
     return reason_of
 
 
-def _take(rows: _Rows, num_samples: int | None, *, salt: str, workers: int) -> None:
+def _by_likelihood(rows: _Rows, likelihoods: Likelihoods, order: Order, salt: str) -> list[Sample]:
+    """The rows in the order of their answers' likelihood; without those that have none."""
+    found = dict(zip((sample.id for sample in rows.samples), likelihoods(rows.samples), strict=True))
+
+    def reason_of(sample: Sample) -> str | None:
+        score = found[sample.id]
+        if isinstance(score, RowError):
+            raise score
+        return "likelihood-unknown" if score is None else None
+
+    rows.keep(reason_of)
+    return by_likelihood(
+        rows.samples, {id: score for id, score in found.items() if isinstance(score, float)}, order, salt
+    )
+
+
+def _take(rows: _Rows, num_samples: int | None, ranked: list[Sample] | None, *, salt: str, workers: int) -> None:
     """Keep the first good rows by rank, or all good rows; their order stays the source's."""
     wanted = len(rows.samples) if num_samples is None else num_samples
-    waiting = by_rank(rows.samples, salt)
+    waiting = by_rank(rows.samples, salt) if ranked is None else ranked
     if wanted >= len(waiting):
         waiting = rows.samples
     kept: set[str] = set()

@@ -24,9 +24,12 @@ Reason = Literal[
     "in-validation",
     "near-duplicate",
     "contaminated",
+    "likelihood-unknown",
     "num-samples",
     "earlier-answer",
 ]
+
+Order = Literal["lowest", "highest"]
 
 
 def rank(sample_id: str, salt: str) -> int:
@@ -60,6 +63,12 @@ def _place(row_id: str) -> tuple[str, int] | None:
 def by_rank(samples: Iterable[Sample], salt: str) -> list[Sample]:
     """Samples in the order in which `num_samples` takes them: the first n of it are a part of the first n + 1."""
     return sorted(samples, key=lambda sample: (rank(sample.id, salt), sample.id))
+
+
+def by_likelihood(samples: Iterable[Sample], logprobs: Mapping[str, float], order: Order, salt: str) -> list[Sample]:
+    """The same by the mean log-probability of their answers, by sample id; equal ones by rank."""
+    sign = 1 if order == "lowest" else -1
+    return sorted(samples, key=lambda sample: (sign * logprobs[sample.id], rank(sample.id, salt), sample.id))
 
 
 def too_long(sample: Sample, select: SelectConfig) -> Reason | None:

@@ -1,7 +1,8 @@
 """`rilctl run`: the verbs of one recipe, in order, in this process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 
 from rilctl.config.recipe import VERBS, Recipe, Verb
@@ -26,7 +27,18 @@ class Stage:
 def load_stage(verb: Verb) -> Stage:
     """The stage of a verb, imported when it is needed: stages bring torch with them."""
     package = f"rilctl.stages.{_field(verb)}"
-    return Stage(import_module(f"{package}.run").run, import_module(f"{package}.plan").plan)
+    return Stage(import_module(f"{package}.run").run, partial(_planned, import_module(f"{package}.plan").plan))
+
+
+def _planned(plan: Callable[[StageContext], Plan], context: StageContext) -> Plan:
+    """A verb's plan, and what choosing its rows takes, which a plan doesn't do."""
+    to_score: dict[str, int] = {}
+    made = plan(replace(context, to_score=to_score))
+    if not to_score:
+        return made
+    note = "at most, once: answers that were scored are kept; until then the rows here are chosen by a hash"
+    facts = tuple(Fact("answers to score", num, note=f"by {model}, {note}") for model, num in to_score.items())
+    return replace(made, sections=(*made.sections, Section("selection", facts)))
 
 
 def verbs_of(recipe: Recipe) -> tuple[Verb, ...]:

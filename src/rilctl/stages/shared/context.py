@@ -33,6 +33,7 @@ class StageContext:
         stop: set when a signal asks for a clean end.
         world: which of how many processes this one is.
         retry_rejected: whether a finished run asks again for what it lacks.
+        to_score: of a plan alone: is told how many answers the run's selection will have scored, by model.
         leave: says why, and ends this process at once, where another one of them failed and the main thread waits.
     """
 
@@ -46,6 +47,7 @@ class StageContext:
     world: World = field(default_factory=World)
     retry_rejected: bool = False
     leave: Callable[[Exception], object] | None = None
+    to_score: dict[str, int] | None = None
 
     @property
     def root(self) -> Path:

@@ -1,22 +1,23 @@
 """What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Literal
 
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, read_rows, resolve
 from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.data import DataConfig
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
-from rilctl.data.load import PromptTokens, load_samples
+from rilctl.data.load import Likelihoods, PromptTokens, load_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
-from rilctl.errors import ArtifactError, ConfigError, UsageError
+from rilctl.errors import ArtifactError, ConfigError, RowError, UsageError
 from rilctl.models.loaded.identity import ModelIdentity, identify
 from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
@@ -24,6 +25,7 @@ from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import ResponseRecord, RolloutRecord, VerdictRecord
 from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.likelihoods import AnswerLikelihoods
 
 
 def load_data(context: StageContext, split: Literal["train", "validation"] = "train") -> SampleSet:
@@ -39,11 +41,33 @@ def load_data(context: StageContext, split: Literal["train", "validation"] = "tr
         pass_rates = read_pass_rates(read_verdicts(context, verdicts))
     prompt_tokens = None if config.select.max_prompt_tokens is None else _student_tokens(context)
     samples = load_samples(
-        config, base_dir=context.base_dir, split=split, pass_rates=pass_rates, prompt_tokens=prompt_tokens
+        config,
+        base_dir=context.base_dir,
+        split=split,
+        pass_rates=pass_rates,
+        prompt_tokens=prompt_tokens,
+        likelihoods=_likelihoods(context, config, split),
     )
     if split == "train":
         _say_what_was_kept(context, samples)
     return samples
+
+
+def _likelihoods(context: StageContext, config: DataConfig, split: str) -> Likelihoods | None:
+    """How likely the student finds the answers, where rows are chosen by it; a plan asks nobody."""
+    chosen = config.select.likelihood
+    if chosen is None or split != "train":
+        return None
+    student = name_student(context, chosen.student, after="sft")
+    if context.to_score is None:
+        return AnswerLikelihoods(context, student, chosen.tokens_per_batch)
+    to_score = context.to_score
+
+    def count(samples: Sequence[Sample]) -> list[float | RowError | None]:
+        to_score[student.model] = sum(sample.has_truth for sample in samples)
+        return [0.0 if sample.has_truth else None for sample in samples]
+
+    return count
 
 
 def _student_tokens(context: StageContext) -> PromptTokens:

@@ -28,6 +28,7 @@ from rilctl.stages.judge.inputs import (
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import up_to_date
 from rilctl.stages.shared.judging import check_first, judge_entries, opened_judge
+from rilctl.stages.shared.other_judge import JUDGED_BY
 
 _FIRST_ROWS = 256
 """Canaries of the first check are made of them."""
@@ -73,7 +74,7 @@ def run(context: StageContext) -> StageResult:
     with open_run(
         context.out,
         verb="judge",
-        config=resolved,
+        config={**resolved, JUDGED_BY: judge_identity(config)},
         semantic=semantic,
         inputs=inputs,
         roles={"verdicts": "verdicts"},

@@ -13,6 +13,7 @@ from rilctl.stages.sft.own_responses import find_own
 from rilctl.stages.sft.rows import SftInputs, SftRow, counted, data_rows, teacher_rows, to_units
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import data_entry, find_artifact, known_verdicts, load_data, read_responses
+from rilctl.stages.shared.other_judge import name_other_judge
 
 
 def find_rows(context: StageContext, config: SftConfig, validation: Sequence[Sample]) -> SftInputs:
@@ -68,6 +69,8 @@ def kept_of_teachers(
         ConfigError: no response is left.
     """
     responses = read_responses(context, cache, (*samples, *validation))
+    if verdicts is not None:
+        name_other_judge(context, verdicts)
     known = known_verdicts(context, verdicts) if verdicts is not None else None
     rows = teacher_rows(samples, responses, known)
     if verdicts is not None:

@@ -3,19 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-from pydantic import TypeAdapter
 
 from rilctl.artifacts.digests import sha256_file
-from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.read import input_entry, resolve
-from rilctl.config.fields import ModelConfig, semantic_config
-from rilctl.config.judge import JudgeConfig, RuleJudgeConfig
+from rilctl.config.fields import ModelConfig
 from rilctl.config.rewards import RewardsConfig
 from rilctl.config.train import TrainConfig
 from rilctl.data.sample import Sample, SampleSet
-from rilctl.engines.judging.open import describe_judge
 from rilctl.errors import ArtifactError, DataError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.schemas.manifest import InputEntry
@@ -30,11 +24,10 @@ from rilctl.stages.shared.inputs import (
     read_responses,
     weights_entry,
 )
+from rilctl.stages.shared.other_judge import name_other_judge
 from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.distilling import DistilledTeacher, check_words, name_teacher
 from rilctl.stages.train.groups import TeacherRows
-
-_JUDGE: Final = TypeAdapter[JudgeConfig](JudgeConfig)
 
 
 @dataclass(frozen=True)
@@ -116,13 +109,7 @@ def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool
     """Verdicts that are there already, by response digest; those of another judge than the recipe's are named."""
     if path is None:
         return {}
-    gave = _JUDGE.validate_python(read_manifest(path).config.get("judge") or {})
-    own = context.recipe.judge or RuleJudgeConfig()
-    if (describe_judge(gave), semantic_config(gave)) != (describe_judge(own), semantic_config(own)):
-        settings = " with other settings" if describe_judge(gave) == describe_judge(own) else ""
-        context.reporter.warn(
-            f"`{path}` holds verdicts of {describe_judge(gave)}{settings}; rollouts are judged by {describe_judge(own)}"
-        )
+    name_other_judge(context, path)
     return known_verdicts(context, path)
 
 

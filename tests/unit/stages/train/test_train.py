@@ -294,7 +294,7 @@ def test_prepaid_verdicts_of_another_judge_are_named(workspace, tmp_path, monkey
     assert not any("holds verdicts of" in text for text in said)
     run_stage(workspace, "train", *own, "judge.numeric_tolerance=0.1", out=tmp_path / "other")
     (named,) = (text for text in said if "holds verdicts of" in text)
-    assert "(numeric_tolerance=0); rollouts are judged by" in named
+    assert "(numeric_tolerance=0); the recipe's judge is" in named
     assert named.endswith("(numeric_tolerance=0.1)")
 
 

@@ -8,6 +8,7 @@ from rilctl.artifacts.check import check_file, check_files, check_log, refuse_un
 from rilctl.artifacts.layout import MANIFEST, REBUILD_HINT, REJECTED, RUN, read_regular
 from rilctl.artifacts.manifests import did_you_mean, interrupted, read_manifest
 from rilctl.artifacts.roles import artifacts_in, missing_roles
+from rilctl.artifacts.row_files import RowFiles
 from rilctl.artifacts.sealed import unreadable
 from rilctl.artifacts.tables import Row, is_shard, read_shard, read_shard_table
 from rilctl.errors import ArtifactError
@@ -22,6 +23,7 @@ __all__ = [
     "check_files",
     "check_log",
     "input_entry",
+    "open_rows",
     "read_manifest",
     "read_rejected",
     "read_rows",
@@ -112,13 +114,29 @@ def read_rows(path: Path, row_type: type[Row]) -> Iterator[Row]:
         ArtifactError: at once: partial, of another kind, or a file stands there that isn't listed; while reading: a
             shard is missing, was changed, a row doesn't fit the model, or there are more or fewer than it says.
     """
-    manifest = read_manifest(whole(path))
-    if ROW_TYPES.get(manifest.kind) is not row_type:
-        raise ArtifactError(
-            f"`{path}` is a {manifest.kind}, which has no rows of type {row_type.__name__}",
-            hint="name an artifact that has",
-        )
+    manifest = _of_type(path, row_type)
     return _rows(path, manifest, _shards(path, manifest), row_type)
+
+
+def open_rows(path: Path, row_type: type[Row]) -> RowFiles:
+    """The rows of an artifact to be read as they are needed; all of its shards are verified first.
+
+    Args:
+        path: the artifact's directory, as `resolve` gives it.
+        row_type: the row model of its kind.
+
+    Raises:
+        ArtifactError: partial, of another kind, a file stands there that isn't listed, a shard is missing or was
+            changed, or there are more or fewer rows than it says.
+    """
+    manifest = _of_type(path, row_type)
+    shards = _shards(path, manifest)
+    for entry in shards:
+        check_file(path, entry)
+    files = RowFiles([path / entry.path for entry in shards], row_type)
+    if manifest.num_rows is not None and files.num_rows != manifest.num_rows:
+        raise _miscounted(path, manifest.num_rows, str(files.num_rows))
+    return files
 
 
 def read_table(path: Path) -> "pa.Table":
@@ -175,6 +193,16 @@ def summary_of(path: Path, manifest: Manifest) -> ArtifactSummary:
 def input_entry(role: str, path: Path) -> InputEntry:
     """The lineage entry of an artifact that is used as `role`. Raises `ArtifactError` as `read_manifest` does."""
     return InputEntry(role=role, kind="artifact", name=str(path), digest=read_manifest(path).content_digest)
+
+
+def _of_type(path: Path, row_type: type[Row]) -> Manifest:
+    manifest = read_manifest(whole(path))
+    if ROW_TYPES.get(manifest.kind) is not row_type:
+        raise ArtifactError(
+            f"`{path}` is a {manifest.kind}, which has no rows of type {row_type.__name__}",
+            hint="name an artifact that has",
+        )
+    return manifest
 
 
 def _shards(path: Path, manifest: Manifest) -> list[FileEntry]:

@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -121,7 +121,7 @@ def read_shard(path: Path, row_type: type[Row]) -> Iterator[Row]:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise ArtifactError(f"`{path}`, row {number}: {problems}", hint=REBUILD_HINT) from error
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _no_parquet(path, error) from error
+        raise no_parquet(path, error) from error
 
 
 def read_shard_table(path: Path) -> "pa.Table":
@@ -132,19 +132,23 @@ def read_shard_table(path: Path) -> "pa.Table":
         with _open(path) as file:
             return file.read()
     except (pa.ArrowException, OSError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise _no_parquet(path, error) from error
+        raise no_parquet(path, error) from error
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
+    """A shard; see `opened`. Raises what that does, and `OSError`."""
+    with open_regular(path) as file, opened(file) as shard:
+        yield shard
+
+
+def opened(file: BinaryIO) -> Any:
     """A shard, once it is known that it doesn't fill the memory. Raises what pyarrow does, `OSError`, `ValueError`."""
     import pyarrow.parquet as pq
 
-    with open_regular(path) as file:
-        refuse_bomb(file)
-        file.seek(0)
-        with pq.ParquetFile(file) as opened:
-            yield opened
+    refuse_bomb(file)
+    file.seek(0)
+    return pq.ParquetFile(file)
 
 
 def count_tokens(record: StrictModel) -> int | None:
@@ -153,7 +157,8 @@ def count_tokens(record: StrictModel) -> int | None:
     return None if token_ids is None else len(token_ids)
 
 
-def _no_parquet(path: Path, error: Exception) -> ArtifactError:
+def no_parquet(path: Path, error: Exception) -> ArtifactError:
+    """What to raise where a shard can't be read."""
     first_line = str(error).partition("\n")[0]
     return ArtifactError(f"`{path}` can't be read as Parquet: {first_line}", hint=REBUILD_HINT)
 

@@ -99,9 +99,20 @@ def _with_pictures(encoder: Encoder, text: str, images: Sequence[Image.Image]) -
 
 def encode_response(encoder: Encoder, text: str, *, stopped: bool) -> tuple[int, ...]:
     """Tokenise a response, markup taken literally; it ends in the stop token only if its author stopped by itself."""
-    ids = encoder.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return encode_responses(encoder, [(text, stopped)])[0]
+
+
+def encode_responses(encoder: Encoder, responses: Sequence[tuple[str, bool]]) -> list[tuple[int, ...]]:
+    """`encode_response` of many, each with whether its author stopped by itself."""
+    if not responses:
+        return []
+    texts = [text for text, _ in responses]
+    found = encoder.tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     end = end_id(encoder.tokenizer, encoder.family)
-    return (*ids, end) if stopped and end is not None else tuple(ids)
+    return [
+        (*ids, end) if stopped and end is not None else tuple(ids)
+        for ids, (_, stopped) in zip(found, responses, strict=True)
+    ]
 
 
 def decode_response(encoder: Encoder, token_ids: Sequence[int]) -> str:

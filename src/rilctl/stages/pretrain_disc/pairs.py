@@ -121,7 +121,7 @@ def with_swaps(pairs: Sequence[Pair], seed: int) -> list[Pair]:
     said: dict[str, list[str]] = {}
     for pair in pairs:
         said.setdefault(pair.sample.id, []).append(pair.teacher_text)
-    swaps = Swaps([*{pair.sample.id: pair.sample for pair in pairs}.values()], said, seed)
+    swaps = Swaps([*{pair.sample.id: pair.sample for pair in pairs}.values()], said.__getitem__, seed)
     turns = Counter[str]()
     found = []
     for pair in pairs:

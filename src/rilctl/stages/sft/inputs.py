@@ -12,7 +12,8 @@ from rilctl.stages.sft.keeping import Kept, keep_rows
 from rilctl.stages.sft.own_responses import find_own
 from rilctl.stages.sft.rows import SftInputs, SftRow, counted, data_rows, teacher_rows, to_units
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import data_entry, find_artifact, known_verdicts, load_data, read_responses
+from rilctl.stages.shared.inputs import data_entry, find_artifact, load_data, read_responses
+from rilctl.stages.shared.known_verdicts import known_verdicts
 from rilctl.stages.shared.other_judge import name_other_judge
 
 

@@ -1,9 +1,9 @@
 """What several verbs read: the data set, the student, cached responses; each with its entry for lineage."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, read_rows, resolve
@@ -11,7 +11,6 @@ from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
-from rilctl.config.judge import RuleJudgeConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
 from rilctl.data.load import Likelihoods, PromptTokens, load_samples
@@ -23,9 +22,11 @@ from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
 from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
-from rilctl.schemas.records import ResponseRecord, RolloutRecord, VerdictRecord
+from rilctl.schemas.records import ContextTurn, ResponseRecord
 from rilctl.stages.shared.context import StageContext, StageResult
+from rilctl.stages.shared.known_verdicts import pass_rates
 from rilctl.stages.shared.likelihoods import AnswerLikelihoods
+from rilctl.stages.shared.shares import refuse_share
 
 
 def load_data(context: StageContext, split: Literal["train", "validation"] = "train") -> SampleSet:
@@ -35,16 +36,16 @@ def load_data(context: StageContext, split: Literal["train", "validation"] = "tr
         raise ConfigError(
             "the recipe has no [data] table", hint="say where questions come from, e.g. `--set data.type=digits`"
         )
-    pass_rates = None
+    rates = None
     if config.select.pass_rate is not None:
         verdicts = resolve(context.base_dir / config.select.pass_rate.verdicts, "verdicts")
-        pass_rates = read_pass_rates(read_verdicts(context, verdicts))
+        rates = pass_rates(context, verdicts)
     prompt_tokens = None if config.select.max_prompt_tokens is None else _student_tokens(context)
     samples = load_samples(
         config,
         base_dir=context.base_dir,
         split=split,
-        pass_rates=pass_rates,
+        pass_rates=rates,
         prompt_tokens=prompt_tokens,
         likelihoods=_likelihoods(context, config, split),
     )
@@ -86,35 +87,6 @@ def _student_tokens(context: StageContext) -> PromptTokens:
 def data_entry(samples: SampleSet, role: str = "data") -> InputEntry:
     """Lineage of a data set."""
     return InputEntry(role=role, kind="data", name=samples.name, digest=samples.digest)
-
-
-def read_verdicts(context: StageContext, path: Path) -> list[VerdictRecord]:
-    """The rows of a `verdicts` artifact.
-
-    Raises:
-        ArtifactError: it is damaged, or more of its rows have no verdict than `judge.max_rejected_share` allows; those
-            without a ground truth don't count.
-    """
-    rows = list(read_rows(path, VerdictRecord))
-    num_rejected = read_manifest(path).num_rejected
-    num_missing = num_rejected + sum(row.is_missing for row in rows)
-    limit = (context.recipe.judge or RuleJudgeConfig()).max_rejected_share
-    _refuse_share(path, "responses have no verdict", num_missing, num_rejected + len(rows), limit, "judge")
-    return rows
-
-
-def known_verdicts(context: StageContext, path: Path) -> dict[str, bool]:
-    """What a `verdicts` artifact says, by response digest; absent where it says nothing. Raises as `read_verdicts`."""
-    return {row.response_digest: row.correct for row in read_verdicts(context, path) if row.correct is not None}
-
-
-def read_pass_rates(verdicts: Iterable[VerdictRecord]) -> dict[str, float]:
-    """Share of right responses for each question; responses without a verdict don't count."""
-    marks: defaultdict[str, list[bool]] = defaultdict(list)
-    for row in verdicts:
-        if row.correct is not None:
-            marks[row.sample_id].append(row.correct)
-    return {sample_id: sum(correct) / len(correct) for sample_id, correct in marks.items()}
 
 
 def name_student(context: StageContext, explicit: str | None, *, after: Verb) -> ModelConfig:
@@ -214,11 +186,16 @@ def read_responses(context: StageContext, path: Path, samples: Iterable[Sample])
             check_same(path, sample, row)
         found.setdefault(row.sample_id, []).append(row)
     refuse_rejected(context, path, answered)
+    refuse_unanswered(path, found)
+    return found
+
+
+def refuse_unanswered(path: Path, found: Collection[str]) -> None:
+    """Raise `ArtifactError` where an artifact has responses to none of the questions."""
     if not found:
         raise ArtifactError(
             f"{path} has no response to any question of [data]", hint="were they made from this data set?"
         )
-    return found
 
 
 def refuse_rejected(context: StageContext, path: Path, answered: Set[str]) -> None:
@@ -232,7 +209,7 @@ def refuse_rejected(context: StageContext, path: Path, answered: Set[str]) -> No
     rejected = {row.sample_id for row in read_rejected(path)}
     limit = (context.recipe.cache_teacher or CacheTeacherConfig()).max_rejected_share
     what = "questions have a rejected row"
-    _refuse_share(path, what, len(rejected), len(rejected | answered), limit, "cache-teacher")
+    refuse_share(path, what, len(rejected), len(rejected | answered), limit, "cache-teacher")
 
 
 def mean(values: Iterable[float]) -> float | None:
@@ -267,15 +244,18 @@ def up_to_date(outputs: dict[str, ArtifactSummary]) -> StageResult:
     return StageResult(outputs, num_rejected=num_rejected, up_to_date=True)
 
 
-def _refuse_share(path: Path, what: str, num: int, total: int, limit: float, table: Verb) -> None:
-    if num > limit * total:
-        raise ArtifactError(
-            f"{path}: {num} of {total} {what} ({num / total:.1%}), over the limit of {limit:.1%}",
-            hint=f"rejected.jsonl has the reasons; repair the rows, or raise `{table}.max_rejected_share`",
-        )
+class AskedRow(Protocol):
+    """What a row says of its question."""
+
+    @property
+    def question(self) -> str: ...  # noqa: D102 - as `ResponseRecord` has it
+    @property
+    def context(self) -> Sequence[ContextTurn] | None: ...  # noqa: D102
+    @property
+    def image_digests(self) -> list[str]: ...  # noqa: D102
 
 
-def check_same(path: Path, sample: Sample, row: ResponseRecord | RolloutRecord) -> None:
+def check_same(path: Path, sample: Sample, row: AskedRow) -> None:
     """Raise `ArtifactError` where a question or its pictures aren't those that were answered."""
     hint = "the data set changed since the answers were cached: run `rilctl cache-teacher` again with another `--out`"
     if (sample.question, sample.conversation.context) != (row.question, tuple(row.context or ())):

@@ -4,7 +4,7 @@ A teacher's answer and the same answer beside a swapped picture are alike in len
 apart is whether the answer fits the picture.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rilctl.data.conversation import Conversation, ConversationKey
 from rilctl.data.sample import Sample
@@ -21,20 +21,21 @@ class Swaps:
 
     Args:
         samples: those that lend each other pictures.
-        said: what teachers said, by sample id.
+        said: what teachers said of the question with an id; asked when it matters.
         seed: of the choice.
     """
 
-    def __init__(self, samples: Sequence[Sample], said: Mapping[str, Collection[str]], seed: int) -> None:
+    def __init__(self, samples: Sequence[Sample], said: Callable[[str], Collection[str]], seed: int) -> None:
         conversations = [sample.conversation for sample in samples]
         turns = [swapped(conversations, row_seed(seed, "swap", turn)) for turn in range(_TURNS)]
         self._others: dict[str, list[Conversation | None]] = {
             sample.id: others for sample, *others in zip(samples, *turns, strict=True)
         }
-        self._said: dict[ConversationKey, set[str]] = {}
+        self._said = said
+        self._alike: dict[ConversationKey, list[str]] = {}
         for sample in samples:
-            if sample.id in said and (key := _key(sample.conversation)) is not None:
-                self._said.setdefault(key, set()).update(said[sample.id])
+            if (key := _key(sample.conversation)) is not None:
+                self._alike.setdefault(key, []).append(sample.id)
 
     def beside(self, sample_id: str, texts: Collection[str], *, turn: int) -> Conversation | None:
         """The question beside another picture, of which no teacher gave one of these answers.
@@ -50,9 +51,13 @@ class Swaps:
         others = self._others.get(sample_id, [])
         for place in range(len(others)):
             other = others[(turn + place) % len(others)]
-            if other is not None and self._said.get(other.key, set()).isdisjoint(texts):
+            if other is not None and not self._is_said(other.key, texts):
                 return other
         return None
+
+    def _is_said(self, key: ConversationKey, texts: Collection[str]) -> bool:
+        """Whether a teacher gave one of these answers to a question that reads and looks so."""
+        return bool(texts) and any(not {*texts}.isdisjoint(self._said(name)) for name in self._alike.get(key, ()))
 
 
 def _key(conversation: Conversation) -> ConversationKey | None:

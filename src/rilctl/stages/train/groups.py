@@ -1,6 +1,6 @@
 """How the groups of a step come about: rollouts of its questions, and what their teachers said of them before."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,11 +14,9 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import EncodedPrompt
-from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.encode import encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.prompts.lengths import check_room
-from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.inputs import mean
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import share_rejected
@@ -27,61 +25,7 @@ from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.rows import Group, Row
-
-
-class TeacherRows:
-    """Cached teacher responses as training rows, teachers taking turns.
-
-    Args:
-        vlm: whose tokenizer the texts are read with.
-        responses: by sample id.
-        max_tokens: longer responses than the policy's token budget are left out.
-        in_policy: whether the policy learns from them.
-        seed: of the choice among N cached responses.
-    """
-
-    def __init__(
-        self,
-        vlm: Vlm,
-        responses: Mapping[str, Sequence[ResponseRecord]],
-        *,
-        max_tokens: int,
-        in_policy: bool,
-        seed: int,
-    ) -> None:
-        self._in_policy = in_policy
-        self._seed = seed
-        self.num_too_long = 0
-        self._rows: dict[str, dict[str, list[Row]]] = {}
-        for sample_id, records in responses.items():
-            for record in records:
-                row = self._row(vlm, record)
-                if len(row.token_ids) > max_tokens:
-                    self.num_too_long += 1
-                elif row.token_ids:
-                    self._rows.setdefault(sample_id, {}).setdefault(record.source, []).append(row)
-
-    def said(self) -> dict[str, set[str]]:
-        """What the teachers said, by sample id."""
-        return {at: {row.text for rows in found.values() for row in rows} for at, found in self._rows.items()}
-
-    def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._rows
-
-    def pick(self, sample_id: str, num: int, *, step: int) -> list[Row]:
-        """`num` rows for a question: round robin over teachers, from a place that depends on seed and step."""
-        by_teacher = self._rows.get(sample_id, {})
-        start = row_seed(self._seed, "teacher", sample_id, step)
-        teachers = sorted(by_teacher)
-        picked = []
-        for turn in range(num if teachers else 0):
-            rows = by_teacher[teachers[(start + turn) % len(teachers)]]
-            picked.append(rows[(start // 97 + turn // len(teachers)) % len(rows)])
-        return picked
-
-    def _row(self, vlm: Vlm, record: ResponseRecord) -> Row:
-        token_ids = encode_response(vlm, record.text, stopped=record.finish_reason != "length")
-        return Row("teacher", record.source, record.text, token_ids, record.finish_reason, self._in_policy)
+from rilctl.stages.train.teacher_rows import TeacherRows
 
 
 def student_row(response: Response) -> Row:

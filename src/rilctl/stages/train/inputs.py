@@ -1,6 +1,6 @@
 """What a training run is made from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,21 @@ from rilctl.data.sample import Sample, SampleSet
 from rilctl.errors import ArtifactError, DataError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.schemas.manifest import InputEntry
+from rilctl.stages.shared.cached_responses import open_responses
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import (
     data_entry,
     find_artifact,
-    known_verdicts,
     load_data,
     model_entry,
     name_student,
-    read_responses,
     weights_entry,
 )
+from rilctl.stages.shared.known_verdicts import known_verdicts
 from rilctl.stages.shared.other_judge import name_other_judge
 from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.distilling import DistilledTeacher, check_words, name_teacher
-from rilctl.stages.train.groups import TeacherRows
+from rilctl.stages.train.teacher_rows import TeacherRows
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def reward_entries(config: RewardsConfig, base_dir: Path) -> list[InputEntry]:
     ]
 
 
-def prepaid_verdicts(context: StageContext, path: Path | None) -> dict[str, bool]:
+def prepaid_verdicts(context: StageContext, path: Path | None) -> Mapping[str, bool]:
     """Verdicts that are there already, by response digest; those of another judge than the recipe's are named."""
     if path is None:
         return {}
@@ -124,19 +124,22 @@ def teacher_rows(
     samples = inputs.samples
     if inputs.teacher_cache is None:
         return None, samples
-    responses = read_responses(context, inputs.teacher_cache, samples)
+    responses = open_responses(context, inputs.teacher_cache, samples)
     in_policy = config.algorithm.teacher_rows != "off"
     budget = config.sampling.max_new_tokens
     teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
-    answered = tuple(sample for sample in samples if sample.id in teachers)
-    if not answered:
+    names = [sample.id for sample in samples]
+    found = teachers.answered(names)
+    if not found:
         raise ArtifactError(
             f"no cached teacher response fits `sampling.max_new_tokens` = {budget}",
             hint="raise `train.sampling.max_new_tokens`",
         )
-    if teachers.num_too_long:
-        left_out = f"{teachers.num_too_long:,} of the teachers' responses"
+    num_too_long, is_exact = teachers.num_too_long(names)
+    if num_too_long:
+        left_out = f"{'' if is_exact else 'about '}{num_too_long:,} of the teachers' responses"
         context.reporter.warn(f"left out: {left_out}, of over {budget:,} tokens (`train.sampling.max_new_tokens`)")
+    answered = tuple(sample for sample in samples if sample.id in found)
     if len(answered) < len(samples):
         context.reporter.warn(f"left out: questions without a teacher's response: {len(samples) - len(answered):,}")
     return teachers, answered
@@ -148,8 +151,7 @@ def open_swaps(
     """Other pictures for the teachers' answers, where the discriminator learns from them; who has none is counted."""
     if not config.discriminator.swaps_pictures or teachers is None:
         return None
-    said = teachers.said()
-    swaps = Swaps(samples, said, config.seed)
+    swaps = Swaps(samples, teachers.said, config.seed)
     num_without = sum(swaps.beside(sample.id, (), turn=0) is None for sample in samples)
     if num_without:
         context.reporter.warn(f"{num_without:,} of {len(samples):,} questions have no other picture of their form")

@@ -25,7 +25,7 @@ from rilctl.stages.train.roles import Roles, load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.sampled import SampledSteps
 from rilctl.stages.train.step import Learner, TrainingStep
-from rilctl.stages.train.taught import TaughtRows, taught_rows
+from rilctl.stages.train.taught import TaughtRows, taught_responses
 from rilctl.stages.train.verdicts import JudgeAsker
 
 
@@ -57,7 +57,7 @@ def open_loop(
             prepaid = prepaid_verdicts(context, inputs.verdicts)
             teachers, samples = teacher_rows(context, config, inputs, roles.policy)
             taught = TaughtRows(
-                taught_rows(context, config, inputs, roles.policy, prepaid), config, roles.prompts, ranks
+                taught_responses(context, config, inputs, roles.policy, prepaid), config, roles.prompts, ranks
             )
         learner = make_learner(config, roles, judge, prepaid, scores, ranks, check_stop=context.check_stop)
     pulse = Pulse(context, hears=ranks.size == 1)

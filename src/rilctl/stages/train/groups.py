@@ -25,7 +25,7 @@ from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.rows import Group, Row
-from rilctl.stages.train.teacher_rows import TeacherRows
+from rilctl.stages.train.teacher_rows import Picked, TeacherRows
 
 
 def student_row(response: Response) -> Row:
@@ -39,6 +39,11 @@ def student_row(response: Response) -> Row:
         response.finish_reason,
         sampling_logprobs=response.sampling_logprobs,
     )
+
+
+def teacher_row(picked: Picked, *, in_policy: bool) -> Row:
+    """What a teacher said as a training row; without `in_policy` for the discriminator alone."""
+    return Row("teacher", picked.source, picked.text, picked.token_ids, picked.finish_reason, in_policy)
 
 
 class Collected(NamedTuple):
@@ -117,7 +122,8 @@ class GroupMaker:
                     continue
                 rows = [student_row(response) for response in answer]
                 if self.teachers is not None:
-                    rows += self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                    picked = self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
+                    rows += [teacher_row(each, in_policy=config.algorithm.teacher_rows != "off") for each in picked]
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
                 said, swapped = tuple(earlier.get(sample.id, ())), self._swapped(sample.id, rows, step)
                 groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), said, swapped, prompt[1]))

@@ -125,9 +125,8 @@ def teacher_rows(
     if inputs.teacher_cache is None:
         return None, samples
     responses = open_responses(context, inputs.teacher_cache, samples)
-    in_policy = config.algorithm.teacher_rows != "off"
     budget = config.sampling.max_new_tokens
-    teachers = TeacherRows(vlm, responses, max_tokens=budget, in_policy=in_policy, seed=config.seed)
+    teachers = TeacherRows(vlm, responses, max_tokens=budget, seed=config.seed)
     names = [sample.id for sample in samples]
     found = teachers.answered(names)
     if not found:

@@ -1,6 +1,7 @@
-"""What the teachers said of a step's questions, as rows of its groups. Shapes: N rows of the artifact."""
+"""What the teachers said of a step's questions. Shapes: N rows of the artifact."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,16 +9,26 @@ from rilctl.data.seeds import row_seed
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.vocabulary import end_id
 from rilctl.models.prompts.encode import encode_responses
+from rilctl.schemas.records import FinishReason
 from rilctl.stages.shared.cached_responses import CachedResponse, CachedResponses
-from rilctl.stages.train.rows import Row
 
 _UNKNOWN, _FITS, _TOO_LONG, _EMPTY = -1, 1, 2, 3
 _MOST_COUNTED = 4096
 """Responses that are tokenised to say how many are too long; of more, so many speak for all."""
 
 
+class Picked(NamedTuple):
+    """A response that a step learns from."""
+
+    source: str
+    finish_reason: FinishReason
+    text: str
+    token_ids: tuple[int, ...]
+    """With the student's tokenizer."""
+
+
 class TeacherRows:
-    """Cached teacher responses as training rows, teachers taking turns.
+    """Cached teacher responses, teachers taking turns.
 
     A text is read and tokenised when it is picked, or when nothing less says whether it may be.
 
@@ -25,13 +36,12 @@ class TeacherRows:
         vlm: whose tokenizer the texts are read with.
         responses: what there is.
         max_tokens: longer responses than the policy's token budget are left out.
-        in_policy: whether the policy learns from them.
         seed: of the choice among N cached responses.
     """
 
-    def __init__(self, vlm: Vlm, responses: CachedResponses, *, max_tokens: int, in_policy: bool, seed: int) -> None:
+    def __init__(self, vlm: Vlm, responses: CachedResponses, *, max_tokens: int, seed: int) -> None:
         self._vlm, self._responses, self._max_tokens = vlm, responses, max_tokens
-        self._in_policy, self._seed = in_policy, seed
+        self._seed = seed
         surely = (
             (responses.most_tokens_N <= max_tokens)
             & responses.stopped_N
@@ -67,8 +77,8 @@ class TeacherRows:
         rows = [row.number for rows in self._by_teacher(sample_id).values() for row in rows]
         return set(self._responses.texts(rows))
 
-    def pick(self, sample_id: str, num: int, *, step: int) -> list[Row]:
-        """`num` rows for a question: round robin over teachers, from a place that depends on seed and step."""
+    def pick(self, sample_id: str, num: int, *, step: int) -> list[Picked]:
+        """`num` responses to a question: round robin over teachers, from a place that depends on seed and step."""
         by_teacher = self._by_teacher(sample_id)
         start = row_seed(self._seed, "teacher", sample_id, step)
         teachers = sorted(by_teacher)
@@ -81,7 +91,7 @@ class TeacherRows:
         tokens = encode_responses(self._vlm, list(zip(texts, stopped, strict=True)))
         assert all(len(token_ids) <= self._max_tokens for token_ids in tokens), "a token stands for a byte at least"
         return [
-            Row("teacher", row.source, text, token_ids, row.finish_reason, self._in_policy)
+            Picked(row.source, row.finish_reason, text, token_ids)
             for row, text, token_ids in zip(picked, texts, tokens, strict=True)
         ]
 

@@ -76,7 +76,7 @@ def test_the_rows_are_those_of_somebody_who_tokenises_all(
         num_too_long += len(token_ids) > max_tokens
         if 0 < len(token_ids) <= max_tokens:
             fitting.setdefault(record.sample_id, {}).setdefault(record.source, []).append((record.text, token_ids))
-    rows = TeacherRows(vlm, responses, max_tokens=max_tokens, in_policy=True, seed=7)
+    rows = TeacherRows(vlm, responses, max_tokens=max_tokens, seed=7)
     assert rows.answered(NAMES) == fitting.keys()
     assert rows.num_too_long(NAMES) == (num_too_long, True)
     for name in NAMES:
@@ -89,15 +89,14 @@ def test_the_rows_are_those_of_somebody_who_tokenises_all(
             expected.append(theirs[(start // 97 + turn // len(teachers)) % len(theirs)])
         picked = rows.pick(name, 6, step=5)
         assert [(row.text, row.token_ids) for row in picked] == expected
-        assert all(row.side == "teacher" and row.in_policy for row in picked)
 
 
 def test_of_very_many_that_may_be_too_long_a_sample_is_counted(
     vlm: Vlm, responses: CachedResponses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact, _ = TeacherRows(vlm, responses, max_tokens=8, in_policy=True, seed=0).num_too_long(NAMES)
+    exact, _ = TeacherRows(vlm, responses, max_tokens=8, seed=0).num_too_long(NAMES)
     monkeypatch.setattr(teacher_rows, "_MOST_COUNTED", 30)
-    found, is_exact = TeacherRows(vlm, responses, max_tokens=8, in_policy=True, seed=0).num_too_long(NAMES)
+    found, is_exact = TeacherRows(vlm, responses, max_tokens=8, seed=0).num_too_long(NAMES)
     assert not is_exact and abs(found - exact) < 20
 
 
@@ -106,7 +105,7 @@ def test_what_surely_fits_is_not_tokenised(
 ) -> None:
     asked = []
     monkeypatch.setattr(teacher_rows, "encode_responses", lambda vlm, rows: asked.extend(rows) or [(1,)] * len(rows))
-    rows = TeacherRows(vlm, responses, max_tokens=100_000, in_policy=True, seed=0)
+    rows = TeacherRows(vlm, responses, max_tokens=100_000, seed=0)
     assert rows.answered(NAMES) == {*NAMES} and not asked
     rows.pick("q0", 2, step=1)
     assert len(asked) <= 2 + sum(not responses.stopped_N[number] for number in responses.numbers("q0"))

@@ -21,7 +21,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from started import NUM_RESPONSES, train_start
@@ -31,9 +31,10 @@ from rilctl.config.data import SelectConfig
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.conversation import Conversation
 from rilctl.data.select import Seen
-from rilctl.engines.generation.base import GenerationRequest, Keep, Response, Usage
+from rilctl.engines.generation.base import Ahead, Came, GenerationRequest, Response, Usage
 from rilctl.errors import RowError
-from rilctl.stages.shared.cached_calls import cached_responses, call_keys
+from rilctl.stages.shared.cached_calls import cached_responses
+from rilctl.stages.shared.pending import call_keys
 
 NUM_ANSWERS, NUM_PLACES, TURNS, ROUNDS = 20_480, 64, 8, 3
 NUM_ROWS = 1_000_000
@@ -64,20 +65,19 @@ class AtOnce:
         """See `GenerationEngine`."""
         return [tuple(_answer(request, seed) for seed in request.seeds) for request in requests]
 
-    def generate_each(
-        self,
-        requests: Sequence[GenerationRequest],
-        sampling: SamplingConfig,
-        *,
-        keep: Keep,
-        check_stop: Callable[[], object],
-    ) -> list[RowError | None]:
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
         """See `OneByOneEngine`."""
-        for start in range(0, len(requests), NUM_PLACES):
-            some = requests[start : start + NUM_PLACES]
-            keep({(start + at, 0): _answer(request, 0) for at, request in enumerate(some)})
-            check_stop()
-        return [None] * len(requests)
+        came: dict[tuple[int, int], Response | RowError] = {}
+        at = 0
+        for request in requests:
+            if request is not None:
+                came[at, 0] = _answer(request, 0)
+                at += 1
+            if request is None or len(came) == NUM_PLACES:
+                yield came
+                came = {}
+                check_stop()
+        yield came
 
     def close(self) -> None:
         """See `GenerationEngine`."""

@@ -108,10 +108,13 @@ class CallCache:
         with self._lock, explained(self.path):
             return self._claims.take(keys)
 
-    def release(self) -> None:
-        """Ask for none of the claimed answers any more."""
+    def release(self, keys: Iterable[str] | None = None) -> None:
+        """Ask for these claimed answers no more; None: for none of them."""
         with self._lock:
-            self._claims.release()
+            if keys is None:
+                self._claims.release()
+            else:
+                self._claims.give_back(keys)
 
     def close(self) -> None:
         """Close the database; answers that were put are on disk already."""

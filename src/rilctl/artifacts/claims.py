@@ -43,6 +43,12 @@ class Claims:
                 taken.add(key)
         return taken
 
+    def give_back(self, keys: Iterable[str]) -> None:
+        """Claim these keys no more."""
+        if self._descriptor is not None:
+            for key in keys:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, int(key[:_DIGITS], 16))
+
     def release(self) -> None:
         """Give all of them back."""
         if self._descriptor is not None:

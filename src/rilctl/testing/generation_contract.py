@@ -4,7 +4,7 @@
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -109,18 +109,16 @@ def answers_one_by_one_are_the_same_answers(under_test: EngineUnderTest) -> None
     engine = under_test.engine
     if not isinstance(engine, OneByOneEngine):
         return
-    kept: dict[tuple[int, int], Response] = {}
-
-    def keep(came: Mapping[tuple[int, int], Response]) -> None:
-        assert came and not came.keys() & kept.keys()
-        kept.update(came)
-
+    kept: dict[tuple[int, int], Response | RowError] = {}
     bad = GenerationRequest("bad", Conversation.of("what is this?", (ImageRef(b"no picture", "broken.png"),)), (1,))
     requests = [under_test.request(0, (1, 2)), bad, under_test.request(2, (3,))]
     sampling = SamplingConfig(max_new_tokens=MAX_NEW_TOKENS)
-    errors = engine.generate_each(requests, sampling, keep=keep, check_stop=lambda: None)
-    assert [error is None for error in errors] == [True, False, True]
-    assert sorted(kept) == [(0, 0), (0, 1), (2, 0)]
+    ahead = [requests[0], None, *requests[1:]]  # for a moment there is nothing to ask
+    for came in engine.answers(ahead, sampling, check_stop=lambda: None):
+        assert not came.keys() & kept.keys()
+        kept.update(came)
+    assert sorted(kept) == [(0, 0), (0, 1), (1, 0), (2, 0)]
+    assert [key for key, answer in kept.items() if isinstance(answer, RowError)] == [(1, 0)]
 
 
 CHECKS: tuple[Callable[[EngineUnderTest], None], ...] = (

@@ -40,7 +40,8 @@ def ask(script: Script, num: int = 1, **fields: Any) -> tuple[list[Outcome], Scr
 
 def ask_with(client: ChatClient, num: int, check_stop: Callable[[], object] = lambda: None) -> list[Outcome]:
     found: dict[int, Outcome] = {}
-    client.ask_each([question(index) for index in range(num)], found.update, check_stop)
+    for came in client.ask_each([question(index) for index in range(num)], check_stop):
+        found.update(came)
     return [found[index] for index in range(num)]
 
 
@@ -307,7 +308,8 @@ def test_a_server_that_only_fails_ends_everything_after_a_few_questions() -> Non
         opened(endpoint.url, max_retries=0, max_failures_in_row=4, max_concurrency=1) as client,
         pytest.raises(EndpointError, match="4 questions in a row have no answer"),
     ):
-        client.ask_each([dict] * 1000, found.update, lambda: None)
+        for came in client.ask_each([dict] * 1000, lambda: None):
+            found.update(came)
     assert [text(reply) for reply in found.values()] == ["endpoint-error"] * 3
     assert len(endpoint.calls) < 8
 
@@ -344,7 +346,8 @@ def test_many_questions_in_a_row_without_a_usable_answer_end_everything(wire: Wi
         opened(endpoint.url, max_failures_in_row=6, max_concurrency=1) as client,
         pytest.raises(EndpointError, match="6 questions in a row have no answer") as caught,
     ):
-        client.ask_each([question(index) for index in range(60)], found.update, lambda: None)
+        for came in client.ask_each([question(index) for index in range(60)], lambda: None):
+            found.update(came)
     assert "`endpoint.max_failures_in_row` allows more" in str(caught.value.hint)
     assert text(found[0]) == "fine" and len(found) == 6 and len(endpoint.calls) == 7
 
@@ -355,7 +358,8 @@ def test_refusals_of_one_question_count_once_however_many_responses_are_wanted()
 
     with ScriptedEndpoint(script) as endpoint, opened(endpoint.url, max_failures_in_row=2) as client:
         found: dict[int, Outcome] = {}
-        client.ask_each([question(1)] * 20 + [question(2)], found.update, lambda: None)
+        for came in client.ask_each([question(1)] * 20 + [question(2)], lambda: None):
+            found.update(came)
     assert [text(found[index]) for index in range(21)] == ["content-filter"] * 20 + ["fine"]
 
 
@@ -371,7 +375,8 @@ def test_a_refused_key_ends_everything_and_is_nowhere_in_the_message(status: int
         opened(endpoint.url, SecretStr(KEY), max_concurrency=1, key_env="TEACHER_KEY") as client,
         pytest.raises(CredentialError, match="refuses the key in `TEACHER_KEY`") as caught,
     ):
-        client.ask_each([dict] * 50, answered.update, lambda: None)
+        for came in client.ask_each([dict] * 50, lambda: None):
+            answered.update(came)
     assert caught.value.exit_code == 4
     assert KEY[:8] not in caught.value.message
     assert len(answered) == 3
@@ -456,7 +461,8 @@ def test_a_stop_waits_for_what_is_under_way_and_asks_nothing_new() -> None:
         opened(endpoint.url, max_concurrency=4) as client,
         pytest.raises(Stopped),
     ):
-        client.ask_each([dict] * 100, found.update, check_stop)
+        for came in client.ask_each([dict] * 100, check_stop):
+            found.update(came)
     assert len(found) == len(endpoint.calls) <= 12
     assert all(isinstance(reply, Reply) for reply in found.values())
 

@@ -96,6 +96,7 @@ def test_a_client_hands_over_no_key() -> None:
     with ScriptedEndpoint(lambda call: f"it is {call.headers['Authorization']}, or {b64(KEY)}") as endpoint:
         here = config.model_copy(update={"url": endpoint.url})
         with closing(ChatClient(here, SecretStr(KEY))) as client:
-            client.ask_each([body], found.update, lambda: None)
+            for came in client.ask_each([body], lambda: None):
+                found.update(came)
     reply = found[0]
     assert isinstance(reply, Reply) and reply.text == "it is Bearer [key], or [key]"

@@ -38,7 +38,8 @@ def ask(
         return lambda: {"model": "m", "max_tokens": budget, "messages": [{"role": "user", "content": str(index)}]}
 
     with closing(ChatClient(EndpointConfig(url=url, **settings), None, warn=print)) as client:
-        client.ask_each([body(index) for index in range(num)], found.update, check_stop)
+        for came in client.ask_each([body(index) for index in range(num)], check_stop):
+            found.update(came)
     return [text(found[index]) for index in range(num)]
 
 
@@ -133,7 +134,8 @@ def test_the_first_interruption_ends_replies_that_never_end_and_waits_for_those_
         config = EndpointConfig(url=endpoint.url, max_concurrency=len(SLOW) + 1, timeout_s=60.0)
         began = time.monotonic()
         with closing(ChatClient(config, None)) as client, pytest.raises(Stopped):
-            client.ask_each(bodies, found.update, check_stop)
+            for came in client.ask_each(bodies, check_stop):
+                found.update(came)
         assert 1 < time.monotonic() - began < 20
     assert {index: text(reply) for index, reply in found.items()} == {len(SLOW): f"answer {len(SLOW)}"}
 
@@ -244,7 +246,8 @@ def test_what_came_while_nobody_asked_is_nobody_s_answer() -> None:
         with closing(ChatClient(config, None)) as client:
             for index in range(3):
                 body = {"messages": [{"content": str(index)}]}
-                client.ask_each([lambda body=body: body], lambda came, at=index: found.update({at: came[0]}), bool)
+                for came in client.ask_each([lambda body=body: body], bool):
+                    found.update((index, reply) for reply in came.values())
                 assert stale_is_sent.wait(10) and not time.sleep(0.2)
     assert [text(found[index]) for index in range(3)] == ["answer 0", "answer 1", "answer 2"]
     assert endpoint.num_connections == 2

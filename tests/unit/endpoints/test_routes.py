@@ -50,7 +50,8 @@ def ask(url: str, num: int = 1, *, key: str | None = None, said: list[str] | Non
     warn = [].append if said is None else said.append
     secret = None if key is None else SecretStr(key)
     with closing(ChatClient(EndpointConfig(url=url, **settings), secret, warn=warn)) as client:
-        client.ask_each(bodies, found.update, lambda: None)
+        for came in client.ask_each(bodies, lambda: None):
+            found.update(came)
     return [reply.text if isinstance(reply, Reply) else reply.reason for _, reply in sorted(found.items())]
 
 
@@ -247,7 +248,8 @@ def test_too_many_threads_are_named_and_no_answer_is_lost(most: int, monkeypatch
     with ScriptedEndpoint(lambda call: slow) as endpoint:
         config = EndpointConfig(url=endpoint.url, max_concurrency=8)
         with closing(ChatClient(config, None)) as client, pytest.raises(EndpointError, match="no thread") as caught:
-            client.ask_each(bodies, found.update, lambda: None)
+            for came in client.ask_each(bodies, lambda: None):
+                found.update(came)
     assert "`ulimit -u`" in str(caught.value.hint)
     assert len(found) == len(endpoint.calls) == most
 

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 
@@ -79,21 +79,20 @@ class ChatClient:
         self._waiting = Waiting(f"{role} at {endpoint.url}", endpoint.start_timeout_s, warn, check_stop)
 
     def ask_each(
-        self,
-        bodies: Sequence[Callable[[], Body]],
-        on_replies: Callable[[Mapping[int, Reply | RowError]], object],
-        check_stop: Callable[[], object],
-    ) -> None:
-        """Ask everything, `max_concurrency` at once.
+        self, bodies: Iterable[Callable[[], Body] | None], check_stop: Callable[[], object]
+    ) -> Iterator[Mapping[int, Reply | RowError]]:
+        """Ask everything, `max_concurrency` at once, and give what has come since, which may be nothing.
 
-        A place is taken by the next question when `on_replies` has returned from the one before it, so a kill loses at
-        most one answer for each place.
+        A place is taken by the next question when the caller asks for more, so a kill loses at most one answer for each
+        place of those that the caller stores.
 
         Args:
-            bodies: make the requests when their turn comes; may raise `RowError`.
-            on_replies: called in this thread with all replies that have come since, or why there are none.
-            check_stop: called often; if it raises, nothing new is asked, and the exception goes on when what is under
-                way has been handed over.
+            bodies: make the requests when their turn comes; may raise `RowError`. None: at present there is none.
+            check_stop: called often; if it raises, or `bodies` does, nothing new is asked, and the exception goes on
+                when what is under way has been given.
+
+        Yields:
+            Replies by index, or why there are none.
 
         Raises:
             CredentialError: the key was refused.
@@ -104,23 +103,31 @@ class ChatClient:
         if self._closed.is_set():
             raise CancelledError
         self._stopping.clear()
-        reason, stopped_at = None, 0.0
+        reason: BaseException | None = None
+        came: Mapping[int, Reply | RowError] = {}
+        ahead, stopped_at = _numbered(bodies), 0.0
         with Places[Reply | RowError](self.endpoint.max_concurrency) as places:
-            ahead = enumerate(bodies)
-            while True:
-                try:
-                    if not places.fill(() if reason else ahead, self.ask):
-                        break
-                    places.hand_over(on_replies)
-                    check_stop()
-                    if self._closed.is_set():
-                        raise CancelledError
-                except BaseException as error:
-                    stopped_at = stopped_at or time.monotonic()
-                    reason = reason or error
-                    self._stopping.set()
-                if reason and time.monotonic() > stopped_at + _GRACE_S:
-                    self._line.hang_up_begun()
+            try:
+                while True:
+                    try:
+                        if reason is None:
+                            self._look_around(check_stop)
+                        if not places.fill(iter(()) if reason else ahead, self.ask):
+                            break
+                        came, failure = places.come()
+                        if failure is not None:
+                            raise failure
+                    except BaseException as error:
+                        stopped_at = stopped_at or time.monotonic()
+                        reason = reason or error
+                        self._stopping.set()
+                    if reason and time.monotonic() > stopped_at + _GRACE_S:
+                        self._line.hang_up_begun()
+                    given, came = came, {}
+                    yield given
+            except GeneratorExit:
+                self._stopping.set()
+                raise
         if reason is not None:
             raise reason
 
@@ -164,6 +171,11 @@ class ChatClient:
                     failure.absent, pause_s=failure.pause_s or 0.0, check_stop=self._check_stopping
                 ):
                     raise
+
+    def _look_around(self, check_stop: Callable[[], object]) -> None:
+        check_stop()
+        if self._closed.is_set():
+            raise CancelledError
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
@@ -240,6 +252,13 @@ class ChatClient:
             which = "the endpoint refuses every request"
             hint = "`endpoint.omit` leaves keys out of requests, `endpoint.extra_body` adds some"
         raise EndpointError(f"{which}: {error.message}", hint=hint)
+
+
+def _numbered(bodies: Iterable[Callable[[], Body] | None]) -> Iterator[tuple[int, Callable[[], Body]] | None]:
+    index = 0
+    for body in bodies:
+        yield None if body is None else (index, body)
+        index += body is not None
 
 
 def _retrying(endpoint: EndpointConfig, stopping: threading.Event) -> Retrying:

@@ -1,17 +1,17 @@
-"""Places for questions under way: each is taken by the next question when the answer before it was handed over."""
+"""Places for questions under way: each is taken by the next question when the answer before it was given away."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from rilctl.errors import EndpointError
 
 _TICK_S = 0.1
 """How soon a signal is noticed while all questions wait for their answers."""
+_OVER: Final[Any] = object()
 
 Answered = TypeVar("Answered")
 Question = TypeVar("Question")
@@ -37,31 +37,28 @@ class Places(Generic[Answered]):
     ) -> None:
         self._pool.shutdown()
 
-    def fill(self, ahead: Iterable[tuple[int, Question]], ask: Callable[[Question], Answered]) -> bool:
-        """Take the free places; False: none is taken, and nothing is ahead.
+    def fill(self, ahead: Iterator[tuple[int, Question] | None], ask: Callable[[Question], Answered]) -> bool:
+        """Take the free places, as far as there are questions at present; False: none is taken, and nothing is ahead.
+
+        Args:
+            ahead: questions by index; None: none at present.
+            ask: answers one, in a thread.
 
         Raises:
             EndpointError: no thread can be started. What was under way goes on.
         """
-        for index, question in islice(ahead, self._num - self._num_taken):
-            try:
-                self._pool.submit(self._answer, index, question, ask)
-            except RuntimeError as error:
-                self._num_taken += self._num_started > 0  # the threads that there are have it in their queue
-                raise EndpointError(
-                    f"no thread can be started for question {self._num_taken} under way",
-                    hint="`ulimit -u` raises the limit, a lower `endpoint.max_concurrency` needs less",
-                ) from error
-            self._num_taken += 1
-            self._num_started += 1
-        return self._num_taken > 0
+        while self._num_taken < self._num:
+            following = next(ahead, _OVER)
+            if following is _OVER:
+                return self._num_taken > 0
+            if following is None:
+                return True
+            index, question = following
+            self._take(index, question, ask)
+        return True
 
-    def hand_over(self, on_answers: Callable[[Mapping[int, Answered]], object]) -> None:
-        """Give away what has come, which may be nothing yet; then raise the first thing that went wrong.
-
-        Args:
-            on_answers: called in this thread with all answers that have come since, by index.
-        """
+    def come(self) -> tuple[dict[int, Answered], BaseException | None]:
+        """All answers that have come since, by index, which may be none yet, and the first thing that went wrong."""
         answers: dict[int, Answered] = {}
         reason: BaseException | None = None
         for index, future in self._all_in():
@@ -71,10 +68,19 @@ class Places(Generic[Answered]):
                 pass
             except BaseException as error:
                 reason = reason or error
-        if answers:
-            on_answers(answers)
-        if reason is not None:
-            raise reason
+        return answers, reason
+
+    def _take(self, index: int, question: Question, ask: Callable[[Question], Answered]) -> None:
+        try:
+            self._pool.submit(self._answer, index, question, ask)
+        except RuntimeError as error:
+            self._num_taken += self._num_started > 0  # the threads that there are have it in their queue
+            raise EndpointError(
+                f"no thread can be started for question {self._num_taken} under way",
+                hint="`ulimit -u` raises the limit, a lower `endpoint.max_concurrency` needs less",
+            ) from error
+        self._num_taken += 1
+        self._num_started += 1
 
     def _answer(self, index: int, question: Question, ask: Callable[[Question], Answered]) -> None:
         future: Future[Answered] = Future()
@@ -87,6 +93,8 @@ class Places(Generic[Answered]):
     def _all_in(self) -> list[tuple[int, Future[Answered]]]:
         """What has come; after a moment without anything, nothing."""
         found: list[tuple[int, Future[Answered]]] = []
+        if not self._num_taken:
+            return found
         with suppress(Empty):
             found.append(self._came.get(timeout=_TICK_S))
             while True:

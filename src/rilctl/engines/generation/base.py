@@ -1,6 +1,6 @@
 """What a generation engine takes and gives, whatever runs inside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -110,34 +110,49 @@ def questions_at_once(rows_at_once: int, num_responses: int) -> int:
     return max(1, rows_at_once // num_responses)
 
 
-Keep = Callable[[Mapping[tuple[int, int], Response]], object]
-"""Takes answers that came together, by index of the request and index of its seed; what it returned from is kept."""
+TURNS = 32
+"""Of a `OneByOneEngine`: calls have so many rows for each place, as the slowest row of a call leaves places empty."""
+Ahead = Iterable[GenerationRequest | None]
+"""Requests in the order in which they are asked; None: at present there is none, and more may come."""
+Came = Mapping[tuple[int, int], Response | RowError]
+"""Answers that came together, by index of the request, None not counted, and index of its seed."""
 
 
 @runtime_checkable
 class OneByOneEngine(GenerationEngine, Protocol):
-    """An engine whose answers come one by one, in an order of their own, and each is paid for."""
+    """An engine whose answers come one by one, in an order of their own: whoever is answered makes room for the next.
 
-    def generate_each(
-        self,
-        requests: Sequence[GenerationRequest],
-        sampling: SamplingConfig,
-        *,
-        keep: Keep,
-        check_stop: Callable[[], object],
-    ) -> list[RowError | None]:
-        """Answer every request, and hand over answers as they come: what has come meanwhile, together.
+    `rows_at_once` is `TURNS` times as many as it answers side by side.
+    """
+
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
+        """Answer every request, and give answers as they come: what has come meanwhile, together; it may be nothing.
+
+        Nothing new is asked before the caller asks for more: by then it has kept what came.
 
         Args:
-            requests: as for `generate`.
+            requests: taken when there is room for one, a few of them sooner. Each of their seeds has an answer once,
+                or an error.
             sampling: how they are sampled.
-            keep: called in the caller's thread, with one answer at least.
-            check_stop: called between answers. If it raises, what is under way is waited for and kept, then the
-                exception goes on.
-
-        Returns:
-            For each request None, or why one of its seeds has no answer.
+            check_stop: called between answers. If it raises, or `requests` does, what is under way is waited for and
+                given, then the exception goes on.
         """
+
+
+def collected(came: Iterable[Came], requests: Sequence[GenerationRequest]) -> list[tuple[Response, ...] | RowError]:
+    """What a `OneByOneEngine` answers to some requests, in their order, as `generate` gives it."""
+    found: dict[tuple[int, int], Response] = {}
+    errors: dict[int, RowError] = {}
+    for some in came:
+        for (index, seed), answer in some.items():
+            if isinstance(answer, RowError):
+                errors.setdefault(index, answer)
+            else:
+                found[index, seed] = answer
+    return [
+        errors.get(index) or tuple(found[index, seed] for seed in range(len(request.seeds)))
+        for index, request in enumerate(requests)
+    ]
 
 
 class RolloutEngine(GenerationEngine, Protocol):

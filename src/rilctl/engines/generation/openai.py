@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +11,11 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.ledger import Ledger
-from rilctl.engines.endpoints.messages import chat_body
+from rilctl.engines.endpoints.messages import Body, chat_body
 from rilctl.engines.endpoints.replies import Reply
 from rilctl.engines.endpoints.secrets import read_key
-from rilctl.engines.generation.base import GenerationRequest, Keep, Response
+from rilctl.engines.generation.base import TURNS, Ahead, Came, GenerationRequest, Response, collected
 from rilctl.errors import RowError
-
-_CALLS_PER_TURN = 8
-"""Questions for each place of `max_concurrency`: the slowest answer of a chunk leaves the other places empty."""
 
 
 class OpenAiGeneration:
@@ -35,7 +32,7 @@ class OpenAiGeneration:
     def __init__(self, model: str, client: ChatClient) -> None:
         self.model_name = f"{model} at {client.endpoint.host}"
         self.model_digest = endpoint_model_digest(model, client.endpoint)
-        self.rows_at_once = _CALLS_PER_TURN * client.endpoint.max_concurrency
+        self.rows_at_once = TURNS * client.endpoint.max_concurrency
         self._model, self._client = model, client
 
     @property
@@ -47,54 +44,45 @@ class OpenAiGeneration:
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
-        found: dict[tuple[int, int], Response] = {}
+        return collected(self.answers(requests, sampling, check_stop=lambda: None), requests)
 
-        errors = self.generate_each(requests, sampling, keep=found.update, check_stop=lambda: None)
-        return [
-            error or tuple(found[index, seed] for seed in range(len(request.seeds)))
-            for index, (request, error) in enumerate(zip(requests, errors, strict=True))
-        ]
-
-    def generate_each(
-        self,
-        requests: Sequence[GenerationRequest],
-        sampling: SamplingConfig,
-        *,
-        keep: Keep,
-        check_stop: Callable[[], object],
-    ) -> list[RowError | None]:
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
         """See `OneByOneEngine`. Raises as `ChatClient.ask_each` does."""
-        asked = [(request, seed) for request, each in enumerate(requests) for seed in range(len(each.seeds))]
-        errors: list[RowError | None] = [None] * len(requests)
+        asked: dict[int, tuple[int, int]] = {}
+        for replies in self._client.ask_each(self._bodies(requests, sampling, asked), check_stop):
+            yield {asked.pop(number): _answer(reply) for number, reply in replies.items()}
 
-        def on_replies(replies: Mapping[int, Reply | RowError]) -> None:
-            came: dict[tuple[int, int], Response] = {}
-            for index, reply in replies.items():
-                request, seed = asked[index]
-                if isinstance(reply, RowError):
-                    errors[request] = errors[request] or reply
-                else:
-                    came[request, seed] = Response(reply.text, None, reply.finish_reason, None, usage=reply.usage)
-            if came:
-                keep(came)
-
-        bodies = [
-            partial(
-                chat_body,
-                self._model,
-                requests[request].conversation,
-                sampling,
-                seed=requests[request].seeds[seed],
-                endpoint=self._client.endpoint,
-            )
-            for request, seed in asked
-        ]
-        self._client.ask_each(bodies, on_replies, check_stop)
-        return errors
+    def _bodies(
+        self, requests: Ahead, sampling: SamplingConfig, asked: dict[int, tuple[int, int]]
+    ) -> Iterator[Callable[[], Body] | None]:
+        """What makes each body; notes whose it is."""
+        num_requests = num_asked = 0
+        for request in requests:
+            if request is None:
+                yield None
+                continue
+            for number, seed in enumerate(request.seeds):
+                asked[num_asked] = num_requests, number
+                num_asked += 1
+                yield partial(
+                    chat_body,
+                    self._model,
+                    request.conversation,
+                    sampling,
+                    seed=seed,
+                    endpoint=self._client.endpoint,
+                )
+            num_requests += 1
 
     def close(self) -> None:
         """See `GenerationEngine`."""
         self._client.close()
+
+
+def _answer(reply: Reply | RowError) -> Response | RowError:
+    if isinstance(reply, RowError):
+        return reply
+    return Response(reply.text, None, reply.finish_reason, None, usage=reply.usage)
 
 
 def open_endpoint(

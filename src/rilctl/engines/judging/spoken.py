@@ -2,12 +2,20 @@
 
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.data.conversation import Conversation
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Keep, OneByOneEngine, Response
+from rilctl.engines.generation.base import (
+    Ahead,
+    Came,
+    GenerationEngine,
+    GenerationRequest,
+    OneByOneEngine,
+    Response,
+    collected,
+)
 from rilctl.engines.judging.prompt import prompt_with_code, reply_without_code
 from rilctl.errors import RowError
 
@@ -111,34 +119,49 @@ class SpokenOneByOne(Spoken):
 
     _engine: OneByOneEngine
 
-    def generate_each(
-        self,
-        requests: Sequence[GenerationRequest],
-        sampling: SamplingConfig,
-        *,
-        keep: Keep,
-        check_stop: Callable[[], object],
-    ) -> list[RowError | None]:
+    def generate(self, requests: Sequence[GenerationRequest], sampling: SamplingConfig) -> list[Answer]:
+        """See `GenerationEngine`."""
+        return collected(self.answers(requests, sampling, check_stop=lambda: None), requests)
+
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
         """See `OneByOneEngine`."""
-        places = self._places(requests, sampling)
+        places: list[_Place] = []
 
-        def hear(came: Mapping[tuple[int, int], Response]) -> None:
-            found = {}
-            for (at, seed), response in came.items():
+        def asked() -> Iterator[GenerationRequest | None]:
+            for place in self._places_ahead(requests, sampling):
+                if place is not None:
+                    places.append(place)
+                yield None if place is None else place.asked
+
+        for came in self._engine.answers(asked(), sampling, check_stop=check_stop):
+            found: dict[tuple[int, int], Response | RowError] = {}
+            for (at, seed), answer in came.items():
                 place = places[at]
-                if place.is_canary:
-                    self._answers[place.index] = (place.heard(response),)
+                heard = answer if isinstance(answer, RowError) else place.heard(answer)
+                if not place.is_canary:
+                    found[place.index, seed] = heard
                 else:
-                    found[place.index, seed] = place.heard(response)
-            if found:
-                keep(found)
+                    self._answers[place.index] = heard if isinstance(heard, RowError) else (heard,)
+            yield found
 
-        asked = [place.asked for place in places]
-        errors = self._engine.generate_each(asked, sampling, keep=hear, check_stop=check_stop)
-        for place, error in zip(places, errors, strict=True):
-            if place.is_canary and error is not None:
-                self._answers[place.index] = error
-        return [error for place, error in zip(places, errors, strict=True) if not place.is_canary]
+    def _places_ahead(self, requests: Ahead, sampling: SamplingConfig) -> Iterator[_Place | None]:
+        """Requests as they come, those of a call before any is asked, so that canaries can stand anywhere in it."""
+        ahead, num = iter(requests), 0
+        is_over = False
+        while not is_over:
+            some: list[GenerationRequest] = []
+            is_over = True
+            for request in ahead:
+                if request is not None:
+                    some.append(request)
+                if request is None or len(some) == self.rows_at_once:
+                    is_over = False
+                    break
+            for place in self._places(some, sampling):
+                yield place if place.is_canary else replace(place, index=num + place.index)
+            num += len(some)
+            if not is_over and len(some) < self.rows_at_once:
+                yield None
 
 
 def spoken(engine: GenerationEngine, *, has_codes: bool = True) -> Spoken:

@@ -20,14 +20,14 @@ from rilctl.engines.endpoints.failures import Retriable
 from rilctl.engines.endpoints.masking import Mask
 from rilctl.engines.endpoints.messages import chat_body
 from rilctl.engines.endpoints.replies import Reply, read_json, read_reply
-from rilctl.engines.generation.base import GenerationRequest, Keep, Response
+from rilctl.engines.generation.base import Ahead, Came, GenerationRequest, Response, collected
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import DataError, RilctlError, RowError, UsageError
 from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.cache_teacher.imports import Imports
 from rilctl.stages.cache_teacher.teachers import teacher_requests, teacher_sampling
-from rilctl.stages.shared.cached_calls import missing_calls, response_key
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.pending import missing_calls, response_key
 
 MAX_REQUESTS = 50_000
 MAX_BYTES = 100_000_000
@@ -126,37 +126,27 @@ class BatchAnswers:
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
-        found: dict[tuple[int, int], Response] = {}
-        errors = self.generate_each(requests, sampling, keep=found.update, check_stop=lambda: None)
-        return [
-            error or tuple(found[index, seed] for seed in range(len(request.seeds)))
-            for index, (request, error) in enumerate(zip(requests, errors, strict=True))
-        ]
+        return collected(self.answers(requests, sampling, check_stop=lambda: None), requests)
 
-    def generate_each(
-        self,
-        requests: Sequence[GenerationRequest],
-        sampling: SamplingConfig,
-        *,
-        keep: Keep,
-        check_stop: Callable[[], object],
-    ) -> list[RowError | None]:
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
         """See `OneByOneEngine`."""
-        errors: list[RowError | None] = [None] * len(requests)
-        found: dict[tuple[int, int], Response] = {}
-        for index, request in enumerate(requests):
-            for number, seed in enumerate(request.seeds):
-                try:
-                    key = response_key(self.model_digest, request, sampling, seed)
-                    found[index, number] = self._response(key)
-                except RowError as error:
-                    errors[index] = errors[index] or error
-        if found:
-            keep(found)
-        return errors
+        num = 0
+        for request in requests:
+            yield {} if request is None else dict(self._answers(num, request, sampling))
+            num += request is not None
+            check_stop()
 
     def close(self) -> None:
         """See `GenerationEngine`."""
+
+    def _answers(
+        self, index: int, request: GenerationRequest, sampling: SamplingConfig
+    ) -> Iterator[tuple[tuple[int, int], Response | RowError]]:
+        for number, seed in enumerate(request.seeds):
+            try:
+                yield (index, number), self._response(response_key(self.model_digest, request, sampling, seed))
+            except RowError as error:
+                yield (index, number), error
 
     def _response(self, key: str) -> Response:
         result = self.results.get(key)

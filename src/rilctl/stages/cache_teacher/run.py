@@ -36,9 +36,10 @@ from rilctl.stages.cache_teacher.teachers import (
     teacher_sampling,
 )
 from rilctl.stages.cache_teacher.texts import plain_text, special_tokens
-from rilctl.stages.shared.cached_calls import cached_responses, missing_calls
+from rilctl.stages.shared.cached_calls import cached_responses
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import data_entry, load_data, mean, present, up_to_date
+from rilctl.stages.shared.pending import missing_calls
 
 
 def run(context: StageContext) -> StageResult:

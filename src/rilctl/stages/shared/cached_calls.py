@@ -1,21 +1,16 @@
 """Requests -> call cache -> engine -> call cache: nothing is asked twice, across runs and after a kill.
 
-The unit is a chunk of requests: a chunk's new answers are stored in one transaction, so an interrupted chunk is
-generated again as a whole and in the same batches. Where answers come one by one, what has come is stored before
-anything new is asked: it is paid for. Each response has its own key, made of its seed and not of how many
-there are: asking for 16 instead of 8 asks for 8 more.
+Where an engine answers a batch, the unit is a chunk of requests: a chunk's new answers are stored in one transaction,
+so an interrupted chunk is generated again as a whole and in the same batches. One whose answers come one by one is fed
+instead; see `feeding`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.calls import call_key
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import (
     GenerationEngine,
@@ -24,34 +19,9 @@ from rilctl.engines.generation.base import (
     Response,
 )
 from rilctl.errors import RowError
-from rilctl.stages.shared.stored_responses import packed, unpacked
-
-_CALL = "generate-1"
-"""Part of every key; raised when an answer's stored form or meaning changes."""
-_PATIENCE_S = 600.0
-"""How long to wait where no answer comes of another process, which may stand still; then it isn't waited for."""
-_LOOK_S = 0.2
-
-
-class Calls(Protocol):
-    """What is asked of the call cache."""
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, JsonValue]:
-        """See `CallCache`."""
-
-    def put_many(self, answers: Mapping[str, JsonValue]) -> None:
-        """See `CallCache`."""
-
-
-@runtime_checkable
-class ClaimingCalls(Calls, Protocol):
-    """One that other commands ask for the same at the same time."""
-
-    def claim(self, keys: Iterable[str]) -> set[str]:
-        """See `CallCache`."""
-
-    def release(self) -> None:
-        """See `CallCache`."""
+from rilctl.stages.shared.feeding import LOOK_S, PATIENCE_S, fed_responses
+from rilctl.stages.shared.pending import Calls, ClaimingCalls, Pending, look_up
+from rilctl.stages.shared.stored_responses import packed
 
 
 def cached_responses(
@@ -71,86 +41,23 @@ def cached_responses(
         cache: the workspace's call cache.
         requests: one response for each of their seeds; none is a valid number.
         sampling: how they are sampled.
-        chunk: requests that are answered and stored together; positive.
-        on_chunk: called with the number of requests of a chunk when it is stored and yielded; may raise to stop.
+        chunk: requests that are answered and stored together; positive. Of an engine that answers one by one, so many
+            are on their way at once, and no more is waited for than the first of them.
+        on_chunk: called with a number of requests when they are stored and yielded; may raise to stop.
         check_stop: called between the answers of an engine that gives them one by one; may raise to stop.
 
     Yields:
         For each request its responses by seed, or the `RowError` that keeps it from being answered (never cached).
     """
+    if isinstance(engine, OneByOneEngine):
+        yield from fed_responses(
+            engine, cache, requests, sampling, most=chunk, on_answered=on_chunk, check_stop=check_stop
+        )
+        return
     for start in range(0, len(requests), chunk):
         some = requests[start : start + chunk]
         yield from answer_chunk(engine, cache, some, sampling, check_stop)
         on_chunk(len(some))
-
-
-@dataclass
-class _Pending:
-    """One request of a chunk: the keys of its seeds, or why it has none."""
-
-    request: GenerationRequest
-    keys: tuple[str, ...] = ()
-    error: RowError | None = None
-    missing: list[int] = field(default_factory=list)
-    """Indices into the seeds that the engine must be asked for."""
-
-    @property
-    def fewer(self) -> GenerationRequest:
-        """The request with only those seeds."""
-        return replace(self.request, seeds=tuple(self.request.seeds[index] for index in self.missing))
-
-
-def missing_calls(
-    model_digest: str, cache: Calls, request: GenerationRequest, sampling: SamplingConfig
-) -> list[tuple[str, int]]:
-    """(key, seed) of the answers that an engine with this digest would be asked for. Raises `RowError`."""
-    ((each,), _) = _look_up(model_digest, cache, [request], sampling)
-    if each.error is not None:
-        raise each.error
-    return [(each.keys[index], request.seeds[index]) for index in each.missing]
-
-
-def response_key(model_digest: str, request: GenerationRequest, sampling: SamplingConfig, seed: int) -> str:
-    """The identity of one response: weights, what is asked, sampling and seed; no name or path of any of them.
-
-    Raises:
-        RowError: a picture can't be read, or the question is no text.
-    """
-    call: dict[str, JsonValue] = {
-        "call": _CALL,
-        "model": model_digest,
-        "question": request.question,
-        "images": [*request.conversation.image_digests],
-        "sampling": sampling.model_dump(mode="json"),
-        "seed": seed,
-    }
-    if context := request.conversation.context:
-        call["context"] = [[turn.role, turn.text] for turn in context]
-    try:
-        return call_key(call)
-    except UnicodeEncodeError:
-        raise RowError(
-            "text-invalid", f"the question of `{request.sample_id}` has characters that are no text"
-        ) from None
-
-
-def call_keys(model_digest: str, calls: Iterable[tuple[GenerationRequest, SamplingConfig]]) -> list[str]:
-    """The keys of everything that may be asked; of what can't be asked there are none, as it is met again then."""
-    keys = []
-    for request, sampling in calls:
-        with suppress(RowError):
-            keys += [response_key(model_digest, request, sampling, seed) for seed in request.seeds]
-    return keys
-
-
-def _look_up(
-    model_digest: str, cache: Calls, requests: Sequence[GenerationRequest], sampling: SamplingConfig
-) -> tuple[list[_Pending], dict[str, JsonValue]]:
-    pending = [_with_keys(model_digest, request, sampling) for request in requests]
-    known = cache.get_many([key for each in pending for key in each.keys])
-    for each in pending:
-        each.missing = [index for index, key in enumerate(each.keys) if key not in known]
-    return pending, known
 
 
 def answer_chunk(
@@ -161,18 +68,18 @@ def answer_chunk(
     check_stop: Callable[[], object] = lambda: None,
 ) -> list[tuple[Response, ...] | RowError]:
     """One chunk of `cached_responses`. What another command is asking for is waited for."""
-    pending, known = _look_up(engine.model_digest, cache, requests, sampling)
+    pending, known = look_up(engine.model_digest, cache, requests, sampling)
     if isinstance(cache, ClaimingCalls):
         _ask_beside_others(engine, cache, pending, known, sampling, check_stop)
     else:
-        known |= _ask(engine, cache, pending, sampling, check_stop)
-    return [each.error or tuple(unpacked(key, known[key]) for key in each.keys) for each in pending]
+        known |= _ask(engine, cache, pending, sampling)
+    return [each.answer(known) for each in pending]
 
 
 def _ask_beside_others(
     engine: GenerationEngine,
     cache: ClaimingCalls,
-    pending: Sequence[_Pending],
+    pending: Sequence[Pending],
     known: dict[str, JsonValue],
     sampling: SamplingConfig,
     check_stop: Callable[[], object],
@@ -180,12 +87,12 @@ def _ask_beside_others(
     """Add to `known` what nobody else is asking for, then what others had been; what they didn't get is asked for."""
     asked, moved = set[str](), time.monotonic()
     while left := {key for each in pending if not each.error for key in each.keys} - known.keys() - asked:
-        own = cache.claim(left) if time.monotonic() < moved + _PATIENCE_S else left
+        own = cache.claim(left) if time.monotonic() < moved + PATIENCE_S else left
         try:
             known |= cache.get_many([*left])  # it may have come since the first look
             for each in pending:
                 each.missing = [i for i, key in enumerate(each.keys) if key in own and key not in known]
-            known |= _ask(engine, cache, pending, sampling, check_stop)
+            known |= _ask(engine, cache, pending, sampling)
         finally:
             cache.release()
         asked |= own
@@ -193,28 +100,16 @@ def _ask_beside_others(
             moved = time.monotonic()
         if not own:
             check_stop()
-            time.sleep(_LOOK_S)
+            time.sleep(LOOK_S)
 
 
 def _ask(
-    engine: GenerationEngine,
-    cache: Calls,
-    pending: Sequence[_Pending],
-    sampling: SamplingConfig,
-    check_stop: Callable[[], object],
+    engine: GenerationEngine, cache: Calls, pending: Sequence[Pending], sampling: SamplingConfig
 ) -> dict[str, JsonValue]:
     """Ask for what is missing, and store it; an error is kept with its request."""
     asked = [each for each in pending if each.missing and not each.error]
-    if asked and isinstance(engine, OneByOneEngine):
-        return _ask_one_by_one(engine, cache, asked, sampling, check_stop)
-    return _ask_together(engine, cache, asked, sampling)
-
-
-def _ask_together(
-    engine: GenerationEngine, cache: Calls, asked: Sequence[_Pending], sampling: SamplingConfig
-) -> dict[str, JsonValue]:
-    new: dict[str, JsonValue] = {}
     answers = engine.generate([each.fewer for each in asked], sampling) if asked else []
+    new: dict[str, JsonValue] = {}
     for each, answer in zip(asked, answers, strict=True):
         if isinstance(answer, RowError):
             each.error = answer
@@ -222,33 +117,6 @@ def _ask_together(
             new |= {each.keys[i]: packed(r) for i, r in zip(each.missing, answer, strict=True)}
     cache.put_many(new)
     return new
-
-
-def _ask_one_by_one(
-    engine: OneByOneEngine,
-    cache: Calls,
-    asked: Sequence[_Pending],
-    sampling: SamplingConfig,
-    check_stop: Callable[[], object],
-) -> dict[str, JsonValue]:
-    new: dict[str, JsonValue] = {}
-
-    def keep(came: Mapping[tuple[int, int], Response]) -> None:
-        answers = {asked[at].keys[asked[at].missing[seed]]: packed(response) for (at, seed), response in came.items()}
-        cache.put_many(answers)
-        new.update(answers)
-
-    errors = engine.generate_each([each.fewer for each in asked], sampling, keep=keep, check_stop=check_stop)
-    for each, error in zip(asked, errors, strict=True):
-        each.error = error
-    return new
-
-
-def _with_keys(model_digest: str, request: GenerationRequest, sampling: SamplingConfig) -> _Pending:
-    try:
-        return _Pending(request, tuple(response_key(model_digest, request, sampling, seed) for seed in request.seeds))
-    except RowError as error:
-        return _Pending(request, error=error)
 
 
 class CachedGeneration:

@@ -16,9 +16,10 @@ from rilctl.engines.judging.open import judge_by_rules, llm_judge, open_judge_mo
 from rilctl.engines.judging.watch import WatchedJudge
 from rilctl.engines.judging.watching import Provisional
 from rilctl.schemas.manifest import InputEntry
-from rilctl.stages.shared.cached_calls import CachedGeneration, Calls, call_keys
+from rilctl.stages.shared.cached_calls import CachedGeneration
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.inputs import endpoint_entry, model_entry
+from rilctl.stages.shared.pending import Calls, call_keys
 from rilctl.stages.shared.provisional import ProvisionalCalls
 from rilctl.stages.shared.pulse import Pulse
 

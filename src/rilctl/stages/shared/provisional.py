@@ -43,9 +43,9 @@ class ProvisionalCalls:
         """See `CallCache`."""
         return self._cache.claim(keys)
 
-    def release(self) -> None:
+    def release(self, keys: Iterable[str] | None = None) -> None:
         """See `CallCache`."""
-        self._cache.release()
+        self._cache.release(keys)
 
     def confirm(self) -> None:
         """See `Provisional`."""

@@ -14,8 +14,8 @@ from rilctl.engines.training.ranks import Ranks, end_process, open_ranks
 from rilctl.errors import InputError, InterruptedByUser, UsageError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.shared.cached_calls import Calls
 from rilctl.stages.shared.context import StageContext
+from rilctl.stages.shared.pending import Calls
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import GenerationRequest
-from rilctl.stages.shared.cached_calls import call_keys
+from rilctl.stages.shared.pending import call_keys
 from rilctl.stages.shared.ranked import RankedCalls
 
 

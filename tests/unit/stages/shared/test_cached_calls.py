@@ -10,7 +10,8 @@ from rilctl.data.conversation import Conversation
 from rilctl.data.sample import ImageRef
 from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.errors import ArtifactError, RowError
-from rilctl.stages.shared.cached_calls import cached_responses, response_key
+from rilctl.stages.shared.cached_calls import cached_responses
+from rilctl.stages.shared.pending import response_key
 from rilctl.testing.scripted import ScriptedGeneration
 
 SAMPLING = SamplingConfig(max_new_tokens=64)

@@ -4,7 +4,8 @@
 
 A 7B student, 512 GPUs that train and 488 that sample, 4,096 questions of 8 rollouts. The assumptions are the fields
 below; the figure for the image processor is that of benchmarks/ahead.py on one core, that of a request is what
-`--measure` finds. The table is in docs/scaling.md.
+`--measure` finds. The last rows are shares of busy places in batches of 256 and 32, fed for 40 and 8 turns, and of a
+judge with 16 and 256 places between two checks. The tables are in docs/scaling.md.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 
-from rilctl.planning.fleet import Fleet, step_s
+from rilctl.planning.fleet import Fleet, batch_share, fed_share, step_s
 
 FLEET = Fleet(
     trainers=512,
@@ -42,6 +43,8 @@ FLEET = Fleet(
 ADAPTER_PARAMETERS = 40e6
 LEARNING_S = 40.0
 """Assumed seconds of discriminator, reference and policy on 512 GPUs."""
+TEACHER_TOKENS, TEACHER_MOST = 250, 1_024
+"""Of a teacher's or a judge's answer, in the mean and at most."""
 
 
 def figures(fleet: Fleet) -> dict[str, float]:
@@ -61,6 +64,12 @@ def figures(fleet: Fleet) -> dict[str, float]:
         "longest_response_tokens": fleet.longest_tokens(),
         "rollout_s": sampling,
         "sampler_busy_share": fleet.busy_share(),
+        "batch_256_busy_share": batch_share(256, TEACHER_TOKENS, TEACHER_MOST),
+        "batch_32_busy_share": batch_share(32, TEACHER_TOKENS, TEACHER_MOST),
+        "fed_40_turns_busy_share": fed_share(40 * 64, 64, TEACHER_TOKENS, TEACHER_MOST),
+        "fed_8_turns_busy_share": fed_share(8 * 64, 64, TEACHER_TOKENS, TEACHER_MOST),
+        "judge_16_busy_share": fed_share(2_000, 16, TEACHER_TOKENS, TEACHER_MOST),
+        "judge_256_busy_share": fed_share(2_000, 256, TEACHER_TOKENS, TEACHER_MOST),
         "step_s": step_s(sampling, LEARNING_S, transfer, one_step_off=False),
         "step_one_off_s": step_s(sampling, LEARNING_S, transfer, one_step_off=True),
     }

@@ -102,7 +102,9 @@ def main() -> None:
             before = sum(png_bytes(ask) for ask in asks[:: arguments.responses]) * arguments.responses
             table = VllmServerEngineConfig(url=f"http://127.0.0.1:{endpoint.port}")
             server = VllmServer(table, ServerHttp(table, print), None)
-            answers = server.sample(asks, sampling_params(SamplingConfig(), reader.stop_ids, reader.banned_ids))
+            params = sampling_params(SamplingConfig(), reader.stop_ids, reader.banned_ids)
+            came = server.stream(asks, params, table.rows_per_batch)
+            answers = [answer for some in came for answer in some.values()]
             server.close()
             assert len(answers) == len(asks) and None not in answers
             after = sum(int(call.headers.get("Content-Length", 0)) for call in endpoint.calls)

@@ -14,6 +14,8 @@ hash them takes longer, and as long for each.
 `train_start_s`, `train_start_gb`: seconds until `train` has the inputs of its first step, with a cache of 1,280,000
 teachers' responses (40,000 questions, 32 each, 180 tokens), or of `--rows`, and memory beyond that of a start with
 6,400. The model isn't counted. The cache is made in `--work` and kept there: 1.2 GB, two minutes. See `started.py`.
+
+`teacher_busy_share`: see `feeding.py`; half a minute.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from feeding import teacher_busy_share
 from started import NUM_RESPONSES, train_start
 
 from rilctl.artifacts.calls import CallCache
@@ -36,7 +39,7 @@ from rilctl.errors import RowError
 from rilctl.stages.shared.cached_calls import cached_responses
 from rilctl.stages.shared.pending import call_keys
 
-NUM_ANSWERS, NUM_PLACES, TURNS, ROUNDS = 20_480, 64, 8, 3
+NUM_ANSWERS, NUM_PLACES, ROUNDS = 20_480, 64, 3
 NUM_ROWS = 1_000_000
 WORDS = " ".join(["word"] * 60)
 
@@ -57,7 +60,7 @@ def main() -> None:
 class AtOnce:
     """A `OneByOneEngine` whose places are all answered when they are looked at."""
 
-    model_name, model_digest, rows_at_once = "at once", "at-once", TURNS * NUM_PLACES
+    model_name, model_digest, rows_at_once = "at once", "at-once", 8 * NUM_PLACES
 
     def generate(
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
@@ -131,6 +134,7 @@ def _answer(request: GenerationRequest, seed: int) -> Response:
 MEASURES: dict[str, Callable[[], float]] = {
     "near_duplicates_rows_per_s": near_duplicates_rows_per_s,
     "endpoint_answers_per_s": endpoint_answers_per_s,
+    "teacher_busy_share": teacher_busy_share,
 }
 """By the names that are printed."""
 

@@ -76,7 +76,7 @@ def test_a_saved_student_answers_in_vllm_as_with_us(family: str, tmp_path: Path)
     vlm = load_to_train(student, torch.device("cpu"))
     reader = Reader(vlm, KeptPrompts(vlm), vlm.stop_ids, vlm.banned_ids, LOCAL.max_images)
     vllm = VllmGeneration(
-        lambda: (LocalVllm(student, "float32", LOCAL), reader), model_name="", model_digest="", rows_at_once=8
+        lambda: (LocalVllm(student, "float32", LOCAL), reader), model_name="", model_digest="", num_places=8
     )
     with closing(vllm):
         found = vllm.generate(asked(), GREEDY)

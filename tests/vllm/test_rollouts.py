@@ -49,7 +49,7 @@ def weights_as_they_were(local_policy: Vlm, served_policy: Vlm):
 
 def another(engine: VllmRollouts, policy: Vlm) -> VllmRollouts:
     """A new engine in front of the same vLLM, which has proven nothing yet."""
-    return VllmRollouts(policy, engine.started, rows_at_once=engine.rows_at_once, dtype="float32")
+    return VllmRollouts(policy, engine.started, num_places=8, dtype="float32")
 
 
 def asked(num: int = 2, num_seeds: int = 4) -> list[GenerationRequest]:

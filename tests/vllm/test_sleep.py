@@ -29,7 +29,7 @@ def sleeper(local_policy: Vlm, tmp_path: Path) -> Iterator[VllmRollouts]:
         reader = Reader(local_policy, prompts, local_policy.stop_ids, local_policy.banned_ids, LOCAL.max_images)
         return LocalVllm(tmp_path, "float32", LOCAL, updates=True, sleeps=True), reader
 
-    engine = VllmRollouts(local_policy, start, rows_at_once=LOCAL.rows_per_batch, dtype="float32")
+    engine = VllmRollouts(local_policy, start, num_places=LOCAL.rows_per_batch, dtype="float32")
     yield engine
     engine.close()
 

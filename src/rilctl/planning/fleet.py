@@ -114,6 +114,26 @@ def expected_longest(num: int, mean: float, limit: float) -> float:
     return sum(1 - (1 - exp(-(index + 0.5) * width / mean)) ** num for index in range(steps)) * width
 
 
+def mean_cut(mean: float, limit: float) -> float:
+    """Mean of exponential lengths of this mean, each cut at `limit`."""
+    return expected_longest(1, mean, limit)
+
+
+def batch_share(places: int, mean: float, limit: float) -> float:
+    """Busy share of places that all wait for the longest of their answers before they are taken anew."""
+    return mean_cut(mean, limit) / expected_longest(places, mean, limit)
+
+
+def fed_share(num: int, places: int, mean: float, limit: float) -> float:
+    """Busy share of places that are taken anew as answers come, until the last of `num` has come.
+
+    All are busy until the last answer is begun. What is left of the answers under way then is as long as new ones,
+    lengths being exponential, and the longest of it is waited for.
+    """
+    begun = max(0, num - places) * mean_cut(mean, limit) / places
+    return num * mean_cut(mean, limit) / (places * (begun + expected_longest(min(num, places), mean, limit)))
+
+
 def step_s(sampling_s: float, learning_s: float, transfer_s: float, *, one_step_off: bool) -> float:
     """One step: the phases one after the other, or sampling of the next step beside the learning of this one."""
     together = max(sampling_s, learning_s) if one_step_off else sampling_s + learning_s

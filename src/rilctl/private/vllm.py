@@ -22,6 +22,11 @@ def forget_all(llm: Any) -> None:
     llm.llm_engine.reset_encoder_cache()
 
 
+def request_id(internal_id: str) -> str:
+    """What an output calls a request: `LLM.enqueue` says its name with eight random characters behind."""
+    return internal_id.rpartition("-")[0] or internal_id
+
+
 def shut_down(llm: Any) -> None:
     """End the engine's process, or what it holds of this one."""
     llm.llm_engine.engine_core.shutdown()

@@ -40,7 +40,7 @@ def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmR
     shared = open_rollouts(policy, KeptPrompts(policy), table(server), Path(), rank=1, num_ranks=2)
     with closing(shared) as follower:
         assert isinstance(follower, VllmRollouts)
-        assert follower.rows_at_once == 2
+        assert follower.rows_at_once == 32 * 2
         with pytest.raises(RuntimeError, match="`update` or `follow` comes first"):
             follower.generate(requests(), SAMPLING)
         num_sent = num_loads(server)

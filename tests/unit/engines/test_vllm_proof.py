@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,9 @@ class Sampler:
 
     def workers(self, method: str) -> list[dict[str, Any]]:
         return [{}]
+
+    def stream(self, asks: Sequence[Ask], params: Mapping[str, Any], num_places: int) -> Iterator[dict[int, Any]]:
+        yield dict(enumerate(self.sample(asks, params)))
 
     def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated]:
         self.asked += asks

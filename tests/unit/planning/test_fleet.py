@@ -1,13 +1,15 @@
 """First-order formulas against small simulations of what they describe."""
 
 import base64
+import heapq
 import random
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 
 from rilctl.engines.training.ranks import share
-from rilctl.planning.fleet import Fleet, expected_longest, step_s
+from rilctl.planning.fleet import Fleet, batch_share, expected_longest, fed_share, step_s
 
 FLEET = Fleet(
     trainers=16,
@@ -116,3 +118,23 @@ def test_one_step_off_hides_the_shorter_phase(sampling_s: float, learning_s: flo
     per_step_s = (now - sampling_s) / num_steps
     assert step_s(sampling_s, learning_s, transfer_s, one_step_off=True) == pytest.approx(per_step_s)
     assert step_s(sampling_s, learning_s, transfer_s, one_step_off=False) == sampling_s + learning_s + transfer_s
+
+
+@pytest.mark.parametrize("num", [320, 640, 5_120])
+def test_busy_share_of_places_that_are_taken_anew(num: int):
+    chance, places, shares = random.Random(num), 64, []
+    for _ in range(60):
+        lengths = [min(1_024.0, chance.expovariate(1 / 250)) for _ in range(num)]
+        free = [0.0] * places
+        for length in lengths:
+            heapq.heapreplace(free, free[0] + length)
+        shares.append(sum(lengths) / (places * max(free)))
+    assert fed_share(num, places, 250, 1_024) == pytest.approx(fmean(shares), rel=0.03)  # what is left of a cut answer is shorter than a new one
+
+
+def test_busy_share_of_places_that_wait_for_their_longest():
+    chance, shares = random.Random(0), []
+    for _ in range(400):
+        lengths = [min(1_024.0, chance.expovariate(1 / 250)) for _ in range(256)]
+        shares.append(fmean(lengths) / max(lengths))
+    assert batch_share(256, 250, 1_024) == pytest.approx(fmean(shares), rel=0.01)

@@ -31,7 +31,7 @@ from rilctl.engines.endpoints.ledger import Ledger
 from rilctl.engines.endpoints.line import Line, refused_by_proxy
 from rilctl.engines.endpoints.masking import Mask
 from rilctl.engines.endpoints.messages import Body, most_bytes
-from rilctl.engines.endpoints.places import Places
+from rilctl.engines.endpoints.places import Places, numbered
 from rilctl.engines.endpoints.replies import Reply, read_object, read_reply, read_usage
 from rilctl.engines.endpoints.statuses import NOTHING_LOST, error_of
 from rilctl.engines.endpoints.waiting import Waiting
@@ -105,7 +105,7 @@ class ChatClient:
         self._stopping.clear()
         reason: BaseException | None = None
         came: Mapping[int, Reply | RowError] = {}
-        ahead, stopped_at = _numbered(bodies), 0.0
+        ahead, stopped_at = numbered(bodies), 0.0
         with Places[Reply | RowError](self.endpoint.max_concurrency) as places:
             try:
                 while True:
@@ -252,13 +252,6 @@ class ChatClient:
             which = "the endpoint refuses every request"
             hint = "`endpoint.omit` leaves keys out of requests, `endpoint.extra_body` adds some"
         raise EndpointError(f"{which}: {error.message}", hint=hint)
-
-
-def _numbered(bodies: Iterable[Callable[[], Body] | None]) -> Iterator[tuple[int, Callable[[], Body]] | None]:
-    index = 0
-    for body in bodies:
-        yield None if body is None else (index, body)
-        index += body is not None
 
 
 def _retrying(endpoint: EndpointConfig, stopping: threading.Event) -> Retrying:

@@ -1,6 +1,6 @@
 """Places for questions under way: each is taken by the next question when the answer before it was given away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -15,6 +15,14 @@ _OVER: Final[Any] = object()
 
 Answered = TypeVar("Answered")
 Question = TypeVar("Question")
+
+
+def numbered(questions: Iterable[Question | None]) -> Iterator[tuple[int, Question] | None]:
+    """With an index for each; None, which is none, stays."""
+    index = 0
+    for question in questions:
+        yield None if question is None else (index, question)
+        index += question is not None
 
 
 class Places(Generic[Answered]):

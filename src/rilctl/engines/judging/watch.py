@@ -61,8 +61,8 @@ class WatchedJudge:
 
     @property
     def rows_at_once(self) -> int:
-        """See `JudgeEngine`."""
-        return self.unwatched.rows_at_once
+        """See `JudgeEngine`; no more than may pass between two checks."""
+        return min(self.unwatched.rows_at_once, self._config.canaries_every)
 
     @property
     def num_provisional(self) -> int:

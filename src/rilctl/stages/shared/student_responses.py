@@ -1,8 +1,9 @@
 """The student's own responses to the questions: one snapshot, asked for through the call cache."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 
 from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
@@ -11,17 +12,21 @@ from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import GenerationRequest, questions_at_once
+from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, questions_at_once
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.records import student_record
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import RowError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
-from rilctl.stages.shared.cached_calls import answer_chunk
+from rilctl.stages.shared.cached_calls import answer_chunk, cached_responses
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
+
+Answer = tuple[Response, ...] | RowError
+_TOLD = 8
+"""All ranks are told of so many parts of a window in turn."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,21 @@ def sample_student(
             asker = Asker("student", engine.model_name, context.out)
             cache = held.enter_context(CallCache(context.root, asker)) if ranks.is_main else None
         held.enter_context(ranks.noted())
-        calls = RankedCalls(cache, ranks)
         chunk = questions_at_once(engine.rows_at_once, config.num_responses)
+        calls = RankedCalls(cache, ranks)
+        fed: Iterator[Answer] = iter(())
+        if cache is not None and not in_every_process:
+            requests = [_request(config, sample) for sample in own]
+            hears = context.check_stop if ranks.size == 1 else lambda: None
+            fed = held.enter_context(closing(_fed(engine, cache, requests, config.sampling, chunk, hears)))
+            chunk = max(1, chunk // _TOLD)
         context.reporter.begin("student responses", total=len(samples), unit="questions")
         for part in ranks.padded([own[start : start + chunk] for start in range(0, len(own), chunk)], []):
-            answers = answer_chunk(engine, calls, [_request(config, sample) for sample in part], config.sampling)
+            if in_every_process:
+                answers = answer_chunk(engine, calls, [_request(config, sample) for sample in part], config.sampling)
+            else:
+                with ranks.together():
+                    answers = list(islice(fed, len(part)))
             rows, bad = list[ResponseRecord](), list[RejectedRecord]()
             for sample, answer in zip(part, answers, strict=True):
                 if isinstance(answer, RowError):
@@ -110,6 +125,20 @@ def store_responses(
         writer.write_rows(row for rows in responses.values() for row in rows)
         writer.write_rejected(rejected)
         return {"responses": writer.commit()}
+
+
+def _fed(
+    engine: GenerationEngine,
+    cache: CallCache,
+    requests: Sequence[GenerationRequest],
+    sampling: SamplingConfig,
+    chunk: int,
+    check_stop: Callable[[], object],
+) -> Generator[Answer]:
+    """The answers to all requests, for which the engine works on while those that came are told."""
+    yield from cached_responses(
+        engine, cache, requests, sampling, chunk=chunk, on_chunk=lambda num: None, check_stop=check_stop
+    )
 
 
 def _request(config: Snapshot, sample: Sample) -> GenerationRequest:

@@ -1,6 +1,6 @@
 """What differs between vLLM in this process and vLLM behind a server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,11 +38,18 @@ class Ask:
         token_ids: of the prompt, one placeholder for each picture: vLLM expands it.
         pictures: in order; their names are those in vLLM's caches.
         seed: of this response alone.
+        num_alike: responses with the same pictures that are asked for with it.
     """
 
     token_ids: tuple[int, ...]
     pictures: tuple[Picture, ...]
     seed: int
+    num_alike: int = 1
+
+    @property
+    def shares_pictures(self) -> bool:
+        """Whether others name the same pictures, so that they had better travel once."""
+        return bool(self.pictures) and self.num_alike > 1
 
     @property
     def key(self) -> AskKey:
@@ -69,6 +76,10 @@ class Generated:
     versions: frozenset[str]
 
 
+Answer = Generated | RowError | None
+"""What comes of an ask: the answer, why vLLM won't give one, or None where it went away before it had one."""
+
+
 class Backend(Protocol):
     """A running vLLM."""
 
@@ -79,8 +90,16 @@ class Backend(Protocol):
     def wait(self) -> None:
         """Return when it answers. Raises `EngineError` where it doesn't in time."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
-        """One answer for each ask, or why vLLM won't give one; None where it went away before it had one."""
+    def stream(
+        self, asks: Iterable[Ask | None], params: Mapping[str, Any], num_places: int
+    ) -> Iterator[Mapping[int, Answer]]:
+        """Ask, and give answers by number as they come, which may be none; nothing new before the caller wants more.
+
+        Args:
+            asks: taken when there is room for one; None: at present there is none.
+            params: of all of them, but for the seed.
+            num_places: under way at once.
+        """
 
     def boot(self) -> Boot:
         """Which vLLM this is now. Raises `ConnectionError`."""
@@ -107,6 +126,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free what it holds."""
+
+
+def answers_of(backend: Backend, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Answer]:
+    """One answer for each ask."""
+    found: dict[int, Answer] = {}
+    for came in backend.stream(asks, params, len(asks)):
+        found |= came
+    return [found[number] for number in range(len(asks))]
 
 
 def sampling_params(

@@ -1,32 +1,32 @@
 """Generation engines over vLLM: a model that stays as it is, or a policy whose weights change."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Generic, TypeVar
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.engines.generation.base import GenerationRequest, Response
+from rilctl.engines.generation.base import TURNS, Ahead, Came, GenerationRequest, Response, collected
 from rilctl.engines.generation.vllm.backend import Ask, AskKey, Backend, Generated, sampling_params
 from rilctl.engines.generation.vllm.reader import Reader
+from rilctl.engines.generation.vllm.rows import Row, Rows
 from rilctl.errors import EngineError, RowError
-from rilctl.models.loaded.processor import EncodedPrompt
 
 _MAX_ROUNDS = 8
-"""A batch of questions outlives so many restarts of a server."""
+"""A server may go away so often with no answer between."""
 _MAX_ATTEMPTS = 4
 """To give weights to a server that goes away meanwhile."""
-Results = dict[int, tuple[Response, ...] | RowError]
 AnyBackend = TypeVar("AnyBackend", bound=Backend)
 T = TypeVar("T")
 
 
 class VllmGeneration(Generic[AnyBackend]):
-    """A `GenerationEngine` over a vLLM that starts when the first prompt comes.
+    """A `OneByOneEngine` over a vLLM that starts when the first prompt comes.
 
     Args:
         start: gives the backend and what reads for it.
         model_name: hub id or directory.
         model_digest: identity of the model, in the call cache's key.
-        rows_at_once: responses asked for at once.
+        num_places: responses under way at once.
     """
 
     def __init__(
@@ -35,13 +35,14 @@ class VllmGeneration(Generic[AnyBackend]):
         *,
         model_name: str,
         model_digest: str,
-        rows_at_once: int,
+        num_places: int,
     ) -> None:
-        self.model_name, self.model_digest, self.rows_at_once = model_name, model_digest, rows_at_once
+        self.model_name, self.model_digest, self.rows_at_once = model_name, model_digest, TURNS * num_places
+        self._num_places = num_places
         self._start = start
         self._started: tuple[AnyBackend, Reader] | None = None
         self._keeps, self._kept = False, dict[AskKey, Generated | RowError]()
-        """What came in a call of `generate`, where another may have to ask for the rest."""
+        """What came in a call, where another may have to ask for the rest."""
 
     def started(self) -> tuple[AnyBackend, Reader]:
         """The backend and what reads for it, started if need be."""
@@ -53,19 +54,45 @@ class VllmGeneration(Generic[AnyBackend]):
         self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
     ) -> list[tuple[Response, ...] | RowError]:
         """See `GenerationEngine`."""
+        return collected(self.answers(requests, sampling, check_stop=lambda: None), requests)
+
+    def answers(self, requests: Ahead, sampling: SamplingConfig, *, check_stop: Callable[[], object]) -> Iterator[Came]:
+        """See `OneByOneEngine`. What a server still owes when it goes away is asked for when it is back.
+
+        Raises:
+            EngineError: it doesn't come back, or goes away again and again.
+        """
+        ahead = iter(requests)
+        for first in ahead:
+            if first is not None:
+                break
+            yield {}
+            check_stop()
+        else:
+            return
+        self._begin()
         backend, reader = self.started()
-        reader.prompts.expect(request.conversation for request in requests)
-        results: Results = {}
-        for batch in self._batches(requests, sampling, results):
-            asks = [ask for _, of_prompt in batch.values() for ask in of_prompt]
-            answers = iter(self._sample(backend, asks, sampling, reader))
-            for index, (prompt, of_prompt) in batch.items():
-                mine = [next(answers) for _ in of_prompt]
-                try:
-                    results[index] = tuple(_response(reader, prompt, answer, sampling) for answer in mine)
-                except RowError as error:
-                    results[index] = error
-        return [results[index] for index in range(len(requests))]
+        rows = Rows(reader, chain([first], ahead), backend.max_length_tokens - sampling.max_new_tokens)
+        num_in_vain = 0
+        while not rows.is_over:
+            lost: list[Row] = []
+            num_heard = 0
+            for heard in self._round(backend, reader, rows, sampling, lost, check_stop):
+                yield {**rows.take_errors(), **{row.key: _response(reader, row, each, sampling) for row, each in heard}}
+                num_heard += len(heard)
+            yield {**rows.take_errors()}
+            if not lost:
+                continue
+            num_in_vain = 0 if num_heard else num_in_vain + 1
+            if num_in_vain == _MAX_ROUNDS:
+                gone = f"{len(lost)} responses are missing after {_MAX_ROUNDS} rounds"
+                raise EngineError(
+                    f"vLLM goes away again and again: {gone}", hint="look at its log; the same command goes on"
+                )
+            rows.again(lost)
+            self._lost()
+            backend.wait()
+            self._revive()
 
     def close(self) -> None:
         """See `GenerationEngine`."""
@@ -75,52 +102,64 @@ class VllmGeneration(Generic[AnyBackend]):
             reader.prompts.close()
         self._started = None
 
-    def _batches(
-        self, requests: Sequence[GenerationRequest], sampling: SamplingConfig, results: Results
-    ) -> Iterator[dict[int, tuple[EncodedPrompt, list[Ask]]]]:
-        """The prompts of each batch by their place among the requests; a bad request's result is its error."""
-        backend, reader = self.started()
-        room_tokens = backend.max_length_tokens - sampling.max_new_tokens
-        batch: dict[int, tuple[EncodedPrompt, list[Ask]]] = {}
-        num_rows = 0
-        for index, request in enumerate(requests):
-            try:
-                prompt, asks = reader.asks(request, room_tokens)
-            except RowError as error:
-                results[index] = error
-                continue
-            if batch and num_rows + len(asks) > self.rows_at_once:
-                yield batch
-                batch, num_rows = {}, 0
-            batch[index] = prompt, asks
-            num_rows += len(asks)
-        if batch:
-            yield batch
+    def _round(
+        self,
+        backend: Backend,
+        reader: Reader,
+        rows: Rows,
+        sampling: SamplingConfig,
+        lost: list[Row],
+        check_stop: Callable[[], object],
+    ) -> Iterator[list[tuple[Row, Generated | RowError]]]:
+        """Rows and what was said to them, until all have come or vLLM goes away.
 
-    def _sample(
-        self, backend: Backend, asks: Sequence[Ask], sampling: SamplingConfig, reader: Reader
-    ) -> list[Generated | RowError]:
-        """An answer for every ask; what a server still owes when it goes away is asked for when it is back.
-
-        Raises:
-            EngineError: it doesn't come back, or goes away again and again.
+        Args:
+            backend: asked.
+            reader: reads for it.
+            rows: taken from here.
+            sampling: how they are sampled.
+            lost: gets what has to be asked for again.
+            check_stop: see `OneByOneEngine`.
         """
+        asked: dict[int, Row] = {}
+        kept: list[tuple[Row, Generated | RowError]] = []
+        reason: BaseException | None = None
+
+        def asks() -> Iterator[Ask | None]:
+            number = 0
+            while not lost and reason is None and not rows.is_over:
+                row = rows.following()
+                if row is None or row.ask.key not in self._kept:
+                    if row is not None:
+                        asked[number] = row
+                        number += 1
+                    yield None if row is None else row.ask
+                else:
+                    kept.append((row, self._kept[row.ask.key]))
+
         params = sampling_params(sampling, reader.stop_ids, reader.banned_ids)
-        answers = {index: self._kept[ask.key] for index, ask in enumerate(asks) if ask.key in self._kept}
-        for _ in range(_MAX_ROUNDS):
-            missing = [index for index in range(len(asks)) if index not in answers]
-            for index, answer in zip(missing, backend.sample([asks[i] for i in missing], params), strict=True):
-                if isinstance(answer, RowError) or (answer is not None and self._is_current(answer)):
-                    answers[index] = answer
-            if self._keeps:
-                self._kept |= {asks[index].key: answer for index, answer in answers.items()}
-            if len(answers) == len(asks):
-                return [answers[index] for index in range(len(asks))]
-            self._lost()
-            backend.wait()
-            self._revive()
-        lost = f"{len(asks) - len(answers)} of {len(asks)} responses are missing after {_MAX_ROUNDS} rounds"
-        raise EngineError(f"vLLM goes away again and again: {lost}", hint="look at its log; the same command goes on")
+        for came in backend.stream(asks(), params, self._num_places):
+            heard, kept = kept, []
+            for number, answer in came.items():
+                row = asked.pop(number)
+                if answer is None or not (isinstance(answer, RowError) or self._is_current(answer)):
+                    lost.append(row)
+                    continue
+                heard.append((row, answer))
+                if self._keeps:
+                    self._kept[row.ask.key] = answer
+            yield heard
+            try:
+                if reason is None:
+                    check_stop()
+            except BaseException as error:
+                reason = error
+        yield kept
+        if reason is not None:
+            raise reason
+
+    def _begin(self) -> None:
+        """Called before anything is asked; may raise."""
 
     def _lost(self) -> None:
         """Called when vLLM went away; may raise."""
@@ -154,9 +193,10 @@ class VllmGeneration(Generic[AnyBackend]):
         """Called when vLLM is back."""
 
 
-def _response(
-    reader: Reader, prompt: EncodedPrompt, answer: Generated | RowError, sampling: SamplingConfig
-) -> Response:
+def _response(reader: Reader, row: Row, answer: Generated | RowError, sampling: SamplingConfig) -> Response | RowError:
     if isinstance(answer, RowError):
-        raise answer
-    return reader.response(prompt, answer, sampling)
+        return answer
+    try:
+        return reader.response(row.prompt, answer, sampling)
+    except RowError as error:
+        return error

@@ -2,24 +2,26 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from rilctl.config.engines import VllmEngineConfig
 from rilctl.config.fields import Dtype
-from rilctl.engines.generation.vllm.backend import WITNESS, Ask, Generated
+from rilctl.engines.endpoints.places import numbered
+from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask, Generated
 from rilctl.engines.generation.vllm.plugin import PARENT
 from rilctl.engines.generation.vllm.state import Boot, read_boot
-from rilctl.errors import RilctlError, RowError, UsageError
+from rilctl.errors import RilctlError, UsageError
 from rilctl.models.loaded.weights import Weights
 from rilctl.private.uses import require
-from rilctl.private.vllm import clean_up_groups, forget_all, shut_down
+from rilctl.private.vllm import clean_up_groups, forget_all, request_id, shut_down
 
 _CPU_CACHE_BYTES = 1 << 30
+_OVER: Final[Any] = object()
 
 
 class LocalVllm:
@@ -72,14 +74,30 @@ class LocalVllm:
     def wait(self) -> None:
         """See `Backend`: it is there as long as this process is."""
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
-        """See `Backend`."""
+    def stream(
+        self, asks: Iterable[Ask | None], params: Mapping[str, Any], num_places: int
+    ) -> Iterator[Mapping[int, Answer]]:
+        """See `Backend`: between two steps of the engine, what has ended makes room for what is asked next."""
         from vllm import SamplingParams
 
-        prompts = [_prompt(ask) for ask in asks]
-        each = [SamplingParams(**params, seed=ask.seed) for ask in asks]
-        outputs = self._llm.generate(prompts, each, use_tqdm=False)
-        return [_answer(output) for output in outputs]
+        engine, under_way = self._llm.llm_engine, dict[str, int]()
+        ahead = numbered(asks)
+        try:
+            while True:
+                while len(under_way) < num_places and (following := next(ahead, _OVER)) is not None:
+                    if following is _OVER:
+                        if not under_way:
+                            return
+                        break
+                    number, ask = following
+                    one = SamplingParams(**params, seed=ask.seed)
+                    (internal_id,) = self._llm.enqueue([_prompt(ask)], [one], use_tqdm=False)
+                    under_way[request_id(internal_id)] = number
+                outputs = engine.step() if under_way else []
+                yield {under_way.pop(output.request_id): _answer(output) for output in outputs if output.finished}
+        finally:
+            if under_way:
+                engine.abort_request([*under_way])
 
     def boot(self) -> Boot:
         """See `Backend`."""

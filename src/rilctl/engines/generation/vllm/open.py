@@ -86,7 +86,7 @@ def open_vllm(
             is_quantized=is_quantized,
             checksums=lambda: file_checksums(source.path, pick_device("auto")),
             model_digest=digest,
-            rows_at_once=engine.rows_per_batch,
+            num_places=engine.rows_per_batch,
             warn=warn,
         )
 
@@ -98,7 +98,7 @@ def open_vllm(
         start,
         model_name=source.name,
         model_digest=digest,
-        rows_at_once=engine.rows_per_batch,
+        num_places=engine.rows_per_batch,
     )
 
 
@@ -136,7 +136,7 @@ def open_vllm_rollouts(
     return VllmRollouts(
         policy,
         start,
-        rows_at_once=engine.rows_per_batch,
+        num_places=engine.rows_per_batch,
         dtype=dtype,
         max_logprob_error=engine.max_logprob_error,
         is_shared=num_ranks > 1,

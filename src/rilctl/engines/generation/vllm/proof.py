@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from rilctl.config.fields import Dtype, SamplingConfig
-from rilctl.engines.generation.vllm.backend import Backend, Generated, sampling_params
+from rilctl.engines.generation.vllm.backend import Backend, Generated, answers_of, sampling_params
 from rilctl.engines.generation.vllm.compared import Compared, compare
 from rilctl.engines.generation.vllm.pixels import check_pixels
 from rilctl.engines.generation.vllm.probes import NUM_PROBES, NUM_TOKENS, TEMPERATURE, Probe, make_probes, picture_probe
@@ -149,7 +149,8 @@ class Proof:
         sampling = SamplingConfig(max_new_tokens=NUM_TOKENS, temperature=TEMPERATURE)
         params = sampling_params(sampling, (), self._banned_ids)
         answers = []
-        for probe, answer in zip(probes, self.backend.sample([probe.ask for probe in probes], params), strict=True):
+        asks = [probe.ask for probe in probes]
+        for probe, answer in zip(probes, answers_of(self.backend, asks, params), strict=True):
             if answer is None:
                 raise _WentAwayError
             if isinstance(answer, RowError):

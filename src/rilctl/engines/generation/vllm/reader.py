@@ -56,7 +56,7 @@ class Reader:
             raise RowError("prompt-too-long", message)
         pictures = self.as_sent(request.images, prompt)
         ids = self.token_ids(request.conversation)
-        return prompt, [Ask(ids, pictures, seed) for seed in request.seeds]
+        return prompt, [Ask(ids, pictures, seed, len(request.seeds)) for seed in request.seeds]
 
     def token_ids(self, conversation: Conversation) -> tuple[int, ...]:
         """The prompt before placeholders are expanded. Raises `RowError` as `chat_text` does."""

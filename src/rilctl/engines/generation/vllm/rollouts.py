@@ -25,7 +25,7 @@ class VllmRollouts(VllmGeneration[Backend]):
     Args:
         policy: the model whose weights change.
         start: gives the backend and what reads for it.
-        rows_at_once: responses asked for at once.
+        num_places: responses under way at once.
         dtype: of vLLM's weights.
         max_logprob_error: see `Proof`.
         is_shared: whether other processes of the run sample from the same copy. None of them can send the weights by
@@ -37,12 +37,12 @@ class VllmRollouts(VllmGeneration[Backend]):
         policy: Vlm,
         start: Callable[[], tuple[Backend, Reader]],
         *,
-        rows_at_once: int,
+        num_places: int,
         dtype: Dtype,
         max_logprob_error: float | None = None,
         is_shared: bool = False,
     ) -> None:
-        super().__init__(start, model_name=policy.source.name, model_digest=policy.digest, rows_at_once=rows_at_once)
+        super().__init__(start, model_name=policy.source.name, model_digest=policy.digest, num_places=num_places)
         self._policy, self._dtype, self._max_logprob_error = policy, dtype, max_logprob_error
         self._proof: Proof | None = None
         self._step = 0

@@ -4,11 +4,10 @@ Answers go to the call cache under the digest of the model's files, so no other 
 `train`, a server still holds trained ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from rilctl.config.fields import SamplingConfig
-from rilctl.engines.generation.base import GenerationRequest, Response
-from rilctl.engines.generation.vllm.backend import LOADING, Generated, sampling_params
+from rilctl.engines.generation.vllm.backend import LOADING, Generated, answers_of, sampling_params
 from rilctl.engines.generation.vllm.engine import VllmGeneration
 from rilctl.engines.generation.vllm.pixels import check_pixels
 from rilctl.engines.generation.vllm.probes import picture_probe
@@ -29,7 +28,7 @@ class ServedModel(VllmGeneration[VllmServer]):
         is_quantized: whether its files are.
         checksums: of each weight in its files, by name; asked for once.
         model_digest: identity of the model, in the call cache's key.
-        rows_at_once: responses asked for at once.
+        num_places: responses under way at once.
         warn: told that the server loads its weights again.
     """
 
@@ -42,22 +41,19 @@ class ServedModel(VllmGeneration[VllmServer]):
         is_quantized: bool,
         checksums: Callable[[], Mapping[str, str]],
         model_digest: str,
-        rows_at_once: int,
+        num_places: int,
         warn: Callable[[str], object],
     ) -> None:
-        super().__init__(start, model_name=source.name, model_digest=model_digest, rows_at_once=rows_at_once)
+        super().__init__(start, model_name=source.name, model_digest=model_digest, num_places=num_places)
         self._source, self._dtype, self._is_quantized = source, dtype, is_quantized
         self._checksums, self._warn = checksums, warn
         self._expected: Mapping[str, str] | None = None
         self._state: ServerState | None = None
 
-    def generate(
-        self, requests: Sequence[GenerationRequest], sampling: SamplingConfig
-    ) -> list[tuple[Response, ...] | RowError]:
-        """See `GenerationEngine`."""
+    def _begin(self) -> None:
+        """See `VllmGeneration`: what answers is proven first."""
         if self._state is None:
             self._state = self._insist(self._prove)
-        return super().generate(requests, sampling)
 
     def _is_current(self, answer: Generated) -> bool:
         return self._state is not None and answer.versions == {self._state.version}
@@ -112,7 +108,7 @@ class ServedModel(VllmGeneration[VllmServer]):
         _, reader = self.started()
         probe = picture_probe(reader)
         banned = (*reader.banned_ids, *reader.stop_ids)
-        (answer,) = server.sample([probe.ask], sampling_params(SamplingConfig(max_new_tokens=1), (), banned))
+        (answer,) = answers_of(server, [probe.ask], sampling_params(SamplingConfig(max_new_tokens=1), (), banned))
         if isinstance(answer, RowError):
             raise EngineError(
                 f"the vLLM server at {server.url} refuses the proof's question: {answer.message}",

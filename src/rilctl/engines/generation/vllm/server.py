@@ -8,13 +8,14 @@ Responses to one question share its pictures. These travel once: a request for o
 of processed pictures, and the responses name them. What that cache has lost is sent again.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from rilctl.config.engines import VllmServerEngineConfig
-from rilctl.engines.generation.vllm.backend import WITNESS, Ask, Generated
+from rilctl.engines.endpoints.places import Places, numbered
+from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask, Generated
 from rilctl.engines.generation.vllm.http import RefusedError, ServerHttp
 from rilctl.engines.generation.vllm.state import Boot, read_boot
 from rilctl.engines.generation.vllm.transfer import Transfer
@@ -40,7 +41,7 @@ class VllmServer:
     def __init__(self, engine: VllmServerEngineConfig, http: ServerHttp, transfer: Transfer | None) -> None:
         self.url, self._http, self._transfer = engine.url, http, transfer
         self._load_timeout_s = max(engine.timeout_s, engine.start_timeout_s)
-        self._pool = ThreadPoolExecutor(engine.rows_per_batch, thread_name_prefix="vllm-server")
+        self._is_closed = False
         try:
             http.wait()
             (model,) = http.get("/v1/models")["data"][:1]
@@ -53,12 +54,19 @@ class VllmServer:
         """See `Backend`."""
         self._http.wait()
 
-    def sample(self, asks: Sequence[Ask], params: Mapping[str, Any]) -> list[Generated | RowError | None]:
-        """See `Backend`."""
-        asked = Counter(ask.key[1] for ask in asks if ask.pictures)
-        first = {ask.key[1]: ask for ask in reversed(asks)}
-        brought = {names: self._pool.submit(self._bring, first[names]) for names, num in asked.items() if num > 1}
-        return list(self._pool.map(lambda ask: self._answer(ask, params, brought.get(ask.key[1])), asks))
+    def stream(
+        self, asks: Iterable[Ask | None], params: Mapping[str, Any], num_places: int
+    ) -> Iterator[Mapping[int, Answer]]:
+        """See `Backend`. Raises `CancelledError` where another thread closes it meanwhile."""
+        ahead, pictures = numbered(asks), _Pictures()
+        with Places[Answer](num_places) as places:
+            while places.fill(ahead, lambda ask: self._answer(ask, params, pictures)):
+                came, reason = places.come()
+                if reason is not None:
+                    raise reason
+                if self._is_closed:
+                    raise CancelledError
+                yield came
 
     def boot(self) -> Boot:
         """See `Backend`."""
@@ -96,7 +104,7 @@ class VllmServer:
 
     def close(self) -> None:
         """See `Backend`: the server runs on."""
-        self._pool.shutdown(cancel_futures=True)
+        self._is_closed = True
         if self._transfer is not None:
             self._transfer.close()
         self._http.close()
@@ -123,18 +131,14 @@ class VllmServer:
         """Send the pictures of a question for the responses that will name them; whether they arrived."""
         return isinstance(self._generate(ask, {"max_tokens": 1, "temperature": 0.0, "logprobs": 0}), Generated)
 
-    def _answer(
-        self, ask: Ask, params: Mapping[str, Any], brought: "Future[bool] | None"
-    ) -> Generated | RowError | None:
-        if brought is not None and brought.result():
+    def _answer(self, ask: Ask, params: Mapping[str, Any], pictures: "_Pictures") -> Answer:
+        if ask.shares_pictures and pictures.are_there(ask, self._bring):
             answer = self._generate(ask, params, names_only=True)
             if isinstance(answer, Generated):
                 return answer  # else the pictures may be lost: the cache is full, or another front end's
         return self._generate(ask, params)
 
-    def _generate(
-        self, ask: Ask, params: Mapping[str, Any], *, names_only: bool = False
-    ) -> Generated | RowError | None:
+    def _generate(self, ask: Ask, params: Mapping[str, Any], *, names_only: bool = False) -> Answer:
         body = {
             "token_ids": list(ask.token_ids),
             "content_parts": _content_parts(ask, names_only=names_only),
@@ -156,6 +160,27 @@ class VllmServer:
                 f"the vLLM server's reply can't be read: {type(error).__name__}: {error}",
                 hint="this version of rilctl reads vLLM 0.32's replies",
             ) from error
+
+
+class _Pictures:
+    """Those that were sent, for the responses that name them; threads may ask at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: dict[tuple[str, ...], Future[bool]] = {}
+
+    def are_there(self, ask: Ask, bring: Callable[[Ask], bool]) -> bool:
+        """Whether the ask's pictures arrived; who asks first brings them, and the others wait."""
+        names = ask.key[1]
+        with self._lock:
+            is_first = names not in self._sent
+            sent = self._sent.setdefault(names, Future())
+        if is_first:
+            try:
+                sent.set_result(bring(ask))
+            except BaseException as error:
+                sent.set_exception(error)
+        return sent.result()
 
 
 def _content_parts(ask: Ask, *, names_only: bool) -> list[dict[str, str | None]] | None:

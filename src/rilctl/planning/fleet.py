@@ -127,11 +127,26 @@ def batch_share(places: int, mean: float, limit: float) -> float:
 def fed_share(num: int, places: int, mean: float, limit: float) -> float:
     """Busy share of places that are taken anew as answers come, until the last of `num` has come.
 
-    All are busy until the last answer is begun. What is left of the answers under way then is as long as new ones,
-    lengths being exponential, and the longest of it is waited for.
+    All are busy until the last answer is begun, and then the longest rest of those under way is waited for. After some
+    turns a rest is distributed as P(length > x) / mean length (the equilibrium distribution of renewal theory), which
+    is the exponential distribution, cut at `limit` by leaving out what is longer.
+
+    Args:
+        num: answers; several for each place, or the turns are too few for an equilibrium.
+        places: under way at once.
+        mean: of a length that isn't cut.
+        limit: where it is cut.
     """
-    begun = max(0, num - places) * mean_cut(mean, limit) / places
-    return num * mean_cut(mean, limit) / (places * (begun + expected_longest(min(num, places), mean, limit)))
+    steps = 2_000
+    width, whole = limit / steps, 1 - exp(-limit / mean)
+    left = sum(1 - ((1 - exp(-(index + 0.5) * width / mean)) / whole) ** places for index in range(steps)) * width
+    work = num * mean_cut(mean, limit) / places
+    return work / (work - _mean_left(mean, limit) + left)
+
+
+def _mean_left(mean: float, limit: float) -> float:
+    """Mean rest of an answer under way: E[length^2] / 2 E[length]."""
+    return mean - limit * exp(-limit / mean) / (1 - exp(-limit / mean))
 
 
 def step_s(sampling_s: float, learning_s: float, transfer_s: float, *, one_step_off: bool) -> float:

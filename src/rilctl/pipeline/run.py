@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 
-from rilctl.config.recipe import VERBS, Recipe, Verb
+from rilctl.config.recipe import OWN_DATA_VERBS, VERBS, Recipe, Verb
 from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -34,10 +34,14 @@ def _planned(plan: Callable[[StageContext], Plan], context: StageContext) -> Pla
     """A verb's plan, and what choosing its rows takes, which a plan doesn't do."""
     to_score: dict[str, int] = {}
     made = plan(replace(context, to_score=to_score))
-    if not to_score:
+    data = context.recipe.data
+    chosen = data.select.likelihood if data is not None else None
+    if chosen is None or made.verb not in OWN_DATA_VERBS:
         return made
-    note = "at most, once: answers that were scored are kept; until then the rows here are chosen by a hash"
-    facts = tuple(Fact("answers to score", num, note=f"by {model}, {note}") for model, num in to_score.items())
+    order = f"{chosen.order} first; here by a hash, as a plan scores nothing"
+    model, num = next(iter(to_score.items()), ("the student", None))
+    once = f"by {model}; of the rows that are read here, at most: what was scored once is kept"
+    facts = Fact("rows chosen by", "likelihood", note=order), Fact("answers to score", num, note=once)
     return replace(made, sections=(*made.sections, Section("selection", facts)))
 
 

@@ -111,7 +111,8 @@ def test_a_plan_says_how_many_answers_are_to_be_scored_and_scores_none(
 
     monkeypatch.setattr("rilctl.stages.shared.likelihoods.load_vlm", refuse)
     planned = plan_object(load_stage("cache-teacher").plan(context(workspace, *CHOSEN)))["plan"]
-    assert planned["selection"] == {"answers_to_score": len(everything(workspace).samples)}
+    scored = len(everything(workspace).samples)
+    assert planned["selection"] == {"rows_chosen_by": "likelihood", "answers_to_score": scored}
     assert planned["data"]["questions"] == 4
     plain = plan_object(load_stage("cache-teacher").plan(context(workspace, CHOSEN[0])))["plan"]
     assert "selection" not in plain

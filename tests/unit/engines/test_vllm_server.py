@@ -2,6 +2,8 @@
 
 import base64
 import io
+import itertools
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -49,6 +51,27 @@ def test_each_update_is_named_proven_and_sampled_from(rollouts: VllmRollouts, po
     assert len({str(each) for each in seen}) == 3
     emptied = [call.path for call in server.calls if call.path.startswith("/reset")]
     assert emptied == ["/reset_prefix_cache", "/reset_mm_cache", "/reset_encoder_cache"] * 3
+
+
+def test_whoever_is_answered_makes_room_while_the_slowest_is_waited_for(
+    rollouts: VllmRollouts, server: ScriptedEndpoint
+):
+    """The first of twelve responses, in four places, is answered when the last has been asked for."""
+    last_is_asked, num_asked = threading.Event(), itertools.count(1)
+
+    def trouble(call: Call) -> Wire | None:
+        if call.path == "/inference/v1/generate" and is_sampling(call):
+            number = next(num_asked)
+            if number == 12:
+                last_is_asked.set()
+            assert number > 1 or last_is_asked.wait(60)
+        return None
+
+    rollouts.update(0)
+    double(server).trouble = trouble
+    answers = rollouts.generate(requests(6), SAMPLING)
+    assert [len(answer) for answer in answers if not isinstance(answer, RowError)] == [2] * 6
+    assert last_is_asked.is_set() and server.most_at_once <= 4
 
 
 def test_the_folder_of_weights_goes_with_the_engine(policy: Vlm, server: ScriptedEndpoint, tmp_path: Path):

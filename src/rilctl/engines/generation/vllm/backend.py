@@ -98,7 +98,7 @@ class Backend(Protocol):
         Args:
             asks: taken when there is room for one; None: at present there is none.
             params: of all of them, but for the seed.
-            num_places: under way at once.
+            num_places: under way at once; a server takes no more than `rows_per_batch`.
         """
 
     def boot(self) -> Boot:

@@ -41,7 +41,7 @@ class VllmServer:
     def __init__(self, engine: VllmServerEngineConfig, http: ServerHttp, transfer: Transfer | None) -> None:
         self.url, self._http, self._transfer = engine.url, http, transfer
         self._load_timeout_s = max(engine.timeout_s, engine.start_timeout_s)
-        self._is_closed = False
+        self._is_closed, self._most_places = False, engine.rows_per_batch
         try:
             http.wait()
             (model,) = http.get("/v1/models")["data"][:1]
@@ -59,7 +59,7 @@ class VllmServer:
     ) -> Iterator[Mapping[int, Answer]]:
         """See `Backend`. Raises `CancelledError` where another thread closes it meanwhile."""
         ahead, pictures = numbered(asks), _Pictures()
-        with Places[Answer](num_places) as places:
+        with Places[Answer](min(num_places, self._most_places)) as places:
             while places.fill(ahead, lambda ask: self._answer(ask, params, pictures)):
                 came, reason = places.come()
                 if reason is not None:

@@ -11,6 +11,8 @@ import base64
 import io
 import json
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,11 @@ def make_reader(directory: Path, patch_px: int) -> Reader:
     file = directory / "preprocessor_config.json"
     pixels = {"patch_size": patch_px, "size": {"shortest_edge": 56 * 56, "longest_edge": 12_845_056}}
     file.write_text(json.dumps(json.loads(file.read_text()) | pixels))
+    model = json.loads((directory / "config.json").read_text())
+    for config in (model, model.get("text_config", {})):
+        if "max_position_embeddings" in config:
+            config["max_position_embeddings"] = 4096
+    (directory / "config.json").write_text(json.dumps(model))
     source = find_model(str(directory), revision=None, base_dir=Path())
     encoder = Encoder(load_processor(source), source)
     encoder.tokenizer.model_max_length = 4096
@@ -84,32 +91,62 @@ def png_bytes(ask: Ask) -> int:
     return total
 
 
+@dataclass(frozen=True)
+class Sent:
+    """Bytes of a step's questions, and how large their pictures are sent.
+
+    Args:
+        png: of a body for each response that brings its pictures as PNG.
+        now: as it is.
+        size_px: width and height of the first picture.
+    """
+
+    png: int
+    now: int
+    size_px: tuple[int, int]
+
+
+def step_questions(num_questions: int = 144, num_responses: int = 4) -> list[GenerationRequest]:
+    """Questions about photographs of their own."""
+    seeds = tuple(range(num_responses))
+    refs = photographs(num_questions)
+    return [GenerationRequest(str(i), Conversation.of("What is it?", (ref,)), seeds) for i, ref in enumerate(refs)]
+
+
+def send(requests: Sequence[GenerationRequest], patch_px: int) -> Sent:
+    """Ask a server all of them, and count what it is sent."""
+    with tempfile.TemporaryDirectory() as directory, ScriptedEndpoint(answer) as endpoint:
+        reader = make_reader(Path(directory) / "model", patch_px)
+        asks = [ask for request in requests for ask in reader.asks(request, 10**6)[1]]
+        num_responses = len(requests[0].seeds)
+        before = sum(png_bytes(ask) for ask in asks[::num_responses]) * num_responses
+        table = VllmServerEngineConfig(url=f"http://127.0.0.1:{endpoint.port}")
+        server = VllmServer(table, ServerHttp(table, print), None)
+        params = sampling_params(SamplingConfig(), reader.stop_ids, reader.banned_ids)
+        came = server.stream(asks, params, table.rows_per_batch)
+        answers = [answer for some in came for answer in some.values()]
+        server.close()
+        assert len(answers) == len(asks) and None not in answers
+        after = sum(int(call.headers.get("Content-Length", 0)) for call in endpoint.calls)
+    return Sent(before, after, asks[0].pictures[0].pixels.size)
+
+
 def main() -> None:
     """Print a line for each way and model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=144)
     parser.add_argument("--responses", type=int, default=4)
     arguments = parser.parse_args()
-    refs = photographs(arguments.questions)
-    mean_kB = sum(len(ref.origin) for ref in refs if isinstance(ref.origin, bytes)) / len(refs) / 1e3
-    print(f"{len(refs)} questions x {arguments.responses} responses, JPEG of {mean_kB:.0f} kB in the mean")
-    seeds = tuple(range(arguments.responses))
-    requests = [GenerationRequest(str(i), Conversation.of("What is it?", (ref,)), seeds) for i, ref in enumerate(refs)]
+    requests = step_questions(arguments.questions, arguments.responses)
+    origins = [image.origin for request in requests for image in request.conversation.images]
+    mean_kB = sum(len(origin) for origin in origins if isinstance(origin, bytes)) / len(origins) / 1e3
+    print(f"{len(requests)} questions x {arguments.responses} responses, JPEG of {mean_kB:.0f} kB in the mean")
     for model, patch_px in MODELS.items():
-        with tempfile.TemporaryDirectory() as directory, ScriptedEndpoint(answer) as endpoint:
-            reader = make_reader(Path(directory) / "model", patch_px)
-            asks = [ask for request in requests for ask in reader.asks(request, 10**6)[1]]
-            before = sum(png_bytes(ask) for ask in asks[:: arguments.responses]) * arguments.responses
-            table = VllmServerEngineConfig(url=f"http://127.0.0.1:{endpoint.port}")
-            server = VllmServer(table, ServerHttp(table, print), None)
-            params = sampling_params(SamplingConfig(), reader.stop_ids, reader.banned_ids)
-            came = server.stream(asks, params, table.rows_per_batch)
-            answers = [answer for some in came for answer in some.values()]
-            server.close()
-            assert len(answers) == len(asks) and None not in answers
-            after = sum(int(call.headers.get("Content-Length", 0)) for call in endpoint.calls)
-        size = " x ".join(f"{side:,}" for side in asks[0].pictures[0].pixels.size)
-        print(f"{model:<11} {size} px: {before / 1e6:6.0f} MB as PNG with every response, {after / 1e6:6.1f} MB now")
+        sent = send(requests, patch_px)
+        size = " x ".join(f"{side:,}" for side in sent.size_px)
+        print(
+            f"{model:<11} {size} px: {sent.png / 1e6:6.0f} MB as PNG with every response, {sent.now / 1e6:6.1f} MB now"
+        )
 
 
 if __name__ == "__main__":

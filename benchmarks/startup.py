@@ -1,6 +1,6 @@
 """What a large run waits for before it learns, and while it is answered.
 
-    python benchmarks/startup.py [--json] [--work DIR] [--rows N]
+    python benchmarks/startup.py [--json] [--work DIR] [--rows N] [--sft-rows N]
 
 `endpoint_answers_per_s`: answers of an endpoint that are stored in the call cache in a second, and are safe there:
 20,480 questions, and answers of 60 words that come from 64 places as fast as they are taken. They go the way of every
@@ -16,6 +16,13 @@ teachers' responses (40,000 questions, 32 each, 180 tokens), or of `--rows`, and
 6,400. The model isn't counted. The cache is made in `--work` and kept there: 1.2 GB, two minutes. See `started.py`.
 
 `teacher_busy_share`: see `feeding.py`; half a minute.
+
+`sft_plan_s`, `sft_plan_gb`: seconds and memory of `rilctl sft --dry-run` from the start of the process to its end, on
+4,000,000 rows of a LLaVA list, or `--sft-rows`, about 1,000 photographs of 1,024 x 768 px. They are written in `--work`
+and kept there: 2 GB, six minutes. See `instructions.py`.
+
+`step_picture_bytes`: what 144 questions about such photographs with 4 responses each send to a vLLM server, as
+Qwen2.5-VL reads them (`pictures.py`).
 """
 
 import argparse
@@ -27,6 +34,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from feeding import teacher_busy_share
+from instructions import NUM_ROWS as NUM_INSTRUCTIONS
+from instructions import sft_plan
+from pictures import MODELS, send, step_questions
 from started import NUM_RESPONSES, train_start
 
 from rilctl.artifacts.calls import CallCache
@@ -48,12 +58,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="where the cache is made, and kept; without, it isn't")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where data is made, and kept; without, it isn't")
     parser.add_argument("--rows", type=int, default=NUM_RESPONSES, help="of the cache")
+    parser.add_argument("--sft-rows", type=int, default=NUM_INSTRUCTIONS, help="of instruction data")
     arguments = parser.parse_args()
     found = {name: measure() for name, measure in MEASURES.items()}
     with tempfile.TemporaryDirectory() as name:
         found |= train_start(arguments.work or Path(name), arguments.rows)
+        found |= sft_plan(arguments.work or Path(name), arguments.sft_rows)
     print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {n:,.2f}" for name, n in found.items()))
 
 
@@ -104,6 +116,11 @@ def endpoint_answers_per_s() -> float:
     return max(_answers_per_s() for _ in range(ROUNDS))
 
 
+def step_picture_bytes() -> float:
+    """See the module."""
+    return send(step_questions(), MODELS["Qwen2.5-VL"]).now
+
+
 def _answers_per_s() -> float:
     requests = [
         GenerationRequest(f"q{number}", Conversation.of(f"{WORDS} {number}?"), (0,)) for number in range(NUM_ANSWERS)
@@ -135,6 +152,7 @@ MEASURES: dict[str, Callable[[], float]] = {
     "near_duplicates_rows_per_s": near_duplicates_rows_per_s,
     "endpoint_answers_per_s": endpoint_answers_per_s,
     "teacher_busy_share": teacher_busy_share,
+    "step_picture_bytes": step_picture_bytes,
 }
 """By the names that are printed."""
 

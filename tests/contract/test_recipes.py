@@ -201,3 +201,14 @@ def test_the_slurm_script_walks_the_verbs_beside_two_servers(tmp_path: Path) -> 
         "Qwen/Qwen2.5-32B-Instruct",
         "runs/internvl3-8b-multinode/sft",
     ]  # both start in the background, in either order
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_is_planned_where_nothing_is_but_the_recipe(tmp_path: Path, layout: str) -> None:
+    outcome = call(tmp_path, "run", recipes_dir() / f"{layout}.toml", "--dry-run", "--json")
+    assert outcome.code == 0, outcome.stderr
+    plans = {plan["verb"]: plan["plan"] for plan in outcome.report["plans"]}
+    assert list(plans) == list(VERBS)
+    for verb in ("cache-teacher", "sft", "pretrain-disc", "train"):
+        assert plans[verb]["data"]["sizes"] == "data.size" and plans[verb]["data"]["prompt_tokens"] > 1e6
+    assert plans["train"]["work"]["rollout_tokens"] > 1e6 and not any(tmp_path.iterdir())

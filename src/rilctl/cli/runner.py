@@ -120,7 +120,7 @@ def context_maker(
     out: Path | None = None,
 ) -> Callable[[Verb], StageContext]:
     """Makes a verb's context; the output goes to `out`, or else to `<root>/<recipe>/<verb>`."""
-    base_dir, name = Path.cwd(), recipe_name(paths)
+    base_dir, name, planned = Path.cwd(), recipe_name(paths), dict[str, Any]()
 
     def make(verb: Verb) -> StageContext:
         reporter.has_begun = False
@@ -132,6 +132,7 @@ def context_maker(
             reporter=reporter,
             resume_command=shlex.join(["rilctl", *sys.argv[1:]]),
             stop=stop,
+            planned=planned,
         )
 
     return make

@@ -118,6 +118,31 @@ class SelectConfig(StrictModel):
         return self
 
 
+class SizeConfig(StrictModel):
+    """`[data.size]`: how much it is, for plans where the data isn't there."""
+
+    num_questions: Annotated[PositiveInt, EXECUTION]
+    """Questions that are trained on, after selection."""
+    num_held_out: Annotated[NonNegativeInt, EXECUTION] = 0
+    """Held-out questions."""
+    prompt_tokens: Annotated[PositiveInt, EXECUTION]
+    """Of a prompt on average, pictures and chat template included."""
+    longest_prompt_tokens: Annotated[PositiveInt | None, EXECUTION] = None
+    """Of the longest prompt; absent: as many as on average."""
+    image_tokens: Annotated[NonNegativeInt, EXECUTION] = 0
+    """Of these, those of its pictures."""
+    response_tokens: Annotated[PositiveInt | None, EXECUTION] = None
+    """Of a response to learn, on average; absent: as many as `sft.max_response_tokens` allows."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "SizeConfig":
+        if self.image_tokens >= self.prompt_tokens:
+            raise ValueError("image_tokens are a part of prompt_tokens, which has the question as well")
+        if self.longest_prompt_tokens is not None and self.longest_prompt_tokens < self.prompt_tokens:
+            raise ValueError("longest_prompt_tokens is less than prompt_tokens, which is the average")
+        return self
+
+
 class _Source(StrictModel):
     validation: ValidationConfig = ValidationConfig()
     """Held-out questions."""
@@ -130,6 +155,8 @@ class _Source(StrictModel):
     truth_share: Annotated[Share, Field(exclude_if=lambda value: value == 1)] = 1.0
     """Share of the training questions that keep their ground truth, chosen by a hash of the id; from the others it is
     taken, and the response to learn with it. It says what more labels would bring. Held-out questions keep theirs."""
+    size: Annotated[SizeConfig | None, EXECUTION, IF_SET] = None
+    """How much it is, for plans where it isn't there: no file, or a data set of the hub."""
     workers: Annotated[NonNegativeInt, EXECUTION] = 0
     """Threads that read, hash and decode images while the data set is loaded; 0: none of their own."""
 

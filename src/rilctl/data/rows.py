@@ -36,7 +36,7 @@ def read_samples(
     first_named: dict[str, str] = {}
     numbered: list[tuple[int, str, str]] = []
     columns_seen: set[str] = set()
-    for index, row in enumerate(table.rows):
+    for place, (number, row) in enumerate(table.numbered()):
         sample_id = row.known_as or row.name
         try:
             if isinstance(row.fields, RowError):
@@ -44,8 +44,8 @@ def read_samples(
             columns_seen.update(row.fields)
             own_id = _own_id(row.fields, table.columns)
             if own_id is None or row.is_numbered:
-                sample_id = own_id or str(index)
-                numbered.append((index, row.name, sample_id))
+                sample_id = own_id or str(number)
+                numbered.append((place, row.name, sample_id))
             elif own_id in first_named:
                 sample_id = own_id
                 raise RowError("id-duplicate", f"id {own_id!r} is that of {first_named[own_id]}")
@@ -63,10 +63,10 @@ def read_samples(
             own = {"question"} if table.columns.question else set[str]()
             own |= {"choices", "options"} if table.columns.choices else set()
             template.check(columns_seen | own, table.name)
-    for index, name, number in numbered:  # a row never takes another's own id, wherever that one stands
-        if (owner := first_named.get(number)) and isinstance(read[index], Sample):
-            taken = RowError("id-duplicate", f"it has no id, and its number {number} is the id of {owner}")
-            read[index] = _rejected(table, name, name, taken)
+    for place, name, own_number in numbered:  # a row never takes another's own id, wherever that one stands
+        if (owner := first_named.get(own_number)) and isinstance(read[place], Sample):
+            taken = RowError("id-duplicate", f"it has no id, and its number {own_number} is the id of {owner}")
+            read[place] = _rejected(table, name, name, taken)
     return read
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rilctl.data.conversation import Conversation
 from rilctl.data.decoding.open import decode, is_exact, is_turned, open_picture, shown_size
+from rilctl.data.drawing import Drawn
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import RejectedRecord
 
@@ -220,6 +221,7 @@ class SampleSet:
         left_out: rows that selection left out, counted by reason; not an error.
         digest: over ids, texts and image digests of the kept rows.
         num_shortened: rows that lost turns to `max_turns`, before selection.
+        drawn: which rows of the source were read; None: all. Else there is no digest.
     """
 
     name: str
@@ -228,3 +230,4 @@ class SampleSet:
     left_out: dict[str, int]
     digest: str
     num_shortened: int = 0
+    drawn: Drawn | None = None

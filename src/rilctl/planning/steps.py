@@ -15,10 +15,12 @@ class Prompts:
     Args:
         tokens: of each prompt, pictures and template included.
         image_tokens: of each prompt's pictures.
+        at_most: of the longest, where that isn't among them.
     """
 
     tokens: Sequence[int]
     image_tokens: Sequence[int]
+    at_most: int | None = None
 
     @property
     def mean_tokens(self) -> float:
@@ -28,7 +30,7 @@ class Prompts:
     @property
     def longest(self) -> int:
         """Tokens of the longest."""
-        return max(self.tokens, default=0)
+        return self.at_most or max(self.tokens, default=0)
 
     @property
     def most_image_tokens(self) -> int:

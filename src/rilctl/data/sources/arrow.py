@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rilctl.config.data import ColumnsConfig
+from rilctl.data.drawing import Drawn
 from rilctl.data.images import decode_inline, is_inline
 from rilctl.data.sources.base import RawRow, check_columns
 from rilctl.data.videos import VIDEO_KEYS
@@ -21,7 +22,11 @@ _ROWS_PER_BATCH = 1000
 
 
 def read_arrow(
-    dataset: "datasets.Dataset", columns: ColumnsConfig, name: str, also: Collection[str] = ()
+    dataset: "datasets.Dataset",
+    columns: ColumnsConfig,
+    name: str,
+    also: Collection[str] = (),
+    drawn: Drawn | None = None,
 ) -> Iterator[RawRow]:
     """The mapped columns of a data set; an image is a function that reads its row's cell.
 
@@ -30,6 +35,7 @@ def read_arrow(
         columns: which columns are read.
         name: of the data set, for messages.
         also: further columns that are read where they are there.
+        drawn: which rows are read; None: all.
 
     Raises:
         DataError: a column is missing, or the images' column holds something else.
@@ -38,6 +44,9 @@ def read_arrow(
     wanted = {columns.id, columns.images, columns.question, columns.answer, columns.response, columns.choices, *also}
     wanted |= {columns.messages, *VIDEO_KEYS}
     view = dataset.select_columns([column for column in dataset.column_names if column in wanted]).with_format("arrow")
+    if drawn is not None:
+        view = view.select(drawn.numbers)
+    names = [f"row {number}" for number in drawn.numbers] if drawn is not None else None
     start = 0
     for batch in view.iter(batch_size=_ROWS_PER_BATCH):
         texts = [column for column in batch.column_names if column not in (columns.images, *VIDEO_KEYS)]
@@ -51,7 +60,8 @@ def read_arrow(
         for key in set(VIDEO_KEYS) & set(batch.column_names):
             for fields, there in zip(rows, _is_given(batch.column(key)), strict=True):
                 fields[key] = there or None
-        yield from (RawRow(f"row {start + place}", fields) for place, fields in enumerate(rows))
+        named = names[start : start + len(rows)] if names else [f"row {start + place}" for place in range(len(rows))]
+        yield from map(RawRow, named, rows)
         start += len(rows)
 
 

@@ -1,12 +1,14 @@
 """What every source hands on: raw rows, and where they came from."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from rilctl.config.data import ColumnsConfig
 from rilctl.config.suggest import nearest
+from rilctl.data.drawing import Drawn
 from rilctl.errors import DataError, RowError
 
 
@@ -46,7 +48,7 @@ class RawRow:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one source.
+    """The rows of one source, or some of them.
 
     Args:
         name: where they come from, for lineage and rejected rows.
@@ -54,6 +56,7 @@ class Table:
         columns: which field holds what.
         image_roots: folders that image paths may lie in; relative ones start from the first.
         text_only_rows: whether a row may be without an image, though others have some.
+        drawn: which of the source's rows, or conversations, these are; None: all.
     """
 
     name: str
@@ -61,6 +64,12 @@ class Table:
     columns: ColumnsConfig
     image_roots: tuple[Path, ...] = ()
     text_only_rows: bool = False
+    drawn: Drawn | None = None
+
+    def numbered(self) -> Iterator[tuple[int, RawRow]]:
+        """The rows, each with its number in the source from 0; of conversations, which have their own, any."""
+        numbers = chain(self.drawn.numbers, count(self.drawn.num_rows)) if self.drawn else count()
+        return zip(numbers, self.rows, strict=False)
 
 
 def existing(path: str, base_dir: Path, *, folder: bool = False) -> Path:

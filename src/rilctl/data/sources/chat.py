@@ -11,7 +11,7 @@ from rilctl.config.data import ChatData
 from rilctl.data.conversation import IMAGE_MARK
 from rilctl.data.images import unwrapped
 from rilctl.data.sources.base import RawRow, RawTurn, Shown, Table, absolute, existing
-from rilctl.data.sources.lines import Line
+from rilctl.data.sources.lines import Line, open_objects
 from rilctl.data.sources.turns import (
     TURN_COLUMNS,
     conversation_rows,
@@ -28,12 +28,13 @@ _PLACES = ("image", "image_url", "source", "path", "url")
 """Where a part may hold its picture."""
 
 
-def open_chat(config: ChatData, base_dir: Path) -> Table:
+def open_chat(config: ChatData, base_dir: Path, most_rows: int | None = None) -> Table:
     """The answers of a chat file. Raises `DataError`."""
     path = existing(config.path, base_dir)
     root = absolute(config.image_root, base_dir) if config.image_root else path.parent
-    rows = read_conversations(path, config.id, "messages", _to_turns)
-    return Table(f"chat:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True)
+    objects = open_objects(path, most_rows)
+    rows = read_conversations(objects.lines, config.id, "messages", _to_turns)
+    return Table(f"chat:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True, drawn=objects.drawn)
 
 
 def chat_rows(line: Line, own_id: object, index: int) -> Iterator[RawRow]:

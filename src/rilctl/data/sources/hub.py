@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from rilctl.config.data import HubData
+from rilctl.data.drawing import draw
 from rilctl.data.folders import folder_cache, refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute
@@ -12,7 +13,7 @@ from rilctl.data.template import names_in
 from rilctl.errors import CredentialError, DataError
 
 
-def open_hub(config: HubData, base_dir: Path) -> Table:
+def open_hub(config: HubData, base_dir: Path, most_rows: int | None = None) -> Table:
     """The rows of one split. Downloads go to the cache of `datasets`.
 
     Raises:
@@ -44,4 +45,6 @@ def open_hub(config: HubData, base_dir: Path) -> Table:
             raise CredentialError(f"data set {config.path} is gated", hint=hint) from error
         hint = "data.path is a hub id or a folder; data.name, data.split and data.revision say which part"
         raise DataError(f"data set {config.path}: {error}", hint=hint) from error
-    return Table(name, read_arrow(dataset, config.columns, name, names_in(config.template)), config.columns, roots)
+    drawn = draw(dataset.num_rows, most_rows)
+    rows = read_arrow(dataset, config.columns, name, names_in(config.template), drawn)
+    return Table(name, rows, config.columns, roots, drawn=drawn)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rilctl.data.drawing import Drawn, draw
+from rilctl.data.sources.places import Places, line_places, list_places
 from rilctl.data.strict_json import find_repeated, load_marked
 from rilctl.errors import DataError, RowError
 
@@ -16,11 +18,13 @@ class Line:
     """One JSON object of a file.
 
     Args:
+        index: its place among the file's objects, from 0.
         name: file and line, or file and index.
         value: the object, or why there is none.
         fetch: gives the object again, without holding it where the file can be read at its place.
     """
 
+    index: int
     name: str
     value: Mapping[str, object] | RowError
     fetch: Callable[[], Mapping[str, object]]
@@ -39,13 +43,58 @@ def reading(path: Path) -> Iterator[None]:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """The objects of a JSON Lines file; blank lines are skipped."""
-    offset = 0
+    offset = index = 0
     with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 name = f"{path.name}:{number}"
-                yield Line(name, _parse(line, name), partial(_read_again, path, offset, name))
+                yield Line(index, name, _parse(line, name), partial(_read_again, path, offset, name))
+                index += 1
             offset += len(line)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a file.
+
+    Args:
+        lines: each with its place; read once.
+        drawn: which they are; None: all.
+    """
+
+    lines: Iterator[Line]
+    drawn: Drawn | None
+
+
+def open_objects(path: Path, most_rows: int | None = None) -> Objects:
+    """The objects of a JSON list or JSON Lines, or some of them.
+
+    Args:
+        path: the file, whatever its name.
+        most_rows: see `draw`.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    with reading(path):
+        if most_rows is None or path.stat().st_size <= most_rows * len('{"":""},\n'):
+            return Objects(read_list_or_lines(path), None)
+        is_list = _is_list(path)
+        places = list_places(path) if is_list else line_places(path)
+    drawn = draw(len(places.starts), most_rows)
+    if drawn is None:
+        return Objects(read_list_or_lines(path), None)
+    return Objects(_read_drawn(path, drawn, places, "{}[{}]" if is_list else "{}:{}"), drawn)
+
+
+def _read_drawn(path: Path, drawn: Drawn, places: Places, form: str) -> Iterator[Line]:
+    with reading(path), path.open("rb") as file:
+        for index in drawn.numbers:
+            start, end = int(places.starts[index]), int(places.ends[index])
+            name = form.format(path.name, places.numbers[index])
+            file.seek(start)
+            value = _parse(file.read(end - start), name)
+            yield Line(index, name, value, partial(_read_again, path, start, name, end - start))
 
 
 def read_list_or_lines(path: Path) -> Iterator[Line]:
@@ -54,9 +103,7 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
     Raises:
         DataError: a list that is no JSON: nothing in it can be told apart.
     """
-    with reading(path), path.open("rb") as file:
-        start = file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()
-    if not start.startswith(b"["):
+    if not _is_list(path):
         yield from read_lines(path)
         return
     try:
@@ -69,13 +116,18 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
     for index, value in enumerate(values):
         name = f"{path.name}[{index}]"
         entry = _object(value, name)
-        yield Line(name, entry, partial(_whole, entry))
+        yield Line(index, name, entry, partial(_whole, entry))
 
 
-def _read_again(path: Path, offset: int, name: str) -> Mapping[str, object]:
+def _is_list(path: Path) -> bool:
+    with reading(path), path.open("rb") as file:
+        return file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+
+
+def _read_again(path: Path, offset: int, name: str, num_bytes: int | None = None) -> Mapping[str, object]:
     with reading(path), path.open("rb") as file:
         file.seek(offset)
-        return _whole(_parse(file.readline(), name))
+        return _whole(_parse(file.readline() if num_bytes is None else file.read(num_bytes), name))
 
 
 def _whole(value: Mapping[str, object] | RowError) -> Mapping[str, object]:

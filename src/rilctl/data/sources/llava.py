@@ -4,16 +4,18 @@ from pathlib import Path
 
 from rilctl.config.data import LlavaData
 from rilctl.data.sources.base import RawTurn, Table, absolute, existing
+from rilctl.data.sources.lines import open_objects
 from rilctl.data.sources.turns import TURN_COLUMNS, marked, read_conversations, role_of, said_text
 from rilctl.errors import RowError
 
 
-def open_llava(config: LlavaData, base_dir: Path) -> Table:
+def open_llava(config: LlavaData, base_dir: Path, most_rows: int | None = None) -> Table:
     """The answers of a LLaVA file. Raises `DataError`."""
     path = existing(config.path, base_dir)
     root = absolute(config.image_root, base_dir) if config.image_root else path.parent
-    rows = read_conversations(path, config.id, "conversations", _to_turns)
-    return Table(f"llava:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True)
+    objects = open_objects(path, most_rows)
+    rows = read_conversations(objects.lines, config.id, "conversations", _to_turns)
+    return Table(f"llava:{config.path}", rows, TURN_COLUMNS, (root,), text_only_rows=True, drawn=objects.drawn)
 
 
 def _to_turns(value: object) -> list[RawTurn]:

@@ -22,13 +22,13 @@ def with_messages(table: Table) -> Table:
 
 def _answers(table: Table) -> Iterator[RawRow]:
     columns = table.columns
-    for index, row in enumerate(table.rows):
+    for index, row in table.numbered():
         if isinstance(row.fields, RowError):
             yield row
             continue
         value = _conversation(row.fields, columns)
         own_id = row.fields.get(columns.id) if columns.id else None
-        yield from chat_rows(Line(row.name, value, partial(_same, value)), own_id, index)
+        yield from chat_rows(Line(index, row.name, value, partial(_same, value)), own_id, index)
 
 
 def _conversation(fields: Mapping[str, object], columns: ColumnsConfig) -> dict[str, object]:

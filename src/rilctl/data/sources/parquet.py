@@ -4,6 +4,7 @@ import glob
 from pathlib import Path
 
 from rilctl.config.data import ParquetData
+from rilctl.data.drawing import draw
 from rilctl.data.folders import refuse_full_cache
 from rilctl.data.sources.arrow import read_arrow
 from rilctl.data.sources.base import Table, absolute, check_columns, existing
@@ -12,7 +13,7 @@ from rilctl.errors import DataError
 from rilctl.private.parquet import refuse_bomb
 
 
-def open_parquet(config: ParquetData, base_dir: Path) -> Table:
+def open_parquet(config: ParquetData, base_dir: Path, most_rows: int | None = None) -> Table:
     """The rows of one file, a folder's `*.parquet`, or a glob's matches, sorted by path.
 
     Raises:
@@ -34,8 +35,9 @@ def open_parquet(config: ParquetData, base_dir: Path) -> Table:
             f"{config.path}: can't be read: {error.__cause__ or error}", hint="all files must have the same columns"
         ) from error
     name = f"parquet:{config.path}"
-    rows = read_arrow(dataset, config.columns, name, names_in(config.template))
-    return Table(name, rows, config.columns, (paths[0].parent,))
+    drawn = draw(dataset.num_rows, most_rows)
+    rows = read_arrow(dataset, config.columns, name, names_in(config.template), drawn)
+    return Table(name, rows, config.columns, (paths[0].parent,), drawn=drawn)
 
 
 def _num_rows(path: Path, config: ParquetData) -> int:

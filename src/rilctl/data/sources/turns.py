@@ -3,16 +3,15 @@
 A row's id is the conversation's with `#` and the number of the answer, from 1.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from rilctl.config.data import ColumnsConfig
 from rilctl.data.conversation import IMAGE_MARK
 from rilctl.data.images import as_cells, decode_inline, is_inline
 from rilctl.data.sources.base import RawRow, RawTurn, Shown
-from rilctl.data.sources.lines import Line, read_list_or_lines
+from rilctl.data.sources.lines import Line
 from rilctl.data.videos import refuse_videos
 from rilctl.errors import RowError
 from rilctl.schemas.answers import answer_text
@@ -66,19 +65,19 @@ class _Reader:
 
 
 def read_conversations(
-    path: Path, id_key: str, turns_key: str, to_turns: Callable[[object], list[RawTurn]]
+    lines: Iterable[Line], id_key: str, turns_key: str, to_turns: Callable[[object], list[RawTurn]]
 ) -> Iterator[RawRow]:
     """Rows of a file of conversations.
 
     Args:
-        path: a JSON list or JSON Lines.
+        lines: the conversations.
         id_key: key of the id; conversations without one are numbered from 0.
         turns_key: key of the list of turns.
         to_turns: reads that list; raises `RowError`.
     """
-    for index, line in enumerate(read_list_or_lines(path)):
+    for line in lines:
         own_id = line.value.get(id_key) if id_key and not isinstance(line.value, RowError) else None
-        yield from conversation_rows(line, own_id, index, turns_key, to_turns)
+        yield from conversation_rows(line, own_id, line.index, turns_key, to_turns)
 
 
 def conversation_rows(

@@ -15,9 +15,15 @@ Imports = dict[tuple[str, str], list[str]]
 
 
 def read_imports(
-    context: StageContext, config: CacheTeacherConfig, teachers: set[str], sample_ids: set[str]
+    context: StageContext, config: CacheTeacherConfig, teachers: set[str], sample_ids: set[str] | None
 ) -> Imports:
     """Texts from JSON Lines files; what answers a question that isn't asked (held out, rejected) is left out.
+
+    Args:
+        context: the stage's surroundings.
+        config: the `[cache-teacher]` table.
+        teachers: those that are asked.
+        sample_ids: of the questions that are asked; None: not all of them are known.
 
     Raises:
         DataError: a file can't be read, a line is malformed, names a teacher that isn't asked (its answers would be
@@ -34,7 +40,7 @@ def read_imports(
                     f"{path}:{number}: teacher `{teacher}` is not asked in this run{did_you_mean(teacher, teachers)}",
                     hint="add it to `--teachers`, or take its lines out",
                 )
-            if sample_id in sample_ids:
+            if sample_ids is None or sample_id in sample_ids:
                 imports[teacher, sample_id].append(text)
                 num_used += 1
             else:

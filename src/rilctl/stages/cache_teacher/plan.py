@@ -1,13 +1,11 @@
 """The plan of `cache-teacher`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.registry import MODELS
-from rilctl.data.sample import Sample
 from rilctl.engines.endpoints.ledger import cost_of
 from rilctl.engines.generation.base import Usage
 from rilctl.planning.disk import rows_bytes
@@ -22,11 +20,11 @@ from rilctl.stages.cache_teacher.teachers import (
     teacher_sampling,
 )
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import PlannedData, data_section, planned_data
 from rilctl.stages.shared.plans.devices import memory_sections, planned_device
 from rilctl.stages.shared.plans.models import PlannedModel, planned_model, planned_student
+from rilctl.stages.shared.plans.questions import Questions, plan_questions
 from rilctl.stages.shared.plans.sampling import planned_sampling
 
 
@@ -35,19 +33,16 @@ class _Asked:
     """What one teacher is asked.
 
     Args:
-        numbers: responses to each question: those that aren't imported.
+        numbers: responses to each question that was read: those that aren't imported.
+        responses: to all questions.
         budget: tokens of a response, at most.
         note: how the number of all of them came about.
     """
 
     numbers: tuple[int, ...]
+    responses: int
     budget: int
     note: str
-
-    @property
-    def responses(self) -> int:
-        """To all questions."""
-        return sum(self.numbers)
 
     @property
     def tokens(self) -> int:
@@ -63,25 +58,25 @@ class _Asked:
 def plan(context: StageContext) -> Plan:
     """What asking the teachers takes, or writing files of what they would be asked."""
     config, teachers = cache_teacher_config(context), find_teachers(context)
-    loaded = load_data(context)
-    samples = loaded.samples
-    imports = read_imports(context, config, set(teachers), {sample.id for sample in samples})
-    as_student = planned_data(samples, _reader(context), num_rejected=len(loaded.rejected))
-    num_rows = len(samples) * config.num_responses * len(teachers)
+    questions = plan_questions(context)
+    samples, is_whole = questions.samples, questions.drawn is None and questions.stated is None
+    imports = read_imports(context, config, set(teachers), {sample.id for sample in samples} if is_whole else None)
+    as_student = planned_data(questions, _reader(context))
+    num_rows = questions.num * config.num_responses * len(teachers)
     if config.write_batch is not None:
         teachers = batched(teachers)
     sections: list[Section | Table] = [data_section(as_student)]
     device, phases, facts = planned_device(context, config.engine), dict[str, Phase](), list[Fact]()
     total_tokens = 0
     for name, teacher in teachers.items():
-        asked = _asked(config, name, teacher, samples, imports)
+        asked = _asked(config, name, teacher, questions, imports)
         total_tokens += asked.tokens
         if teacher.endpoint is not None:
             sections.append(_remote(name, teacher, teacher.endpoint, as_student, asked))
             continue
-        questions = [sample for sample, number in zip(samples, asked.numbers, strict=True) if number]
+        to_ask = [sample for sample, number in zip(samples, asked.numbers, strict=True) if number]
         model = planned_model(context, teacher.loaded_here)
-        data = planned_data(questions, model)
+        data = planned_data(questions.only(to_ask), model)
         sections.append(_local(name, teacher, model, data, asked))
         if model.anatomy is not None and data.prompts is not None:
             sampling = planned_sampling(
@@ -91,7 +86,7 @@ def plan(context: StageContext) -> Plan:
                 device,
                 answering=model.frozen,
                 beside=None,
-                rows=len(questions) * config.num_responses,
+                rows=data.num_questions * config.num_responses,
                 num_responses=config.num_responses,
                 budget=asked.budget,
             )
@@ -106,21 +101,23 @@ def plan(context: StageContext) -> Plan:
     imported = sum(len(text.encode()) for texts in imports.values() for text in texts[: config.num_responses])
     disk = rows_bytes(num_rows, total_tokens) + imported
     sections.append(output_section(context, disk, "at most, before compression"))
-    return Plan("cache-teacher", tuple(sections), len(loaded.rejected))
+    return Plan("cache-teacher", tuple(sections), questions.num_rejected)
 
 
 def _asked(
-    config: CacheTeacherConfig, name: str, teacher: TeacherConfig, samples: Sequence[Sample], imports: Imports
+    config: CacheTeacherConfig, name: str, teacher: TeacherConfig, questions: Questions, imports: Imports
 ) -> _Asked:
+    samples = questions.samples
     numbers = tuple(len(request.seeds) for request in teacher_requests(config, name, samples, imports, teacher.system))
     budget = teacher_sampling(config, teacher).max_new_tokens
     if config.read_batches and teacher.endpoint is not None:
-        return _Asked((0,) * len(numbers), budget, "none: batch files have the answers")
-    imported = len(samples) * config.num_responses - sum(numbers)
+        return _Asked((0,) * len(numbers), 0, budget, "none: batch files have the answers")
+    responses = questions.all_of(sum(numbers))
+    imported = questions.num * config.num_responses - responses
     note = f"{config.num_responses} to each question" + (f", but for {imported:,} imported ones" if imported else "")
     if teacher.endpoint is not None:
         note = f"at most, {note}: known answers aren't asked for again"
-    return _Asked(numbers, budget, note)
+    return _Asked(numbers, responses, budget, note)
 
 
 def _local(name: str, teacher: TeacherConfig, model: PlannedModel, data: PlannedData, asked: _Asked) -> Section:
@@ -128,7 +125,7 @@ def _local(name: str, teacher: TeacherConfig, model: PlannedModel, data: Planned
     registered = MODELS.get(teacher.model)
     about = f"{registered.model}, {registered.about}" if registered else ""
     parameters = Fact("parameters", model.anatomy.parameters if model.anatomy else None, note=model.unknown)
-    tokens = sum(data.prompts.tokens) if data.prompts else None if data.num_questions else 0
+    tokens = data.prompt_tokens if data.prompts or data.num_questions else 0
     why = data.unknown if tokens is None else "each question once, for all of its responses"
     prompts = Fact("prompt tokens", tokens, "tokens", why)
     return Section(
@@ -141,6 +138,7 @@ def _remote(name: str, teacher: TeacherConfig, endpoint: EndpointConfig, data: P
     sent, why, cost = None, data.unknown, None
     if data.sizes:
         sent = sum(size.tokens * num for size, num in zip(data.sizes, asked.numbers, strict=True) if size is not None)
+        sent = data.questions.all_of(sent)
         why = "as the student counts; the endpoint has its own way"
         cost = cost_of(endpoint, Usage(sent, asked.tokens))
     stated = "at most, in the currency of the prices" if cost is not None else "the endpoint's table states no prices"

@@ -71,21 +71,31 @@ def judge_config(context: StageContext) -> JudgeConfig:
     return context.recipe.judge or RuleJudgeConfig()
 
 
+def looks(config: JudgeConfig) -> bool:
+    """Whether the judge looks at the questions' pictures. Raises `ConfigError` for stdin, which has none."""
+    if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
+        return False
+    if config.source == STDIN:
+        raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
+    return True
+
+
+def asked(context: StageContext, role: str) -> StageContext:
+    """The surroundings of who asked the questions whose responses have this role: it decides which rows they are."""
+    return replace(context, recipe=context.recipe.seen_by(_ASKED_BY.get(role, "cache-teacher")))
+
+
 def read_images(context: StageContext, config: JudgeConfig, role: str) -> Images:
-    """The pictures of the questions for a judge that looks at them, else none. Raises `ConfigError` for stdin.
+    """The pictures of the questions for a judge that looks at them, else none. Raises as `looks` does.
 
     Args:
         context: the stage's surroundings.
         config: the `[judge]` table.
-        role: of what is judged: who asked those questions decides which rows they are.
+        role: of what is judged.
     """
-    if not isinstance(config, LlmJudgeConfig) or not config.sees_images:
+    if not looks(config):
         return {}
-    if config.source == STDIN:
-        raise ConfigError("`judge.sees_images` needs [data], and stdin has no pictures", hint="judge an artifact")
-    asker = _ASKED_BY.get(role, "cache-teacher")
-    asked = replace(context, recipe=context.recipe.seen_by(asker))
-    return {sample.id: sample.images for sample in load_data(asked).samples}
+    return {sample.id: sample.images for sample in load_data(asked(context, role)).samples}
 
 
 def find_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind]:

@@ -12,15 +12,17 @@ from rilctl.stages.judge.inputs import (
     Images,
     JudgeInput,
     JudgeRow,
+    asked,
     find_source,
     judge_config,
-    read_images,
+    looks,
     read_source,
 )
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.plans.closing import output_section
 from rilctl.stages.shared.plans.judging import NUM_MEASURED, JudgedTexts, judge_facts
 from rilctl.stages.shared.plans.models import planned_student
+from rilctl.stages.shared.plans.questions import plan_questions
 
 
 def plan(context: StageContext) -> Plan:
@@ -32,7 +34,7 @@ def plan(context: StageContext) -> Plan:
     elif (found := _planned_source(context, config)) is not None:
         path, kind = found
         source, responses = Fact("source", str(path), note=kind), read_source(path, kind)
-    images = read_images(context, config, responses.entry.role if responses is not None else "teacher-cache")
+    images = _images(context, config, responses.entry.role if responses is not None else "teacher-cache")
     num_rows = responses.num_rows if responses is not None else None
     calls = judge_facts(config, num_rows, _texts(context, config, responses, images), 1)
     facts = (Fact("judge", describe_judge(config)), source, Fact("responses", num_rows), *calls)
@@ -48,8 +50,16 @@ def _texts(
     if context.recipe.student is None:
         return None
     encoder = planned_student(context, None, after="sft").encoder
-    rows = [row for row in islice(responses.rows, NUM_MEASURED) if isinstance(row, JudgeRow)]
+    known = (row for row in responses.rows if isinstance(row, JudgeRow) and (not images or row.sample_id in images))
+    rows = list(islice(known, NUM_MEASURED))
     return JudgedTexts(encoder, [row.request(images) for row in rows]) if encoder is not None else None
+
+
+def _images(context: StageContext, config: JudgeConfig, role: str) -> Images:
+    """As `read_images`, of the questions that a plan reads."""
+    if not looks(config):
+        return {}
+    return {sample.id: sample.images for sample in plan_questions(asked(context, role)).samples}
 
 
 def _planned_source(context: StageContext, config: JudgeConfig) -> tuple[Path, ArtifactKind] | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rilctl.config.data import DataConfig
 from rilctl.data.fingerprints import image_hash
-from rilctl.data.load import Split
+from rilctl.data.reading import Split
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.data.select import Seen
 from rilctl.errors import RowError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rilctl.data.load import Split
+from rilctl.data.reading import Split
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.errors import RowError
 from rilctl.models.loaded.processor import Encoder

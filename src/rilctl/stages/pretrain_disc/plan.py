@@ -8,7 +8,6 @@ from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.steps import Prompts, cut_step
 from rilctl.stages.pretrain_disc.run import snapshot
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
@@ -20,6 +19,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
+from rilctl.stages.shared.plans.questions import plan_questions
 from rilctl.stages.shared.plans.sampling import planned_snapshot
 from rilctl.stages.shared.plans.training import planned_engine
 
@@ -29,8 +29,7 @@ def plan(context: StageContext) -> Plan:
     config = context.recipe.pretrain_disc or PretrainDiscConfig()
     student = planned_student(context, config.student, after="pretrain-disc")
     cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
-    loaded = load_data(context)
-    data = planned_data(loaded.samples, student, num_rejected=len(loaded.rejected))
+    data = planned_data(plan_questions(context), student)
     sampled = 0 if config.responses else data.num_questions * config.num_responses
     pairs = round(data.num_questions * config.num_responses * (1 - config.held_out_share))
     steps = config.steps_for(pairs, config.pairs_per_step)

@@ -1,11 +1,12 @@
 """The plan of `sft`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rilctl.config.cache_teacher import CacheTeacherConfig
+from rilctl.config.data import SizeConfig
 from rilctl.config.sft import SftConfig
-from rilctl.data.sample import Sample
 from rilctl.models.prompts.encode import encode_response
 from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.plan import Fact, Plan, Section, Table
@@ -15,7 +16,6 @@ from rilctl.stages.sft.plan_memory import sft_phases
 from rilctl.stages.sft.plan_own import planned_own
 from rilctl.stages.sft.rows import SftRow, data_rows, fits, to_units
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import memory_sections, planned_device
@@ -27,6 +27,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
+from rilctl.stages.shared.plans.questions import Questions, plan_questions
 from rilctl.stages.shared.plans.sampling import planned_snapshot
 from rilctl.stages.shared.plans.training import planned_engine
 
@@ -35,9 +36,8 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do, and what it needs."""
     config = context.recipe.sft or SftConfig()
     student = planned_student(context, config.student, after="sft")
-    loaded = load_data(context)
-    samples = loaded.samples
-    data = planned_data(samples, student, num_rejected=len(loaded.rejected))
+    questions = plan_questions(context)
+    data = planned_data(questions, student)
     facts, cache = [student.fact()], None
     if config.responses == "teacher-cache":
         cache = planned_artifact(context, config.teacher_cache, "cache-teacher", "teacher-cache")
@@ -46,26 +46,33 @@ def plan(context: StageContext) -> Plan:
     if config.uses_verdicts:
         verdicts = planned_artifact(context, config.verdicts, "judge", "verdicts")
         facts.append(artifact_fact("verdicts", verdicts, "judge"))
-    num_rows, rows, kept = _responses(context, config, samples, cache, verdicts)
-    num_units = len(to_units(rows, whole_conversations=True)) if config.whole_conversations else num_rows
-    own = planned_own(context, config, samples, rows)
+    num_rows, rows, kept = _responses(context, config, questions, cache, verdicts)
+    num_units = num_rows
+    if config.whole_conversations and rows:
+        num_units = questions.all_of(len(to_units(rows, whole_conversations=True)))
+    own = planned_own(context, config, questions, rows)
     if own.pairs:
-        num_units, rows = len(own.pairs), [row for pair in own.pairs for row in pair]
+        num_units, rows = questions.all_of(len(own.pairs)), [row for pair in own.pairs for row in pair]
     steps = config.steps_for(num_units, config.rows_per_step)
-    response_tokens = _lengths(student, rows, config.max_response_tokens)
+    response_tokens = _lengths(student, rows, config.max_response_tokens, questions.stated)
     if own.sampled is not None and response_tokens:
         response_tokens.append(own.sampled.sampling.max_new_tokens)
+    longest = max(response_tokens, default=0) if questions.stated is None else config.max_response_tokens
     facts += own.inputs
     sections: list[Section | Table] = [
         Section("inputs", tuple(facts)),
-        data_section(data, held_out=len(load_data(context, "validation").samples)),
-        _work(config, num_rows, kept, own.work, steps, response_tokens),
+        data_section(data, held_out=questions.num_held_out),
+        _work(config, num_rows, kept, own.work, steps, response_tokens, longest),
         _parameters(config, student),
     ]
     trained = 0
+    if data.prompts is not None and response_tokens:
+        rows_each = 1 if config.preference is None else 2
+        mean = data.prompts.mean_tokens + rows_each * sum(response_tokens) / len(response_tokens)
+        trained = round(steps * config.rows_per_step * mean)
     if student.anatomy is not None and data.prompts is not None and response_tokens:
         device = planned_device(context, config.engine)
-        engine, longest = planned_engine(context, config.engine), max(response_tokens)
+        engine = planned_engine(context, config.engine)
         phases = sft_phases(config, engine, student, student.anatomy, data.prompts, device, longest)
         facts_of_sampling: tuple[Fact, ...] = ()
         if own.sampled is not None:
@@ -74,9 +81,6 @@ def plan(context: StageContext) -> Plan:
             if sampling.phase is not None:
                 phases = {"sampling": sampling.phase} | phases
         sections += memory_sections(device, phases, facts_of_sampling, ranks=engine.ranks)
-        rows_each = 1 if config.preference is None else 2
-        mean = data.prompts.mean_tokens + rows_each * sum(response_tokens) / len(response_tokens)
-        trained = round(steps * config.rows_per_step * mean)
     generated = own.num_sampled * own.sampled.sampling.max_new_tokens if own.sampled is not None else 0
     sections.append(time_section(context, steps=steps, generated=generated, trained=trained))
     sections.append(output_section(context, *_disk(config, student)))
@@ -84,27 +88,31 @@ def plan(context: StageContext) -> Plan:
 
 
 def _responses(
-    context: StageContext, config: SftConfig, samples: Sequence[Sample], cache: Path | None, verdicts: Path | None
+    context: StageContext, config: SftConfig, questions: Questions, cache: Path | None, verdicts: Path | None
 ) -> tuple[int, list[SftRow], Kept | None]:
-    """How many rows there will be, those that are known already, and which of the teachers' they are."""
+    """How many rows there will be in all, those that are known already, and which of the teachers' they are."""
+    samples = questions.samples
     if config.responses == "data":
         rows = data_rows(samples)
-        return len(rows), rows, None
-    if cache is None:
+        return questions.num if questions.stated else questions.all_of(len(rows)), rows, None
+    if cache is None or questions.stated is not None:
         asked = context.recipe.cache_teacher or CacheTeacherConfig()
         num_teachers = len(asked.teachers or context.recipe.teachers)
         each = 1 if config.keep == "best" else num_teachers * asked.num_responses
-        return len(samples) * each, [], None
+        return questions.num * each, [], None
     if config.uses_verdicts and verdicts is None:  # those that are learned are among these
         config = config.model_copy(update={"keep": "all", "difficulty": None})
         rows = kept_of_teachers(context, config, cache, None, samples)[0].rows
-        return len(rows), rows, None
+        return questions.all_of(len(rows)), rows, None
     kept = kept_of_teachers(context, config, cache, verdicts, samples)[0]
-    return len(kept.rows), kept.rows, kept
+    left_out = {reason: questions.all_of(num) for reason, num in kept.left_out.items()}
+    return questions.all_of(len(kept.rows)), kept.rows, replace(kept, left_out=left_out)
 
 
-def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int) -> list[int]:
-    """Tokens of each response that is learned; where none is known yet, the longest that is allowed."""
+def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int, stated: SizeConfig | None) -> list[int]:
+    """Tokens of each response that is learned; where none is known yet, the stated mean, or the longest allowed."""
+    if stated is not None and stated.response_tokens is not None:
+        return [min(stated.response_tokens, budget)]
     if not rows:
         return [budget]
     if student.encoder is None:
@@ -120,6 +128,7 @@ def _work(
     more: Sequence[Fact],
     steps: int,
     response_tokens: Sequence[int],
+    longest: int,
 ) -> Section:
     unknown = config.uses_verdicts and kept is None
     note = f"from {config.responses}" + (", at most: it isn't known yet which are right" if unknown else "")
@@ -137,7 +146,7 @@ def _work(
         )
     if response_tokens:
         mean = sum(response_tokens) / len(response_tokens)
-        facts.append(Fact("longest response", max(response_tokens), "tokens", f"{mean:,.0f} on average"))
+        facts.append(Fact("longest response", longest, "tokens", f"{mean:,.0f} on average"))
     return Section("work", tuple(facts))
 
 

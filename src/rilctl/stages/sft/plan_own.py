@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilctl.config.sft import SftConfig
-from rilctl.data.sample import Sample
 from rilctl.planning.plan import Fact
 from rilctl.stages.sft.own_responses import find_own, read_own, snapshot
 from rilctl.stages.sft.pairs import pair_up
 from rilctl.stages.sft.rows import SftRow, Unit
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.plans.inputs import artifact_fact
+from rilctl.stages.shared.plans.questions import Questions
 from rilctl.stages.shared.student_responses import Snapshot
 
 
@@ -33,15 +33,13 @@ class PlannedOwn:
     num_sampled: int = 0
 
 
-def planned_own(
-    context: StageContext, config: SftConfig, samples: Sequence[Sample], rows: Sequence[SftRow]
-) -> PlannedOwn:
+def planned_own(context: StageContext, config: SftConfig, questions: Questions, rows: Sequence[SftRow]) -> PlannedOwn:
     """What will be done; nothing without `[sft.preference]`.
 
     Args:
         context: the stage's surroundings.
         config: the `[sft]` table.
-        samples: the questions.
+        questions: as far as they are known.
         rows: what is preferred, as far as it is known.
 
     Raises:
@@ -56,11 +54,11 @@ def planned_own(
         inputs = (artifact_fact("own responses", path, "pretrain-disc"),)
         if not rows:
             return PlannedOwn(inputs, (loss,))
-        pairs, left_out = pair_up(rows, read_own(context, path, kind, samples))
-        others = [Fact(f"left out {reason}", num) for reason, num in left_out.items()]
-        return PlannedOwn(inputs, (loss, Fact("pairs", len(pairs)), *others), pairs)
+        pairs, left_out = pair_up(rows, read_own(context, path, kind, questions.samples))
+        others = [Fact(f"left out {reason}", questions.all_of(num)) for reason, num in left_out.items()]
+        return PlannedOwn(inputs, (loss, Fact("pairs", questions.all_of(len(pairs))), *others), pairs)
     asked = snapshot(context, config, wanted)
-    num = len({row.sample_id for row in rows} or samples) * asked.num_responses
+    num = questions.all_of(len({row.sample_id for row in rows} or questions.samples)) * asked.num_responses
     budget = asked.sampling.max_new_tokens
     work = (
         loss,

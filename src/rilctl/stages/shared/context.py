@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rilctl.artifacts.locks import Waiting
 from rilctl.config.recipe import Recipe, Verb
@@ -34,6 +35,7 @@ class StageContext:
         world: which of how many processes this one is.
         retry_rejected: whether a finished run asks again for what it lacks.
         to_score: of a plan alone: is told how many answers the run's selection will have scored, by model.
+        planned: what the plans of one walk have in common, by what it was made from.
         leave: says why, and ends this process at once, where another one of them failed and the main thread waits.
     """
 
@@ -46,6 +48,7 @@ class StageContext:
     stop: StopFlag = field(default_factory=StopFlag)
     world: World = field(default_factory=World)
     retry_rejected: bool = False
+    planned: dict[str, Any] = field(default_factory=dict)
     leave: Callable[[Exception], object] | None = None
     to_score: dict[str, int] | None = None
 

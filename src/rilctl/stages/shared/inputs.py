@@ -13,7 +13,7 @@ from rilctl.config.endpoints import EndpointConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
-from rilctl.data.load import Likelihoods, PromptTokens, load_samples
+from rilctl.data.load import Likelihoods, PromptTokens, load_part, load_samples
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, RowError, UsageError
@@ -31,27 +31,53 @@ from rilctl.stages.shared.shares import refuse_share
 
 def load_data(context: StageContext, split: Literal["train", "validation"] = "train") -> SampleSet:
     """The recipe's data set. Raises `ConfigError` where the recipe has none, `DataError` where it can't be opened."""
-    config = context.recipe.data
-    if config is None:
-        raise ConfigError(
-            "the recipe has no [data] table", hint="say where questions come from, e.g. `--set data.type=digits`"
-        )
-    rates = None
-    if config.select.pass_rate is not None:
-        verdicts = resolve(context.base_dir / config.select.pass_rate.verdicts, "verdicts")
-        rates = pass_rates(context, verdicts)
-    prompt_tokens = None if config.select.max_prompt_tokens is None else _student_tokens(context)
+    config = data_config(context)
     samples = load_samples(
         config,
         base_dir=context.base_dir,
         split=split,
-        pass_rates=rates,
-        prompt_tokens=prompt_tokens,
+        pass_rates=_pass_rates(context, config),
+        prompt_tokens=_prompt_tokens(context, config),
         likelihoods=_likelihoods(context, config, split),
     )
     if split == "train":
         _say_what_was_kept(context, samples)
     return samples
+
+
+def load_part_of_data(context: StageContext, most_rows: int) -> tuple[SampleSet, SampleSet]:
+    """For a plan: the rows of training and of validation, or some of them; see `load_part`. Raises as `load_data`."""
+    config = data_config(context)
+    train, validation = load_part(
+        config,
+        base_dir=context.base_dir,
+        most_rows=most_rows,
+        pass_rates=_pass_rates(context, config),
+        prompt_tokens=_prompt_tokens(context, config),
+        likelihoods=_likelihoods(context, config, "train"),
+    )
+    _say_what_was_kept(context, train)
+    return train, validation
+
+
+def data_config(context: StageContext) -> DataConfig:
+    """The `[data]` table. Raises `ConfigError` where the recipe has none."""
+    if context.recipe.data is None:
+        raise ConfigError(
+            "the recipe has no [data] table", hint="say where questions come from, e.g. `--set data.type=digits`"
+        )
+    return context.recipe.data
+
+
+def _pass_rates(context: StageContext, config: DataConfig) -> dict[str, float] | None:
+    if config.select.pass_rate is None:
+        return None
+    verdicts = resolve(context.base_dir / config.select.pass_rate.verdicts, "verdicts")
+    return pass_rates(context, verdicts)
+
+
+def _prompt_tokens(context: StageContext, config: DataConfig) -> PromptTokens | None:
+    return None if config.select.max_prompt_tokens is None else _student_tokens(context)
 
 
 def _likelihoods(context: StageContext, config: DataConfig, split: str) -> Likelihoods | None:
@@ -267,6 +293,9 @@ def check_same(path: Path, sample: Sample, row: AskedRow) -> None:
 def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
     left_out = ", ".join(f"{num} {reason}" for reason, num in sorted(samples.left_out.items()))
     num_truthless = sum(not sample.has_truth for sample in samples.samples)
+    if samples.drawn is not None:
+        read, there = len(samples.drawn.numbers), samples.drawn.num_rows
+        context.reporter.say(f"data: {read:,} of {there:,} rows were read, drawn evenly; what follows is of these")
     context.reporter.say(
         f"data: {len(samples.samples)} questions from {samples.name}" + (f" (left out: {left_out})" if left_out else "")
     )

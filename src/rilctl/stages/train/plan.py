@@ -19,7 +19,6 @@ from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.planning.ril import PlannedRole, RilSetup, beside_sampling, ril_phases
 from rilctl.planning.steps import MicroBatches, Prompts, cut_step
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import load_data
 from rilctl.stages.shared.plans.closing import output_section, time_section
 from rilctl.stages.shared.plans.data import data_section, planned_data
 from rilctl.stages.shared.plans.devices import PlannedDevice, memory_sections, planned_device
@@ -32,6 +31,7 @@ from rilctl.stages.shared.plans.models import (
     trained_fact,
     trained_parameters,
 )
+from rilctl.stages.shared.plans.questions import plan_questions
 from rilctl.stages.shared.plans.sampling import planned_sampling
 from rilctl.stages.shared.plans.training import planned_engine
 from rilctl.stages.train.planned_teacher import TeacherPlan, plan_teacher
@@ -42,21 +42,20 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do, and what it needs."""
     config = context.recipe.train or TrainConfig()
     student = planned_student(context, config.student, after="train")
-    loaded = load_data(context)
-    samples = loaded.samples
-    data = planned_data(samples, student, num_rejected=len(loaded.rejected))
+    questions = plan_questions(context)
+    data = planned_data(questions, student)
     work = _Work(config)
     judge = context.recipe.judge or RuleJudgeConfig()
-    num_held_out = len(load_data(context, "validation").samples)
+    num_held_out = questions.num_held_out
     validated = _num_validations(config) * min(num_held_out, config.num_validation_questions)
     texts = None
     if student.encoder is not None:
-        requests = [JudgeRequest.of(sample, "") for sample in samples[:NUM_MEASURED]]
+        requests = [JudgeRequest.of(sample, "") for sample in questions.samples[:NUM_MEASURED]]
         texts = JudgedTexts(student.encoder, requests, work.budget)
     judged = [Fact("judge calls", 0, note="none: this algorithm has no answer reward")]
     if config.algorithm.uses_judge:
         judged = judge_facts(judge, work.rows + validated, texts, -(-config.num_steps // config.checkpoint_every))
-    teacher = plan_teacher(context, config, student, samples)
+    teacher = plan_teacher(context, config, student, questions)
     inputs, disc_path = _inputs(context, config, student, teacher)
     rewards = _rewards(config, context.base_dir)
     sections: list[Section | Table] = [
@@ -85,8 +84,8 @@ def plan(context: StageContext) -> Plan:
             beside=beside + stays,
             budget=config.sampling.max_new_tokens,
         )
-        questions = engine.groups_of_a_rank(config.questions_per_step)
-        sampling = ask(rows=questions * config.num_student_rows, num_responses=config.num_student_rows)
+        groups = engine.groups_of_a_rank(config.questions_per_step)
+        sampling = ask(rows=groups * config.num_student_rows, num_responses=config.num_student_rows)
         phases = ril_phases(setup, sampling.phase, sampling.stays + stays)
         num_asked = min(num_held_out, config.num_validation_questions)
         if num_asked and isinstance(config.generation, HfEngineConfig):  # a prompt for each of its rows

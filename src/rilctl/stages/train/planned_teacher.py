@@ -1,10 +1,8 @@
 """The teacher whose distribution is learned, in the plan of `train`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilctl.config.train import TrainConfig
-from rilctl.data.sample import Sample
 from rilctl.models.loaded.vocabulary import refuse_other_words, sampled_ids
 from rilctl.planning.plan import Fact
 from rilctl.planning.ril import PlannedTeacher
@@ -12,6 +10,7 @@ from rilctl.planning.steps import cut_step
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.plans.data import PlannedData, planned_data
 from rilctl.stages.shared.plans.models import PlannedModel, planned_model
+from rilctl.stages.shared.plans.questions import Questions
 from rilctl.stages.shared.plans.training import PlannedEngine
 from rilctl.stages.train.distilling import name_teacher
 
@@ -67,7 +66,7 @@ class TeacherPlan:
 
 
 def plan_teacher(
-    context: StageContext, config: TrainConfig, student: PlannedModel, samples: Sequence[Sample]
+    context: StageContext, config: TrainConfig, student: PlannedModel, questions: Questions
 ) -> TeacherPlan | None:
     """What can be known without a download; None: nobody's distribution is learned.
 
@@ -81,4 +80,4 @@ def plan_teacher(
     model = planned_model(context, teacher.model)
     if student.encoder is not None and model.encoder is not None:
         refuse_other_words(student.encoder, model.encoder, sampled_ids(student.encoder), name=teacher.name)
-    return TeacherPlan(teacher.name, model, planned_data(samples, model))
+    return TeacherPlan(teacher.name, model, planned_data(questions, model))

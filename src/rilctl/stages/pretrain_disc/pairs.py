@@ -1,7 +1,7 @@
 """What the discriminator learns from: a student's and a teacher's response to one question."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -14,10 +14,14 @@ from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ArtifactError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.loaded.processor import EncodedPrompt
-from rilctl.schemas.records import RejectedRecord, ResponseRecord
+from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.shared.cached_responses import CachedResponses
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.ranked import share_rejected
 from rilctl.stages.shared.swaps import Swaps
+
+StudentTexts = Callable[[str], Sequence[str]]
+"""What the student said of the question with an id."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +42,23 @@ class Pair:
         return rows if self.swapped is None else [*rows, DiscriminatorRow(self.swapped, self.teacher_text)]
 
 
-def pair_up(
-    samples: Sequence[Sample],
-    students: Mapping[str, Sequence[ResponseRecord]],
-    teachers: Mapping[str, Sequence[ResponseRecord]],
-) -> list[Pair]:
-    """As many of one side as of the other for every question; teachers take turns."""
+def pair_up(samples: Sequence[Sample], students: StudentTexts, teachers: CachedResponses) -> list[Pair]:
+    """As many of one side as of the other for every question; teachers take turns.
+
+    Args:
+        samples: the questions.
+        students: what the student said of the question with an id, in order.
+        teachers: what the teachers said; only what is paired is read.
+    """
     pairs = []
     for sample in samples:
-        by_teacher: dict[str, list[ResponseRecord]] = {}
-        for row in teachers.get(sample.id, ()):
-            by_teacher.setdefault(row.source, []).append(row)
-        turns = [row for turn in zip_longest(*by_teacher.values()) for row in turn if row is not None]
-        pairs += [
-            Pair(sample, student.text, teacher.text)
-            for student, teacher in zip(students.get(sample.id, ()), turns, strict=False)
-        ]
+        by_teacher: dict[str, list[int]] = {}
+        for row in teachers.of(sample.id):
+            by_teacher.setdefault(row.source, []).append(row.number)
+        turns = [number for turn in zip_longest(*by_teacher.values()) for number in turn if number is not None]
+        said = students(sample.id)
+        paired = teachers.texts(turns[: len(said)])
+        pairs += [Pair(sample, student, teacher) for student, teacher in zip(said, paired, strict=False)]
     return pairs
 
 

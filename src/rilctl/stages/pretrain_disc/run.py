@@ -1,5 +1,6 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -15,14 +16,14 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import check_text
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
-from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, readable, split, with_swaps
+from rilctl.stages.pretrain_disc.pairs import Pair, StudentTexts, pair_up, readable, split, with_swaps
+from rilctl.stages.shared.cached_responses import open_responses
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
     data_entry,
     find_artifact,
     find_student,
     load_data,
-    read_responses,
     up_to_date,
 )
 from rilctl.stages.shared.learning import open_trained
@@ -57,17 +58,21 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
             return up_to_date(done)
         with ranks.together():
             artifact_run.refuse_mixture(resumes=not (artifact_run.path / "discriminator" / MANIFEST).exists())
-        teacher = read_responses(context, cache_path, data.samples)
+        teacher = open_responses(context, cache_path, data.samples)
         rejected = list(data.rejected)
         outputs: dict[str, ArtifactSummary] = {}
+        students: StudentTexts
         if given:
-            students = read_responses(context, given, data.samples)
+            students = open_responses(context, given, data.samples).texts_of
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
             with phase("pretrain-disc", "rollouts"):
-                students, bad = sample_student(context, snapshot(config), student, samples, ranks)
+                sampled, bad = sample_student(context, snapshot(config), student, samples, ranks)
             rejected += bad
-            outputs = store_responses(artifact_run, students, rejected, ranks)
+            outputs = store_responses(artifact_run, sampled, rejected, ranks)
+            texts = {name: [row.text for row in rows] for name, rows in sampled.items()}
+            students = defaultdict[str, list[str]](list, texts).__getitem__
+            del sampled
         pairs = pair_up(data.samples, students, teacher)
         if sees_pictures(config.input):
             pairs, bad = readable(pairs)

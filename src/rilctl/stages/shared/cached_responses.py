@@ -90,6 +90,10 @@ class CachedResponses:
             for number in self.numbers(sample_id).tolist()
         ]
 
+    def texts_of(self, sample_id: str) -> list[str]:
+        """The texts of the responses to a question. Raises `ArtifactError` where they can't be read."""
+        return self.texts(self.numbers(sample_id).tolist())
+
     def texts(self, numbers: Sequence[int]) -> list[str]:
         """The texts of some rows. Raises `ArtifactError` where they can't be read."""
         return self._files.take("text", numbers)

@@ -58,6 +58,10 @@ class Kind(ABC):
         """Whether a statement answers in the question's words, however long it is."""
         return False
 
+    def is_led(self, statement: str) -> bool:
+        """Whether a statement begins with its answer, or repeats the question as one, so that the rest is a reason."""
+        return False
+
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values of one response agree."""
         return bool(one == other)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import LABEL
+from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned_round
@@ -129,6 +130,10 @@ class ChoiceKind(Kind):
             return self._lettered(lettered)
         return self._by_value(text)
 
+    def is_led(self, statement: str) -> bool:
+        """See `Kind`."""
+        return self._of_texts is not None and self._of_texts.is_led(statement)
+
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = _REASON.split(plain(sentence[-1000:]).strip(), maxsplit=1)[0]
@@ -199,6 +204,8 @@ class ChoiceKind(Kind):
             value = self._of_texts.whole(rest)
             return letter if value is None or self._letter_of(value) == letter else None
         named = set(self._named(rest))
+        if named and not is_accounted(rest, f"{self._question} {self._options[letter]}"):
+            return None
         if named - {letter} or (match[3] and match[3].islower()):
             return None
         bare = match[3] is not None

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
@@ -191,10 +192,13 @@ class ItemsKind(Kind):
         if lettered:
             return [lettered[1]]
         ends = [match.end() for match in CONCLUSION.finditer(text) if match.start()]
-        concluded = [form for end in ends for form in reversed(bare_forms(text[end:]))][::-1]
-        found = [*reversed(concluded), *reversed(bare_forms(text))]
+        concluded = [form for end in ends for form in reversed(self._own(text[end:]))][::-1]
+        found = [*reversed(concluded), *reversed(self._own(text))]
         doubted = is_doubted(text, self._question)
         return found if doubted else [*(each for form in found for each in without_echo(form, self._question)), *found]
+
+    def _own(self, text: str) -> list[str]:
+        return [form for form in bare_forms(text) if is_accounted(text.removesuffix(form), self._question)]
 
     def _set(self, text: str) -> Items | None:
         text = spread(plain(text).strip().rstrip(".").strip())

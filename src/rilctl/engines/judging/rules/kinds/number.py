@@ -25,6 +25,7 @@ from rilctl.engines.judging.rules.kinds.portions import asks_portion, read_porti
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.told_apart import has_several_numbers, whole_of_parts, without_beside
 from rilctl.engines.judging.rules.kinds.words import english_words
+from rilctl.engines.judging.rules.read.accounted import is_accounted, takes_back
 from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import asked_words
@@ -73,7 +74,7 @@ _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image"
     r"|line|item"
-    r"|solution|answer)\s$",
+    r"|solution|answer|page|chapter|row|column|paragraph|equation|eq\.|note|footnote|ref\.)\s$",
     re.IGNORECASE,
 )
 """Before a number that counts nothing."""
@@ -100,6 +101,8 @@ _ASKS_ID = re.compile(
     r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
     re.IGNORECASE,
 )
+_MAX_UNIT = 2
+"""Words of what a number counts; more say something of it."""
 _GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+(?![ixyn])[A-Za-z]\b")
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
 
@@ -152,8 +155,12 @@ class NumberKind(Kind):
         ) or read_quantity(text)
         if quantity is None and len(text) < 80:
             quantity = read_quantity(self._without_echo(text))
-        if isinstance(quantity, Quantity) and is_of_another(quantity.unit, self.question):
-            return None
+        if isinstance(quantity, Quantity) and quantity.unit:
+            is_long = len(quantity.unit.split()) > _MAX_UNIT
+            if takes_back(quantity.unit) or is_of_another(quantity.unit, self.question):
+                return None
+            if not is_accounted(text, self.question, free=not is_long):
+                return None
         return quantity if quantity is not None or "=" in text else read_calculated(text)
 
     def _is_of_counted(self, unknown: str) -> bool:

@@ -6,11 +6,12 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
+from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_stems, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import echo_ends, is_turned, without_echo
 from rilctl.engines.judging.rules.read.languages import foreign_forms
-from rilctl.engines.judging.rules.read.phrases import CONCLUSION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -30,6 +31,7 @@ _REASON = re.compile(
     r"|at|from|by|who|whose)\s(?!.*\b(?:or|and)\b)",
     re.IGNORECASE,
 )
+_BECAUSE = re.compile(r",?\s(?:because|since|given|due|as|where)\b", re.IGNORECASE)
 _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
 _DENIES = re.compile(
     r"(?:it|that|this|he|she|they)(?:'s not| is not|\s?isn't| was not| wasn't|'re not)\b", re.IGNORECASE
@@ -102,6 +104,11 @@ class TextKind(Kind):
         found = [plain(statement)]
         kept = without_asked_negation(without_contrast(found[0]), self._question)
         reason = _REASON.search(kept)
+        cut = kept[reason.start() :] if reason else "".join(_ASIDE.findall(kept))
+        if cut.lstrip()[:1] == "(" and HEDGE.search(cut):
+            return frozenset()
+        if cut and not _BECAUSE.match(cut) and not is_accounted(cut, self._question, free=True):
+            return frozenset()
         kept = kept[: reason.start()] if reason else _ASIDE.sub("", kept)
         concluded = [match.end() for match in CONCLUSION.finditer(kept)]
         if concluded:
@@ -113,7 +120,8 @@ class TextKind(Kind):
             if doubted:
                 found += [] if is_doubted(_NO.sub("", kept.removesuffix(form)), self._question) else [form]
                 continue
-            if other_than_asked(kept.removesuffix(form), self._question):
+            lead = kept.removesuffix(form)
+            if other_than_asked(lead, self._question) or not is_accounted(lead, self._question):
                 continue
             found += [form, *without_echo(form, self._question), *echo_ends(form, self._question)]
             found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]

@@ -107,6 +107,11 @@ class YesNoKind(Kind):
             return SEVERAL if len(mentions) == 1 else self._trailing(text, mentions)
         return self._trailing(text, mentions)
 
+    def is_led(self, statement: str) -> bool:
+        """See `Kind`."""
+        text = plain(statement)
+        return _FIRST.match(text) is not None or restated(text, self._question) is not None
+
     def _trailing(self, text: str, mentions: list[re.Match[str]]) -> Any:
         last, stated = _LAST.search(text), _STATED.search(text)
         found = last or stated or _SO.search(text)

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.base import Kind
+from rilctl.engines.judging.rules.read.accounted import takes_back
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import CORRECTION
 from rilctl.engines.judging.rules.read.statements import split_statements
@@ -191,9 +192,12 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
     asked = asked_words(question)
     statements = split_statements(text)
     for place, statement in enumerate(statements):
-        if first and place + 1 < len(statements) and _AT_FIRST.search(statement) and not CORRECTION.search(statement):
-            continue
-        if statement in others or (named and _NO_ANSWER.match(statement)):
+        if first and _AT_FIRST.search(statement) and not CORRECTION.search(statement):
+            own = _BUT.split(statement, maxsplit=1)
+            if own[1:] or place + 1 < len(statements):
+                kept += own[1:]
+                continue
+        if (statement in others and not takes_back(statement)) or (named and _NO_ANSWER.match(statement)):
             continue
         if described and _DESCRIBED.search(statement) and _DESCRIBABLE.match(statement):
             continue

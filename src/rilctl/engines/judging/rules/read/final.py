@@ -9,14 +9,16 @@ import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, takes_back
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.marked import read_marked
+from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
 from rilctl.engines.judging.rules.read.phrases import (
     ALTERNATIVE,
     CHECK,
     CLOSING,
+    CONCLUSION,
     CONDITION,
     CORRECTION,
     CUT_OFF,
@@ -47,6 +49,20 @@ MAX_CHARS = 10_000
 _MAX_STATEMENTS = 60
 _NO = re.compile(r"^\W*(?:no|nope|not quite|not really)[,.;:]?\s+(?=\S)", re.IGNORECASE)
 _BOLD = "**"
+_REASON = re.compile(r",?\s(?:because|since|given that)\s.*$|,\sas\s.*$", re.IGNORECASE | re.DOTALL)
+_ADVERBIAL = re.compile(
+    r"^\W*(?:judging|looking|based|given|considering|counting|using|applying|comparing|taking|from|by|with)\b[^,]{1,80},\s",
+    re.IGNORECASE,
+)
+_NOT_THE_ANSWER = re.compile(r"\W*not (?:the|my|an) (?:\w+ )?(?:answer|option|choice|result|solution)\b", re.IGNORECASE)
+_FORGET = re.compile(
+    r"^\W*(?:please )?(?:ignore|forget|disregard|never mind)\s[^:;0-9]{0,60}\b(?:before|above|earlier|so far):\s",
+    re.IGNORECASE,
+)
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_HEAD_END = re.compile(r"(?:[,:]|\s-)\s")
+_BEHIND_COMMA = re.compile(r"[,;]\s")
+_TRUTH = re.compile(r"\b(?:true|false|wrong|incorrect)\W*$", re.IGNORECASE)
 
 
 def read_final(response: str, question: str, kind: Kind) -> Reading:
@@ -62,18 +78,19 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         return Reading(None, None, "empty response")
     if CUT_OFF.search(text):
         return Reading(None, None, NOTHING)
+    text = _STRUCK.sub(" ", text) if "~~" in text else text
     bold = _bold_spans(text) if _BOLD in text else []
     text = without_tables(without_markup(text)).strip()
-    marks = find_marks(text)
+    marks = own_marks(find_marks(text), text, question)
     if any(mark.level is Level.SET_APART for mark in marks):
-        return read_marked(marks, text, kind)
+        return read_marked(marks, text, kind, question)
     body = without_asides(without_question(text, question).strip(), question, kind)
     if not body:
         return Reading(None, text, NOTHING)
     if body != text:
-        marks = find_marks(body)
+        marks = own_marks(find_marks(body), body, question)
     if marks:
-        return read_marked(marks, body, kind)
+        return read_marked(marks, body, kind, question)
     return _from_statements(body, question, bold, kind)
 
 
@@ -98,43 +115,47 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             return Reading(None, statement, SEVERAL_CANDIDATES)
         if place and not kind.keeps_denials and statements[place - 1].endswith("?"):
             statement = _NO.sub("", statement)
-        if place and TAKEN_BACK.search(statement):
+        if place and (TAKEN_BACK.search(statement) or (said and _takes_back(statement, kind))):
             said.clear()
             continue
-        value, is_whole, is_bare = _statement_value(statement, kind, no_value)
+        value, is_whole, is_bare = _statement_value(statement, kind, no_value, question)
         if value is not None:
             said.append(Said(place, value, is_whole, is_bare))
     return settle(said, statements, bold, kind, asked_words(question))
 
 
-def _statement_value(statement: str, kind: Kind, no_value: str) -> tuple[Any, bool, bool]:
+def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -> tuple[Any, bool, bool]:
     """What a statement says, whether it says nothing else, and whether it does so as an answer.
 
     Args:
         statement: a sentence or line.
         kind: of the answer that the question has.
         no_value: a text that is known to be none.
+        question: what was asked.
     """
     if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
     if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
         return SEVERAL, False, False
+    statement = _FORGET.sub("", statement)
     disclaimed = DISCLAIMER.match(statement)
     if disclaimed:
         statement = statement[disclaimed.end() :]
     for form in bare_forms(statement):
         value = kind.whole(form) if form != no_value else None
         if value is not None:
+            if not _is_led_well(statement, form, kind, question):
+                return SEVERAL, False, False
             if kind.is_closed and _speaks_against(statement.removesuffix(form), value, kind):
                 return SEVERAL, False, False
             is_bare = kind.is_bare(form) and kind.is_bare_in(statement, form)
             return value, True, is_bare or kind.is_told(statement)
     value = kind.within(statement) if kind.is_closed else None
     if value is not None:
-        return value, False, False
+        return value if _is_accounted(statement, kind, question) else SEVERAL, False, False
     asked = kind.asked_part(statement)
     if asked and (value := kind.within(asked)) not in (None, SEVERAL):
-        return value, False, False
+        return value if _is_accounted(asked, kind, question) else SEVERAL, False, False
     clause = first_clause(statement)
     for form in bare_forms(clause) if clause and clause != statement else ():
         value = kind.whole(form)
@@ -150,8 +171,66 @@ def _statement_value(statement: str, kind: Kind, no_value: str) -> tuple[Any, bo
                     return SEVERAL, False, False
             if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
                 return SEVERAL, False, False
+            if not _is_led_well(clause, form, kind, question):
+                return SEVERAL, False, False
+            said_of = _REASON.sub("", rest)
+            if not is_accounted(said_of, question, free=True) or takes_back(rest.lstrip(" ,;.")):
+                return SEVERAL, False, False
             return value, False, kind.is_bare_in(statement, form)
-    return kind.within(statement), False, False
+    if (
+        not kind.is_closed
+        and (", " in statement or "; " in statement)
+        and any(map(takes_back, _BEHIND_COMMA.split(statement)[1:]))
+    ):
+        return SEVERAL, False, False
+    value = kind.within(statement)
+    return value if value is None or _is_accounted(statement, kind, question) else SEVERAL, False, False
+
+
+def _takes_back(statement: str, kind: Kind) -> bool:
+    return takes_back(statement) and not (kind.is_closed and kind.whole(statement) is not None)
+
+
+def _is_accounted(statement: str, kind: Kind, question: str) -> bool:
+    """Whether nothing in the part of a statement that concludes may turn its answer round."""
+    if _NOT_THE_ANSWER.match(statement):
+        return False
+    if kind.is_closed and kind.is_led(statement):
+        return True
+    if is_accounted(statement, question, free="=" in statement and ": " not in statement):
+        return True
+    ends = [match.end() for match in CONCLUSION.finditer(statement)]
+    statement = _REASON.sub("", statement)
+    ends = [end for end in ends if end < len(statement)]
+    concluded = (statement[ends[-1] :] if ends else "") or statement
+    led = _ADVERBIAL.match(concluded)
+    if led and is_accounted(led[0], question, free=True):
+        concluded = concluded[led.end() :]
+    if "=" in concluded:
+        concluded = concluded.rpartition(": ")[2]
+    if kind.keeps_denials:
+        concluded = _TRUTH.sub("", concluded)
+    if kind.is_led(concluded) or is_accounted(concluded, question, free="=" in statement):
+        return True
+    head, rest = [*_HEAD_END.split(concluded, maxsplit=1), ""][:2]
+    return (
+        bool(rest)
+        and is_accounted(rest, question, free=True)
+        and any(
+            kind.whole(form) is not None and is_accounted(head.removesuffix(form), question)
+            for form in bare_forms(head)
+        )
+    )
+
+
+def _is_led_well(statement: str, form: str, kind: Kind, question: str) -> bool:
+    """Whether what leads into an answer leaves it what it is."""
+    lead = statement.removesuffix(form)
+    if "=" in lead:
+        lead = lead.rpartition(": ")[2]
+    if not lead or leads(lead, question, free="=" in statement):
+        return True
+    return not kind.explains and is_accounted(statement, question) and leads(lead, question, free=True)
 
 
 def _speaks_against(lead: str, value: Any, kind: Kind) -> bool:

@@ -4,8 +4,16 @@ import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.read.accounted import is_accounted, is_unreal, leads, takes_back
 from rilctl.engines.judging.rules.read.marks import Level, Mark
-from rilctl.engines.judging.rules.read.phrases import CORRECTION, EXPLANATION, GOES_ON_HEDGED, TAKEN_BACK
+from rilctl.engines.judging.rules.read.phrases import (
+    CLOSING,
+    CORRECTION,
+    EXPLANATION,
+    GOES_ON_HEDGED,
+    NEGATION,
+    TAKEN_BACK,
+)
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reading
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -22,16 +30,40 @@ _REPORTED = re.compile(
     re.IGNORECASE,
 )
 """After an answer that others give."""
+_REASON = re.compile(r"\b(?:because|since|given|due)\b|,\s(?:as|for)\s|[;:]|\.\s", re.IGNORECASE)
+_EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
+_ASIDE = re.compile(r"\([^()]{0,80}\)")
+_GOES_ON = re.compile(
+    r"[^\S\n]*[$*]{0,2}[^\S\n]*(?:\?|(?:is|was|isn't|wasn't|would|could|can|may|might|seems)\b[^.;,\n]*)"
+)
+_MAX_BEFORE, _MAX_CLAUSE = 200, 80
+_CLAUSE = re.compile(r"[.!?;:]\s|\n|\b(?:but|though)\b|,\s(?!(?:correct|right|final|best)\b)")
+_LONE_LEAD = re.compile(r"^\W*(?:but|instead|rather|however|otherwise)\W+(?:the|my)\W*$", re.IGNORECASE)
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
 
-def read_marked(marks: list[Mark], text: str, kind: Kind) -> Reading:
+def own_marks(marks: list[Mark], text: str, question: str) -> list[Mark]:
+    """Without marks of an answer that isn't the response's own or not its last: `The reference answer is 5`."""
+    return [mark for mark in marks if mark.level is Level.SET_APART or _is_own(mark, text, question)]
+
+
+def _is_own(mark: Mark, text: str, question: str) -> bool:
+    before = text[max(0, mark.start - _MAX_BEFORE) : mark.start]
+    marked = text[mark.start : mark.end]
+    if not before or marked[0] in ".!?;:,\n":  # it begins a sentence or clause
+        return leads(marked, question) and not is_unreal(before)
+    clause = _CLAUSE.split(before[-_MAX_CLAUSE:])[-1]
+    return (_LONE_LEAD.search(clause) is not None or leads(f"{clause}{marked}", question)) and not is_unreal(before)
+
+
+def read_marked(marks: list[Mark], text: str, kind: Kind, question: str) -> Reading:
     """The answer that the strongest marks, and all marks behind them, agree on.
 
     Args:
         marks: of the text, in their order; at least one.
         text: tidy, without markup.
         kind: of the answer that the question has.
+        question: what was asked.
     """
     strongest = max(mark.level for mark in marks)
     last = max(place for place, mark in enumerate(marks) if mark.level is strongest)
@@ -44,7 +76,7 @@ def read_marked(marks: list[Mark], text: str, kind: Kind) -> Reading:
     for place, mark in enumerate(counted):
         if place and CORRECTION.search(text[counted[place - 1].end : mark.end]):
             found = shown = None
-        value = None if mark.content is None else _marked_value(mark, text, kind)
+        value = None if mark.content is None else _marked_value(mark, text, kind, question)
         is_last = place + 1 == len(counted)
         if value is SEVERAL and not is_last and mark.level is not Level.SET_APART:  # a later one settles it
             continue
@@ -60,13 +92,20 @@ def read_marked(marks: list[Mark], text: str, kind: Kind) -> Reading:
     return reading(found, shown)
 
 
-def _marked_value(mark: Mark, text: str, kind: Kind) -> Any:
+def _marked_value(mark: Mark, text: str, kind: Kind, question: str) -> Any:
     content = mark.content or ""
     value = kind.whole(content)
     rest = text[mark.end :] if mark.level is Level.SET_APART else ""
     if value is None:
         line, _, below = content.partition("\n")
-        value, rest_of_line = _said_in(line, kind)
+        line = without_contrast(line)
+        value, lead, rest_of_line = _said_in(line, kind)
+        if (
+            value not in (None, SEVERAL)
+            and not kind.is_led(line)
+            and not _leaves(lead, rest_of_line, value, kind, question)
+        ):
+            return SEVERAL
         if value is not None:
             rest = f"{rest_of_line}\n{below}\n{rest}"
         elif value is None and kind.many_lines:
@@ -78,24 +117,41 @@ def _marked_value(mark: Mark, text: str, kind: Kind) -> Any:
     return SEVERAL if _contradicted(value, rest, kind) else value
 
 
-def _said_in(line: str, kind: Kind) -> tuple[Any, str]:
-    """The value of a marked line, and what follows it there."""
+def _said_in(line: str, kind: Kind) -> tuple[Any, str, str]:
+    """The value of a marked line, what leads into it, and what follows it there."""
     if line.rstrip().endswith("?"):
-        return None, ""
-    line = without_contrast(line)
+        return None, "", ""
     for form in bare_forms(line):
         clause = first_clause(form)
         for part in dict.fromkeys((form.strip(), clause)):
             value = kind.whole(part) if part else None
             if value is not None:
-                return (None, "") if form[len(part) :].startswith("?") else (value, form[len(part) :])
+                rest = form[len(part) :]
+                return (None, "", "") if rest.startswith("?") else (value, line.removesuffix(form), rest)
     for form in bare_forms(line):
         clause = first_clause(form)
         value = kind.within(clause) if clause else None
         if value is not None and value is not SEVERAL:
-            return value, form[len(clause) :]
+            return value, line.removesuffix(form) + clause, form[len(clause) :]
     first = split_statements(line)[0] if line.strip() else ""
-    return kind.within(first), line[len(first) :]
+    return kind.within(first), first, line[len(first) :]
+
+
+def _leaves(lead: str, rest: str, value: Any, kind: Kind, question: str) -> bool:
+    """Whether what stands around a value in its line leaves it what it is."""
+    reason = _REASON.search(rest)
+    rest = _ASIDE.sub("", rest[: reason.start()] if reason else rest)
+    if "=" in lead:
+        lead = lead.rpartition(": ")[2]
+    if (
+        _EACH.search(rest)
+        or not is_accounted(lead, question, free="=" in lead)
+        or not is_accounted(rest, question, free=True)
+    ):
+        return False
+    is_open = kind.explains or "=" in rest or not (kind.is_closed or any(map(str.isdigit, rest)))
+    other = None if is_open or not rest.strip(" .,;") else kind.within(rest)
+    return other is None or other is SEVERAL or kind.same(value, other)
 
 
 def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
@@ -104,12 +160,13 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         return False
     if GOES_ON_HEDGED.match(rest):
         return True
-    if _REPORTED.match(rest):
+    if _REPORTED.match(rest) or ((goes_on := _GOES_ON.match(rest)) and _turns(goes_on[0])):
         return True
-    for piece in map(_unpunctuated, split_statements(rest[:_MAX_CHARS])[:_MAX_STATEMENTS]):
+    for statement in split_statements(rest[:_MAX_CHARS])[:_MAX_STATEMENTS]:
+        piece = _unpunctuated(statement)
         if EXPLANATION.match(f"\n{piece}"):
             return False
-        if TAKEN_BACK.search(piece):
+        if TAKEN_BACK.search(piece) or (takes_back(statement.lstrip(" ,;.)")) and not CLOSING.match(piece)):
             return True
         corrected = CORRECTION.search(piece)
         if corrected and (other := kind.whole(piece[corrected.end() :].lstrip(" ,:"))) is not None:
@@ -123,6 +180,11 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         if any(not kind.same(value, other) for other in others):
             return True
     return False
+
+
+def _turns(rest: str) -> bool:
+    """Whether what a sentence goes on with after an answer that is set apart denies or doubts it."""
+    return NEGATION.search(rest) is not None or not is_accounted(rest, "", free=True)
 
 
 def _unpunctuated(piece: str) -> str:

@@ -47,7 +47,8 @@ CORRECTION = re.compile(
     r"\b(?:wait|actually|correction|sorry|rather|my mistake|mistaken|hold on|hmm+|on second thoughts?|scratch that"
     r"|i mean|corrected|(?:is|was|made) (?:an? |my )(?:error|mistake|slip)|on (?:re-?)?checking"
     r"|on (?:a )?closer (?:look|inspection)"
-    r"|on reflection|let me (?:re\w+|correct|check|count|look)|oops|instead)\b|\bno, (?=[\w$€£(\[])",
+    r"|on reflection|then again|(?:edit|update|revision|revised|amended)(?=:)|let me (?:re\w+|correct|check"
+    r"|count|look)|oops|instead)\b|\bno[,:] (?=[\w$€£(\[])",
     re.IGNORECASE,
 )
 """Takes back what stands before."""
@@ -68,9 +69,9 @@ _NOT = _words(
     "mistaken|mistake|refuse[sd]?|den(?:y|ies)|(?:every(?:thing|one)?|all|any(?:thing)?) (?:but|except)",
     "too (?:low|high|many|few|much|little|big|small|large)|absent|missing",
     "rather than|instead of|false|untrue|rule[sd]? out|excluded?|eliminated?|isn",
-    r"pas|nicht|kein\w*|nunca|não|non|ni",
+    r"pas|nicht|kein\w*|nunca|não|non|ni|niet|geen|не|нет|nie|inte|faux|falsch|falso|fout",
 )
-NEGATION = re.compile(rf"\b(?:{_NOT})\b|n't\b|不|没|非|无|排除|错", re.IGNORECASE)
+NEGATION = re.compile(rf"\b(?:{_NOT})\b|n't\b|ではな|ではあり|じゃな|아니|아닙|不|没|非|无|排除|错", re.IGNORECASE)
 
 _CANNOT = r"(?:can't|cannot) (?:tell|say|decide|determine)"
 _MAYBE = _words(
@@ -82,7 +83,8 @@ _MAYBE = _words(
 HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许|如果|假如|要是|若是", re.IGNORECASE)
 
 _ELSE = _words(
-    "or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe|perhaps|possibly)",
+    "as well as|or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe"
+    "|perhaps|possibly)",
     r"but (?:i'm|i am|we're|we are) (?:not|un\w+)"
     r"|but (?:a (?:little|bit) |slightly |somewhat )?(?:less|more|fewer|smaller|larger)|and (?:maybe|possibly"
     r"|perhaps)|and(?: also)?(?= (?:\d|[A-J]\b"
@@ -109,6 +111,12 @@ COMPARISON = re.compile(
     r"|\b(?:(?:more|less|fewer|other|\w{3,}er) than"
     r"|at (?:least|most)|up to|between|within|(?:minimum|maximum|min|max) of)\b|[0-9] (?:max|maximum|minimum|tops)\b"
     r"|^\W*(?:max|maximum|minimum) [0-9]"
+    r"|\b(?:twice|thrice|double|triple|half(?: of)?|(?:two|three|four|five) times|an?(?:other)? (?:third|half"
+    r"|quarter) of"
+    r"|rounded (?:up |down )?from|every) [-$€£]?[0-9][0-9.,]*%?(?: [a-z]{1,12})?\W*$"
+    r"|[0-9](?: (?:and|or) (?:up|more|less|fewer|above|below|over|under|higher|lower)| squared| cubed"
+    r"| (?:more|less|fewer) than)\b"
+    r"|\b(?:square|cube|square root|cube root|negative|half|sum|product) of [-$€£]?[0-9][0-9.,]*%?\W*$"
     r"|\b(?:complement|supplement|reciprocal|inverse|opposite|multiple) of (?=[-$€£]?[0-9])"
     r"|\b(?:over|under|above|below|beyond|exceeds?) "
     r"(?=[-$€£]?[0-9]|(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)",

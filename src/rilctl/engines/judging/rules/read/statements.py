@@ -31,7 +31,8 @@ _NOT_BUT = re.compile(
     re.IGNORECASE,
 )
 _NOT_NOT = re.compile(
-    r"^\W*(?:(?:not|neither) [^,.;:]{1,30}(?:,|;|,? and|,? nor) ?)*(?:not|nor) (?:[^,.;:]"
+    r"^\W*(?:(?:not|neither) [^,.;:]{1,30}(?:,|;|,? and|,? nor) ?)*(?:not|nor) (?!the (?:\w+ )?(?:answer"
+    r"|solution|result)\b)(?:[^,.;:]"
     r"|[.,](?=[0-9])){1,30}: (?=[\w$€£(-])",
     re.IGNORECASE,
 )

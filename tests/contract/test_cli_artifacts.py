@@ -100,6 +100,12 @@ def test_verify_of_what_is_sound(cache: Path, several: Path, capfd: pytest.Captu
     assert (report["ok"], report["artifacts"]["responses"]["ok"]) == (True, True)
 
 
+def test_verify_of_a_folder_of_runs_names_them(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, stdout, stderr = call(capfd, "artifacts", "verify", cache.parent)
+    assert (code, stdout) == (5, "")
+    assert stderr == f"error: `{cache.parent}` is a folder of runs\nhint: name one of them: `{cache}`\n"
+
+
 def test_verify_of_a_changed_byte(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shard = damage(cache)
     code, stdout, stderr = call(capfd, "artifacts", "verify", cache, "--json")

@@ -83,6 +83,15 @@ def test_the_reference_has_a_section_for_each_command() -> None:
         ("config shw", "error: no such command `shw`\nhint: did you mean `show`?\n"),
         ("config", "error: missing command\nhint: `rilctl config --help`\n"),
         ("train --jsn", "error: no such option: --jsn\nhint: did you mean `--json`, `--set`?\n"),
+        (
+            "train --num-steps 4",
+            "error: no such option: --num-steps\nhint: a key of the recipe: `--set train.num_steps=…`\n",
+        ),
+        ("sft --epochs 4", "error: no such option: --epochs\nhint: a key of the recipe: `--set sft.num_epochs=…`\n"),
+        (
+            "data show --limit x",
+            "error: invalid value for `--limit`: must be a valid integer\nhint: `rilctl data show --help`\n",
+        ),
         ("train --out", "error: option `--out` requires an argument\nhint: `rilctl --help`\n"),
         ("artifacts show", "error: missing argument `DIR`\nhint: `rilctl artifacts show --help`\n"),
         (

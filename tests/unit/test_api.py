@@ -73,9 +73,9 @@ def test_rows_and_table_hold_the_same(cache: rilctl.Artifact) -> None:
 
 
 def test_what_an_artifact_is_not_is_an_error(workspace: Path, cache: rilctl.Artifact) -> None:
-    with pytest.raises(ArtifactError, match="is a teacher-cache, which has no rows of type RolloutRecord"):
+    with pytest.raises(ArtifactError, match="holds a teacher-cache, which has no rows of type RolloutRecord"):
         cache.rows(rilctl.RolloutRecord)
-    with pytest.raises(ArtifactError, match="is a teacher-cache, not a student"):
+    with pytest.raises(ArtifactError, match="holds a teacher-cache, not a student"):
         rilctl.open_artifact(cache.path, "student")
     with pytest.raises(ArtifactError, match=r"is no artifact: it has no manifest\.json"):
         rilctl.open_artifact(workspace)
@@ -99,7 +99,7 @@ def test_a_changed_file_is_found_before_its_rows_are_used(cache: rilctl.Artifact
 def test_a_student_has_no_rows(workspace: Path) -> None:
     recipe = rilctl.load_recipe(workspace / "recipe.toml", overrides=["sft.num_steps=1"], base_dir=workspace)
     student = rilctl.open_artifact(rilctl.run_stage(recipe, "sft").outputs["student"].path, "student")
-    with pytest.raises(ArtifactError, match="is a student, which has no rows"):
+    with pytest.raises(ArtifactError, match="holds a student, which has no rows"):
         student.table()
     assert [row["step"] for row in rilctl.read_metrics(workspace / "runs/recipe/sft")] == [1]
 

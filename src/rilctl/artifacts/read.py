@@ -66,9 +66,7 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
     if (path / MANIFEST).exists():
         found = read_manifest(path).kind
         if found != kind:
-            raise ArtifactError(
-                f"`{path}` is a {found}, not a {kind}", hint=f"name a {kind}; `rilctl {MADE_BY[kind]}` makes one"
-            )
+            raise ArtifactError(f"`{path}` holds {_some(found)}, not {_some(kind)}", hint=_maker(kind))
         return whole(path)
     children = {child: read_manifest(child).kind for child in artifacts_in(path)}
     if children.get(path / kind) == kind:
@@ -87,10 +85,17 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
         raise interrupted(path)
     if children:
         held = ", ".join(f"`{child.name}` ({found})" for child, found in children.items())
-        raise ArtifactError(f"`{path}` holds {held}, but no {kind}", hint=f"`rilctl {MADE_BY[kind]}` makes a {kind}")
-    raise ArtifactError(
-        f"`{path}` is no artifact: it has no {MANIFEST}", hint=f"`rilctl {MADE_BY[kind]}` makes a {kind}"
-    )
+        raise ArtifactError(f"`{path}` holds {held}, but no {kind}", hint=_maker(kind))
+    raise ArtifactError(f"`{path}` is no artifact: it has no {MANIFEST}", hint=_maker(kind))
+
+
+def _some(kind: ArtifactKind) -> str:
+    """The kind in a sentence; some are plural."""
+    return kind if kind.endswith("s") else f"an {kind}" if kind[0] == "e" else f"a {kind}"
+
+
+def _maker(kind: ArtifactKind) -> str:
+    return f"`rilctl {MADE_BY[kind]}` makes {_some(kind)}"
 
 
 def whole(path: Path) -> Path:
@@ -154,7 +159,7 @@ def read_table(path: Path) -> "pa.Table":
     manifest = read_manifest(whole(path))
     if manifest.kind not in ROW_TYPES:
         raise ArtifactError(
-            f"`{path}` is a {manifest.kind}, which has no rows", hint=f"name one of {', '.join(ROW_TYPES)}"
+            f"`{path}` holds {_some(manifest.kind)}, which has no rows", hint=f"name one of {', '.join(ROW_TYPES)}"
         )
     tables = []
     for entry in _shards(path, manifest):
@@ -199,7 +204,7 @@ def _of_type(path: Path, row_type: type[Row]) -> Manifest:
     manifest = read_manifest(whole(path))
     if ROW_TYPES.get(manifest.kind) is not row_type:
         raise ArtifactError(
-            f"`{path}` is a {manifest.kind}, which has no rows of type {row_type.__name__}",
+            f"`{path}` holds {_some(manifest.kind)}, which has no rows of type {row_type.__name__}",
             hint="name an artifact that has",
         )
     return manifest
@@ -231,7 +236,7 @@ def _check_directory(path: Path, kind: ArtifactKind) -> None:
     if not path.exists():
         raise ArtifactError(
             f"no {kind} at `{path}`: it doesn't exist",
-            hint=did_you_mean(path) or f"`rilctl {MADE_BY[kind]}` makes a {kind}",
+            hint=did_you_mean(path) or _maker(kind),
         )
     if not path.is_dir():
         raise ArtifactError(f"no {kind} at `{path}`: it is a file", hint="name the artifact's directory")

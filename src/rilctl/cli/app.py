@@ -123,5 +123,21 @@ def _usage(error: typer.TyperException) -> tuple[str, str]:
     else:
         context = getattr(error, "ctx", None)
         hint = f"`{context.command_path if context else 'rilctl'} --help`"
+    hint = _as_key(error) or hint
+    message = message.partition(", unable to parse")[0].replace("Input should be", "must be")
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
     return message[0].lower() + message[1:], hint
+
+
+def _as_key(error: typer.TyperException) -> str:
+    """Where an option that a verb doesn't have is the name of a key of its table: how that is set; else empty."""
+    option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    if not option or context is None or not any("--set" in each.opts for each in context.command.params):
+        return ""
+    from rilctl.config.keys import key_names
+
+    name = option.lstrip("-").replace("-", "_")
+    ends = (f".{name}", f".num_{name}")
+    own = [key for key in key_names() if key.startswith(f"{context.info_name}.") and key.endswith(ends)]
+    nearest = min(own, key=lambda key: (key.count("."), len(key)), default="")
+    return f"a key of the recipe: `--set {nearest}=…`" if nearest else ""

@@ -49,7 +49,7 @@ def list_all(
         return
     now = datetime.now(UTC)
     for artifact in found:
-        rows = "-" if artifact.rows is None else str(artifact.rows)
+        rows = "-" if artifact.rows is None else f"{artifact.rows:,}"
         seconds = age_s(artifact.created_at, now)
         age = "-" if seconds is None else format.age(seconds)
         facts = f"{artifact.kind:<13} {rows:>8} rows {format.size(artifact.size_bytes):>8} {age:>6}"
@@ -112,7 +112,9 @@ def verify(directory: Directory, as_json: Json = False, debug: Debug = False) ->
     """
     from rilctl.artifacts.verify_run import is_run, verify_run
 
-    reports = {path: _verified(path) for path in _artifacts_at(directory)}
+    found_there = _artifacts_at(directory)
+    _refuse_several_runs(directory, found_there)
+    reports = {path: _verified(path) for path in found_there}
     run = verify_run(directory) if is_run(directory) else None
     problems = [(path, problem) for path, report in reports.items() for problem in report["problems"]]
     left = [(path, name) for path, report in reports.items() for name in report.get("leftovers", ())]
@@ -145,6 +147,16 @@ def verify(directory: Directory, as_json: Json = False, debug: Debug = False) ->
             f"`{directory}` can't be checked: you may not read all of it",
             hint="ask its owner for permission to read it",
         )
+
+
+def _refuse_several_runs(directory: Path, found: Sequence[Path]) -> None:
+    """A folder of runs says nothing of what should stand in it; raises `ArtifactError`."""
+    from rilctl.artifacts.layout import RUN
+
+    if (directory / RUN).exists() or not all(path != directory and (path / RUN).exists() for path in found):
+        return
+    names = ", ".join(f"`{path}`" for path in found[:3])
+    raise ArtifactError(f"`{directory}` is a folder of runs", hint=f"name one of them: {names}")
 
 
 def _verified(path: Path) -> dict[str, Any]:

@@ -114,7 +114,9 @@ def _unknown_key(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
     known = _properties(_schema_at(table, tree, schema), schema)
     same_name_deeper = [nested for nested in _nested_keys(known, schema) if nested[-1] == key]
     if same_name_deeper:
-        return f"unknown key; did you mean `{dotted((*table, *min(same_name_deeper, key=len)))}`?"
+        depth = min(map(len, same_name_deeper))
+        names = dict.fromkeys(dotted((*table, *nested)) for nested in same_name_deeper if len(nested) == depth)
+        return f"unknown key; did you mean {', '.join(f'`{name}`' for name in names)}?"
     return f"unknown key{did_you_mean(key, known)}"
 
 

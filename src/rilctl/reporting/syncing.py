@@ -79,6 +79,9 @@ def _sync(name: str, run: Mirrored) -> Synced:
         mirror.finish()
     except RilctlError:
         raise
+    except ImportError as error:
+        extra = TRACKERS[name].extra
+        raise UsageError(f"tracker `{name}`: {error}", hint=f"pip install 'rilctl[{extra}]'") from error
     except Exception as error:  # whatever its library raises
         raise RilctlError(
             f"{name} has failed after {mirror.num_sent} steps: {type(error).__name__}: {error}",

@@ -70,7 +70,7 @@ def test_a_folder_of_something_else_is_no_artifact(tmp_path):
 
 
 def test_a_wrong_kind_is_named_with_the_right_one(written):
-    with pytest.raises(ArtifactError, match="is a teacher-cache, not a student"):
+    with pytest.raises(ArtifactError, match="holds a teacher-cache, not a student"):
         resolve(written, "student")
 
 

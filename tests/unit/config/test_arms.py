@@ -26,6 +26,13 @@ def test_a_shipped_arm_lies_over_the_quickstarts_recipe(name: str) -> None:
     assert arm.recipe.data == load_recipe([QUICKSTART]).data  # all arms have the same questions
 
 
+def test_the_page_about_recipes_has_every_shipped_arm_with_its_verbs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| [`") and "/arms/" in line]
+    told = {cells[1].split("`")[1]: cells[3].strip() for cells in rows}
+    assert told == {name: ", ".join(read_arm([QUICKSTART], find_overlay(name)).table.verbs) for name in shipped_arms()}
+
+
 @pytest.mark.parametrize(
     "overlay", sorted((recipes_dir() / "arms/ablations").glob("*.toml")), ids=lambda path: path.stem
 )

@@ -53,6 +53,10 @@ def test_lists_become_tuples_and_whole_numbers_floats() -> None:
         ("cache_teacher.seed=1", "`cache_teacher`: unknown key; did you mean `cache-teacher`?"),
         ("train.optim.lrr=1", "`train.optim.lrr`: unknown key; did you mean `lr`?"),
         ("train.lr=1", "`train.lr`: unknown key; did you mean `train.optim.lr`?"),
+        (
+            "num_steps=1",
+            "`num_steps`: unknown key; did you mean `sft.num_steps`, `pretrain-disc.num_steps`, `train.num_steps`?",
+        ),
         ("train.clip_low=1", "`train.clip_low`: unknown key; did you mean `train.algorithm.clip_low`?"),
         ("xyzzy=1", "`xyzzy`: unknown key"),
         (

@@ -1,5 +1,6 @@
 """The real package reads back what runs wrote."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_no_step_is_there_twice_after_a_run_that_was_stopped_and_one_that_was_ki
         assert [event.step for event in events.Images("rollouts/0")] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_run_that_had_no_tracker_is_sent_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_had_no_tracker_is_sent_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_workspace(tmp_path)
     out = tmp_path / "out"
     run_stage(tmp_path, "sft", "sft.num_steps=2", out=out)
@@ -76,6 +79,9 @@ def test_a_run_that_had_no_tracker_is_sent_once(tmp_path: Path, capfd: pytest.Ca
     assert app.run(["tracking", "sync", str(tmp_path), "--to", "tensorboard"]) == 5
     with writer_lock(out):
         assert app.run(["tracking", "sync", str(out), "--to", "tensorboard"]) == 6
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it weren't installed
+    assert app.run(["tracking", "sync", str(out), "--to", "wandb"]) == 2
+    assert "hint: pip install 'rilctl[wandb]'" in capfd.readouterr().err
 
 
 class KilledAfter(StopsAfter):

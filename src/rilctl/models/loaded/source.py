@@ -171,8 +171,10 @@ def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None
         return
     folder = Path(name).parent
     beside = [path.name for path in (base_dir / folder).glob("*") if path.is_dir()]
-    close = nearest(name, [*MODELS, *(str(folder / neighbour) for neighbour in beside), *others])
-    hint = f"did you mean `{close}`?" if close else f"built-in names: {', '.join(MODELS)}"
+    named = [*others]
+    close = nearest(name, [*MODELS, *(str(folder / neighbour) for neighbour in beside), *named])
+    here = f"names here: {', '.join(named)}; " if named else ""
+    hint = f"did you mean `{close}`?" if close else f"{here}built-in names: {', '.join(MODELS)}"
     raise UsageError(f"no model `{name}`: not a built-in name, a directory or a hub id", hint=hint)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from rilctl.reporting.tables import markdown_table, said_seconds
 from rilctl.schemas.report import Report
 from rilctl.schemas.report_result import Flips, PictureUse, Score
+from rilctl.views.page.formats import plural
 
 MOST_FLIPS = 20
 """Of each way, in the tables."""
@@ -69,7 +70,7 @@ def _accuracies(report: Report) -> str:
 
 def _benchmarks(report: Report) -> str:
     lines = [
-        (each.name, bar.name, _points(bar.score), f"{bar.score.num_questions or '-'}")
+        (each.name, bar.name, _points(bar.score), f"{bar.score.num_questions:,}" if bar.score.num_questions else "-")
         for each in report.benchmarks
         for bar in each.bars
     ]
@@ -85,8 +86,8 @@ def _flips(flips: Flips) -> str:
     p = "" if flips.p is None or flips.basis == "rollouts" else f" (sign test: p = {flips.p:.2g})"
     head = (
         f"## Flips: {_plain(flips.run)}\n\n{_plain(flips.before)} against {_plain(flips.after)}, "
-        f"{flips.num_questions:,} questions: {flips.num_gained:,} from wrong to right, {flips.num_lost:,} from right "
-        f"to wrong{p}. By {flips.basis}; shown: {flips.sampling}."
+        f"{plural(flips.num_questions, 'question')}: {flips.num_gained:,} from wrong to right, {flips.num_lost:,} from "
+        f"right to wrong{p}. By {flips.basis}; shown: {flips.sampling}."
     )
     shown = [f for way in ("lost", "gained") for f in [g for g in flips.shown if g.way == way][:MOST_FLIPS]]
     lines = [(f.way, f.sample_id, f.question, f.truth, f.before.text, f.after.text) for f in shown]

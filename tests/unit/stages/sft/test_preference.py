@@ -100,7 +100,7 @@ def test_an_interrupted_run_ends_as_one_that_nobody_disturbed(workspace: Path, t
 
 def test_what_cant_be_preferred_is_refused(workspace: Path, tmp_path: Path) -> None:
     cache = workspace / "runs/recipe/cache-teacher"
-    with pytest.raises(ArtifactError, match="is a teacher-cache, not a responses"):
+    with pytest.raises(ArtifactError, match="holds a teacher-cache, not responses"):
         run_stage(workspace, "sft", *DPO, f"sft.preference.responses={cache}", out=tmp_path / "out")
     with pytest.raises(ConfigError, match="two answers to one prompt"):
         load_recipe([workspace / "recipe.toml"], ["sft.whole_conversations=true", "sft.preference.loss=dpo"])

@@ -172,11 +172,13 @@ _SEEN_IN = (
     r"(?: above| shown)?,?\s+(?:i (?:can )?see\s+)?)?"
 )
 _I_THINK = (
-    r"i(?:'d| would)?\s+(?:can\s+)?(?:see|think|believe|choose|pick|select|say|count|read|get|find|go with)"
+    r"(?:(?:i'm|i am) (?:sure|certain|confident|going with)|(?:i'll|we) go with|(?:i|we)(?: can)? conclude"
+    r"|i(?:'d| would)?\s+(?:can\s+)?(?:see|think|believe|choose|pick|select|say|count|read|get|find|go with))"
     r"(?:\s+that|\s+a total of)?[:,]?\s+"
 )
 _IT = "it|this|that|he|she|they|these|those|there|we|here"
 _DOES = _words(
+    "has to be|turns out to be|looks to be",
     "is|are|was|were|shows?|says?|reads?|has|have|depicts|must be|would be|should be|makes|looks like|gives|displays",
     "(?:appears|seems) to (?:be|show|say|have)|looks|seems|appears|points(?: to)?|happened|leaves|comes? from"
     "|equals|measures|weighs|costs|lasts|totals",
@@ -234,7 +236,9 @@ CONTRAST = re.compile(
 
 ADDED = re.compile(
     rf",?\s(?:{SURELY}|i(?:'m| am) (?:sure|certain|confident)|no matter (?:what|how|who)\b[^.;\n]{{0,60}}"
-    r"|regardless(?: of [^.;\n]{0,60})?|it is|it seems|by the way|as requested|so to speak|in (?:this|the)"
+    r"|regardless(?: of [^.;\n]{0,60})?|is the (?:(?:correct|right|best) )?(?:answer|choice)"
+    r"|based on (?:the|this) (?:image|picture|photo|chart)"
+    r"|it is|it seems|by the way|as requested|so to speak|in (?:this|the)"
     r" (?:image|picture|photo))"
     r"(?=[.!]?$)",
     re.IGNORECASE,

@@ -1,14 +1,11 @@
 """The real package reads back what runs wrote."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.verify_run import verify_run
-from rilctl.cli import app
 from rilctl.config.recipe import Verb
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.metrics import read_metrics
@@ -62,9 +59,7 @@ def test_no_step_is_there_twice_after_a_run_that_was_stopped_and_one_that_was_ki
         assert [event.step for event in events.Images("rollouts/0")] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_run_that_had_no_tracker_is_sent_once(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_had_no_tracker_is_sent_once(tmp_path: Path) -> None:
     write_workspace(tmp_path)
     out = tmp_path / "out"
     run_stage(tmp_path, "sft", "sft.num_steps=2", out=out)
@@ -74,14 +69,6 @@ def test_a_run_that_had_no_tracker_is_sent_once(
     files = sorted(out.rglob("events*"))
     assert sync_run(out, ["tensorboard"], anew=False, warn=print)[0].num_steps == 0
     assert sorted(out.rglob("events*")) == files
-    assert app.run(["tracking", "sync", str(out)]) == 2
-    assert "the run's recipe names no tracker" in capfd.readouterr().err
-    assert app.run(["tracking", "sync", str(tmp_path), "--to", "tensorboard"]) == 5
-    with writer_lock(out):
-        assert app.run(["tracking", "sync", str(out), "--to", "tensorboard"]) == 6
-    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it weren't installed
-    assert app.run(["tracking", "sync", str(out), "--to", "wandb"]) == 2
-    assert "hint: pip install 'rilctl[wandb]'" in capfd.readouterr().err
 
 
 class KilledAfter(StopsAfter):

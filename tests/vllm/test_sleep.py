@@ -18,7 +18,7 @@ from rilctl.testing.generation_contract import EngineUnderTest
 from .conftest import LOCAL
 
 SAMPLING = SamplingConfig(max_new_tokens=10, temperature=0.7)
-NOTED = ("generate", "sleep", "wake_up", "collective_rpc", "reset_prefix_cache", "reset_mm_cache")
+NOTED = ("enqueue", "sleep", "wake_up", "collective_rpc", "reset_prefix_cache", "reset_mm_cache")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_vllm_sleeps_after_rollouts_and_wakes_for_weights_first(sleeper: VllmRol
     sleeper.update(0)
     calls.clear()
     expected = sleeper.generate(requests, SAMPLING)
-    assert calls == [("generate",), ("sleep", 2)]
+    assert calls == [*[("enqueue",)] * 8, ("sleep", 2)]  # one for each response
     calls.clear()
     sleeper.update(1)
     assert [call for call in calls if call[0] != "collective_rpc"][:5] == [
@@ -68,7 +68,7 @@ def test_vllm_sleeps_after_rollouts_and_wakes_for_weights_first(sleeper: VllmRol
         ("wake_up", ["kv_cache"]),
         ("reset_prefix_cache",),
         ("reset_mm_cache",),
-        ("generate",),  # the proof's questions
+        ("enqueue",),  # the proof's questions
     ]
     reload = calls.index(("wake_up", ["weights"])) + 1
     assert calls[reload : reload + 2] == [("collective_rpc",), ("wake_up", ["kv_cache"])]

@@ -1,6 +1,9 @@
-"""How torch's CPU threads wait for one another: asleep."""
+"""How torch's CPU threads wait for one another: asleep. And which threads of this process may never end."""
 
 import os
+
+HANGING: set[str] = set()
+"""Names of threads that hang in a library: it would hang as well, or abort, where Python ends in the usual way."""
 
 _POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """By which a person decides it."""

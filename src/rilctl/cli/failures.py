@@ -9,7 +9,7 @@ from rilctl.cli.interrupts import work_is_over
 from rilctl.cli.launched import note_what_was_said, wait_for_what_is_said
 from rilctl.engines.training.world import find_world
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
-from rilctl.reporting.hanging import HANGING
+from rilctl.threads import HANGING
 
 _FINE = (0, 3)
 """Exit codes of a verb that did its work."""
@@ -37,7 +37,7 @@ def show_error(error: Exception, *, with_traceback: bool) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; at once where its libraries would wait: for other processes after a failure, for a tracker."""
+    """End this process; at once where its libraries would wait for other processes, or for a thread that hangs."""
     work_is_over(code)
     if not HANGING and (code in _FINE or find_world(os.environ).size == 1):
         sys.exit(code)

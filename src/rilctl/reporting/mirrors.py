@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from rilctl.reporting.hanging import HANGING
 from rilctl.reporting.mirror import Mirror, Mirrored
+from rilctl.threads import HANGING
 from rilctl.trackers.base import TrackerRecord
 from rilctl.trackers.table import TRACKERS
 

@@ -7,10 +7,10 @@ import pytest
 
 from rilctl import load_recipe
 from rilctl.errors import UsageError
-from rilctl.reporting.hanging import HANGING
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.reporting.mirror import Mirror, Mirrored
 from rilctl.reporting.mirrors import Mirrors
+from rilctl.threads import HANGING
 from rilctl.trackers.base import ArtifactLink, ShownRow, TrackedRun, Tracker, TrackerRecord
 from rilctl.trackers.table import TRACKERS
 

@@ -12,6 +12,7 @@ from torch.distributed import Store  # type: ignore[attr-defined]
 
 from rilctl.engines.training.standstill import whereabouts
 from rilctl.errors import FailedElsewhereError
+from rilctl.threads import HANGING
 
 _LEAVE_S = 3.0
 
@@ -85,11 +86,14 @@ class Signs:
     def end(self) -> None:
         """Give no more.
 
-        Python aborts where it ends while a thread is in the store's own code; one that is frozen isn't waited for.
+        Python aborts where it ends while a thread is in the store's own code; one that is frozen, or slow, isn't waited
+        for, and the process has to end without Python's clean-up.
         """
         self._is_ended.set()
         self._has_news.set()
         self._thread.join(_LEAVE_S)
+        if self._thread.is_alive():
+            HANGING.add(self._thread.name)
 
     def claim(self, code: int) -> FailedElsewhereError | None:
         """Note that this rank failed, with an exit code; None unless another one did before.

@@ -1,7 +1,6 @@
 """`artifacts rm|gc`: delete runs, after showing what would go."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rilctl.cli import output
+from rilctl.cli.asking import check_asking, is_confirmed
 from rilctl.cli.options import Debug, Json
-from rilctl.errors import ArtifactError, UsageError
+from rilctl.errors import ArtifactError
 from rilctl.reporting import format
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def rm(
     from rilctl.artifacts.removal import remove
     from rilctl.artifacts.removal_plan import plan_removal, run_at, workspaces_of
 
-    _check_asking(yes=yes, dry_run=dry_run, as_json=as_json)
+    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="deletes", shown="what would go")
     roots = [_directory(root)] if root is not None else workspaces_of(paths, usual=Path("runs"))
     removals = plan_removal(paths, roots, dependents=dependents)
     for path in paths:
@@ -107,21 +107,10 @@ def _directory(root: Path) -> Path:
     return root
 
 
-def _check_asking(*, yes: bool, dry_run: bool, as_json: bool) -> None:
-    if yes and dry_run:
-        raise UsageError("`--yes` deletes and `--dry-run` does not", hint="leave one of them out")
-    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
-        reason = "`--json` asks nobody" if as_json else "there is no terminal to ask at"
-        raise UsageError(reason, hint="`--dry-run` shows what would go, `--yes` deletes it without asking")
-
-
 def _asked(removals: Sequence["Removal"]) -> bool:
     for line in _lines(removals):
         output.say(line)
-    try:
-        return typer.confirm("delete this?", default=False, err=True)
-    except typer.Abort:  # Ctrl-C, or the end of the input
-        return False
+    return is_confirmed("delete this?")
 
 
 def _tell(removals: Sequence["Removal"], *, deleted: bool, as_json: bool, shown: bool = False, **more: Any) -> None:

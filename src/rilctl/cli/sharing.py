@@ -1,14 +1,13 @@
 """`artifacts push|pull`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rilctl.cli import output
+from rilctl.cli.asking import check_asking, is_confirmed
 from rilctl.cli.options import Debug, Json
-from rilctl.errors import UsageError
 from rilctl.reporting import format
 
 
@@ -29,11 +28,7 @@ def push(
     from rilctl.pipeline.sharing.push import pack
     from rilctl.pipeline.sharing.push import push as push_package
 
-    if yes and dry_run:
-        raise UsageError("`--yes` sends and `--dry-run` does not", hint="leave one of them out")
-    if not (yes or dry_run) and (as_json or not sys.stdin.isatty()):
-        reason = "`--json` asks nobody" if as_json else "there is no terminal to ask at"
-        raise UsageError(reason, hint="`--dry-run` shows what would be sent, `--yes` sends it without asking")
+    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="sends", shown="what would be sent")
     package = pack(artifact, repo)
     for line in package.card.splitlines():
         output.say(line)
@@ -42,20 +37,14 @@ def push(
     seen_by = "everybody" if public else "you, and those you let in"
     output.say(f"{format.size(sum(package.sizes.values()))} to `{repo}`, seen by {seen_by}")
     if dry_run:
-        output.result_json({"repo": repo, "files": package.sizes, "card": package.card}) if as_json else None
+        if as_json:
+            output.result_json({"repo": repo, "files": package.sizes, "card": package.card})
         return
-    if not yes and not _asked():
+    if not yes and not is_confirmed("send this?"):
         output.say("nothing was sent")
         return
     url = push_package(package, repo, public=public)
     output.result_json({"repo": repo, "url": url, "files": package.sizes}) if as_json else output.result(url)
-
-
-def _asked() -> bool:
-    try:
-        return typer.confirm("send this?", default=False, err=True)
-    except typer.Abort:  # Ctrl-C, or the end of the input
-        return False
 
 
 def pull(

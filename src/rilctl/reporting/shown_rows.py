@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from rilctl.artifacts.layout import RESUME
+from rilctl.artifacts.layout import MANIFEST, RESUME, ROLLOUT_LOG
 from rilctl.artifacts.read import read_rows
 from rilctl.reporting.followed import LineTail
 from rilctl.schemas.records import RolloutRecord
@@ -59,7 +59,7 @@ class RowsToShow:
 
     def __init__(self, run: Path, config: Mapping[str, JsonValue], pictures: Pictures) -> None:
         self._run, self._config, self._pictures = run, config, pictures
-        self._tail = LineTail(run / RESUME / "rollouts.jsonl")
+        self._tail = LineTail(run / RESUME / ROLLOUT_LOG)
         self._records: defaultdict[int, list[RolloutRecord]] = defaultdict(list)
         self._has_read_all = False
 
@@ -73,7 +73,7 @@ class RowsToShow:
         return [_shown(record, self._pictures) for record in self._records.pop(step, [])]
 
     def _new(self) -> Iterator[RolloutRecord]:
-        if (self._run / "rollouts" / "manifest.json").exists():
+        if (self._run / "rollouts" / MANIFEST).exists():
             if not self._has_read_all:
                 self._has_read_all = True
                 yield from read_rows(self._run / "rollouts", RolloutRecord)

@@ -6,7 +6,7 @@ instead; see `feeding`.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 
 from pydantic import JsonValue
@@ -33,7 +33,7 @@ def cached_responses(
     chunk: int,
     on_chunk: Callable[[int], None],
     check_stop: Callable[[], object] = lambda: None,
-) -> Iterator[tuple[Response, ...] | RowError]:
+) -> Generator[tuple[Response, ...] | RowError]:
     """Answer every request, in order, from the cache where it holds the answer.
 
     Args:

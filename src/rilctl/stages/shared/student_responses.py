@@ -1,6 +1,6 @@
 """The student's own responses to the questions: one snapshot, asked for through the call cache."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +12,7 @@ from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
-from rilctl.engines.generation.base import GenerationEngine, GenerationRequest, Response, questions_at_once
+from rilctl.engines.generation.base import GenerationRequest, Response, questions_at_once
 from rilctl.engines.generation.open import open_generation
 from rilctl.engines.generation.records import student_record
 from rilctl.engines.training.ranks import Ranks
@@ -84,7 +84,10 @@ def sample_student(
         if cache is not None and not in_every_process:
             requests = [_request(config, sample) for sample in own]
             hears = context.check_stop if ranks.size == 1 else lambda: None
-            fed = held.enter_context(closing(_fed(engine, cache, requests, config.sampling, chunk, hears)))
+            answered = cached_responses(  # the engine works on while those that came are told
+                engine, cache, requests, config.sampling, chunk=chunk, on_chunk=lambda num: None, check_stop=hears
+            )
+            fed = held.enter_context(closing(answered))
             chunk = max(1, chunk // _TOLD)
         context.reporter.begin("student responses", total=len(samples), unit="questions")
         for part in ranks.padded([own[start : start + chunk] for start in range(0, len(own), chunk)], []):
@@ -125,20 +128,6 @@ def store_responses(
         writer.write_rows(row for rows in responses.values() for row in rows)
         writer.write_rejected(rejected)
         return {"responses": writer.commit()}
-
-
-def _fed(
-    engine: GenerationEngine,
-    cache: CallCache,
-    requests: Sequence[GenerationRequest],
-    sampling: SamplingConfig,
-    chunk: int,
-    check_stop: Callable[[], object],
-) -> Generator[Answer]:
-    """The answers to all requests, for which the engine works on while those that came are told."""
-    yield from cached_responses(
-        engine, cache, requests, sampling, chunk=chunk, on_chunk=lambda num: None, check_stop=check_stop
-    )
 
 
 def _request(config: Snapshot, sample: Sample) -> GenerationRequest:

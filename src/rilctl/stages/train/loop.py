@@ -95,10 +95,8 @@ class Loop:
 
     def run(self) -> None:
         """All steps that are left."""
-        groups, log = (
-            self.steps.groups,
-            RunLog(self.context, self.artifact_run, self.ranks, pictures_of(lambda: self.samples)),
-        )
+        groups = self.steps.groups
+        log = RunLog(self.context, self.artifact_run, self.ranks, pictures_of(lambda: self.samples))
         checkpoints = Checkpoints(
             self.artifact_run.resume_dir,
             self.engines,

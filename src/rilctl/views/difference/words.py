@@ -41,7 +41,8 @@ def _contents(found: Difference) -> Iterator[str]:
         (
             "  " + each.role,
             "equal" if each.same else "differs",
-            *((digest or "absent")[:_DIGITS] for digest in (each.a, each.b)),
+            _digits(each.a),
+            _digits(each.b),
         )
         for each in found.contents
     ]

@@ -81,7 +81,7 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
     overview = [reported(run) for run in runs]
     report = Report(
         version=REPORT_VERSION,
-        title=_title(asked.paths, runs, list(comparisons.values())),
+        title=_title(asked.paths, runs, comparisons),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         made_by=f"rilctl {__version__}",
         command=asked.command,
@@ -89,9 +89,9 @@ def build_report(asked: Asked, reporter: Reporter) -> Report:
         figures=figures(runs, accuracies, evaluations),
         runs=overview,
         notes=[],
-        findings=findings(overview, list(comparisons.values()), accuracies, flips, signs),
+        findings=findings(overview, comparisons, accuracies, flips, signs),
         signs=signs,
-        comparisons=list(comparisons.values()),
+        comparisons=comparisons,
         accuracies=accuracies,
         flips=flips,
         benchmarks=results.benchmarks(evaluations),
@@ -183,8 +183,8 @@ def _best_step(run: RunView) -> int | None:
 
 
 def _prepaid(run: RunView, runs: Sequence[RunView]) -> list[VerdictRecord]:
-    """Verdicts that the run read, if they are among the runs or still where it found them."""
-    digests = {entry.digest: entry.name for entry in run.inputs if entry.role == "verdicts"}
+    """Verdicts that the run read, if they are among the runs."""
+    digests = {entry.digest for entry in run.inputs if entry.role == "verdicts"}
     for other in runs:
         for role, manifest in other.manifests.items():
             if manifest.kind == "verdicts" and manifest.content_digest in digests:

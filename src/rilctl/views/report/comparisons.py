@@ -11,8 +11,8 @@ from rilctl.schemas.comparison import ComparisonReport
 FILE = "comparison.json"
 
 
-def comparisons_at(paths: Iterable[Path], notes: list[str]) -> dict[Path, ComparisonReport]:
-    """By the folder that each lies in; one that can't be read is noted."""
+def comparisons_at(paths: Iterable[Path], notes: list[str]) -> list[ComparisonReport]:
+    """Each once, however many of the folders hold it; one that can't be read is noted."""
     found: dict[Path, ComparisonReport] = {}
     for path in paths:
         for file in _files(path):
@@ -20,7 +20,7 @@ def comparisons_at(paths: Iterable[Path], notes: list[str]) -> dict[Path, Compar
                 found[file.parent] = ComparisonReport.model_validate_json(read_regular(file))
             except (OSError, ValidationError, ValueError) as error:
                 notes.append(f"`{file}` can't be read: {str(error).splitlines()[0]}")
-    return found
+    return [*found.values()]
 
 
 def _files(path: Path) -> Sequence[Path]:

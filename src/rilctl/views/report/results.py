@@ -6,7 +6,7 @@ from importlib import resources
 
 from rilctl.reporting.benchmarks import BenchmarkScore, Difference
 from rilctl.schemas.report_result import Accuracy, Bar, Benchmark, PictureUse, Score, SizedScore
-from rilctl.views.report.evaluations import Evaluation, Pair
+from rilctl.views.report.evaluations import STUDENTS, Evaluation, Pair
 from rilctl.views.report.overview import num_parameters, table_of
 from rilctl.views.runs.view import RunView
 
@@ -62,7 +62,7 @@ def sizes(evaluations: Sequence[Evaluation], runs: Sequence[RunView]) -> list[Si
     known = {
         run.manifests[role].content_digest: num
         for run in runs
-        for role in ("student", "best-student")
+        for role in STUDENTS
         if role in run.artifacts and (num := num_parameters(run.artifacts[role])) is not None
     }
     base = {

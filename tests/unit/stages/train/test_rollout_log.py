@@ -5,22 +5,11 @@ import pytest
 from rilctl.errors import ArtifactError
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.train.rollout_log import RolloutLog
+from rilctl.testing.records import rollout_row
 
 
 def record(step: int, text: str) -> RolloutRecord:
-    return RolloutRecord(
-        step=step,
-        sample_id="q1",
-        source="student",
-        side="student",
-        response_index=0,
-        question="what?",
-        answer="1",
-        image_digests=[],
-        text=text,
-        token_ids=[1, 2],
-        finish_reason="stop",
-    )
+    return rollout_row(step, "q1", text=text)
 
 
 def test_odd_line_ends_in_a_response(tmp_path):

@@ -13,6 +13,7 @@ from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.difference import Difference
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import EvaluationRecord, RolloutRecord, VerdictRecord
+from rilctl.testing.records import rollout_row
 from rilctl.views.difference.between import difference_between
 from rilctl.views.difference.words import lines_of
 
@@ -21,20 +22,8 @@ DATA = InputEntry(role="data", kind="data", name="digits", digest="d" * 64)
 
 
 def rollout(step: int, question: str, reward: float | None, *, text: str = "3", side: str = "student") -> RolloutRecord:
-    return RolloutRecord(
-        step=step,
-        sample_id=question,
-        source=side,
-        side=side,
-        response_index=0,
-        question=f"what is in {question}?",
-        answer="3",
-        image_digests=["a" * 64],
-        text=text,
-        token_ids=[1],
-        finish_reason="stop",
-        answer_reward=reward,
-    )
+    fields = {"source": side, "side": side, "text": text, "answer_reward": reward}
+    return rollout_row(step, question, image_digests=["a" * 64], **fields)
 
 
 def write_run(

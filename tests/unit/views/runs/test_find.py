@@ -17,6 +17,7 @@ from rilctl.artifacts.runs import Run, open_run
 from rilctl.errors import ArtifactError
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.records import RejectedRecord, RolloutRecord
+from rilctl.testing.records import rollout_row
 from rilctl.views.runs import alive
 from rilctl.views.runs.find import distinct_names, find_runs, view_run
 
@@ -38,20 +39,7 @@ with open_run(
 
 
 def rollout(step: int, index: int = 0) -> RolloutRecord:
-    return RolloutRecord(
-        step=step,
-        sample_id=f"q{step}",
-        source="student",
-        side="student",
-        response_index=index,
-        question="how many?",
-        answer="3",
-        image_digests=["a" * 64],
-        text="3",
-        token_ids=[1],
-        finish_reason="stop",
-        reward=1.0,
-    )
+    return rollout_row(step, f"q{step}", response_index=index, image_digests=["a" * 64], reward=1.0)
 
 
 def write_run(out: Path, *, finished: bool = True) -> Path:

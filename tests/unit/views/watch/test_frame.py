@@ -10,6 +10,7 @@ from rich.console import Console
 from rilctl.artifacts.runs import open_run
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.schemas.records import RolloutRecord
+from rilctl.testing.records import rollout_row
 from rilctl.views.watch.curves import curves_of
 from rilctl.views.watch.frame import Terminal, frame
 from rilctl.views.watch.look import Look, Watched
@@ -19,21 +20,7 @@ ROLES = {"student": "student", "rollouts": "rollouts"}
 
 
 def rollout(step: int, question: str, reward: float | None, *, side: str = "student", text: str = "3") -> RolloutRecord:
-    return RolloutRecord(
-        step=step,
-        sample_id=question,
-        source=side,
-        side=side,
-        response_index=0,
-        question=f"what is in {question}?",
-        answer="3",
-        image_digests=[],
-        text=text,
-        token_ids=[1],
-        finish_reason="stop",
-        answer_reward=reward,
-        reward=reward,
-    )
+    return rollout_row(step, question, source=side, side=side, text=text, answer_reward=reward, reward=reward)
 
 
 @pytest.fixture

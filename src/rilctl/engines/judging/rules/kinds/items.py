@@ -19,7 +19,6 @@ _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
 _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
 _IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
-_ALTERNATIVE = re.compile(r"\bor\b|或", re.IGNORECASE)
 _ASKS_SORTED = re.compile(
     r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b|\b(?:in|what) order\b", re.IGNORECASE
 )

@@ -23,9 +23,6 @@ _LATIN = re.compile(
     r"(?:(?:un|une|ein|eine|einen|una|uno|um|uma|le|la|les|l'|der|die|das|el|il|lo|o|a)\s)?(?=\S)",
     re.IGNORECASE,
 )
-_ARTICLES = re.compile(
-    r"(?:un|une|ein|eine|einen|einem|una|uno|um|uma|les?|la|l'|der|die|das|den|dem|el|il|lo)\s?(?=\w{2})", re.IGNORECASE
-)
 _HAN = re.compile(r"(?:是|为|叫做|叫|写着|显示|指向|:)\s?\"?([^，。,.是为:\"]{1,60}?)\"?\s?[.。!]?\s*$")
 _JAPANESE = re.compile(r"[はが]\s?\"?([^はが。,.\"]{1,40}?)\"?(?:です|である|だ|でした)\s?[.。!]?\s*$")
 _KOREAN = re.compile(r"(?:은|는|이|가)\s\"?(.{1,40}?)\"?(?:입니다|이다|이에요|예요|이었습니다)\s?[.。!]?\s*$")

@@ -9,8 +9,8 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from pydantic import JsonValue
 
 from rilctl.artifacts.askers import UNKNOWN, Asker, has_askers, note_uses, number_of
-from rilctl.artifacts.calls_file import explained, has_digests, open_calls
+from rilctl.artifacts.calls_file import calls_path, explained, has_digests, open_calls, transaction
 from rilctl.artifacts.claims import Claims
 from rilctl.artifacts.digests import canonical_json
 from rilctl.errors import ArtifactError
@@ -52,7 +52,7 @@ class CallCache:
     def __init__(self, root: Path, asker: Asker | None = None) -> None:
         self._root, self._asker = root, asker
         self._used = set[int]()  # askers whose answers were used, and that isn't noted yet
-        self.path = root / ".cache" / "calls.sqlite3"
+        self.path = calls_path(root)
         self._claims = Claims(self.path.with_name("calls.claims"))
         self._lock = threading.Lock()  # a judge is asked from another thread than the one that opened this
         self._db, self._is_writable = open_calls(self.path)
@@ -93,11 +93,12 @@ class CallCache:
             value = canonical_json(answer)
             rows.append((key, value.decode(), _digest(key.encode(), value)))
         if rows:
-            with self._lock, explained(self.path), self._transaction():
-                asker = number_of(self._db, self._root, self._asker)
-                self._db.executemany(_PUT, [(*row, asker) for row in rows])
-                note_uses(self._db, self._root, self._asker, {asker, *self._used})
-            self._used.clear()
+            with self._lock, explained(self.path):
+                with transaction(self._db):
+                    asker = number_of(self._db, self._root, self._asker)
+                    self._db.executemany(_PUT, [(*row, asker) for row in rows])
+                    note_uses(self._db, self._root, self._asker, {asker, *self._used})
+                self._used.clear()
 
     def claim(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that no other process is asking for; until `release` it is this one that does.
@@ -122,7 +123,7 @@ class CallCache:
         if self._used and self._is_writable:
             with suppress(sqlite3.Error):
                 self._db.execute(f"PRAGMA busy_timeout = {_NOTE_PATIENCE_MS}")
-                with self._transaction():
+                with transaction(self._db):
                     note_uses(self._db, self._root, self._asker, self._used)
         self._db.close()
 
@@ -149,7 +150,7 @@ class CallCache:
     def _make_room(self, keys: Sequence[str]) -> None:
         """Set aside what is there for some keys, so that they can be answered again."""
         keep = "INSERT INTO damaged SELECT key, value, digest FROM calls WHERE key = ?"
-        with self._transaction():
+        with transaction(self._db):
             for statement in (keep, "DELETE FROM calls WHERE key = ?"):
                 self._db.executemany(statement, [(key,) for key in keys])
 
@@ -169,17 +170,6 @@ class CallCache:
                 else:
                     empty.append(key.decode())
         return found, damaged, empty
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
 
 def _digest(key: bytes, value: bytes) -> str:

@@ -36,6 +36,11 @@ _TABLES: Final = (
 )
 
 
+def calls_path(root: Path) -> Path:
+    """Where a workspace has its call cache, whether it is there or not."""
+    return root / ".cache" / "calls.sqlite3"
+
+
 def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
     """The database, made or brought to this layout where it may be written, and whether it may.
 
@@ -64,6 +69,19 @@ def open_calls(path: Path) -> tuple[sqlite3.Connection, bool]:
 def has_digests(database: sqlite3.Connection) -> bool:
     """Whether the file is of layout 2 or later; one that may only be read stays as it is."""
     return any(column[1] == b"digest" for column in database.execute("PRAGMA table_info(calls)"))
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All statements inside count, or none; others wait meanwhile."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 @contextmanager
@@ -144,8 +162,7 @@ def _prepare(database: sqlite3.Connection, path: Path, journal: str) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version == LAYOUT_VERSION and has_askers(database):
         return
-    database.execute("BEGIN IMMEDIATE")  # another process may do the same
-    try:
+    with transaction(database):  # another process may do the same
         for table in _TABLES:
             database.execute(table)
         if not has_digests(database):
@@ -154,11 +171,6 @@ def _prepare(database: sqlite3.Connection, path: Path, journal: str) -> None:
             database.execute(f"ALTER TABLE calls ADD COLUMN asker INTEGER NOT NULL DEFAULT {UNKNOWN}")
         note_uses(database, path.parent, None, [UNKNOWN])  # since when they wait to be used again
         database.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def _use_journal(database: sqlite3.Connection, journal: str) -> None:

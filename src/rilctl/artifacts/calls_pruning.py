@@ -6,12 +6,12 @@ finds all of those answers or none. An answer that went is asked for again where
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rilctl.artifacts.askers import UNKNOWN
-from rilctl.artifacts.calls_file import explained, open_calls
+from rilctl.artifacts.askers import UNKNOWN, has_askers
+from rilctl.artifacts.calls_file import calls_path, explained, open_calls, transaction
 from rilctl.artifacts.layout import MANIFEST, RUN
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
@@ -53,9 +53,9 @@ class CallsSurvey(StrictModel):
     """Longest unused first."""
 
 
-def calls_path(root: Path) -> Path:
+def _existing(root: Path) -> Path:
     """The cache's file. Raises `ArtifactError` where there is none; nothing is made."""
-    path = root / ".cache" / "calls.sqlite3"
+    path = calls_path(root)
     if not path.exists():
         raise ArtifactError(f"no call cache at `{path}`", hint="name the workspace root")
     return path
@@ -63,10 +63,10 @@ def calls_path(root: Path) -> Path:
 
 def survey(root: Path) -> CallsSurvey:
     """What the cache of a workspace holds. Raises as `CallCache` does."""
-    path = calls_path(root)
-    database, is_writable = open_calls(path)
+    path = _existing(root)
+    database, _ = open_calls(path)
     with closing(database), explained(path):
-        if not is_writable and database.execute("PRAGMA user_version").fetchone()[0] < 5:
+        if not has_askers(database):  # else it was brought to this layout
             raise ArtifactError(
                 f"`{path}` was written by an earlier rilctl, which didn't note who asked, and you may not write it",
                 hint="ask its owner to look",
@@ -118,13 +118,8 @@ def prune(root: Path, chosen: Sequence[AskedAnswers]) -> int:
         ArtifactError: the file may not be written; else as `CallCache` does.
         LockedError: another process kept it busy for a minute.
     """
-    path = calls_path(root)
-    database, is_writable = open_calls(path)
-    with closing(database), explained(path):
-        if not is_writable:
-            raise ArtifactError(f"the call cache `{path}` can't be written", hint="ask its owner to do this")
-        database.execute("BEGIN IMMEDIATE")
-        try:
+    with _open_to_write(_existing(root)) as database:
+        with transaction(database):
             now = {each.number: each for each in _asked(database)}
             # In seconds: the clock went on, and nothing else.
             numbers = [(e.number,) for e in chosen if e.number in now and now[e.number].unused_s >= e.unused_s]
@@ -132,11 +127,6 @@ def prune(root: Path, chosen: Sequence[AskedAnswers]) -> int:
             database.executemany("DELETE FROM calls WHERE asker = ?", numbers)
             database.executemany("DELETE FROM uses WHERE asker = ?", numbers)
             database.executemany(f"DELETE FROM askers WHERE id = ? AND id <> {UNKNOWN}", numbers)
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
         if num:
             _compact(database)
     return num
@@ -154,14 +144,20 @@ def compact(root: Path) -> int:
         ArtifactError: the file may not be written, or the disk is full; else as `CallCache` does.
         LockedError: another process kept it busy for a minute.
     """
-    path = calls_path(root)
+    path = _existing(root)
     before = _file_bytes(path)
+    with _open_to_write(path) as database:
+        _compact(database)
+    return max(0, before - _file_bytes(path))
+
+
+@contextmanager
+def _open_to_write(path: Path) -> Iterator[sqlite3.Connection]:
     database, is_writable = open_calls(path)
     with closing(database), explained(path):
         if not is_writable:
             raise ArtifactError(f"the call cache `{path}` can't be written", hint="ask its owner to do this")
-        _compact(database)
-    return max(0, before - _file_bytes(path))
+        yield database
 
 
 def _compact(database: sqlite3.Connection) -> None:

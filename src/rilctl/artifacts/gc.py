@@ -12,11 +12,9 @@ from pathlib import Path
 from rilctl.artifacts.dependents import Uses, closure, users_first, users_of, uses_of
 from rilctl.artifacts.launches import LAUNCH_PREFIX, is_launch_over
 from rilctl.artifacts.layout import PENDING_MANIFEST, RESUME, is_leftover
-from rilctl.artifacts.manifests import is_part_of_run
 from rilctl.artifacts.removal import REMOVED_PREFIX, Removal, removal_of, runs_inside, strays_in
 from rilctl.artifacts.removal_plan import run_at
-from rilctl.artifacts.stored import StoredRun, runs_below, size_of
-from rilctl.artifacts.walk import walk_runs
+from rilctl.artifacts.stored import StoredRun, run_places, runs_below, size_of
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 
@@ -54,10 +52,9 @@ def plan_gc(root: Path, keep: Sequence[Path] = ()) -> Garbage:
         ArtifactError: one of `keep` is no run, and no folder of runs.
     """
     runs = runs_below([root], [])
-    known = {run.path.resolve(): run.path for run in runs}
     # A run elsewhere that is named keeps what it was made from, and isn't listed itself.
     named = [place for path in keep for place in _named(path)]
-    everything = runs_below([root], named)
+    everything = runs_below([root], named) if named else runs
     uses = uses_of(everything)
     places = {place.resolve() for place in named}
     reasons = {run.path: "named" for run in everything if run.path.resolve() in places}
@@ -71,7 +68,7 @@ def plan_gc(root: Path, keep: Sequence[Path] = ()) -> Garbage:
         user = min(user for user in kept if path in uses[user])
         reasons[path] = f"{user.relative_to(root) if user.is_relative_to(root) else user} was made from it"
     by_path = {run.path: run for run in runs}
-    going = {*known.values()} - reasons.keys()
+    going = by_path.keys() - reasons.keys()
     removals = [removal_of(by_path[path], "nothing that is kept was made from it") for path in users_first(going, uses)]
     staying = [by_path[path] for path in sorted(by_path.keys() & reasons.keys())]
     removals += [left for run in staying for left in _leftovers_of(run)]
@@ -82,8 +79,7 @@ def plan_gc(root: Path, keep: Sequence[Path] = ()) -> Garbage:
 
 
 def _named(path: Path) -> list[Path]:
-    below = [run for run in walk_runs(path) if not is_part_of_run(run)] if path.is_dir() else []
-    return below or [run_at(path)]
+    return (run_places(path) if path.is_dir() else []) or [run_at(path)]
 
 
 def _results(runs: Sequence[StoredRun], uses: Uses) -> dict[Path, str]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rilctl.artifacts.calls_file import calls_path
 from rilctl.artifacts.dependents import closure, users_first, users_of, uses_of
 from rilctl.artifacts.layout import MANIFEST, RUN
 from rilctl.artifacts.manifests import did_you_mean, is_part_of_run
 from rilctl.artifacts.removal import Removal, removal_of, runs_inside
-from rilctl.artifacts.stored import quoted, runs_below, size_of, stored_run
-from rilctl.artifacts.walk import walk_runs
+from rilctl.artifacts.stored import quoted, run_places, runs_below, size_of, stored_run
 from rilctl.errors import ArtifactError, UsageError
 
 _PARENTS = 4
@@ -26,10 +26,10 @@ def plan_removal(paths: Sequence[Path], roots: Sequence[Path], *, dependents: bo
         ArtifactError: one of the paths is no run or artifact of ours, or its manifests can't be read.
         UsageError: without `dependents`, others were made from one of them; or a run has other runs in it.
     """
-    links = [path for path in dict.fromkeys(paths) if path.is_symlink()]
-    named = {run_at(path).resolve(): run_at(path) for path in paths}  # refuses what is none, through a link as well
-    wanted = {run_at(path).resolve() for path in paths if not path.is_symlink()}
-    runs = runs_below(roots, [path for place, path in named.items() if place in wanted])
+    named = {path: run_at(path) for path in dict.fromkeys(paths)}  # refuses what is none, through a link as well
+    links = [path for path in named if path.is_symlink()]
+    wanted = {run.resolve(): run for path, run in named.items() if not path.is_symlink()}
+    runs = runs_below(roots, [*wanted.values()])
     uses = uses_of(runs)
     first = [run.path for run in runs if run.path.resolve() in wanted]
     going = closure(first, users_of(uses))
@@ -78,7 +78,7 @@ def run_at(path: Path) -> Path:
             )
         return path.parent if path.name else path.absolute().parent
     if not path.is_dir() or not ((path / RUN).exists() or (path / MANIFEST).exists()):
-        below = [run for run in walk_runs(path) if not is_part_of_run(run)] if path.is_dir() else []
+        below = run_places(path) if path.is_dir() else []
         raise ArtifactError(
             f"`{path}` is neither a run nor an artifact: it has no {RUN} or {MANIFEST}",
             hint=f"name the runs in it: {quoted(below)}" if below else "delete it by other means",
@@ -104,7 +104,7 @@ def workspaces_of(paths: Sequence[Path], *, usual: Path) -> list[Path]:
     found = [usual] if usual.is_dir() else []
     for path in paths:
         above = list((path.parent.resolve() / path.name).parents)[:_PARENTS]
-        root = next((folder for folder in above if (folder / ".cache" / "calls.sqlite3").exists()), above[0])
+        root = next((folder for folder in above if calls_path(folder).exists()), above[0])
         if not any(root.is_relative_to(other.resolve()) for other in found):
             found.append(root)
     return found

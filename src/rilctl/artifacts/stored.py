@@ -57,9 +57,14 @@ def age_s(created_at: str, now: datetime) -> float | None:
 def stored_runs(root: Path) -> list[StoredRun]:
     """All runs below a directory, or the one that it is, sorted by path. Raises `ArtifactError` where it can't look."""
     try:
-        return [stored_run(path) for path in walk_runs(root) if not is_part_of_run(path)]
+        return [stored_run(path) for path in run_places(root)]
     except OSError as error:
         raise unreadable(root, error) from error
+
+
+def run_places(root: Path) -> list[Path]:
+    """The directories of all runs below a directory, or the one that it is, sorted; of what is none, nothing."""
+    return [path for path in walk_runs(root) if not is_part_of_run(path)]
 
 
 def runs_below(roots: Sequence[Path], others: Sequence[Path]) -> list[StoredRun]:

@@ -4,16 +4,16 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import JsonValue
 
 from rilctl.config.data import DataConfig
 from rilctl.data.benchmarks import read_benchmarks
+from rilctl.data.checking import AT_ONCE, Checker, threaded
 from rilctl.data.fingerprints import image_hash
+from rilctl.data.once.kept import Kept
 from rilctl.data.reading import Reader, Rows, Split
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.data.select import Order, Seen, by_likelihood, by_rank, keeps_truth, outside_band
@@ -22,7 +22,6 @@ from rilctl.errors import DataError, RowError
 PromptTokens = Callable[[Sequence[Sample]], list[int | None]]
 Likelihoods = Callable[[Sequence[Sample]], Sequence[float | RowError | None]]
 """From rows to the mean log-probability of each one's answer, why it can't be read, or None: it has no answer."""
-_T = TypeVar("_T")
 
 
 def load_samples(
@@ -33,6 +32,7 @@ def load_samples(
     pass_rates: Mapping[str, float] | None = None,
     prompt_tokens: PromptTokens | None = None,
     likelihoods: Likelihoods | None = None,
+    kept: Kept | None = None,
 ) -> SampleSet:
     """Read, check and select the samples of one split.
 
@@ -48,13 +48,14 @@ def load_samples(
         prompt_tokens: from rows to the tokens of their prompts, None for one that can't be known; needed where
             `select.max_prompt_tokens` is set.
         likelihoods: needed where `select.likelihood` is set.
+        kept: where digests of many pictures are kept for later starts; None: nowhere.
 
     Raises:
         DataError: the source can't be opened, lacks a column, or no row is left.
         ConfigError: an unknown benchmark.
         CredentialError: a gated hub data set.
     """
-    return _load(config, base_dir, split, Reader(config, base_dir), pass_rates, prompt_tokens, likelihoods)
+    return _load(config, base_dir, split, Reader(config, base_dir), pass_rates, prompt_tokens, likelihoods, kept)
 
 
 def load_part(
@@ -65,6 +66,7 @@ def load_part(
     pass_rates: Mapping[str, float] | None = None,
     prompt_tokens: PromptTokens | None = None,
     likelihoods: Likelihoods | None = None,
+    kept: Kept | None = None,
 ) -> tuple[SampleSet, SampleSet]:
     """Both splits, each source read once and no further than a plan needs.
 
@@ -78,13 +80,14 @@ def load_part(
         pass_rates: see `load_samples`.
         prompt_tokens: see `load_samples`.
         likelihoods: see `load_samples`.
+        kept: see `load_samples`.
 
     Returns:
         The rows of training and of validation. Where rows were drawn, `num_samples` has taken none of them away.
     """
     reader = Reader(config, base_dir, most_rows)
-    train = _load(config, base_dir, "train", reader, pass_rates, prompt_tokens, likelihoods)
-    return train, _load(config, base_dir, "validation", reader, pass_rates, prompt_tokens, likelihoods)
+    train = _load(config, base_dir, "train", reader, pass_rates, prompt_tokens, likelihoods, kept)
+    return train, _load(config, base_dir, "validation", reader, pass_rates, prompt_tokens, likelihoods, kept)
 
 
 def _load(
@@ -95,6 +98,7 @@ def _load(
     pass_rates: Mapping[str, float] | None,
     prompt_tokens: PromptTokens | None,
     likelihoods: Likelihoods | None,
+    kept: Kept | None,
 ) -> SampleSet:
     select = config.select
     if split == "validation" and not config.validation.is_set:
@@ -117,7 +121,8 @@ def _load(
     ranked = None
     if split == "train" and select.likelihood is not None and likelihoods is not None:
         ranked = _by_likelihood(rows, likelihoods, select.likelihood.order, split)
-    _take(rows, num_samples if rows.drawn is None else None, ranked, salt=split, workers=config.workers)
+    checker = Checker(config.workers, kept, headers_only=rows.drawn is not None)
+    _take(rows, num_samples if rows.drawn is None else None, ranked, salt=split, checker=checker)
     if not rows.samples and (rows.drawn is None or split == "train"):  # of a small share none may have been drawn
         raise _nothing_left(rows)
     if split == "train":  # not earlier: a row is compared with held-out ones by its ground truth as well
@@ -169,10 +174,10 @@ def _near_to(
     benchmarks = read_benchmarks(select, base_dir, config.max_image_px)
     seen = Seen(select.max_hash_distance)
     if select.drop_near_duplicates:
-        for sample, hashes in zip(held_out, _map(_image_hashes, held_out, config.workers), strict=True):
+        for sample, hashes in zip(held_out, threaded(_image_hashes, held_out, config.workers), strict=True):
             if not isinstance(hashes, RowError):
                 seen.add(sample.question, hashes)
-    found = {s.id: hashes for s, hashes in zip(samples, _map(_image_hashes, samples, config.workers), strict=True)}
+    found = {s.id: hashes for s, hashes in zip(samples, threaded(_image_hashes, samples, config.workers), strict=True)}
 
     def reason_of(sample: Sample) -> str | None:
         hashes = found[sample.id]
@@ -203,33 +208,25 @@ def _by_likelihood(rows: Rows, likelihoods: Likelihoods, order: Order, salt: str
     )
 
 
-def _take(rows: Rows, num_samples: int | None, ranked: list[Sample] | None, *, salt: str, workers: int) -> None:
+def _take(rows: Rows, num_samples: int | None, ranked: list[Sample] | None, *, salt: str, checker: Checker) -> None:
     """Keep the first good rows by rank, or all good rows; their order stays the source's."""
     wanted = len(rows.samples) if num_samples is None else num_samples
     waiting = by_rank(rows.samples, salt) if ranked is None else ranked
     if wanted >= len(waiting):
         waiting = rows.samples
     kept: set[str] = set()
-    while waiting and len(kept) < wanted:
-        missing = wanted - len(kept)
-        chunk, waiting = waiting[:missing], waiting[missing:]
-        for sample, error in zip(chunk, _map(_check_images, chunk, workers), strict=True):
+    at = 0
+    while at < len(waiting) and len(kept) < wanted:
+        chunk = waiting[at : at + min(wanted - len(kept), AT_ONCE)]
+        at += len(chunk)
+        for sample, error in zip(chunk, checker.errors(chunk), strict=True):
             if error is None:
                 kept.add(sample.id)
             else:
                 rows.reject(sample, error)
-    if waiting:
-        rows.left_out["num-samples"] += len(waiting)
+    if at < len(waiting):
+        rows.left_out["num-samples"] += len(waiting) - at
     rows.samples = [sample for sample in rows.samples if sample.id in kept]
-
-
-def _check_images(sample: Sample) -> RowError | None:
-    try:
-        for image in sample.images:
-            image.check()
-    except RowError as error:
-        return error
-    return None
 
 
 def _image_hashes(sample: Sample) -> tuple[int, ...] | RowError:
@@ -237,14 +234,6 @@ def _image_hashes(sample: Sample) -> tuple[int, ...] | RowError:
         return tuple(image_hash(image.load()) for image in sample.images)
     except RowError as error:
         return error
-
-
-def _map(function: Callable[[Sample], _T], samples: list[Sample], workers: int) -> Iterable[_T]:
-    """`map` in the samples' order, on threads where `workers` asks for some: Pillow decodes without the GIL."""
-    if workers == 0:
-        return map(function, samples)
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(function, samples))
 
 
 def _nothing_left(rows: Rows) -> DataError:

@@ -2,24 +2,29 @@
 
 import hashlib
 import io
+import os
 import stat
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
 from rilctl.data.conversation import Conversation
 from rilctl.data.decoding.open import decode, is_exact, is_turned, open_picture, shown_size
 from rilctl.data.drawing import Drawn
+from rilctl.data.once.stamps import Stamp, is_settled, stamp_of
 from rilctl.errors import RilctlError, RowError
 from rilctl.schemas.records import RejectedRecord
 
 _WEB_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _DIGEST = "_digest"
 """Where a reference keeps the digest of its first reading; it travels with it to other processes."""
+_STAMP = "_stamp"
+"""Where it keeps which file that was, if a later change of it can be told."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,28 @@ class ImageRef:
         """Width and height, turned as its EXIF says; reads the header only. Raises `RowError`."""
         content = self._content()
         return content.size if isinstance(content, Image.Image) else self._size(content)
+
+    @property
+    def found(self) -> tuple[Stamp, str, tuple[int, int]] | None:
+        """Which file was read, its digest and size in pixels; None where that isn't known, or wouldn't hold later."""
+        kept = vars(self)
+        return (kept[_STAMP], kept[_DIGEST], kept["size_px"]) if _STAMP in kept and "size_px" in kept else None
+
+    def take(self, stamp: Stamp, digest: str, size_px: tuple[int, int]) -> None:
+        """Take for read what an earlier reading of the same file has found; nothing where it is too large."""
+        if stamp.size <= self._most_bytes and size_px[0] * size_px[1] <= self.max_px:
+            vars(self).update({_STAMP: stamp, _DIGEST: digest, "size_px": size_px})
+
+    def check_header(self) -> None:
+        """As `check`, but nobody knows the digest then: of a file no more is read than the header."""
+        if not isinstance(self.origin, Path):
+            self.check()
+            return
+        try:
+            with self._opened(self.origin) as file:
+                vars(self)["size_px"] = self._size(file)
+        except OSError as error:
+            raise self._missing(error) from error
 
     def check(self) -> None:
         """Look at the header only. Raises `RowError` where the file is missing, changed, no image, or too large."""
@@ -122,7 +149,7 @@ class ImageRef:
         vars(kept)[_DIGEST] = self.digest
         return kept
 
-    def _size(self, content: bytes) -> tuple[int, int]:
+    def _size(self, content: bytes | BinaryIO) -> tuple[int, int]:
         with open_picture(content, self.name, self.max_px) as image:
             return shown_size(image)
 
@@ -136,6 +163,7 @@ class ImageRef:
         found = _digest(content)
         first = vars(self).setdefault(_DIGEST, found)
         if found != first:
+            vars(self).pop(_STAMP, None)
             was = f"it was sha256 {first[:12]}… and is {found[:12]}…"
             raise RowError("image-changed", f"{self.name}: replaced since it was first read: {was}")
         return content
@@ -155,17 +183,32 @@ class ImageRef:
 
     def _read(self, path: Path) -> bytes:
         try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-                raise RowError("image-missing", f"{self.name}: not a file")
-            self._limit(status.st_size)
-            return path.read_bytes()
+            with self._opened(path) as file:
+                before = stamp_of(os.fstat(file.fileno()))
+                content = file.read()
+                after = stamp_of(os.fstat(file.fileno()))
         except OSError as error:
-            raise RowError("image-missing", f"{self.name}: {error.strerror or error}") from error
+            raise self._missing(error) from error
+        if _DIGEST not in vars(self) and before == after and is_settled(after):
+            vars(self)[_STAMP] = after
+        return content
+
+    def _opened(self, path: Path) -> BinaryIO:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+            raise RowError("image-missing", f"{self.name}: not a file")
+        self._limit(status.st_size)
+        return path.open("rb")
+
+    def _missing(self, error: OSError) -> RowError:
+        return RowError("image-missing", f"{self.name}: {error.strerror or error}")
+
+    @property
+    def _most_bytes(self) -> int:
+        return 8 * self.max_px + (1 << 20)  # uncompressed with 16 bits for each of four channels, and metadata
 
     def _limit(self, size_bytes: int) -> None:
-        most = 8 * self.max_px + (1 << 20)  # uncompressed with 16 bits for each of four channels, and metadata
-        if size_bytes > most:
+        if size_bytes > self._most_bytes:
             raise RowError(
                 "image-too-large", f"{self.name}: {size_bytes:,} bytes can't be an image of {self.max_px:,} px"
             )

@@ -236,3 +236,30 @@ def test_a_tiff_whose_frames_cannot_be_counted_shows_its_first() -> None:
         _ = image.n_frames
     pixels, own = ImageRef(bytes(content), "row 1").load_with_bytes()
     assert pixels.tobytes() == picture.tobytes() and own is None
+
+
+@pytest.mark.parametrize("content", [png(), b"", b"<html>", png()[:20], None])
+def test_a_header_says_what_the_whole_file_says(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    said: list[object] = []
+    for check in (ImageRef.check, ImageRef.check_header):
+        image = ImageRef(path, "a.png")
+        try:
+            check(image)
+            said.append(image.size_px)
+        except RowError as error:
+            said.append((error.reason, error.message))
+    assert said[0] == said[1]
+
+
+def test_of_a_header_no_more_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png() + bytes(1 << 20))
+    image = ImageRef(path, "a.png")
+    image.check_header()
+    path.unlink()
+    assert image.size_px == (8, 6)
+    with pytest.raises(RowError, match="No such file"):
+        image.digest  # noqa: B018 - it reads

@@ -3,6 +3,7 @@
 import io
 import threading
 from functools import partial
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
@@ -19,8 +20,13 @@ _EXACT_MODES = ("1", "L", "P", "RGB")
 _OPENING = threading.Lock()
 
 
-def open_picture(content: bytes, name: str, max_px: int) -> ImageFile.ImageFile:
+def open_picture(content: bytes | BinaryIO, name: str, max_px: int) -> ImageFile.ImageFile:
     """Read a picture's header.
+
+    Args:
+        content: the encoded bytes, or a file that has them.
+        name: for messages.
+        max_px: more are refused.
 
     Raises:
         RowError: `image-invalid` or `image-too-large`.
@@ -28,9 +34,9 @@ def open_picture(content: bytes, name: str, max_px: int) -> ImageFile.ImageFile:
     with _OPENING:  # Pillow's limit is global; ours below has the row's name in it
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=FORMATS)
         except UnidentifiedImageError as error:
-            raise RowError("image-invalid", f"{name}: {what_it_is(content)}") from error
+            raise RowError("image-invalid", f"{name}: {what_it_is(_whole(content))}") from error
         except Exception as error:  # see `decode`
             raise RowError("image-invalid", f"{name}: header can't be read: {error}") from error
         finally:
@@ -90,6 +96,13 @@ def is_turned(image: Image.Image) -> bool:
         return bool(image.getexif().get(ExifTags.Base.Orientation, 1) != 1)
     except Exception:  # hostile EXIF raises anything
         return True
+
+
+def _whole(content: bytes | BinaryIO) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    content.seek(0)
+    return content.read()
 
 
 def _lower(content: bytes) -> Image.Image:

@@ -14,6 +14,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
 from rilctl.data.load import Likelihoods, PromptTokens, load_part, load_samples
+from rilctl.data.once.kept import Kept
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, RowError, UsageError
@@ -39,6 +40,7 @@ def load_data(context: StageContext, split: Literal["train", "validation"] = "tr
         pass_rates=_pass_rates(context, config),
         prompt_tokens=_prompt_tokens(context, config),
         likelihoods=_likelihoods(context, config, split),
+        kept=_kept(context),
     )
     if split == "train":
         _say_what_was_kept(context, samples)
@@ -55,9 +57,16 @@ def load_part_of_data(context: StageContext, most_rows: int) -> tuple[SampleSet,
         pass_rates=_pass_rates(context, config),
         prompt_tokens=_prompt_tokens(context, config),
         likelihoods=_likelihoods(context, config, "train"),
+        kept=_kept(context, writes=False),
     )
     _say_what_was_kept(context, train)
     return train, validation
+
+
+def _kept(context: StageContext, *, writes: bool = True) -> Kept:
+    """What the workspace keeps of data sets."""
+    folder, reporter = context.root / ".cache" / "data", context.reporter
+    return Kept(folder, writes=writes, say=reporter.say, warn=reporter.warn, check_stop=context.check_stop)
 
 
 def data_config(context: StageContext) -> DataConfig:

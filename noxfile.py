@@ -207,7 +207,7 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session
 def experiments(session: nox.Session) -> None:
-    """Two worlds, three regimes, every arm, five seeds (12 hours; stops and goes on): docs/results.md."""
+    """Two worlds, three regimes, every arm, five seeds (5 hours of a core; stops and goes on): docs/results.md."""
     session.install("-e", ".")
     session.install("--no-deps", "easy-vqa==1.0")
     session.chdir("benchmarks")

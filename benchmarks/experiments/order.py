@@ -27,17 +27,17 @@ def best_rate(trials: Sequence[Run]) -> float | None:
     return min(tried)[1] if tried else None
 
 
-def next_task(
+def missing_tasks(
     place: Place,
     group: Sequence[str],
     rates: Mapping[str, Sequence[float]],
     results: Results,
     is_current: Callable[[Run], bool],
-) -> Task | None:
-    """A group's first run that is missing, or was made by another recipe than today's; None: all are there.
+) -> Iterator[Task]:
+    """A group's runs that are missing, or were made by another recipe than today's, and can be made by now, in order.
 
     In a group, all arms' trials come first, then all arms on the first seed, on the second, and so on: whenever a seed
-    is through, arms have been run equally often.
+    is through, arms have been run equally often. An arm's seeds wait for all its trials, which choose their rate.
 
     Args:
         place: whose seeds.
@@ -47,11 +47,16 @@ def next_task(
         is_current: whether a run's recipe is today's.
     """
     present = [arm for arm in group if arm in rates]
+    untuned: set[str] = set()
     for task in _tasks(place, present, rates, results):
         run = results.find(task.arm, task.seed, task.rate)
-        if run is None or not is_current(run):
-            return task
-    return None
+        if run is not None and is_current(run):
+            continue
+        if task.is_trial:
+            untuned.add(task.arm)
+        elif untuned & {task.arm, place.rates_from}:
+            continue
+        yield task
 
 
 def _tasks(place: Place, arms: Sequence[str], rates: Mapping[str, Sequence[float]], results: Results) -> Iterator[Task]:

@@ -37,7 +37,6 @@ class Surroundings:
         reporter: told of progress.
         commit: of the repository.
         versions: of what computes.
-        models: digest of those that were made for the world; empty where they ship.
     """
 
     work: Path
@@ -45,7 +44,6 @@ class Surroundings:
     reporter: api.Reporter
     commit: str
     versions: Mapping[str, str]
-    models: str = ""
 
 
 def overlay_of(name: str) -> Path:
@@ -67,10 +65,17 @@ def recipe_digest(place: Place, arm: Arm, task: Task, models: str = "") -> str:
     return hashlib.sha256(f"{json.dumps(said, sort_keys=True)}{models}".encode()).hexdigest()[:12]
 
 
-def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[Run, str]:
+def make_run(place: Place, arm: Arm, task: Task, around: Surroundings, models: str) -> tuple[Run, str]:
     """Make the student from what all arms share, and ask it the test questions unless it is a trial.
 
     Half a run is no use to anybody, whose processor time would be wrong: it is begun anew.
+
+    Args:
+        place: the world in its regime.
+        arm: its overlay.
+        task: which student.
+        around: where it is made.
+        models: digest of those that were made for the world; empty where they ship.
 
     Returns:
         What was measured, and the digest of the test questions (empty for a trial).
@@ -115,7 +120,7 @@ def make_run(place: Place, arm: Arm, task: Task, around: Surroundings) -> tuple[
         num_tokens=num_tokens,
         cpu_s=cpu_s,
         metrics=seen,
-        recipe=recipe_digest(place, arm, task, around.models),
+        recipe=recipe_digest(place, arm, task, models),
         commit=around.commit,
         versions=dict(around.versions),
     )

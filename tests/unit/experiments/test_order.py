@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
-from experiments.order import Task, best_rate, next_task, runs_of
+from experiments.order import Task, best_rate, missing_tasks, runs_of
 from experiments.worlds import SEEDS, TUNING_SEED
 
 from .made_up import PLACE, RATES, done, empty, made_up
+
+
+def next_task(*arguments):
+    return next(missing_tasks(*arguments), None)
 
 
 def all_tasks(results=None):
@@ -31,6 +35,21 @@ def test_every_arm_has_as_many_trials_as_rates_and_each_seed_once():
         assert [task.rate for task in tasks if task.arm == arm and task.is_trial] == list(rates)
         assert sorted(task.seed for task in tasks if task.arm == arm and not task.is_trial) == list(SEEDS)
         assert len(runs_of(PLACE, results, arm)) == len(SEEDS)
+
+
+def test_what_can_be_made_at_once_has_its_rate():
+    """An arm's seeds wait for all of its trials; other arms don't."""
+
+    def ready(results):
+        return list(missing_tasks(PLACE, PLACE.groups[0], RATES, results, lambda run: True))
+
+    first, *others = ready(empty())
+    assert {task.arm for task in [first, *others] if task.is_trial} == {"sft-right"}
+    assert {task.arm for task in others if not task.is_trial} == {"base"}
+    half = empty().with_run(done(first))
+    assert {task.arm for task in ready(half) if not task.is_trial} == {"base"}
+    tuned = ready(half.with_run(done(others[0])))
+    assert {task.arm for task in tuned} == {"base", "sft-right"} and len(tuned) == 2 * len(SEEDS)
 
 
 def test_wherever_it_was_stopped_it_goes_on_with_the_same_tasks():

@@ -47,7 +47,7 @@ def around(tmp_path: Path) -> Surroundings:
 
 def test_a_student_is_made_and_asked(small: Place, tmp_path: Path) -> None:
     task = Task("sft-right", 0, 1e-3)
-    run, digest = make_run(small, arm_of(small, "sft-right"), task, around(tmp_path))
+    run, digest = make_run(small, arm_of(small, "sft-right"), task, around(tmp_path), models="")
     assert len(run.correct) == 20 and any(run.correct) and len(digest) == 12
     assert run.validation is not None and run.cpu_s > 0
     assert 400 <= run.num_tokens < 1200  # the last step is a whole one

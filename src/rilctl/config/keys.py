@@ -87,7 +87,7 @@ def table_schema(text: str) -> dict[str, Any]:
         UsageError: there is no such table; names the nearest.
     """
     schema = Recipe.model_json_schema()
-    tables = {path: node for path, _, node in _walk("", schema["properties"], schema["$defs"]) if tables_in(node)}
+    tables = {path: node for path, _, node, _ in _walk("", schema["properties"], schema["$defs"]) if tables_in(node)}
     wanted = _shared(_parts(text))
     for path, node in tables.items():
         if _matches(wanted, _parts(path)):
@@ -115,25 +115,33 @@ def _made_keys() -> Iterator[Key]:
     schema = Recipe.model_json_schema()
     tables = schema["$defs"]
     found: dict[tuple[str, str], tuple[Schema, bool, list[str]]] = {}
-    for path, table, node in _walk("", schema["properties"], tables):
+    stands: dict[tuple[str, str], Any] = {}
+    usual: dict[str, list[str]] = {}  # which table one without `type` may be
+    for path, table, node, stood in _walk("", schema["properties"], tables):
         owner = tables.get(table, schema)
         own_type = owner["properties"].get("type", {}).get("const")
         is_tag = "const" in node and path.endswith(".type")
-        entry = found.setdefault(
-            (path, "" if is_tag else repr(node)),
-            (node, path.rpartition(".")[2] in owner.get("required", ()), []),
-        )
-        entry[2].append(own_type)
+        place, is_required = (path, "" if is_tag else repr(node)), path.rpartition(".")[2] in owner.get("required", ())
+        found.setdefault(place, (node, is_required, []))[2].append(own_type)
+        if is_tag:
+            usual.setdefault(path, []).extend([] if is_required else [own_type])
+        elif stood is not None:
+            stands[place] = stood
     all_types = {path: types for (path, _), (_, _, types) in found.items() if path.endswith(".type")}
-    for (path, _), (node, is_required, types) in found.items():
+    for (path, same), (node, is_required, types) in found.items():
         if "const" in node and path.endswith(".type"):
-            yield _key(path, (), {"enum": types, "description": "Which kind of table this is."}, is_required, tables)
+            tag = {"enum": types, "description": "Which kind of table this is."}
+            only = usual[path][0] if len(usual[path]) == 1 else None
+            yield _key(path, (), tag, not usual[path], only, tables)
             continue
         has_all = set(types) == set(all_types.get(f"{path.rpartition('.')[0]}.type", types))
-        yield _key(path, () if has_all else tuple(types), node, is_required, tables)
+        yield _key(path, () if has_all else tuple(types), node, is_required, stands.get((path, same)), tables)
 
 
-def _key(path: str, types: tuple[str, ...], node: Schema, is_required: bool, tables: Schema) -> Key:
+def _key(path: str, types: tuple[str, ...], node: Schema, is_required: bool, stood: Any, tables: Schema) -> Key:
+    """A key; `stood` is what the default of its table has for it, which is filled in where a person writes others."""
+    if stood is not None:
+        node, is_required = {**node, "default": stood}, False
     below = [name for table in tables_in(node) for name in _properties(tables[table])]
     return Key(
         path,
@@ -152,16 +160,38 @@ def _shown(value: str) -> str:
     return value[1:-1] if value.startswith("`") and value.endswith("`") else value
 
 
-def _walk(path: str, properties: Schema, tables: Schema, table: str = "") -> Iterator[tuple[str, str, Schema]]:
-    """(dotted name, the table that has it, schema) of every key; each table's own keys first."""
+def _walk(
+    path: str, properties: Schema, tables: Schema, table: str = "", whole: Any = None
+) -> Iterator[tuple[str, str, Schema, Any]]:
+    """Every key; each table's own keys first.
+
+    Args:
+        path: of the table.
+        properties: its keys.
+        tables: all tables.
+        table: its name among them.
+        whole: the default of the table; None: it has none but those of its keys.
+
+    Yields:
+        Dotted name, the table that has it, its schema, and what `whole` has there, or None.
+    """
     for name, node in properties.items():
         here = f"{path}.{toml_key(name)}".lstrip(".")
-        yield here, table, node
+        stood = whole.get(name) if isinstance(whole, dict) else None
+        yield here, table, node, stood
         if node.get("own_data"):  # as `[data]`; see `_shared`
             continue
         place = f"{here}.{ANY_NAME}" if isinstance(node.get("additionalProperties"), dict) else here
+        below = node.get("default") if stood is None else stood
         for each in tables_in(node):
-            yield from _walk(place, _properties(tables[each]), tables, each)
+            is_meant = isinstance(below, dict) and _type_of(tables[each]) in (None, below.get("type"))
+            yield from _walk(place, _properties(tables[each]), tables, each, below if is_meant else None)
+
+
+def _type_of(table: Schema) -> str | None:
+    """Which of several tables it is; None where there is only one."""
+    found: str | None = table["properties"].get("type", {}).get("const")
+    return found
 
 
 def _properties(table: Schema) -> Schema:

@@ -7,7 +7,9 @@ import pytest
 
 import rilctl
 from rilctl.config.keys import READERS, find_keys, key_names, table_names, table_schema
+from rilctl.config.load import load_recipe
 from rilctl.config.recipe import VERBS, Recipe
+from rilctl.config.values import literal
 from rilctl.errors import UsageError
 
 
@@ -15,7 +17,43 @@ def test_a_key_says_what_the_reference_says() -> None:
     (key,) = find_keys("train.optim.max_bad_steps")
     assert (key.value, key.default, key.is_execution, key.verbs) == ("whole number > 0", "5", True, ("train",))
     assert key.meaning.startswith("A step whose loss or gradient isn't finite")
-    assert find_keys("sft.optim.lr")[0].default == "required"
+    assert find_keys("student.model")[0].default == "required"
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("train.optim.lr", "1e-6"),
+        ("sft.optim.lr_end", "1e-6"),
+        ("train.discriminator.optim.lr", "1e-6"),
+        ("train.discriminator.optim.warmup_steps", "0"),
+        ("judge.type", "rule"),
+        ("train.engine.type", "torch"),
+        ("train.rewards.NAME.type", "absent"),
+        ("data.type", "required"),
+    ],
+)
+def test_the_default_is_what_holds_where_other_keys_of_its_table_are_written(name: str, holds: str) -> None:
+    assert find_keys(name)[0].default.strip('"') == holds
+
+
+def test_each_kind_of_a_table_has_its_own_default() -> None:
+    assert {key.types: key.default for key in find_keys("eval.engine.rows_per_batch")} == {
+        ("hf",): "64",
+        ("vllm",): "256",
+        ("vllm-server",): "256",
+    }
+
+
+def test_every_default_is_what_a_recipe_has_that_writes_another_key_of_the_table() -> None:
+    said = {"sft.optim": "warmup_steps", "pretrain-disc.optim": "warmup_steps", "train.optim": "warmup_steps"}
+    for table, other in said.items():
+        recipe = load_recipe((), [f"{table}.{other}=7"], {}).model_dump(mode="json", by_alias=True)
+        for part in table.split("."):
+            recipe = recipe[part]
+        for key in find_keys(table)[0].keys:
+            if key != other and recipe.get(key) is not None:
+                assert find_keys(f"{table}.{key}")[0].default == literal(recipe[key]), key
 
 
 def test_the_end_of_a_name_finds_all_keys_that_end_so() -> None:

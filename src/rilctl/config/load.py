@@ -54,18 +54,22 @@ def validate(layers: Layers) -> tuple[Recipe | None, tuple[Problem, ...]]:
     unusable = {problem.path for problem in problems}
     try:
         # Through JSON: strict mode takes a list for a tuple only there.
-        recipe = Recipe.model_validate_json(json.dumps(_with_table_defaults(Recipe, layers.tree)))
+        recipe = Recipe.model_validate_json(json.dumps(with_table_defaults(layers.tree)))
     except ValidationError as error:
         problems += [problem for problem in explain(error, layers) if problem.path not in unusable]
     return (None if problems else recipe), tuple(problems)
 
 
-def _with_table_defaults(model: type[BaseModel], table: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def with_table_defaults(tree: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Fill tables that a recipe gives in part: `[eval.engine]` with one key keeps `eval`'s own defaults for the others.
 
     Pydantic alone would take the defaults of the engine's class there. Only what such a default says itself is filled
     in, since the class's own may depend on other keys. A table of another `type` than the default's is left alone.
     """
+    return _filled(Recipe, tree)
+
+
+def _filled(model: type[BaseModel], table: dict[str, JsonValue]) -> dict[str, JsonValue]:
     filled = dict(table)
     for name, info in model.model_fields.items():
         key = info.alias or name
@@ -78,7 +82,7 @@ def _with_table_defaults(model: type[BaseModel], table: dict[str, JsonValue]) ->
             if value.get("type", kind) == kind:
                 value = _overlay(said | ({"type": kind} if kind else {}), value)
         members = _models_in(info.annotation)
-        filled[key] = _with_table_defaults(members[0], value) if len(members) == 1 else value
+        filled[key] = _filled(members[0], value) if len(members) == 1 else value
     return filled
 
 

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from rilctl.config.load import with_table_defaults
 from rilctl.config.recipe import VERBS, Recipe
+from rilctl.config.registry import default_dtype
 from rilctl.config.toml_writing import toml_value
 from rilctl.schemas.report_made import RecipeKey, ReportRecipe
 from rilctl.views.runs.view import RunView
@@ -55,12 +57,15 @@ def _default(values: Mapping[str, Any], path: _Path) -> Any:
             table = table[part]
         del table[path[length - 1]]
         try:
-            found: Any = Recipe.model_validate_json(json.dumps(without)).model_dump(mode="json", by_alias=True)
-            for part in path:
+            filled = json.dumps(with_table_defaults(without))
+            found: Any = Recipe.model_validate_json(filled).model_dump(mode="json", by_alias=True)
+            for part in path[:-1]:
                 found = found[part]
+            value = found[path[-1]]
         except (ValidationError, KeyError, TypeError):
             continue
-        return found
+        # verbs write down the precision that a model without one is loaded in
+        return default_dtype(found["model"]) if path[-1] == "dtype" and value is None and "model" in found else value
     return _MUST_BE_SAID
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts.runs import open_run
+from rilctl.config.load import load_recipe
 from rilctl.errors import ArtifactError
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.report import Report
@@ -158,6 +160,21 @@ def test_the_recipe_stands_beside_its_defaults(report: Report) -> None:
     assert (keys["train.optim.lr"].value, keys["train.optim.lr"].default) == ("0.0001", "1e-06")
     assert not keys["train.algorithm.kl_beta"].is_changed
     assert keys["data.type"].default is None and not keys["data.type"].is_changed
+
+
+def test_what_verbs_fill_in_is_no_change_of_the_recipe(tmp_path: Path) -> None:
+    said = load_recipe((), ["teachers.big.model=qwen72b", "eval.limit=7", "pretrain-disc.optim.lr=1e-3"], {})
+    config = said.model_dump(mode="json", by_alias=True) | {"train": worlds.RECIPE["train"]}
+    config["teachers"]["big"]["dtype"] = "bfloat16"  # as `cache-teacher` writes it
+    for verb, changed in (
+        ("cache-teacher", {"teachers.big.dtype": False}),
+        ("eval", {"eval.limit": True, "eval.engine.rows_per_batch": False}),
+        ("pretrain-disc", {"pretrain-disc.optim.lr": True, "pretrain-disc.optim.lr_end": False}),
+    ):
+        out = tmp_path / verb
+        with open_run(out, verb=verb, config=config, semantic={}, inputs=[], roles={"student": "student"}):
+            (recipe,) = build(out).recipes
+        assert {key.key: key.is_changed for key in recipe.keys if key.key in changed} == changed
 
 
 def test_what_a_run_adds_to_its_recipe_takes_no_default_from_the_rest(tmp_path: Path) -> None:

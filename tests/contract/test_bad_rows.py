@@ -256,6 +256,7 @@ def test_bad_lines_on_stdin_are_rejected_rows(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in Path(verdicts["path"], "rejected.jsonl").read_text().splitlines()]
     assert [line["sample_id"] for line in lines] == [f"row {number}" for number in range(2, 2 + len(bad))]
     assert call(tmp_path, "artifacts", "verify", verdicts["path"]).code == 0
+    assert "correct those lines" in outcome.stderr and "--retry-rejected" not in outcome.stderr
 
 
 def test_verdicts_with_too_many_rejected_rows_select_nothing(fresh: Path) -> None:

@@ -104,6 +104,35 @@ def test_a_dry_run_downloads_no_model(done: Path, verb: str, monkeypatch: pytest
     assert "qwen" in outcome.stdout or verb == "judge"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sft", "--student", "runs/nosuch"),
+        ("pretrain-disc", "--student", "runs/nosuch"),
+        ("train", "--student", "runs/nosuch"),
+        ("eval", "runs/nosuch"),
+        ("ask", "runs/nosuch", "how many?"),
+        ("cache-teacher", "--teachers", "runs/nosuch"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_that_is_not_there_is_a_missing_directory_first(
+    done: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could be a hub id as well, which is said too."""
+
+    def download(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    outcome = call(done, *words, *(() if words[0] == "ask" else ("--out", "elsewhere")))
+    outcome.refused(5, "error: there is no directory `runs/nosuch` here; can't get `runs/nosuch` from the hub")
+    assert "network" not in outcome.stderr and not (done / "elsewhere").exists()
+    for name, message in (("./nosuch", "no model `./nosuch`"), ("recipe.toml", "recipe.toml` is a file")):
+        if words[0] in ("sft", "pretrain-disc", "train"):
+            call(done, words[0], "--student", name, "--out", "elsewhere").refused(2, message)
+
+
 def test_a_student_on_the_hub_that_can_not_be_reached(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(*_: object, **__: object) -> None:
         raise OSError("no route to host")

@@ -62,11 +62,13 @@ def find_overlay(text: str) -> Path:
     Raises:
         UsageError: there is none of that name; names the nearest.
     """
-    if text.endswith(".toml"):
-        return Path(text)
     names = shipped_arms()
+    hint = f"shipped are {', '.join(names)}; an overlay of your own is named by its path, which ends in .toml"
+    if text.endswith(".toml"):
+        if not Path(text).exists():
+            raise UsageError(f"no arm `{text}`: there is no such file", hint=hint)
+        return Path(text)
     if text not in names:
-        hint = f"shipped are {', '.join(names)}; an overlay of your own is named by its path, which ends in .toml"
         raise UsageError(f"no arm `{text}`{did_you_mean(text, names)}", hint=hint)
     return arms_dir() / f"{text}.toml"
 

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, MOST_JSON_BYTES, RUN, read_regular
-from rilctl.artifacts.manifests import is_part_of_run, read_manifest
+from rilctl.artifacts.manifests import did_you_mean, is_part_of_run, read_manifest
 from rilctl.artifacts.model_files import ADAPTER_CONFIG, read_texts, write_texts
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
@@ -23,7 +23,7 @@ from rilctl.models.loaded.own_code import check_code, read_code, without_code
 from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 TEXT_FILES = ["*.json", "*.jinja", "*.txt", "*.model"]
 WEIGHT_FILES = ["*.safetensors"]
 """No pickled weights are ever downloaded."""
@@ -121,7 +121,13 @@ def find_model(
     if registered is not None and registered.model.startswith("package:"):
         return _packaged(name)
     patterns = [*TEXT_FILES, *(WEIGHT_FILES if reads_weights else ()), *(CODE_FILES if reads_code else ())]
-    return _from_hub(registered.model if registered else name, revision, patterns)
+    try:
+        return _from_hub(registered.model if registered else name, revision, patterns)
+    except ModelError as error:
+        if registered is None and path.parent.is_dir():  # it reads as a path of this machine, too
+            hint = did_you_mean(Path(name)) or "name a directory with a model, or a run that made one"
+            raise ModelError(f"there is no directory `{name}` here; {error.message}", hint=hint) from error
+        raise
 
 
 def link_files(source: ModelSource, directory: Path) -> None:
@@ -167,10 +173,13 @@ def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None
         base_dir: folder that relative paths start from.
         others: further names that could have been meant.
     """
-    if name in MODELS or (base_dir / name).is_dir() or HUB_ID.fullmatch(name):
+    path = base_dir / name
+    if name in MODELS or path.is_dir() or (HUB_ID.fullmatch(name) and not path.is_file()):
         return
+    if path.is_file():
+        raise UsageError(f"`{name}` is a file", hint="name a directory with a model, or a run that made one")
     folder = Path(name).parent
-    beside = [path.name for path in (base_dir / folder).glob("*") if path.is_dir()]
+    beside = [each.name for each in path.parent.glob("*") if each.is_dir()]
     named = [*others]
     close = nearest(name, [*MODELS, *(str(folder / neighbour) for neighbour in beside), *named])
     here = f"names here: {', '.join(named)}; " if named else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rilctl.config.arms import Arm, read_arms
+from rilctl.config.arms import Arm, find_overlay, read_arms
 from rilctl.config.layers import recipe_name
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import OWN_DATA_VERBS, Recipe
@@ -121,6 +121,8 @@ def make_comparison(
         ConfigError: the recipe, or an overlay over it, isn't one; or nothing is held out to compare on.
         UsageError: an arm that there isn't, or fewer than two.
     """
+    for arm in arms:
+        find_overlay(arm)
     if len(arms) < 2:
         raise UsageError("a comparison needs two arms at least", hint="name them: `--arms base,sft-right,ril`")
     full = load_recipe(recipes, overrides)

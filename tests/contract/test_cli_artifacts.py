@@ -92,6 +92,19 @@ def test_show(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert read_manifest(cache).content_digest in text
 
 
+def test_a_folder_of_runs_is_shown_whole(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Also artifacts that a verb made beside others, however deep."""
+    folder = cache.parent.parent
+    deeper = write(folder / "pocket" / "compare" / "ril" / "eval", "eval", [], "responses")
+    made = ["pocket/cache-teacher", "pocket/compare/ril/eval/responses", "pocket/pretrain-disc/responses"]
+    for verb in ("show", "lineage"):
+        assert [*json.loads(call(capfd, "artifacts", verb, folder, "--json")[1])["artifacts"]] == made
+    shown = call(capfd, "artifacts", "show", folder)[1].splitlines()
+    assert [line.rpartition(" ")[2] for line in shown if line[0] != " "] == [f"{folder}/{name}" for name in made]
+    code, stdout, stderr = call(capfd, "artifacts", "verify", deeper.parent.parent)
+    assert (code, stdout) == (5, "") and stderr.endswith(f"hint: name one of them: `{deeper}`\n")
+
+
 def test_verify_of_what_is_sound(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(capfd, "artifacts", "verify", cache) == (0, f"ok {cache}\n", "")
     report = json.loads(call(capfd, "artifacts", "verify", cache, "--json")[1])

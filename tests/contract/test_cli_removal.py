@@ -60,6 +60,13 @@ def test_rm_needs_somebody_to_ask(cache: Path, capfd: pytest.CaptureFixture[str]
     assert Path("runs/pocket/sft").exists()
 
 
+def test_what_is_no_artifact_is_said_before_anybody_is_asked(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for command in (("rm", "nosuch"), ("push", "nosuch", "me/mine")):
+        code, stdout, stderr = call(capfd, "artifacts", *command)
+        assert (code, stdout) == (5, "") and "`nosuch`" in stderr and "doesn't exist" in stderr
+    assert call(capfd, "artifacts", "rm", "runs")[2].startswith("error: `runs` is neither a run nor an artifact")
+
+
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1), ("", 1)])
 def test_rm_asks(
     cache: Path, answer: str, code: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

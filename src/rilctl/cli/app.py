@@ -32,8 +32,8 @@ HELP = """Compact vision-language models as good as large ones, by reinforcement
 Each verb reads artifacts and writes an artifact; a recipe (TOML) has one table per verb.
 The same command again resumes, or finds that all is up to date.
 """
-EPILOG = """Exit codes: 0 done or up to date, 1 failed, 2 usage or recipe, 3 done but some rows were rejected,
-4 credential missing, 5 input missing or corrupt, 6 locked by another writer, 129, 130 or 143 interrupted.
+EPILOG = """Exit codes: 0 done or up to date, 1 failed, or you said no, 2 usage or recipe, 3 done but some rows were
+rejected, 4 credential missing, 5 input missing or corrupt, 6 locked by another writer, 129, 130 or 143 interrupted.
 """
 _GUESS = re.compile(r"\s*(?:Did you mean |\(Possible options: )(?P<names>.*?)[?)]\s*$")
 

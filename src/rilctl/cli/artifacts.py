@@ -19,6 +19,7 @@ app = typer.Typer(help="Show, check, trace, share and delete artifacts.", rich_m
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="An artifact, or the output directory of a verb that holds several.")
 ]
+Below = Annotated[Path, typer.Argument(metavar="DIR", help="An artifact, or a folder: all that lie below it.")]
 
 
 @app.command("ls")
@@ -78,7 +79,7 @@ def _users(used_by: Sequence[str], root: Path) -> list[str]:
 
 
 @app.command()
-def show(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
+def show(directory: Below, as_json: Json = False, debug: Debug = False) -> None:
     """Print the manifest of an artifact."""
     from rilctl.artifacts.manifests import read_manifest
 
@@ -153,9 +154,10 @@ def _refuse_several_runs(directory: Path, found: Sequence[Path]) -> None:
     """A folder of runs says nothing of what should stand in it; raises `ArtifactError`."""
     from rilctl.artifacts.layout import RUN
 
-    if (directory / RUN).exists() or not all(path != directory and (path / RUN).exists() for path in found):
+    runs = dict.fromkeys(path if path == directory or (path / RUN).exists() else path.parent for path in found)
+    if not runs.keys() - {directory}:
         return
-    names = ", ".join(f"`{path}`" for path in found[:3])
+    names = ", ".join(f"`{path}`" for path in [*runs][:3])
     raise ArtifactError(f"`{directory}` is a folder of runs", hint=f"name one of them: {names}")
 
 
@@ -174,7 +176,7 @@ def _verified(path: Path) -> dict[str, Any]:
 
 
 @app.command()
-def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -> None:
+def lineage(directory: Below, as_json: Json = False, debug: Debug = False) -> None:
     """Print what an artifact was made from.
 
     And what that was made from, down to models and data sets. What was used several times has its own inputs where it
@@ -192,17 +194,20 @@ def lineage(directory: Directory, as_json: Json = False, debug: Debug = False) -
 
 
 def _artifacts_at(directory: Path) -> list[Path]:
-    """The directory if it is an artifact, else the artifacts that a verb put side by side into it."""
-    from rilctl.artifacts.layout import MANIFEST
+    """The directory if it is an artifact, else the artifacts of the run, or of all runs below it."""
+    from rilctl.artifacts.layout import MANIFEST, RUN
     from rilctl.artifacts.manifests import read_manifest
     from rilctl.artifacts.roles import artifacts_in
     from rilctl.artifacts.sealed import unreadable
+    from rilctl.artifacts.walk import walk_runs
 
     try:
         if not (directory / MANIFEST).exists():
-            children = artifacts_in(directory) if directory.is_dir() else []
-            if children:
-                return children
+            found = artifacts_in(directory) if directory.is_dir() else []
+            if not (directory / RUN).exists():
+                found = [path for path in walk_runs(directory) if (path / MANIFEST).exists()]
+            if found:
+                return found
             read_manifest(directory)  # says why it is none
     except OSError as error:
         raise unreadable(directory, error) from error
@@ -210,10 +215,10 @@ def _artifacts_at(directory: Path) -> list[Path]:
 
 
 def _one_or_all(directory: Path, found: dict[Path, Any], **summary: Any) -> Any:
-    """The object itself for an artifact; for a directory of several, `artifacts` by name, and the summary."""
+    """The object itself for an artifact; of several, `artifacts` by their path in the directory, and the summary."""
     if directory in found:
         return found[directory]
-    return {**summary, "artifacts": {path.name: value for path, value in found.items()}}
+    return {**summary, "artifacts": {path.relative_to(directory).as_posix(): value for path, value in found.items()}}
 
 
 def _branches(node: "LineageNode", indent: str, named: set[tuple[str, str]]) -> Iterator[str]:

@@ -4,7 +4,11 @@ import sys
 
 import typer
 
+from rilctl.cli import output
 from rilctl.errors import UsageError
+
+DECLINED_EXIT_CODE = 1
+"""What was asked for wasn't done; a script that goes on after it would be mistaken."""
 
 
 def check_asking(*, yes: bool, dry_run: bool, as_json: bool, does: str, shown: str) -> None:
@@ -24,9 +28,17 @@ def check_asking(*, yes: bool, dry_run: bool, as_json: bool, does: str, shown: s
         raise UsageError(reason, hint=f"`--dry-run` shows {shown}, `--yes` {does} it without asking")
 
 
-def is_confirmed(question: str) -> bool:
-    """What a person at the terminal answers; no, where they leave."""
+def confirm(question: str, *, otherwise: str) -> None:
+    """Ask a person at the terminal; who says no, or leaves, ends the command with exit code 1.
+
+    Args:
+        question: ends in a question mark.
+        otherwise: what is said then, such as `nothing was deleted`.
+    """
     try:
-        return typer.confirm(question, default=False, err=True)
+        is_confirmed = typer.confirm(question, default=False, err=True)
     except typer.Abort:  # Ctrl-C, or the end of the input
-        return False
+        is_confirmed = False
+    if not is_confirmed:
+        output.say(otherwise)
+        raise typer.Exit(DECLINED_EXIT_CODE)

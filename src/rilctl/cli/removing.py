@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rilctl.cli import output
-from rilctl.cli.asking import check_asking, is_confirmed
+from rilctl.cli.asking import check_asking, confirm
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import ArtifactError
 from rilctl.reporting import format
@@ -45,19 +45,20 @@ def rm(
     from rilctl.artifacts.removal import remove
     from rilctl.artifacts.removal_plan import plan_removal, run_at, workspaces_of
 
-    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="deletes", shown="what would go")
     roots = [_directory(root)] if root is not None else workspaces_of(paths, usual=Path("runs"))
     removals = plan_removal(paths, roots, dependents=dependents)
+    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="deletes", shown="what would go")
     for path in paths:
         if not path.is_symlink() and (run := run_at(path)) != path:
             output.say(f"`{path}` is a part of `{run}`: the whole run goes")
-    goes = not dry_run and (yes or _asked(removals))
-    if goes:
+    asks = not dry_run and not yes
+    if asks:
+        for line in _lines(removals):
+            output.say(line)
+        confirm("delete this?", otherwise="nothing was deleted")
+    if not dry_run:
         remove(removals, roots)
-    elif not dry_run:
-        output.say("nothing was deleted")
-        raise typer.Exit(1)
-    _tell(removals, deleted=goes, as_json=as_json, shown=not dry_run and not yes)
+    _tell(removals, deleted=not dry_run, as_json=as_json, shown=asks)
 
 
 def gc(
@@ -105,12 +106,6 @@ def _directory(root: Path) -> Path:
     if not root.is_dir():
         raise ArtifactError(f"no directory `{root}`", hint="name the workspace root")
     return root
-
-
-def _asked(removals: Sequence["Removal"]) -> bool:
-    for line in _lines(removals):
-        output.say(line)
-    return is_confirmed("delete this?")
 
 
 def _tell(removals: Sequence["Removal"], *, deleted: bool, as_json: bool, shown: bool = False, **more: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rilctl.cli import output
-from rilctl.cli.asking import check_asking, is_confirmed
+from rilctl.cli.asking import check_asking, confirm
 from rilctl.cli.options import Debug, Json
 from rilctl.reporting import format
 
@@ -28,8 +28,8 @@ def push(
     from rilctl.pipeline.sharing.push import pack
     from rilctl.pipeline.sharing.push import push as push_package
 
-    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="sends", shown="what would be sent")
     package = pack(artifact, repo)
+    check_asking(yes=yes, dry_run=dry_run, as_json=as_json, does="sends", shown="what would be sent")
     for line in package.card.splitlines():
         output.say(line)
     for name, size in package.sizes.items():
@@ -40,9 +40,8 @@ def push(
         if as_json:
             output.result_json({"repo": repo, "files": package.sizes, "card": package.card})
         return
-    if not yes and not is_confirmed("send this?"):
-        output.say("nothing was sent")
-        return
+    if not yes:
+        confirm("send this?", otherwise="nothing was sent")
     url = push_package(package, repo, public=public)
     output.result_json({"repo": repo, "url": url, "files": package.sizes}) if as_json else output.result(url)
 

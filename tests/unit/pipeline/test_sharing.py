@@ -1,6 +1,8 @@
 """Push and pull against a stand-in for the hub, through the real library."""
 
 import json
+import os
+import pty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,18 @@ def test_who_may_not_is_told(hub: HubDouble, student: Path, tmp_path: Path) -> N
     push(pack(student, REPO), REPO, public=True, api=client(hub))
     with pytest.raises(UsageError, match="everybody can see it"):
         push(pack(student, REPO), REPO, public=False, api=client(hub))
+
+
+def test_who_says_no_ends_with_exit_code_1(
+    student: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        assert app.run(["artifacts", "push", str(student), REPO]) == 1
+    os.close(ours)
+    assert capfd.readouterr().err.rstrip().endswith("nothing was sent")
 
 
 def test_without_a_word_nothing_leaves(student: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -118,7 +118,7 @@ def learn_answers(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
     units: list[Unit] = [(row,) for row in rows]
     lesson, frozen = None, [vlm] if case.lora else []
     if config.preference is not None:
-        units = [(row, replace(row, text=own)) for row, own in zip(rows, case.own_texts, strict=True)]
+        units = [(row, replace(row, said=own)) for row, own in zip(rows, case.own_texts, strict=True)]
         reference = replace(vlm, adapter=None) if case.lora else role("reference", lora=False, scale=1.002)
         lesson, frozen = Prefer(vlm, reference, config.preference), [*frozen, reference]
     trainer = sft_trainer(

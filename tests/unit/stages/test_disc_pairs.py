@@ -1,4 +1,4 @@
-"""What is paired with what, and of how many pairs the lengths are measured."""
+"""What is paired with what."""
 
 from pathlib import Path
 
@@ -10,23 +10,22 @@ from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import ResponseRecord
-from rilctl.stages.pretrain_disc import loop
 from rilctl.stages.pretrain_disc.pairs import pair_up
-from rilctl.stages.shared.cached_responses import open_responses
+from rilctl.stages.shared.cached_responses import CachedResponses, open_responses, own_responses
 from rilctl.stages.shared.context import StageContext
 
 
-def test_teachers_take_turns_and_neither_side_has_more(tmp_path: Path) -> None:
-    def response(source: str, name: str, index: int) -> ResponseRecord:
+def test_teachers_take_turns_and_neither_side_has_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def response(source: str, name: str, index: int, text: str | None = None) -> ResponseRecord:
         return ResponseRecord(
             sample_id=name,
             source=source,
-            side="teacher",
+            side="student" if source == "student" else "teacher",
             response_index=index,
             question="how many?",
             answer="4",
             image_digests=[],
-            text=f"{source} {name} {index}",
+            text=f"{source} {name} {index}" if text is None else text,
             finish_reason="stop",
         )
 
@@ -40,7 +39,16 @@ def test_teachers_take_turns_and_neither_side_has_more(tmp_path: Path) -> None:
     samples = [Sample(name, Conversation.of("how many?"), answer="4", response="") for name in ("q1", "q0", "q2")]
     context = StageContext(Recipe(), "recipe", tmp_path, tmp_path / "out", SilentReporter(), "")
     said = {"q0": ["x", "y", "z"], "q1": [f"s{at}" for at in range(9)], "q2": ["w"]}
-    pairs = pair_up(samples, said.__getitem__, open_responses(context, run.path, samples))
+    own = [response("student", name, at, text) for name, texts in said.items() for at, text in enumerate(texts)]
+    with open_run(
+        tmp_path / "own", verb="pretrain-disc", config={}, semantic={}, inputs=[], roles={"responses": "responses"}
+    ) as sampled:
+        writer = sampled.writer("responses")
+        writer.write_rows(own)
+        writer.commit()
+    with monkeypatch.context() as unread:
+        unread.setattr(CachedResponses, "texts", lambda self, numbers: pytest.fail("a text is read"))
+        pairs = pair_up(samples, own_responses(sampled.path, samples), open_responses(context, run.path, samples))
     assert [(pair.student_text, pair.teacher_text) for pair in pairs] == [
         ("s0", "a q1 0"),
         ("s1", "b q1 0"),
@@ -51,9 +59,3 @@ def test_teachers_take_turns_and_neither_side_has_more(tmp_path: Path) -> None:
         ("y", "b q0 0"),
         ("z", "a q0 1"),
     ]
-
-
-@pytest.mark.parametrize(("num", "kept"), [(0, []), (4, [0, 1, 2, 3]), (5, [0, 2, 4]), (9, [0, 3, 6])])
-def test_of_many_pairs_every_so_many_are_measured(num: int, kept: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_MOST_MEASURED", 4)
-    assert list(loop._spread(range(num))) == kept

@@ -11,6 +11,7 @@ from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.artifacts.runs import Run
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.data.batches import batches
+from rilctl.data.spread import spread
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import DataError
 from rilctl.models.discriminator import Discriminator, normalise
@@ -115,12 +116,8 @@ def length_warning(metrics: Mapping[str, float]) -> str | None:
     )
 
 
-def _spread(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    return pairs[:: max(1, -(-len(pairs) // _MOST_MEASURED))]
-
-
 def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:
-    disc.prompts.expect(disc.shown(row) for row in labelled(pairs).rows)
+    disc.prompts.expect(disc.shown(row) for pair in pairs for row in pair.asked)
 
 
 def _swap_health(config: PretrainDiscConfig, logits_N: Tensor, rows: LabelledRows, ranks: Ranks) -> dict[str, float]:
@@ -159,7 +156,7 @@ def held_out_report(
     metrics: dict[str, float | None] = dict(health(disc, logits_N, rows, ranks=ranks))
     metrics |= _swap_health(config, logits_N, rows, ranks)
     metrics["length_only_accuracy"] = length_only_accuracy(
-        *lengths(labelled(_spread(learned))), *lengths(labelled(_spread(told)))
+        *lengths(labelled(spread(learned, _MOST_MEASURED))), *lengths(labelled(spread(told, _MOST_MEASURED)))
     )
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out} - rejected.keys()))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

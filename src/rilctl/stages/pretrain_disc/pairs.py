@@ -1,7 +1,7 @@
 """What the discriminator learns from: a student's and a teacher's response to one question."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -15,40 +15,53 @@ from rilctl.errors import ArtifactError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.models.loaded.processor import EncodedPrompt
 from rilctl.schemas.records import RejectedRecord
-from rilctl.stages.shared.cached_responses import CachedResponses
+from rilctl.stages.shared.cached_responses import CachedResponses, CachedText, Text, text_of
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.ranked import share_rejected
 from rilctl.stages.shared.swaps import Swaps
 
-StudentTexts = Callable[[str], Sequence[str]]
-"""What the student said of the question with an id."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """A student's and a teacher's response to one question."""
+    """A student's and a teacher's response to one question; of a million of them the texts stay in their files."""
 
     sample: Sample
-    student_text: str
-    teacher_text: str
+    student: Text
+    teacher: Text
     swapped: Conversation | None = None
     """The question beside another picture, of which the teacher's response isn't; None: there is none."""
 
     @property
+    def student_text(self) -> str:
+        """What the student said. Raises `ArtifactError` where it can't be read."""
+        return text_of(self.student)
+
+    @property
+    def teacher_text(self) -> str:
+        """What the teacher said. Raises `ArtifactError` where it can't be read."""
+        return text_of(self.teacher)
+
+    @property
+    def asked(self) -> list[DiscriminatorRow]:
+        """Its rows but for what was said: what of them makes prompts."""
+        asked = [self.sample.conversation] * 2 + ([] if self.swapped is None else [self.swapped])
+        return [DiscriminatorRow(each, "") for each in asked]
+
+    @property
     def rows(self) -> list[DiscriminatorRow]:
         """The student's, the teacher's, and the teacher's beside a swapped picture where there is one."""
-        asked = self.sample.conversation
-        rows = [DiscriminatorRow(asked, self.student_text), DiscriminatorRow(asked, self.teacher_text)]
-        return rows if self.swapped is None else [*rows, DiscriminatorRow(self.swapped, self.teacher_text)]
+        asked = self.asked
+        texts = [self.student_text, *[self.teacher_text] * (len(asked) - 1)]
+        return [replace(row, text=text) for row, text in zip(asked, texts, strict=True)]
 
 
-def pair_up(samples: Sequence[Sample], students: StudentTexts, teachers: CachedResponses) -> list[Pair]:
-    """As many of one side as of the other for every question; teachers take turns.
+def pair_up(samples: Sequence[Sample], students: CachedResponses, teachers: CachedResponses) -> list[Pair]:
+    """As many of one side as of the other for every question; teachers take turns. No text is read.
 
     Args:
         samples: the questions.
-        students: what the student said of the question with an id, in order.
-        teachers: what the teachers said; only what is paired is read.
+        students: what the student said.
+        teachers: what the teachers said.
     """
     pairs = []
     for sample in samples:
@@ -56,22 +69,11 @@ def pair_up(samples: Sequence[Sample], students: StudentTexts, teachers: CachedR
         for row in teachers.of(sample.id):
             by_teacher.setdefault(row.source, []).append(row.number)
         turns = [number for turn in zip_longest(*by_teacher.values()) for number in turn if number is not None]
-        said = students(sample.id)
-        paired = teachers.texts(turns[: len(said)])
-        pairs += [Pair(sample, student, teacher) for student, teacher in zip(said, paired, strict=False)]
+        pairs += [
+            Pair(sample, CachedText(students, said), CachedText(teachers, paired))
+            for said, paired in zip(students.numbers(sample.id).tolist(), turns, strict=False)
+        ]
     return pairs
-
-
-def readable(pairs: Sequence[Pair]) -> tuple[list[Pair], list[RejectedRecord]]:
-    """Those whose pictures can be decoded, and the questions whose can't."""
-    bad: dict[str, RejectedRecord] = {}
-    for sample in {pair.sample.id: pair.sample for pair in pairs}.values():
-        try:
-            for image in sample.images:
-                image.load()
-        except RowError as error:
-            bad[sample.id] = RejectedRecord.of(sample.id, "student", error)
-    return [pair for pair in pairs if pair.sample.id not in bad], list(bad.values())
 
 
 def still_readable(
@@ -93,7 +95,7 @@ def still_readable(
         for each in pairs:
             pair, others = _other_prompt(disc, each)
             try:
-                prompt = disc.encode(pair.rows[0])  # also where it is rejected already, as it may be expected
+                prompt = disc.encode(pair.asked[0])  # also where it is rejected already, as it may be expected
             except RowError as error:
                 new.append(RejectedRecord.of(pair.sample.id, "student", error))
                 continue
@@ -111,8 +113,10 @@ def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair]
     Raises:
         ArtifactError: there are none of one kind.
     """
-    held_out = [pair for pair in pairs if _is_held_out(pair, config)]
-    learned = [pair for pair in pairs if not _is_held_out(pair, config)]
+    names = {pair.sample.id for pair in pairs}
+    kept = {name for name in names if row_seed("held-out", config.seed, name) < config.held_out_share * 2**63}
+    held_out = [pair for pair in pairs if pair.sample.id in kept]
+    learned = [pair for pair in pairs if pair.sample.id not in kept]
     if not held_out or not learned:
         raise ArtifactError(
             f"{len(pairs)} response pairs can't be split by question into training and held-out ones",
@@ -123,10 +127,11 @@ def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair]
 
 def with_swaps(pairs: Sequence[Pair], seed: int) -> list[Pair]:
     """The pairs, each with another picture of one of their questions where there is one; see `Swaps`."""
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[Pair]] = {}
     for pair in pairs:
-        said.setdefault(pair.sample.id, []).append(pair.teacher_text)
-    swaps = Swaps([*{pair.sample.id: pair.sample for pair in pairs}.values()], said.__getitem__, seed)
+        said.setdefault(pair.sample.id, []).append(pair)
+    samples = [of_question[0].sample for of_question in said.values()]
+    swaps = Swaps(samples, lambda name: [pair.teacher_text for pair in said[name]], seed)
     turns = Counter[str]()
     found = []
     for pair in pairs:
@@ -153,10 +158,6 @@ def _other_prompt(disc: Discriminator, pair: Pair) -> tuple[Pair, list[EncodedPr
     if pair.swapped is None:
         return pair, []
     try:
-        return pair, [disc.encode(pair.rows[2])]
+        return pair, [disc.encode(pair.asked[2])]
     except RowError:
         return replace(pair, swapped=None), []
-
-
-def _is_held_out(pair: Pair, config: PretrainDiscConfig) -> bool:
-    return row_seed("held-out", config.seed, pair.sample.id) < config.held_out_share * 2**63

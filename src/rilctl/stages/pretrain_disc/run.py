@@ -1,6 +1,5 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -8,7 +7,7 @@ from pydantic import JsonValue
 from rilctl.artifacts.layout import MANIFEST
 from rilctl.artifacts.read import input_entry
 from rilctl.config.fields import semantic_config
-from rilctl.config.pretrain_disc import PretrainDiscConfig, sees_pictures
+from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import ConfigError, RowError
 from rilctl.models.discriminator import Discriminator, DiscriminatorCard
@@ -16,7 +15,7 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import check_text
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
-from rilctl.stages.pretrain_disc.pairs import Pair, StudentTexts, pair_up, readable, split, with_swaps
+from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, split, with_swaps
 from rilctl.stages.shared.cached_responses import open_responses
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
@@ -29,7 +28,7 @@ from rilctl.stages.shared.inputs import (
 from rilctl.stages.shared.learning import open_trained
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import join_ranks, open_ranked_run
-from rilctl.stages.shared.student_responses import Snapshot, sample_student, store_responses
+from rilctl.stages.shared.student_responses import Snapshot, sample_student
 
 
 def run(context: StageContext) -> StageResult:
@@ -59,24 +58,15 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         with ranks.together():
             artifact_run.refuse_mixture(resumes=not (artifact_run.path / "discriminator" / MANIFEST).exists())
         teacher = open_responses(context, cache_path, data.samples)
-        rejected = list(data.rejected)
-        outputs: dict[str, ArtifactSummary] = {}
-        students: StudentTexts
+        rejected, outputs = list(data.rejected), dict[str, ArtifactSummary]()
         if given:
-            students = open_responses(context, given, data.samples).texts_of
+            students = open_responses(context, given, data.samples)
         else:
             samples = [sample for sample in data.samples if sample.id in teacher]
             with phase("pretrain-disc", "rollouts"):
-                sampled, bad = sample_student(context, snapshot(config), student, samples, ranks)
-            rejected += bad
-            outputs = store_responses(artifact_run, sampled, rejected, ranks)
-            texts = {name: [row.text for row in rows] for name, rows in sampled.items()}
-            students = defaultdict[str, list[str]](list, texts).__getitem__
-            del sampled
+                own = sample_student(context, snapshot(config), student, samples, rejected, artifact_run, ranks)
+            students, rejected, outputs = own.responses, [*own.rejected], own.outputs
         pairs = pair_up(data.samples, students, teacher)
-        if sees_pictures(config.input):
-            pairs, bad = readable(pairs)
-            rejected += bad
         vlm, prompts = open_trained(
             context,
             "pretrain-disc",

@@ -11,8 +11,9 @@ from rilctl.errors import ArtifactError, ConfigError
 from rilctl.stages.sft.keeping import Kept, keep_rows
 from rilctl.stages.sft.own_responses import find_own
 from rilctl.stages.sft.rows import SftInputs, SftRow, counted, data_rows, teacher_rows, to_units
+from rilctl.stages.shared.cached_responses import open_responses
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import data_entry, find_artifact, load_data, read_responses
+from rilctl.stages.shared.inputs import data_entry, find_artifact, load_data
 from rilctl.stages.shared.known_verdicts import known_verdicts
 from rilctl.stages.shared.other_judge import name_other_judge
 
@@ -69,7 +70,7 @@ def kept_of_teachers(
         ArtifactError: an artifact is unusable, or the verdicts are on other responses.
         ConfigError: no response is left.
     """
-    responses = read_responses(context, cache, (*samples, *validation))
+    responses = open_responses(context, cache, (*samples, *validation))
     if verdicts is not None:
         name_other_judge(context, verdicts)
     known = known_verdicts(context, verdicts) if verdicts is not None else None

@@ -71,7 +71,7 @@ def _outside(rows: Sequence[SftRow], difficulty: tuple[float, float]) -> str | N
 
 def _reason(row: SftRow, keep: Keep) -> str | None:
     """Why a response isn't learned, whatever the others are; None: it may be."""
-    if not row.text:
+    if not row.said:
         return "empty"
     if keep == "all" or row.correct:
         return None

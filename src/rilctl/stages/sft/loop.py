@@ -13,12 +13,13 @@ from rilctl.config.sft import SftConfig
 from rilctl.data.batches import batches
 from rilctl.data.micro_batches import micro_batches
 from rilctl.data.sample import Sample
+from rilctl.data.spread import spread
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.ranks import Ranks
 from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import DataError, RowError
 from rilctl.models.loaded.vlm import Vlm
-from rilctl.models.prompts.encode import encode_response
+from rilctl.models.prompts.encode import encode_response, encode_responses
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.prompts.lengths import check_room
 from rilctl.reporting.registry import shown
@@ -38,6 +39,8 @@ from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked, share_rej
 from rilctl.stages.shared.run_log import RunLog
 
 _ANSWER_TOKENS = 256
+_MOST_MEASURED = 16_384
+"""Units of which the response tokens are counted for a budget of tokens; of more, so many speak for all."""
 
 
 class SftState(StrictModel):
@@ -124,9 +127,9 @@ class Trainer:
         """Steps of the whole run; as many as it takes where the budget is a number of tokens."""
         if self.budget_tokens is None:
             return self.config.steps_for(len(self.inputs.units), self.config.rows_per_step)
-        rows = (row for unit in self.inputs.units for row in unit)
-        lengths = [len(encode_response(self.vlm, row.text, stopped=row.stopped)) for row in rows]
-        tokens_per_step = self.config.rows_per_step * sum(lengths) / len(self.inputs.units)
+        measured = spread(self.inputs.units, _MOST_MEASURED)
+        texts = [(row.text, row.stopped) for unit in measured for row in unit]
+        tokens_per_step = self.config.rows_per_step * sum(map(len, encode_responses(self.vlm, texts))) / len(measured)
         return max(1, round(self.budget_tokens / tokens_per_step))
 
     def _step(self, engine: TrainingEngine, units: Sequence[Unit]) -> dict[str, float]:

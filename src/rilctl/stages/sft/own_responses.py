@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST
-from rilctl.artifacts.read import read_rows, resolve
+from rilctl.artifacts.read import resolve
 from rilctl.artifacts.runs import Run
 from rilctl.config.fields import ModelConfig
 from rilctl.config.preference import PreferenceConfig
@@ -18,10 +18,10 @@ from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.sft.pairs import own_rows, pair_up
 from rilctl.stages.sft.rows import SftInputs, SftRow, counted
+from rilctl.stages.shared.cached_responses import open_responses, own_responses
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import check_same, read_responses
 from rilctl.stages.shared.phases import phase
-from rilctl.stages.shared.student_responses import Snapshot, sample_student, store_responses
+from rilctl.stages.shared.student_responses import Snapshot, sample_student
 
 
 def with_own_responses(
@@ -47,9 +47,10 @@ def with_own_responses(
         with ranks.together():
             artifact_run.refuse_mixture(resumes=not (artifact_run.path / "student" / MANIFEST).exists())
         with phase("sft", "rollouts"):
-            responses, bad = sample_student(context, snapshot(context, config, wanted), student, samples, ranks)
-        outputs = store_responses(artifact_run, responses, bad, ranks)
-        own, rejected = own_rows(samples, responses), (*rejected, *bad)
+            said = sample_student(context, snapshot(context, config, wanted), student, samples, (), artifact_run, ranks)
+        outputs, rejected = said.outputs, (*rejected, *said.rejected)
+        with ranks.together():
+            own = own_rows(samples, said.responses)
     with ranks.together():
         pairs, left_out = pair_up([row for unit in found.units for row in unit], own)
     context.reporter.say(f"pairs: {len(pairs):,}" + "".join(f", {num:,} {why}" for why, num in left_out.items()))
@@ -88,11 +89,5 @@ def read_own(
         ArtifactError: it is unusable, or has none; a question or its pictures aren't those that were answered.
     """
     if kind == "responses":
-        return own_rows(samples, read_responses(context, path, samples))
-    by_id = {sample.id: sample for sample in samples}
-    found: dict[str, list[RolloutRecord]] = {}
-    for row in read_rows(path, RolloutRecord):
-        if row.side == "student" and row.sample_id in by_id:
-            check_same(path, by_id[row.sample_id], row)
-            found.setdefault(row.sample_id, []).append(row)
-    return own_rows(samples, found)
+        return own_rows(samples, open_responses(context, path, samples))
+    return own_rows(samples, own_responses(path, samples, RolloutRecord))

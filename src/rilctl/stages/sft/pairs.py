@@ -6,22 +6,23 @@ from itertools import groupby
 
 from rilctl.data.sample import Sample
 from rilctl.errors import ConfigError
-from rilctl.schemas.records import ResponseRecord, RolloutRecord
 from rilctl.stages.sft.rows import SftRow, Unit
+from rilctl.stages.shared.cached_responses import CachedResponses, CachedText
 
-OwnRecord = ResponseRecord | RolloutRecord
 
-
-def own_rows(samples: Iterable[Sample], records: Mapping[str, Sequence[OwnRecord]]) -> dict[str, list[SftRow]]:
-    """A student's responses as rows, by sample id; empty ones say nothing."""
-    return {
-        sample.id: [
-            SftRow(sample.id, sample.conversation, record.text, record.finish_reason != "length", "student", index)
-            for index, record in enumerate(records.get(sample.id, ()))
-            if record.text and record.side == "student"
+def own_rows(samples: Iterable[Sample], responses: CachedResponses) -> dict[str, list[SftRow]]:
+    """A student's responses as rows, by sample id; empty ones say nothing. Raises `ArtifactError`, reading."""
+    found: dict[str, list[SftRow]] = {}
+    for sample in samples:
+        said = responses.of(sample.id)
+        sides = responses.sides([response.number for response in said])
+        texts = [CachedText(responses, response.number) for response in said]
+        found[sample.id] = [
+            SftRow(sample.id, sample.conversation, text, response.finish_reason != "length", "student", index)
+            for index, (response, side, text) in enumerate(zip(said, sides, texts, strict=True))
+            if text and side == "student"
         ]
-        for sample in samples
-    }
+    return found
 
 
 def pair_up(rows: Sequence[SftRow], own: Mapping[str, Sequence[SftRow]]) -> tuple[list[Unit], dict[str, int]]:
@@ -41,7 +42,8 @@ def pair_up(rows: Sequence[SftRow], own: Mapping[str, Sequence[SftRow]]) -> tupl
     for sample_id, of_question in groupby(rows, key=lambda row: row.sample_id):
         for turn, row in enumerate(of_question):
             others = own.get(sample_id, ())
-            different = [other for other in others if other.text != row.text]
+            text = row.text
+            different = [other for other in others if other.text != text]
             if different:
                 pairs.append((row, different[turn % len(different)]))
             else:

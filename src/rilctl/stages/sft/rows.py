@@ -1,6 +1,6 @@
 """What `sft` learns by heart, row by row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,16 +8,18 @@ from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
-from rilctl.schemas.records import RejectedRecord, ResponseRecord, response_digest
+from rilctl.schemas.records import RejectedRecord, response_digest
+from rilctl.stages.shared.cached_responses import CachedResponse, CachedResponses, CachedText, Text, text_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SftRow:
     """A question and the response to learn.
 
     Args:
         sample_id: the question's id.
         conversation: what is asked.
+        said: the response; of a million of them the texts stay in their files.
         stopped: whether the response's author ended it, so that the stop token is learned too.
         source: the teacher who answered, or `data`.
         response_index: which of its answers to this question; None: the data set has one.
@@ -27,12 +29,17 @@ class SftRow:
 
     sample_id: str
     conversation: Conversation
-    text: str
+    said: Text
     stopped: bool
     source: str = "data"
     response_index: int | None = None
     held_out: bool = False
     correct: bool | None = None
+
+    @property
+    def text(self) -> str:
+        """The response. Raises `ArtifactError` where it can't be read."""
+        return text_of(self.said)
 
     @property
     def key(self) -> str:
@@ -56,39 +63,53 @@ def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftR
 
 def teacher_rows(
     samples: Sequence[Sample],
-    responses: Mapping[str, Sequence[ResponseRecord]],
+    responses: CachedResponses,
     verdicts: Mapping[str, bool] | None = None,
     *,
     held_out: bool = False,
 ) -> list[SftRow]:
-    """The teachers' responses, those to one question next to each other.
+    """The teachers' responses, those to one question next to each other. A text is read only for its verdict.
 
     Args:
         samples: the questions.
-        responses: by sample id.
+        responses: to them.
         verdicts: by response digest; None: it doesn't matter which are right.
         held_out: whether they are validated on.
+
+    Raises:
+        ArtifactError: a text can't be read.
     """
-    known = verdicts or {}
     return [
         SftRow(
             sample.id,
             sample.conversation,
-            response.text,
+            CachedText(responses, response.number),
             stopped=response.finish_reason != "length",
             source=response.source,
             response_index=response.response_index,
             held_out=held_out,
-            correct=known.get(_digest(sample, response)) if known else None,
+            correct=correct,
         )
         for sample in samples
-        for response in responses.get(sample.id, ())
+        for response, correct in _judged(sample, responses, verdicts)
     ]
 
 
-def _digest(sample: Sample, response: ResponseRecord) -> str:
-    """By the ground truth of the data, which may be hidden, and not by that which the cache knows of."""
-    return response_digest(response.question, sample.answer, response.text, response.context or ())
+def _judged(
+    sample: Sample, responses: CachedResponses, verdicts: Mapping[str, bool] | None
+) -> Iterator[tuple[CachedResponse, bool | None]]:
+    """A question's responses, with what is known of them.
+
+    That goes by the ground truth of the data, which may be hidden, and not by that which the cache knows of.
+    """
+    found = responses.of(sample.id)
+    if not verdicts:
+        yield from ((response, None) for response in found)
+        return
+    asked, context = sample.question, sample.conversation.context
+    texts = responses.texts([response.number for response in found])
+    for response, text in zip(found, texts, strict=True):
+        yield response, verdicts.get(response_digest(asked, sample.answer, text, context))
 
 
 Unit = tuple[SftRow, ...]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from rilctl.artifacts.layout import MANIFEST
-from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, read_rows, resolve
+from rilctl.artifacts.read import check_files, input_entry, read_manifest, read_rejected, resolve
 from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.endpoints import EndpointConfig
@@ -23,7 +23,7 @@ from rilctl.models.loaded.processor import Encoder, load_processor
 from rilctl.models.loaded.source import check_name, find_source
 from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
-from rilctl.schemas.records import ContextTurn, ResponseRecord
+from rilctl.schemas.records import ContextTurn
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.known_verdicts import pass_rates
 from rilctl.stages.shared.likelihoods import AnswerLikelihoods
@@ -200,29 +200,6 @@ def find_artifact(context: StageContext, explicit: str | None, upstream: Verb, k
     path = resolve(context.base_dir / explicit if explicit else context.upstream(upstream), kind)
     context.reporter.say(f"{kind}: {path}")
     return path
-
-
-def read_responses(context: StageContext, path: Path, samples: Iterable[Sample]) -> dict[str, list[ResponseRecord]]:
-    """Cached responses of the given questions, by sample id, in the artifact's order.
-
-    Raises:
-        ArtifactError: a question or its pictures are not those that were answered, or more questions were rejected
-            than `cache-teacher.max_rejected_share` allows.
-    """
-    by_id = {sample.id: sample for sample in samples}
-    found: dict[str, list[ResponseRecord]] = {}
-    answered: set[str] = set()
-    for row in read_rows(path, ResponseRecord):
-        answered.add(row.sample_id)
-        sample = by_id.get(row.sample_id)
-        if sample is None:
-            continue
-        if row.sample_id not in found:
-            check_same(path, sample, row)
-        found.setdefault(row.sample_id, []).append(row)
-    refuse_rejected(context, path, answered)
-    refuse_unanswered(path, found)
-    return found
 
 
 def refuse_unanswered(path: Path, found: Collection[str]) -> None:

@@ -1,12 +1,19 @@
-"""The student's own responses to the questions: one snapshot, asked for through the call cache."""
+"""The student's own responses to the questions: one snapshot, asked for through the call cache, an artifact of its run.
 
-from collections.abc import Iterator, Mapping, Sequence
+No process holds them: rank 0 writes each as it comes, and all read what they need of the artifact.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from rilctl.artifacts.askers import Asker
 from rilctl.artifacts.calls import CallCache
+from rilctl.artifacts.layout import MANIFEST
+from rilctl.artifacts.read import read_rejected, summarize
 from rilctl.artifacts.runs import Run
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig
 from rilctl.config.fields import ModelConfig, SamplingConfig
@@ -20,13 +27,18 @@ from rilctl.errors import RowError
 from rilctl.schemas.manifest import ArtifactSummary
 from rilctl.schemas.records import RejectedRecord, ResponseRecord
 from rilctl.stages.shared.cached_calls import answer_chunk, cached_responses
+from rilctl.stages.shared.cached_responses import CachedResponses, own_responses
 from rilctl.stages.shared.context import StageContext
 from rilctl.stages.shared.pulse import Pulse
-from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked, share_rejected
+from rilctl.stages.shared.ranked import RankedCalls, asked_to_stop, leave_if_asked
 
 Answer = tuple[Response, ...] | RowError
+ROLE = "responses"
+"""Of the artifact in its run."""
 _TOLD = 8
 """All ranks are told of so many parts of a window in turn."""
+_SEEN_S = 60.0
+"""A network's file system may show other hosts a new file after so long."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +58,71 @@ class Snapshot:
     generation: GenerationEngineConfig
 
 
+@dataclass(frozen=True)
+class OwnResponses:
+    """What the student said.
+
+    Args:
+        responses: to the questions, read when they are needed.
+        rejected: the questions that could not be asked, and those that were rejected before.
+        outputs: the artifact, as rank 0 wrote it; none elsewhere.
+    """
+
+    responses: CachedResponses
+    rejected: Sequence[RejectedRecord]
+    outputs: dict[str, ArtifactSummary]
+
+
 def sample_student(
     context: StageContext,
     config: Snapshot,
     student: ModelConfig,
     samples: Sequence[Sample],
+    rejected: Sequence[RejectedRecord],
+    artifact_run: Run,
     ranks: Ranks,
-) -> tuple[dict[str, list[ResponseRecord]], list[RejectedRecord]]:
-    """Ask the student, through the call cache. Collective.
+) -> OwnResponses:
+    """Ask the student, unless an earlier start of the run did; its answers are the run's `responses`. Collective.
+
+    Args:
+        context: the stage's surroundings.
+        config: how it is asked.
+        student: who it is.
+        samples: the questions.
+        rejected: what was rejected before; written with the questions that can't be asked.
+        artifact_run: the run.
+        ranks: this process among the others.
+
+    Raises:
+        RilctlError: what was written can't be read, or as engines do.
+    """
+    path, outputs = artifact_run.path / ROLE, dict[str, ArtifactSummary]()
+    if ranks.largest(int(ranks.is_main and (path / MANIFEST).exists())):
+        context.reporter.say(f"student responses: {path}")
+        with ranks.together():
+            outputs = {ROLE: summarize(path)} if ranks.is_main else {}
+    else:
+        outputs = _sample(context, config, student, samples, rejected, artifact_run, ranks)
+    with ranks.together():
+        _wait_for(path / MANIFEST)
+        return OwnResponses(own_responses(path, samples), read_rejected(path), outputs)
+
+
+def _sample(
+    context: StageContext,
+    config: Snapshot,
+    student: ModelConfig,
+    samples: Sequence[Sample],
+    rejected: Sequence[RejectedRecord],
+    artifact_run: Run,
+    ranks: Ranks,
+) -> dict[str, ArtifactSummary]:
+    """The artifact, as rank 0 wrote it; none elsewhere. Collective.
 
     Hugging Face answers in every process, any other engine in that of rank 0 for all.
-
-    Returns:
-        Its responses by sample id, in the order of the samples; the questions that could not be asked.
     """
     in_every_process = isinstance(config.generation, HfEngineConfig)
     own = ranks.share(samples) if in_every_process else samples[: len(samples) * ranks.is_main]
-    found: dict[str, list[ResponseRecord]] = {}
-    rejected: list[RejectedRecord] = []
     with ExitStack() as held:
         with ranks.together():
             engine = open_generation(
@@ -77,6 +136,9 @@ def sample_student(
             held.enter_context(closing(engine))
             asker = Asker("student", engine.model_name, context.out)
             cache = held.enter_context(CallCache(context.root, asker)) if ranks.is_main else None
+            writer = artifact_run.writer("responses", role=ROLE) if ranks.is_main else None
+            if writer is not None:
+                writer.write_rejected(rejected)
         held.enter_context(ranks.noted())
         chunk = questions_at_once(engine.rows_at_once, config.num_responses)
         calls = RankedCalls(cache, ranks)
@@ -105,29 +167,24 @@ def sample_student(
                         student_record(_request(config, sample), sample.answer, response, index)
                         for index, response in enumerate(answer)
                     ]
-            for record in ranks.gather_lists([row.model_dump(mode="json") for row in rows]):
-                found.setdefault(record["sample_id"], []).append(ResponseRecord.model_validate(record))
-            rejected += share_rejected(ranks, bad)
+            told = [[row.model_dump(mode="json") for row in each] for each in (rows, bad)]
+            parts = ranks.at_main(told)
+            with ranks.together():
+                if writer is not None:
+                    writer.write_rows(ResponseRecord.model_validate(row) for part in parts for row in part[0])
+                    writer.write_rejected(RejectedRecord.model_validate(row) for part in parts for row in part[1])
             context.reporter.advance(ranks.total(len(part)))
             leave_if_asked(context, asked_to_stop(context, ranks))
         context.reporter.end()
-    return {sample.id: found[sample.id] for sample in samples if sample.id in found}, rejected
+        with ranks.together():
+            return {} if writer is None else {ROLE: writer.commit()}
 
 
-def store_responses(
-    artifact_run: Run,
-    responses: Mapping[str, Sequence[ResponseRecord]],
-    rejected: Sequence[RejectedRecord],
-    ranks: Ranks,
-) -> dict[str, ArtifactSummary]:
-    """Write the run's `responses`; what rank 0 wrote, and nothing elsewhere. Collective."""
-    with ranks.together():
-        if not ranks.is_main:
-            return {}
-        writer = artifact_run.writer("responses", role="responses")
-        writer.write_rows(row for rows in responses.values() for row in rows)
-        writer.write_rejected(rejected)
-        return {"responses": writer.commit()}
+def _wait_for(file: Path) -> None:
+    """Until this host sees what rank 0 wrote on a disk that they share; whoever reads it says if it isn't there."""
+    deadline = time.monotonic() + _SEEN_S
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _request(config: Snapshot, sample: Sample) -> GenerationRequest:

@@ -1,6 +1,9 @@
 """How many response tokens a run learns from, where a recipe says that instead of its steps."""
 
-from rilctl.artifacts.read import input_entry, read_rows, resolve
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rilctl.artifacts.read import input_entry, open_rows, resolve
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.shared.context import StageContext
@@ -25,9 +28,13 @@ def token_budget(
     if match_tokens is None:
         return num_tokens, []
     rollouts = resolve(context.base_dir / match_tokens, "rollouts")
-    budget = sum(len(row.token_ids) for row in read_rows(rollouts, RolloutRecord) if row.in_policy)
+    budget = sum(_policy_tokens(table) for table in open_rows(rollouts, RolloutRecord).scan(("token_ids", "in_policy")))
     context.reporter.say(f"budget: {budget:,} response tokens, as many as in {rollouts}")
     if num_tokens is not None and num_tokens < budget:
         context.reporter.say(f"budget: {num_tokens:,} response tokens, as the recipe says, which are fewer")
         budget = num_tokens
     return budget, [input_entry("match-tokens", rollouts)]
+
+
+def _policy_tokens(table: pa.Table) -> int:
+    return pc.sum(pc.list_value_length(table.filter(table.column("in_policy")).column("token_ids"))).as_py() or 0

@@ -89,7 +89,7 @@ def test_a_template_that_changes_earlier_answers_gets_a_pass_for_each(load) -> N
 def test_a_rejected_answer_leaves_the_others_of_its_conversation(load) -> None:
     vlm = load("pocket-student")
     rows = rows_of("a", sees=True)
-    rows[1] = replace(rows[1], text="long " * 500)
+    rows[1] = replace(rows[1], said="long " * 500)
     whole = trainer(vlm, rows, [], whole=True)
     (together,) = whole._encode_together(whole.inputs.units)
     assert len(together.answers) == 2 and [row.sample_id for row in whole.rejected.values()] == ["a#2"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts.read import read_rows
 from rilctl.config.load import load_recipe
 from rilctl.config.sft import Keep
 from rilctl.data.conversation import Conversation
@@ -13,8 +14,11 @@ from rilctl.pipeline.run import load_stage
 from rilctl.planning.plan import plan_object
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
+from rilctl.schemas.records import ResponseRecord
+from rilctl.stages.sft.inputs import find_rows
 from rilctl.stages.sft.keeping import Kept, keep_rows
 from rilctl.stages.sft.rows import SftRow
+from rilctl.stages.shared.cached_responses import CachedResponses
 from rilctl.stages.shared.context import StageContext
 from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
@@ -44,6 +48,22 @@ def test_all_but_empty_ones_are_kept() -> None:
     assert texts(found) == ["a0", "a1", "a2"]
     assert found.left_out == {"empty": 1}
     assert found.line == "3 of 4 kept (left out: 1 empty)"
+
+
+def test_no_text_is_read_before_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = write_workspace(tmp_path, num_questions=8)
+    run_stage(tmp_path, "cache-teacher")
+    cache, tables = tmp_path / "runs/recipe/cache-teacher", load_recipe([recipe], (TEACHERS,))
+    context = StageContext(tables, "recipe", tmp_path, tmp_path / "out", SilentReporter(), "")
+    with monkeypatch.context() as unread:
+        unread.setattr(CachedResponses, "texts", lambda self, numbers: pytest.fail("a text is read"))
+        assert tables.sft is not None
+        found = find_rows(context, tables.sft, ())
+    whole = {(row.sample_id, row.source, row.response_index): row for row in read_rows(cache, ResponseRecord)}
+    assert len(found.units) == sum(bool(row.text) for row in whole.values())
+    for (row,) in found.units:
+        cached = whole[row.sample_id, row.source, row.response_index]
+        assert (row.text, row.stopped) == (cached.text, cached.finish_reason != "length")
 
 
 def test_right_ones_are_kept_and_no_verdict_is_not_wrong() -> None:

@@ -14,6 +14,7 @@ from rilctl.planning.plan import plan_object
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import ResponseRecord
+from rilctl.stages.shared import student_responses
 from rilctl.stages.shared.context import StageContext
 from rilctl.testing.stages import StopsAfter, run_stage
 from rilctl.testing.workspaces import write_workspace
@@ -84,13 +85,16 @@ def test_rollouts_of_train_will_do(workspace: Path, tmp_path: Path) -> None:
     assert sections(workspace, *named)["work"]["left_out_no_own_response"] > 0
 
 
-def test_an_interrupted_run_ends_as_one_that_nobody_disturbed(workspace: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_as_one_that_nobody_disturbed(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = (*SAMPLED, "sft.lora.rank=2", "sft.checkpoint_every=100")
     whole = run_stage(workspace, "sft", *keys, out=tmp_path / "whole")
     for stops in (StopsAfter(1), StopsAfter(3)):  # when it has sampled, and after two steps
         with pytest.raises(InterruptedByUser):
             run_stage(workspace, "sft", *keys, out=tmp_path / "out", reporter=stops, stop=stops.stop)
         shutil.rmtree(workspace / "runs/.cache")  # what was sampled is sampled again, alike
+    monkeypatch.setattr(student_responses, "open_generation", lambda *args, **kwargs: pytest.fail("it is asked again"))
     again = run_stage(workspace, "sft", *keys, out=tmp_path / "out")
     assert {role: out.content_digest for role, out in again.outputs.items()} == {
         role: out.content_digest for role, out in whole.outputs.items()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rilctl.artifacts.read import read_rows
 from rilctl.artifacts.runs import open_run
 from rilctl.config.recipe import Recipe
 from rilctl.data.conversation import Conversation
@@ -15,9 +16,8 @@ from rilctl.models.loaded.source import find_model
 from rilctl.models.prompts.encode import encode_response
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import ResponseRecord, VerdictRecord
-from rilctl.stages.shared.cached_responses import open_responses
+from rilctl.stages.shared.cached_responses import CachedText, open_responses, own_responses, text_of
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import read_responses
 from rilctl.stages.shared.known_verdicts import known_verdicts, pass_rates
 from rilctl.testing.small_vlms import build_small_vlm
 
@@ -60,13 +60,16 @@ def test_they_are_those_that_are_read_at_once(tmp_path: Path, context: StageCont
     rows = [response(f"q{at % 5}", "qwen" if at < 20 else "intern", at, f"{at}") for at in range(40)]
     path = write(tmp_path / "cache", rows)
     asked = samples("q3", "q0", "unanswered", "q4")
-    whole, found = read_responses(context, path, asked), open_responses(context, path, asked)
+    whole: dict[str, list[ResponseRecord]] = {}
+    for row in read_rows(path, ResponseRecord):
+        whole.setdefault(row.sample_id, []).append(row)
+    found = open_responses(context, path, asked)
     for sample in asked:
         assert (sample.id in found) == (sample.id in whole)
         theirs = found.of(sample.id)
         texts = found.texts([each.number for each in theirs])
-        assert [(each.source, each.finish_reason, text) for each, text in zip(theirs, texts, strict=True)] == [
-            (row.source, row.finish_reason, row.text) for row in whole.get(sample.id, ())
+        assert [(*each[1:], text) for each, text in zip(theirs, texts, strict=True)] == [
+            (row.source, row.finish_reason, row.response_index, row.text) for row in whole.get(sample.id, ())
         ]
         assert all(found.stopped_N[each.number] == (each.finish_reason != "length") for each in theirs)
     assert "q1" not in found and not found.of("q1")
@@ -81,6 +84,21 @@ def test_a_question_that_reads_differently_is_refused_and_so_are_no_answers(
         open_responses(context, path, samples("q0", "q1"))
     with pytest.raises(ArtifactError, match="no response to any question"):
         open_responses(context, path, samples("q2"))
+
+
+def test_a_run_may_have_sampled_nothing(tmp_path: Path) -> None:
+    found = own_responses(write(tmp_path / "none", []), samples("q0"))
+    assert "q0" not in found and not found.of("q0")
+
+
+def test_whether_a_text_is_empty_is_known_without_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "cache", [response("q0", "qwen", at, text) for at, text in enumerate(TEXTS)])
+    found = own_responses(path, samples("q0"))
+    texts = [CachedText(found, number) for number in range(len(TEXTS))]
+    for shard in path.glob("*.parquet"):
+        shard.unlink()  # what is open stays as it was
+    assert [bool(text) for text in texts] == [bool(text) for text in TEXTS]
+    assert tuple(map(text_of, texts)) == TEXTS
 
 
 def test_no_text_has_more_tokens_than_is_said(tmp_path: Path, context: StageContext) -> None:

@@ -15,6 +15,14 @@ hash them takes longer, and as long for each.
 teachers' responses (40,000 questions, 32 each, 180 tokens), or of `--rows`, and memory beyond that of a start with
 6,400. The model isn't counted. The cache is made in `--work` and kept there: 1.2 GB, two minutes. See `started.py`.
 
+`step_teacher_rows_s`: seconds of the processor in which the teachers' rows of a step are read and tokenised, those of
+all 144 questions, which several ranks share. Median of five steps.
+
+`pretrain_disc_start_s`, `sft_of_teachers_start_s`, `train_resume_s`, each with `_gb`: seconds from the start of the
+verb until its first step of eight rows is done, with that cache, 16 responses of the student to each question and a
+verdict on each of the teachers' (`sft` learns the right ones); of `train`, until it goes on after a checkpoint. The
+model is small; the memory is that beyond a start with 6,400. See `first_step.py`.
+
 `teacher_busy_share`: see `feeding.py`; half a minute.
 
 `sft_plan_s`, `sft_plan_gb`: seconds and memory of `rilctl sft --dry-run` from the start of the process to its end, on
@@ -34,6 +42,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from feeding import teacher_busy_share
+from first_step import first_steps
 from instructions import NUM_ROWS as NUM_INSTRUCTIONS
 from instructions import sft_plan
 from pictures import MODELS, send, step_questions
@@ -65,6 +74,7 @@ def main() -> None:
     found = {name: measure() for name, measure in MEASURES.items()}
     with tempfile.TemporaryDirectory() as name:
         found |= train_start(arguments.work or Path(name), arguments.rows)
+        found |= first_steps(arguments.work or Path(name), arguments.rows)
         found |= sft_plan(arguments.work or Path(name), arguments.sft_rows)
     print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {n:,.2f}" for name, n in found.items()))
 

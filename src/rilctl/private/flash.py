@@ -8,6 +8,7 @@ Shapes: B sequences, Q query heads, K key/value heads, T queries, S keys, D head
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -193,7 +194,8 @@ def _plain_attention(query: Tensor, keys: Tensor, values: Tensor, *, scaling: fl
 
 def _check_cpu_attention() -> None:
     generator = torch.Generator().manual_seed(0)
-    query, keys, values = (torch.randn(1, 2, 3, 8, generator=generator, requires_grad=True) for _ in range(3))
+    options: dict[str, Any] = {"generator": generator, "device": "cpu", "requires_grad": True}
+    query, keys, values = (torch.randn(1, 2, 3, 8, **options) for _ in range(3))
     right_out, right_log = _plain_attention(query, keys, values, scaling=0.5)
     right_out.sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():

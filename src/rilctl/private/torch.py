@@ -73,7 +73,7 @@ def _check_rendezvous() -> None:
 
 def _check_host_memory() -> None:
     try:
-        torch.empty(1 << 50, dtype=torch.uint8)  # more than an address space holds
+        torch.empty(1 << 50, dtype=torch.uint8, device="cpu")  # more than an address space holds
     except RuntimeError as error:
         if is_out_of_host_memory(error):
             return

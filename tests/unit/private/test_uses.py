@@ -108,3 +108,8 @@ def test_a_model_isnt_loaded_with_a_library_that_lacks_something(tmp_path):
     for library, what in (("torch", "Tensor._version"), ("transformers", "DynamicCache of DynamicLayer")):
         with taken_away(*TAKEN[library, what]), pytest.raises(EngineError, match=f"{library} .*lacks"):
             load_vlm(model, base_dir=tmp_path, device=torch.device("cpu"))
+
+
+def test_checks_run_on_the_host_whatever_device_new_tensors_go_to():
+    with torch.device("meta"):
+        assert find_gaps("torch") == []

@@ -86,6 +86,26 @@ def test_what_it_says_counts_once_a_later_check_is_clean(tmp_path: Path) -> None
         assert len(watched.cases) == num_before
 
 
+def test_canaries_after_the_last_row_are_put_in_one_call_as_the_next_rows_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, generate = list[int](), ScriptedGeneration.generate
+
+    def counted(self: ScriptedGeneration, requests: Any, sampling: SamplingConfig) -> Any:
+        sizes.append(len(requests))
+        return generate(self, requests, sampling)
+
+    monkeypatch.setattr(ScriptedGeneration, "generate", counted)
+    with CallCache(tmp_path) as cache:
+        watched = Watched(cache, honest, canaries_every=100)
+        watched.judge.begin(CASES[:50])
+        num_calls = len(sizes)
+        watched.ask(CASES[:100], at_once=100)
+        num = sum(sizes[num_calls:]) - 100
+        assert num >= num_canaries(config())
+        assert sizes[-1] == -(-num // 4)
+
+
 def test_a_judge_that_says_nothing_is_refused_after_the_first_canaries(tmp_path: Path) -> None:
     """Each of them is asked three times; 74 would be put to one that speaks."""
     with CallCache(tmp_path) as cache:

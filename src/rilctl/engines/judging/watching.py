@@ -141,7 +141,7 @@ class Watch(Generic[Case]):
         if said or self._provisional.num_pending:
             check.add(said)
             left += [canary for canary, verdict in zip(between, heard, strict=True) if verdict is None]
-            self._finish(check, left, counted)
+            self._finish(check, left, counted, at_once=self._hearing.rows_at_once)
         self._num_since = 0
         return answers
 
@@ -174,6 +174,8 @@ class Watch(Generic[Case]):
         canaries: Sequence[Case],
         counted: Mapping[str, float],
         on_canaries: Callable[[int], object] = lambda num: None,
+        *,
+        at_once: int = _FIRST,
     ) -> None:
         """Put these canaries and further ones until the check is clear.
 
@@ -182,8 +184,8 @@ class Watch(Generic[Case]):
             canaries: drawn for it, and not answered yet.
             counted: what `hearing` had counted before it.
             on_canaries: see `begin`.
+            at_once: so many are put first; the rows that are asked next wait for them.
         """
-        at_once = _FIRST
         while check.failure() is None and (canaries or any(check.num_wanted)):
             canaries = canaries or self._canaries.draw(*check.num_wanted, put=check.canaries)
             at_once = min(at_once, self._hearing.rows_at_once)

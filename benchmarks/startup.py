@@ -23,7 +23,7 @@ verb until its first step of eight rows is done, with that cache, 16 responses o
 verdict on each of the teachers' (`sft` learns the right ones); of `train`, until it goes on after a checkpoint. The
 model is small; the memory is that beyond a start with 6,400. See `first_step.py`.
 
-`teacher_busy_share`: see `feeding.py`; half a minute.
+`teacher_busy_share`, `judge_busy_share`: see `feeding.py`; half a minute and two.
 
 `sft_plan_s`, `sft_plan_gb`: seconds and memory of `rilctl sft --dry-run` from the start of the process to its end, on
 4,000,000 rows of a LLaVA list, or `--sft-rows`, about 1,000 photographs of 1,024 x 768 px. They are written in `--work`
@@ -41,7 +41,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from feeding import teacher_busy_share
+from feeding import judge_busy_share, teacher_busy_share
 from first_step import first_steps
 from instructions import NUM_ROWS as NUM_INSTRUCTIONS
 from instructions import sft_plan
@@ -162,6 +162,7 @@ MEASURES: dict[str, Callable[[], float]] = {
     "near_duplicates_rows_per_s": near_duplicates_rows_per_s,
     "endpoint_answers_per_s": endpoint_answers_per_s,
     "teacher_busy_share": teacher_busy_share,
+    "judge_busy_share": judge_busy_share,
     "step_picture_bytes": step_picture_bytes,
 }
 """By the names that are printed."""

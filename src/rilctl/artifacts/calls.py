@@ -118,14 +118,15 @@ class CallCache:
                 self._claims.give_back(keys)
 
     def close(self) -> None:
-        """Close the database; answers that were put are on disk already."""
-        self._claims.release()
-        if self._used and self._is_writable:
-            with suppress(sqlite3.Error):
-                self._db.execute(f"PRAGMA busy_timeout = {_NOTE_PATIENCE_MS}")
-                with transaction(self._db):
-                    note_uses(self._db, self._root, self._asker, self._used)
-        self._db.close()
+        """Close the database, when no other thread is using it; answers that were put are on disk already."""
+        with self._lock:
+            self._claims.release()
+            if self._used and self._is_writable:
+                with suppress(sqlite3.Error):
+                    self._db.execute(f"PRAGMA busy_timeout = {_NOTE_PATIENCE_MS}")
+                    with transaction(self._db):
+                        note_uses(self._db, self._root, self._asker, self._used)
+            self._db.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -55,6 +56,24 @@ def test_what_was_taken_for_an_answer_and_is_none_is_asked_for_again(tmp_path):
         cache.put_many({"empty": stored("no")})
     with CallCache(tmp_path) as cache:
         assert cache.get_many([*none, *answers]) == answers | {"empty": stored("no")}
+
+
+def test_closing_waits_for_a_thread_that_stores(tmp_path):
+    """A judge's thread may be in the middle of storing when the command that opened the cache ends."""
+    cache = CallCache(tmp_path)
+    other = sqlite3.connect(cache.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with ThreadPoolExecutor() as pool:
+        storing = pool.submit(cache.put_many, {"a": 1})
+        wait([storing], timeout=0.5)
+        closing = pool.submit(cache.close)
+        wait([closing], timeout=0.5)
+        other.execute("COMMIT")
+        other.close()
+        storing.result()
+        closing.result()
+    with CallCache(tmp_path) as again:
+        assert again.get_many(["a"]) == {"a": 1}
 
 
 def test_a_batch_that_fails_leaves_nothing(tmp_path):

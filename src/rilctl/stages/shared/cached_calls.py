@@ -20,7 +20,7 @@ from rilctl.engines.generation.base import (
 )
 from rilctl.errors import RowError
 from rilctl.stages.shared.feeding import LOOK_S, PATIENCE_S, fed_responses
-from rilctl.stages.shared.pending import Calls, ClaimingCalls, Pending, look_up
+from rilctl.stages.shared.pending import Calls, ClaimingCalls, Pending, claimed, look_up
 from rilctl.stages.shared.stored_responses import packed
 
 
@@ -87,16 +87,16 @@ def _ask_beside_others(
     """Add to `known` what nobody else is asking for, then what others had been; what they didn't get is asked for."""
     asked, moved = set[str](), time.monotonic()
     while left := {key for each in pending if not each.error for key in each.keys} - known.keys() - asked:
-        own = cache.claim(left) if time.monotonic() < moved + PATIENCE_S else left
         try:
-            known |= cache.get_many([*left])  # it may have come since the first look
+            own, came = claimed(cache, left, is_patient=time.monotonic() < moved + PATIENCE_S)
+            known |= came
             for each in pending:
-                each.missing = [i for i, key in enumerate(each.keys) if key in own and key not in known]
+                each.missing = [i for i, key in enumerate(each.keys) if key in own]
             known |= _ask(engine, cache, pending, sampling)
         finally:
             cache.release()
         asked |= own
-        if own or left & known.keys():
+        if own or came:
             moved = time.monotonic()
         if not own:
             check_stop()

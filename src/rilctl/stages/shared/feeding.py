@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.base import Came, GenerationRequest, OneByOneEngine, Response
 from rilctl.errors import RowError
-from rilctl.stages.shared.pending import Calls, ClaimingCalls, Pending, look_up
+from rilctl.stages.shared.pending import Calls, ClaimingCalls, Pending, claimed, look_up
 from rilctl.stages.shared.stored_responses import packed
 
 PATIENCE_S = 600.0
@@ -211,21 +211,19 @@ class _Feed:
             return
         self._looked_at = now
         left, self._elsewhere = self._elsewhere, set()
-        own = self._claimed(left) if now < self._moved_at + PATIENCE_S else left
+        own = self._claimed(left, is_patient=now < self._moved_at + PATIENCE_S)
         if own or len(self._elsewhere) < len(left):
             self._moved_at = now
         self._ask_for(self._window, own)
 
-    def _claimed(self, keys: set[str]) -> set[str]:
+    def _claimed(self, keys: set[str], *, is_patient: bool = True) -> set[str]:
         """Those that are to be asked for here; the others have come meanwhile, or others ask for them."""
         if self._claims is None or not keys:
             return keys
-        own = self._claims.claim(keys)
-        found = self._cache.get_many([*keys])  # it may have come since the first look
-        self._known |= {key: answer for key, answer in found.items() if key in self._needed}
-        self._claims.release(own & found.keys())
-        self._elsewhere |= keys - own - found.keys()
-        return own - found.keys()
+        own, came = claimed(self._claims, keys, is_patient=is_patient)
+        self._known |= {key: answer for key, answer in came.items() if key in self._needed}
+        self._elsewhere |= keys - own - came.keys()
+        return own
 
     def _ask_for(self, pending: Sequence[Pending] | deque[Pending], keys: set[str]) -> None:
         """Have these keys asked for, each of them once, whichever of the requests have it."""

@@ -3,7 +3,7 @@
 A key is made of the seed and not of how many there are: asking for 16 instead of 8 asks for 8 more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
@@ -117,6 +117,26 @@ def look_up(
     for each in pending:
         each.missing = [index for index, key in enumerate(each.keys) if key not in known]
     return pending, known
+
+
+def claimed(cache: ClaimingCalls, keys: Collection[str], *, is_patient: bool) -> tuple[set[str], dict[str, JsonValue]]:
+    """Which missing answers this process is to ask for, and which have come since it first looked.
+
+    Claimed first and looked for then: what another command stores before it gives a claim up is seen here.
+
+    Args:
+        cache: the workspace's.
+        keys: of the missing answers.
+        is_patient: leave to others what they are asking for; else all that hasn't come is to be asked for here.
+
+    Returns:
+        The keys to ask for, and the answers that came, by key. The rest others are asking for.
+    """
+    own = cache.claim(keys) if is_patient else {*keys}
+    found = cache.get_many([*keys])
+    if is_patient:
+        cache.release(own & found.keys())
+    return own - found.keys(), found
 
 
 def _with_keys(model_digest: str, request: GenerationRequest, sampling: SamplingConfig) -> Pending:

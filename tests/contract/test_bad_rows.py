@@ -80,6 +80,9 @@ def test_bad_rows_are_named_and_the_next_verb_has_a_limit_for_them(spoilt: Path)
     first = call(spoilt, "cache-teacher", "--json")
     assert first.code == 3, first.stderr
     assert "rows were rejected; each is in rejected.jsonl" in first.stderr
+    said = (spoilt / CACHE / "rejected.jsonl").read_text()
+    assert f"questions.jsonl:15, image 1: lost.png: there is no file `{spoilt / 'lost.png'}`" in said
+    assert "asks 2 of them again with `--retry-rejected`; correct the others where they come from" in first.stderr
     assert rejected(spoilt / CACHE) == set(BAD_ROWS.values())
     assert first.report["outputs"]["teacher-cache"]["rows"] == 12 * 2 * 2
     assert first.report["num_rejected"] == len(BAD_ROWS) + 1  # two teachers were shown the picture that is cut off
@@ -256,7 +259,7 @@ def test_bad_lines_on_stdin_are_rejected_rows(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in Path(verdicts["path"], "rejected.jsonl").read_text().splitlines()]
     assert [line["sample_id"] for line in lines] == [f"row {number}" for number in range(2, 2 + len(bad))]
     assert call(tmp_path, "artifacts", "verify", verdicts["path"]).code == 0
-    assert "correct those lines" in outcome.stderr and "--retry-rejected" not in outcome.stderr
+    assert "correct them where they come from" in outcome.stderr and "--retry-rejected" not in outcome.stderr
 
 
 def test_verdicts_with_too_many_rejected_rows_select_nothing(fresh: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from rilctl.cli import output
+from rilctl.cli import output, rejected
 from rilctl.cli.failures import fail_now
 from rilctl.cli.hosts import num_processes
 from rilctl.cli.interrupts import work_is_over
@@ -33,13 +33,6 @@ from rilctl.stages.shared.context import StageContext, StageResult, StopFlag
 
 RANKED: frozenset[Verb] = frozenset({"sft", "pretrain-disc", "train"})
 """Verbs that several processes can do together."""
-_ASKED_AGAIN = "`rilctl {verb}` asks them again with `--retry-rejected`"
-_REMEDIES: dict[str, str] = {
-    "cache-teacher": _ASKED_AGAIN,  # who is asked may have had an outage
-    "eval": _ASKED_AGAIN,
-    "judge": "correct those lines, and judge all of them again with another `--out`",
-}
-"""What helps rejected rows; `judge` rejects lines of stdin alone, and where a judge failed there is no verdict."""
 REJECTED_EXIT_CODE = 3
 """The work is done, and some rows could not be used."""
 
@@ -179,9 +172,7 @@ def show_summary(verb: str, result: StageResult, seconds: float | None = None) -
     for role, artifact in result.outputs.items():
         output.say(f"  {role}: {artifact.path}")
     if result.num_rejected:
-        rows = "1 row was" if result.num_rejected == 1 else f"{result.num_rejected} rows were"
-        remedy = f"; {_REMEDIES[verb].format(verb=verb)}" if verb in _REMEDIES else ""
-        output.warn(f"{rows} rejected; each is in rejected.jsonl with its reason{remedy}")
+        output.warn(rejected.told(verb, result))
 
 
 def result_object(verb: str, result: StageResult, seconds: float | None = None) -> dict[str, Any]:

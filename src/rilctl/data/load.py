@@ -119,7 +119,9 @@ def _load(
     if rows.drawn is None and (select.drop_near_duplicates or select.decontaminate):
         rows.keep(_near_to(held_out, rows.samples, config, base_dir))
     ranked = None
-    if split == "train" and select.likelihood is not None and likelihoods is not None:
+    if split == "train" and select.likelihood is not None:
+        if likelihoods is None:
+            raise ValueError("select.likelihood needs likelihoods")
         ranked = _by_likelihood(rows, likelihoods, select.likelihood.order, split)
     checker = Checker(config.workers, kept, headers_only=rows.drawn is not None)
     _take(rows, num_samples if rows.drawn is None else None, ranked, salt=split, checker=checker)

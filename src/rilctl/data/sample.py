@@ -92,7 +92,7 @@ class ImageRef:
             with self._opened(self.origin) as file:
                 vars(self)["size_px"] = self._size(file)
         except OSError as error:
-            raise self._missing(error) from error
+            raise self._missing(self.origin, error) from error
 
     def check(self) -> None:
         """Look at the header only. Raises `RowError` where the file is missing, changed, no image, or too large."""
@@ -188,7 +188,7 @@ class ImageRef:
                 content = file.read()
                 after = stamp_of(os.fstat(file.fileno()))
         except OSError as error:
-            raise self._missing(error) from error
+            raise self._missing(path, error) from error
         if _DIGEST not in vars(self) and before == after and is_settled(after):
             vars(self)[_STAMP] = after
         return content
@@ -196,12 +196,16 @@ class ImageRef:
     def _opened(self, path: Path) -> BinaryIO:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise RowError("image-missing", f"{self.name}: not a file")
+            raise RowError("image-missing", f"{self.name}: `{path}` is not a file")
         self._limit(status.st_size)
         return path.open("rb")
 
-    def _missing(self, error: OSError) -> RowError:
-        return RowError("image-missing", f"{self.name}: {error.strerror or error}")
+    def _missing(self, path: Path, error: OSError) -> RowError:
+        if isinstance(error, FileNotFoundError):
+            return RowError("image-missing", f"{self.name}: there is no file `{path}`")
+        return RowError(
+            "image-missing", f"{self.name}: `{path}` can't be read: {(error.strerror or str(error)).lower()}"
+        )
 
     @property
     def _most_bytes(self) -> int:

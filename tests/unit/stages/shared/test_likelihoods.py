@@ -129,6 +129,8 @@ def test_who_has_no_answer_is_left_out_and_who_cannot_be_read_is_rejected(worksp
     assert data is not None
     ids = [sample.id for sample in everything(workspace).samples]
     known = dict.fromkeys(ids, -1.0) | {ids[0]: None, ids[1]: RowError("image-missing", "gone"), ids[5]: -9.0}
+    with pytest.raises(ValueError, match=r"select\.likelihood needs likelihoods"):
+        load_samples(data, base_dir=workspace)
     found = load_samples(data, base_dir=workspace, likelihoods=lambda some: [known[sample.id] for sample in some])
     assert ids[5] in {sample.id for sample in found.samples} and len(found.samples) == 4
     assert found.left_out["likelihood-unknown"] == 1

@@ -3,12 +3,21 @@
 import random
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def epoch_order(num_rows: int, seed: int, epoch: int) -> list[int]:
     """All row numbers in the shuffled order of one epoch, counted from 0."""
+    order: list[int] = _order(num_rows, seed, epoch).tolist()
+    return order
+
+
+def _order(num_rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
     rng = random.Random(f"{seed}/{epoch}")
-    keys = [rng.random() for _ in range(num_rows)]  # `shuffle` may change with Python's version, `random` doesn't
-    return sorted(range(num_rows), key=keys.__getitem__)
+    # `shuffle` may change with Python's version, `random` doesn't
+    keys = np.fromiter((rng.random() for _ in range(num_rows)), np.float64, num_rows)
+    return np.argsort(keys, kind="stable")
 
 
 def batches(num_rows: int, rows_per_step: int, seed: int, start_step: int = 0) -> Iterator[tuple[int, ...]]:
@@ -26,10 +35,10 @@ def batches(num_rows: int, rows_per_step: int, seed: int, start_step: int = 0) -
     if num_rows < 1 or rows_per_step < 1 or start_step < 0:
         raise ValueError("num_rows and rows_per_step must be positive, start_step not negative")
     epoch, place = divmod(start_step * rows_per_step, num_rows)
-    waiting = epoch_order(num_rows, seed, epoch)[place:]
+    waiting = _order(num_rows, seed, epoch)[place:]
     while True:
         while len(waiting) < rows_per_step:
             epoch += 1
-            waiting += epoch_order(num_rows, seed, epoch)
-        yield tuple(waiting[:rows_per_step])
-        del waiting[:rows_per_step]
+            waiting = np.concatenate([waiting, _order(num_rows, seed, epoch)])
+        yield tuple(waiting[:rows_per_step].tolist())
+        waiting = waiting[rows_per_step:]

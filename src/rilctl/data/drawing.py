@@ -15,10 +15,12 @@ class Drawn:
     Args:
         num_rows: of the source.
         numbers: of those that were read, from 0, in order.
+        of_usable: whether the source is all that selection leaves, so that how many there are of anything is known.
     """
 
     num_rows: int
     numbers: Sequence[int]
+    of_usable: bool = False
 
     @property
     def weight(self) -> float:

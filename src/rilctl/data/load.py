@@ -13,7 +13,9 @@ from rilctl.config.data import DataConfig
 from rilctl.data.benchmarks import read_benchmarks
 from rilctl.data.checking import AT_ONCE, Checker, threaded
 from rilctl.data.fingerprints import image_hash
+from rilctl.data.index import Index, find_index
 from rilctl.data.once.kept import Kept
+from rilctl.data.once.stored import changed, ids_of, only
 from rilctl.data.reading import Reader, Rows, Split
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.data.select import Order, Seen, by_likelihood, by_rank, keeps_truth, outside_band
@@ -48,13 +50,16 @@ def load_samples(
         prompt_tokens: from rows to the tokens of their prompts, None for one that can't be known; needed where
             `select.max_prompt_tokens` is set.
         likelihoods: needed where `select.likelihood` is set.
-        kept: where digests of many pictures are kept for later starts; None: nowhere.
+        kept: where a large data set is indexed for later starts; None: nowhere.
 
     Raises:
         DataError: the source can't be opened, lacks a column, or no row is left.
         ConfigError: an unknown benchmark.
         CredentialError: a gated hub data set.
     """
+    index = _index(config, base_dir, kept)
+    if index is not None:
+        return index.split(split)
     return _load(config, base_dir, split, Reader(config, base_dir), pass_rates, prompt_tokens, likelihoods, kept)
 
 
@@ -85,9 +90,22 @@ def load_part(
     Returns:
         The rows of training and of validation. Where rows were drawn, `num_samples` has taken none of them away.
     """
+    index = _index(config, base_dir, kept)
+    if index is not None:
+        return index.part("train", most_rows), index.part("validation", most_rows)
     reader = Reader(config, base_dir, most_rows)
     train = _load(config, base_dir, "train", reader, pass_rates, prompt_tokens, likelihoods, kept)
     return train, _load(config, base_dir, "validation", reader, pass_rates, prompt_tokens, likelihoods, kept)
+
+
+def _index(config: DataConfig, base_dir: Path, kept: Kept | None) -> Index | None:
+    if kept is None:
+        return None
+
+    def load(split: Split, reader: Reader) -> SampleSet:
+        return _load(config, base_dir, split, reader, None, None, None, kept)
+
+    return find_index(config, base_dir, kept, load)
 
 
 def _load(
@@ -104,14 +122,15 @@ def _load(
     if split == "validation" and not config.validation.is_set:
         return SampleSet("none", (), (), {}, _digest(()))
     rows = reader.read(split)
-    held_out = reader.read("validation").samples if split == "train" and config.validation.is_set else []
+    held_out = reader.read("validation").samples if split == "train" and config.validation.is_set else ()
     num_samples = config.validation.num_samples if split == "validation" else select.num_samples
     if split == "train" and (band := select.pass_rate) is not None:
         if pass_rates is None:
             raise ValueError("select.pass_rate needs pass_rates")
         rates = pass_rates
         rows.keep(lambda sample: outside_band(sample.id, band, rates))
-    rows.keep(_equal_to(held_out))
+    if held_out:
+        rows.keep(_equal_to(held_out))
     if select.max_prompt_tokens is not None:
         if prompt_tokens is None:
             raise ValueError("select.max_prompt_tokens needs prompt_tokens")
@@ -127,13 +146,19 @@ def _load(
     _take(rows, num_samples if rows.drawn is None else None, ranked, salt=split, checker=checker)
     if not rows.samples and (rows.drawn is None or split == "train"):  # of a small share none may have been drawn
         raise _nothing_left(rows)
-    if split == "train":  # not earlier: a row is compared with held-out ones by its ground truth as well
-        rows.samples = [_with_truth(sample, config.truth_share) for sample in rows.samples]
+    if (
+        split == "train" and config.truth_share < 1
+    ):  # not earlier: a row is compared with held-out ones by its ground truth as well
+        rows.samples = changed(rows.samples, lambda sample: _with_truth(sample, config.truth_share))
     left_out = dict(sorted(rows.left_out.items()))
     digest = _digest(rows.samples) if rows.drawn is None else ""
     return SampleSet(
-        rows.name, tuple(rows.samples), tuple(rows.rejected), left_out, digest, rows.num_shortened, rows.drawn
+        rows.name, _fixed(rows.samples), tuple(rows.rejected), left_out, digest, rows.num_shortened, rows.drawn
     )
+
+
+def _fixed(samples: Sequence[Sample]) -> Sequence[Sample]:
+    return tuple(samples) if isinstance(samples, list) else samples
 
 
 def _with_truth(sample: Sample, share: float) -> Sample:
@@ -163,13 +188,15 @@ def _texts(sample: Sample) -> tuple[object, ...]:
     return sample.conversation.context, sample.question, sample.answer
 
 
-def _too_many_tokens(samples: list[Sample], prompt_tokens: PromptTokens, most: int) -> Callable[[Sample], str | None]:
+def _too_many_tokens(
+    samples: Sequence[Sample], prompt_tokens: PromptTokens, most: int
+) -> Callable[[Sample], str | None]:
     found = {sample.id: tokens for sample, tokens in zip(samples, prompt_tokens(samples), strict=True)}
     return lambda sample: "prompt-too-long" if (found[sample.id] or 0) > most else None
 
 
 def _near_to(
-    held_out: list[Sample], samples: list[Sample], config: DataConfig, base_dir: Path
+    held_out: Sequence[Sample], samples: Sequence[Sample], config: DataConfig, base_dir: Path
 ) -> Callable[[Sample], str | None]:
     """Finds rows that are near a benchmark's, a held-out row or an earlier row. Decodes every image once."""
     select = config.select
@@ -212,23 +239,32 @@ def _by_likelihood(rows: Rows, likelihoods: Likelihoods, order: Order, salt: str
 
 def _take(rows: Rows, num_samples: int | None, ranked: list[Sample] | None, *, salt: str, checker: Checker) -> None:
     """Keep the first good rows by rank, or all good rows; their order stays the source's."""
-    wanted = len(rows.samples) if num_samples is None else num_samples
-    waiting = by_rank(rows.samples, salt) if ranked is None else ranked
-    if wanted >= len(waiting):
-        waiting = rows.samples
-    kept: set[str] = set()
+    samples = rows.samples
+    wanted = len(samples) if num_samples is None else num_samples
+    waiting: Sequence[int] = range(len(samples))
+    if wanted < len(samples):
+        waiting = by_rank(ids_of(samples), salt) if ranked is None else _places(samples, ranked)
+    kept: list[int] = []
     at = 0
     while at < len(waiting) and len(kept) < wanted:
-        chunk = waiting[at : at + min(wanted - len(kept), AT_ONCE)]
-        at += len(chunk)
-        for sample, error in zip(chunk, checker.errors(chunk), strict=True):
+        places = waiting[at : at + min(wanted - len(kept), AT_ONCE)]
+        at += len(places)
+        chunk = list(only(samples, places))
+        errors = checker.errors(chunk)
+        rows.note(chunk)
+        for place, sample, error in zip(places, chunk, errors, strict=True):
             if error is None:
-                kept.add(sample.id)
+                kept.append(place)
             else:
                 rows.reject(sample, error)
     if at < len(waiting):
         rows.left_out["num-samples"] += len(waiting) - at
-    rows.samples = [sample for sample in rows.samples if sample.id in kept]
+    rows.samples = only(samples, sorted(kept))
+
+
+def _places(samples: Sequence[Sample], ranked: Sequence[Sample]) -> list[int]:
+    place_of = {row_id: place for place, row_id in enumerate(ids_of(samples))}
+    return [place_of[sample.id] for sample in ranked]
 
 
 def _image_hashes(sample: Sample) -> tuple[int, ...] | RowError:

@@ -7,6 +7,7 @@ from rilctl.config.data import ColumnsConfig
 from rilctl.data.conversation import IMAGE_MARK, Conversation
 from rilctl.data.images import as_cells, to_image_ref
 from rilctl.data.options import lettered, read_options, right_letter
+from rilctl.data.read import ReadRows
 from rilctl.data.sample import ImageRef, Sample
 from rilctl.data.sources.base import RawRow, Table, check_columns
 from rilctl.data.template import QuestionTemplate
@@ -19,8 +20,13 @@ from rilctl.schemas.records import RejectedRecord
 
 
 def read_samples(
-    table: Table, max_px: int, template: QuestionTemplate | None = None, *, needs_truth: bool = True
-) -> list[Sample | RejectedRecord]:
+    table: Table,
+    max_px: int,
+    template: QuestionTemplate | None = None,
+    *,
+    needs_truth: bool = True,
+    into: ReadRows | None = None,
+) -> ReadRows:
     """Samples and bad rows, in the source's order. Images are not looked at yet.
 
     Args:
@@ -28,11 +34,12 @@ def read_samples(
         max_px: see `ImageRef`.
         template: puts the question of a row into words.
         needs_truth: whether a row without a ground truth is a bad one.
+        into: where they go, empty yet; None: into memory.
 
     Raises:
         DataError: the source has no rows, or a column that all its rows lack.
     """
-    read: list[Sample | RejectedRecord] = []
+    read = ReadRows() if into is None else into
     first_named: dict[str, str] = {}
     numbered: list[tuple[int, str, str]] = []
     columns_seen: set[str] = set()
@@ -52,10 +59,10 @@ def read_samples(
             else:
                 sample_id = own_id
                 first_named[own_id] = row.name
-            read.append(_to_sample(row, row.fields, sample_id, table, max_px, template, needs_truth))
+            read.add(_to_sample(row, row.fields, sample_id, table, max_px, template, needs_truth))
         except RowError as error:
-            read.append(_rejected(table, row.name, sample_id, error))
-    if not read:
+            read.add(_rejected(table, row.name, sample_id, error))
+    if not len(read):
         raise DataError(f"{table.name}: no rows", hint="is it the right file, and was it copied whole?")
     if columns_seen:
         check_columns(table.columns, sorted(columns_seen), table.name)
@@ -64,9 +71,10 @@ def read_samples(
             own |= {"choices", "options"} if table.columns.choices else set()
             template.check(columns_seen | own, table.name)
     for place, name, own_number in numbered:  # a row never takes another's own id, wherever that one stands
-        if (owner := first_named.get(own_number)) and isinstance(read[place], Sample):
+        if (owner := first_named.get(own_number)) and place not in read.bad:
             taken = RowError("id-duplicate", f"it has no id, and its number {own_number} is the id of {owner}")
-            read[place] = _rejected(table, name, name, taken)
+            read.reject(place, _rejected(table, name, name, taken))
+    read.close()
     return read
 
 

@@ -5,11 +5,11 @@ import io
 import os
 import stat
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
@@ -25,6 +25,17 @@ _DIGEST = "_digest"
 """Where a reference keeps the digest of its first reading; it travels with it to other processes."""
 _STAMP = "_stamp"
 """Where it keeps which file that was, if a later change of it can be told."""
+
+
+class Found(NamedTuple):
+    """What was found by reading a picture."""
+
+    stamp: Stamp | None
+    """Of its file; None where it isn't one, or where a change of it might not be told."""
+    digest: str
+    """See `ImageRef`."""
+    size_px: tuple[int, int]
+    """Width and height, as `ImageRef.size_px`."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +84,20 @@ class ImageRef:
         return content.size if isinstance(content, Image.Image) else self._size(content)
 
     @property
-    def found(self) -> tuple[Stamp, str, tuple[int, int]] | None:
-        """Which file was read, its digest and size in pixels; None where that isn't known, or wouldn't hold later."""
+    def found(self) -> "Found | None":
+        """What was found by reading it; None where it wasn't read, or for its digest alone."""
         kept = vars(self)
-        return (kept[_STAMP], kept[_DIGEST], kept["size_px"]) if _STAMP in kept and "size_px" in kept else None
+        if _DIGEST not in kept or "size_px" not in kept:
+            return None
+        return Found(kept.get(_STAMP), kept[_DIGEST], kept["size_px"])
 
-    def take(self, stamp: Stamp, digest: str, size_px: tuple[int, int]) -> None:
+    def take(self, found: "Found") -> None:
         """Take for read what an earlier reading of the same file has found; nothing where it is too large."""
-        if stamp.size <= self._most_bytes and size_px[0] * size_px[1] <= self.max_px:
-            vars(self).update({_STAMP: stamp, _DIGEST: digest, "size_px": size_px})
+        num_bytes = 0 if found.stamp is None else found.stamp.size
+        if num_bytes <= self._most_bytes and found.size_px[0] * found.size_px[1] <= self.max_px:
+            vars(self).update({_DIGEST: found.digest, "size_px": found.size_px})
+            if found.stamp is not None:
+                vars(self)[_STAMP] = found.stamp
 
     def check_header(self) -> None:
         """As `check`, but nobody knows the digest then: of a file no more is read than the header."""
@@ -272,7 +288,7 @@ class SampleSet:
     """
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     rejected: tuple[RejectedRecord, ...]
     left_out: dict[str, int]
     digest: str

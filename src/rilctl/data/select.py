@@ -60,9 +60,10 @@ def _place(row_id: str) -> tuple[str, int] | None:
     return (conversation, int(number)) if conversation and number.isdecimal() else None
 
 
-def by_rank(samples: Iterable[Sample], salt: str) -> list[Sample]:
-    """Samples in the order in which `num_samples` takes them: the first n of it are a part of the first n + 1."""
-    return sorted(samples, key=lambda sample: (rank(sample.id, salt), sample.id))
+def by_rank(ids: Iterable[str], salt: str) -> list[int]:
+    """Places of rows in the order in which `num_samples` takes them: the first n are a part of the first n + 1."""
+    keys = [(rank(row_id, salt), row_id) for row_id in ids]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def by_likelihood(samples: Iterable[Sample], logprobs: Mapping[str, float], order: Order, salt: str) -> list[Sample]:

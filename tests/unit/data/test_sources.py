@@ -298,3 +298,28 @@ def test_a_file_on_a_broken_disk_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to("/proc/self/mem")  # its first byte can't be read: EIO
     with pytest.raises(DataError, match=rf"{name} can't be read: input/output error"):
         next(read_list_or_lines(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "content", [b'[{"id": "a"}, 3, {"id": 1, "id": 2}, {"id": "\xc3\xa9"}]', b"[]", b'[{"a": NaN}]']
+)
+def test_a_large_list_is_read_row_by_row_as_a_small_one_at_once(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    said = []
+    for least in (1 << 25, 1):
+        monkeypatch.setattr("rilctl.data.sources.lines._LARGE_BYTES", least)
+        said.append([(line.index, line.name, repr(line.value)) for line in read_list_or_lines(path)])
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("content", [b'[{"id": "\xff"}]', b'[{"id": "a"}', b'[{"id": "a"} 2]', b'[{"id": "\xc3'])
+def test_a_large_list_that_is_none_is_refused(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    for least in (1 << 25, 1):
+        monkeypatch.setattr("rilctl.data.sources.lines._LARGE_BYTES", least)
+        with pytest.raises(DataError, match="not a JSON list"):
+            list(read_list_or_lines(path))

@@ -1,1 +1,1 @@
-"""What is found out about a data set once, and kept for later starts: the digests of its pictures."""
+"""What is found out about a data set once, and kept for later starts: the digests of its pictures, its rows."""

@@ -19,7 +19,7 @@ import PIL
 
 from rilctl.data.once.kept import TEMPORARY, Kept, file_digest, to_disk
 from rilctl.data.once.stamps import Stamp, find_stamp
-from rilctl.data.sample import ImageRef
+from rilctl.data.sample import Found, ImageRef
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,10 +35,6 @@ _FORMAT = {b"rilctl": b"pictures 1", b"pillow": PIL.__version__.encode()}
 _STAMPS = tuple(Stamp.__annotations__)
 
 
-_Found = tuple[Stamp, str, tuple[int, int]]
-"""As `ImageRef.found` has it."""
-
-
 class PictureDigests:
     """What is known of pictures in files.
 
@@ -49,7 +45,7 @@ class PictureDigests:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self._tables: dict[str, Any] = {}
-        self._new: dict[bytes, _Found] = {}
+        self._new: dict[bytes, Found] = {}
         self._read_files()
 
     def look_up(self, images: Iterable[ImageRef]) -> list[ImageRef]:
@@ -60,9 +56,9 @@ class PictureDigests:
                 missing.setdefault(os.fsencode(image.origin), []).append(image)
         stamps = {path: find_stamp(path) for path in missing}
         for path in missing.keys() & self._new.keys():
-            if self._new[path][0] == stamps[path]:
+            if self._new[path].stamp == stamps[path]:
                 for image in missing.pop(path):
-                    image.take(*self._new[path])
+                    image.take(self._new[path])
         for table in reversed(self._tables.values()):
             if not missing:
                 break
@@ -75,7 +71,7 @@ class PictureDigests:
                 path, stamp = paths[at], Stamp(*(row[name] for name in _STAMPS))
                 if row["path"] == path and stamp == stamps[path]:
                     for image in missing.pop(path):
-                        image.take(stamp, row["digest"].hex(), (row["width"], row["height"]))
+                        image.take(Found(stamp, row["digest"].hex(), (row["width"], row["height"])))
         return [images[0] for images in missing.values()]
 
     def look_again(self) -> None:
@@ -85,8 +81,9 @@ class PictureDigests:
     def add(self, images: Iterable[ImageRef]) -> None:
         """Keep what was found by reading these; of the others nothing."""
         for image in images:
-            if isinstance(image.origin, Path) and image.found is not None:
-                self._new[os.fsencode(image.origin)] = image.found
+            found = image.found
+            if isinstance(image.origin, Path) and found is not None and found.stamp is not None:
+                self._new[os.fsencode(image.origin)] = found
 
     def flush(self) -> None:
         """Put what was added on the disk, unless it is too little."""
@@ -154,7 +151,7 @@ def _key(path: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(path, digest_size=8).digest())
 
 
-def _table(found: Mapping[bytes, _Found]) -> "pa.Table":
+def _table(found: Mapping[bytes, Found]) -> "pa.Table":
     import pyarrow as pa
 
     paths = list(found)

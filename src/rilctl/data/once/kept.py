@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 _LOOK_S = 0.2
@@ -42,6 +43,8 @@ class Kept:
     say: Callable[[str], object] = _say_nothing
     warn: Callable[[str], object] = _say_nothing
     check_stop: Callable[[], object] = _go_on
+    opened: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What this process has open of it, by name."""
     _told: set[int] = field(default_factory=set, compare=False)
 
     @contextmanager

@@ -1,7 +1,7 @@
 """JSON Lines and JSON lists. A malformed line is a bad row. A line can be read again, so inline images needn't stay."""
 
 import codecs
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,9 @@ from rilctl.data.drawing import Drawn, draw
 from rilctl.data.sources.places import Places, line_places, list_places
 from rilctl.data.strict_json import find_repeated, load_marked
 from rilctl.errors import DataError, RowError
+
+_LARGE_BYTES = 1 << 25
+"""Of a JSON list: one of so many isn't read at once, since its values would take ten times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,12 @@ def open_objects(path: Path, most_rows: int | None = None) -> Objects:
     drawn = draw(len(places.starts), most_rows)
     if drawn is None:
         return Objects(read_list_or_lines(path), None)
-    return Objects(_read_drawn(path, drawn, places, "{}[{}]" if is_list else "{}:{}"), drawn)
+    return Objects(_read_at(path, drawn.numbers, places, "{}[{}]" if is_list else "{}:{}"), drawn)
 
 
-def _read_drawn(path: Path, drawn: Drawn, places: Places, form: str) -> Iterator[Line]:
+def _read_at(path: Path, numbers: Sequence[int], places: Places, form: str) -> Iterator[Line]:
     with reading(path), path.open("rb") as file:
-        for index in drawn.numbers:
+        for index in numbers:
             start, end = int(places.starts[index]), int(places.ends[index])
             name = form.format(path.name, places.numbers[index])
             file.seek(start)
@@ -105,6 +108,13 @@ def read_list_or_lines(path: Path) -> Iterator[Line]:
     """
     if not _is_list(path):
         yield from read_lines(path)
+        return
+    with reading(path):
+        is_large = path.stat().st_size >= _LARGE_BYTES
+    if is_large:
+        with reading(path):
+            places = list_places(path)
+        yield from _read_at(path, range(len(places.starts)), places, "{}[{}]")
         return
     try:
         with reading(path):

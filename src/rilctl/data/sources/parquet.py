@@ -22,7 +22,7 @@ def open_parquet(config: ParquetData, base_dir: Path, most_rows: int | None = No
     import datasets
     import pyarrow as pa
 
-    paths = _find(config.path, base_dir)
+    paths = find_parquet(config.path, base_dir)
     filled = [path for path in paths if _num_rows(path, config) > 0]
     if not filled:
         raise DataError(f"{paths[0] if len(paths) == 1 else config.path}: no rows", hint="was it written to its end?")
@@ -57,7 +57,8 @@ def _num_rows(path: Path, config: ParquetData) -> int:
     return int(found.num_rows)
 
 
-def _find(path: str, base_dir: Path) -> list[Path]:
+def find_parquet(path: str, base_dir: Path) -> list[Path]:
+    """The files of a `[data]` table. Raises `DataError` where there are none."""
     pattern = absolute(path, base_dir)
     if pattern.is_dir():
         paths = sorted(pattern.glob("*.parquet"))

@@ -1,5 +1,6 @@
 """Where the rows of a file of JSON stand, so that some can be read without the others."""
 
+import codecs
 import json
 import re
 from array import array
@@ -99,6 +100,7 @@ class _Window:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._decoder = file, json.JSONDecoder()
+        self._checker = codecs.getincrementaldecoder("utf-8")()
         self.base, self.at, self._text = 0, 0, ""
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
@@ -156,6 +158,7 @@ class _Window:
     def _read_on(self) -> bool:
         """See more of the file, and forget what was taken; False at its end."""
         chunk = self._file.read(_CHUNK)
+        self._checker.decode(chunk, final=not chunk)
         if not chunk:
             return False
         self._text = self._text[self.at :] + chunk.decode("latin-1")

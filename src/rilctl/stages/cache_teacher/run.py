@@ -1,7 +1,7 @@
 """`cache-teacher`: every teacher answers every question N times, once for all runs."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -157,7 +157,7 @@ class _Asking:
     tally: _Tally
     rejected: list[RejectedRecord] = field(default_factory=list)
 
-    def check_sight(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> None:
+    def check_sight(self, engine: GenerationEngine, samples: Sequence[Sample]) -> None:
         """Where anything is still to be asked, see that the teacher sees. Raises `RilctlError` where it doesn't."""
         config, reporter = cache_teacher_config(self.context), self.context.reporter
         sampling = teacher_sampling(config, self.teacher)
@@ -173,7 +173,7 @@ class _Asking:
         else:
             reporter.warn(f"whether the teacher `{self.name}` sees pictures isn't known: {found.why}")
 
-    def rows(self, engine: GenerationEngine, samples: tuple[Sample, ...]) -> Iterator[ResponseRecord]:
+    def rows(self, engine: GenerationEngine, samples: Sequence[Sample]) -> Iterator[ResponseRecord]:
         """Responses, question by question; imported ones come first and count toward N."""
         context, name, config = self.context, self.name, cache_teacher_config(self.context)
         requests = teacher_requests(config, name, samples, self.imports, self.teacher.system)

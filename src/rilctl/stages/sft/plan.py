@@ -7,7 +7,7 @@ from pathlib import Path
 from rilctl.config.cache_teacher import CacheTeacherConfig
 from rilctl.config.data import SizeConfig
 from rilctl.config.sft import SftConfig
-from rilctl.models.prompts.encode import encode_response
+from rilctl.models.prompts.encode import encode_responses
 from rilctl.planning.disk import checkpoint_bytes
 from rilctl.planning.plan import Fact, Plan, Section, Table
 from rilctl.stages.sft.inputs import kept_of_teachers
@@ -30,6 +30,9 @@ from rilctl.stages.shared.plans.models import (
 from rilctl.stages.shared.plans.questions import Questions, plan_questions
 from rilctl.stages.shared.plans.sampling import planned_snapshot
 from rilctl.stages.shared.plans.training import planned_engine
+
+_AT_ONCE = 1000
+"""Responses whose tokens are in memory together."""
 
 
 def plan(context: StageContext) -> Plan:
@@ -89,7 +92,7 @@ def plan(context: StageContext) -> Plan:
 
 def _responses(
     context: StageContext, config: SftConfig, questions: Questions, cache: Path | None, verdicts: Path | None
-) -> tuple[int, list[SftRow], Kept | None]:
+) -> tuple[int, Sequence[SftRow], Kept | None]:
     """How many rows there will be in all, those that are known already, and which of the teachers' they are."""
     samples = questions.samples
     if config.responses == "data":
@@ -117,7 +120,10 @@ def _lengths(student: PlannedModel, rows: Sequence[SftRow], budget: int, stated:
         return [budget]
     if student.encoder is None:
         return []
-    lengths = [len(encode_response(student.encoder, row.text, stopped=row.stopped)) for row in rows]
+    lengths: list[int] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        some = [(row.text, row.stopped) for row in rows[start : start + _AT_ONCE]]
+        lengths += map(len, encode_responses(student.encoder, some))
     return [length for length in lengths if fits(length, budget)]
 
 

@@ -1,10 +1,12 @@
 """What `sft` learns by heart, row by row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, overload
 
 from rilctl.data.conversation import Conversation
+from rilctl.data.once.stored import with_response
 from rilctl.data.sample import Sample
 from rilctl.errors import RowError
 from rilctl.schemas.manifest import ArtifactKind, InputEntry
@@ -52,13 +54,46 @@ class SftRow:
         return RejectedRecord.of(self.sample_id, self.source, RowError(error.reason, f"{which}{error.message}"))
 
 
-def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> list[SftRow]:
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+
+class Lazily(Sequence[_Made]):
+    """What is made of each item when it is asked for.
+
+    Args:
+        items: in order.
+        make: what of each.
+    """
+
+    def __init__(self, items: Sequence[_Item], make: Callable[[_Item], _Made]) -> None:
+        self._items, self._make = items, make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, place: int) -> _Made: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Lazily[_Made]": ...
+
+    def __getitem__(self, place: int | slice) -> "_Made | Lazily[_Made]":
+        if isinstance(place, slice):
+            return Lazily(self._items[place], self._make)
+        return self._make(self._items[place])
+
+    def __iter__(self) -> Iterator[_Made]:
+        return map(self._make, self._items)
+
+
+def data_rows(samples: Sequence[Sample], *, held_out: bool = False) -> Sequence[SftRow]:
     """The data set's own responses, of those questions that have one."""
-    return [
-        SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out)
-        for sample in samples
-        if sample.response
-    ]
+
+    def row(sample: Sample) -> SftRow:
+        return SftRow(sample.id, sample.conversation, sample.response, True, held_out=held_out)
+
+    return Lazily(with_response(samples), row)
 
 
 def teacher_rows(
@@ -122,15 +157,15 @@ def counted(num_kept: int, left_out: Mapping[str, int]) -> dict[str, float]:
     return {"sft/num_kept": float(num_kept)} | counts
 
 
-def to_units(rows: Sequence[SftRow], *, whole_conversations: bool) -> list[Unit]:
+def to_units(rows: Sequence[SftRow], *, whole_conversations: bool) -> Sequence[Unit]:
     """What a step counts: rows, or the answers of a conversation together, in their order."""
     if not whole_conversations:
-        return [(row,) for row in rows]
-    units: dict[str, list[SftRow]] = {}
-    for row in rows:
+        return Lazily(rows, lambda row: (row,))
+    units: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
         conversation, _, number = row.sample_id.rpartition("#")
-        units.setdefault(conversation if number.isdecimal() else f"#{row.sample_id}", []).append(row)
-    return [tuple(unit) for unit in units.values()]
+        units.setdefault(conversation if number.isdecimal() else f"#{row.sample_id}", []).append(place)
+    return Lazily(list(units.values()), lambda places: tuple(rows[place] for place in places))
 
 
 def fits(num_tokens: int, max_response_tokens: int) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rilctl.artifacts.locks import Waiting
 from rilctl.config.recipe import Recipe, Verb
+from rilctl.data.once.kept import Kept
 from rilctl.engines.training.world import World
 from rilctl.errors import InterruptedByUser
 from rilctl.reporting.progress import Reporter
@@ -56,6 +58,12 @@ class StageContext:
     def root(self) -> Path:
         """The workspace root: holds every recipe's folder and the call cache."""
         return self.base_dir / self.recipe.workspace.root
+
+    @cached_property
+    def kept(self) -> Kept:
+        """What the workspace keeps of data sets."""
+        reporter = self.reporter
+        return Kept(self.root / ".cache" / "data", say=reporter.say, warn=reporter.warn, check_stop=self.check_stop)
 
     @property
     def waiting(self) -> Waiting:

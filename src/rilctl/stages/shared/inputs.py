@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,7 +15,7 @@ from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Verb
 from rilctl.config.registry import default_dtype
 from rilctl.data.load import Likelihoods, PromptTokens, load_part, load_samples
-from rilctl.data.once.kept import Kept
+from rilctl.data.once.stored import num_with_truth
 from rilctl.data.sample import Sample, SampleSet
 from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, RowError, UsageError
@@ -40,7 +41,7 @@ def load_data(context: StageContext, split: Literal["train", "validation"] = "tr
         pass_rates=_pass_rates(context, config),
         prompt_tokens=_prompt_tokens(context, config),
         likelihoods=_likelihoods(context, config, split),
-        kept=_kept(context),
+        kept=context.kept,
     )
     if split == "train":
         _say_what_was_kept(context, samples)
@@ -57,16 +58,10 @@ def load_part_of_data(context: StageContext, most_rows: int) -> tuple[SampleSet,
         pass_rates=_pass_rates(context, config),
         prompt_tokens=_prompt_tokens(context, config),
         likelihoods=_likelihoods(context, config, "train"),
-        kept=_kept(context, writes=False),
+        kept=replace(context.kept, writes=False),
     )
     _say_what_was_kept(context, train)
     return train, validation
-
-
-def _kept(context: StageContext, *, writes: bool = True) -> Kept:
-    """What the workspace keeps of data sets."""
-    folder, reporter = context.root / ".cache" / "data", context.reporter
-    return Kept(folder, writes=writes, say=reporter.say, warn=reporter.warn, check_stop=context.check_stop)
 
 
 def data_config(context: StageContext) -> DataConfig:
@@ -278,10 +273,12 @@ def check_same(path: Path, sample: Sample, row: AskedRow) -> None:
 
 def _say_what_was_kept(context: StageContext, samples: SampleSet) -> None:
     left_out = ", ".join(f"{num} {reason}" for reason, num in sorted(samples.left_out.items()))
-    num_truthless = sum(not sample.has_truth for sample in samples.samples)
+    num_truthless = len(samples.samples) - num_with_truth(samples.samples)
     if samples.drawn is not None:
         read, there = len(samples.drawn.numbers), samples.drawn.num_rows
-        context.reporter.say(f"data: {read:,} of {there:,} rows were read, drawn evenly; what follows is of these")
+        of_what = "; rows that are left out or rejected are those of all" if samples.drawn.of_usable else ""
+        of_what = of_what or "; what follows is of these"
+        context.reporter.say(f"data: {read:,} of {there:,} rows were read, drawn evenly{of_what}")
     context.reporter.say(
         f"data: {len(samples.samples)} questions from {samples.name}" + (f" (left out: {left_out})" if left_out else "")
     )

@@ -39,7 +39,7 @@ class TrainInputs:
 
     student: ModelConfig
     data: SampleSet
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     validation: SampleSet
     teacher_cache: Path | None
     discriminator: Path | None
@@ -66,7 +66,7 @@ def find_inputs(context: StageContext, config: TrainConfig) -> TrainInputs:
     return TrainInputs(student, data, samples, validation, cache, disc, verdicts, teacher)
 
 
-def _learnable(context: StageContext, config: TrainConfig, data: SampleSet) -> tuple[Sample, ...]:
+def _learnable(context: StageContext, config: TrainConfig, data: SampleSet) -> Sequence[Sample]:
     """The questions from which something can be learned. Raises `DataError` where there are none."""
     if config.learns_without_truth:
         return data.samples

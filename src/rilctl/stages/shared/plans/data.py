@@ -101,7 +101,8 @@ def _basis(data: PlannedData) -> list[Fact]:
     if questions.drawn is None:
         return []
     left_in = f"; {questions.left_in} aren't looked for" if questions.left_in else ""
-    note = f"of {questions.drawn.num_rows:,}, drawn evenly: figures of all are estimates{left_in}"
+    known = "counts are exact, tokens of all" if questions.drawn.of_usable else "figures of all are"
+    note = f"of {questions.drawn.num_rows:,}, drawn evenly: {known} estimates{left_in}"
     facts = [Fact("rows read", len(questions.drawn.numbers), note=note)]
     if (error := _error(data)) is not None:
         facts.append(Fact("tokens error", round(error, 4), note=f"prompt tokens are right within ±{error:.1%} (95 %)"))

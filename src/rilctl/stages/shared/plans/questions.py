@@ -92,9 +92,10 @@ def _read(context: StageContext) -> Questions:
             ("near-duplicates", config.select.drop_near_duplicates),
             ("rows of benchmarks", bool(config.select.decontaminate)),
         )
-        if is_set and train.drawn is not None
+        if is_set and train.drawn is not None and not train.drawn.of_usable
     ]
-    num_rejected = _num_all(len(train.rejected), train.drawn, None)
+    is_exact = train.drawn is not None and train.drawn.of_usable
+    num_rejected = len(train.rejected) if is_exact else _num_all(len(train.rejected), train.drawn, None)
     return Questions(
         train.samples, num, num_held_out, num_rejected, train.drawn, left_in=" and ".join(left_in), to_score=to_score
     )

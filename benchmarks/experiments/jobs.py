@@ -150,7 +150,8 @@ _surroundings: Surroundings
 
 def _begin_worker(work: Path, commit: str, versions: Mapping[str, str]) -> None:
     global _surroundings
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent sees to its workers
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # may be sent to all; the parent ends its workers
+        signal.signal(number, signal.SIG_IGN)
     _surroundings = Surroundings(work, api.StopFlag(), api.SilentReporter(), commit, versions)
 
 

@@ -1,5 +1,6 @@
 """What was run, what is missing, and which rates were tried: parts of docs/results.md."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from experiments.order import best_rate, runs_of, trials_of
@@ -29,6 +30,9 @@ def progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     if left_out:
         yield f"**Left out so far: {left_out} of {total} students.** The same command goes on with them, and nothing"
         yield f"that is concluded below rests on them.{_rest(num_runs, len(runs), hours)}"
+    yield ""
+    for made_by, count in Counter(", ".join(f"{k} {v}" for k, v in run.versions.items()) for run in runs).most_common():
+        yield f"- {count} runs: {made_by}"
     yield ""
     for groups in dict.fromkeys(place.groups for place, _ in known):
         yield from _seeds_there([(place, results) for place, results in known if place.groups == groups])

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import without_echo
@@ -91,7 +92,7 @@ class ItemsKind(Kind):
     def whole(self, text: str) -> Any:
         """See `Kind`."""
         if self._brackets:
-            return self._bracketed(plain(text).strip().rstrip(".,;"))
+            return self._bracketed(plain(in_round_brackets(text)).strip().rstrip(".,;"))
         if len(text) > 4000 or text.rstrip().endswith("?"):
             return None
         found = [self._set(form) for form in self._forms(text)]
@@ -101,7 +102,7 @@ class ItemsKind(Kind):
         """See `Kind`."""
         if not self._brackets:
             return None
-        text = plain(sentence[-1000:])
+        text = plain(in_round_brackets(sentence[-1000:]))
         spans = [span for match in _IN_SENTENCE.finditer(text) if (span := self._bracketed(match[0])) is not None]
         if not spans:
             return None

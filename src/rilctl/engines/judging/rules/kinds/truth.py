@@ -6,10 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.address import AddressKind, is_address
-from rilctl.engines.judging.rules.kinds.base import Kind
+from rilctl.engines.judging.rules.kinds.assignments import AssignmentsKind, read_assignments
+from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
 from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
+from rilctl.engines.judging.rules.kinds.intervals import IntervalKind, asks_interval
 from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, solutions_of, split_items, spread
+from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -26,6 +29,9 @@ _LONG_HAN = re.compile("[\u3400-\u9fff]{4}")
 _MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(r"[\\^√π∞≤≥=+*/]|\)\s?\(|[0-9][a-z]\b|[0-9]i\b")
+_REGION_SIGNS = re.compile(r"[<>≤≥≠∞\[\](]|\\(?:[lg]eq?|lt|gt|neq?|infty|mathbb)\b|infinity|!=|reals?\b")
+_PLAIN_PAIR = re.compile(r"\([^()\[\]∞]*\)|\[[^()\[\]∞]*\]")
+"""May be a point or a list."""
 _EITHER = re.compile(r"(?:,\s|:\s((?:[\w -]{2,40}?,\s){0,4}))([\w -]{2,40}?),? or ([\w -]{2,40}?)\?")
 _ARTICLE = re.compile(r"(?:the|an?) ")
 _VARIABLE = re.compile(r"([A-Za-z])\s?=")
@@ -123,7 +129,10 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     number = NumberKind(question, tolerance, variable[1] if variable else "")
     if len(text) < _MAX_ID and number.is_id(text):
         return TextKind(question), text_value(text, question)
-    bracketed = _bracketed(text, number)
+    solved = _region(tidied, question) or _solved(tidied, question)
+    if solved is not None:
+        return solved
+    bracketed = _bracketed(plain(in_round_brackets(tidied)).strip(" $"), number)
     if bracketed is not None:
         return bracketed
     quantity = read_quantity(text)
@@ -142,6 +151,25 @@ def _alternatives(question: str) -> dict[str, str]:
     named = [*(match[1] or "").split(", "), match[2], match[3]] if match else []
     texts = [_ARTICLE.sub("", text.strip(), count=1) for text in named if text.strip()]
     return dict(zip("αβγδεζ", texts, strict=False))
+
+
+def _region(text: str, question: str) -> tuple[Kind, Any] | None:
+    """Inequalities of one unknown, and intervals that are no points."""
+    kind = IntervalKind(question)
+    value = kind.whole(text) if _REGION_SIGNS.search(text) else None
+    if value is None or value is SEVERAL:
+        return None
+    is_plain = _PLAIN_PAIR.fullmatch(text.strip(" $")) is not None
+    return (kind, value) if not is_plain or asks_interval(question) else None
+
+
+def _solved(text: str, question: str) -> tuple[Kind, Any] | None:
+    """A value for each of several unknowns."""
+    if text.count("=") == 0:
+        return None
+    kind = AssignmentsKind(frozenset(read_assignments(text)), question)
+    value = kind.whole(text) if len(read_assignments(text)) > 1 else None
+    return None if value is None or value is SEVERAL else (kind, value)
 
 
 def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:

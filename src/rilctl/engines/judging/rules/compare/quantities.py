@@ -39,6 +39,11 @@ def same_quantity(truth: Quantity, given: Quantity, tolerance: float = 0.0, *, p
     return _same_converted(truth, given, tolerance)
 
 
+def same_unit(one: str, other: str) -> bool:
+    """Whether two units are one, by whatever name: `cm` and `centimeter`."""
+    return one == other or ((read := _parsed(one)) is not None and read == _parsed(other))
+
+
 def _close(truth: Fraction, given: Fraction, tolerance: float) -> bool:
     return truth == given or (tolerance > 0 and abs(truth - given) <= abs(truth) * Fraction(tolerance))
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
+from rilctl.engines.judging.rules.compare.quantities import same_unit
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.units import canonical
-from rilctl.engines.judging.rules.read.phrases import HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.statements import bare_forms
 
 MAX_CHARS = 300
 _COMMANDS = frozenset({
@@ -26,8 +28,9 @@ _FUNCTIONS = frozenset({
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _SIGNS = re.compile(r"[\\^√π∞≤≥<>=+*/()\[\]{}0-9_|!-]|^\s*pi\s*$")
 _UNIT = re.compile(
-    r"(?:\\?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(?:(?:cubic"
-    r"|square)\s(?=unit))?(mm|cm|km|m|kg|g|s|units?))(\^\{?[23]\}?)?\s*\}?$"
+    r"(?:(?:\\[,;:! ]?)?\s*\\(?:text|mathrm|rm)\s?\{~?\s*([A-Za-z]{1,12})\s?\}|(?<=[\w}π])\s(?:(?:cubic"
+    r"|square)\s(?=unit))?(mm|cm|km|m|kg|g|s|units?"
+    r"|(?:centi|milli|kilo)?met(?:er|re)s?|(?:kilo)?grams?|inch(?:es)?|feet|foot|seconds?))(\^\{?[23]\}?)?\s*\}?$"
 )
 _SAYS_SOMETHING = re.compile(r"[A-Za-z0-9π∞]")
 _UNWRITTEN_POWER = re.compile(r"(?<![\\A-Za-z])[a-z][0-9]|__")
@@ -37,6 +40,7 @@ _ONLY_FOR = re.compile(
     r",?\s\(?(?:for|where|with|if|when)\s\$?[a-zθ]\s?(?:\\neq?|≠|!=|>|<|\\[gl]eq?|≥|≤)\s?[-0-9.a-z\\]{1,8}\$?\)?$"
 )
 """For which values it holds."""
+_INFINITY = re.compile(r"^(?:(positive|negative|plus|minus) )?infinity$")
 _FOREIGN = re.compile(r"[^\x00-\x7fπ√∞≤≥≠°±∪∩θαβγδλμφωσ]")
 
 
@@ -80,10 +84,19 @@ class FormulaKind(Kind):
         spans = [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(sentence[-1000:])]
         outside = _MATH_SPAN.sub(" ", sentence)
         if not spans:
-            return None
+            return self._concluded(sentence)
         if NEGATION.search(outside) or HEDGE.search(outside):
             return SEVERAL
         return self.whole(spans[-1])
+
+    def _concluded(self, sentence: str) -> Any:
+        """The formula without marks at the end of a sentence that concludes with it."""
+        ends = [match.end() for match in CONCLUSION.finditer(sentence)]
+        concluded = sentence[ends[-1] :] if ends else ""
+        found = (self.whole(form) for form in (*bare_forms(concluded), concluded.rpartition(" is ")[2]) if form)
+        value = next((each for each in found if each is not None), None)
+        is_doubtful = NEGATION.search(concluded) or HEDGE.search(concluded)
+        return SEVERAL if value is not None and is_doubtful else value
 
     def same(self, one: Any, other: Any) -> bool:
         """See `Kind`."""
@@ -91,8 +104,9 @@ class FormulaKind(Kind):
 
     def fits(self, truth: Any, given: Any) -> bool:
         """See `Kind`."""
-        if truth.unit and given.unit and (canonical(truth.unit), truth.power) != (canonical(given.unit), given.power):
-            return False
+        if truth.unit and given.unit:
+            if truth.power != given.power or not same_unit(canonical(truth.unit), canonical(given.unit)):
+                return False
         return same_formula(truth.text, given.text)
 
 
@@ -101,6 +115,7 @@ def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
     if len(text) > MAX_CHARS:
         return None
     text = text.strip(' \t\n"').rstrip(".,;").strip()
+    text = _INFINITY.sub(lambda match: "-\\infty" if match[1] in ("negative", "minus") else "\\infty", text)
     text = text if is_equation else _ONLY_FOR.sub("", text)
     span = _MATH_SPAN.fullmatch(text)
     text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()

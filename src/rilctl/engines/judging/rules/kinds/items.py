@@ -30,7 +30,7 @@ _ENDS = ("low", "high")
 _BETWEEN = re.compile(r"([^<>≤≥=,;]{1,30}?)\s?(<=?|≤)\s?[a-zθ]\s?(<=?|≤)\s?([^<>≤≥=,;]{1,30})")
 _ASSIGNED = re.compile(r"([a-z])\s?=\s?(-?[0-9][^=]{0,20}|-?[a-z0-9√/]{1,20})")
 _DEFINED_SET = re.compile(r"=\s?(\{[^{}=]{1,200}\})$")
-_SOLUTION = re.compile(r"(?:[A-Za-z](?:_?[0-9])?\s?)?(?:=|\\in(?![a-z])|∈)\s?")
+_SOLUTION = re.compile(r"(?:(?:\\(?:lambda|theta|alpha|mu)|[A-Za-zλθ])(?:_?\{?[0-9]\}?)?\s?)?(?:=|\\in(?![a-z])|∈)\s?")
 _BOTH = re.compile(r"\bboth\s(?=.* and )", re.IGNORECASE)
 _SHARED = re.compile(
     r"(?<= )(?<=\w )(?:both|all|each) (?=(?:have|has|are|show|reach|stand|were|had)\b).*$|\s(?:have"

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 
+from rilctl.engines.judging.rules.read.chains import FOLLOWS
 from rilctl.engines.judging.rules.read.plain import plain
 
 _COLUMN = re.compile(
@@ -28,10 +29,6 @@ _SIGNS = (
     (re.compile(r"\\theta(?![a-z])"), "θ"),
     (re.compile(r"\\lambda(?![a-z])"), "λ"),
 )
-FOLLOWS = re.compile(
-    r"\\(?:iff|implies|Leftrightarrow|Longleftrightarrow|Rightarrow|Longrightarrow|therefore)(?![a-z])|⇔|⟺|⟹|∴"
-)
-"""What stands behind follows from what stands before."""
 
 
 def typed(text: str) -> str:

@@ -43,6 +43,8 @@ _NO_UNIT = frozenset({
 """Words that make it another number, a range, a time, a date or a sentence."""
 _REMAINDER = frozenset({"more", "less", "fewer", "off", "ago", "later", "earlier", "short", "extra"})
 """Words at the end that make it a difference to something else."""
+_INVERSE = re.compile(r"[\s·]([A-Za-zΩ]+)\s?\^\s?\{?-([123])\}?")
+"""Below the line: `m s^-2`."""
 _AREA = re.compile(r"\b(?:square|sq\.?)\s+(\w+)|\b(\w+)\s+squared\b", re.IGNORECASE)
 _VOLUME = re.compile(r"\b(?:cubic|cu\.?)\s+(\w+)|\b(\w+)\s+cubed\b", re.IGNORECASE)
 _PERCENT = re.compile(r"(?:per ?cent(?:age)?|pct)\b(?! point)", re.IGNORECASE)
@@ -76,8 +78,8 @@ def read_unit(rest: str) -> str | None:
     text = _WATT_HOURS.sub(lambda m: {"k": "kWh", "m": "MWh", "g": "GWh"}[m[1][0].casefold()] if m[1] else "Wh", text)
     text = _AREA.sub(lambda m: f"{m[1] or m[2]}^2", text)
     text = _VOLUME.sub(lambda m: f"{m[1] or m[2]}^3", text)
-    text = re.sub(r"\s(\w+)\^\{?-1\}?", r"/\1", text)
-    text = re.sub(r"\s?(?:/|\bper\b)\s?", "/", text)
+    text = _INVERSE.sub(lambda m: f"/{m[1]}" if m[2] == "1" else f"/{m[1]}^{m[2]}", text)
+    text = re.sub(r"\s?(?:/|\bper\b)\s?", "/", text.replace(" ^", "^"))
     text = re.sub(r"°\s+(?=[CF]\b)", "°", text)
     text = re.sub(
         r"^(?:°|degrees?|deg)\s+(celsius|c|fahrenheit|f)\b", lambda m: f"°{m[1][0]}", text, flags=re.IGNORECASE

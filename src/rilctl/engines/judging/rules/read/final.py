@@ -11,6 +11,7 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, takes_back
 from rilctl.engines.judging.rules.read.asides import without_asides
+from rilctl.engines.judging.rules.read.chains import last_member
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
@@ -59,6 +60,10 @@ _FORGET = re.compile(
     r"^\W*(?:please )?(?:ignore|forget|disregard|never mind)\s[^:;0-9]{0,60}\b(?:before|above|earlier|so far):\s",
     re.IGNORECASE,
 )
+_DEFINES = re.compile(
+    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)[^,;:]*$", re.IGNORECASE
+)
+"""Names something that is calculated with."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _HEAD_END = re.compile(r"(?:[,:]|\s-)\s")
 _BEHIND_COMMA = re.compile(r"[,;]\s")
@@ -105,6 +110,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     if explained and body[: explained.start()].strip():
         body = body[: explained.start()].strip()
     found = [without_list_mark(each) for each in split_statements(body)[-_MAX_STATEMENTS:]]
+    found = [last_member(each) if "=" in each or "\\" in each else each for each in found]
     found = found if kind.keeps_denials else [without_contrast(each) for each in found]
     statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
@@ -133,6 +139,8 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
         no_value: a text that is known to be none.
         question: what was asked.
     """
+    if _DEFINES.match(statement):
+        return None, False, False
     if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
     if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):

@@ -18,7 +18,7 @@ _COMMANDS = frozenset({
     "omega", "sigma", "rho", "tau", "sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "exp", "arcsin", "arccos",
     "arctan", "sinh", "cosh", "tanh", "text", "mathrm", "mathbf", "circ", "degree", "begin", "end", "quad", "approx",
     "in", "mid", "langle", "rangle", "vec", "displaystyle", "operatorname", "boldsymbol", "hat", "leqslant",
-    "geqslant", "dots", "ldots", "varphi", "epsilon",
+    "geqslant", "cancel", "dots", "ldots", "varphi", "epsilon",
 })  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _FUNCTIONS = frozenset({

@@ -21,8 +21,20 @@ _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
 _IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 _ASKS_SORTED = re.compile(
-    r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b|\b(?:in|what) order\b", re.IGNORECASE
+    r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b"
+    r"|\b(?:in|what)(?: (?!any|no)\w+){0,2} order\b(?! to\b)",
+    re.IGNORECASE,
 )
+_STARTS_SEQUENCE = re.compile(r"first(?:ly)?[ ,:]", re.IGNORECASE)
+_GOES_ON_SEQUENCE = re.compile(r"[,;\n]\s?(?:and )?(?:then|next|second(?:ly)?)\b", re.IGNORECASE)
+_SEQUENCE = re.compile(r"^(?:and )?(?:first|then|next|second|third|finally|last)(?:ly)?[ ,:]+", re.IGNORECASE)
+"""`First K2, then Makalu`."""
+_LETTERS = re.compile(r"[A-J]{2,8}")
+_OTHERS = re.compile(
+    r";\s(?!.*\b(?:also|too|as well)\b)[^;]{1,40}\b(?:only|not|close|just|below|under|fewer|less|missed)\b[^;]*$|;\s[^;]*n't\b[^;]*$",
+    re.IGNORECASE,
+)
+"""What is said of something that doesn't belong to a list, behind it."""
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
@@ -183,7 +195,8 @@ class ItemsKind(Kind):
     def _forms(self, text: str) -> list[str]:
         """A text, and its single sentence without what leads into the list."""
         if "\n" in text.strip():
-            return [text]
+            return [self._without_heading(text)]
+        text = _OTHERS.sub("", text) if " and " in text.partition(";")[0] else text
         text = _BOTH.sub("", without_asked_negation(_ASIDE.sub("", text), self._question))
         shared = _SHARED.search(text)
         if shared and not is_doubted(text[shared.start() :], self._question):
@@ -196,6 +209,14 @@ class ItemsKind(Kind):
         found = [*reversed(concluded), *reversed(self._own(text))]
         doubted = is_doubted(text, self._question)
         return found if doubted else [*(each for form in found for each in without_echo(form, self._question)), *found]
+
+    def _without_heading(self, text: str) -> str:
+        """Lines without the first one, which says that a list follows."""
+        heading, _, lines = text.strip().partition("\n")
+        is_heading = heading.rstrip("* ").endswith(":") and "\n" in lines.strip()
+        if not is_heading or is_doubted(heading, self._question) or not is_accounted(heading, self._question):
+            return text
+        return lines.strip()
 
     def _own(self, text: str) -> list[str]:
         return [form for form in bare_forms(text) if is_accounted(text.removesuffix(form), self._question)]
@@ -221,6 +242,8 @@ class ItemsKind(Kind):
             and all(any(map(str.isdigit, word)) for word in items[0].split())
         ):
             items = items[0].split()
+        if len(items) == 1 < self._num_items == len(items[0]) and _LETTERS.fullmatch(items[0]):
+            items = list(items[0])
         return Items(self.values(items), "") if len(items) > 1 or (len(items) == 1 and self._num_items == 1) else None
 
     def _shared_word(self) -> re.Pattern[str] | None:
@@ -274,6 +297,8 @@ def split_items(text: str) -> list[str]:
         text = text[1:-1]
     if ";" in text or "\n" in text:
         parts = re.split(r"[;\n]", text)
+    elif text.count(" : ") > 1 or (" : " in text and "," not in text):  # arrows
+        parts = text.split(" : ")
     elif " > " in text or " < " in text:
         parts = re.split(r" [<>] ", text)
     elif ", " in text:
@@ -283,6 +308,8 @@ def split_items(text: str) -> list[str]:
     if len(parts) > 1 or "," not in text:
         head, joined, last = _last_and(parts[-1])
         parts = [*parts[:-1], head, last] if joined else parts
+    if _STARTS_SEQUENCE.match(text) and _GOES_ON_SEQUENCE.search(text):
+        parts = [_SEQUENCE.sub("", part.strip()) for part in parts]
     unmarked = [without_list_mark(part) for part in parts]
     return [part.strip() for part in unmarked if part.strip(EDGE)]
 

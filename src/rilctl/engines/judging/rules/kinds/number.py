@@ -63,6 +63,12 @@ _NO_NOUN = frozenset({
     "many", "much", "does", "do", "log", "ln", "sin", "cos", "tan", "exp", "sqrt",
 })  # fmt: skip
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
+_CHOSEN = re.compile(
+    r"\W*(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:correct )?(?:option|choice|answer|number) (?:is )?\(?([0-9])\)?"
+    r"(?: is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice|one))?)?\W*",
+    re.IGNORECASE,
+)
+"""Of options that have numbers."""
 _GETS = re.compile(
     r"\b(?:gets|has|is|are|pays|costs|weighs|needs|takes|was|receives|scores|sells|earns|makes"
     r"|measures)\s[0-9a-z]{1,4}\s*$"
@@ -146,6 +152,9 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
+        chosen = _CHOSEN.fullmatch(text)
+        if chosen and re.search(rf"^\(?{chosen[1]}[).:]\s", self.question, re.MULTILINE):
+            return Quantity(Fraction(chosen[1]), "")
         if counts_other_in_han(text, self.question):
             return None
         if self.is_id(text) or (variable and self._is_of_counted(variable[1])):

@@ -107,6 +107,9 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     chosen = _choice(text, question, options)
     if chosen is not None:
         return chosen
+    if len(text) > 1 and options.keys() >= set(text) and "".join(sorted(set(text))) == text:  # `AC`
+        listed = ItemsKind(TextKind(""), "", len(text), question)
+        return listed, Items(listed.values(list(text)), "")
     yes = truth_of(text)
     if yes is not None:
         return YesNoKind(question), yes

@@ -12,6 +12,7 @@ from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, takes_back
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
+from rilctl.engines.judging.rules.read.concessions import without_concession
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
@@ -44,6 +45,7 @@ from rilctl.engines.judging.rules.read.statements import (
     without_question,
 )
 from rilctl.engines.judging.rules.read.thinking import without_thinking
+from rilctl.engines.judging.rules.read.wrapped import unwrapped
 
 MAX_CHARS = 10_000
 """Only the end of a response is read: final answers come at the end, and hostile input costs little."""
@@ -78,7 +80,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         question: tidy; a repetition of it doesn't count as an answer.
         kind: of the answer that the question has.
     """
-    text = tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip()
+    text = unwrapped(tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip())
     if not text:
         return Reading(None, None, "empty response")
     if CUT_OFF.search(text):
@@ -102,6 +104,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
 def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> Reading:
     body = _without_courtesies(body) if "\n\n" in body else body
     body = without_enumerators(body, any_number=kind.explains and not kind.many_lines)
+    body = last_member(body) if "\\" in body and "\n\n" not in body else body
     whole = kind.whole(body)
     if whole is not None and kind.is_bare(body):
         return Reading(whole, body)
@@ -111,7 +114,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
         body = body[: explained.start()].strip()
     found = [without_list_mark(each) for each in split_statements(body)[-_MAX_STATEMENTS:]]
     found = [last_member(each) if "=" in each or "\\" in each else each for each in found]
-    found = found if kind.keeps_denials else [without_contrast(each) for each in found]
+    found = found if kind.keeps_denials else [without_concession(without_contrast(each)) for each in found]
     statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
     for place, statement in enumerate(statements):

@@ -32,7 +32,9 @@ _GENERIC = (
     " output final correct right true exact actual real overall altogether simply only just exactly precisely"
     " approximately about roughly around best single whole half quarter triple full part top bottom left middle"
     " centre center upper lower corner background foreground mark data point way case one ones both question problem"
-    " step reason information detail calculation method rule property theorem law"
+    " step reason information detail calculation method rule property theorem law integral derivative antiderivative"
+    " limit slope gradient determinant denominator numerator radicand discriminant vertex coefficient remainder"
+    " eigenvalue vector matrix hypotenuse"
 )
 _VERBS = (
     "interval notation form decimal standard scientific code postal zip differ"

@@ -1,0 +1,56 @@
+"""What an answer is set against: `It may look like a basset, but it is a beagle`, `a beagle, not to be confused with …`.
+
+What is conceded only seems so, is denied, or is what others take it for; what is asserted stands behind `but` as a plain
+statement. Everything else stays as it is, for others to doubt.
+"""
+
+import re
+
+_PRONOUN = r"(?:it|this|that|he|she|they|these|those)"
+_SEEMS = (
+    r"(?:looks?|seems?|appears?|resembles?|(?:may|might|could|can)(?: well| easily| at first)? (?:look|seem|appear|be (?:mistaken|taken)"
+    r"|resemble|remind|pass))"
+)
+_TAKEN_FOR = (
+    r"(?:some|many|most|other|few)?\s?(?:people|tourists|visitors|viewers|readers|observers|some|many|others)"
+    r"(?: \w+)? (?:think|believe|say|assume|guess|mistake|take|confuse|call)\b"
+)
+_CONCEDES = re.compile(
+    rf"^\W*(?:although |though |while |even though )?(?:(?:at first(?: glance| sight)?,? )?{_PRONOUN} (?:\w+ly )?{_SEEMS}\b|{_TAKEN_FOR})"
+    r"[^.;:!?]{1,80}?(?:[,;]| -)\s(?:but |yet |however,? )?(?=\w)",
+    re.IGNORECASE,
+)
+_DENIES_FIRST = re.compile(
+    rf"^\W*(?:neither [^,.;:!?]{{1,40}} nor [^,.;:!?]{{1,40}}, but (?:rather )?|{_PRONOUN}(?:'s| is| was) no [^,.;:!?]{{1,40}}, (?:but )?{_PRONOUN}(?:'s| is| was) (?!no\b|not\b))",
+    re.IGNORECASE,
+)
+_ASSERTS = re.compile(
+    rf"(?:(?:actually|really|in fact|in reality)[, ]+)?{_PRONOUN}(?:'s|'re| is| are| was| were)\s(?:actually |really |in fact )?"
+    r"(?!not\b|no\b|n't|likely|probably|said|called|often|sometimes|possible|unclear|hard)(?=\w)",
+    re.IGNORECASE,
+)
+_CONFUSED = (
+    r"(?:and )?(?:is )?not to be (?:confused|mistaken) (?:with|for)|as opposed to|unlike|in contrast to|(?:and|which is) not|which isn't"
+    r"(?: the same as)?|which is not the same as"
+    rf"|(?:even (?:if|though)|although|though) {_PRONOUN} (?:\w+ly )?{_SEEMS}(?: (?:like|as|to be))?"
+)
+_TRAILING = re.compile(rf"(?:,\s(?:{_CONFUSED})\s[^,.;:!?]{{1,60}}|\s\((?:{_CONFUSED}|not)\s[^()]{{1,60}}\))(?=[.!]?$)", re.IGNORECASE)
+_HINT = re.compile("look|seem|appear|resembl|mistak|confus|opposed|unlike|contrast|not|think|believe|say|assume|guess|take|call|neither| no |n't|pass|remind")
+_DOUBTS = re.compile(r"\b(?:or|maybe|perhaps|possibly|might|could|may|if|unless|either)\b", re.IGNORECASE)
+
+
+def without_concession(statement: str) -> str:
+    """What a statement asserts, without what it concedes before or sets apart behind; else as it is."""
+    if not _HINT.search(statement):
+        return statement
+    trailing = _TRAILING.search(statement)
+    if trailing and trailing.start() and not _DOUBTS.search(statement[: trailing.start()]):
+        statement = statement[: trailing.start()] + statement[trailing.end() :]
+    denied = _DENIES_FIRST.match(statement)
+    if denied and not _DOUBTS.search(statement[denied.end() :]):
+        return statement[denied.end() :]
+    conceded = _CONCEDES.match(statement)
+    if conceded is None:
+        return statement
+    asserted = statement[conceded.end() :]
+    return asserted if _ASSERTS.match(asserted) and not _DOUBTS.search(asserted) else statement

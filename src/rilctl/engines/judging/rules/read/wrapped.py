@@ -1,0 +1,43 @@
+"""Replies that are one JSON object: `{"answer": "yes", "reason": "…"}`."""
+
+import json
+from typing import Any
+
+_REASONS = frozenset({
+    "reasoning", "reason", "reasons", "explanation", "rationale", "thought", "thoughts", "thinking", "confidence", "steps", "question",
+    "analysis", "description",
+})  # fmt: skip
+_MAX_CHARS = 4000
+_MAX_ITEMS = 50
+
+
+def unwrapped(text: str) -> str:
+    """The one value of such a reply that isn't a reason, a list with commas between its items; else the text."""
+    inner = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+    if not (inner.startswith("{") and inner.endswith("}") and '"' in inner) or len(inner) > _MAX_CHARS:
+        return text
+    try:
+        loaded = json.loads(inner, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return text
+    values = [value for key, value in loaded.items() if key.casefold() not in _REASONS]
+    return (_written(values[0]) if len(values) == 1 else None) or text
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _written(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)):
+        return json.dumps(value)
+    if isinstance(value, list) and 0 < len(value) <= _MAX_ITEMS:
+        items = [_written(item) for item in value]
+        return None if any(item is None or "," in item for item in items) else ", ".join(filter(None, items))
+    return None

@@ -104,6 +104,8 @@ class ChoiceKind(Kind):
             self._by_text |= {_ONE.sub("", text): letter for text, letter in self._by_text.items()}
         self._by_text |= _with_noun(self._by_text, stem)
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
+        lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
+        self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
         self._question = stem
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
@@ -229,7 +231,7 @@ class ChoiceKind(Kind):
     def _letters(self, text: str) -> list[str]:
         found = {next(filter(None, match.groups())).upper() for match in _SAID.finditer(text)}
         if found:  # then every other letter that stands alone speaks against it, but for those of the question
-            found |= self._alone(text)
+            found |= self._alone(self._lettered_texts.sub(" ", text) if self._lettered_texts else text)
         return [letter for letter in found if self._known(letter)]
 
     def _describes(self, text: str) -> bool:

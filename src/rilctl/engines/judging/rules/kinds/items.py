@@ -30,6 +30,11 @@ _GOES_ON_SEQUENCE = re.compile(r"[,;\n]\s?(?:and )?(?:then|next|second(?:ly)?)\b
 _SEQUENCE = re.compile(r"^(?:and )?(?:first|then|next|second|third|finally|last)(?:ly)?[ ,:]+", re.IGNORECASE)
 """`First K2, then Makalu`."""
 _LETTERS = re.compile(r"[A-J]{2,8}")
+_SIDES = re.compile(
+    r"\b(?:above|below|over|under|before|after|less|more|fewer|outside|inside|except|without|other|\w{3,}est|most|least)\b",
+    re.IGNORECASE,
+)
+"""Words of a heading that tell which ones are listed."""
 _OTHERS = re.compile(
     r";\s(?!.*\b(?:also|too|as well)\b)[^;]{1,40}\b(?:only|not|close|just|below|under|fewer|less|missed)\b[^;]*$|;\s[^;]*n't\b[^;]*$",
     re.IGNORECASE,
@@ -213,6 +218,10 @@ class ItemsKind(Kind):
     def _without_heading(self, text: str) -> str:
         """Lines without the first one, which says that a list follows."""
         heading, _, lines = text.strip().partition("\n")
+        if _SIDES.search(heading) and set(map(str.casefold, _SIDES.findall(heading))) - set(
+            map(str.casefold, _SIDES.findall(self._question))
+        ):
+            return text
         is_heading = heading.rstrip("* ").endswith(":") and "\n" in lines.strip()
         if not is_heading or is_doubted(heading, self._question) or not is_accounted(heading, self._question):
             return text

@@ -21,6 +21,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _SCORE = re.compile(r"\b(?:score|ratio|odds|won|win|scale|date|phone|code|number)\b", re.IGNORECASE)
+_PAGES = re.compile(r"\bpages?\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12][0-9]{3}$")
 _UNIT_BEHIND = re.compile(r"\s(?:years?(?: olds?| of age)?|yrs?|%|per ?cent|degrees|[a-z°]{1,12})\.?$", re.IGNORECASE)
 _DECADE = re.compile(
@@ -60,6 +61,8 @@ def is_asked_range(text: str, question: str) -> bool:
     both_years = match is not None and bool(_YEAR.match(match[1]) and _YEAR.match(match[2]))
     if re.search(r"\sand\s", text):
         return text.casefold().startswith("between")
+    if _PAGES.search(question):
+        return True
     return both_years or (_ASKS.search(question) is not None and _SCORE.search(question) is None)
 
 

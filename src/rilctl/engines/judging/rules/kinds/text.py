@@ -19,6 +19,7 @@ from rilctl.engines.judging.rules.read.statements import (
     without_asked_negation,
     without_contrast,
 )
+from rilctl.engines.judging.rules.read.subjects import begins_with_another
 from rilctl.engines.judging.rules.read.told import other_than_asked, told
 
 _QUOTED = re.compile(r"^[^\"']{0,120}(?<!\w)(?:\"([^\"\n]{1,120})\"|'([^'\n]{1,120})')[\s.!,]*$")
@@ -114,7 +115,7 @@ class TextKind(Kind):
         if concluded:
             kept = kept[concluded[-1] :]
         doubted = is_doubted(kept, self._question)
-        if is_turned(kept, self._question):
+        if is_turned(kept, self._question) or begins_with_another(found[0], self._question):
             return frozenset({normal(found[0])}) - {""}
         for form in bare_forms(kept):
             if doubted:

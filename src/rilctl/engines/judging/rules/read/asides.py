@@ -153,6 +153,8 @@ _ASKS_OF_ENDS = re.compile(
 )
 _ANY_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _LEFT, _RIGHT = re.compile(r"\bleft\b", re.IGNORECASE), re.compile(r"\bright\b", re.IGNORECASE)
+_CLAUSE_START = re.compile(r";\s|,\s(?=(?:so|and|while|whereas|its|the)\b|\w+: )|\s(?=\((?:the|its)\b)")
+_LISTED = re.compile(r"\s*(?:[-*•]|[0-9]{1,2}[.)])\s")
 _SAYS_YES_NO = re.compile(r"\W*(?:yes|no|true|false)\b", re.IGNORECASE)
 _NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|reverse|inverse|range)\b", re.IGNORECASE)
 _MIN_WORDS = 4
@@ -191,7 +193,11 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
     kept: list[str] = []
     asked = asked_words(question)
     statements = split_statements(text)
+    is_below = False
     for place, statement in enumerate(statements):
+        if is_below and (_LISTED.match(statement) or statements[place - 1].rstrip("* ").endswith(":")):
+            continue
+        is_below = False
         if first and _AT_FIRST.search(statement) and not CORRECTION.search(statement):
             own = _BUT.split(statement, maxsplit=1)
             if own[1:] or place + 1 < len(statements):
@@ -214,8 +220,9 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
             and "=" not in statement
             and _is_about_rival(statement, pairs)
         ):
+            is_below = statement.rstrip("* ").endswith(":")
             continue
-        kept.append(statement)
+        kept.append(_without_rival_clause(statement, pairs) if pairs and not kind.explains else statement)
     return "\n".join(kept)
 
 
@@ -231,6 +238,18 @@ def _is_step_of(statement: str) -> bool:
         and not _ASKS_OF_ENDS.search(statement)
         and len(_ANY_NUMBER.findall(statement)) == 1
     )
+
+
+def _without_rival_clause(statement: str, pairs: list[tuple[re.Pattern[str], re.Pattern[str]]]) -> str:
+    """Without the clause about what wasn't asked, beside one about what was: `The width is 3, so its area is 9`."""
+    parts = _CLAUSE_START.split(statement)
+    if len(parts) != 2 or not all(any(map(str.isdigit, part)) for part in parts):
+        return statement
+    is_rival = [_is_about_rival(part, pairs) for part in parts]
+    is_own = [any(one.search(part) and not other.search(part) for one, other in pairs) for part in parts]
+    if not is_rival[1] or is_rival[0] or not is_own[0] or is_own[1] or takes_back(parts[1]):
+        return statement
+    return parts[0]
 
 
 def _is_about_rival(statement: str, pairs: list[tuple[re.Pattern[str], re.Pattern[str]]]) -> bool:

@@ -21,6 +21,7 @@ _ADVERBIAL = re.compile(
 )
 """Where or when something is so, before what is so."""
 _MIN_LETTERS = 3
+_USING = frozenset({"used", "uses", "using"})
 
 
 def has_clauses(sentence: str) -> bool:
@@ -43,6 +44,8 @@ def stem(word: str) -> str:
     """A (folded) word without its ending: `topped` and `toppings` are the same."""
     if len(word) <= _MIN_LETTERS:
         return word
+    if word in _USING:
+        return "use"
     if word.endswith(("ies", "ied")):
         return f"{word[:-3]}y"
     return DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word

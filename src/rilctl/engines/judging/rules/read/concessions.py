@@ -15,17 +15,25 @@ _TAKEN_FOR = (
     r"(?:some|many|most|other|few)?\s?(?:people|tourists|visitors|viewers|readers|observers|some|many|others)"
     r"(?: \w+)? (?:think|believe|say|assume|guess|mistake|take|confuse|call)\b"
 )
+_EXPECTED = (
+    r"(?:i|one|you|we)(?: would|'d| might| could| may| had)(?: first)?(?: have)? (?:guess(?:ed)?|think|thought|expect(?:ed)?"
+    r"|say|said|take[n]?)\b"
+)
 _CONCEDES = re.compile(
-    rf"^\W*(?:although |though |while |even though )?(?:(?:at first(?: glance| sight)?,? )?{_PRONOUN} (?:\w+ly )?{_SEEMS}\b|{_TAKEN_FOR})"
+    rf"^\W*(?:although |though |while |even though )?(?:(?:at first(?: glance| sight)?,? )?{_PRONOUN} (?:\w+ly )?{_SEEMS}\b|{_TAKEN_FOR}|{_EXPECTED})"
     r"[^.;:!?]{1,80}?(?:[,;]| -)\s(?:but |yet |however,? )?(?=\w)",
     re.IGNORECASE,
 )
+_AMONG = re.compile(r"^\W*(?:between|of) [^,.;:]{1,40} and [^,.;:]{1,40}, (?=\w)", re.IGNORECASE)
+"""Says among which ones."""
+_SURELY = re.compile(r"^\W*(?:without (?:a |any )?doubt|beyond (?:a |any )?doubt),?\s", re.IGNORECASE)
 _DENIES_FIRST = re.compile(
     rf"^\W*(?:neither [^,.;:!?]{{1,40}} nor [^,.;:!?]{{1,40}}, but (?:rather )?|{_PRONOUN}(?:'s| is| was) no [^,.;:!?]{{1,40}}, (?:but )?{_PRONOUN}(?:'s| is| was) (?!no\b|not\b))",
     re.IGNORECASE,
 )
 _ASSERTS = re.compile(
-    rf"(?:(?:actually|really|in fact|in reality)[, ]+)?{_PRONOUN}(?:'s|'re| is| are| was| were)\s(?:actually |really |in fact )?"
+    rf"(?:(?:actually|really|in fact|in reality)[, ]+)?(?:{_PRONOUN}(?:'s|'re| is| are| was| were)|the (?:label|sign|legend|caption"
+    r"|chart|table|display|image|picture|axis|scale|scoreboard) (?:says|reads|shows|gives|is))\s(?:actually |really |in fact )?"
     r"(?!not\b|no\b|n't|likely|probably|said|called|often|sometimes|possible|unclear|hard)(?=\w)",
     re.IGNORECASE,
 )
@@ -35,7 +43,7 @@ _CONFUSED = (
     rf"|(?:even (?:if|though)|although|though) {_PRONOUN} (?:\w+ly )?{_SEEMS}(?: (?:like|as|to be))?"
 )
 _TRAILING = re.compile(rf"(?:,\s(?:{_CONFUSED})\s[^,.;:!?]{{1,60}}|\s\((?:{_CONFUSED}|not)\s[^()]{{1,60}}\))(?=[.!]?$)", re.IGNORECASE)
-_HINT = re.compile("look|seem|appear|resembl|mistak|confus|opposed|unlike|contrast|not|think|believe|say|assume|guess|take|call|neither| no |n't|pass|remind")
+_HINT = re.compile("look|seem|appear|resembl|mistak|confus|opposed|unlike|contrast|not|think|believe|say|assume|guess|take|call|[Nn]either| no |doubt|etween |^\W*[Oo]f |guess|expect|said|n't|pass|remind")
 _DOUBTS = re.compile(r"\b(?:or|maybe|perhaps|possibly|might|could|may|if|unless|either)\b", re.IGNORECASE)
 
 
@@ -46,6 +54,9 @@ def without_concession(statement: str) -> str:
     trailing = _TRAILING.search(statement)
     if trailing and trailing.start() and not _DOUBTS.search(statement[: trailing.start()]):
         statement = statement[: trailing.start()] + statement[trailing.end() :]
+    led = _AMONG.match(statement) or _SURELY.match(statement)
+    if led and not _DOUBTS.search(statement[led.end() :]):
+        return statement[led.end() :]
     denied = _DENIES_FIRST.match(statement)
     if denied and not _DOUBTS.search(statement[denied.end() :]):
         return statement[denied.end() :]

@@ -80,7 +80,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         question: tidy; a repetition of it doesn't count as an answer.
         kind: of the answer that the question has.
     """
-    text = unwrapped(tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip())
+    text = unwrapped(tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip(), question)
     if not text:
         return Reading(None, None, "empty response")
     if CUT_OFF.search(text):

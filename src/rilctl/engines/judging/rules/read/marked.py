@@ -31,6 +31,11 @@ _REPORTED = re.compile(
 )
 """After an answer that others give."""
 _REASON = re.compile(r"\b(?:because|since|given|due)\b|,\s(?:as|for)\s|[;:]|\.\s", re.IGNORECASE)
+_SET_APART = re.compile(
+    r"[$\s]*,?\s(?:\(?not to be confused with|which (?:isn't|is not) the same as|as opposed to|unlike)\s[^.;\n?]{1,80}",
+    re.IGNORECASE,
+)
+"""What an answer isn't, behind it."""
 _EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]{0,80}\)")
 _GOES_ON = re.compile(
@@ -160,6 +165,8 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         return False
     if GOES_ON_HEDGED.match(rest):
         return True
+    set_apart = _SET_APART.match(rest)
+    rest = rest[set_apart.end() :] if set_apart else rest
     if _REPORTED.match(rest) or ((goes_on := _GOES_ON.match(rest)) and _turns(goes_on[0])):
         return True
     for statement in split_statements(rest[:_MAX_CHARS])[:_MAX_STATEMENTS]:

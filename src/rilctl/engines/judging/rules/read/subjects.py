@@ -86,6 +86,20 @@ def is_about_another(sentence: str, question: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def begins_with_another(sentence: str, question: str) -> bool:
+    """Whether a sentence's first clause is about a thing that the question doesn't name, and a later one about its own.
+
+    `The library is on the 3rd floor, the cafeteria on the 2nd` says first where the library is.
+    """
+    first, comma, rest = sentence.partition(", ")
+    match = _SUBJECT.match(first) if comma else None
+    if match is None:
+        return False
+    said, asked = {stem(word.casefold()) for word in match["words"].split()}, stems(question)
+    return not said & (asked | _GENERIC) and bool((stems(rest) & asked) - stems(first) - _GENERIC)
+
+
+@lru_cache(maxsize=4096)
 def _named_looks(question: str, noun: str) -> frozenset[str]:
     """The looks of a thing that a question names."""
     words = re.findall(r"[^\W\d_]+", question.casefold())

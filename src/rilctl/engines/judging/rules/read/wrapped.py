@@ -1,7 +1,10 @@
 """Replies that are one JSON object: `{"answer": "yes", "reason": "…"}`."""
 
 import json
+import re
 from typing import Any
+
+from rilctl.engines.judging.rules.read.accounted import leads
 
 _REASONS = frozenset({
     "reasoning", "reason", "reasons", "explanation", "rationale", "thought", "thoughts", "thinking", "confidence", "steps", "question",
@@ -11,8 +14,13 @@ _MAX_CHARS = 4000
 _MAX_ITEMS = 50
 
 
-def unwrapped(text: str) -> str:
-    """The one value of such a reply that isn't a reason, a list with commas between its items; else the text."""
+def unwrapped(text: str, question: str) -> str:
+    """The one value of such a reply that isn't a reason, a list with commas between its items; else the text.
+
+    Args:
+        text: tidy.
+        question: a key says what it asks for, or that it is the answer.
+    """
     inner = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     if not (inner.startswith("{") and inner.endswith("}") and '"' in inner) or len(inner) > _MAX_CHARS:
         return text
@@ -20,8 +28,10 @@ def unwrapped(text: str) -> str:
         loaded = json.loads(inner, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return text
-    values = [value for key, value in loaded.items() if key.casefold() not in _REASONS]
-    return (_written(values[0]) if len(values) == 1 else None) or text
+    named = [(key, value) for key, value in loaded.items() if key.casefold() not in _REASONS]
+    if len(named) != 1 or not leads(re.sub(r"[_-]", " ", named[0][0]), question):
+        return text
+    return _written(named[0][1]) or text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from .contradictions import contradictions
 from .test_corpus import cases
 
 
-@pytest.mark.parametrize("part", ["tuned", "blind", "blind-2", "blind-3", "dev-4", "blind-4"])
+@pytest.mark.parametrize("part", ["tuned", "blind", "blind-2", "blind-3", "dev-4", "blind-4", "blind-5"])
 def test_no_wrong_answer_is_right_and_few_right_ones_are_wrong(part: str) -> None:
     false_positives, false_negatives, num_right = [], [], 0
     for case in cases(part):

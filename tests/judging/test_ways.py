@@ -250,6 +250,154 @@ def responses(ways: tuple[str, ...], kinds: Iterator[str] | tuple[str, ...]) -> 
             yield question, answer, way.format(X=answer, Y=other)
 
 
+FORMS = (
+    (
+        "Solve the inequality 2x + 1 > 7.",
+        "x > 3",
+        ("x\\in(3,+\\infty)", "2x > 6 \\iff x > 3", "3 < x", "So $x>3$."),
+        (
+            "x \\ge 3",
+            "x < 3",
+            "[3, \\infty)",
+            "-x > 3",
+            "2x > 3",
+            "x > 3 or x < 1",
+            "x > 3^2",
+            "x > 3, or maybe x > 4",
+            "Not x > 3.",
+        ),
+    ),
+    (
+        "Give the domain of f.",
+        "[2, \\infty)",
+        ("x ≥ 2", "The domain is $\\{x \\mid x \\geq 2\\}$."),
+        (
+            "y ≥ 2",
+            "x > 2",
+            "x ≤ 2",
+            "(2, \\infty)",
+            "[2, -\\infty)",
+        ),
+    ),
+    (
+        "Solve the inequality.",
+        "(-\\infty, 1) \\cup (3, \\infty)",
+        ("x < 1 or x > 3",),
+        ("1 < x < 3", "x < 1 and x > 3", "x < 1"),
+    ),
+    ("Solve the inequality.", "(1, 3)", ("1 < x < 3", "x > 1 and x < 3"), ("1 < x ≤ 3", "3 < x < 1", "[0, 3); (1, 3)")),
+    (
+        "For which x is it defined?",
+        "x \\neq 0",
+        ("\\mathbb{R}\\setminus\\{0\\}", "(-\\infty,0)\\cup(0,\\infty)"),
+        ("\\mathbb{R}", "x = 0"),
+    ),
+    (
+        "Solve the system x + y = 10, x - y = 4.",
+        "x = 7, y = 3",
+        ("(7, 3)", "$(x, y) = (7, 3)$", "so y = 3 and x = 7"),
+        (
+            "(3, 7)",
+            "x = 3, y = 7",
+            "x = 7",
+            "x = 7, y = 3 or x = 3, y = 7",
+            "x = 7, y = 3 is wrong",
+            "x = -7, y = 3",
+        ),
+    ),
+    (
+        "Find the vector.",
+        "(3, -4)",
+        ("\\begin{pmatrix} 3 \\\\ -4 \\end{pmatrix}", "\\langle 3, -4\\rangle"),
+        (
+            "\\begin{pmatrix} -4 \\\\ 3 \\end{pmatrix}",
+            "\\langle 3, 4\\rangle",
+        ),
+    ),
+    (
+        "What is the circumference?",
+        "10\\pi\\text{ cm}",
+        ("2\\pi r = 2\\pi\\cdot 5 = 10\\pi\\,\\text{cm}", "10π centimetres"),
+        (
+            "10\\pi = 2\\pi\\cdot 5 = 5\\pi\\,\\text{cm}",
+            "10π m",
+        ),
+    ),
+    (
+        "Solve for x.",
+        "8",
+        ("\\begin{align*} 2x &= 16 \\\\ x &= 8 \\end{align*}",),
+        ("2x = 8", "8 = 4 \\text{ or } 5", "x = 8 = 9"),
+    ),
+    ("What is the acceleration?", "2 m/s^2", ("$2~\\mathrm{m\\,s^{-2}}$",), ("2 m s^{-1}", "2 s m^{-2}")),
+    (
+        "Find the limit.",
+        "\\infty",
+        ("It has no bound, so the limit is infinity.",),
+        ("negative infinity", "So the limit isn't infinity."),
+    ),
+    (
+        "What bird is it?",
+        "owl",
+        (
+            "It may look like a hawk, but it is an owl.",
+            "An owl, not to be confused with a hawk",
+            '{"answer": "owl", "reason": "eyes"}',
+            "It's no hawk, it's an owl.",
+            "Some people think it is a hawk, but it's an owl.",
+        ),
+        (
+            "It may look like an owl, but it is a hawk.",
+            "It looks like a hawk, but it might be an owl.",
+            "A hawk, even if it looks like an owl.",
+            "It's no owl, it's a hawk.",
+            "Some say hawk, but it is said to be an owl.",
+            '{"wrong_answer": "owl"}',
+            '{"not": "owl"}',
+            '{"answer": "hawk", "answer": "owl"}',
+            '{"answer": "hawk", "other": "owl"}',
+            '{"answer": "hawk or owl"}',
+        ),
+    ),
+    (
+        "Which floor is the cafe on?",
+        "3rd floor",
+        ("The cafe is on the 3rd floor.",),
+        ("The library is on the 3rd floor, the cafe on the 2nd.",),
+    ),
+    (
+        "Which months had sales above 500?",
+        "May, June",
+        ("These are:\n- May\n- June", "May and June; July came close."),
+        (
+            "These are below 500:\n- May\n- June",
+            "Not these:\n- May\n- June",
+            "May and June; July too.",
+        ),
+    ),
+    (
+        "List the stops in the order of the line.",
+        "Turin, Milan",
+        ("Turin → Milan", "First Turin, then Milan."),
+        ("Milan, Turin", "Milan → Turin"),
+    ),
+    ("Pick one.\n1. a\n2. b", "2", ("Option 2 is correct.",), ("Option 2 is not correct.", "Option 1 is correct.")),
+    (
+        "What is the radius?",
+        "3",
+        ("The diameter is 6, so its radius is 3.",),
+        ("The diameter is 3, so its radius is 1.5.",),
+    ),
+)
+"""A question, its answer, other forms of it, and what looks like them and isn't."""
+
+
+@pytest.mark.parametrize(("question", "answer", "same", "other"), FORMS)
+def test_forms_of_an_answer(question: str, answer: str, same: tuple[str, ...], other: tuple[str, ...]) -> None:
+    assert [text for text in same if not judge_answer(answer, text, question=question).correct] == []
+    assert [text for text in other if judge_answer(answer, text, question=question).correct] == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_that_is_named_without_being_given_is_wrong(kind: str) -> None:
     found = [

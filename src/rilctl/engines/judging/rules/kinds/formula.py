@@ -104,9 +104,9 @@ class FormulaKind(Kind):
 
     def fits(self, truth: Any, given: Any) -> bool:
         """See `Kind`."""
-        if truth.unit and given.unit:
-            if truth.power != given.power or not same_unit(canonical(truth.unit), canonical(given.unit)):
-                return False
+        is_of_one = truth.power == given.power and same_unit(canonical(truth.unit), canonical(given.unit))
+        if truth.unit and given.unit and not is_of_one:
+            return False
         return same_formula(truth.text, given.text)
 
 

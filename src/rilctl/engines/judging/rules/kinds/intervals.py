@@ -1,4 +1,4 @@
-r"""Sets of real numbers: `[2, \infty)`, `x ≥ 2`, `-3 < x < 5`, `x < 1 or x > 3`, `x ≠ 0`, each in any of these forms."""
+r"""Sets of real numbers: `[2, \infty)` and `x ≥ 2`, `-3 < x < 5`, `x < 1 or x > 3`, `x ≠ 0`."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION
 
 _ROOT = r"(?:√\(?[0-9]{1,6}\)?|\\sqrt\s?\{?[0-9]{1,6}\}?|π)"
-_END = rf"[-+]?\s?(?:∞|[0-9]{{1,9}}(?:[.,][0-9]{{1,9}})?\s?{_ROOT}?(?:\s?/\s?[0-9]{{1,6}})?|{_ROOT}(?:\s?/\s?[0-9]{{1,6}})?)"
+_END = (
+    rf"[-+]?\s?(?:∞|[0-9]{{1,9}}(?:[.,][0-9]{{1,9}})?\s?{_ROOT}?(?:\s?/\s?[0-9]{{1,6}})?"
+    rf"|{_ROOT}(?:\s?/\s?[0-9]{{1,6}})?)"
+)
 _NAME = r"(?:[a-zA-Zθλ](?:\s?\([a-z]\))?)"
 _INTERVAL = rf"[\[(\]]\s?{_END}\s?[,;]\s?{_END}\s?[\])\[]"
 _RELATION = (
@@ -33,7 +36,8 @@ _BRACKETS = re.compile(rf"(?:({_NAME})\s?∈\s?)?([\[(\]])\s?({_END})\s?[,;]\s?(
 _BUILT = re.compile(rf"\{{\s?(?:{_NAME}(?:\s?∈\s?R)?)\s?[|:]\s?(.{{1,100}})\}}")
 _IN_REALS = re.compile(rf"{_NAME}\s?∈\s?R\s?(?:,|with|where|such that|:)\s?", re.IGNORECASE)
 _EXCEPT = re.compile(
-    rf"\b(?:all |any |every )?(?:the )?(?:real )?(?:numbers?|reals|values?)(?: of {_NAME}| {_NAME})?,? (?:except|other than|but|besides|apart from)"
+    rf"\b(?:all |any |every )?(?:the )?(?:real )?(?:numbers?|reals|values?)(?: of {_NAME}"
+    rf"| {_NAME})?,? (?:except|other than|but|besides|apart from)"
     rf"(?: (?:for|when|where))? (?:(?P<name>{_NAME})\s?=\s?)?(?P<end>{_END})(?![\w.]*[0-9])",
     re.IGNORECASE,
 )
@@ -89,7 +93,9 @@ class IntervalKind(Kind):
         self._question = question
         self._number = NumberKind(question)
         asks_range, asks_domain = _ASKS_RANGE.search(question) is not None, _ASKS_DOMAIN.search(question) is not None
-        self._other = {"x"} if asks_range and not asks_domain else {"y", "f"} if asks_domain and not asks_range else set()
+        self._other = (
+            {"x"} if asks_range and not asks_domain else {"y", "f"} if asks_domain and not asks_range else set()
+        )
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -114,7 +120,9 @@ class IntervalKind(Kind):
             found += [self._named(Region(self._around(match["end"]))) for match in _EXCEPT.finditer(part)]
             outside = _EXCEPT.sub(" ", outside)
             if found:
-                is_one = all(value is not SEVERAL and value is not None and self.same(found[0], value) for value in found)
+                is_one = all(
+                    value is not SEVERAL and value is not None and self.same(found[0], value) for value in found
+                )
                 return found[0] if is_one and not is_doubted(outside, self._question) else SEVERAL
         return None
 
@@ -149,11 +157,11 @@ class IntervalKind(Kind):
         for piece in pieces:
             read = self._parts(piece)
             if read is None:
-                return None
+                return SEVERAL
             parts += read[0]
             names |= {read[1][0]} if read[1] else set()
         if len(names) > 1:
-            return None
+            return SEVERAL
         if len(pieces) > 1 and ("and" in joints or ("," in joints and "or" not in joints)):
             both = self._intersection(parts) if len(parts) == 2 else None
             if both is None:
@@ -167,7 +175,7 @@ class IntervalKind(Kind):
                 return None
             low, high = self._end(match[3]), self._end(match[4])
             part = Part(low, high, match[2] == "[" and low is not None, match[5] == "]" and high is not None)
-            return ((part,), match[1] or "") if _is_ordered(part) and match[2] != "]" and match[5] != "[" else None
+            return ((part,), match[1] or "") if match[2] != "]" and match[5] != "[" else None
         if match := _BOUNDED.fullmatch(piece):
             low, left, name, right, high = match.groups()
             if left in ">≥":

@@ -31,12 +31,14 @@ _SEQUENCE = re.compile(r"^(?:and )?(?:first|then|next|second|third|finally|last)
 """`First K2, then Makalu`."""
 _LETTERS = re.compile(r"[A-J]{2,8}")
 _SIDES = re.compile(
-    r"\b(?:above|below|over|under|before|after|less|more|fewer|outside|inside|except|without|other|\w{3,}est|most|least)\b",
+    r"\b(?:above|below|over|under|before|after|less|more|fewer|outside|inside|except|without|other|\w{3,}est"
+    r"|most|least)\b",
     re.IGNORECASE,
 )
 """Words of a heading that tell which ones are listed."""
 _OTHERS = re.compile(
-    r";\s(?!.*\b(?:also|too|as well)\b)[^;]{1,40}\b(?:only|not|close|just|below|under|fewer|less|missed)\b[^;]*$|;\s[^;]*n't\b[^;]*$",
+    r";\s(?!.*\b(?:also|too|as well)\b)[^;]{1,40}\b(?:only|not|close|just|below|under|fewer|less"
+    r"|missed)\b[^;]*$|;\s[^;]*n't\b[^;]*$",
     re.IGNORECASE,
 )
 """What is said of something that doesn't belong to a list, behind it."""

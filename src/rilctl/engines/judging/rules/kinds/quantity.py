@@ -16,7 +16,8 @@ _MAX_CHARS = 200
 """Longer texts are no number; keeps arithmetic on hostile input small."""
 _ABOUT = re.compile(
     r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|exactly|precisely|only|just|equal to|equals|is|~|="
-    r"|in(?: the year)?(?= [0-9])|page|p\.|year|the year|-\s(?=[0-9]+\s-$)|(?:[a-zA-Z]|[A-Z]{2})(?:\([a-z]\))?\s?[=~])\s*",
+    r"|in(?: the year)?(?= [0-9])|page|p\.|year|the year|-\s(?=[0-9]+\s-$)|(?:[a-zA-Z]"
+    r"|[A-Z]{2})(?:\([a-z]\))?\s?[=~])\s*",
     re.IGNORECASE,
 )
 _OF_A_PRICE = re.compile(

@@ -11,7 +11,9 @@ _ROW_END = re.compile(r"\\\\(?:\[[^\]]{0,9}\])?")
 _SPOKEN = re.compile(r"\\(?:text|mathrm|mbox|operatorname|textbf)\s?\{([^{}]{0,60})\}")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_TURNS = re.compile(r"\b(?:or|and|not|no|nor|if|unless|but|maybe|for|when|where|only|wrong|false|about)\b", re.IGNORECASE)
+_TURNS = re.compile(
+    r"\b(?:or|and|not|no|nor|if|unless|but|maybe|for|when|where|only|wrong|false|about)\b", re.IGNORECASE
+)
 _OTHER_RELATION = re.compile(r"[<>≤≥≠~≈?;]|!=|\\(?:[lg]eq?|ne|neq|lt|gt|approx|pm|in|to)(?![a-z])")
 _LETTER = re.compile(r"[^\W\d_]")
 _COMMA = re.compile(r",(?![0-9]{3}(?![0-9]))")

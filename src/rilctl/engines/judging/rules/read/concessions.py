@@ -1,14 +1,15 @@
-"""What an answer is set against: `It may look like a basset, but it is a beagle`, `a beagle, not to be confused with …`.
+"""What an answer is set against: `It may look like a basset, but it is a beagle`, `a beagle, not a basset`.
 
-What is conceded only seems so, is denied, or is what others take it for; what is asserted stands behind `but` as a plain
-statement. Everything else stays as it is, for others to doubt.
+What is conceded only seems so, is denied, or is what others take it for; what is asserted stands behind `but` as a
+plain statement. Everything else stays as it is, for others to doubt.
 """
 
 import re
 
 _PRONOUN = r"(?:it|this|that|he|she|they|these|those)"
 _SEEMS = (
-    r"(?:looks?|seems?|appears?|resembles?|(?:may|might|could|can)(?: well| easily| at first)? (?:look|seem|appear|be (?:mistaken|taken)"
+    r"(?:looks?|seems?|appears?|resembles?|(?:may|might|could|can)(?: well| easily| at first)? (?:look|seem"
+    r"|appear|be (?:mistaken|taken)"
     r"|resemble|remind|pass))"
 )
 _TAKEN_FOR = (
@@ -16,11 +17,13 @@ _TAKEN_FOR = (
     r"(?: \w+)? (?:think|believe|say|assume|guess|mistake|take|confuse|call)\b"
 )
 _EXPECTED = (
-    r"(?:i|one|you|we)(?: would|'d| might| could| may| had)(?: first)?(?: have)? (?:guess(?:ed)?|think|thought|expect(?:ed)?"
+    r"(?:i|one|you|we)(?: would|'d| might| could| may| had)(?: first)?(?: have)? (?:guess(?:ed)?|think|thought"
+    r"|expect(?:ed)?"
     r"|say|said|take[n]?)\b"
 )
 _CONCEDES = re.compile(
-    rf"^\W*(?:although |though |while |even though )?(?:(?:at first(?: glance| sight)?,? )?{_PRONOUN} (?:\w+ly )?{_SEEMS}\b|{_TAKEN_FOR}|{_EXPECTED})"
+    rf"^\W*(?:although |though |while |even though )?(?:(?:at first(?: glance"
+    rf"| sight)?,? )?{_PRONOUN} (?:\w+ly )?{_SEEMS}\b|{_TAKEN_FOR}|{_EXPECTED})"
     r"[^.;:!?]{1,80}?(?:[,;]| -)\s(?:but |yet |however,? )?(?=\w)",
     re.IGNORECASE,
 )
@@ -28,22 +31,32 @@ _AMONG = re.compile(r"^\W*(?:between|of) [^,.;:]{1,40} and [^,.;:]{1,40}, (?=\w)
 """Says among which ones."""
 _SURELY = re.compile(r"^\W*(?:without (?:a |any )?doubt|beyond (?:a |any )?doubt),?\s", re.IGNORECASE)
 _DENIES_FIRST = re.compile(
-    rf"^\W*(?:neither [^,.;:!?]{{1,40}} nor [^,.;:!?]{{1,40}}, but (?:rather )?|{_PRONOUN}(?:'s| is| was) no [^,.;:!?]{{1,40}}, (?:but )?{_PRONOUN}(?:'s| is| was) (?!no\b|not\b))",
+    rf"^\W*(?:neither [^,.;:!?]{{1,40}} nor [^,.;:!?]{{1,40}}, but (?:rather )?|{_PRONOUN}(?:'s| is"
+    rf"| was) no [^,.;:!?]{{1,40}}, (?:but )?{_PRONOUN}(?:'s| is| was) (?!no\b|not\b))",
     re.IGNORECASE,
 )
 _ASSERTS = re.compile(
-    rf"(?:(?:actually|really|in fact|in reality)[, ]+)?(?:{_PRONOUN}(?:'s|'re| is| are| was| were)|the (?:label|sign|legend|caption"
-    r"|chart|table|display|image|picture|axis|scale|scoreboard) (?:says|reads|shows|gives|is))\s(?:actually |really |in fact )?"
+    rf"(?:(?:actually|really|in fact|in reality)[, ]+)?(?:{_PRONOUN}(?:'s|'re| is| are| was| were)|the (?:label"
+    rf"|sign|legend|caption"
+    r"|chart|table|display|image|picture|axis|scale|scoreboard) (?:says|reads|shows|gives|is))\s(?:actually "
+    r"|really |in fact )?"
     r"(?!not\b|no\b|n't|likely|probably|said|called|often|sometimes|possible|unclear|hard)(?=\w)",
     re.IGNORECASE,
 )
 _CONFUSED = (
-    r"(?:and )?(?:is )?not to be (?:confused|mistaken) (?:with|for)|as opposed to|unlike|in contrast to|(?:and|which is) not|which isn't"
+    r"(?:and )?(?:is )?not to be (?:confused|mistaken) (?:with|for)|as opposed to|unlike|in contrast to|(?:and"
+    r"|which is) not|which isn't"
     r"(?: the same as)?|which is not the same as"
     rf"|(?:even (?:if|though)|although|though) {_PRONOUN} (?:\w+ly )?{_SEEMS}(?: (?:like|as|to be))?"
 )
-_TRAILING = re.compile(rf"(?:,\s(?:{_CONFUSED})\s[^,.;:!?]{{1,60}}|\s\((?:{_CONFUSED}|not)\s[^()]{{1,60}}\))(?=[.!]?$)", re.IGNORECASE)
-_HINT = re.compile("look|seem|appear|resembl|mistak|confus|opposed|unlike|contrast|not|think|believe|say|assume|guess|take|call|[Nn]either| no |doubt|etween |^\W*[Oo]f |guess|expect|said|n't|pass|remind")
+_TRAILING = re.compile(
+    rf"(?:,\s(?:{_CONFUSED})\s[^,.;:!?]{{1,60}}|\s\((?:{_CONFUSED}|not)\s[^()]{{1,60}}\))(?=[.!]?$)", re.IGNORECASE
+)
+_HINT = re.compile(
+    r"look|seem|appear|resembl|mistak|confus|opposed|unlike|contrast|not|think|thought|believe|say|said|assume"
+    r"|guess|take|call"
+    r"|[Nn]either| no |n't|doubt|etween |\bOf |expect|pass|remind"
+)
 _DOUBTS = re.compile(r"\b(?:or|maybe|perhaps|possibly|might|could|may|if|unless|either)\b", re.IGNORECASE)
 
 

@@ -63,7 +63,8 @@ _FORGET = re.compile(
     re.IGNORECASE,
 )
 _DEFINES = re.compile(
-    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)[^,;:]*$", re.IGNORECASE
+    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)[^,;:]*$",
+    re.IGNORECASE,
 )
 """Names something that is calculated with."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
@@ -176,8 +177,8 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
                 concluded = kind.within(rest)
                 if concluded is not None:
                     return concluded, False, False
-            if not (kind.explains or kind.is_closed) and rest.lstrip().startswith(":"):
-                other = kind.whole(rest.strip(" :"))
+            if not (kind.explains or kind.is_closed) and (rest.lstrip()[:1] in (":", ";") or clause[-1] == ","):
+                other = kind.whole(rest.strip(" :;"))
                 if other is not None and other is not SEVERAL and not kind.same(value, other):
                     return SEVERAL, False, False
             if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):

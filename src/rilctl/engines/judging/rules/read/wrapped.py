@@ -7,7 +7,8 @@ from typing import Any
 from rilctl.engines.judging.rules.read.accounted import leads
 
 _REASONS = frozenset({
-    "reasoning", "reason", "reasons", "explanation", "rationale", "thought", "thoughts", "thinking", "confidence", "steps", "question",
+    "reasoning", "reason", "reasons", "explanation", "rationale", "thought", "thoughts", "thinking",
+    "confidence", "steps", "question",
     "analysis", "description",
 })  # fmt: skip
 _MAX_CHARS = 4000

@@ -354,6 +354,7 @@ FORMS = (
             "Some say hawk, but it is said to be an owl.",
             '{"wrong_answer": "owl"}',
             '{"not": "owl"}',
+            '{"is_right": "owl"}',
             '{"answer": "hawk", "answer": "owl"}',
             '{"answer": "hawk", "other": "owl"}',
             '{"answer": "hawk or owl"}',

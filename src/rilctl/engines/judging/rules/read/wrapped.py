@@ -4,13 +4,15 @@ import json
 import re
 from typing import Any
 
-from rilctl.engines.judging.rules.read.accounted import leads
+from rilctl.engines.judging.rules.read.clauses import asked_stems, stem
 
 _REASONS = frozenset({
     "reasoning", "reason", "reasons", "explanation", "rationale", "thought", "thoughts", "thinking",
     "confidence", "steps", "question",
     "analysis", "description",
 })  # fmt: skip
+_ANSWERS = frozenset({"final", "answer", "answers", "result", "solution", "choice", "option", "response"})
+_JOINTS = re.compile(r"[_\s-]+")
 _MAX_CHARS = 4000
 _MAX_ITEMS = 50
 
@@ -30,9 +32,15 @@ def unwrapped(text: str, question: str) -> str:
     except (ValueError, RecursionError):
         return text
     named = [(key, value) for key, value in loaded.items() if key.casefold() not in _REASONS]
-    if len(named) != 1 or not leads(re.sub(r"[_-]", " ", named[0][0]), question):
+    if len(named) != 1 or not _is_asked(named[0][0], question):
         return text
     return _written(named[0][1]) or text
+
+
+def _is_asked(key: str, question: str) -> bool:
+    """Whether a key says that its value is the answer, or names what was asked for."""
+    words = _JOINTS.sub(" ", key).casefold().split()
+    return bool(words) and (frozenset(words) <= _ANSWERS or frozenset(map(stem, words)) <= asked_stems(question))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

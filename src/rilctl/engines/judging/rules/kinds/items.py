@@ -9,6 +9,7 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.read.accounted import is_accounted
+from rilctl.engines.judging.rules.read.concessions import UNSAYS
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
@@ -112,7 +113,7 @@ class ItemsKind(Kind):
         """See `Kind`."""
         if self._brackets:
             return self._bracketed(plain(in_round_brackets(text)).strip().rstrip(".,;"))
-        if len(text) > 4000 or text.rstrip().endswith("?"):
+        if len(text) > 4000 or text.rstrip().endswith("?") or UNSAYS.search(text):
             return None
         found = [self._set(form) for form in self._forms(text)]
         return next((each for each in found if each is not None), None)

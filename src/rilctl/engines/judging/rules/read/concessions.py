@@ -57,7 +57,40 @@ _HINT = re.compile(
     r"|guess|take|call"
     r"|[Nn]either| no |n't|doubt|etween |\bOf |expect|pass|remind"
 )
+SPEAKS_OF_ANSWERS = re.compile(
+    r"\b(?:answers?|right|correct|true|truth|actual|real|solution|key|reference|wrong|false|incorrect|mistaken?|results?)\b",
+    re.IGNORECASE,
+)
+"""Of what is set apart: it isn't another thing, but this answer or the right one."""
 _DOUBTS = re.compile(r"\b(?:or|maybe|perhaps|possibly|might|could|may|if|unless|either)\b", re.IGNORECASE)
+
+
+UNSAYS = re.compile(
+    r"\b(?:not|unlike|opposed to|other than|instead of|rather than|\w+n't|same as)\s(?:(?:the|my|an?|your)\s)?"
+    r"(?:same as\s(?:the\s)?)?"
+    r"(?:(?:right|correct|true|real|actual)\b|(?:\w+\s)?(?:answer|solution)\b)(?!\?)"
+    r"|\b(?:looks?|seems?|appears?)\s(?:to be\s|rather\s|quite\s)?(?:wrong|false|incorrect|mistaken)\b",
+    re.IGNORECASE,
+)
+"""Behind an answer: it isn't the right one, or hardly is."""
+_LISTS_OTHERS = re.compile(
+    r"(?:\b(?:wrong|incorrect|false|not|neither|never|except|excluded|rejected|without)\b|n't\b)[^:\n]*:$",
+    re.IGNORECASE,
+)
+_MAX_LISTED = 6
+"""Words of a line below a heading."""
+
+
+def without_what_is_excluded(statements: list[str], question: str) -> list[str]:
+    """Statements without the short lines below a heading that excludes them: `The wrong ones are:`."""
+    headings = [place for place, each in enumerate(statements) if each.endswith(":") and _LISTS_OTHERS.search(each)]
+    if not headings or _LISTS_OTHERS.search(f"{question.rstrip(' ?.')}:"):
+        return statements
+    end = next(
+        (i for i in range(headings[0] + 1, len(statements)) if len(statements[i].split()) > _MAX_LISTED),
+        len(statements),
+    )
+    return statements[: headings[0] + 1] + statements[end:]
 
 
 def without_concession(statement: str) -> str:
@@ -65,6 +98,8 @@ def without_concession(statement: str) -> str:
     if not _HINT.search(statement):
         return statement
     trailing = _TRAILING.search(statement)
+    if trailing and SPEAKS_OF_ANSWERS.search(trailing[0]):
+        return statement
     if trailing and trailing.start() and not _DOUBTS.search(statement[: trailing.start()]):
         statement = statement[: trailing.start()] + statement[trailing.end() :]
     led = _AMONG.match(statement) or _SURELY.match(statement)

@@ -12,7 +12,7 @@ from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, takes_back
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
-from rilctl.engines.judging.rules.read.concessions import without_concession
+from rilctl.engines.judging.rules.read.concessions import UNSAYS, without_concession, without_what_is_excluded
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
@@ -63,7 +63,8 @@ _FORGET = re.compile(
     re.IGNORECASE,
 )
 _DEFINES = re.compile(
-    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)[^,;:]*$",
+    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)"
+    r"(?:[^,;:]|:(?=[0-9]))*$",
     re.IGNORECASE,
 )
 """Names something that is calculated with."""
@@ -115,6 +116,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
         body = body[: explained.start()].strip()
     found = [without_list_mark(each) for each in split_statements(body)[-_MAX_STATEMENTS:]]
     found = [last_member(each) if "=" in each or "\\" in each else each for each in found]
+    found = without_what_is_excluded(found, question)
     found = found if kind.keeps_denials else [without_concession(without_contrast(each)) for each in found]
     statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
@@ -145,6 +147,9 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
     """
     if _DEFINES.match(statement):
         return None, False, False
+    unsaid = UNSAYS.search(statement) if not kind.keeps_denials else None
+    if unsaid and unsaid.start() and not UNSAYS.search(question):
+        return SEVERAL, False, False
     if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
     if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):

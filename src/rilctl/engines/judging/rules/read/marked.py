@@ -5,6 +5,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, is_unreal, leads, takes_back
+from rilctl.engines.judging.rules.read.concessions import SPEAKS_OF_ANSWERS, UNSAYS
 from rilctl.engines.judging.rules.read.marks import Level, Mark
 from rilctl.engines.judging.rules.read.phrases import (
     CLOSING,
@@ -32,7 +33,8 @@ _REPORTED = re.compile(
 """After an answer that others give."""
 _REASON = re.compile(r"\b(?:because|since|given|due)\b|,\s(?:as|for)\s|[;:]|\.\s", re.IGNORECASE)
 _SET_APART = re.compile(
-    r"[$\s]*,?\s(?:\(?not to be confused with|which (?:isn't|is not) the same as|as opposed to|unlike)\s[^.;\n?]{1,80}",
+    r"[$\s]*,?\s(?:\(?not to be confused with|which (?:isn't|is not) the same as|as opposed to|unlike)\s"
+    r"(?:[^.,;\n?]|[.,](?=[0-9])){1,80}(?=\.(?![0-9])|\n|$)",
     re.IGNORECASE,
 )
 """What an answer isn't, behind it."""
@@ -165,8 +167,10 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         return False
     if GOES_ON_HEDGED.match(rest):
         return True
+    if not kind.keeps_denials and UNSAYS.search(rest[:_MAX_CLAUSE].partition("\n")[0]):
+        return True
     set_apart = _SET_APART.match(rest)
-    rest = rest[set_apart.end() :] if set_apart else rest
+    rest = rest[set_apart.end() :] if set_apart and not SPEAKS_OF_ANSWERS.search(set_apart[0]) else rest
     if _REPORTED.match(rest) or ((goes_on := _GOES_ON.match(rest)) and _turns(goes_on[0])):
         return True
     for statement in split_statements(rest[:_MAX_CHARS])[:_MAX_STATEMENTS]:

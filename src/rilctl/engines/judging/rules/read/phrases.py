@@ -84,7 +84,7 @@ HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许|如果|假如|�
 
 _ELSE = _words(
     "as well as|or|alternatively|maybe|perhaps|possibly|either|else|but (?:it )?(?:may|might|could|maybe"
-    "|perhaps|possibly)",
+    "|perhaps|possibly)|but (?:it|that|this)(?:'s| is) (?:hard|difficult|impossible|not possible|un[a-z]+) ",
     r"but (?:i'm|i am|we're|we are) (?:not|un\w+)"
     r"|but (?:a (?:little|bit) |slightly |somewhat )?(?:less|more|fewer|smaller|larger)|and (?:maybe|possibly"
     r"|perhaps)|and(?: also)?(?= (?:\d|[A-J]\b"

@@ -20,6 +20,8 @@ _MAX_ITEMS = 50
 def unwrapped(text: str, question: str) -> str:
     """The one value of such a reply that isn't a reason, a list with commas between its items; else the text.
 
+    Nothing is left of an object that has a key twice.
+
     Args:
         text: tidy.
         question: a key says what it asks for, or that it is the answer.
@@ -29,6 +31,8 @@ def unwrapped(text: str, question: str) -> str:
         return text
     try:
         loaded = json.loads(inner, object_pairs_hook=_unique)
+    except KeyError:
+        return ""
     except (ValueError, RecursionError):
         return text
     named = [(key, value) for key, value in loaded.items() if key.casefold() not in _REASONS]
@@ -45,7 +49,7 @@ def _is_asked(key: str, question: str) -> bool:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise KeyError("a key stands twice")
     return dict(pairs)
 
 

@@ -19,7 +19,7 @@ from rilctl.data import index
 from rilctl.data.load import load_part, load_samples
 from rilctl.data.once import stamps
 from rilctl.data.once.kept import Kept
-from rilctl.data.once.stored import ids_of, num_with_truth, with_response
+from rilctl.data.once.stored import StoredSamples, ids_of, num_with_truth, with_response
 from rilctl.data.reading import Split
 from rilctl.data.sample import SampleSet
 from rilctl.errors import DataError, InterruptedByUser
@@ -304,3 +304,15 @@ def test_the_indexes_that_were_used_last_stay(folder: Path, monkeypatch: pytest.
 
 def _indexes(folder: Path) -> Iterator[Path]:
     return (path.parent for path in (folder / "kept").glob("*/index.json"))
+
+
+@pytest.mark.parametrize("far", [1, 10])
+def test_rows_are_found_wherever_they_stand(folder: Path, far: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rilctl.data.once.stored.BATCH", 4)
+    monkeypatch.setattr("rilctl.data.once.stored._FAR", far)
+    samples = load(chat(folder), folder, sayings(folder)[0]).samples
+    assert isinstance(samples, StoredSamples)
+    for places in ([0, 25], [3, 4, 5], [20, 1, 7, 2], [9]):
+        picked = samples.only(places)
+        assert list(picked) == [samples[place] for place in places]
+        assert list(picked.ids()) == [samples[place].id for place in places]

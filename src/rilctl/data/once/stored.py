@@ -23,6 +23,8 @@ BATCH = 10_000
 """Rows that are written together."""
 _AT_ONCE = 1000
 """Rows that are made together where all are asked for."""
+_FAR = 10
+"""Rows that are further apart than so many are fetched one by one."""
 Role = Literal["system", "user", "assistant"]
 
 
@@ -195,11 +197,7 @@ class StoredSamples(Sequence[Sample]):
     def _parts(self, columns: Sequence[str], at_once: int = _AT_ONCE) -> Iterator["pa.Table"]:
         table = self._table.select(columns)
         for start, end in pairwise([*range(0, len(self), at_once), len(self)]):
-            numbers = self._numbers[start:end]
-            if (np.diff(numbers) == 1).all():
-                yield table.slice(int(numbers[0]), len(numbers))
-            else:
-                yield table.take(numbers)
+            yield _rows(table, self._numbers[start:end])
 
     def _made(self, row_id: bytes, text: bytes) -> Sample:
         system, turns, answer, response = json.loads(text.decode())
@@ -209,6 +207,17 @@ class StoredSamples(Sequence[Sample]):
 
     def _turn(self, role: Role, parts: Sequence[Any]) -> Turn:
         return Turn(role, tuple(part if isinstance(part, str) else self._pictures.image(*part) for part in parts))
+
+
+def _rows(table: "pa.Table", numbers: NDArray[np.int64]) -> "pa.Table":
+    """Some rows of a table of many parts. `take` copies all parts that it is given together, so it is given few."""
+    import pyarrow as pa
+
+    first, span = int(numbers.min()), int(np.ptp(numbers)) + 1
+    if span > _FAR * len(numbers):
+        return pa.concat_tables([table.slice(number, 1) for number in numbers.tolist()])
+    near = table.slice(first, span)
+    return near if (np.diff(numbers) == 1).all() else near.take(numbers - first)
 
 
 def only(samples: Sequence[Sample], places: Iterable[int]) -> Sequence[Sample]:

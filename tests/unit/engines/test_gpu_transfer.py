@@ -23,7 +23,7 @@ import torch
 from rilctl.config.engines import VllmServerEngineConfig
 from rilctl.config.fields import LoraConfig, ModelConfig, SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm import gpu_transfer
+from rilctl.engines.generation.vllm import gpu_transfer, sender
 from rilctl.engines.generation.vllm import rollouts as rollouts_module
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.watched import WatchedClient
@@ -346,3 +346,13 @@ def test_rows_come_from_the_weights_that_were_sent(rollouts: VllmRollouts, polic
         assert isinstance(answer, tuple)
         seen.add(tuple(row.token_ids for row in answer))
     assert len(seen) == 2
+
+
+def test_a_request_outlasts_the_watch_over_its_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a server that is healthy and stuck would count as gone, by whichever of the two waits ends first."""
+    waits: list[float] = []
+    monkeypatch.setattr(sender, "transfer_client", lambda url, timeout_s: waits.append(timeout_s))
+    monkeypatch.setattr(sender, "require", lambda library: None)
+    config = VllmServerEngineConfig(url="http://127.0.0.1:1", transfer="ipc", timeout_s=8)
+    sender.open_client(config)
+    assert waits[0] > config.timeout_s + 2 * gpu_transfer.LOOK_S

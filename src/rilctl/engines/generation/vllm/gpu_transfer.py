@@ -113,14 +113,14 @@ class GpuTransfer:
         """Return when a transfer has ended; raise what `send` raises where it must be given up."""
         end = time.monotonic() + self._engine.timeout_s
         num_ill = 0
-        while not call.has_ended(within_s=LOOK_S):
+        while not call.has_ended(within_s=max(0.0, min(LOOK_S, end - time.monotonic()))):
             if client.failure is not None:
                 raise ConnectionError(client.failure)
             illness = self._http.illness()
             num_ill = num_ill + 1 if illness else 0
             if num_ill >= _MOST_ILL_LOOKS:
                 raise ConnectionError(f"it is gone: {illness}")
-            if time.monotonic() > end:
+            if time.monotonic() >= end:
                 raise EngineError(
                     f"the vLLM server at {self._http.url} is healthy, and does not take the weights within "
                     f"{self._engine.timeout_s:g} s",

@@ -10,11 +10,14 @@ from rilctl.models.loaded.weights import Weights
 from rilctl.private.uses import require
 from rilctl.private.vllm import transfer_client, transfer_sender
 
+_LONGER_S = 60.0
+"""By which a request outlasts the transfer that it belongs to: who watches that says why it ends."""
+
 
 def open_client(engine: VllmServerEngineConfig) -> WatchedClient:
     """Asks for the four phases: init, start, update and finish. Raises `EngineError` without a vLLM that we know."""
     try:
-        client = transfer_client(engine.url, engine.timeout_s)
+        client = transfer_client(engine.url, engine.timeout_s + _LONGER_S)
     except ImportError as error:
         raise EngineError(
             f"transfer = `{engine.transfer}` needs vLLM beside the trainer", hint="pip install 'rilctl[vllm]'"

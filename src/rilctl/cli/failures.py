@@ -13,6 +13,8 @@ from rilctl.threads import HANGING
 
 _FINE = (0, 3)
 """Exit codes of a verb that did its work."""
+_NO_PLACE = (FileExistsError, NotADirectoryError, IsADirectoryError)
+"""A file is where a folder has to be, or the contrary: the same command again finds it there again."""
 
 
 def show_error(error: Exception, *, with_traceback: bool) -> int:
@@ -57,6 +59,11 @@ def _say(error: Exception, shown: Exception | None) -> int:
     if isinstance(error, RilctlError):
         output.error(error.message, hint=error.hint, exception=shown)
         return error.exit_code
+    if isinstance(error, _NO_PLACE) and error.strerror:
+        output.error(
+            f"{error.strerror.lower()}: {error.filename}", hint="choose another place to write to", exception=shown
+        )
+        return 2
     message, hint = _unexpected(error)
     output.error(message, hint=hint, exception=shown)
     return 1

@@ -15,6 +15,12 @@ from rilctl.errors import FailedElsewhereError, InterruptedByUser, LockedError
         (FailedElsewhereError(3, 5), 5, ""),
         (MemoryError("too much"), 1, "error: out of memory: too much\n"),
         (torch.OutOfMemoryError("CUDA out of memory.\nmore"), 1, "error: out of memory: CUDA out of memory.\n"),
+        (
+            NotADirectoryError(20, "Not a directory", "afile/runs"),
+            2,
+            "error: not a directory: afile/runs\nhint: choose another place to write to\n",
+        ),
+        (PermissionError(13, "Permission denied", "runs"), 1, "error: permission denied: runs\nhint: nothing that was"),
         (RuntimeError("what?"), 1, "error: internal error: RuntimeError: what?\n"),
     ],
 )

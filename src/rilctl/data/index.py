@@ -24,7 +24,7 @@ from rilctl.config.data import ChatData, DataConfig, FolderData, JsonlData, Llav
 from rilctl.data.drawing import Drawn, draw
 from rilctl.data.once.kept import Kept, file_digest, remove, to_disk
 from rilctl.data.once.pictures import IndexedPictures, NotedPictures
-from rilctl.data.once.stored import NotStorableError, RowWriter, StoredSamples
+from rilctl.data.once.stored import NotStorableError, RowWriter, StoredSamples, read_some
 from rilctl.data.read import StagedRows
 from rilctl.data.reading import Reader, Split, validation_source
 from rilctl.data.sample import SampleSet
@@ -49,11 +49,15 @@ class Index:
     """An index that is open.
 
     Args:
+        folder: where it is.
         head: what `index.json` says.
+        pictures: of all rows.
         rows: of each split.
     """
 
+    folder: Path
     head: Mapping[str, Any]
+    pictures: IndexedPictures
     rows: Mapping[Split, StoredSamples]
 
     def split(self, split: Split) -> SampleSet:
@@ -72,7 +76,7 @@ class Index:
         drawn = draw(len(whole.samples), most_rows)
         if drawn is None:
             return whole
-        some = tuple(self.rows[split].only(drawn.numbers))
+        some = tuple(read_some(self.folder / f"{split}.arrow", self.pictures, drawn.numbers))
         return replace(whole, samples=some, digest="", drawn=Drawn(drawn.num_rows, drawn.numbers, of_usable=True))
 
 
@@ -175,7 +179,8 @@ def _opened(kept: Kept, name: str, *, is_new: bool = False) -> Index | None:
             kept.say("pictures changed since this data set was indexed, or just before: it is read again")
             return None
         splits: tuple[Split, ...] = _SPLITS
-        return Index(head, {split: StoredSamples.open(folder / f"{split}.arrow", pictures) for split in splits})
+        rows = {split: StoredSamples.open(folder / f"{split}.arrow", pictures) for split in splits}
+        return Index(folder, head, pictures, rows)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         kept.warn(f"the index `{folder}` is damaged ({error}): the data set is read again")
         return None

@@ -209,6 +209,20 @@ class StoredSamples(Sequence[Sample]):
         return Turn(role, tuple(part if isinstance(part, str) else self._pictures.image(*part) for part in parts))
 
 
+def read_some(path: Path, pictures: Pictures, numbers: Sequence[int]) -> Iterator[Sample]:
+    """Rows of a file, in order, without mapping it: rows here and there would have all of it in memory."""
+    import pyarrow as pa
+
+    wanted, start = np.array(numbers, np.int64), 0
+    with pa.OSFile(str(path)) as source:
+        file = pa.ipc.open_file(source)
+        for at in range(file.num_record_batches):
+            part = pa.Table.from_batches([file.get_batch(at)])
+            end = start + len(part)
+            yield from StoredSamples(part, pictures, wanted[(wanted >= start) & (wanted < end)] - start)
+            start = end
+
+
 def _rows(table: "pa.Table", numbers: NDArray[np.int64]) -> "pa.Table":
     """Some rows of a table of many parts. `take` copies all parts that it is given together, so it is given few."""
     import pyarrow as pa

@@ -23,7 +23,7 @@ def test_help_on_a_key(capfd: pytest.CaptureFixture[str]) -> None:
     assert (code, stdout.splitlines()[0]) == (0, "train.optim.lr")
     assert [line.split(maxsplit=1) for line in stdout.splitlines()[1:3]] == [
         ["value", "number > 0"],
-        ["default", "required"],
+        ["default", "1e-6"],
     ]
     code, stdout, stderr = call(capfd, "help", "train")
     assert "train.optim " in stdout and "`rilctl train --help`" in stderr

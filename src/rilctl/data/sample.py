@@ -1,5 +1,6 @@
 """What every source of data becomes: a `Sample`, with images that are decoded when they are needed."""
 
+import errno
 import hashlib
 import io
 import os
@@ -219,9 +220,9 @@ class ImageRef:
     def _missing(self, path: Path, error: OSError) -> RowError:
         if isinstance(error, FileNotFoundError):
             return RowError("image-missing", f"{self.name}: there is no file `{path}`")
-        return RowError(
-            "image-missing", f"{self.name}: `{path}` can't be read: {(error.strerror or str(error)).lower()}"
-        )
+        reason = f"can't be read: {(error.strerror or str(error)).lower()}"
+        is_path = error.errno != errno.ENAMETOOLONG  # a text of thousands of characters was hardly meant as one
+        return RowError("image-missing", f"{self.name}: `{path}` {reason}" if is_path else f"{self.name} {reason}")
 
     @property
     def _most_bytes(self) -> int:

@@ -23,6 +23,7 @@ class Kind(ABC):
         joins: several boxes are the items of one list.
         many_lines: an answer may stand on several lines.
         explains: what follows an answer may be a value as well (any explanation is a text).
+        is_of_values: of a choice, its options are numbers, and no things that a sentence may speak of.
         keeps_denials: `not red but blue` says something else than `blue`.
         is_closed: a value that is named at all is meant as an answer: yes, no, an option's letter.
     """
@@ -32,6 +33,7 @@ class Kind(ABC):
     many_lines: bool = False
     explains: bool = False
     is_closed: bool = False
+    is_of_values: bool = False
     keeps_denials: bool = False
 
     @abstractmethod

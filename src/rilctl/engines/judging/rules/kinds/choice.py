@@ -5,11 +5,12 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.echo import is_turned_round
+from rilctl.engines.judging.rules.read.echo import RELATIVE_TO, is_turned_round
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
@@ -41,7 +42,7 @@ _COMPARATIVE = re.compile(
 )
 _SUPERLATIVE = re.compile(r"\b(?:most|least|fewest|\w{3,}est)\b", re.IGNORECASE)
 _RELATIVE = re.compile(
-    r"\b(?:relative to|in relation to|with respect to|compared (?:to|with)) ((?:the |a |an |his "
+    rf"\b(?:{RELATIVE_TO}|compared (?:to|with)) ((?:the |a |an |his "
     r"|her )?[\w -]{2,30}?)(?:\?|$|,| in )",
     re.IGNORECASE,
 )
@@ -54,12 +55,14 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _ONE = re.compile(r" ones?$")
+_OF_THEM = re.compile(r"^(?:it|they|he|she) (?=\w+ \w)")
+"""A sentence as an option, whose subject may be said by its name."""
 _REASON = re.compile(r",?\s(?:because|since)\s|,\sas\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
     r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to|i\.e\."
     r"|namely|it's|that's)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
-    r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct"
+    r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s|\b(?:so|thus|therefore|hence),?\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct"
     r"|right|answer|best|one that (?:fits|matches))))",
     re.IGNORECASE,
 )
@@ -98,11 +101,14 @@ class ChoiceKind(Kind):
 
     def __init__(self, options: dict[str, str], of_texts: Kind | None, stem: str) -> None:
         self._options, self._of_texts = options, of_texts
+        self.is_of_values = isinstance(of_texts, NumberKind)
         self.is_closed = not options.keys() - set("ABCDEFGHIJ")
         self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
         if not self.is_closed:  # of `the red or the white one`
             self._by_text |= {_ONE.sub("", text): letter for text, letter in self._by_text.items()}
         self._by_text |= _with_noun(self._by_text, stem)
+        said = {_OF_THEM.sub("", text): letter for text, letter in self._by_text.items() if _OF_THEM.match(text)}
+        self._by_text |= {text: letter for text, letter in said.items() if text.count(" ") and self.is_closed}
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
         lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None

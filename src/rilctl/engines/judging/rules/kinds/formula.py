@@ -40,6 +40,11 @@ _ONLY_FOR = re.compile(
     r",?\s\(?(?:for|where|with|if|when)\s\$?[a-zθ]\s?(?:\\neq?|≠|!=|>|<|\\[gl]eq?|≥|≤)\s?[-0-9.a-z\\]{1,8}\$?\)?$"
 )
 """For which values it holds."""
+_WHERE = re.compile(r",?\s\(?(?:where|for|with|provided(?: that)?|assuming)\s\$[^$=]{1,40}\$\)?(?=\.?\s*$)")
+"""The same behind marked mathematics."""
+_WORKED_OUT = re.compile(r"^\s*(?:\\int|∫|\\lim|\\sum|\\det|\\frac\s?\{d\}\s?\{d[a-z]\}|d/d[a-z]\b)[^=]*=(?=[^=]*$)")
+"""What is done to a formula, before what comes of it."""
+_NAMED = re.compile(r"(?:^|,\s|:\s)([A-Za-z]{1,2})\s?=\s?([^=,;]{1,60}?)\.?$")
 _INFINITY = re.compile(r"^(?:(positive|negative|plus|minus) )?infinity$")
 _FOREIGN = re.compile(r"[^\x00-\x7fπ√∞≤≥≠°±∪∩θαβγδλμφωσ]")
 
@@ -64,12 +69,13 @@ class FormulaKind(Kind):
 
     Args:
         is_equation: whether the ground truth is an equation or inequality; else `f(x) =` before a formula is a label.
+        question: names the sides whose lengths are asked for.
     """
 
     name = "expression"
 
-    def __init__(self, *, is_equation: bool) -> None:
-        self._is_equation = is_equation
+    def __init__(self, *, is_equation: bool, question: str = "") -> None:
+        self._is_equation, self._question = is_equation, question
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -81,7 +87,8 @@ class FormulaKind(Kind):
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
-        spans = [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(sentence[-1000:])]
+        sentence = _WHERE.sub("", sentence[-1000:])
+        spans = [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(sentence)]
         outside = _MATH_SPAN.sub(" ", sentence)
         if not spans:
             return self._concluded(sentence)
@@ -95,6 +102,9 @@ class FormulaKind(Kind):
         concluded = sentence[ends[-1] :] if ends else ""
         found = (self.whole(form) for form in (*bare_forms(concluded), concluded.rpartition(" is ")[2]) if form)
         value = next((each for each in found if each is not None), None)
+        named = _NAMED.search(sentence) if value is None and not self._is_equation else None
+        if named and re.search(rf"\b{named[1]}\b", self._question):
+            concluded, value = sentence, self.whole(named[2])
         is_doubtful = NEGATION.search(concluded) or HEDGE.search(concluded)
         return SEVERAL if value is not None and is_doubtful else value
 
@@ -116,6 +126,7 @@ def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
         return None
     text = text.strip(' \t\n"').rstrip(".,;").strip()
     text = _INFINITY.sub(lambda match: "-\\infty" if match[1] in ("negative", "minus") else "\\infty", text)
+    text = text if is_equation else _WORKED_OUT.sub("", text.strip("$ "))
     text = text if is_equation else _ONLY_FOR.sub("", text)
     span = _MATH_SPAN.fullmatch(text)
     text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()

@@ -41,6 +41,7 @@ _EXCEPT = re.compile(
     rf"(?: (?:for|when|where))? (?:(?P<name>{_NAME})\s?=\s?)?(?P<end>{_END})(?![\w.]*[0-9])",
     re.IGNORECASE,
 )
+_RESULT = re.compile(r"\bthe (?:solution(?: set)?|answer|result|domain|range|interval) is\b", re.IGNORECASE)
 _TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "≠": "≠"}
 _ASKS = re.compile(
     r"\b(?:inequalit\w+|intervals?|domain|range|defined|increas\w+|decreas\w+)\b|[<>≤≥]|\\[lg]eq?\b", re.IGNORECASE
@@ -112,7 +113,7 @@ class IntervalKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = typed(sentence[-1000:]).replace("$", "")
-        ends = [match.end() for match in CONCLUSION.finditer(text)]
+        ends = sorted(match.end() for match in (*CONCLUSION.finditer(text), *_RESULT.finditer(text)))
         for start in (*reversed(ends), 0):
             part = _IN_REALS.sub("", text[start:])
             found = [value for match in _REGION.finditer(part) if (value := self._region(match["all"])) is not None]

@@ -44,6 +44,8 @@ _OTHERS = re.compile(
 )
 """What is said of something that doesn't belong to a list, behind it."""
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"(?:so|because|but|though|although|since|while|whereas)\b", re.IGNORECASE)
+"""Begins a clause, and no item."""
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
 _PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
 _ENDS = ("low", "high")
@@ -247,6 +249,8 @@ class ItemsKind(Kind):
         if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]" and not any(c in "()[]" for c in text[1:-1]):
             text = "" if "," in text else text
         items = [part for item in split_items(text) for part in split_items(spread(item))]
+        if any(map(_CLAUSE.match, items[1:])):
+            return None
         if (
             len(items) == 1
             and self._num_items > 1

@@ -9,6 +9,7 @@ from rilctl.engines.judging.rules.read.plain import plain
 _COLUMN = re.compile(
     r"\\begin\s?\{([pbv]?matrix|array|smallmatrix)\}(?:\{[lcr|]+\})?(.{1,200}?)\\end\s?\{\1\}", re.DOTALL
 )
+_CASES = re.compile(r"\\begin\s?\{cases\}(.{1,300}?)\\end\s?\{cases\}", re.DOTALL)
 _ANGLED = re.compile(r"(?:\\langle|⟨|〈)([^⟨⟩〈〉<>]{1,200}?)(?:\\rangle|⟩|〉)")
 _POINTED = re.compile(r"(?<![\w)])<\s?(-?[\w./√π-]{1,20}(?:,\s?-?[\w./√π-]{1,20}){1,5})\s?>")
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]{0,9}\])?|\\cr\b")
@@ -33,6 +34,8 @@ _SIGNS = (
 
 def typed(text: str) -> str:
     """A (tidy) text with relations, sets and infinity as single signs, as `plain` leaves numbers."""
+    if "{cases}" in text:
+        text = _CASES.sub(lambda match: ", ".join(filter(str.strip, _ROW_END.split(match[1].replace("&", "")))), text)
     text = plain(FOLLOWS.sub(": ", text))
     if "\\" in text or "=" in text or "nfinity" in text or "∞" in text:
         for pattern, sign in _SIGNS:

@@ -8,7 +8,7 @@ from typing import Any
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_quantity
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated
+from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated, unknown_of_chain
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
 from rilctl.engines.judging.rules.kinds.counted import (
     affirms_denied,
@@ -20,10 +20,18 @@ from rilctl.engines.judging.rules.kinds.counted import (
     without_asked_words,
 )
 from rilctl.engines.judging.rules.kinds.foreign import counts_other_in_han, foreign_count
-from rilctl.engines.judging.rules.kinds.numerals import NUMERAL
+from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, is_scientific
 from rilctl.engines.judging.rules.kinds.portions import asks_portion, read_portion
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
-from rilctl.engines.judging.rules.kinds.told_apart import has_several_numbers, whole_of_parts, without_beside
+from rilctl.engines.judging.rules.kinds.told_apart import (
+    has_number,
+    has_several_numbers,
+    sole_year,
+    whole_of_parts,
+    without_beside,
+    without_place,
+    without_share,
+)
 from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.accounted import is_accounted, takes_back
 from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
@@ -43,7 +51,8 @@ _YEAR = re.compile(
 )
 _MARKUP = re.compile(r"[{}\[\]|<>\\\ufffd]")
 _VERDICT = re.compile(
-    r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|marks?|solution [0-9]"
+    r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|solution [0-9]"
+    r"|(?<!cm )(?<!mm )(?<!ml )(?<!inch )marks?"
     r"|correct(?:ness)?(?! (?:answer|option|choice|result|value|number|count|total|sum)))\b",
     re.IGNORECASE,
 )
@@ -95,9 +104,6 @@ _UNDONE = re.compile(r"\W*[0-9.,]+(?:\s?[-+*]\s?[0-9.,]+)+\W*")
 _ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
 """The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
-_A_YEAR = re.compile(
-    r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9]|\s?(?:%|million|people|units|dollars))"
-)
 _ASKS_MORE = re.compile(r"\bhow (?:many|much) more\b", re.IGNORECASE)
 _MORE = re.compile(r"(?<=[0-9a-z]) (?:more|extra|additional)\b(?! than)", re.IGNORECASE)
 _ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
@@ -221,6 +227,8 @@ class NumberKind(Kind):
         if isinstance(truth, Quantity) and isinstance(given, Quantity):
             if self._scale > 1 and given.scale == self._scale and truth.scale == 1:
                 given = replace(given, value=given.value / given.scale, scale=1)
+            if given.unit.partition("/")[0] == "cent" and truth.unit in ("dollar", "euro"):
+                given = replace(given, value=given.value / 100, unit=given.unit.replace("cent", truth.unit, 1))
             per = given.unit.rpartition("/")
             if per[1] and per[0] == truth.unit and stem(per[2]) in stems(self.question):  # of what was asked per capita
                 given = replace(given, unit=per[0])
@@ -231,6 +239,8 @@ class NumberKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = without_asked_words(plain(sentence[-1000:]), self.question)
+        if " would have " in text and "would" not in self.question:
+            return None
         if counts_other_in_han(text, self.question):
             return SEVERAL
         if self._asks_more:
@@ -238,7 +248,7 @@ class NumberKind(Kind):
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             count = foreign_count(text, self.question)
             return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
-        if self._asks_year and (year := _sole_year(text)) and not is_doubted(text, self.question, compared=True):
+        if self._asks_year and (year := sole_year(text)) and not is_doubted(text, self.question, compared=True):
             return read_quantity(year)
         if counts_another(text, self.question) or affirms_denied(text, self.question) or self.is_id(text):
             return SEVERAL
@@ -246,6 +256,9 @@ class NumberKind(Kind):
             return SEVERAL
         if self._how_many and "=" in text:
             text = _ASSIGNED.sub(lambda match: "" if self._is_of_counted(match[1]) else match[0], text)
+        if not (self._percent or self._asks_portion):
+            text = without_share(text)
+        text = without_place(text, self.question)
         if _UNDONE.fullmatch(text) or changes_otherwise(text, self.question):
             return SEVERAL
         text = without_beside(_SINCE.sub("in ", text) if self._asks_start else text, asks_year=self._asks_year)
@@ -268,6 +281,7 @@ class NumberKind(Kind):
         if "=" in text:
             before, _, text = text.rpartition("=")
             text = text.rpartition(" ~ ")[2]
+            before = unknown_of_chain(before)
             variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
             if variable and self._variable not in ("", variable[1]):
                 return None
@@ -278,7 +292,7 @@ class NumberKind(Kind):
             if found is not None:
                 return found
         if _MARKUP.search(text) or _FUNCTION.search(text):
-            return None
+            return read_quantity(text) if is_scientific(text) else None
         there = _STARTS_THERE.match(text)
         if there and not re.search(r"\b(?:and|or)\b|,", text):
             first = read_quantity(_PHRASE_END.split(text[there.end() :], maxsplit=1)[0])
@@ -331,17 +345,6 @@ class NumberKind(Kind):
         asked = asked_stems(self.question)
         fitting = [each for each in found if stems(each.unit.partition("/")[0]) & asked]
         return fitting[0] if len(fitting) == 1 and all(each.unit for each in found) else None
-
-
-def _sole_year(text: str) -> str:
-    """The only year of a sentence, beside other numbers."""
-    found = set(_A_YEAR.findall(text))
-    return found.pop() if len(found) == 1 else ""
-
-
-def has_number(text: str) -> bool:
-    """Whether a text has digits or a number word."""
-    return any(map(str.isdigit, text)) or any(True for _ in english_words(text))
 
 
 def _inside_word(sentence: str, start: int) -> bool:

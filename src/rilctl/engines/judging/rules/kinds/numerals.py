@@ -24,6 +24,7 @@ SUFFIXES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "bn": 10**9, "Bn": 1
 _SCALE = re.compile(rf"\s*({'|'.join(SCALES)}|mio|mrd)s?\b", re.IGNORECASE)
 _HAN = {"万": 10**4, "亿": 10**8}
 _SUFFIX = re.compile(r"(k|K|M|B|[bB]n|T)(?![\w/°²^])")
+_SCIENTIFIC = re.compile(r"\W*[0-9][0-9.,]*\s?[*x]\s?10\^")
 
 
 def numeral_value(match: re.Match[str]) -> Fraction | None:
@@ -79,3 +80,8 @@ def _repeating(digits: str, period: str) -> Fraction:
         before = before[: -len(period)]
     value = Fraction(int(whole or 0)) + (Fraction(int(before), 10 ** len(before)) if before else 0)
     return value + Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(before))
+
+
+def is_scientific(text: str) -> bool:
+    """Whether a text begins with a number times a power of ten."""
+    return _SCIENTIFIC.match(text) is not None

@@ -13,7 +13,8 @@ def read_truth(answer: str) -> tuple[str, str | None] | None:
     """The (plain) ground truth as (letter, text of the option or None), or None where it is no choice."""
     if match := _TRUTH.fullmatch(answer.strip()):
         return match[1].upper(), None
-    if match := _TRUTH_WITH_TEXT.fullmatch(answer.strip()):
+    match = _TRUTH_WITH_TEXT.fullmatch(answer.strip())
+    if match and len(LABEL.findall(answer)) == 1:
         return match[1] or match[2], match[3]
     return None
 

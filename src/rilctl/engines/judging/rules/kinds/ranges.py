@@ -24,6 +24,10 @@ _SCORE = re.compile(r"\b(?:score|ratio|odds|won|win|scale|date|phone|code|number
 _PAGES = re.compile(r"\bpages?\b", re.IGNORECASE)
 _YEAR = re.compile(r"[12][0-9]{3}$")
 _UNIT_BEHIND = re.compile(r"\s(?:years?(?: olds?| of age)?|yrs?|%|per ?cent|degrees|[a-z°]{1,12})\.?$", re.IGNORECASE)
+_MEASURED = re.compile(
+    r"[0-9]\s?(?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|°[CF]?|%|per ?cent|k?m|[cm]m|k?g|mg|m?l|kcal)$",
+    re.IGNORECASE,
+)
 _DECADE = re.compile(
     r"(?<![\w-])(?:the\s)?(?:(?P<part>early|mid|late)[\s-])?(?P<decade>(?:1[5-9]|20)[0-9]0)'?s(?!\w)(?:\sdecade)?",
     re.IGNORECASE,
@@ -61,6 +65,8 @@ def is_asked_range(text: str, question: str) -> bool:
     both_years = match is not None and bool(_YEAR.match(match[1]) and _YEAR.match(match[2]))
     if re.search(r"\sand\s", text):
         return text.casefold().startswith("between")
+    if match is not None and _MEASURED.search(text) and not _SCORE.search(question):
+        return True
     if _PAGES.search(question):
         return True
     return both_years or (_ASKS.search(question) is not None and _SCORE.search(question) is None)

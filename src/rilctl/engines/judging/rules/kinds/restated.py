@@ -17,9 +17,21 @@ _ASKS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will)
 _NO_PLAIN_QUESTION = re.compile(r"\b(?:or|not|no|never|if|why|all|only|every|always)\b|n't", re.IGNORECASE)
 _SEEING = frozenset({"can", "could", "see", "seen", "shown", "visible", "image", "picture", "photo", "will"})
 _PRONOUNS = frozenset({"it", "he", "she", "they", "it's", "he's", "she's", "they're"})
+_OPPOSITES = {
+    one: other
+    for pair in ("open closed", "odd even", "full empty", "prime composite", "wet dry", "alive dead")
+    for one, other in (pair.split(), reversed(pair.split()))
+}
+"""What is the one isn't the other."""
 _BUT = re.compile(r"(?:\sbut|[,;:]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
 """What is so instead."""
 _ENDING = re.compile(r"(?:ing|es|s|ed)$")
+
+
+def has_opposite(sentence: str, question: str) -> bool:
+    """Whether a sentence says the opposite of a word of the question: then `it is` may stand for either."""
+    asked = _asked(question)
+    return any(_stem(_OPPOSITES.get(word.casefold(), "")) in asked for word in _WORD.findall(sentence))
 
 
 def restated(sentence: str, question: str) -> bool | None:
@@ -36,7 +48,9 @@ def restated(sentence: str, question: str) -> bool | None:
         if word not in _SMALL and word not in _PRONOUNS and word not in _DENIALS and not word.endswith("n't")
     ]
     if tuple(said) != asked and not _is_short(words, said, asked):
-        return None
+        turned = [_stem(_OPPOSITES.get(word, word)) for word in words if _stem(word) in said]
+        is_plain = len(said) == len(words) - sum(word in _SMALL or word in _PRONOUNS for word in words)
+        return False if is_plain and turned != said and sorted(turned) == sorted(asked) else None
     num_denials = sum(word in _DENIALS or word.endswith("n't") for word in words)
     return num_denials == 0 if num_denials < 2 else None
 

@@ -32,6 +32,11 @@ _REASON = re.compile(
     r"|at|from|by|who|whose)\s(?!.*\b(?:or|and)\b)",
     re.IGNORECASE,
 )
+_JUDGED = re.compile(
+    r"^\W*(?:judging|going|based|considering)\b[^,]{1,80},\s(?=(?:it|he|she|they|this|that|these|those)(?:'|\b))",
+    re.IGNORECASE,
+)
+"""By what an answer is found."""
 _BECAUSE = re.compile(r",?\s(?:because|since|given|due|as|where)\b", re.IGNORECASE)
 _STARTS_PROSE = re.compile(r"(?:i|we|let|let's|look\w*|first|then|next|here|okay|ok|sure|well|step)\b", re.IGNORECASE)
 _DENIES = re.compile(
@@ -111,6 +116,9 @@ class TextKind(Kind):
         if cut and not _BECAUSE.match(cut) and not is_accounted(cut, self._question, free=True):
             return frozenset()
         kept = kept[: reason.start()] if reason else _ASIDE.sub("", kept)
+        judged = _JUDGED.match(kept)
+        if judged and is_accounted(judged[0], self._question, free=True):
+            kept = kept[judged.end() :]
         concluded = [match.end() for match in CONCLUSION.finditer(kept)]
         if concluded:
             kept = kept[concluded[-1] :]

@@ -1,9 +1,10 @@
 """Numbers that stand beside the one that answers: days, times, wholes, the ends of a change, parts that add up."""
 
 import re
+from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
-from rilctl.engines.judging.rules.kinds.words import ENGLISH
+from rilctl.engines.judging.rules.kinds.words import ENGLISH, english_words
 from rilctl.engines.judging.rules.read.phrases import NUMBER_WORDS
 
 _NUMBER = rf"(?:[$€£]?[0-9](?:[0-9,.]*[0-9])?%?|{ENGLISH.pattern})"
@@ -51,7 +52,19 @@ _BESIDE = (
 """What a text with such a number has, and the number with what belongs to it."""
 _PATTERNS = {pattern: re.compile(pattern, re.IGNORECASE) for _, pattern in (*_DAYS, *_BESIDE)}
 _DATED = re.compile(rf"[0-9] ?(?:st |nd |rd |th )?(?:of )?{_MONTH}\b|{_MONTH}\.? [0-9]|{_YEAR}", re.IGNORECASE)
+_SHARE = re.compile(r",\s(?:which|that) is (?:about |only |just )?[0-9.]+\s?(?:%|per ?cent) of\b[^;]*$", re.IGNORECASE)
+_PLACE = re.compile(
+    r",?\s(?:(?:attained|reached|achieved|occurring|taken|obtained)\s)?(?:at|when|where|for)\s\$?[a-z]\s?=\s?[-0-9./]+\$?\W*$"
+)
+_ASKS_EXTREME = re.compile(
+    r"^(?!.*\b(?:where|when|(?:at|for) (?:which|what)|value of [xyzt])\b)"
+    r".*\b(?:maximum|minimum|greatest|largest|smallest|least|highest|lowest) (?:possible )?value\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _ANY = re.compile(rf"[0-9][0-9.,]*|\b(?:{NUMBER_WORDS})\b", re.IGNORECASE)
+_A_YEAR = re.compile(
+    r"(?<![\w.,$€£/-])(?:1[5-9]|20)[0-9]{2}(?![\w%/-]|[.,][0-9]|\s?(?:%|million|people|units|dollars))"
+)
 _MIN_PARTS = 2
 
 
@@ -73,6 +86,32 @@ def without_beside(text: str, *, asks_year: bool) -> str:
         if left != text and (any(map(str.isdigit, left)) or ENGLISH.search(left)):
             text = left
     return text
+
+
+def sole_year(text: str) -> str:
+    """The only year of a sentence, beside other numbers."""
+    found = set(_A_YEAR.findall(text))
+    return found.pop() if len(found) == 1 else ""
+
+
+def has_number(text: str) -> bool:
+    """Whether a text has digits or a number word."""
+    return any(map(str.isdigit, text)) or any(True for _ in english_words(text))
+
+
+def without_share(text: str) -> str:
+    """Without what part of something an amount is: `8 g, which is 7% of the daily value`."""
+    return _SHARE.sub("", text) if "% of" in text or "cent of" in text else text
+
+
+def without_place(text: str, question: str) -> str:
+    """Without where an extreme value is reached, where only that value is asked for: `4, attained at x = 3`."""
+    return _PLACE.sub("", text) if "=" in text and _asks_extreme(question) else text
+
+
+@lru_cache(maxsize=1024)
+def _asks_extreme(question: str) -> bool:
+    return _ASKS_EXTREME.match(question) is not None
 
 
 def _kept(match: re.Match[str]) -> str:

@@ -13,10 +13,12 @@ from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
 from rilctl.engines.judging.rules.kinds.intervals import IntervalKind, asks_interval
 from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, solutions_of, split_items, spread
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
+from rilctl.engines.judging.rules.kinds.matrix import MatrixKind
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.ranges import DecadeKind, RangeKind, is_asked_range
+from rilctl.engines.judging.rules.kinds.ratio import RatioKind, asks_ratio
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
 from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind, is_month
@@ -40,6 +42,8 @@ _EITHER = re.compile(r"(?:,\s|:\s((?:[\w -]{2,40}?,\s){0,4}))([\w -]{2,40}?),? o
 _ARTICLE = re.compile(r"(?:the|an?) ")
 _VARIABLE = re.compile(r"([A-Za-z])\s?=")
 _ASKS_DATE = re.compile(r"\b(?:dates?|when|months?|expir\w+|valid|due|until)\b", re.IGNORECASE)
+_ASKS_TITLE = re.compile(r"\b(?:title|slogan|motto|headline|caption|heading|subject of the)\b", re.IGNORECASE)
+"""Where `and` may stand inside of the one answer."""
 _ASKS_SET = re.compile(
     r"\b(?:factors|divisors|roots|zero(?:e)?s|solutions|primes|multiples|elements|eigenvalues)\b", re.IGNORECASE
 )
@@ -114,12 +118,20 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     yes = truth_of(text)
     if yes is not None:
         return YesNoKind(question), yes
+    if asks_ratio(question) and (ratio := RatioKind().whole(text)) is not None:
+        return RatioKind(question), ratio
+    if "[[" in text or "&" in text:
+        matrix = MatrixKind(question)
+        if (rows := matrix.whole(tidied)) is not None:
+            return matrix, rows
     for kind in (DateKind(question), TimeKind(question)):
         when = kind.whole(text)
         if _DECIMAL.match(text):
             break
         if when is not None and (not is_month(text) or _ASKS_DATE.search(question)):
             return kind, when
+    if " and " in text and "," not in text and _ASKS_TITLE.search(question):
+        return TextKind(question), text_value(text, question)
     if _ONE_TEXT.search(text) or (_NUMBERED.fullmatch(text) and _ASKS_NUMBERED.search(question)):
         return TextKind(question), text_value(text, question)
     decade = DecadeKind(question)
@@ -206,7 +218,8 @@ def _structured(text: str, tidied: str, number: NumberKind) -> tuple[Kind, Any] 
         listed = ItemsKind(of_items, "", len(items), number.question)
         return listed, Items(listed.values(items), "")
     if is_math:
-        formula = FormulaKind(is_equation=re.search(r"[=<>≤≥]|\\(?:leq?|geq?|lt|gt|neq?)\b", tidied) is not None)
+        is_equation = re.search(r"[=<>≤≥]|\\(?:leq?|geq?|lt|gt|neq?)\b", tidied) is not None
+        formula = FormulaKind(is_equation=is_equation, question=number.question)
         value = formula.whole(tidied)
         return None if value is None else (formula, value)
     return None

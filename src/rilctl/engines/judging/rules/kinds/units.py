@@ -52,6 +52,8 @@ _WATT_HOURS = re.compile(r"\b(kilo|mega|giga)?watt[- ]hours?\b", re.IGNORECASE)
 _TIMES = re.compile(
     r"(?<=[A-Za-zΩ2])\s?[*·⋅]\s?(?=[A-Za-zΩ])|(?<=\b[ANVWJ])\s(?=(?:m|s|h)\b)|(?<=\b(?:kg|kN|kW|MW))\s(?=(?:m|s|h)\b)"
 )
+_MOLECULE = re.compile(r"^[A-Z][A-Za-z]*[0-9]+[A-Za-z0-9]*\s(?=[a-z]{3,})")
+"""`O2` before what is counted of it."""
 _UNKNOWN = frozenset("abijknpqrxyz")
 """Letters that are no units, but unknowns: `3n` is no 3."""
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -68,7 +70,7 @@ def read_unit(rest: str) -> str | None:
     text = rest.strip(" .,;:!\"'()[]{}*_|")
     if not text:
         return ""
-    text = _TIMES.sub("·", _PERCENT.sub("%", text))
+    text = _MOLECULE.sub("", _TIMES.sub("·", _PERCENT.sub("%", text)))
     if text[0] == "%":
         return "%" if len(text) == 1 or (text[1] == " " and read_unit(text[2:]) is not None) else None
     if text in CURRENCIES:

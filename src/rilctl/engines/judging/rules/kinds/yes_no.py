@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.kinds.restated import restated
+from rilctl.engines.judging.rules.kinds.restated import has_opposite, restated
 from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.phrases import GOES_ON_HEDGED, HEDGE, NEGATION
+from rilctl.engines.judging.rules.read.phrases import CONCLUSION, GOES_ON_HEDGED, HEDGE, NEGATION, NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
 
 _YES = "yes|yeah|yep|yup|true|oui|vrai|ja|wahr|sí|sì|si|sim|да|是|是的|对|正确|はい|네|예"
@@ -35,7 +35,7 @@ _LAST = re.compile(
     rf"({_YES}|{_NO})['\")]?\W*$",
     re.IGNORECASE,
 )
-_SO = re.compile(rf"\b(?:so|thus|therefore|hence),?\s({_YES}|{_NO})(?=,\s)", re.IGNORECASE)
+_SO = re.compile(rf"(?:\b(?:so|thus|therefore|hence),?|:)\s({_YES}|{_NO})(?=,\s)", re.IGNORECASE)
 _STATED = re.compile(r"\b(?:statement|claim|sentence|it|this|that|answer)\s+is\s+(true|false)\W*$", re.IGNORECASE)
 _DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot|wrong|incorrect|unless|if)\b|n't\b)[^,;.]{0,40}\W$", re.IGNORECASE
@@ -53,6 +53,20 @@ _NOUN = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
+_ASKS_ALL = re.compile(r"\W*(?:are|is|do|does|have|has|were|did) (?:all|every)\b", re.IGNORECASE)
+_NOT_ALL = re.compile(
+    r"(?:^|\b(?:so|thus|hence|therefore),? )\W*not (?:all|every\w*)(?: of (?:them|these|those|the \w+)| \w+)?"
+    r"(?: (?:are|is|do|does|have|has|were|did))?\W*$",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[.,;](?![0-9])|[!?\n]|\s-+\s|(?<=\w)\)|\((?![^()]*[0-9])")
+_MORE = re.compile(
+    r"\W*not (?:just |only )?(?:an?|one|1)\b[^.;:,]{0,40}(?:[:;,-]|\bbut\b)[\s-]*(?:there are )?(?:[2-9]|[1-9][0-9]|"
+    + "|".join(NUMBER_WORDS.split("|")[2:])
+    + r"|several|many)\b",
+    re.IGNORECASE,
+)
+"""After a no: there are more than one, `not one person: two`."""
 _REVERSED = re.compile(
     r"^\W*(?:but|however|except|although|though|well|actually)\b.{0,20}\b(?:no|yes|not)\b", re.IGNORECASE
 )
@@ -77,6 +91,7 @@ class YesNoKind(Kind):
     def __init__(self, question: str = "") -> None:
         self._question = question
         self._asked = asked_words(question)
+        self._asks_all = _ASKS_ALL.match(question) is not None
         self._denies = NEGATION.search(question.partition("?")[0]) is not None
 
     def whole(self, text: str) -> Any:
@@ -97,7 +112,7 @@ class YesNoKind(Kind):
         text = plain(sentence)
         mentions = list(_ANY.finditer(text))
         if not mentions or (len(mentions) == 1 and _before_noun(text, mentions[0])):
-            again = restated(text, self._question)
+            again = False if self._asks_all and _NOT_ALL.search(text) else self._restated(text)
             if again is not None or not mentions:
                 return again
         first = _FIRST.match(text)
@@ -110,7 +125,15 @@ class YesNoKind(Kind):
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
         text = plain(statement)
-        return _FIRST.match(text) is not None or restated(text, self._question) is not None
+        return _FIRST.match(text) is not None or self._restated(text) is not None
+
+    def _restated(self, text: str) -> bool | None:
+        """What a text, or what it concludes with, says in the question's words: `…, so it isn't`."""
+        ends = [match.end() for match in CONCLUSION.finditer(text)]
+        concluded = restated(text[ends[-1] :], self._question) if ends else None
+        if concluded and (NEGATION.search(text[: ends[-1]]) or has_opposite(text, self._question)):
+            return None
+        return restated(text, self._question) if concluded is None else concluded
 
     def _trailing(self, text: str, mentions: list[re.Match[str]]) -> Any:
         last, stated = _LAST.search(text), _STATED.search(text)
@@ -130,7 +153,7 @@ class YesNoKind(Kind):
 
     def _is_reversed(self, value: bool, rest: str) -> bool:
         """Whether what follows denies a yes, or affirms a no, in the question's own words."""
-        clause = next((part for part in re.split(r"[.,;!?\n()-]", rest) if part.strip()), "")
+        clause = next((part for part in _CLAUSE.split(rest) if part.strip()), "")
         words = {word.casefold() for word in _WORD.findall(clause)}
         denies = NEGATION.search(clause) is not None
         said_again = words and all(w in self._asked or w in _POINTING or NEGATION.fullmatch(w) for w in words)
@@ -141,6 +164,7 @@ class YesNoKind(Kind):
         if (
             (not self._denies and self._is_reversed(value, rest))
             or GOES_ON_HEDGED.match(rest)
+            or (not value and _MORE.match(rest))
             or _REVERSED.match(rest.lstrip(" ,.;-"))
         ):
             return SEVERAL

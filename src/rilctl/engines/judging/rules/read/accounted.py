@@ -23,7 +23,7 @@ _NEVER_DONE = re.compile(
             r"\b(?:the other|(?:the|my|its|an?) old) (?!two|three)",
             r"\byou (?:should|must|could|might|may|would|want|expect|said|told|claim|gave|think)\b",
             r"\b(?:second|third|fourth|fifth|last|next|first) (?=(?:best|choice|place|year|month|week|time"
-            r"|guess|instinct|answer)\b)",
+            r"|guess|instinct|answer|frame|picture|image|photo|panel|scene)\b)",
             r"\b(?:i|we|you) (?:really |strongly )?doubt\b",
             r"\bone (?:option|possibility|candidate|choice) (?:is|would)\b",
             r"\baccording to (?:you|him|her|them|my|your|some)\b",
@@ -194,7 +194,8 @@ stem_of = lru_cache(maxsize=16384)(stem)
 @lru_cache(maxsize=1024)
 def _asked(question: str) -> frozenset[str]:
     words = [part for word in _words(question) for part in (word, *word.split("-"))]
-    return frozenset(words) | frozenset(map(stem_of, words))
+    said = frozenset({"said", "answered"}) if "respond" in question or "answered" in question else frozenset()
+    return frozenset(words) | frozenset(map(stem_of, words)) | said
 
 
 @lru_cache(maxsize=1024)

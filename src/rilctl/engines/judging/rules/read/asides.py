@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.base import Kind
 from rilctl.engines.judging.rules.read.accounted import takes_back
-from rilctl.engines.judging.rules.read.echo import asked_words
-from rilctl.engines.judging.rules.read.phrases import CORRECTION
+from rilctl.engines.judging.rules.read.echo import asked_words, is_turned
+from rilctl.engines.judging.rules.read.phrases import ACCORDING_TO_KEY, CORRECTION
 from rilctl.engines.judging.rules.read.statements import split_statements
 from rilctl.engines.judging.rules.read.subjects import is_about_another
 
@@ -34,11 +34,10 @@ _REPORTED = re.compile(
     r"\b(?:(?:am|was|were|been|are) told|(?:user|prompt|hint|caption|system|someone|somebody|people|they|he|she)"
     r" (?:all )?(?:say|said|claim|claimed|think|thought|believe|suggest)(?:s|ed)?|i(?:'ve| have)? heard|it is said"
     r"|(?:many|some|most|others?|one|someone|somebody|anyone)(?: people| students| models| would| might| could"
-    r"| may| will){1,2} (?:say|think|guess|believe|expect|assume)"
+    r"| may| will){0,2} (?:say|think|guess|believe|expect|assume)"
     r"|supposedly|allegedly)\b"
     r"(?=.{0,40}\b(?:is|are|be|was|yes|no|[A-J]|[0-9]+)\b)"
-    r"|\baccording to (?:the|my|your) (?:reference|key|answer key|solution|prompt|hint|user|grader|system"
-    r"|instructions?)\b",
+    rf"|\b{ACCORDING_TO_KEY}",
     re.IGNORECASE,
 )
 """What others say."""
@@ -76,7 +75,8 @@ _RIVALS = tuple(
     tuple(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for pattern in group)
     for group in (
         (
-            r"open(?:s|ed|ing)?|found(?:ed)?|established|creat(?:ed|ion)|built|launched|inaugurated",
+            r"open(?:s|ed|ing)?(?! (?:until|till|to)\b)|found(?:ed)?|established|creat(?:ed|ion)|built|launched"
+            r"|inaugurated",
             r"clos(?:e|es|ed|ing)|shut(?:s|ting)?|dissolved|abolished|demolished|destroyed|burn(?:ed|t)",
             r"renovat(?:ed|ion)|restor(?:ed|ation)|rebuilt|extended|enlarged|modernised|modernized",
             r"moved|relocated",
@@ -84,7 +84,10 @@ _RIVALS = tuple(
             r"born",
         ),
         (r"start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?", r"end(?:s|ed|ing)?|finish(?:es|ed|ing)?|stop(?:s|ped)?"),
-        (r"born|birth", r"di(?:es?|ed)|death", r"married|wedding"),
+        (r"born|birth", r"di(?:es?|ed)|death", r"married|wedding", r"issued", r"expir(?:es?|ed|y|ation)"),
+        tuple(rf"(?:says?|said|answer(?:ed|s)?|voted?|replied|chose) ['\"]?{said}" for said in ("yes", "no")),
+        (r"agreed?", r"disagreed?"),
+        (r"(?:for|in favou?r)(?= (?:of )?(?:it|the|this)\b|\W*$)", r"against"),
         (
             r"highest|largest|biggest|most|greatest|maximum|peak(?:s|ed)?",
             r"lowest|smallest|least|minimum|fewest",
@@ -154,6 +157,7 @@ _ASKS_OF_ENDS = re.compile(
 _ANY_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _LEFT, _RIGHT = re.compile(r"\bleft\b", re.IGNORECASE), re.compile(r"\bright\b", re.IGNORECASE)
 _CLAUSE_START = re.compile(r";\s|,\s(?=(?:so|and|while|whereas|its|the)\b|\w+: )|\s(?=\((?:the|its)\b)")
+_AND = re.compile(r"^(?:and|while|whereas)\s", re.IGNORECASE)
 _LISTED = re.compile(r"\s*(?:[-*•]|[0-9]{1,2}[.)])\s")
 _SAYS_YES_NO = re.compile(r"\W*(?:yes|no|true|false)\b", re.IGNORECASE)
 _NO_RIVALS = re.compile(r"\b(?:opposite|antonym|contrary|difference|reverse|inverse|range)\b", re.IGNORECASE)
@@ -169,7 +173,7 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
         question: what it asks for may be told in such words: `It starts with B` of what a word starts with.
         kind: of the answer that the question has.
     """
-    is_named = not kind.is_closed and _HAS_SUBJECT.search(text) is not None
+    is_named = not (kind.is_closed and not kind.is_of_values) and _HAS_SUBJECT.search(text) is not None
     others = [] if not is_named else [each for each in split_statements(text) if is_about_another(each, question)]
     pairs = list(_asked_rivals(question))
     if pairs:
@@ -179,6 +183,8 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
         pairs = [] if _SAYS_YES_NO.match(text) else [pair for pair in pairs if pair[0] in _SIDES]
     years = _asked_years(question)
     others += [each for each in split_statements(text) if _is_of_another_year(each, years)] if years else []
+    if "ratio" in question:
+        others += [each for each in split_statements(text) if is_turned(each, question)]
     if _asks_of_ends(question) and _END_OF_SCALE.match(text):
         others += [each for each in split_statements(text) if _is_step_of(each)]
     if not pairs and not others and not _HINT.search(text.casefold()):
@@ -222,8 +228,18 @@ def without_asides(text: str, question: str, kind: Kind) -> str:
         ):
             is_below = statement.rstrip("* ").endswith(":")
             continue
-        kept.append(_without_rival_clause(statement, pairs) if pairs and not kind.explains else statement)
-    return "\n".join(kept)
+        kept.append(_without_rival_clause(statement, pairs) if pairs else statement)
+    return _joined(kept, text)
+
+
+def _joined(kept: list[str], text: str) -> str:
+    """Statements that were kept, on lines of their own where they were, or where their end is gone."""
+    found = ""
+    for statement in kept:
+        place = text.find(statement)
+        is_line = place < 1 or text[:place].rstrip(" ")[-1:] == "\n" or found[-1:] not in (".", "!", "?", ";")
+        found += f"\n{statement}" if is_line and found else f" {statement}" if found else statement
+    return found
 
 
 @lru_cache(maxsize=1024)
@@ -243,13 +259,12 @@ def _is_step_of(statement: str) -> bool:
 def _without_rival_clause(statement: str, pairs: list[tuple[re.Pattern[str], re.Pattern[str]]]) -> str:
     """Without the clause about what wasn't asked, beside one about what was: `The width is 3, so its area is 9`."""
     parts = _CLAUSE_START.split(statement)
-    if len(parts) != 2 or not all(any(map(str.isdigit, part)) for part in parts):
-        return statement
     is_rival = [_is_about_rival(part, pairs) for part in parts]
     is_own = [any(one.search(part) and not other.search(part) for one, other in pairs) for part in parts]
-    if not is_rival[1] or is_rival[0] or not is_own[0] or is_own[1] or takes_back(parts[1]):
+    if len(parts) != 2 or is_rival[0] is is_rival[1] or is_own == is_rival or is_own[0] is is_own[1]:
         return statement
-    return parts[0]
+    own, other = parts if is_own[0] else reversed(parts)
+    return _AND.sub("", own) if any(map(str.isdigit, statement)) and not takes_back(other) else statement
 
 
 def _is_about_rival(statement: str, pairs: list[tuple[re.Pattern[str], re.Pattern[str]]]) -> bool:

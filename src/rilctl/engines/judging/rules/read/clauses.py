@@ -13,7 +13,7 @@ _END = re.compile(
 _SIGNS = (",", ";", ":", " and ", " but ", " while ", " whereas ", " - ", "(")
 _WORD = re.compile(r"[^\W\d_]+|(?<![0-9.,])(?:1[5-9]|20)[0-9]{2}(?![0-9,])")
 _ENDING = re.compile(r"(?:ings?|ed|es|s|e|ly)$")
-_LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
+LAST_QUESTION = re.compile(r"[^.?!\n]*\?")
 _OF_THEM = re.compile(r"\bof (?:them|these|those|which)\b", re.IGNORECASE)
 _STARTS_WITH_WORD = re.compile(rf"\W*(?!(?:{NUMBER_WORDS})\b)[^\W\d_]{{2,}}", re.IGNORECASE)
 _ADVERBIAL = re.compile(
@@ -60,7 +60,7 @@ def stems(text: str) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def asked_stems(question: str) -> frozenset[str]:
     """Stems of what is asked: of the last sentence with a question mark, of all where there is none."""
-    found = _LAST_QUESTION.findall(question)
+    found = LAST_QUESTION.findall(question)
     return stems(found[-1] if found else question)
 
 

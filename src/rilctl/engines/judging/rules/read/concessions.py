@@ -38,7 +38,8 @@ _DENIES_FIRST = re.compile(
 _ASSERTS = re.compile(
     rf"(?:(?:actually|really|in fact|in reality)[, ]+)?(?:{_PRONOUN}(?:'s|'re| is| are| was| were)|the (?:label"
     rf"|sign|legend|caption"
-    r"|chart|table|display|image|picture|axis|scale|scoreboard) (?:says|reads|shows|gives|is))\s(?:actually "
+    r"|chart|table|display|image|picture|axis|scale|scoreboard|badge|bib) (?:says|reads|shows|gives|is)"
+    r"|the (?:real|actual|true|correct|right) \w+ (?:is|are|was|were))\s(?:actually "
     r"|really |in fact )?"
     r"(?!not\b|no\b|n't|likely|probably|said|called|often|sometimes|possible|unclear|hard)(?=\w)",
     re.IGNORECASE,

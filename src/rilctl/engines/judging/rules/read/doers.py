@@ -8,7 +8,8 @@ from rilctl.engines.judging.rules.read.echo import DOUBLED
 from rilctl.engines.judging.rules.read.phrases import SMALL_WORDS
 
 _EDGE = ".,;:!?\"'()[]*_ "
-_DIRECTIONS = frozenset({"for", "from", "into", "onto", "than", "about", "with", "to", "by", "without"})
+DIRECTIONS = frozenset({"for", "from", "into", "onto", "than", "about", "with", "to", "by", "without"})
+"""Say who does it to whom."""
 _ASKS_WHO = re.compile(
     r"(?:[^?]*[,.:]\s)?(?:who|whom|(?:which|what)(?: of the)?(?: \w+){1,2}?)"
     r"(?=\s(?:is|was|are|were|has|have|had|won|wrote|made|took|got|led|built|sent|sold|bought|ran|came|held"
@@ -20,6 +21,7 @@ _ACCORDING = re.compile(
     r"|diagram|plot))\b.*$",
     re.IGNORECASE,
 )
+_PASSIVE = re.compile(r"\s(?:is|was|are|were|has been|have been)\s(?:\w+ly\s)?(\w+)\sby\s([^,;]{2,80})$", re.IGNORECASE)
 _COPULAS = frozenset({"is", "was", "are", "were"})
 _NO_DOERS = frozenset({
     "it", "this", "that", "he", "she", "they", "there", "these", "those", "here", "nobody", "none", "no",
@@ -33,7 +35,7 @@ _AGENT = re.compile(r"(?:er|or)$")
 _IRREGULAR = {
     form: base
     for base, forms in {
-        "win": "won winner winners", "write": "wrote written writer author authors", "send": "sent", "make":
+        "win": "won winner winners", "write": "wrote written writer author authors authored", "send": "sent", "make":
         "made", "build": "built",
         "take": "took taken", "lose": "lost loser", "grow": "grew grown growth", "rise": "rose risen", "fall":
         "fell fallen",
@@ -70,13 +72,23 @@ def doer(clause: str, question: str) -> str:
     ):
         return ""
     subject, rest = folded[:place], {root(word) for word in folded[place:]}
-    if any(root(word) in done or word in _DIRECTIONS for word in subject if word not in SMALL_WORDS):
+    if any(root(word) in done or word in DIRECTIONS for word in subject if word not in SMALL_WORDS):
         return ""
     num_said = len(done & rest)
     is_said = done <= rest or (
         folded[place] not in _COPULAS and len(done) > 1 and num_said >= len(done) - 1 and len(rest) < _MAX_REST
     )
     return " ".join(words[:place]).strip(_EDGE) if is_said else ""
+
+
+def agent(clause: str, question: str) -> str:
+    """By whom something was done, where that is asked: `Ann Lee` of `The report was authored by Ann Lee`."""
+    match = _PASSIVE.search(clause)
+    if match is None or " by " in question:
+        return ""
+    asked = {root(word.strip(_EDGE + "?").casefold()) for word in question.split()} | SMALL_WORDS
+    words = [word.strip(_EDGE).casefold() for word in (*clause[: match.start()].split(), match[1])]
+    return match[2].strip(_EDGE) if all(len(word) < 3 or word in asked or root(word) in asked for word in words) else ""
 
 
 @lru_cache(maxsize=1024)

@@ -22,7 +22,8 @@ _RELATION = re.compile(
     r"|south|east|west)\b",
     re.IGNORECASE,
 )
-_RELATIVE = re.compile(r"\b(?:relative to|in relation to|with respect to)\b", re.IGNORECASE)
+RELATIVE_TO = r"relative to|in relation to|with respect to"
+_RELATIVE = re.compile(rf"\b(?:{RELATIVE_TO})\b", re.IGNORECASE)
 _RATIO = re.compile(
     r"\bratio (?:of|between) (?:the )?(?:\w+ )*?(\w+)(?: \w+){0,3}? (?:to|and) (?:the )?(?:\w+ )*?(\w+)", re.IGNORECASE
 )
@@ -115,12 +116,21 @@ def is_turned(text: str, question: str) -> bool:
         return is_turned_round(text, question)
     if (ratio := _RATIO.search(text)) and (asked := _RATIO.search(question)):
         return bool(ratio[1].casefold() == asked[2].casefold() != ratio[2].casefold())
+    if (asked := _RATIO.search(question)) and _is_inverse(text, asked[1], asked[2]):
+        return True
     before, after, relations = _sides(question)
     if not after:
         return False
     words = [word.strip(".,;:!?\"'()").casefold() for word in text.split()]
     place = next((i for i, word in enumerate(words) if word in relations), len(words))
     return place < len(words) and not (after.isdisjoint(words[:place]) and before.isdisjoint(words[place:]))
+
+
+def _is_inverse(text: str, first: str, second: str) -> bool:
+    """Whether a text names the second before the first: `dogs to cats` of the ratio of cats to dogs."""
+    one, other = (rf"\b{re.escape(_stem(word).rstrip('*'))}\w*" for word in (first, second))
+    turned, straight = (rf"{a}[^.,;:0-9]{{0,20}}\b(?:to|and) (?:the )?{b}" for a, b in ((other, one), (one, other)))
+    return bool(re.search(turned, text, re.IGNORECASE) and not re.search(straight, text, re.IGNORECASE))
 
 
 def is_turned_round(text: str, question: str) -> bool:

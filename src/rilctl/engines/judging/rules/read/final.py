@@ -33,7 +33,7 @@ from rilctl.engines.judging.rules.read.phrases import (
     TAKEN_BACK,
 )
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
-from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
+from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reasons_otherwise
 from rilctl.engines.judging.rules.read.settle import Said, settle
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -64,11 +64,16 @@ _FORGET = re.compile(
 )
 _DEFINES = re.compile(
     r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)"
-    r"(?:[^,;:]|:(?=[0-9]))*$",
+    r"(?:(?! (?:gives?|yields?|we (?:get|obtain|find))\b)[^,;:]|:(?=[0-9]))*$",
     re.IGNORECASE,
 )
 """Names something that is calculated with."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_CORRECTED = re.compile(
+    r"(?:[^.:;!?]{1,100},\s)?(?:i take (?:that|this|it) back|scratch that|correction|corrected|edit|update):\s",
+    re.IGNORECASE,
+)
+"""Before what stands in the place of an answer."""
 _HEAD_END = re.compile(r"(?:[,:]|\s-)\s")
 _BEHIND_COMMA = re.compile(r"[,;]\s")
 _TRUTH = re.compile(r"\b(?:true|false|wrong|incorrect)\W*$", re.IGNORECASE)
@@ -123,6 +128,10 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     for place, statement in enumerate(statements):
         if place and CORRECTION.match(statement.lstrip("( ")):
             said.clear()
+        corrected = _CORRECTED.match(statement) if place and ": " in statement and not kind.explains else None
+        if corrected and kind.whole(statement[corrected.end() :]) is not None:
+            said.clear()
+            statement = statement[corrected.end() :]
         if place and ALTERNATIVE.match(statement):
             return Reading(None, statement, SEVERAL_CANDIDATES)
         if place and not kind.keeps_denials and statements[place - 1].endswith("?"):
@@ -188,7 +197,7 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
                     return SEVERAL, False, False
             if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
                 return SEVERAL, False, False
-            if not _is_led_well(clause, form, kind, question):
+            if reasons_otherwise(value, rest, kind) or not _is_led_well(clause, form, kind, question):
                 return SEVERAL, False, False
             said_of = _REASON.sub("", rest)
             if not is_accounted(said_of, question, free=True) or takes_back(rest.lstrip(" ,;.")):

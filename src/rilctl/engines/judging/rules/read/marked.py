@@ -8,6 +8,7 @@ from rilctl.engines.judging.rules.read.accounted import is_accounted, is_unreal,
 from rilctl.engines.judging.rules.read.concessions import SPEAKS_OF_ANSWERS, UNSAYS
 from rilctl.engines.judging.rules.read.marks import Level, Mark
 from rilctl.engines.judging.rules.read.phrases import (
+    ACCORDING_TO_KEY,
     CLOSING,
     CORRECTION,
     EXPLANATION,
@@ -15,7 +16,7 @@ from rilctl.engines.judging.rules.read.phrases import (
     NEGATION,
     TAKEN_BACK,
 )
-from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reading
+from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reading, reasons_otherwise
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
     first_clause,
@@ -25,11 +26,7 @@ from rilctl.engines.judging.rules.read.statements import (
 
 _MAX_CHARS = 10_000
 _MAX_STATEMENTS = 60
-_REPORTED = re.compile(
-    r"[\s,]*according to (?:the|my|your) (?:reference|key|answer key|solution|prompt|hint|user|grader|system"
-    r"|instructions?)\b",
-    re.IGNORECASE,
-)
+_REPORTED = re.compile(rf"[\s,]*{ACCORDING_TO_KEY}", re.IGNORECASE)
 """After an answer that others give."""
 _REASON = re.compile(r"\b(?:because|since|given|due)\b|,\s(?:as|for)\s|[;:]|\.\s", re.IGNORECASE)
 _SET_APART = re.compile(
@@ -165,7 +162,7 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
     """Whether what follows an answer offers another one, or takes it back."""
     if not rest.strip():
         return False
-    if GOES_ON_HEDGED.match(rest):
+    if GOES_ON_HEDGED.match(rest) or reasons_otherwise(value, rest, kind):
         return True
     if not kind.keeps_denials and UNSAYS.search(rest[:_MAX_CLAUSE].partition("\n")[0]):
         return True

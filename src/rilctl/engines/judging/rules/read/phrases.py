@@ -26,8 +26,9 @@ SMALL_WORDS = frozenset({
 
 _SO = _words(
     "so|thus|therefore|hence|in total|total|altogether|overall|in all|in conclusion|consequently|finally",
-    "which (?:means|gives|makes|leaves)|(?:that|this|it) (?:means|gives|makes|leaves)|gives|giving|makes?(?="
-    " [0-9])|makes|making",
+    "which (?:means|gives|makes|leaves|yields)|(?:that|this|it) (?:means|gives|makes|leaves)",
+    "which (?:simplifies|reduces|comes|rounds) to|which (?:takes|brings|puts) (?:us|it|this|them) (?:back )?(?:to|at)",
+    "gives|giving|yields|yielding|makes?(?= [0-9])|makes|making",
     "leaving|together(?=,| they| we| there| the)",
     r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to)"
     r" a total of",
@@ -57,7 +58,7 @@ _IT_IS = r"(?:that|this|it|which)(?:'s| is| was| seems)"
 TAKEN_BACK = re.compile(
     rf"^\W*(?:{_IT_IS}|no\W+{_IT_IS}|but {_IT_IS}|or (?:not|maybe|perhaps|possibly)\b|scratch|ignore|forget)"
     r"[^.]{0,20}"
-    r"(?:wrong|incorrect|not (?:right|correct|true|it)|mistaken?|false|that|not|maybe|perhaps|possibly)\b"
+    r"(?:wrong|incorrect|not (?:right|correct|true|it)|mistaken?|false|that(?! \w+ \w)|not|maybe|perhaps|possibly)\b"
     r"|^\W*(?:they|you|he|she|we|i)(?:'d| would| will|'re| are| were| was|'m| am)(?: all)?(?: be)? (?:wrong"
     r"|mistaken|incorrect)\b",
     re.IGNORECASE,
@@ -77,7 +78,7 @@ _CANNOT = r"(?:can't|cannot) (?:tell|say|decide|determine)"
 _MAYBE = _words(
     "maybe|perhaps|possibly|might|may be|could (?:also )?be|either|not (?:entirely |completely |really )?sure|unsure",
     f"uncertain|{_CANNOT}|or|alternatively|if|unless|assuming|suppose|depend(?:s|ing)|hard to (?:tell|say)",
-    "any of|all of|both|guess(?:ing)?|one of the|possible|possibilities",
+    r"any of|all of|both(?! (?:sides|by|numbers|terms|parts)\b)|guess(?:ing)?|one of the|possible|possibilities",
     "peut-être|ou|vielleicht|oder|quizás|tal vez|forse|talvez",
 )
 HEDGE = re.compile(rf"\b(?:{_MAYBE})\b|或|(?<!最)可能|也许|如果|假如|要是|若是", re.IGNORECASE)
@@ -139,6 +140,10 @@ NOW = re.compile(
 )
 """Says of what was so that it isn't any more."""
 ENGLISH = re.compile(r"\b(?:the|is|are|was|of|and|it|this|that|there)\b", re.IGNORECASE)
+ACCORDING_TO_KEY = (
+    r"according to (?:the|my|your) (?:reference|key|answer key|solution|prompt|hint|user|grader|system|instructions?)\b"
+)
+"""A pattern of what others give as the answer."""
 SPOKEN_SUM = re.compile(
     r"[0-9](?:[0-9,.]*[0-9])?\)?\s(?:divided by|multiplied by|times|plus|minus|over)\s\(?[0-9](?:[0-9,.]*[0-9])?\)?,?\s"
     r"(?:(?:which|that)\s)?(?:is|equals|gives|makes|leaves)\s",
@@ -230,7 +235,7 @@ THING = r"(?:[^,.;:()\[\]]|[.,:](?=[0-9])|(?<=\b[A-Z])\.|[(\[][^()\[\]]{1,40}[)\
 """A character of what is named, or what stands in brackets."""
 CONTRAST = re.compile(
     rf"(?<=[\w)\]%°])[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead"
-    rf" of))\s(?!sure|certain|yet){THING}{{1,60}}?(?=[.!]?$)"
+    rf" of))\s(?!sure|certain|yet){THING}{{1,60}}?(?=[.!]?$|,\s(?:as|because|since|given|judging|based)\b)"
 )
 """What an answer is not, behind it."""
 
@@ -271,7 +276,7 @@ RESULT_LABEL = re.compile(
 )
 """A label that says that what follows is the result."""
 
-_VERDICT = r"(?:verdict|scor|grad|rat(?:ed|ing)|reward|judge|points?\b|marks?\b|correct|solution [0-9])"
+_VERDICT = r"(?:verdict|scor|grad|rat(?:ed|ing)|reward|judge|\bpoints?\b|\bmarks?\b|correct|solution [0-9])"
 _NO_LABEL = r"(?:if|unless|when|assuming|suppos|provided|in case|should|were|had|without|not|wrong|incorrect|false)\b"
 LABEL = re.compile(
     rf"(?![^:]{{0,30}}{_VERDICT})(?!{_NO_LABEL}|[^:]{{0,20}}\b(?:mistake|error|wrong|incorrect)\b)"

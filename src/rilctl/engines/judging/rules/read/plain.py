@@ -108,6 +108,7 @@ def without_markup(text: str) -> str:
 def plain(text: str) -> str:
     r"""A (tidy) text with LaTeX written as people type it: `\frac{1}{2}` is `1/2`, `90^\circ` is `90°`."""
     if "\\" in text or "$" in text:
+        text = text.replace("\\$", "\0")
         text = _POWER.sub(r"^\1", text)
         for _ in range(2):
             text = _TEXT_COMMAND.sub(r" \1 ", text)
@@ -116,6 +117,7 @@ def plain(text: str) -> str:
         text = _INLINE_MATH.sub(r"\1", text)
         for pattern, typed in _LATEX:
             text = pattern.sub(typed, text)
+        text = text.replace("\0", "$")
     return text.strip()
 
 

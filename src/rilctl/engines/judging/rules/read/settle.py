@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
@@ -18,6 +19,13 @@ from rilctl.engines.judging.rules.read.phrases import (
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.statements import label_of
 
+_FOLLOWS = re.compile(
+    rf"{CONCLUSION.pattern}|^\s?:\s"
+    r"|^\W*(?:this|that|it|which)\s(?:corresponds to|matches|means|leads to|points to|leaves)\s"
+    r"(?:\w+\s){0,2}(?:option|choice|answer)\b",
+    re.IGNORECASE,
+)
+"""A statement that concludes: behind an arrow as well."""
 _DENIES = re.compile(f"{NEGATION.pattern}|{CORRECTION.pattern}|{HEDGE.pattern}", re.IGNORECASE)
 
 
@@ -48,7 +56,7 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
         kind: of the answer that the question has.
         asked: words of the question.
     """
-    said = _without_enumeration(said, kind)
+    said = _without_enumeration(said, kind, statements)
     readable = [each for each in said if each.value is not SEVERAL]
     stated = [each for each in readable if each.is_bare and not _is_part(each, readable[-1], statements, kind, asked)]
     if stated:
@@ -81,7 +89,9 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
         return Reading(last.value, statements[last.place])
     final = statements[last.place]
     is_last = not any(map(_DENIES.search, statements[last.place + 1 :]))
-    if is_last and (_concludes(final, asked) or (not kind.is_closed and _says_what_was_asked(final, asked))):
+    agreeing = list(takewhile(lambda each: kind.same(last.value, each.value), reversed(readable)))
+    concludes = any(_concludes(statements[each.place], asked) for each in agreeing)
+    if is_last and (concludes or (not kind.is_closed and _says_what_was_asked(final, asked))):
         return Reading(last.value, statements[last.place])
     return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
 
@@ -101,7 +111,7 @@ def _lead_of(statement: str) -> str:
 
 
 def _concludes(statement: str, asked: frozenset[str]) -> bool:
-    return "=" in statement or CONCLUSION.search(statement) is not None or _names_result(label_of(statement), asked)
+    return "=" in statement or _FOLLOWS.search(statement) is not None or _names_result(label_of(statement), asked)
 
 
 def _says_what_was_asked(statement: str, asked: frozenset[str]) -> bool:
@@ -113,7 +123,7 @@ def _is_asked(text: str, asked: frozenset[str]) -> bool:
     """Whether a text says nothing but what was asked for, and a number."""
     words = [word for each in text.casefold().split() if len(word := each.strip(".,;:!?\"'()")) >= _MIN_LETTERS]
     words = [word for word in words if word.isalpha()]
-    return len(words) > 1 and all(word in asked for word in words)
+    return (len(words) > 1 or words[0].endswith("est")) and all(word in asked for word in words) if words else False
 
 
 _MIN_LETTERS = 4
@@ -126,14 +136,18 @@ def _is_part(said: Said, last: Said, statements: list[str], kind: Kind, asked: f
     return bool(label) and not kind.is_closed and not (said is last and _names_result(label, asked))
 
 
+def _follows(statement: str) -> bool:
+    return _FOLLOWS.search(statement) is not None and not label_of(statement)
+
+
 def _names_result(label: str, asked: frozenset[str]) -> bool:
     if not label:
         return False
     return RESULT_LABEL.fullmatch(label) is not None or all(word.casefold() in asked for word in label.split())
 
 
-def _without_enumeration(said: list[Said], kind: Kind) -> list[Said]:
-    """Without three statements or more in a row that each say something else: options that are gone through."""
+def _without_enumeration(said: list[Said], kind: Kind, statements: list[str]) -> list[Said]:
+    """Without three statements or more in a row that each say something else, but for a last one that concludes."""
     if not kind.is_closed:
         return said
     kept: list[Said] = []
@@ -142,7 +156,7 @@ def _without_enumeration(said: list[Said], kind: Kind) -> list[Said]:
         if each is not None and each.value is not SEVERAL and all(not kind.same(each.value, o.value) for o in run):
             run.append(each)
             continue
-        kept += run if len(run) < 3 else []
+        kept += run if len(run) < 3 else [o for o in run[-1:] if _follows(statements[o.place])]
         run = []
         if each is not None:
             (kept if each.value is SEVERAL else run).append(each)

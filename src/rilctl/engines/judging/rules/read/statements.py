@@ -12,6 +12,8 @@ _ABBREVIATION = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
     re.IGNORECASE,
 )
+_NO_INITIAL = re.compile(r"\b(?:[Nn]ot|[Nn]or|[Nn]either) [A-J]\.$|[0-9]\s?[A-Za-z]\.$")
+"""An option or a unit."""
 _NUMBERED = re.compile(
     r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed|cod|inv|cat|kat|mss?|bd|jg"
     r"|hs|lot|op|sig"
@@ -33,9 +35,15 @@ _NOT_BUT = re.compile(
 _NOT_NOT = re.compile(
     r"^\W*(?:(?:not|neither) [^,.;:]{1,30}(?:,|;|,? and|,? nor) ?)*(?:not|nor) (?!the (?:\w+ )?(?:answer"
     r"|solution|result)\b)(?:[^,.;:]"
-    r"|[.,](?=[0-9])){1,30}: (?=[\w$€£(-])",
+    r"|[.,](?=[0-9])){1,30}(?:, (?:which|as|because|since)\b[^.;:]{1,80})?: (?=[\w$€£(-])",
     re.IGNORECASE,
 )
+_ITS_NOT_BUT = re.compile(
+    rf"^(\W*(?:the|its|his|her|their) [\w' -]{{2,40}}? (?:is|was|are|were))(?:n't| not) (?!only|just){THING}{{1,40}}?"
+    r"(?:, as [^,.;:]{2,40},|,)? but (?:rather )?(?=[\w$€£(\[-])",
+    re.IGNORECASE,
+)
+_NO_OTHER = re.compile(r"\b(?:none|no one|nobody) (?:other than|else but|but) (?=\w)", re.IGNORECASE)
 _HAN_NOT_BUT = re.compile(r"^\W*不是[^，,。.]{1,20}[，,]\s?(?:而是|是)")
 _PARENTHESIS = re.compile(
     r",\s(?:read|seen|as|taken|measured|shown)\s[^,0-9]{2,40},(?=\s(?:is|was|are|reads|shows)\b)", re.IGNORECASE
@@ -58,7 +66,8 @@ def split_statements(text: str) -> list[str]:
         before = text[start : match.start()]
         if "\n" not in match[0]:
             tail = before[-8:]
-            if _ABBREVIATION.search(tail) or (_NUMBERED.search(tail) and text[match.end() : match.end() + 1].isdigit()):
+            is_short = _ABBREVIATION.search(tail) and not _NO_INITIAL.search(tail)
+            if is_short or (_NUMBERED.search(tail) and text[match.end() : match.end() + 1].isdigit()):
                 continue
         if before.strip():
             found.append(before.strip())
@@ -141,7 +150,9 @@ def without_contrast(text: str) -> str:
 
     `Lisbon, not Porto`, `not Porto but Lisbon` and `Lisbon, of course` are Lisbon.
     """
-    text = _PARENTHESIS.sub("", text)
+    text = _PARENTHESIS.sub("", text) if ", " in text else text
+    if " but " in text or " other than " in text:
+        text = _ITS_NOT_BUT.sub(r"\1 ", _NO_OTHER.sub("", text))
     denied = _NOT_BUT.match(text) or _NOT_NOT.match(text) or _HAN_NOT_BUT.match(text)
     if denied:
         return text[denied.end() :]

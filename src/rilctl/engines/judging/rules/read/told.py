@@ -3,8 +3,8 @@
 import re
 from functools import lru_cache
 
-from rilctl.engines.judging.rules.read.clauses import asked_stems, clauses, stem, stems
-from rilctl.engines.judging.rules.read.doers import doer
+from rilctl.engines.judging.rules.read.clauses import LAST_QUESTION, asked_stems, clauses, stem, stems
+from rilctl.engines.judging.rules.read.doers import DIRECTIONS, agent, doer
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CORRECTION, SMALL_WORDS
 
@@ -14,7 +14,7 @@ _NEUTRAL = stems(
     "show display read say list give indicate name depict feature contain hold bear state mention use come go"
     " stand lie hand bar line column slice segment curve value"
     " sit belong locate call leave consist visible wear look appear seem make write print mark label carry present has"
-    " began begin start named"
+    " began begin start named field box entry heading"
 )
 """Stems of what things do whatever they are."""
 _INNER = frozenset(
@@ -47,10 +47,8 @@ _LEADS = stems("belongs leads points goes")
 _MARKS_OF_CHARTS = frozenset({"bar", "line", "column", "slice", "segment", "curve", "value"})
 _PICTURES = frozenset({"image", "picture", "photo", "photograph", "number", "word"})
 """Part of an answer before `of`."""
-_DIRECTIONS = frozenset({"for", "from", "into", "onto", "than", "about", "with", "to", "by", "without"})
-"""Say who does it to whom."""
 _KEY = re.compile(
-    r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)est|most|least|first|second|third|fourth"
+    r"\b(?:\w{3,}(?<!for)(?<!inter)(?<!pr)(?<!gu)(?<!ch)(?<!qu)(?<!t)(?<!ern)est|most|least|first|second|third|fourth"
     r"|fifth|sixth|last|next|previous|former"
     r"|other|another|only|left|right|top|bottom|upper|lower|front|back|middle|northern|southern|eastern|western"
     r"|more|less)\b",
@@ -96,12 +94,18 @@ def told(sentence: str, question: str) -> tuple[str, ...]:
 def other_than_asked(text: str, question: str) -> bool:
     """Whether a text says of which one it speaks, and that isn't the question's: the largest, not the second one."""
     said = {word.casefold() for word in _KEY.findall(text)}
-    return bool(said) and said != _keys(question)
+    return bool(said) and said != _asked_keys(question)
+
+
+def _keys(text: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in _KEY.findall(text))
 
 
 @lru_cache(maxsize=1024)
-def _keys(question: str) -> frozenset[str]:
-    return frozenset(word.casefold() for word in _KEY.findall(question))
+def _asked_keys(question: str) -> frozenset[str]:
+    """Those of what is asked: of the last sentence with a question mark, of all where there is none."""
+    found = LAST_QUESTION.findall(question)
+    return frozenset(word.casefold() for word in _KEY.findall(found[-1] if found else question))
 
 
 def _runs(clause: str, question: str) -> list[str]:
@@ -109,7 +113,7 @@ def _runs(clause: str, question: str) -> list[str]:
     clause = whose[1] if whose else clause
     if is_doubted(clause, question):
         return []
-    done = doer(clause, question) if _keys(clause) <= _keys(question) else ""
+    done = (agent(clause, question) or doer(clause, question)) if _keys(clause) <= _asked_keys(question) else ""
     return [run for run in (_of_head(clause, question), done, _only_new(clause, question)) if run]
 
 
@@ -160,7 +164,7 @@ def _only_new(clause: str, question: str) -> str:
     num_said += any(is_known and any(map(str.isdigit, word)) for is_known, word in zip(known, folded, strict=True))
     if not new or not said or num_said < min(2, len(asked)):
         return ""
-    if not _keys(question) <= set(folded) or not _keys(clause) <= _keys(question):
+    if not _asked_keys(question) <= set(folded) or not _keys(clause) <= _asked_keys(question):
         return ""
     start, end = new[0], new[-1] + 1
     if folded[start] in ("to", "towards", "toward") and _ASKS_WHERE.search(question) and start + 1 < end:
@@ -180,6 +184,6 @@ def _is_known(word: str, asked: frozenset[str], question: str) -> bool:
         return True
     if any(map(str.isdigit, word)):
         return word in question
-    if word in _DIRECTIONS and not (word == "by" and _IS_ACTIVE.match(question)):
+    if word in DIRECTIONS and not (word == "by" and _IS_ACTIVE.match(question)):
         return re.search(rf"\b{word}\b", question, re.IGNORECASE) is not None
     return len(word) < 3 or word in SMALL_WORDS or stem(word) in asked or stem(word) in _NEUTRAL

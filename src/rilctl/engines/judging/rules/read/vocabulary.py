@@ -45,13 +45,13 @@ _VERBS = (
     " pick select think believe answer examine look inspect observe analyse analyze determine identify describe"
     " correspond match fit suggest confirm imply tell know use apply set solve round convert combine substitute base"
     " judge visible seen shown clear evident point range start begin end finish open close happen pay spend sell buy"
-    " earn remain keep left live eat drink wear"
+    " earn remain keep left live eat drink wear born"
 )
 _DENYING = (
     "don't doesn't didn't isn't aren't wasn't weren't haven't hasn't hadn't can't couldn't won't wouldn't shouldn't"
     " wait actually people aged age old again carefully closely twice tax including included together combined long"
     " wide tall high deep brief short like toward towards currency dollars cents euros pounds usd eur gbp percent"
-    " kilograms metres meters"
+    " kilograms metres meters newtons joules watts volts amperes ohms grams litres liters seconds miles inches"
 )
 """What is denied is for others to tell."""
 _SURE = (

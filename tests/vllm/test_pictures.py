@@ -88,7 +88,7 @@ def test_pictures_travel_once_and_again_when_they_are_lost(served: VllmRollouts,
         assert tokens(served.generate(asked(7), SAMPLING)) == expected
     finally:
         del backend._generate
-    assert num_lost == [200] * 9
+    assert set(num_lost) == {200} and len(num_lost) >= 9  # whose pictures go while it is answered is asked for again
     assert sum(part["url"] is not None for part in sent) > 3
 
 

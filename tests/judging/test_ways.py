@@ -188,6 +188,30 @@ NOT_GIVEN = (
     "So it isn't {X}.",
     "This doesn't yield {X}.",
     "{Y}, which many take for {X}.",
+    "I believe it's {X}. But it might also be {Y} if the other one counts, and I cannot decide between the two.",
+    "It's {X}. But it might also be {Y}.",
+    "{X}. It could equally be {Y}.",
+    "I think it's {X}. Then again, {Y} is possible as well.",
+    "The answer is {X}. I can't decide between that and {Y}.",
+    "{X}, or so I think; {Y} might be right too, and I am torn.",
+    "{X} (or {Y} if the other one counts)",
+    "The answer is {X} (or {Y} if the other one counts).",
+    "It is {X} (maybe {Y}).",
+    "It is {X} [or {Y}].",
+    "It is {X} (possibly {Y}, if the other one counts).",
+    "\\boxed{{{X}}} (alternatively {Y})",
+    "It is {X}. To be exact, it is {Y}.",
+    "The answer is {X}. More precisely, it is {Y}.",
+    "The answer is {X}. Strictly speaking, the answer is {Y}.",
+    "It is {X}. In fact it is {Y}.",
+    "I would answer {X}. Thinking about it again, I see more. I correct my answer to {Y}.",
+    "I would say {X}. I change my answer to {Y}.",
+    "The answer is {X}. So I switch to {Y}.",
+    "{X}. I revise that to {Y}.",
+    "\\boxed{{{X}}} I change my answer to {Y}.",
+    "The answer is {X}. My answer changes to {Y}.",
+    "{Y}. I won't change my answer to {X}.",
+    "{Y}. Some would say: I change my answer to {X}.",
 )
 """Ways in which X isn't the one answer, nor Y right."""
 GIVEN = (
@@ -628,6 +652,88 @@ FORMS = (
         "apple, pear",
         ("Pear, apple. The lemon lies outside, so I leave it out.",),
         ("Pear, lemon. The apple lies outside, so I leave it out.", "Apple, but no pear."),
+    ),
+    (
+        "The tank loses 3 litres a minute and holds 96. When will it be empty?",
+        "32 minutes",
+        (
+            "I first thought 48, but it is 32.",
+            "It might be 48 minutes if the tap stayed open, but it is closed. So it is 32 minutes.",
+        ),
+        (
+            "I believe it's 32 minutes. But it might be 48 minutes if the tap stays open.",
+            "It is 32 minutes. Yet 48 minutes may be right as well; I can't choose between them.",
+            "It is 32 minutes. I forgot the tap. I correct my answer to 48 minutes.",
+        ),
+    ),
+    (
+        "What is the area of the rectangle?",
+        "126",
+        ("126 (that is 9 × 14)", "The area is 126 (9 × 14).", "The area is 126 (or one hundred and twenty-six)."),
+        (
+            "The area is 126 (or 322 if 46 is the sum of two sides).",
+            "The area is 126 (322 if 46 is the sum of two sides).",
+            "The area is 126 (if 46 is the sum of two sides, 322).",
+        ),
+    ),
+    (
+        "What colour is the door of the middle cottage?",
+        "green",
+        (
+            "The middle door is green. To be exact, it is a dark green.",
+            "The middle door is green. The left door is white.",
+            "The middle door is green. To be exact, the middle door is green.",
+        ),
+        (
+            "The middle door is green. To be exact, the middle door is white.",
+            "The door of the middle cottage is green. In fact the door of the middle cottage is white.",
+            "The middle door is green. Strictly speaking, it is white.",
+        ),
+    ),
+    (
+        "Does the weather map predict snow for the northern valley?",
+        "no",
+        ("No. The star belongs to the southern valley after all.", "No, no snow is predicted there after all."),
+        (
+            "No. Snow is predicted there after all.",
+            "I would answer no. Thinking about it again, the star does belong to the northern valley. That means snow"
+            " is predicted there after all. I correct my answer to yes.",
+            "No, it doesn't. On second look, the star does belong to the valley, so I correct myself: yes.",
+            "No (yes if the star counts).",
+        ),
+    ),
+    (
+        "What is the lift doing?\nA. rising steadily\nB. speeding up\nC. standing still\nD. descending",
+        "C",
+        (
+            "C, because it isn't descending any more: it stands still",
+            "The answer is C, because the line is flat.",
+            "The answer is C, because it is neither rising steadily nor descending.",
+            "The lift isn't descending, so the answer is C.",
+        ),
+        (
+            "The answer is C, because the lift is descending with constant speed in that part of it: descending.",
+            "Answer: C, since the lift is speeding up there.",
+            "(C), as it keeps descending.",
+            "So the lift is descending. Answer: C",
+            "The lift is descending, so the answer is C.",
+        ),
+    ),
+    (
+        "Which graph shows doubling?\n(A) Graph P\n(B) Graph Q\n(C) Graph R\n(D) Graph S",
+        "B",
+        (
+            "Graph P is linear, Graph R is constant. So Graph Q is the doubling one. Answer: (B)",
+            "So Graph R isn't the doubling one. Answer: (B)",
+            "Graph R falls, so it isn't that. Answer: (B)",
+        ),
+        (
+            "Graph P is linear. So Graph R is the doubling one. Answer: (B)",
+            "Therefore it is Graph R.\nAnswer: B",
+            "Hence Graph R doubles. Final answer: B",
+            "It must be Graph R.\n\n\\boxed{B}",
+            "Graph R is the doubling one, so the answer is (B).",
+        ),
     ),
 )
 """A question, its answer, other forms of it, and what looks like them and isn't."""

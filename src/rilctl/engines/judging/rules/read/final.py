@@ -14,6 +14,7 @@ from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
 from rilctl.engines.judging.rules.read.concessions import UNSAYS, without_concession, without_what_is_excluded
 from rilctl.engines.judging.rules.read.echo import asked_words
+from rilctl.engines.judging.rules.read.left_open import is_left_open
 from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
 from rilctl.engines.judging.rules.read.marks import Level, find_marks
 from rilctl.engines.judging.rules.read.phrases import (
@@ -88,6 +89,13 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         kind: of the answer that the question has.
     """
     text = unwrapped(tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip(), question)
+    found = _read(text, question, kind)
+    if found.value is None or not is_left_open(without_markup(text), found.text, found.value, kind, question):
+        return found
+    return Reading(None, found.text, SEVERAL_CANDIDATES)
+
+
+def _read(text: str, question: str, kind: Kind) -> Reading:
     if not text:
         return Reading(None, None, "empty response")
     if CUT_OFF.search(text):

@@ -10,11 +10,13 @@ from rilctl.schemas.answers import answer_text
 from .contradictions import contradictions
 from .test_corpus import cases
 
-MAX_FALSE_NEGATIVES = {"blind-5": 0.075, "blind-6": 0.14}
+MAX_FALSE_NEGATIVES = {"blind-5": 0.075, "blind-6": 0.14, "blind-7": 0.18}
 """Of the parts that still miss more than 4 % of the right ones."""
 
 
-@pytest.mark.parametrize("part", ["tuned", "blind", "blind-2", "blind-3", "dev-4", "blind-4", "blind-5", "blind-6"])
+@pytest.mark.parametrize(
+    "part", ["tuned", "blind", "blind-2", "blind-3", "dev-4", "blind-4", "blind-5", "blind-6", "blind-7"]
+)
 def test_no_wrong_answer_is_right_and_few_right_ones_are_wrong(part: str) -> None:
     false_positives, false_negatives, num_right = [], [], 0
     for case in cases(part):

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rilctl.engines.judging.rule import judge_answer
@@ -20,6 +20,7 @@ _PIECES = (
 )  # fmt: skip
 _LIMIT_S = 1.0
 """For one response of 1 MB, which takes about 20 ms; a backtracking pattern takes minutes."""
+_PIECED = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
 
 
 @pytest.mark.parametrize("piece", _PIECES, ids=ascii)
@@ -97,6 +98,14 @@ def test_any_text_gets_a_verdict(answer: str, response: str, question: str) -> N
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
+@given(answer=_PIECED, response=_PIECED, question=_PIECED)
+def test_any_pieces_get_a_verdict(answer: str, response: str, question: str) -> None:
+    judge_answer(answer, response, question=question)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_PIECED)
+@example("$")
+@example("\\boxed{1}\n.")
 def test_a_response_equal_to_its_ground_truth_is_never_wrong(text: str) -> None:
     assert judge_answer(text, text).correct is not False

@@ -193,7 +193,7 @@ def _solved(text: str, question: str) -> tuple[Kind, Any] | None:
 
 def _bracketed(text: str, number: NumberKind) -> tuple[Kind, Any] | None:
     """Intervals, points and vectors."""
-    brackets = text[0] + text[-1]
+    brackets = text[:1] + text[-1:]
     inner = [part.strip() for part in re.split(r"[,;]", text[1:-1])]
     if brackets not in _BRACKETS or len(inner) < 2 or not all(inner) or not _is_one_group(text):
         return None

@@ -67,10 +67,10 @@ def starts_glued(rest: str) -> bool:
 @lru_cache(maxsize=4096)
 def read_unit(rest: str) -> str | None:
     """The unit that a text behind a number is: `%`, `km/h`, `apple`; empty without one, None where it is no unit."""
-    text = rest.strip(" .,;:!\"'()[]{}*_|")
-    if not text:
-        return ""
+    text = rest.strip(" \n\t.,;:!\"'()[]{}*_|")
     text = _MOLECULE.sub("", _TIMES.sub("·", _PERCENT.sub("%", text)))
+    if not text.strip():
+        return ""
     if text[0] == "%":
         return "%" if len(text) == 1 or (text[1] == " " and read_unit(text[2:]) is not None) else None
     if text in CURRENCIES:

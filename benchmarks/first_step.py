@@ -1,9 +1,9 @@
 """What verbs need until their first step is done, with so many cached responses: `startup.py` has the measures.
 
-In the folder of `started.py`, and kept there as well: 16 responses of the student to each question, and a verdict on
-each teacher's response, of which every third is wrong. Then, in a process of its own, a verb runs until it has taken a
-step, which is short: eight rows and a small model. `train` goes on from a checkpoint, until it would take a step:
-that itself takes long here, as a processor samples in it.
+In the folder of `train_start.py`, and kept there as well: 16 responses of the student to each question, and a verdict
+on each teacher's response, of which every third is wrong. Then, in a process of its own, a verb runs until it has
+taken a step, which is short: eight rows and a small model. `train` goes on from a checkpoint, until it would take a
+step: that itself takes long here, as a processor samples in it.
 """
 
 import json
@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from started import FEW_QUESTIONS, PER_QUESTION, write_workspace
+from opened import peak_bytes
+from train_start import FEW_QUESTIONS, PER_QUESTION, write_workspace
 
 from rilctl import api
 from rilctl.artifacts.read import read_rows
@@ -81,9 +82,7 @@ class FirstStep(StopsAfter):
             self._note()
 
     def _note(self) -> None:
-        status = Path("/proc/self/status").read_text()
-        peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-        self.found = self.found or {"at_s": time.perf_counter(), "peak_bytes": 1024 * peak_kb}
+        self.found = self.found or {"at_s": time.perf_counter(), "peak_bytes": peak_bytes()}
 
 
 def first_steps(folder: Path, num_rows: int) -> dict[str, float]:
@@ -106,7 +105,7 @@ def _last_start(workspace: Path, name: str, start: Start) -> dict[str, float]:
 
 
 def _with_more(folder: Path, num_questions: int) -> Path:
-    """The workspace of `started.py` with the student's responses and verdicts; what is whole stays as it is."""
+    """The workspace of `train_start.py` with the student's responses and verdicts; what is whole stays as it is."""
     workspace = write_workspace(folder / f"{num_questions}-questions", num_questions)
     chance = random.Random(1)
 

@@ -13,7 +13,7 @@ hash them takes longer, and as long for each.
 
 `train_start_s`, `train_start_gb`: seconds until `train` has the inputs of its first step, with a cache of 1,280,000
 teachers' responses (40,000 questions, 32 each, 180 tokens), or of `--rows`, and memory beyond that of a start with
-6,400. The model isn't counted. The cache is made in `--work` and kept there: 1.2 GB, two minutes. See `started.py`.
+6,400. The model isn't counted. The cache is made in `--work` and kept there: 1.2 GB, two minutes. See `train_start.py`.
 
 `step_teacher_rows_s`: seconds of the processor in which the teachers' rows of a step are read and tokenised, those of
 all 144 questions, which several ranks share. Median of five steps.
@@ -32,7 +32,7 @@ isn't yet. See `instructions.py`.
 
 `sft_first_start_s`, `sft_start_s`, and `_gb`: seconds until `sft` has the inputs of its first step on the same rows,
 where the data set is indexed for it and where it was indexed by an earlier start, and memory beyond that of a start
-with 1,000 rows. The model isn't counted. See `begun.py`.
+with 1,000 rows. The model isn't counted. See `sft_start.py`.
 
 `step_picture_bytes`: what 144 questions about such photographs with 4 responses each send to a vLLM server, as
 Qwen2.5-VL reads them (`pictures.py`).
@@ -46,13 +46,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from begun import sft_start
 from feeding import judge_busy_share, teacher_busy_share
 from first_step import first_steps
 from instructions import NUM_ROWS as NUM_INSTRUCTIONS
 from instructions import sft_plan
 from pictures import MODELS, send, step_questions
-from started import NUM_RESPONSES, train_start
+from sft_start import sft_start
+from train_start import NUM_RESPONSES, train_start
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.config.data import SelectConfig

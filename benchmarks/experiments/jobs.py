@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
+from typing import Protocol
 
 from experiments import results as stored
 from experiments.order import Task, missing_tasks
@@ -41,6 +42,16 @@ class Job:
         return _place(self.place).results, self.task.seed
 
 
+class Missing(Protocol):
+    """Jobs that a place still has."""
+
+    place: Place
+
+    def jobs(self, number: int) -> Iterator[Job]:
+        """Of one group of arms, in order; none as long as an earlier group tries rates."""
+        ...
+
+
 @dataclass
 class _Queue:
     """What is missing in a place, and may be begun."""
@@ -61,7 +72,7 @@ class _Queue:
         return run.recipe == self._digests[task]
 
     def jobs(self, number: int) -> Iterator[Job]:
-        """Of one group of arms, in order; none as long as an earlier group tries rates."""
+        """See `Missing`."""
         known = stored.read(self.place.results)
         for group in self.place.groups[: number + 1]:
             rates = {
@@ -101,7 +112,7 @@ def run_all(places: Sequence[Place], work: Path, *, hours: float, num_jobs: int)
     with ProcessPoolExecutor(num_jobs, spawn, _begin_worker, surroundings) as pool:
         while stop.signal_number is None:
             while len(under_way) < num_jobs and time.monotonic() < ends:
-                job = _next_job(queues, list(under_way.values()), made)
+                job = next_job(queues, list(under_way.values()), made)
                 if job is None:
                     break
                 under_way[pool.submit(_work, job)] = job
@@ -121,7 +132,7 @@ def _prepared(place: Place, work: Path, stop: api.StopFlag) -> str:
     return "" if prepare is None else prepare(work, (*SEEDS, TUNING_SEED), stop)
 
 
-def _next_job(queues: Sequence[_Queue], under_way: Sequence[Job], made: set[tuple[str, int]]) -> Job | None:
+def next_job(queues: Sequence[Missing], under_way: Sequence[Job], made: set[tuple[str, int]]) -> Job | None:
     """The first that can be begun beside those; a group of arms comes in all places before the next one in any."""
     same_folder = {(job.shared, job.task.arm) for job in under_way}
     shared_now = {job.shared for job in under_way} - made

@@ -146,9 +146,8 @@ def _load(
     _take(rows, num_samples if rows.drawn is None else None, ranked, salt=split, checker=checker)
     if not rows.samples and (rows.drawn is None or split == "train"):  # of a small share none may have been drawn
         raise _nothing_left(rows)
-    if (
-        split == "train" and config.truth_share < 1
-    ):  # not earlier: a row is compared with held-out ones by its ground truth as well
+    # Not earlier: a row is compared with held-out ones by its ground truth as well.
+    if split == "train" and config.truth_share < 1:
         rows.samples = changed(rows.samples, lambda sample: _with_truth(sample, config.truth_share))
     left_out = dict(sorted(rows.left_out.items()))
     digest = _digest(rows.samples) if rows.drawn is None else ""

@@ -84,10 +84,6 @@ class IndexedPictures:
         self._path = path
         self._table: pa.Table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
-    def number(self, path: Path) -> int:
-        """Nothing is added any more."""
-        raise NotImplementedError
-
     def image(self, number: int, name: str, max_px: int) -> ImageRef:
         """See `Pictures`."""
         table = self._table

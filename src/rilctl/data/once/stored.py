@@ -38,12 +38,16 @@ class NotStorableError(Exception):
 class Pictures(Protocol):
     """The pictures that rows name by their numbers."""
 
-    def number(self, path: Path) -> int:
-        """Of a file, which gets one if it has none."""
-        ...
-
     def image(self, number: int, name: str, max_px: int) -> ImageRef:
         """A reference to a picture, with what is known of it."""
+        ...
+
+
+class PicturesToNumber(Pictures, Protocol):
+    """Pictures that rows still to be written can name."""
+
+    def number(self, path: Path) -> int:
+        """Of a file, which gets one if it has none."""
         ...
 
 
@@ -55,7 +59,7 @@ class RowWriter:
         pictures: give numbers to those of the rows.
     """
 
-    def __init__(self, path: Path, pictures: Pictures) -> None:
+    def __init__(self, path: Path, pictures: PicturesToNumber) -> None:
         import pyarrow as pa
 
         self._pictures = pictures

@@ -107,28 +107,18 @@ def write_workspace(folder: Path, num_questions: int) -> Path:
 def main() -> None:
     """Begin in a folder, and print how long it took and the most memory."""
     import torch
+    from opened import context_of, peak_bytes
 
-    from rilctl import api
     from rilctl.config.train import TrainConfig
     from rilctl.data.batches import batches
     from rilctl.models.loaded.vlm import load_vlm
     from rilctl.models.prompts.kept import KeptPrompts
-    from rilctl.reporting.progress import SilentReporter
-    from rilctl.stages.shared.context import StageContext
     from rilctl.stages.shared.inputs import name_student
     from rilctl.stages.train.inputs import find_inputs, input_entries, teacher_rows
 
     folder = Path(sys.argv[1])
-    recipe = api.load_recipe(folder / "recipe.toml", base_dir=folder)
-    context = StageContext(
-        recipe=recipe.tables,
-        recipe_name=recipe.name,
-        base_dir=folder,
-        out=folder / "out",
-        reporter=SilentReporter(),
-        resume_command="",
-    )
-    config = recipe.tables.train or TrainConfig()
+    context = context_of(folder)
+    config = context.recipe.train or TrainConfig()
     vlm = load_vlm(name_student(context, None, after="train"), base_dir=folder, device=torch.device("cpu"))
     started = time.perf_counter()
     inputs = find_inputs(context, config)
@@ -140,8 +130,7 @@ def main() -> None:
         rows = teachers.pick(samples[pick].id, config.num_teacher_rows, step=1)
         held.append((prompts.get(samples[pick].conversation), rows))
     passed_s = time.perf_counter() - started
-    status = Path("/proc/self/status").read_text()
-    peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    most_bytes = peak_bytes()
     steps_s = []
     for step, picks in enumerate(
         islice(batches(len(samples), config.questions_per_step, config.seed, 1), NUM_STEPS), 2
@@ -150,7 +139,7 @@ def main() -> None:
         for pick in picks:
             teachers.pick(samples[pick].id, config.num_teacher_rows, step=step)
         steps_s.append(time.process_time() - before_s)
-    print(json.dumps({"s": passed_s, "peak_bytes": 1024 * peak_kb, "step_cpu_s": median(steps_s)}))
+    print(json.dumps({"s": passed_s, "peak_bytes": most_bytes, "step_cpu_s": median(steps_s)}))
 
 
 if __name__ == "__main__":

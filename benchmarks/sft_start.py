@@ -39,29 +39,19 @@ def _begun(folder: Path) -> dict[str, float]:
 def main() -> None:
     """Begin in a folder, and print how long it took and the most memory."""
     import torch
+    from opened import context_of, peak_bytes
 
-    from rilctl import api
     from rilctl.config.sft import SftConfig
     from rilctl.data.batches import batches
     from rilctl.models.loaded.vlm import load_vlm
     from rilctl.models.prompts.encode import encode_response
     from rilctl.models.prompts.kept import KeptPrompts
-    from rilctl.reporting.progress import SilentReporter
     from rilctl.stages.sft.inputs import find_rows
-    from rilctl.stages.shared.context import StageContext
     from rilctl.stages.shared.inputs import load_data, name_student
 
     folder = Path(sys.argv[1])
-    recipe = api.load_recipe(folder / "recipe.toml", base_dir=folder)
-    context = StageContext(
-        recipe=recipe.tables,
-        recipe_name=recipe.name,
-        base_dir=folder,
-        out=folder / "out",
-        reporter=SilentReporter(),
-        resume_command="",
-    )
-    config = recipe.tables.sft or SftConfig()
+    context = context_of(folder)
+    config = context.recipe.sft or SftConfig()
     student = name_student(context, None, after="sft").model_copy(update={"random_weights": True})
     vlm = load_vlm(student, base_dir=folder, device=torch.device("cpu"))
     started, started_cpu_s = time.perf_counter(), time.process_time()
@@ -73,9 +63,8 @@ def main() -> None:
         for row in found.units[pick]:
             held.append((prompts.get(row.conversation), encode_response(vlm, row.text, stopped=row.stopped)))
     passed_s = time.perf_counter() - started
-    status = Path("/proc/self/status").read_text()
-    peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-    print(json.dumps({"s": passed_s, "peak_bytes": 1024 * peak_kb, "cpu_s": time.process_time() - started_cpu_s}))
+    most_bytes = peak_bytes()
+    print(json.dumps({"s": passed_s, "peak_bytes": most_bytes, "cpu_s": time.process_time() - started_cpu_s}))
 
 
 if __name__ == "__main__":

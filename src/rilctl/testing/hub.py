@@ -54,6 +54,7 @@ class HubDouble:
         self.repos: dict[str, HubRepo] = {}
         self.contents: dict[str, bytes] = {}
         self.uploads: list[str] = []
+        self.uploading = threading.Lock()
         self.fails_at_upload: int | None = None
         """The upload, from 0, that is refused; and then every other."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -123,13 +124,14 @@ def _handler(hub: HubDouble) -> type[BaseHTTPRequestHandler]:
 
         def do_PUT(self) -> None:
             content, digest = self._body(), self.path.rpartition("/")[2]
-            if hub.fails_at_upload is not None and len(hub.uploads) >= hub.fails_at_upload:
-                self._json({"error": "broken"}, 400)
-                return
-            if hub.keep(content) != digest:
-                self._json({"error": "another digest"}, 400)
-                return
-            hub.uploads.append(digest)
+            with hub.uploading:  # files come side by side, and are counted one after the other
+                if hub.fails_at_upload is not None and len(hub.uploads) >= hub.fails_at_upload:
+                    self._json({"error": "broken"}, 400)
+                    return
+                if hub.keep(content) != digest:
+                    self._json({"error": "another digest"}, 400)
+                    return
+                hub.uploads.append(digest)
             self._json({})
 
         def do_GET(self) -> None:

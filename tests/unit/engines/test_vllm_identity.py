@@ -2,13 +2,15 @@
 
 import json
 import re
+import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rilctl.engines.generation.open import open_rollouts
-from rilctl.engines.generation.vllm.backend import WITNESS
+from rilctl.engines.generation.vllm.backend import WITNESS, Answer, Ask
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts, WeightsLostError
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm
@@ -46,16 +48,25 @@ def test_another_process_follows_the_one_that_sends(policy: Vlm, rollouts: VllmR
         num_sent = num_loads(server)
         follower.follow(rollouts.state)
         assert tokens(follower.generate(requests(), SAMPLING)) == expected
-        died: list[Call] = []
+        died, answered = list[Call](), threading.Semaphore(0)
+        backend: Any = follower.started()[0]
+        answer = backend._answer
+
+        def noted(ask: Ask, *arguments: Any) -> Answer:
+            found: Answer = answer(ask, *arguments)
+            if not ask.pictures:
+                answered.release()
+            return found
 
         def die_once(call: Call) -> Wire | None:
             if call.path == "/inference/v1/generate" and call.body["content_parts"] and not died:
                 died.append(call)
+                assert all(answered.acquire(timeout=30) for _ in range(2))  # the question without a picture
                 double(server).restart()
                 return failure(503, "going down")
             return None
 
-        double(server).trouble = die_once
+        double(server).trouble, backend._answer = die_once, noted
         before = len(server.calls)
         for _ in range(2):  # what comes after it died is by other weights
             with pytest.raises(WeightsLostError):

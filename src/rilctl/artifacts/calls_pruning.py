@@ -121,8 +121,7 @@ def prune(root: Path, chosen: Sequence[AskedAnswers]) -> int:
     with _open_to_write(_existing(root)) as database:
         with transaction(database):
             now = {each.number: each for each in _asked(database)}
-            # In seconds: the clock went on, and nothing else.
-            numbers = [(e.number,) for e in chosen if e.number in now and now[e.number].unused_s >= e.unused_s]
+            numbers = [(each.number,) for each in chosen if _is_as_it_was(each, now.get(each.number))]
             num = sum(now[number].num_answers for (number,) in numbers)
             database.executemany("DELETE FROM calls WHERE asker = ?", numbers)
             database.executemany("DELETE FROM uses WHERE asker = ?", numbers)
@@ -130,6 +129,16 @@ def prune(root: Path, chosen: Sequence[AskedAnswers]) -> int:
         if num:
             _compact(database)
     return num
+
+
+def _is_as_it_was(chosen: AskedAnswers, now: AskedAnswers | None) -> bool:
+    """Whether it is the same asker, whose number is another one's once it has gone, and hasn't used its answers since.
+
+    Times are in seconds: where the clock went on and nothing else, more of them have passed.
+    """
+    if now is None or (now.role, now.model, now.run) != (chosen.role, chosen.model, chosen.run):
+        return False
+    return now.unused_s >= chosen.unused_s
 
 
 def compact(root: Path) -> int:

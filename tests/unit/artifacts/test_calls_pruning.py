@@ -185,6 +185,20 @@ def test_another_process_writes_and_reads_on_meanwhile(root: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_who_came_since_and_has_the_number_of_one_that_went_keeps_its_answers(root: Path) -> None:
+    with CallCache(root, Asker("student", "gone", root / "gone" / "eval")) as cache:
+        cache.put_many(answers("gone", 5))
+    (chosen,) = [each for each in survey(root).askers if each.model == "gone"]
+    assert prune(root, [chosen]) == 5
+    with CallCache(root, Asker("student", "new", root / "new" / "eval")) as cache:
+        cache.put_many(answers("new", 5))
+    (new,) = [each for each in survey(root).askers if each.model == "new"]
+    assert new.number == chosen.number
+    assert prune(root, [chosen.model_copy(update={"unused_s": 0.0})]) == 0
+    with CallCache(root) as cache:
+        assert len(cache.get_many([*answers("new", 5)])) == 5
+
+
 def test_a_writer_that_does_not_end_is_named_and_nothing_goes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls_file, "BUSY_TIMEOUT_S", 0.2)
     chosen = choose(survey(root), root, recipe="b")

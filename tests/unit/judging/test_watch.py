@@ -270,12 +270,16 @@ def test_canaries_stand_between_the_rows_and_nothing_tells_them_apart(tmp_path: 
         assert num_stored(cache) == len(cases)
     assert len(asked) == len(cases) + num_canaries(config())
     assert len({(request.sample_id, request.seeds, request.images, sampling) for request, sampling in asked}) == 1
-    rows = {(c.question, c.answer) for c in cases}
+    questions = {(c.question, c.answer) for c in cases}
     prompts = [request.question for request, _ in asked]
     assert all("<user_turn>\nbefore\n</user_turn>" in prompt for prompt in prompts)
     shown = [read_prompt(prompt) for prompt in prompts]
-    assert {(case.question, case.answer) for case in shown} <= rows
-    is_row = [case in {*CASES} for case in shown]
+    assert {(case.question, case.answer) for case in shown} <= questions
+    rows, is_row = CASES[: len(cases)], []
+    for case in shown:  # rows come in their order, and a canary may be the same as one of them
+        is_row.append(case in rows[:1])
+        rows = rows[is_row[-1] :]
+    assert not rows
     first, last = is_row.index(False), len(is_row) - 1 - is_row[::-1].index(False)
     assert len(cases) - 2 * 74 < first and last == len(is_row) - 1
     assert max(len(run) for run in "".join("." if row else "c" for row in is_row).split(".")) < 30

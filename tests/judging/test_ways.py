@@ -720,6 +720,13 @@ FORMS = (
         ),
     ),
     (
+        "The small wall takes 12 litres of paint. How much paint does the big wall take?\n"
+        "(A) 12 litres\n(B) 24 litres\n(C) 36 litres",
+        "B",
+        ("24 litres", "\\boxed{24}", "It takes 24 litres of paint."),
+        ("\\boxed{3\\sqrt{2}}", "\\boxed{12}", "\\boxed{x}", "12 litres"),
+    ),
+    (
         "Which graph shows doubling?\n(A) Graph P\n(B) Graph Q\n(C) Graph R\n(D) Graph S",
         "B",
         (

@@ -231,7 +231,8 @@ class ChoiceKind(Kind):
     def _letter_of(self, value: Any) -> Any:
         if value is None or value is SEVERAL or self._of_texts is None:
             return value
-        fitting = [letter for letter, other in self._values.items() if self._of_texts.same(other, value)]
+        read = ((letter, other) for letter, other in self._values.items() if other is not None)
+        fitting = [letter for letter, other in read if self._of_texts.same(other, value)]
         return fitting[0] if len(fitting) == 1 else None
 
     def _letters(self, text: str) -> list[str]:

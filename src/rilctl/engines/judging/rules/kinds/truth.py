@@ -260,6 +260,8 @@ def _choice_kind(question: str, options: dict[str, str]) -> ChoiceKind:
     if len(texts) > 1:
         if all(read_quantity(text) is not None for text in texts):
             of_texts = NumberKind(stem)
+            if any(of_texts.whole(text) is None for text in texts):  # in the unit of another thing that the stem names
+                of_texts = NumberKind("")
         elif all(truth_of(text) is not None for text in texts):
             of_texts = YesNoKind(question.partition("\n")[0])
     return ChoiceKind(options, of_texts, stem)

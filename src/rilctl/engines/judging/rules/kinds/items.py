@@ -1,6 +1,5 @@
 """Lists: sets without an order, and what stands in brackets, whose brackets and order count."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,28 +7,24 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
+from rilctl.engines.judging.rules.kinds.written_lists import SOLUTION, solutions_of, split_items, spread
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.concessions import UNSAYS
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import without_echo
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
-from rilctl.engines.judging.rules.read.plain import EDGE, normal, plain
-from rilctl.engines.judging.rules.read.statements import bare_forms, without_asked_negation, without_list_mark
+from rilctl.engines.judging.rules.read.plain import normal, plain
+from rilctl.engines.judging.rules.read.statements import bare_forms, without_asked_negation
 
 MAX_ITEMS = 1000
 _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
 _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
 _IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 _ASKS_SORTED = re.compile(
     r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b"
     r"|\b(?:in|what)(?: (?!any|no)\w+){0,2} order\b(?! to\b)",
     re.IGNORECASE,
 )
-_STARTS_SEQUENCE = re.compile(r"first(?:ly)?[ ,:]", re.IGNORECASE)
-_GOES_ON_SEQUENCE = re.compile(r"[,;\n]\s?(?:and )?(?:then|next|second(?:ly)?)\b", re.IGNORECASE)
-_SEQUENCE = re.compile(r"^(?:and )?(?:first|then|next|second|third|finally|last)(?:ly)?[ ,:]+", re.IGNORECASE)
-"""`First K2, then Makalu`."""
 _LETTERS = re.compile(r"[A-J]{2,8}")
 _SIDES = re.compile(
     r"\b(?:above|below|over|under|before|after|less|more|fewer|outside|inside|except|without|other|\w{3,}est"
@@ -47,12 +42,10 @@ _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"(?:so|because|but|though|although|since|while|whereas)\b", re.IGNORECASE)
 """Begins a clause, and no item."""
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
-_PLUS_MINUS = re.compile(r"(?:([A-Za-z])\s?=\s?)?(?:±|\\pm(?![a-z]))\s?([^±=]{1,60})")
 _ENDS = ("low", "high")
 _BETWEEN = re.compile(r"([^<>≤≥=,;]{1,30}?)\s?(<=?|≤)\s?[a-zθ]\s?(<=?|≤)\s?([^<>≤≥=,;]{1,30})")
 _ASSIGNED = re.compile(r"([a-z])\s?=\s?(-?[0-9][^=]{0,20}|-?[a-z0-9√/]{1,20})")
 _DEFINED_SET = re.compile(r"=\s?(\{[^{}=]{1,200}\})$")
-_SOLUTION = re.compile(r"(?:(?:\\(?:lambda|theta|alpha|mu)|[A-Za-zλθ])(?:_?\{?[0-9]\}?)?\s?)?(?:=|\\in(?![a-z])|∈)\s?")
 _BOTH = re.compile(r"\bboth\s(?=.* and )", re.IGNORECASE)
 _SHARED = re.compile(
     r"(?<= )(?<=\w )(?:both|all|each) (?=(?:have|has|are|show|reach|stand|were|had)\b).*$|\s(?:have"
@@ -60,10 +53,8 @@ _SHARED = re.compile(
     re.IGNORECASE,
 )
 """What all items of a list have."""
-_JOINS = re.compile(r"[,;]|\bor\b|\band\b")
 _OR = re.compile(r",? or ")
 _EITHER_NUMBER = re.compile(r"-?[0-9][0-9./]*,? or -?[0-9][0-9./]*\W*")
-_MIN_SOLUTIONS = 2
 _ASKS_WHICH = re.compile(r"\b[Ww]hich (?:two |three |four )?(?:of the )?(?:\w+ )?(\w{3,})s\b")
 _LETTERED = re.compile(
     r"\W*(?:(?:only|the|options?|statements?|answers?|choices?)\s){0,2}(\(?[A-J]\)?(?:(?:,|,? and|,?"
@@ -245,7 +236,7 @@ class ItemsKind(Kind):
         elif _NOT_A_LIST.search(text):
             return None
         defined = _DEFINED_SET.search(text)
-        text = defined[1] if defined else _SOLUTION.sub("", text, count=1)
+        text = defined[1] if defined else SOLUTION.sub("", text, count=1)
         if _BRACKETED.fullmatch(text) and text[0] + text[-1] != "[]" and not any(c in "()[]" for c in text[1:-1]):
             text = "" if "," in text else text
         items = [part for item in split_items(text) for part in split_items(spread(item))]
@@ -273,70 +264,8 @@ class ItemsKind(Kind):
         return tuple(normal(plain(item)) if value is None else value for item, value in zip(items, read, strict=True))
 
 
-def solutions_of(text: str) -> list[str]:
-    """The values of `x = 2 or x = 3`; none of another text."""
-    parts = [part.strip() for part in _JOINS.split(text) if part.strip()] if text.count("=") > 1 else []
-    named = {part.partition("=")[0].strip("$ ")[:1] for part in parts}
-    if len(parts) < _MIN_SOLUTIONS or len(named) > 1 or not all(map(_SOLUTION.match, parts)):
-        return []
-    return [_SOLUTION.sub("", part, count=1).strip("$ ") for part in parts]
-
-
 @lru_cache(maxsize=1024)
 def _named_by(question: str) -> re.Pattern[str] | None:
     """What the question calls all items, before their numbers or letters: `angle 2`."""
     match = _ASKS_WHICH.search(question)
     return re.compile(rf"^\W*{match[1].casefold()}s?\s(?=[0-9A-Z]{{1,3}}\W*$)", re.IGNORECASE) if match else None
-
-
-def spread(text: str) -> str:
-    """`x = ±2` as `2, -2`; any other text as it is."""
-    match = _PLUS_MINUS.fullmatch(text)
-    return f"{match[2]}, -{match[2]}" if match else text
-
-
-def split_items(text: str) -> list[str]:
-    """The items of a written list: JSON, or separated by semicolons, new lines, or commas and a last "and".
-
-    A comma inside `1,234` separates nothing unless that leaves a single item.
-    """
-    text = text.strip().replace(" & ", " and ")
-    if text.startswith("["):
-        try:
-            loaded = json.loads(text)
-        except (ValueError, RecursionError):
-            loaded = None
-        if isinstance(loaded, list):
-            return [item if isinstance(item, str) else json.dumps(item) for item in loaded]
-    text = text.strip(" \t\n.")
-    if text[:1] + text[-1:] in ("{}", "[]"):
-        text = text[1:-1]
-    if ";" in text or "\n" in text:
-        parts = re.split(r"[;\n]", text)
-    elif text.count(" : ") > 1 or (" : " in text and "," not in text):  # arrows
-        parts = text.split(" : ")
-    elif " > " in text or " < " in text:
-        parts = re.split(r" [<>] ", text)
-    elif ", " in text:
-        parts = [part for piece in re.split(r",\s", text) for part in _split_at_commas(piece)]
-    else:
-        parts = text.split(",")
-    if len(parts) > 1 or "," not in text:
-        head, joined, last = _last_and(parts[-1])
-        parts = [*parts[:-1], head, last] if joined else parts
-    if _STARTS_SEQUENCE.match(text) and _GOES_ON_SEQUENCE.search(text):
-        parts = [_SEQUENCE.sub("", part.strip()) for part in parts]
-    unmarked = [without_list_mark(part) for part in parts]
-    return [part.strip() for part in unmarked if part.strip(EDGE)]
-
-
-def _split_at_commas(piece: str) -> list[str]:
-    return [piece] if _THOUSANDS.fullmatch(piece.strip()) else piece.split(",")
-
-
-def _last_and(part: str) -> tuple[str, bool, str]:
-    before, joined, after = part.rpartition(" and ")
-    if joined:
-        return before, True, after
-    stripped = part.strip()
-    return ("", True, stripped[4:]) if stripped.startswith("and ") else (part, False, "")

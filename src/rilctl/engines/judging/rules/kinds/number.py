@@ -7,6 +7,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_quantity
+from rilctl.engines.judging.rules.kinds.asked_number import VERDICT, asked_number
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.calculated import is_to_solve, latex_of, read_calculated, unknown_of_chain
 from rilctl.engines.judging.rules.kinds.compound import span_of_compound
@@ -21,7 +22,7 @@ from rilctl.engines.judging.rules.kinds.counted import (
 )
 from rilctl.engines.judging.rules.kinds.foreign import counts_other_in_han, foreign_count
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, is_scientific
-from rilctl.engines.judging.rules.kinds.portions import asks_portion, read_portion
+from rilctl.engines.judging.rules.kinds.portions import read_portion
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.told_apart import (
     has_number,
@@ -36,7 +37,6 @@ from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.accounted import is_accounted, takes_back
 from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, NOW
 from rilctl.engines.judging.rules.read.plain import plain
 
@@ -50,12 +50,6 @@ _YEAR = re.compile(
     r"\b(?:in|of|since|by|for|during|from)\s(?:the year\s)?(?:1[5-9]|20)[0-9]{2}\b(?!\s?%)", re.IGNORECASE
 )
 _MARKUP = re.compile(r"[{}\[\]|<>\\\ufffd]")
-_VERDICT = re.compile(
-    r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|solution [0-9]"
-    r"|(?<!cm )(?<!mm )(?<!ml )(?<!inch )marks?"
-    r"|correct(?:ness)?(?! (?:answer|option|choice|result|value|number|count|total|sum)))\b",
-    re.IGNORECASE,
-)
 _STARTS_THERE = re.compile(
     r"(?:there|here)\s+(?:is|are|were|was)\s+(?:only\s+|exactly\s+|a total of\s+)?", re.IGNORECASE
 )
@@ -63,14 +57,6 @@ _STARTS_THERE = re.compile(
 
 _COUNTS_PART = re.compile(r"\b(?:there|here|first|see|count|has|have)\b", re.IGNORECASE)
 """Before a number that may be one of several that add up."""
-_ASKS_PERCENT = re.compile(r"\bper ?cent(?:age)?\b|(?<![0-9])%", re.IGNORECASE)
-_ASKS_RATE = re.compile(
-    r"\b(?:unemployment|inflation|interest|growth|tax|literacy|mortality|success|error|vacancy) rate\b", re.IGNORECASE
-)
-_NO_NOUN = frozenset({
-    "above", "below", "before", "after", "until", "there", "it", "is", "are", "was", "were", "has", "have", "how",
-    "many", "much", "does", "do", "log", "ln", "sin", "cos", "tan", "exp", "sqrt",
-})  # fmt: skip
 _VARIABLE = re.compile(r"[\s$]*([A-Za-z])\s?=")
 _CHOSEN = re.compile(
     r"\W*(?:(?:so|thus|therefore|hence),? )?(?:the )?(?:correct )?(?:option|choice|answer|number) (?:is )?\(?([0-9])\)?"
@@ -83,8 +69,6 @@ _GETS = re.compile(
     r"|measures)\s[0-9a-z]{1,4}\s*$"
 )
 """Whose number an unknown stands for."""
-_UNKNOWN_ASKED = re.compile(r"\b(?:(?:[Ss]olve for|[Vv]alue of|[Ff]ind) \$?([a-z])|[Ww]hat is \$?([b-z]))\$?(?![\w(^])")
-_NUMBER_SIGN = re.compile(r"^\W*(?:v(?=[0-9])|(?:no|nr)\.|number|#|№)\s?(?=[0-9])", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\s$", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(figure|fig\.|step|version|option|question|table|example|case|part|section|exercise|problem|task|image"
@@ -93,8 +77,6 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 """Before a number that counts nothing."""
-_SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
-_ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
 _SEVERAL_VALUES = re.compile(
     r"(?<![A-Za-z0-9\\])([a-z])\s?=\s?([^=,;]{1,30}?)\$?(?:,|;|,?\s(?:and|or))\s\$?\1\s?=\s?(?!\2\b)", re.IGNORECASE
 )
@@ -104,18 +86,9 @@ _UNDONE = re.compile(r"\W*[0-9.,]+(?:\s?[-+*]\s?[0-9.,]+)+\W*")
 _ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
 """The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
-_ASKS_MORE = re.compile(r"\bhow (?:many|much) more\b", re.IGNORECASE)
 _MORE = re.compile(r"(?<=[0-9a-z]) (?:more|extra|additional)\b(?! than)", re.IGNORECASE)
-_ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
-_ASKS_ID = re.compile(
-    r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform"
-    r"|bus|flat|seat|track"
-    r"|house number|page|exit|pier|bay|lot|id|code)|number (?:of|on) the \w+(?<!s)\b)",
-    re.IGNORECASE,
-)
 _MAX_UNIT = 2
 """Words of what a number counts; more say something of it."""
-_GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+(?![ixyn])[A-Za-z]\b")
 _FUNCTION = re.compile(r"\b(?:log|ln|sin|cos|tan|exp|sqrt)\b|√|\^", re.IGNORECASE)
 
 
@@ -134,22 +107,9 @@ class NumberKind(Kind):
 
     def __init__(self, question: str = "", tolerance: float = 0.0, variable: str = "") -> None:
         self._tolerance = tolerance
-        self._percent = _ASKS_PERCENT.search(question) is not None
-        self._asks_year = re.search(r"\b(?:years?|when)\b", question, re.IGNORECASE) is not None
-        scale = _ASKS_SCALE.search(question)
-        self._scale = 1 if scale is None else _SCALES[scale[0].casefold().strip("( ").rstrip("s")]
-        self._asks_portion = asks_portion(question)
-        self._asks_rate = _ASKS_RATE.search(question) is not None
-        self._how_many = re.search(r"\bhow many\b", question, re.IGNORECASE) is not None
-        self._counts = re.search(r"\bhow\b", question, re.IGNORECASE) is not None
+        self.asked = asked_number(question)
         self.question = question
-        self._asks_more = _ASKS_MORE.search(question) is not None
-        self._asks_start = self._asks_year and _ASKS_START.search(question) is not None
-        self._asks_id = not self._counts and _ASKS_ID.search(question) is not None
-        unknown = _UNKNOWN_ASKED.search(question)
-        self._variable = variable or (unknown[1] or unknown[2] if unknown else "")
-        self._asked_numbers = set(re.findall(r"[0-9]+", question))
-        self._asked_verdicts = {word.casefold() for word in _VERDICT.findall(question)}
+        self._variable = variable or self.asked.unknown
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
@@ -163,13 +123,13 @@ class NumberKind(Kind):
             return Quantity(Fraction(chosen[1]), "")
         if counts_other_in_han(text, self.question):
             return None
-        if self.is_id(text) or (variable and self._is_of_counted(variable[1])):
+        if self.asked.is_id(text) or (variable and self.asked.counts(variable[1])):
             return None
         quantity = (
-            read_portion(text, self.question) if self._asks_portion or " over " in text else None
+            read_portion(text, self.question) if self.asked.portion or " over " in text else None
         ) or read_quantity(text)
         if quantity is None and len(text) < 80:
-            quantity = read_quantity(self._without_echo(text))
+            quantity = read_quantity(self.asked.without_echo(text))
         if isinstance(quantity, Quantity) and quantity.unit:
             is_long = len(quantity.unit.split()) > _MAX_UNIT
             if takes_back(quantity.unit) or is_of_another(quantity.unit, self.question):
@@ -177,10 +137,6 @@ class NumberKind(Kind):
             if not is_accounted(text, self.question, free=not is_long):
                 return None
         return quantity if quantity is not None or "=" in text else read_calculated(text)
-
-    def _is_of_counted(self, unknown: str) -> bool:
-        """Whether a value is that of an unknown whose values are counted: `x = 2` of how many solutions there are."""
-        return self._how_many and re.search(rf"(?<![A-Za-z\\]){unknown}(?![A-Za-z])", self.question) is not None
 
     def asked_part(self, statement: str) -> str:
         """See `Kind`."""
@@ -193,21 +149,6 @@ class NumberKind(Kind):
         ):
             return ""
         return asked_clause(statement, self.question, has_value=has_number)
-
-    def is_id(self, text: str) -> bool:
-        """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
-        return self._asks_id and _GLUED_LETTER.search(text) is not None
-
-    def _without_echo(self, text: str) -> str:
-        """Without the question's words before a number, `chapter 7`, and its sign: `No. 23`."""
-        if not self._counts and text[:1] in "nN#№(":
-            text = _NUMBER_SIGN.sub("", text)
-        words, asked = text.split(), asked_words(self.question) - _NO_NOUN
-        if self._how_many and len(words) == 2 and names_one(f"{words[0]} ", self.question):
-            return text
-        while words and words[0].strip(".:,").isalpha() and words[0].strip(".:,").casefold() in asked:
-            words = words[1:]
-        return " ".join(words)
 
     def is_bare(self, text: str) -> bool:
         """See `Kind`: an equation is a step, and two words behind a number are a remark."""
@@ -225,14 +166,14 @@ class NumberKind(Kind):
     def fits(self, truth: Any, given: Any) -> bool:
         """See `Kind`."""
         if isinstance(truth, Quantity) and isinstance(given, Quantity):
-            if self._scale > 1 and given.scale == self._scale and truth.scale == 1:
+            if self.asked.scale > 1 and given.scale == self.asked.scale and truth.scale == 1:
                 given = replace(given, value=given.value / given.scale, scale=1)
             if given.unit.partition("/")[0] == "cent" and truth.unit in ("dollar", "euro"):
                 given = replace(given, value=given.value / 100, unit=given.unit.replace("cent", truth.unit, 1))
             per = given.unit.rpartition("/")
             if per[1] and per[0] == truth.unit and stem(per[2]) in stems(self.question):  # of what was asked per capita
                 given = replace(given, unit=per[0])
-            percent = self._percent or (self._asks_rate and truth.value > 1)
+            percent = self.asked.percent or (self.asked.rate and truth.value > 1)
             return same_quantity(truth, given, self._tolerance, percent=percent)
         return same_formula(latex_of(truth), latex_of(given))
 
@@ -243,25 +184,25 @@ class NumberKind(Kind):
             return None
         if counts_other_in_han(text, self.question):
             return SEVERAL
-        if self._asks_more:
+        if self.asked.more:
             text = _MORE.sub("", text)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):
             count = foreign_count(text, self.question)
             return None if count is None else SEVERAL if is_doubted(text, "") else Quantity(count, "")
-        if self._asks_year and (year := sole_year(text)) and not is_doubted(text, self.question, compared=True):
+        if self.asked.year and (year := sole_year(text)) and not is_doubted(text, self.question, compared=True):
             return read_quantity(year)
-        if counts_another(text, self.question) or affirms_denied(text, self.question) or self.is_id(text):
+        if counts_another(text, self.question) or affirms_denied(text, self.question) or self.asked.is_id(text):
             return SEVERAL
-        if {word.casefold() for word in _VERDICT.findall(text)} - self._asked_verdicts:
+        if {word.casefold() for word in VERDICT.findall(text)} - self.asked.verdicts:
             return SEVERAL
-        if self._how_many and "=" in text:
-            text = _ASSIGNED.sub(lambda match: "" if self._is_of_counted(match[1]) else match[0], text)
-        if not (self._percent or self._asks_portion):
+        if self.asked.how_many and "=" in text:
+            text = _ASSIGNED.sub(lambda match: "" if self.asked.counts(match[1]) else match[0], text)
+        if not (self.asked.percent or self.asked.portion):
             text = without_share(text)
         text = without_place(text, self.question)
         if _UNDONE.fullmatch(text) or changes_otherwise(text, self.question):
             return SEVERAL
-        text = without_beside(_SINCE.sub("in ", text) if self._asks_start else text, asks_year=self._asks_year)
+        text = without_beside(_SINCE.sub("in ", text) if self.asked.start else text, asks_year=self.asked.year)
         concluded = [match.end() for match in CONCLUSION.finditer(text)]
         parts = [text[end:] for end in reversed(concluded) if end] + [text]
         found = next((value for part in parts if (value := self._sole(part)) is not None), None)
@@ -298,7 +239,7 @@ class NumberKind(Kind):
             first = read_quantity(_PHRASE_END.split(text[there.end() :], maxsplit=1)[0])
             if first is not None:
                 return SEVERAL if is_of_another(first.unit, self.question) else first
-        if not self._asks_year:
+        if not self.asked.year:
             text = _YEAR.sub("", text) if len(NUMERAL.findall(text)) > 1 else text
         return self._sole_quantity(text)
 
@@ -309,7 +250,7 @@ class NumberKind(Kind):
         if compound is not None:
             return read_quantity(text[slice(*compound)])
         spans = [m.span() for m in NUMERAL.finditer(text) if not _inside_word(text, m.start())]
-        unasked = [span for span in spans if text[slice(*span)] not in self._asked_numbers]
+        unasked = [span for span in spans if text[slice(*span)] not in self.asked.numbers]
         spans = spans if unasked else list(english_words(text)) or spans
         found: list[Quantity | None] = []
         for place, (start, end) in enumerate(spans):
@@ -318,14 +259,14 @@ class NumberKind(Kind):
             labelled = _LABELLED.search(text[:start])
             if labelled and labelled[1].casefold() not in self.question.casefold():
                 continue
-            if self._how_many and names_one(text[:start], self.question):
+            if self.asked.how_many and names_one(text[:start], self.question):
                 return SEVERAL
             while start and text[start - 1] in "-+$€£¥₹":
                 start -= 1
             minus = _MINUS.search(text[:start])
             start = minus.start() if minus else start
             found.append(read_quantity(text[start:end] + _PHRASE_END.split(text[end:until], maxsplit=1)[0]))
-            if written in self._asked_numbers and len(spans) > 1:  # what the question says is no answer beside another
+            if written in self.asked.numbers and len(spans) > 1:  # what the question says is no answer beside another
                 found.pop()
         if not found:
             return None

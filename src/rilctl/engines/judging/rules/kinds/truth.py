@@ -11,7 +11,7 @@ from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
 from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
 from rilctl.engines.judging.rules.kinds.intervals import IntervalKind, asks_interval
-from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind, solutions_of, split_items, spread
+from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.kinds.matrix import MatrixKind
 from rilctl.engines.judging.rules.kinds.number import NumberKind
@@ -22,6 +22,7 @@ from rilctl.engines.judging.rules.kinds.ratio import RatioKind, asks_ratio
 from rilctl.engines.judging.rules.kinds.text import CodeKind, TextKind, is_code, text_value
 from rilctl.engines.judging.rules.kinds.units import read_unit
 from rilctl.engines.judging.rules.kinds.when import DateKind, TimeKind, is_month
+from rilctl.engines.judging.rules.kinds.written_lists import solutions_of, split_items, spread
 from rilctl.engines.judging.rules.kinds.yes_no import YesNoKind, truth_of
 from rilctl.engines.judging.rules.read.plain import plain, tidy
 
@@ -146,7 +147,7 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return CodeKind(), CodeKind().whole(text)
     variable = _VARIABLE.match(text)
     number = NumberKind(question, tolerance, variable[1] if variable else "")
-    if len(text) < _MAX_ID and number.is_id(text):
+    if len(text) < _MAX_ID and number.asked.is_id(text):
         return TextKind(question), text_value(text, question)
     solved = _region(tidied, question) or _solved(tidied, question)
     if solved is not None:

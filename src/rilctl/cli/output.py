@@ -285,7 +285,8 @@ class ConsoleReporter:
         if self._live is not None:
             progress, task_id = self._live
             progress.update(task_id, completed=self._done, detail=self._detail())
-        elif time.monotonic() - self._last_line >= _PLAIN_INTERVAL_S:
+        elif not (num and self._done == self._total) and time.monotonic() - self._last_line >= _PLAIN_INTERVAL_S:
+            # the last unit is said by `end`, with the time that all took
             self._last_line = time.monotonic()
             say(f"{self._task}: {self._detail()}")
 

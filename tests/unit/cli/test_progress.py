@@ -21,3 +21,14 @@ def test_a_unit_under_way_is_shown_until_the_next_call(
     assert done.startswith("canaries: 32/176 canaries, ") and done.endswith(" left, accuracy 0.5")
     assert again.endswith("accuracy 0.5, token 7")
     assert "token" not in end and "accuracy 0.5, took" in end
+
+
+def test_the_last_unit_is_said_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(output, "_PLAIN_INTERVAL_S", 0.0)
+    reporter = output.ConsoleReporter()
+    reporter.begin("compare", total=2, unit="commands")
+    reporter.advance()
+    reporter.advance()
+    reporter.end()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["2", "1/2", "2/2"] and ", took " in lines[-1]

@@ -7,6 +7,7 @@ from rilctl.config.preference import PREFERENCE_LOSSES
 from rilctl.config.recipe import Recipe
 from rilctl.config.toml_writing import toml_key
 from rilctl.config.values import Schema, default, kind, literal, tables_in
+from rilctl.markdown import table
 
 _HEAD = """\
 # Recipe reference
@@ -47,30 +48,29 @@ def _keys(table: Schema) -> Schema:
 
 
 def _section(name: str, places: dict[str, list[str]], tables: Schema) -> str:
-    table = tables[name]
-    text = " ".join(table.get("description", "").split())
+    schema = tables[name]
+    text = " ".join(schema.get("description", "").split())
     found = ", ".join(f"`[{place}]`" for place in places[name])
     where = f"\n\nStands in {found}." if len(places[name]) > 1 else ""
-    required = set(table.get("required", ()))
+    required = set(schema.get("required", ()))
     rows = [
-        f"| `{key}` | {_kind(node, places, tables)} | {'required' if key in required else default(node, tables)} "
-        f"| {_meaning(node)} |"
-        for key, node in _keys(table).items()
+        (
+            f"`{key}`",
+            _kind(node, places, tables),
+            "required" if key in required else default(node, tables),
+            _meaning(node),
+        )
+        for key, node in _keys(schema).items()
     ]
-    lines = [f"## {_title(name, places, tables)}", "", f"{text}{where}", ""]
-    return "\n".join([*lines, "| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+    head = f"## {_title(name, places, tables)}\n\n{text}{where}\n\n"
+    return head + table(("key", "value", "default", "meaning"), rows)
 
 
 def _algorithms() -> str:
     """Each algorithm's record."""
-    lines = [
-        "## Algorithms",
-        "",
-        "What each `train.algorithm.name` is made of. [Method](method.md) has the equations.",
-        "",
-        "| name | about | loss | rewards | advantage | objective | weighting | denominator | own keys |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = "## Algorithms\n\nWhat each `train.algorithm.name` is made of. [Method](method.md) has the equations.\n\n"
+    columns = ("name", "about", "loss", "rewards", "advantage", "objective", "weighting", "denominator", "own keys")
+    rows = []
     keys = ("teacher_rows", "ratio_level", "clip_low", "clip_high", "kl_beta")
     for name, record in ALGORITHMS.items():
         cells = [f"`{name}`", record.about, " + ".join(record.losses)]
@@ -80,25 +80,22 @@ def _algorithms() -> str:
             cells += [" + ".join(record.rewards), *(f"`{part}`" for part in made_of), own]
         else:
             cells += ["none"] + [""] * 5
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        rows.append(cells)
+    return head + table(columns, rows)
 
 
 def _losses() -> str:
     """Each preference loss's record."""
-    lines = [
-        "## Preference losses",
-        "",
-        "What each `sft.preference.loss` is made of. [Method](method.md#preferences) has the equations.",
-        "",
-        "| name | about | reward | reference | own keys |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    head = (
+        "## Preference losses\n\n"
+        "What each `sft.preference.loss` is made of. [Method](method.md#preferences) has the equations.\n\n"
+    )
+    rows = []
     for name, record in PREFERENCE_LOSSES.items():
         reference = "the student before it learned" if record.uses_reference else "none"
         own = ", ".join(f"`{key} = {literal(getattr(record, key))}`" for key in ("beta", "margin"))
-        lines.append(f"| `{name}` | {record.about} | `{record.reward}` | {reference} | {own} |")
-    return "\n".join([*lines, ""])
+        rows.append((f"`{name}`", record.about, f"`{record.reward}`", reference, own))
+    return head + table(("name", "about", "reward", "reference", "own keys"), rows)
 
 
 def _title(name: str, places: dict[str, list[str]], tables: Schema) -> str:
@@ -125,7 +122,7 @@ def _kind(node: Schema, places: dict[str, list[str]], tables: Schema) -> str:
 
 
 def _meaning(node: Schema) -> str:
-    text = " ".join(node.get("description", "").split()).replace("|", "\\|")
+    text = " ".join(node.get("description", "").split())
     return f"{text} *Execution.*".strip() if node.get("execution") else text
 
 

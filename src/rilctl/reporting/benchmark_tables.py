@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rilctl import markdown
 from rilctl.reporting.benchmarks import BenchmarkScore, Difference, ReferenceScores, SuiteScores
 
 _PICTURES = {"swapped": "another question's", "none": "none"}
@@ -100,8 +101,6 @@ def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str
     mean = BenchmarkScore(scores.mean_name, scores.mean)
     columns = [*scores.scores, mean]
     lines = [
-        ["student", *(each.name for each in columns)],
-        ["---", *("---:" for _ in columns)],
         [name, *(_shown(each.score) for each in columns)],
         [
             "interval",
@@ -111,25 +110,23 @@ def markdown_row(name: str, scores: SuiteScores, settings: Sequence[str]) -> str
     if any(each.canaries for each in scores.scores):
         rates = zip(_JUDGE, zip(*(_rates(each) for each in columns), strict=True), strict=True)
         lines += [[name, *cells] for name, cells in rates]
-    parts = [part for each in scores.scores if each.parts for part in _part_lines(each)]
-    parts += [_picture_lines(each) for each in scores.scores if each.pictures]
-    return "\n".join([_rows(lines), *parts, "".join(f"- {line}\n" for line in settings)])
+    header = ["student", *(each.name for each in columns)]
+    parts = [_part_table(each) for each in scores.scores if each.parts]
+    parts += [_picture_table(each) for each in scores.scores if each.pictures]
+    settings_list = "".join(f"- {line}\n" for line in settings)
+    return "\n".join([markdown.table(header, lines, numbers_from=1), *parts, settings_list])
 
 
-def _part_lines(each: BenchmarkScore) -> list[str]:
+def _part_table(each: BenchmarkScore) -> str:
     """A benchmark's kinds of question as a table of their own."""
-    head = [[each.name, "score", "interval", "questions"], ["---", "---:", "---:", "---:"]]
-    return [
-        _rows([*head, *([p.name, _shown(p.score), _interval(p.low, p.high), str(p.num_questions)] for p in each.parts)])
-    ]
+    header = [each.name, "score", "interval", "questions"]
+    lines = [[p.name, _shown(p.score), _interval(p.low, p.high), str(p.num_questions)] for p in each.parts]
+    return markdown.table(header, lines, numbers_from=1)
 
 
-def _picture_lines(each: BenchmarkScore) -> str:
+def _picture_table(each: BenchmarkScore) -> str:
     """A benchmark beside other pictures as a table of its own."""
-    head = [
-        [f"{each.name}, shown", "score", "interval", "questions", "gap", "interval", "in both"],
-        ["---", *["---:"] * 6],
-    ]
+    header = [f"{each.name}, shown", "score", "interval", "questions", "gap", "interval", "in both"]
     lines = [
         [name, _shown(one.score), _interval(one.low, one.high), str(one.num_questions), *gap]
         for name, one, gap in [
@@ -137,8 +134,4 @@ def _picture_lines(each: BenchmarkScore) -> str:
             *((_PICTURES[one.name], one, _gap(one.gap)) for one in each.pictures),
         ]
     ]
-    return _rows([*head, *lines])
-
-
-def _rows(lines: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return markdown.table(header, lines, numbers_from=1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rilctl.clock import Phase, key_of
 from rilctl.config.recipe import VERBS, Verb
+from rilctl.markdown import table
 from rilctl.reporting.known_metrics import METRICS
 from rilctl.reporting.metric import Metric
 
@@ -30,8 +31,6 @@ Seconds since the line before, of `train`, `sft` and `pretrain-disc`, as rank 0 
 in the innermost phase, so the sum of a line is the time that passed. The device isn't waited for: on a GPU, what was
 launched in one phase may be waited for in a later one, unless the step is [profiled](performance.md#profile-a-step).
 
-| key | what it is |
-| --- | --- |
 """
 
 TIMINGS: Mapping[Phase, str] = {
@@ -56,17 +55,15 @@ TIMINGS: Mapping[Phase, str] = {
 def render() -> str:
     """One table for each verb that measures, and one of the phases."""
     parts = [_HEAD, *(_section(verb) for verb in VERBS if any(verb in metric.verbs for metric in METRICS))]
-    timings = "".join(f"| `{key_of(phase)}` | {meaning} |\n" for phase, meaning in TIMINGS.items())
+    timings = table(("key", "what it is"), [(f"`{key_of(phase)}`", meaning) for phase, meaning in TIMINGS.items()])
     return "".join([*parts, _TIMINGS, timings])
 
 
 def _section(verb: Verb) -> str:
-    rows = "".join(_row(metric) for metric in METRICS if verb in metric.verbs)
     about = f"{_ABOUT[verb]}\n\n" if verb in _ABOUT else ""
-    head = "| metric | unit | mean over | meaning | written |\n| --- | --- | --- | --- | --- |\n"
-    return f"\n## {verb}\n\n{about}{head}{rows}"
+    rows = [_cells(metric) for metric in METRICS if verb in metric.verbs]
+    return f"\n## {verb}\n\n{about}{table(('metric', 'unit', 'mean over', 'meaning', 'written'), rows)}"
 
 
-def _row(metric: Metric) -> str:
-    cells = (f"`{metric.name}`", metric.unit, metric.over, metric.meaning, metric.when or "always")
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+def _cells(metric: Metric) -> tuple[str, ...]:
+    return (f"`{metric.name}`", metric.unit, metric.over, metric.meaning, metric.when or "always")

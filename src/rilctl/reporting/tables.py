@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rilctl.markdown import table
 from rilctl.schemas.comparison import ComparedArm
 
 HEADER = ("arm", "accuracy", "95 % interval", "seeds", "response tokens", "time")
@@ -37,9 +38,5 @@ def arm_cells(arms: Sequence[ComparedArm]) -> list[tuple[str, ...]]:
 
 def markdown_table(arms: Sequence[ComparedArm]) -> str:
     """The table in Markdown, with what each arm is; numbers aligned to the right."""
-    lines = [
-        (HEADER[0], "what it is", *HEADER[1:]),
-        ("---", "---", *["---:"] * (len(HEADER) - 1)),
-        *((f"`{name}`", arm.about, *cells) for arm, (name, *cells) in zip(arms, arm_cells(arms), strict=True)),
-    ]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    lines = [(f"`{name}`", arm.about, *cells) for arm, (name, *cells) in zip(arms, arm_cells(arms), strict=True)]
+    return table((HEADER[0], "what it is", *HEADER[1:]), lines, numbers_from=2)

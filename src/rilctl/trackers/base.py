@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import JsonValue
 
+from rilctl.markdown import table
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -102,10 +104,7 @@ class TrackerRecord:
 
 def markdown(rows: Sequence[Mapping[str, str | float | None]]) -> str:
     """Rows with the same columns as a table; text on one line, and none of it is markup."""
-    if not rows:
-        return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return table([*rows[0]], [[_cell(value) for value in row.values()] for row in rows]) if rows else ""
 
 
 def _cell(value: str | float | None) -> str:
@@ -113,4 +112,4 @@ def _cell(value: str | float | None) -> str:
         return "" if value is None else f"{value:.4g}"
     for char in "\\`*_{}[]<>#|":
         value = value.replace(char, f"\\{char}")
-    return " ".join(value.split())
+    return value

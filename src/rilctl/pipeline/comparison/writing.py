@@ -5,6 +5,7 @@ from pathlib import Path
 from rilctl.artifacts.check import check_log
 from rilctl.artifacts.layout import METRICS, write_atomic
 from rilctl.errors import RilctlError
+from rilctl.markdown import table
 from rilctl.pipeline.comparison.jobs import Planned
 from rilctl.pipeline.comparison.setup import Comparison
 from rilctl.reporting.plots import plot_accuracy, plot_training
@@ -99,21 +100,17 @@ def _cost(cost: SharedCost) -> str:
 
 def _pairs(paired: list[PairedDifference]) -> str:
     lines = [
-        ("arm", "minus", "points", "interval", "p"),
-        ("---", "---", "---:", "---:", "---:"),
-        *(
-            (
-                f"`{pair.a}`",
-                f"`{pair.b}`",
-                f"{pair.difference * 100:+.1f}",
-                f"{pair.low * 100:+.1f} to {pair.high * 100:+.1f}",
-                "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}",
-            )
-            for pair in paired
-        ),
+        (
+            f"`{pair.a}`",
+            f"`{pair.b}`",
+            f"{pair.difference * 100:+.1f}",
+            f"{pair.low * 100:+.1f} to {pair.high * 100:+.1f}",
+            "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}",
+        )
+        for pair in paired
     ]
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     return (
-        f"{table}\nPaired by question, over the seeds. The intervals hold at 95 % for all {len(paired)} pairs together "
+        table(("arm", "minus", "points", "interval", "p"), lines, numbers_from=2)
+        + f"\nPaired by question, over the seeds. The intervals hold at 95 % for all {len(paired)} pairs together "
         "(Bonferroni); p is adjusted for them (Holm).\n"
     )

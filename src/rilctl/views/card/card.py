@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rilctl.markdown import table
 from rilctl.reporting.redaction import redacted
 from rilctl.views.card.facts import CardFacts, Source
 
@@ -40,7 +41,7 @@ def render_card(facts: CardFacts, name: str) -> str:
         f"# {name}\n",
         f"A vision-language model, made by `rilctl {facts.manifest.verb}`. `transformers` loads it as it is.\n",
         "## Made from\n",
-        _table(["used as", "what", "digest"], [[s.role, s.name, s.digest[:12]] for s in facts.sources]),
+        table(["used as", "what", "digest"], [[s.role, s.name, s.digest[:12]] for s in facts.sources]),
         "## Results\n",
         _scores(facts),
         "## Judge\n",
@@ -86,7 +87,7 @@ def _scores(facts: CardFacts) -> str:
     own = [[key, f"{value:.4g}", "", ""] for key, value in facts.manifest.metrics.items() if "accuracy" in key]
     if not rows and not own:
         return "Nothing was measured.\n"
-    return _table(["benchmark", "score", "interval", "questions"], rows + own)
+    return table(["benchmark", "score", "interval", "questions"], rows + own)
 
 
 def _judge(facts: CardFacts) -> str:
@@ -96,7 +97,7 @@ def _judge(facts: CardFacts) -> str:
     lines = [f"Answers were judged by {judges or ('rules' if kind in (None, 'rule') else f'`{kind}`')}.\n"]
     canaries = {k: v for m in (facts.manifest, *facts.evaluations) for k, v in m.metrics.items() if "canar" in k}
     if canaries:
-        lines.append(_table(["canaries", "value"], [[name, f"{value:.4g}"] for name, value in canaries.items()]))
+        lines.append(table(["canaries", "value"], [[name, f"{value:.4g}"] for name, value in canaries.items()]))
     return "\n".join(lines)
 
 
@@ -153,12 +154,3 @@ def _identity(facts: CardFacts) -> str:
         f"Content digest `{facts.manifest.content_digest}`, made {facts.manifest.created_at} with {versions}.\n"
         "`rilctl artifacts pull` checks every file against `manifest.json`.\n"
     )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(_cell(cell) for cell in cells)} |\n" for cells in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

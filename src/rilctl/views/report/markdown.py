@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rilctl.markdown import table
 from rilctl.reporting.tables import markdown_table, said_seconds
 from rilctl.schemas.report import Report
 from rilctl.schemas.report_result import Flips, PictureUse, Score
@@ -123,14 +124,7 @@ def _data(report: Report) -> str:
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [tuple(map(_cell, line)) for line in lines]
-    if not rows:
-        return ""
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (tuple(header), ("---",) * len(header), *rows))
-
-
-def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|") or " "
+    return table(header, [tuple(map(_plain, line)) for line in lines])
 
 
 def _plain(text: str) -> str:

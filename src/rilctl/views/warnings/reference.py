@@ -1,5 +1,6 @@
 """The page of named warnings, from their table."""
 
+from rilctl.markdown import table
 from rilctl.views.warnings import SIGNS
 from rilctl.views.warnings.sign import Sign
 
@@ -10,19 +11,16 @@ What `rilctl report` and `rilctl watch` say of a run by name. Each is found in `
 ended, runs or crashed, and says at which steps it shows. *Bad* ones mean that the run is probably worth little from
 there on; the others are worth a look, and may be harmless. What wasn't measured warns of nothing.
 
-| warning | | seen in |
-| --- | --- | --- |
 """
 _MOODS = {"bad": "bad", "look": ""}
 
 
 def render() -> str:
     """A list, and a part for each."""
-    rows = "".join(
-        f"| [`{sign.name}`](#{sign.name}) {sign.title} | {_MOODS[sign.severity]} | `{sign.metric}` |\n"
-        for sign in SIGNS
-    )
-    return _HEAD + rows + "".join(map(_part, SIGNS))
+    rows = [
+        (f"[`{sign.name}`](#{sign.name}) {sign.title}", _MOODS[sign.severity], f"`{sign.metric}`") for sign in SIGNS
+    ]
+    return _HEAD + table(("warning", "", "seen in"), rows) + "".join(map(_part, SIGNS))
 
 
 def _part(sign: Sign) -> str:

@@ -103,6 +103,7 @@ def manifests() -> list[bytes]:
         roles=["student"],
         metrics={"sft/loss": 0.5},
         versions={"torch": "2.13.0"},
+        hardware={"device": "cpu"},
         created_at="2026-01-01T00:00:00Z",
     )
     return [sealed_json(manifest)]
@@ -118,6 +119,7 @@ def runs() -> list[bytes]:
         inputs=INPUTS,
         provenance_digest="1" * 64,
         started_at="2026-01-01T00:00:00Z",
+        hardware={"device": "cpu"},
     )
     return [sealed_json(run)]
 

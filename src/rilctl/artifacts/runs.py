@@ -33,6 +33,7 @@ from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.sealed import load_json, sealed_json
 from rilctl.artifacts.writer import ArtifactWriter
 from rilctl.errors import ArtifactError, UsageError
+from rilctl.hardware import hardware
 from rilctl.schemas.manifest import SCHEMA_VERSION, ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.run import RunFile
 
@@ -230,6 +231,7 @@ def open_run(
         inputs=list(inputs),
         provenance_digest=digest,
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        hardware=hardware(),
     )
     if not _is_writable(out):
         if not _is_pinned(out, wanted) or run.finished() is None:

@@ -19,6 +19,7 @@ from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.model_files import model_files_digest
 from rilctl.artifacts.read import summary_of
 from rilctl.artifacts.tables import ShardWriter, count_tokens, shard_name
+from rilctl.hardware import hardware
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.manifest import (
     ROW_TYPES,
@@ -141,6 +142,7 @@ class ArtifactWriter:
             logs=self._logs(status),
             metrics={name: float(value) for name, value in (metrics or {}).items() if math.isfinite(value)},
             versions=dict(library_versions()),
+            hardware=hardware(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         commit_files(self.path, manifest)

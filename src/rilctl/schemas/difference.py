@@ -22,6 +22,10 @@ class ComparedSide(StrictModel):
     """The verb that writes there; empty where nothing says so."""
     state: Literal["finished", "running", "stopped", "unreadable"]
     """What has become of it."""
+    versions: dict[str, str]
+    """rilctl, Python and libraries that made it; empty before its first artifact."""
+    hardware: dict[str, str]
+    """What it was made on; empty where it doesn't say."""
 
 
 class KeyDifference(StrictModel):

@@ -26,9 +26,10 @@ ROW_TYPES: dict[ArtifactKind, type[StrictModel]] = {
 WEIGHT_KINDS: frozenset[ArtifactKind] = frozenset({"student", "discriminator"})
 """Kinds whose content is a model: weights, and the texts beside them."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised when a manifest or row changes shape or meaning; a reader refuses a newer one.
 
+Up to version 4, nothing said on what hardware it was made.
 Up to version 3, `rollouts` had no column `rewards`, and no input was code.
 Up to version 2, content digests of models were over their weights alone. Version 1 had no `roles`, `logs` and
 `file_digest`: it can be read, and nothing finds an edit of it.
@@ -94,6 +95,8 @@ class Manifest(StrictModel):
     """What was measured; a metric that could not be computed is absent."""
     versions: dict[str, str]
     """rilctl, Python and the libraries that made it."""
+    hardware: dict[str, str] = {}
+    """What made it: processor, cores, memory, GPUs; empty up to version 4."""
     created_at: str
     """UTC, ISO 8601."""
     file_digest: str | None = None

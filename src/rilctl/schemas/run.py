@@ -23,5 +23,7 @@ class RunFile(StrictModel):
     """Over verb, semantic config and input digests."""
     started_at: str
     """UTC, ISO 8601."""
+    hardware: dict[str, str] = {}
+    """Where it was started first, as in a manifest; empty up to version 4."""
     file_digest: str | None = None
     """sha256 of this file with these 64 digits left out; absent in version 1."""

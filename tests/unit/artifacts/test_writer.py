@@ -8,6 +8,7 @@ import pytest
 from rilctl.artifacts import tables
 from rilctl.artifacts.digests import canonical_json, sha256_file
 from rilctl.artifacts.read import read_manifest, read_rows
+from rilctl.artifacts.runs import read_run
 from rilctl.artifacts.verify import verify
 from rilctl.errors import ArtifactError, UsageError
 from rilctl.schemas.manifest import Manifest
@@ -26,6 +27,8 @@ def test_the_manifest_says_what_was_written(written, make_rows, data_input):
     assert manifest.config["workers"] == 1
     assert manifest.metrics == {"seconds_per_row": 0.5}
     assert {"rilctl", "python", "pydantic", "pyarrow"} <= manifest.versions.keys()
+    assert {"processor", "cores", "memory"} <= manifest.hardware.keys()
+    assert read_run(written).hardware.keys() == manifest.hardware.keys()
     assert {entry.path for entry in manifest.files} == {"rows-00000-of-00001.parquet", "rejected.jsonl"}
     for entry in manifest.files:
         file = written / entry.path

@@ -150,7 +150,9 @@ def _unique(sources: Sequence[Source]) -> list[Source]:
 
 def _identity(facts: CardFacts) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts.manifest.versions.items())
+    hardware = "; ".join(f"{name} {fact}" for name, fact in facts.manifest.hardware.items())
+    where = f", on: {hardware}" if hardware else ""
     return (
-        f"Content digest `{facts.manifest.content_digest}`, made {facts.manifest.created_at} with {versions}.\n"
+        f"Content digest `{facts.manifest.content_digest}`, made {facts.manifest.created_at} with {versions}{where}.\n"
         "`rilctl artifacts pull` checks every file against `manifest.json`.\n"
     )

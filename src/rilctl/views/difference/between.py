@@ -43,7 +43,14 @@ def difference_between(a: Path, b: Path) -> Difference:
     contents = _contents(views[0], views[1], roles)
     names = distinct_names([a, b])
     sides = [
-        ComparedSide(name=name, path=str(path), verb=view.verb, state=view.state)
+        ComparedSide(
+            name=name,
+            path=str(path),
+            verb=view.verb,
+            state=view.state,
+            versions=view.versions,
+            hardware=view.hardware,
+        )
         for name, path, view in zip(names, (a, b), views, strict=True)
     ]
     first, second = views

@@ -28,6 +28,7 @@ def lines_of(found: Difference) -> list[str]:
         *map(list, (_contents(found), _recipe(found), _inputs(found), _metrics(found))),
         *([*_answers(each)] for each in found.answers),
         [*_speed(found)],
+        [*_made_with(found)],
     ]
     return [line for part in parts if part for line in (*part, "")][:-1]
 
@@ -116,6 +117,19 @@ def _speed(found: Difference) -> Iterator[str]:
         if max(each.a_s, each.b_s) >= found.speed[0].a_s / 1000:
             rows.append(("  " + each.phase, f"{each.a_s:.3g}", f"{each.b_s:.3g}", ratio))
     yield from _table(rows, right=True)
+
+
+def _made_with(found: Difference) -> Iterator[str]:
+    """Versions and hardware that differ, where both say something."""
+    rows = [
+        (f"  {name}", one_line(a.get(name, "absent")), one_line(b.get(name, "absent")))
+        for a, b in ((found.a.versions, found.b.versions), (found.a.hardware, found.b.hardware))
+        for name in (dict.fromkeys([*a, *b]) if a and b else ())
+        if a.get(name) != b.get(name)
+    ]
+    if rows:
+        yield "made with"
+    yield from _table(rows)
 
 
 def _table(rows: Sequence[tuple[str, ...]], *, right: bool = False) -> list[str]:

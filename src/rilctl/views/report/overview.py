@@ -28,8 +28,8 @@ def reported(run: RunView) -> ReportedRun:
         seconds=_seconds(run),
         cost=_cost(run),
         num_parameters=num_parameters(run.artifacts["student"]) if "student" in run.artifacts else None,
-        hardware={},  # no run keeps a list of devices; what a recipe asks for may not be what it got
-        versions=next((manifest.versions for manifest in run.manifests.values()), {}),
+        hardware=run.hardware,
+        versions=run.versions,
     )
 
 

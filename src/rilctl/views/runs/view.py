@@ -70,6 +70,17 @@ class RunView:
         return self.run_file.started_at if self.run_file else None
 
     @property
+    def versions(self) -> dict[str, str]:
+        """rilctl, Python and the libraries that made its artifacts; empty before the first."""
+        return next((manifest.versions for manifest in self.manifests.values()), {})
+
+    @property
+    def hardware(self) -> dict[str, str]:
+        """What made its artifacts, before the first what it was started on; empty where an older rilctl wrote it."""
+        said = [manifest.hardware for manifest in self.manifests.values()]
+        return next(filter(None, said), self.run_file.hardware if self.run_file else {})
+
+    @property
     def _said(self) -> RunFile | Manifest | None:
         return self.run_file or next(iter(self.manifests.values()), None)
 

@@ -31,7 +31,7 @@ def test_a_card_says_what_binds_and_what_was_measured() -> None:
         metrics={"ai2d/score": 61.5, "ai2d/score_low": 58.0, "ai2d/score_high": 65.0, "ai2d/num_questions": 200.0},
     )
     facts = CardFacts(
-        manifest("student", num_rejected=3),
+        manifest("student", num_rejected=3, hardware={"processor": "some CPU", "cores": "2"}),
         (
             Source("student", "model", "owner/base", "owner/base", False, "a" * 64),
             Source("data", "data", "owner/rows", "owner/rows", False, "b" * 64),
@@ -48,6 +48,7 @@ def test_a_card_says_what_binds_and_what_was_measured() -> None:
     assert "**closed-9** (teacher:big)" in text and "check its provider's terms" in text
     assert "| ai2d | 61.5 | 58.0 to 65.0 | 200 |" in text and "3 rows of its data were rejected" in text
     assert "[owner/rows](https://huggingface.co/datasets/owner/rows)" in text
+    assert "with rilctl 0.1.0, on: processor some CPU; cores 2." in text
     assert "/secret" not in card and "…/rows.jsonl" in card
 
 

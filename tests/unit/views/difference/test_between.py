@@ -93,6 +93,17 @@ def test_what_differs(tmp_path):
         assert part in text, part
 
 
+def test_what_they_were_made_with(tmp_path, monkeypatch):
+    a = write_run(tmp_path / "a")
+    monkeypatch.setattr("rilctl.artifacts.writer.hardware", lambda: {"processor": "another", "device": "cpu"})
+    b = write_run(tmp_path / "b")
+    found = difference_between(a, b)
+    assert found.b.hardware == {"processor": "another", "device": "cpu"} and found.a.versions == found.b.versions
+    text = "\n".join(lines_of(found))
+    assert text.index("made with") < text.index("another") and "python" not in text
+    assert "made with" not in "\n".join(lines_of(difference_between(a, a)))
+
+
 def test_rollouts_of_the_last_step_that_both_asked_in(tmp_path):
     rows_a = [
         rollout(1, "q", 0.0),

@@ -53,6 +53,7 @@ def test_a_finished_run_with_evaluations_beside_it(report: Report) -> None:
         6,
     )
     assert (run.seconds, run.num_parameters) == (3.0, 12)
+    assert {"processor", "memory"} <= run.hardware.keys() and "torch" in run.versions
     by_source = {each.source: each for each in report.accuracies}
     validated, evaluated = by_source["validation"], by_source["evaluation"]
     assert validated.before is not None and validated.after is not None
@@ -106,7 +107,7 @@ def test_rollouts_carry_all_that_their_reward_was_made_of(report: Report) -> Non
 def test_a_crashed_run_has_its_rollouts_so_far_and_flips_between_visits(tmp_path: Path) -> None:
     run = worlds.write_training(tmp_path / "pocket" / "train", finished=False)
     report = build(run)
-    assert report.runs[0].state == "stopped"
+    assert report.runs[0].state == "stopped" and "processor" in report.runs[0].hardware
     assert "stopped at step 6 of 6" in " ".join(finding.text for finding in report.findings)
     assert report.rollouts is not None and report.rollouts.num_rows == 36
     (flips,) = report.flips

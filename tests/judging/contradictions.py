@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rilctl.engines.judging.rule import judge_answer
 
@@ -53,15 +54,14 @@ WORLDS = {
 }
 
 
-def contradictions(seed: int, until: float) -> Iterator[tuple[str, str | None]]:
-    """For each response that was tried its world, and the response where it is right under two truths.
+def contradictions(seed: int) -> Iterator[tuple[str, str | None]]:
+    """For each response that was tried its world, and the response where it is right under two truths; without end.
 
     Args:
         seed: of the responses.
-        until: `time.monotonic()` at which to stop.
     """
     source = random.Random(seed)
-    while time.monotonic() < until:
+    while True:
         name = source.choice(list(WORLDS))
         world = WORLDS[name]
         text = "".join(
@@ -76,7 +76,8 @@ def main() -> int:
     """Try for as long as was asked, and print what was found, the shortest first."""
     tried: dict[str, int] = defaultdict(int)
     found: dict[str, list[str]] = defaultdict(list)
-    for world, text in contradictions(int(sys.argv[1]), time.monotonic() + float(sys.argv[2])):
+    until = time.monotonic() + float(sys.argv[2])
+    for world, text in takewhile(lambda _: time.monotonic() < until, contradictions(int(sys.argv[1]))):
         tried[world] += 1
         if text is not None:
             found[world].append(text)

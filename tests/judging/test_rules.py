@@ -1,6 +1,6 @@
 """What the rule judge makes of the labelled answers that it was built or mended with, and of random ones."""
 
-import time
+from itertools import islice
 
 import pytest
 
@@ -12,6 +12,8 @@ from .test_corpus import cases
 
 MAX_FALSE_NEGATIVES = {"blind-5": 0.075, "blind-6": 0.14, "blind-7": 0.18}
 """Of the parts that still miss more than 4 % of the right ones."""
+NUM_TRIED = 2000
+"""Random responses, of each seed."""
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,4 @@ def test_no_wrong_answer_is_right_and_few_right_ones_are_wrong(part: str) -> Non
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_response_is_right_under_two_truths(seed: int) -> None:
-    tried = list(contradictions(seed, time.monotonic() + 1.5))
-    assert len(tried) > 20
-    assert [text for _, text in tried if text is not None] == []
+    assert [text for _, text in islice(contradictions(seed), NUM_TRIED) if text is not None] == []

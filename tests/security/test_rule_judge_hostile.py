@@ -19,17 +19,17 @@ _PIECES = (
     "\u200b", "\x00", "\u0301", "\ufdfa", "\ud800",
 )  # fmt: skip
 _LIMIT_S = 1.0
-"""For one response of 1 MB, which takes about 20 ms; a backtracking pattern takes minutes."""
+"""Of computing, for one response of 1 MB, which takes about 20 ms; a backtracking pattern takes minutes."""
 _PIECED = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
 
 
 @pytest.mark.parametrize("piece", _PIECES, ids=ascii)
 def test_a_megabyte_of_anything_is_judged_in_bounded_time(piece: str) -> None:
     response = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     for answer in _ANSWERS:
         judge_answer(answer, response, question=_QUESTION)
-    assert time.perf_counter() - started < _LIMIT_S * len(_ANSWERS)
+    assert time.process_time() - started < _LIMIT_S * len(_ANSWERS)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def test_a_megabyte_of_anything_is_judged_in_bounded_time(piece: str) -> None:
 )
 def test_huge_ground_truths_and_questions_are_judged_in_bounded_time(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     judge_answer(text, text[:-10], question=text)
     judge_answer("5", text, question=text)
-    assert time.perf_counter() - started < 4 * _LIMIT_S
+    assert time.process_time() - started < 4 * _LIMIT_S
 
 
 @pytest.mark.parametrize("number", ["1e999999999", "9" * 4301, "1" + "0" * 100_000, "10^999999999", "1/" + "9" * 5000])
@@ -62,11 +62,11 @@ def test_astronomical_numbers_are_no_numbers(number: str) -> None:
 )  # fmt: skip
 def test_no_formula_takes_long_or_is_run(formula: str) -> None:
     judge_answer("\\sqrt{2}", "\\sqrt{3}")  # what reads formulas takes a second to import
-    started = time.perf_counter()
+    started = time.process_time()
     for answer in ("\\sqrt{2}", "x^2+1", "5", "(1, 2)", "x \\le 3", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}"):
         for response in (formula, f"${formula}$", f"\\boxed{{{formula}}}"):
             assert judge_answer(answer, response, question="Solve.").correct is False
-    assert time.perf_counter() - started < 10 * _LIMIT_S
+    assert time.process_time() - started < 10 * _LIMIT_S
 
 
 def test_formulas_are_compared_in_every_thread() -> None:

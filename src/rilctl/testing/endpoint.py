@@ -59,6 +59,7 @@ def read_call(number: int, path: str, headers: Mapping[str, str], content: bytes
     return Call(number, path, headers, json.loads(content or b"{}"))
 
 
+_HELD: list[socket.socket] = []
 Script = Callable[[Call], str | Wire]
 """Text stands for a good completion of that text."""
 
@@ -138,10 +139,15 @@ class ScriptedEndpoint:
 
 
 def dead_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens, and that no other process is given while this one lives.
+
+    A server may still take it, as servers do: with `SO_REUSEADDR`.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _HELD.append(holder)
+    return int(holder.getsockname()[1])
 
 
 class _Server(ThreadingHTTPServer):

@@ -141,7 +141,8 @@ class RawEndpoint(_Server):
 
     def visit(self, visitor: Visitor) -> None:
         """See `_Server`."""
-        self.num_connections += 1
+        with self._lock:
+            self.num_connections += 1
         while head := visitor.head():
             line, *fields = head.decode("latin-1").split("\r\n")
             headers = {name.strip(): value.strip() for name, _, value in (field.partition(":") for field in fields)}

@@ -62,13 +62,15 @@ def always(wire: Wire) -> Script:
 
 
 def test_every_question_gets_its_own_answer_and_many_are_under_way_at_once() -> None:
-    def slow(call: Call) -> Wire:
-        good = completion(f"answer {call.text}")
-        return Wire(good.content, delay_s=0.1)
+    ten = threading.Barrier(10)
 
-    found, endpoint, client = ask(slow, 40, max_concurrency=10)
+    def together(call: Call) -> str:
+        ten.wait(60)
+        return f"answer {call.text}"
+
+    found, endpoint, client = ask(together, 40, max_concurrency=10, timeout_s=60.0)
     assert [text(reply) for reply in found] == [f"answer {index}" for index in range(40)]
-    assert 5 <= endpoint.most_at_once <= 10
+    assert endpoint.most_at_once == 10
     assert (client.ledger.num_calls, client.ledger.num_answers) == (40, 40)
     assert client.ledger.usage == Usage(400, sum(len(f"answer {index}") for index in range(40)))
 
@@ -179,7 +181,7 @@ def test_retry_after_is_honoured(form: str) -> None:
     began = time.monotonic()
     found, _, _ = ask(lambda call: failure(429, Retry_After=soon()) if call.number == 0 else "fine")
     assert text(found[0]) == "fine"
-    assert 0.9 <= time.monotonic() - began < 4
+    assert 0.9 <= time.monotonic() - began < 30
 
 
 def test_retry_after_holds_for_the_questions_that_were_not_asked_yet() -> None:
@@ -195,17 +197,17 @@ def test_retry_after_holds_for_the_questions_that_were_not_asked_yet() -> None:
 
 def test_a_pause_that_is_longer_than_the_deadline_ends_the_question() -> None:
     began = time.monotonic()
-    found, endpoint, _ = ask(first(failure(429, Retry_After="3600")), deadline_s=2.0)
+    found, endpoint, _ = ask(first(failure(429, Retry_After="3600")), deadline_s=50.0)
     assert text(found[0]) == "rate-limited"
-    assert len(endpoint.calls) == 1 and time.monotonic() - began < 1
+    assert len(endpoint.calls) == 1 and time.monotonic() - began < 40
 
 
-@pytest.mark.parametrize("wire", [Wire(b"late", delay_s=3), Wire(completion("late").content, drip_s=0.05)])
+@pytest.mark.parametrize("wire", [Wire(b"late", delay_s=90), Wire(completion("late").content, drip_s=0.5)])
 def test_silence_and_a_trickle_end_after_the_timeout(wire: Wire) -> None:
     began = time.monotonic()
     found, _, _ = ask(always(wire), timeout_s=0.4, max_retries=0)
     assert text(found[0]) == "endpoint-timeout"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
 
 
 def test_an_endpoint_that_does_not_come_ends_everything_when_its_time_is_over() -> None:
@@ -216,7 +218,7 @@ def test_an_endpoint_that_does_not_come_ends_everything_when_its_time_is_over() 
     ):
         ask_with(client, 1000)
     assert caught.value.exit_code == 1 and "asks for the rest" in str(caught.value.hint)
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 60
     assert client.ledger.num_calls == 0
 
 
@@ -225,9 +227,9 @@ def test_an_endpoint_that_starts_late_is_waited_for_and_that_is_said(capsys: pyt
     asked = threading.Event()
 
     def start() -> None:
-        asked.wait(10)
+        asked.wait(60)
         with ScriptedEndpoint(lambda call: "fine", port=port):
-            done.wait(30)
+            done.wait(120)
 
     done, server = threading.Event(), threading.Thread(target=start)
     server.start()
@@ -265,10 +267,22 @@ def test_a_host_of_no_such_name_is_named_at_once(capsys: pytest.CaptureFixture[s
 def test_a_long_wait_is_said_again() -> None:
     said: list[str] = []
     waiting = Waiting("the judge", 1.0, said.append, lambda: None, say_every_s=0.2)
-    while waiting.once_more("connection refused"):
+    while waiting.once_more("connection refused", time.monotonic()):
         pass
     assert said[0] == "waiting for the judge (connection refused), up to 1 s; Ctrl-C stops"
     assert 1 < len(said) <= 6 and all(line.startswith("still waiting for the judge (") for line in said[1:])
+
+
+def test_who_met_nobody_just_before_the_server_was_up_says_nothing_and_asks_again() -> None:
+    said: list[str] = []
+    waiting = Waiting("the judge", 60.0, said.append, lambda: None)
+    asked_at = time.monotonic()
+    assert waiting.once_more("connection refused", asked_at)
+    waiting.is_up()
+    assert waiting.once_more("connection refused", asked_at)
+    assert [line.split("the judge")[0] for line in said] == ["waiting for ", ""]
+    assert waiting.once_more("connection refused", time.monotonic())  # it has gone away
+    assert said[2].startswith("waiting for the judge")
 
 
 def test_a_signal_ends_the_wait() -> None:
@@ -284,7 +298,7 @@ def test_a_signal_ends_the_wait() -> None:
     client = ChatClient(endpoint, None, warn=print, check_stop=check_stop)
     with closing(client), pytest.raises(Stopped):
         ask_with(client, 40)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60
 
 
 def test_an_endpoint_that_goes_away_is_waited_for_again() -> None:
@@ -423,10 +437,13 @@ def test_an_unknown_model_and_a_wrong_address_are_input_errors() -> None:
     "wire", [failure(402, "pay first"), failure(429, "quota", code="insufficient_quota")], ids=["402", "quota"]
 )
 def test_an_account_that_is_used_up_is_not_asked_again(wire: Wire) -> None:
-    began = time.monotonic()
-    with pytest.raises(EndpointError, match="the account is used up"):
-        ask(always(wire), 50)
-    assert time.monotonic() - began < 2
+    with (
+        ScriptedEndpoint(always(wire)) as endpoint,
+        opened(endpoint.url, max_concurrency=4) as client,
+        pytest.raises(EndpointError, match="the account is used up"),
+    ):
+        ask_with(client, 50)
+    assert len(endpoint.calls) <= 4
 
 
 def test_the_other_name_of_the_token_budget_is_found_and_kept() -> None:
@@ -486,13 +503,13 @@ def test_a_third_of_all_calls_failing_at_random_loses_nothing() -> None:
 
 def test_closing_from_another_thread_gives_up_what_hangs() -> None:
     hangs = threading.Event()
-    with ScriptedEndpoint(lambda call: str(hangs.wait(60))) as endpoint:
-        client = ChatClient(config(endpoint.url, timeout_s=60.0), None)
+    with ScriptedEndpoint(lambda call: str(hangs.wait(120))) as endpoint:
+        client = ChatClient(config(endpoint.url, timeout_s=120.0), None)
         began = time.monotonic()
         threading.Timer(0.5, client.close).start()
         with pytest.raises(CancelledError):
             ask_with(client, 30)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         with pytest.raises(CancelledError):
             ask_with(client, 1)
         hangs.set()

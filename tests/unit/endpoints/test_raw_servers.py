@@ -107,7 +107,7 @@ def test_no_reply_outlasts_its_deadline(script: Script) -> None:
     began = time.monotonic()
     with RawEndpoint(script) as endpoint:
         assert ask(endpoint.url) == ["endpoint-timeout"]
-    assert _TIMEOUT_S * 0.9 < time.monotonic() - began < 5
+    assert _TIMEOUT_S * 0.9 < time.monotonic() - began < 30
 
 
 def test_the_first_interruption_ends_replies_that_never_end_and_waits_for_those_that_have_not_begun(
@@ -136,7 +136,7 @@ def test_the_first_interruption_ends_replies_that_never_end_and_waits_for_those_
         with closing(ChatClient(config, None)) as client, pytest.raises(Stopped):
             for came in client.ask_each(bodies, check_stop):
                 found.update(came)
-        assert 1 < time.monotonic() - began < 20
+        assert 1 < time.monotonic() - began < 50
     assert {index: text(reply) for index, reply in found.items()} == {len(SLOW): f"answer {len(SLOW)}"}
 
 
@@ -144,7 +144,7 @@ def test_a_question_has_no_more_time_than_its_own_deadline() -> None:
     began = time.monotonic()
     with RawEndpoint(lambda call, visitor: visitor.hang()) as endpoint:
         assert ask(endpoint.url, timeout_s=60.0, deadline_s=0.5, max_retries=5) == ["endpoint-timeout"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_long_answer_fits_its_budget() -> None:
 def test_a_reply_that_was_compressed_unasked(coding: str, content: bytes, expected: str) -> None:
     reply = raw_reply(content, f"Content-Encoding: {coding}")
     with RawEndpoint(lambda call, visitor: visitor.send(reply)) as endpoint:
-        assert ask(endpoint.url, timeout_s=10.0) == [expected]
+        assert ask(endpoint.url, timeout_s=30.0) == [expected]
     assert endpoint.calls[0].headers["Accept-Encoding"] == "identity"
 
 
@@ -227,7 +227,7 @@ def test_bytes_left_over_drop_the_connection_and_become_nobody_s_answer(script: 
 
     expected = [f"answer {index}" for index in range(24)]
     with RawEndpoint(paced) as endpoint:
-        found = ask(endpoint.url, 24, max_concurrency=2, timeout_s=10.0, max_retries=3)
+        found = ask(endpoint.url, 24, max_concurrency=2, timeout_s=30.0, max_retries=3)
     assert found == expected
     assert endpoint.num_connections > 20
 
@@ -236,26 +236,27 @@ def test_what_came_while_nobody_asked_is_nobody_s_answer() -> None:
     def script(call: Call, visitor: Visitor) -> None:
         visitor.send(answer(call))
         if call.number == 0:
-            time.sleep(0.2)  # it is no part of what is read with the answer
+            assert is_answered.wait(60)  # it is no part of what is read with the answer
             visitor.send(raw_reply(completion("stale").content))
             stale_is_sent.set()
 
-    found, stale_is_sent = dict[int, Outcome](), threading.Event()
+    found, is_answered, stale_is_sent = dict[int, Outcome](), threading.Event(), threading.Event()
     with RawEndpoint(script) as endpoint:
-        config = EndpointConfig(url=endpoint.url, timeout_s=10.0)
+        config = EndpointConfig(url=endpoint.url, timeout_s=30.0)
         with closing(ChatClient(config, None)) as client:
             for index in range(3):
                 body = {"messages": [{"content": str(index)}]}
                 for came in client.ask_each([lambda body=body: body], bool):
                     found.update((index, reply) for reply in came.values())
-                assert stale_is_sent.wait(10) and not time.sleep(0.2)
+                is_answered.set()
+                assert stale_is_sent.wait(60) and not time.sleep(0.2)
     assert [text(found[index]) for index in range(3)] == ["answer 0", "answer 1", "answer 2"]
     assert endpoint.num_connections == 2
 
 
 def test_a_connection_is_kept_where_nothing_speaks_against_it() -> None:
     with RawEndpoint(lambda call, visitor: visitor.send(answer(call))) as endpoint:
-        assert ask(endpoint.url, 24, max_concurrency=2) == [f"answer {index}" for index in range(24)]
+        assert ask(endpoint.url, 24, max_concurrency=2, timeout_s=30.0) == [f"answer {index}" for index in range(24)]
         assert endpoint.num_connections <= 2
 
 
@@ -265,7 +266,7 @@ def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
         visitor.stream.close()
 
     with RawEndpoint(script) as endpoint:
-        found = ask(endpoint.url, 12, max_concurrency=1, max_retries=3, timeout_s=10.0)
+        found = ask(endpoint.url, 12, max_concurrency=1, max_retries=3, timeout_s=30.0)
     assert found == [f"answer {index}" for index in range(12)]
 
 
@@ -284,4 +285,4 @@ def test_what_is_no_http_is_asked_again(reply: bytes) -> None:
         visitor.stream.close()
 
     with RawEndpoint(script) as endpoint:
-        assert ask(endpoint.url, max_retries=1, timeout_s=10.0) == ["answer 0"]
+        assert ask(endpoint.url, max_retries=1, timeout_s=30.0) == ["answer 0"]

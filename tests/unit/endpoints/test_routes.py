@@ -238,14 +238,16 @@ def test_too_many_threads_are_named_and_no_answer_is_lost(most: int, monkeypatch
     def start_few(thread: threading.Thread) -> None:
         if thread.name.startswith("endpoint"):
             if len(started) == most:
+                assert all(asked.acquire(timeout=60) for _ in range(most))  # else they needn't ask any more
                 raise RuntimeError("can't start new thread")
             started.append(thread)
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_few)
     bodies = [lambda index=index: {"messages": [{"content": str(index)}]} for index in range(20)]
+    asked = threading.Semaphore(0)
     slow = Wire(completion("fine").content, delay_s=0.5)
-    with ScriptedEndpoint(lambda call: slow) as endpoint:
+    with ScriptedEndpoint(lambda call: asked.release() or slow) as endpoint:
         config = EndpointConfig(url=endpoint.url, max_concurrency=8)
         with closing(ChatClient(config, None)) as client, pytest.raises(EndpointError, match="no thread") as caught:
             for came in client.ask_each(bodies, lambda: None):

@@ -163,12 +163,12 @@ class ChatClient:
     def _ask_when_up(self, body: Body) -> Reply:
         """All attempts; those that meet nobody don't count."""
         while True:
+            asked_at = time.monotonic()
             try:
-                deadline = time.monotonic() + self.endpoint.deadline_s
-                return self._retrying(self._attempt, body, deadline)
+                return self._retrying(self._attempt, body, asked_at + self.endpoint.deadline_s)
             except Retriable as failure:
                 if failure.absent is None or not self._waiting.once_more(
-                    failure.absent, pause_s=failure.pause_s or 0.0, check_stop=self._check_stopping
+                    failure.absent, asked_at, pause_s=failure.pause_s or 0.0, check_stop=self._check_stopping
                 ):
                     raise
 

@@ -35,17 +35,21 @@ class Waiting:
         self._say_every_s = say_every_s
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._up_at = float("-inf")
         self._said = 0.0
 
-    def once_more(self, why: str, *, pause_s: float = 0.0, check_stop: Callable[[], object] = lambda: None) -> bool:
+    def once_more(
+        self, why: str, asked_at: float, *, pause_s: float = 0.0, check_stop: Callable[[], object] = lambda: None
+    ) -> bool:
         """Let a moment pass; False: the limit is over.
 
         Args:
             why: how it shows that nobody is there, in a few words.
+            asked_at: when that was looked for, on the monotonic clock; before the server was up it says nothing.
             pause_s: as long as this at least, where the server asks for it.
             check_stop: the caller's own, beside the one that all share.
         """
-        left_s, waited_s = self._note(why)
+        left_s, waited_s = self._note(why, asked_at)
         if left_s <= 0:
             return False
         end = time.monotonic() + min(left_s, max(pause_s, min(_LONGEST_PAUSE_S, 0.1 + waited_s / 4)))
@@ -59,13 +63,16 @@ class Waiting:
         """Somebody answers; said where it was waited for."""
         with self._lock:
             if self._since is not None:
-                self._warn(f"{self._what} is up after {_duration(time.monotonic() - self._since)}")
+                self._up_at = time.monotonic()
+                self._warn(f"{self._what} is up after {_duration(self._up_at - self._since)}")
             self._since = None
 
-    def _note(self, why: str) -> tuple[float, float]:
+    def _note(self, why: str, asked_at: float) -> tuple[float, float]:
         """Seconds left and seconds gone."""
         with self._lock:
             now = time.monotonic()
+            if asked_at < self._up_at:
+                return self._limit_s, 0.0
             if self._since is None:
                 self._since = self._said = now
                 self._warn(f"waiting for {self._what} ({why}), up to {_duration(self._limit_s)}; Ctrl-C stops")

@@ -59,12 +59,14 @@ class ServerHttp:
 
     def wait(self) -> None:
         """Return when the server is healthy. Raises `EngineError` where it isn't in time, or is another server."""
+        asked_at = time.monotonic()
         while (why := self.illness()) is not None:
-            if not self._waiting.once_more(why):
+            if not self._waiting.once_more(why, asked_at):
                 raise EngineError(
                     f"no vLLM server is healthy at {self.url} within {self._start_timeout_s:g} s: {why}",
                     hint="start it as docs/vllm.md says; the same command goes on",
                 )
+            asked_at = time.monotonic()
         self._waiting.is_up()
 
     def illness(self) -> str | None:

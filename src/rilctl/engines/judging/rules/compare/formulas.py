@@ -68,7 +68,8 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, sympy.Expr) and isinstance(other, sympy.Expr):
         if one.is_infinite or other.is_infinite:
             return bool(one == other)
-        return all(abs(a - b) <= _AGREE * max(1.0, abs(a)) for a, b in _values(one, other))
+        is_signed = _has_absolute(one) or _has_absolute(other)
+        return all(abs(a - b) <= _AGREE * max(1.0, abs(a)) for a, b in _values(one, other, is_signed=is_signed))
     return False
 
 
@@ -114,7 +115,15 @@ def _upward(relation: Any) -> tuple[str, Any]:
     return sign, sympy.Add(left, sympy.Mul(sympy.Integer(-1), right, evaluate=False), evaluate=False)
 
 
-def _values(one: Any, other: Any) -> list[tuple[complex, complex]]:
+def _has_absolute(tree: Any) -> bool:
+    """Whether an absolute value stands anywhere but in a logarithm, which isn't defined below zero."""
+    name = type(tree).__name__
+    return name == "Abs" or (name != "log" and any(map(_has_absolute, tree.args)))
+
+
+def _values(one: Any, other: Any, *, is_signed: bool = False) -> list[tuple[complex, complex]]:
+    """Both values at a few places; below zero as well where signs matter."""
     names = sorted({symbol.name for symbol in one.free_symbols | other.free_symbols})
-    places = [{name: complex(start + _STEP * i) for i, name in enumerate(names)} for start in _PLACES]
+    starts = (*_PLACES, *(-start for start in _PLACES)) if is_signed else _PLACES
+    places = [{name: complex(start + _STEP * i) for i, name in enumerate(names)} for start in starts]
     return [(value_at(one, at), value_at(other, at)) for at in (places if names else places[:1])]

@@ -64,6 +64,10 @@ class Kind(ABC):
         """Whether a statement begins with its answer, or repeats the question as one, so that the rest is a reason."""
         return False
 
+    def equates(self, statement: str) -> bool:
+        """Whether a statement says what the question's own expression is equal to; what came before are steps."""
+        return False
+
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values of one response agree."""
         return bool(one == other)

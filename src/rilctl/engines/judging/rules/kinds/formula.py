@@ -6,8 +6,10 @@ from typing import Any
 
 from rilctl.engines.judging.rules.compare.formulas import same_formula
 from rilctl.engines.judging.rules.compare.quantities import same_unit
+from rilctl.engines.judging.rules.compare.trees import squeezed
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.units import canonical
+from rilctl.engines.judging.rules.read.chains import is_mathematics
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.statements import bare_forms
 
@@ -88,13 +90,20 @@ class FormulaKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         sentence = _WHERE.sub("", sentence[-1000:])
-        spans = [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(sentence)]
+        spans = _spans(sentence)
         outside = _MATH_SPAN.sub(" ", sentence)
         if not spans:
             return self._concluded(sentence)
         if NEGATION.search(outside) or HEDGE.search(outside):
             return SEVERAL
         return self.whole(spans[-1])
+
+    def equates(self, statement: str) -> bool:
+        """See `Kind`: `Thus $x^2-1=(x-1)(x+1)$` of how `x^2-1` factors."""
+        spans = _spans(statement)
+        first, _, last = spans[-1].partition("=") if len(spans) == 1 else ("", "", "")
+        asked = {squeezed(span.rstrip(".")) for span in _spans(self._question)}
+        return bool(last) and not self._is_equation and len(first) > 1 and squeezed(first) in asked
 
     def _concluded(self, sentence: str) -> Any:
         """The formula without marks at the end of a sentence that concludes with it."""
@@ -120,6 +129,11 @@ class FormulaKind(Kind):
         return same_formula(truth.text, given.text)
 
 
+def _spans(text: str) -> list[str]:
+    """The mathematics of a text that is marked as such."""
+    return [next(filter(None, match.groups())) for match in _MATH_SPAN.finditer(text)]
+
+
 def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
     """The formula that a (tidy) text is, or None."""
     if len(text) > MAX_CHARS:
@@ -129,7 +143,9 @@ def read_formula(text: str, *, is_equation: bool = False) -> Formula | None:
     text = text if is_equation else _WORKED_OUT.sub("", text.strip("$ "))
     text = text if is_equation else _ONLY_FOR.sub("", text)
     span = _MATH_SPAN.fullmatch(text)
-    text = next(filter(None, span.groups())).strip() if span else text.replace("$", " ").strip()
+    text = next(filter(None, span.groups())).strip() if span else " ".join(text.replace("$", " ").split())
+    if "=" in text and not is_equation and is_mathematics(text):
+        text = text.rpartition("=")[2].strip()
     unit = _UNIT.search(text)
     text = text[: unit.start()].rstrip() if unit else text
     if not is_formula(text):

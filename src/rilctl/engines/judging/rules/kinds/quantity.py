@@ -69,7 +69,7 @@ def read_quantity(text: str) -> Quantity | None:
     """The quantity that the whole (tidy) text is, or None."""
     if len(text) > _MAX_CHARS or _starts_otherwise(text):
         return None
-    text = plain(text).strip(" \t\n\"'*_|")
+    text = plain(text).strip(" \t\n\"'*_")
     compound = read_compound(text)
     if compound is not None:
         return Quantity(*compound)

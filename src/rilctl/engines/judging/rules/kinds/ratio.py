@@ -11,6 +11,8 @@ from rilctl.engines.judging.rules.read.plain import plain
 
 _NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,4})?"
 _RATIO = re.compile(rf"(?<![\w.,:/-]){_NUMBER}(?:\s?:\s?{_NUMBER}|\sto\s{_NUMBER}){{1,3}}(?![\w:/-]|[.,][0-9])")
+_FRACTION = re.compile(rf"(?<![\w.,:/-])(?:{_NUMBER})\s?/\s?(?:{_NUMBER})(?![\w:/-]|[.,][0-9])")
+"""A ratio of two, first to second."""
 _PART = re.compile(_NUMBER)
 _ASKS = re.compile(r"\bratio\b", re.IGNORECASE)
 
@@ -31,7 +33,8 @@ class RatioKind(Kind):
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
-        match = _RATIO.fullmatch(plain(text).strip(" \t\n\"'*_$()[]").rstrip(".,;"))
+        text = plain(text).strip(" \t\n\"'*_$()[]").rstrip(".,;")
+        match = _RATIO.fullmatch(text) or _FRACTION.fullmatch(text)
         return None if match is None else _parts(match[0])
 
     def within(self, sentence: str) -> Any:

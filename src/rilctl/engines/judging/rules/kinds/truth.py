@@ -32,7 +32,7 @@ _LONG_HAN = re.compile("[\u3400-\u9fff]{4}")
 _MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(
-    r"[\\^√π∞≤≥=+*/]|\)\s?\(|[0-9][a-z]\b|[0-9]i\b|^[a-z] - [0-9]"
+    r"[\\^√π∞≤≥=+*/]|\|[^|\s][^|]*\||\)\s?\(|[0-9][a-z]\b|[0-9]i\b|^[a-z] - [0-9]"
     r"|^[0-9]{1,3}(?!st|nd|rd|th|mm|cm|km|dm|nm|kg|mg|ml|dl|cl|pm|am|ft|in|lb|oz|hz|kb|mb|gb|kw|px|ms|ns|hr|yd|mi|pt|pc)"
     r"[a-z]{2}$"
 )

@@ -107,6 +107,10 @@ _SAID_OF = re.compile(
     re.IGNORECASE,
 )
 """A number of which something is said."""
+_SAMPLE = re.compile(r"\b(?:the|this) sample (?=(?:contains?|has|holds|weighs)\b)", re.IGNORECASE)
+"""A thing, and no example."""
+_LIMITS = frozenset({"tends", "approaches", "converges"})
+"""Say of a limit what it is, and of another number what it isn't."""
 _NUMBER = re.compile(r"[0-9]{2,}")
 _ADDRESS = re.compile(r"\S+@\S+|\S*\w\.\w\S*")
 
@@ -120,7 +124,7 @@ def is_accounted(text: str, question: str, *, free: bool = False) -> bool:
         question: what was asked; its words turn nothing.
         free: whether words that nobody knows are let pass, as in a calculation.
     """
-    words = _words(text)
+    words = _words(_SAMPLE.sub("", text) if " sample " in text else text)
     if ".g." in text:
         return False
     if not words:
@@ -195,7 +199,8 @@ stem_of = lru_cache(maxsize=16384)(stem)
 def _asked(question: str) -> frozenset[str]:
     words = [part for word in _words(question) for part in (word, *word.split("-"))]
     said = frozenset({"said", "answered"}) if "respond" in question or "answered" in question else frozenset()
-    return frozenset(words) | frozenset(map(stem_of, words)) | said
+    tends = _LIMITS if "\\lim" in question or "limit" in question else frozenset()
+    return frozenset(words) | frozenset(map(stem_of, words)) | said | tends
 
 
 @lru_cache(maxsize=1024)

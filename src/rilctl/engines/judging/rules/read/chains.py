@@ -26,13 +26,13 @@ def last_member(statement: str) -> str:
         return statement
     if "\\begin" in statement:
         rows = [row for row in _ROW_END.split(_ALIGNED.sub(" ", statement)) if row.strip(" $\\[]&")]
-        if len(rows) > 1 and "matrix" not in statement and all(map(_is_mathematics, rows)):
+        if len(rows) > 1 and "matrix" not in statement and all(map(is_mathematics, rows)):
             statement = rows[-1].replace("&", "").strip()
     pieces = [piece for piece in FOLLOWS.split(statement) if piece.strip(" $\\()[]")]
-    if len(pieces) > 1 and all(map(_is_mathematics, pieces)):
+    if len(pieces) > 1 and all(map(is_mathematics, pieces)):
         statement = pieces[-1].strip()
     members = statement.split("=")
-    if len(members) < 2 or _OTHER_RELATION.search(statement) or not _is_mathematics(statement):
+    if len(members) < 2 or _OTHER_RELATION.search(statement) or not is_mathematics(statement):
         return statement
     if _COMMA.search(re.sub(r"\\[,;]|\{,\}", "", statement)):
         return statement
@@ -54,7 +54,7 @@ def _opening(first: str) -> str:
     return next((mark for mark in ("$$", "$", "\\(", "\\[") if start.startswith(mark)), "")
 
 
-def _is_mathematics(text: str) -> bool:
+def is_mathematics(text: str) -> bool:
     """Whether a text has no words but such as name what is multiplied and measured."""
     spoken = " ".join(match[1] for match in _SPOKEN.finditer(text))
     left = _COMMAND.sub(" ", _SPOKEN.sub(" ", text))

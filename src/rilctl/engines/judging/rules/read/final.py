@@ -133,6 +133,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     found = found if kind.keeps_denials else [without_concession(without_contrast(each)) for each in found]
     statements = [each for each in found if not (CLOSING.match(each) or CHECK.match(each) or _is_aside(each))] or found
     said: list[Said] = []
+    equated: set[int] = set()
     for place, statement in enumerate(statements):
         if place and CORRECTION.match(statement.lstrip("( ")):
             said.clear()
@@ -148,8 +149,12 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             said.clear()
             continue
         value, is_whole, is_bare = _statement_value(statement, kind, no_value, question)
-        if value is not None:
-            said.append(Said(place, value, is_whole, is_bare))
+        if value is None:
+            continue
+        if value is not SEVERAL and kind.equates(statement):
+            said = [each for each in said if each.place in equated]
+            equated.add(place)
+        said.append(Said(place, value, is_whole, is_bare or place in equated))
     return settle(said, statements, bold, kind, asked_words(question))
 
 

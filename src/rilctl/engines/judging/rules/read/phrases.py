@@ -30,6 +30,7 @@ _SO = _words(
     "which (?:simplifies|reduces|comes|rounds) to|which (?:takes|brings|puts) (?:us|it|this|them) (?:back )?(?:to|at)",
     "gives|giving|yields|yielding|makes?(?= [0-9])|makes|making",
     "leaving|together(?=,| they| we| there| the)",
+    r"what (?:remains|is left)(?: over)? is|we(?: are|'re) left with|(?:i|we) arrive at",
     r"we (?:get|have|find|obtain)|adds? up to|i\.e\.|that is to say|namely|(?:for|resulting in|bringing it to)"
     r" a total of",
     "an? (?:difference|increase|decrease|drop|rise|gap|gain|loss|change|sum|total) of",

@@ -162,6 +162,8 @@ def unaccented(text: str) -> str:
 def _without_edges(word: str) -> str:
     if not word[:1].isalnum() and not any(map(str.isalnum, word)):  # an operator: `!=` is no `=`
         return word.strip(_AROUND_SIGNS).rstrip(".,;:")
+    if len(word) > 2 and word[0] == word[-1] == "|":  # an absolute value
+        return word
     start = word.lstrip(EDGE)
     before = word[: len(word) - len(start)]
     return ("." if before.endswith(".") and _DECIMAL_POINT.match(f".{start}") else "") + start.rstrip(EDGE)

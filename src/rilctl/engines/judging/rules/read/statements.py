@@ -52,7 +52,9 @@ _ASKED_NEGATION = re.compile(r"\b(?:(\w+)n't|not|never|no)(?: (\w+)|\W*$)", re.I
 _ENDS_DENIED = re.compile(r"(?:do|does|did|have|has|is|are)n't\?\W*$", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
-    r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]|,?\s(?:because|since|as|which|so|given|where|due|for)\s|\s(?=\()"
+    r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]"
+    r"|,?\s(?:because|since|as(?! (?:many|much|few|large|big|long|tall|high|old|fast|heavy)\b)|which|so|given|where"
+    r"|due|for)\s|\s(?=\()"
     r"|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"
 )

@@ -31,7 +31,7 @@ _GENERIC_WORDS = (
     "owner", "author", "artist", "painter", "writer", "director", "singer", "player", "team", "company", "maker",
     "manufacturer", "capital", "language", "currency", "material", "shape", "pattern", "weather", "season", "sport",
     "game", "activity", "event", "subject", "topic", "theme", "purpose", "reason", "middle", "one", "center",
-    "centre",
+    "centre", "product", "quotient",
 )  # fmt: skip
 _HAN_SUBJECT = re.compile("\\W*([\u4e00-\u9fff]{1,12}?)[是为]")
 _HAN_GENERIC = re.compile("[它这那他她其应]|答案|结果|颜色|名字|名称|数字|数量|总|一共|所以|因此|正确|可以|看到|应该")

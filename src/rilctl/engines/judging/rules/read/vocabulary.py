@@ -64,6 +64,10 @@ _SUMS = (
     " gcd lcm approx le ge leq geq implies therefore dozen pair couple zero point equals altogether in lowest"
     " simplest terms"
 )
+_MATHEMATICS = (
+    "factor expand differentiate integrate rearrange collect cancel substitution binomial theorem chain identity"
+    " quadratic polynomial pythagorean cosine sine tangent remain arrive"
+)
 _CALENDAR = (
     "january february march april may june july august september october november december jan feb mar apr jun jul"
     " aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun"
@@ -80,14 +84,15 @@ _ABROAD = (
 )
 """Of other languages."""
 KNOWN = (
-    _stems(" ".join((_DENYING, _ABROAD, _FUNCTION, _GENERIC, _VERBS, _SURE, _SUMS, _CALENDAR)))
+    _stems(" ".join((_DENYING, _ABROAD, _FUNCTION, _GENERIC, _VERBS, _SURE, _SUMS, _MATHEMATICS, _CALENDAR)))
     | _stems(NUMBER_WORDS.replace("|", " "))
     | frozenset(map(stem, SMALL_WORDS))
 )
 """Stems that say nothing of another thing, view, time or speaker."""
 
 _TURNS = (
-    "almost nearly barely hardly scarcely rarely seldom never far except besides excluding apart unlike versus"
+    "approaches approaching tends"
+    " almost nearly barely hardly scarcely rarely seldom never far except besides excluding apart unlike versus"
     " instead former formerly previous previously earlier originally original initial initially once before until"
     " till no-longer anymore outdated ex late ago future soon later afterwards tomorrow yesterday used wish hope"
     " pretend imagine suppose supposed supposedly alleged allegedly reportedly rumour rumor rumoured claim claimed"

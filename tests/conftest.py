@@ -4,9 +4,8 @@ import signal
 
 from hypothesis import settings
 
-settings.load_profile(
-    "ci"
-)  # the same examples at every run and no deadlines; `--hypothesis-profile=default` draws anew
+# The same examples at every run, and no deadline for any of them; `--hypothesis-profile=default` draws others.
+settings.load_profile("ci")
 
 
 def pytest_configure() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from .test_interrupts import signal_after
 
 NUM_CANARIES = num_canaries(LlmJudgeConfig(type="llm", model="judge"))
 """Of each check of an honest judge."""
-ANY_JUDGE = {"max_false_positives": 1.0, "max_false_negatives": 1.0}
+ANY_JUDGE = {"max_false_positives": 1.0, "max_false_negatives": 1.0, "max_no_verdicts": 1.0}
 """Limits that let a judge pass that is not one."""
 ROWS = [
     {"sample_id": f"q{n}", "question": f"what is {n} plus 1?", "answer": str(n + 1), "text": f"it is {n + 1 + n % 2}"}
@@ -86,11 +87,19 @@ def test_a_judge_that_can_be_fooled_ends_the_run_before_it_writes_a_verdict(tmp_
 
 
 def flaky(decide: Decision) -> Any:
-    """A server that fails three calls of ten at random, in every way that a server can."""
-    dice = random.Random(1)
+    """A server that fails three calls of ten, in every way that a server can: which, a case and its turn decide."""
+    turns, lock = Counter[JudgeRequest](), threading.Lock()
     faults = [failure(500), failure(429), Wire(b"<html>"), completion(None), completion("1"), Wire(b'{"choices": []}')]
     faults.append(Wire(completion("1").content, missing_bytes=50))
-    return lambda asked: dice.choice(faults) if dice.random() < 0.3 else reply_to(asked.text, decide)
+
+    def answer(asked: Call) -> str | Wire:
+        case = read_prompt(asked.text)
+        with lock:
+            turns[case] += 1
+            dice = random.Random(f"{case} {turns[case]}")
+        return dice.choice(faults) if dice.random() < 0.3 else reply_to(asked.text, decide)
+
+    return answer
 
 
 def test_a_server_that_fails_a_third_of_all_calls_gives_no_wrong_verdict_and_loses_no_row(tmp_path: Path) -> None:
@@ -112,24 +121,29 @@ def test_a_judge_that_turned_bad_was_killed_and_healed_leaves_no_verdict_that_co
     rows = [row | {"sample_id": f"r{n}", "text": f"{row['text']}{' ' * (n // 20)}"} for n, row in enumerate(ROWS * 6)]
     num_good, options = 2 * NUM_CANARIES + 64, ("judge.canaries_every=64", "judge.endpoint.max_concurrency=8")
 
-    def turns(asked: Call) -> Wire:
-        reply = completion(turned_bad(num_good)(asked))
-        return Wire(reply.content, delay_s=0.0 if asked.number < num_good + 16 else 0.3)
+    killed = threading.Event()
+
+    def turns(asked: Call) -> str:
+        if asked.number >= num_good + 24:
+            killed.wait(200)
+        return str(turned_bad(num_good)(asked))
 
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     sets = [word for option in options for word in ("--set", option)]
     with ScriptedEndpoint(turns) as endpoint:
         recipe(tmp_path, endpoint.url)
+        sets += ["--set", "judge.endpoint.timeout_s=300"]
         command = [sys.executable, "-m", "rilctl", "judge", "-", "judge.toml", "--out", "judged", *sets]
         with (tmp_path / "rows.jsonl").open("rb") as content:
             process = subprocess.Popen(command, cwd=tmp_path, stdin=content, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while len(endpoint.calls) < num_good + 24 and time.monotonic() < deadline:
+        while len(endpoint.calls) < num_good + 32 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
         process.wait(60)
+        killed.set()
         num_before, endpoint.script = len(endpoint.calls), script(careful)
-        assert num_good + 24 <= num_before < num_good + 56
+        assert num_before == num_good + 32  # in each of eight places one is under way
         assert judge(tmp_path, *sets, rows=rows).code == 0
         num_again = len(endpoint.calls) - num_before - 2 * NUM_CANARIES
     assert [row.correct for row in read_rows(tmp_path / "judged", VerdictRecord)] == [n % 2 == 0 for n in range(120)]
@@ -182,6 +196,7 @@ def test_canaries_are_seen_and_may_be_stopped(tmp_path: Path) -> None:
     def interrupted(asked: Call) -> str:
         if asked.number == 3:
             os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2 if asked.number > 3 else 0.0)  # else all are asked before the signal is looked at
         return reply_to(asked.text, careful)
 
     with ScriptedEndpoint(interrupted) as endpoint:
@@ -290,7 +305,7 @@ def test_a_discriminator_that_fails_doesn_t_wait_for_a_judge_that_hangs(
 
     def silent(asked: Call) -> str:
         is_asked.set()
-        hangs.wait(120)
+        hangs.wait(250)
         return "too late"
 
     def fails(*_: object) -> Any:
@@ -299,7 +314,7 @@ def test_a_discriminator_that_fails_doesn_t_wait_for_a_judge_that_hangs(
         raise RuntimeError("the discriminator's own words")
 
     monkeypatch.setattr(Discriminator, "forward", fails)
-    options = ("train.missing_verdicts=wait", "train.verdict_wait_s=20", "data.validation.share=0.0")
+    options = ("train.missing_verdicts=wait", "train.verdict_wait_s=200", "data.validation.share=0.0")
     with ScriptedEndpoint(silent) as endpoint:
         recipe(done, endpoint.url)
         sets = (part for option in options for part in ("--set", option))
@@ -307,7 +322,7 @@ def test_a_discriminator_that_fails_doesn_t_wait_for_a_judge_that_hangs(
         took_s = time.monotonic() - failed_at[0]
         hangs.set()
     assert outcome.code == 1 and "the discriminator's own words" in outcome.stderr
-    assert took_s < 8
+    assert took_s < 60
 
 
 def test_a_rule_judge_has_no_canaries(tmp_path: Path) -> None:

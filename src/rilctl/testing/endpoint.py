@@ -1,5 +1,6 @@
 """A scripted endpoint: a real HTTP server on this machine, for everything that a server can do to a client."""
 
+import atexit
 import json
 import socket
 import threading
@@ -59,7 +60,6 @@ def read_call(number: int, path: str, headers: Mapping[str, str], content: bytes
     return Call(number, path, headers, json.loads(content or b"{}"))
 
 
-_HELD: list[socket.socket] = []
 Script = Callable[[Call], str | Wire]
 """Text stands for a good completion of that text."""
 
@@ -146,7 +146,7 @@ def dead_port() -> int:
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
-    _HELD.append(holder)
+    atexit.register(holder.close)
     return int(holder.getsockname()[1])
 
 

@@ -2,6 +2,7 @@ import random
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
@@ -485,7 +486,7 @@ def test_a_stop_waits_for_what_is_under_way_and_asks_nothing_new() -> None:
 
 
 def test_a_third_of_all_calls_failing_at_random_loses_nothing() -> None:
-    dice = random.Random(0)
+    turns, lock = Counter[str](), threading.Lock()
     faults = [
         failure(500),
         failure(429),
@@ -495,6 +496,9 @@ def test_a_third_of_all_calls_failing_at_random_loses_nothing() -> None:
     ]
 
     def script(call: Call) -> str | Wire:
+        with lock:
+            turns[call.text] += 1
+            dice = random.Random(f"{call.text} {turns[call.text]}")  # whoever is asked first
         return dice.choice(faults) if dice.random() < 0.3 else f"answer {call.text}"
 
     found, _, _ = ask(script, 120, max_retries=8)

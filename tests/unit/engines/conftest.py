@@ -46,7 +46,7 @@ def server(exported: Path) -> Iterator[ScriptedEndpoint]:
 
 def table(server: ScriptedEndpoint, **keys: object) -> VllmServerEngineConfig:
     url = f"http://127.0.0.1:{server.port}"
-    return VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4, **keys)
+    return VllmServerEngineConfig(url=url, start_timeout_s=30, rows_per_batch=4, **keys)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_what_it_raises_is_raised_where_its_value_is_asked_for() -> None:
 
 def test_a_block_that_fails_tells_it_to_stop_and_doesn_t_wait_long() -> None:
     told, hangs, began = threading.Event(), threading.Event(), time.monotonic()
-    with pytest.raises(KeyError), meanwhile(lambda: hangs.wait(60), stop=told.set, name="work", leave_s=0.2):
+    with pytest.raises(KeyError), meanwhile(lambda: hangs.wait(200), stop=told.set, name="work", leave_s=0.2):
         raise KeyError
-    assert told.is_set() and time.monotonic() - began < 5
+    assert told.is_set() and time.monotonic() - began < 60
     hangs.set()

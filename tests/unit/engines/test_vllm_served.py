@@ -62,7 +62,7 @@ def double(server: ScriptedEndpoint) -> VllmDouble:
 
 def engine_of(server: ScriptedEndpoint, model: Path, said: list[str] | None = None) -> GenerationEngine:
     url = f"http://127.0.0.1:{server.port}"
-    config = VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4)
+    config = VllmServerEngineConfig(url=url, start_timeout_s=30, rows_per_batch=4)
     return open_generation(ModelConfig(model=str(model)), config, Path(), warn=([] if said is None else said).append)
 
 
@@ -88,7 +88,7 @@ def train_on(server: ScriptedEndpoint, student: Path, step: int = 1) -> list:
         for parameter in policy.model.parameters():
             parameter += 0.5 * parameter.std(correction=0) * torch.randn(parameter.shape)
     url = f"http://127.0.0.1:{server.port}"
-    config = VllmServerEngineConfig(url=url, start_timeout_s=10, rows_per_batch=4)
+    config = VllmServerEngineConfig(url=url, start_timeout_s=30, rows_per_batch=4)
     with closing(open_rollouts(policy, KeptPrompts(policy), config, Path())) as rollouts:
         rollouts.update(step)
         return tokens(rollouts.generate(requests(), SAMPLING))

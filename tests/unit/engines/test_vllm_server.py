@@ -162,7 +162,7 @@ def test_a_restarted_server_is_given_the_weights_again_and_asked_for_what_is_mis
     killed = []
 
     def kill_once(call: Call) -> Wire | None:
-        if call.path == "/inference/v1/generate" and num_asked(server) == asked_before + 3 and not killed:
+        if call.path == "/inference/v1/generate" and num_asked(server) >= asked_before + 3 and not killed:
             killed.append(call)
             double(server).restart()
             return failure(503, "going down")
@@ -263,7 +263,7 @@ def test_a_slow_reply_is_given_up_and_asked_for_again(policy: Vlm, server: Scrip
     def trouble(call: Call) -> Wire | None:
         if call.path == "/inference/v1/generate" and call.body["sampling_params"]["max_tokens"] == 6 and not slow:
             slow.append(call)
-            return Wire(b"{}", delay_s=12)
+            return Wire(b"{}", delay_s=60)
         return None
 
     with closing(open_rollouts(policy, KeptPrompts(policy), table(server, timeout_s=8), Path())) as engine:

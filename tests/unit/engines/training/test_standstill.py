@@ -8,13 +8,14 @@ from rilctl.engines.meanwhile import meanwhile
 from rilctl.engines.training.standstill import Standstill, whereabouts
 
 
-def watched(work: Callable[[], object]) -> list[float]:
+def watched(work: Callable[[], object], on_look: Callable[[float], object] = lambda seconds: None) -> list[float]:
     """What was seen while this thread, the main one, did that."""
     standstill, is_over, seen = Standstill(), threading.Event(), list[float]()
 
     def look() -> None:
         while not is_over.wait(0.1):
             seen.append(standstill.look())
+            on_look(seen[-1])
 
     looker = threading.Thread(target=look)
     looker.start()
@@ -25,21 +26,23 @@ def watched(work: Callable[[], object]) -> list[float]:
 
 
 def test_a_thread_that_waits_stands_still() -> None:
-    assert watched(lambda: time.sleep(1.5))[-1] > 1
+    stood = threading.Event()
+    watched(lambda: stood.wait(60), lambda seconds: seconds > 1 and stood.set())
+    assert stood.is_set()
 
 
 def test_a_thread_that_computes_doesn_t() -> None:
     def compute() -> None:
-        until = time.monotonic() + 1.5
+        until = time.monotonic() + 3
         while time.monotonic() < until:
             sum(range(10_000))
 
-    assert max(watched(compute)) < 0.5
+    assert max(watched(compute)) < 2
 
 
 def test_nor_does_one_that_waits_for_another_thread_that_computes() -> None:
     def compute() -> None:
-        until = time.monotonic() + 1.5
+        until = time.monotonic() + 3
         while time.monotonic() < until:
             sum(range(10_000))
 
@@ -48,7 +51,7 @@ def test_nor_does_one_that_waits_for_another_thread_that_computes() -> None:
         worker.start()
         worker.join()
 
-    assert max(watched(wait)) < 0.5
+    assert max(watched(wait)) < 2
 
 
 def test_where_it_is_in_our_code() -> None:

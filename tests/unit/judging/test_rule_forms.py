@@ -53,10 +53,130 @@ EQUAL: _Cases = {
         ["25/9", "18/50", "The ratio of dogs to cats is 9/25.", "9/25 of the cats", "There are 9/25 as many dogs."],
     ),
 }
+_CHANGE = "The radius is cut to a third. By what factor does the energy change?"
+_WAVE = r"State the period and amplitude of $y=-3\sin\left(\frac{x}{2}\right)$."
+_GROWTH = "How many countries are shown with a declining trend?"
+NOTATIONS: _Cases = {
+    ("Evaluate the cross product.", "(8,-7,-6)"): (
+        [
+            r"$8\mathbf{i}-7\mathbf{j}-6\mathbf{k}$",
+            "8i - 7j - 6k",
+            r"The product is $8\hat{i}-7\hat{j}-6\hat{k}$.",
+            r"$-7\mathbf{j}+8\mathbf{i}-6\mathbf{k}$",
+            r"$-1(-8, 7, 6)$",
+        ],
+        [
+            r"$8\mathbf{i}-7\mathbf{j}+6\mathbf{k}$",
+            r"$8\mathbf{j}-7\mathbf{i}-6\mathbf{k}$",
+            "8i - 7j",
+            "8i - 7j - 6i",
+            "8i - 7j - 6k or (8, -7, 6)",
+            "2(8, -7, -6)",
+            r"It is $\frac12(8,-7,-6)$.",
+            r"It is $\frac{1}{2}\cdot(8,-7,-6)$.",
+        ],
+    ),
+    ("Which vector is it?", "(2, 0, 1)"): (["2i + k"], ["2i + j", "i + 2k"]),
+    ("Find a unit vector.", r"$\left\langle\frac67,-\frac27,\frac37\right\rangle$"): (
+        [r"The unit vector is $\frac17\langle 6,-2,3\rangle$.", "1/7 (6, -2, 3)"],
+        [r"$\langle 6,-2,3\rangle$", r"$\frac17\langle 6,2,3\rangle$", r"$7\langle 6,-2,3\rangle$"],
+    ),
+    ("What is the oxidation state of manganese?", "+7"): (
+        ["7+", "The oxidation state is 7+.", "+7", "$7+$"],
+        ["7-", "-7", "6+", "It isn't 7+.", "7+ or 6+"],
+    ),
+    ("How old are the children?", "7"): (["7"], ["7+"]),
+    (r"What is the remainder of $7^{50}$ on division by 10?", "9"): (
+        [r"$7^{50}\equiv 9 \pmod{10}$", r"So $7^{50} \equiv 49 \equiv 9 \pmod{10}$."],
+        [
+            r"$7^{50}\equiv 9 \pmod{100}$",
+            r"$7^{50}\not\equiv 9 \pmod{10}$",
+            r"$7^{50}\equiv 3 \pmod{10}$",
+            r"$7^{50}\equiv 7 \text{ or } 9 \pmod{10}$",
+        ],
+    ),
+    (r"How much charge does it hold?", r"$9.4\times10^{-5}$ C"): (
+        [r"$94\ \mu\text{C}$", "94 μC", r"$Q=CV=94\,\mu\mathrm{C}$", "0.094 mC"],
+        [r"$94\ \text{mC}$", r"$9.4\ \mu\text{C}$", r"$94\ \mu\text{F}$", "94 °C"],
+    ),
+    ("What is its capacitance?", "4.7e-6 F"): ([r"$4.7\,\mu\text{F}$", "4.7 µF"], [r"$4.7\,\mu\text{C}$", "4.7 mF"]),
+    (_GROWTH, "none"): (
+        ["0", "None", "zero", "So no country shows a declining trend.", "0 countries"],
+        ["1", "No country but one.", "Nobody knows.", "none or one", "Not none.", "No country is shown in red."],
+    ),
+    (_GROWTH, "0"): (["No country shows a declining trend."], ["No country but Peru shows a declining trend."]),
+    ("What fraction is shaded?", r"$\frac{5}{12}$"): (
+        ["five twelfths", "Five-twelfths of it is shaded."],
+        ["twelve fifths", "five sevenths", "the fifth twelfth", "one twelfth", "the twelfth", "fifty twelfths"],
+    ),
+    ("What fraction is shaded?", "1/12"): (["one twelfth", "a twelfth"], ["the twelfth", "twelfth", "twelve"]),
+    (_CHANGE, "It triples"): (
+        [
+            "3 times as large",
+            "It triples.",
+            "The energy increases by a factor of 3.",
+            "It is tripled.",
+            "three times its original value",
+            "by a factor of 3",
+            "threefold",
+            "It rises threefold.",
+            "3",
+        ],
+        [
+            "It doubles.",
+            "The energy decreases by a factor of 3.",
+            "It increases by 3.",
+            "1/3",
+            "3 times as small",
+            "3 times smaller",
+            "It triples or doubles.",
+            "It doesn't triple.",
+            "It does not increase by a factor of 3.",
+            "It increases by a factor of 3. So it decreases by a factor of 3.",
+            "It might triple.",
+            "a third",
+            "It is three times less.",
+            "It increases by a factor of 1/3.",
+            "300%",
+        ],
+    ),
+    ("By what factor does the force change?", "It is halved"): (
+        ["It decreases by a factor of 2.", "1/2", "half as large", "0.5", "It is halved."],
+        ["It doubles.", "2", "It increases by a factor of 2.", "It is not halved.", "half as small"],
+    ),
+    ("Which event did she win, and did that change?", "doubles"): (["doubles"], ["2", "twice as large"]),
+    (_WAVE, r"period $4\pi$, amplitude 3"): (
+        [
+            r"Amplitude: $|-3|=3$. Period: $\frac{2\pi}{1/2}=4\pi$.",
+            r"The amplitude is 3 and the period is $4\pi$.",
+            r"amplitude 3, period $4\pi$",
+            r"Period = $4\pi$" + "\nAmplitude = 3",
+        ],
+        [
+            r"period 3, amplitude $4\pi$",
+            r"amplitude 3, period $2\pi$",
+            r"amplitude 3",
+            r"amplitude -3, period $4\pi$",
+            r"amplitude 3, period $4\pi$, amplitude 4",
+            r"The amplitude is not 3 and the period is $4\pi$.",
+            r"The amplitude is 3 or the period is $4\pi$.",
+            r"amplitude 3, period $4\pi$. Or amplitude 4, period $4\pi$.",
+            r"amplitude 3, phase $4\pi$",
+        ],
+    ),
+    ("Balance it. Give the coefficients in order.", "1, 3, 2, 3"): (
+        ["There are three of them. The coefficients, in order, are 1, 3, 2, 3."],
+        ["The coefficients, in order, are 1, 2, 3, 3.", "The coefficients, in order, are 1, 3, 2."],
+    ),
+    ("Solve $3x^2-11x-20=0$.", r"$x=5$ or $x=-\frac{4}{3}$"): (
+        [r"So $x = \frac{11 \pm 19}{6}$. The two roots are $\left\{-\tfrac43,\, 5\right\}$."],
+        [r"So $x = \frac{11 \pm 19}{6}$. The two roots are $\left\{\tfrac43,\, 5\right\}$."],
+    ),
+}
 
 
 def _each(right: bool) -> list[tuple[str, str, str]]:
-    every = {**CONCLUDED, **EQUAL}
+    every = {**CONCLUDED, **EQUAL, **NOTATIONS}
     return [(*of, text) for of, texts in every.items() for text in texts[0 if right else 1]]
 
 

@@ -8,6 +8,7 @@ from rilctl.engines.judging.rules.kinds.quantity import Quantity
 
 _MAX_BITS = 900
 """Of a number that is converted, above and below its line: what fits a float."""
+_ELECTRIC = {"degC": "coulomb", "degF": "farad"}
 _ROUNDING = 1e-12
 """Relative; pint's factors are floats, a few of which are multiplied."""
 
@@ -50,7 +51,11 @@ def _close(truth: Fraction, given: Fraction, tolerance: float) -> bool:
 
 def _same_converted(truth: Quantity, given: Quantity, tolerance: float) -> bool:
     to, of = _parsed(truth.unit), _parsed(given.unit)
-    if to is None or of is None or to.dimensionality != of.dimensionality:
+    if to is None or of is None:
+        return False
+    if to.dimensionality != of.dimensionality:
+        to, of = _electric(truth.unit, of) or to, _electric(given.unit, to) or of
+    if to.dimensionality != of.dimensionality:
         return False
     if max(_size(truth.value), _size(given.value)) > _MAX_BITS:
         return False
@@ -60,6 +65,12 @@ def _same_converted(truth: Quantity, given: Quantity, tolerance: float) -> bool:
         return False
     wanted = float(truth.value)
     return bool(abs(wanted - converted) <= abs(wanted) * max(tolerance, _ROUNDING))
+
+
+def _electric(unit: str, other: Any) -> Any:
+    """`C` and `F` beside microcoulombs and microfarads, where they are no degrees; None elsewhere."""
+    electric = _parsed(_ELECTRIC[unit]) if unit in _ELECTRIC else None
+    return electric if electric is not None and electric.dimensionality == other.dimensionality else None
 
 
 def _size(value: Fraction) -> int:

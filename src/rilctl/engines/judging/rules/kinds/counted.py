@@ -38,6 +38,8 @@ _NO_NOUN = re.compile(
     r"\W*(?:(?:there|here) (?:are|is|were|was) |i (?:can )?(?:see|count|find) |(?:it|he|she|they) (?:has|have|had) )?"
     r"(?:no|not any|zero)\s+(?P<noun>\w+(?: \w+)?)(?P<rest>[^.;\n]{0,80})[.!]?\s*"
 )
+_SEEN = stems("left shown visible seen image picture photo present anywhere remaining found there")
+"""What may be said of things that aren't there, whatever was asked of them."""
 _OTHERWISE = re.compile(
     r"[0-9,]|\b(?:but|except|only|other|one|two|three|four|five|six|whole|full|way|sure|though|however)\b"
 )
@@ -132,7 +134,8 @@ def is_none(text: str, question: str) -> bool:
     match = _NO_NOUN.fullmatch(folded)
     return (
         match is not None
-        and match["noun"].split()[0] in counted
+        and stem(match["noun"].split()[0]) in {stem(word) for word in counted}
+        and stems(text[match.start("noun") :]) <= stems(question) | _SEEN
         and not _OTHERWISE.search(text[match.start("noun") :])
         and not HEDGE.search(text[match.start("noun") :])
     )

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
+from rilctl.engines.judging.rules.kinds.quantity import read_quantity
 from rilctl.engines.judging.rules.kinds.written_lists import SOLUTION, solutions_of, split_items, spread
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.concessions import UNSAYS
@@ -19,7 +21,11 @@ from rilctl.engines.judging.rules.read.statements import bare_forms, without_ask
 MAX_ITEMS = 1000
 _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
 _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
-_IN_SENTENCE = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
+_SCALED = re.compile(r"\(?(-?[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?)\)?\s?\*?\s?\(([^()\[\]]{1,200})\)")
+"""A vector times a number: `1/7(6, -2, 3)`."""
+_IN_SENTENCE = re.compile(
+    r"(?:(?<![\w.,)/])\(?-?[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?\)?\s?\*?)?[(\[][^()\[\]]{1,200}[)\]]"
+)
 _ASKS_SORTED = re.compile(
     r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b"
     r"|\b(?:in|what)(?: (?!any|no)\w+){0,2} order\b(?! to\b)",
@@ -39,6 +45,7 @@ _OTHERS = re.compile(
 )
 """What is said of something that doesn't belong to a list, behind it."""
 _ASKS_LIST = re.compile(r"\blists?\b", re.IGNORECASE)
+_NEXT_SENTENCE = re.compile(r"[.!?]\$?\s+[A-Z][a-z]+\s")
 _CLAUSE = re.compile(r"(?:so|because|but|though|although|since|while|whereas)\b", re.IGNORECASE)
 """Begins a clause, and no item."""
 _ASIDE = re.compile(r"(?<=[\w)])\s\([^()]{3,80}\)\.?$")
@@ -108,6 +115,8 @@ class ItemsKind(Kind):
             return self._bracketed(plain(in_round_brackets(text)).strip().rstrip(".,;"))
         if len(text) > 4000 or text.rstrip().endswith("?") or UNSAYS.search(text):
             return None
+        if not self._of_items.explains and _NEXT_SENTENCE.search(text):
+            return None
         found = [self._set(form) for form in self._forms(text)]
         return next((each for each in found if each is not None), None)
 
@@ -164,6 +173,13 @@ class ItemsKind(Kind):
         calculated = _CALCULATED.search(text)
         if calculated:
             return self._bracketed(calculated[1])
+        scaled = _SCALED.fullmatch(text)
+        if scaled:
+            return (
+                self._scaled(Fraction(scaled[1]), split_items(scaled[2]))
+                if scaled[1].rpartition("/")[2].strip("0")
+                else None
+            )
         match = _BRACKETED.fullmatch(text)
         written = None if match else self._written_out(text)
         if written is not None:
@@ -180,6 +196,13 @@ class ItemsKind(Kind):
             return Items(self.values(items), "") if len(items) == self._num_items and len(items) > 1 else None
         items = [part.strip() for part in re.split(r"[,;]", match[2])]
         return Items(self.values(items), match[1] + match[3]) if len(items) > 1 and all(items) else None
+
+    def _scaled(self, factor: Fraction, items: list[str]) -> Items | None:
+        """A vector's parts, each times a number."""
+        parts = [read_quantity(item) for item in items]
+        if len(parts) < len(_ENDS) or any(part is None or part.unit for part in parts):
+            return None
+        return Items(self.values([str(factor * part.value) for part in parts if part is not None]), "()")
 
     def _written_out(self, text: str) -> Items | None:
         """An interval as `-2 < x ≤ 3`, a point as `x = 5, y = 2`."""

@@ -12,6 +12,15 @@ _COLUMN = re.compile(
 _CASES = re.compile(r"\\begin\s?\{cases\}(.{1,300}?)\\end\s?\{cases\}", re.DOTALL)
 _ANGLED = re.compile(r"(?:\\langle|⟨|〈)([^⟨⟩〈〉<>]{1,200}?)(?:\\rangle|⟩|〉)")
 _POINTED = re.compile(r"(?<![\w)])<\s?(-?[\w./√π-]{1,20}(?:,\s?-?[\w./√π-]{1,20}){1,5})\s?>")
+_COEFFICIENT = (
+    r"(?:[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?|\\[dt]?frac\s?(?:\{[0-9]{1,6}\}\{[0-9]{1,6}\}|[0-9]{2}))?"
+)
+_DRESSED = re.compile(
+    r"\\(?:mathbf|boldsymbol|bm|hat|vec|widehat)\s?\{?\s?(?:\\(?:hat|mathbf|vec)\s?\{?\s?)?\\?([ijk])(?:math)?(?![A-Za-z])\s?\}{0,2}"
+)
+_ALONG = re.compile(rf"(?<![\w)}}.^])-?\s?{_COEFFICIENT}\s?[ijk](?:\s?[+-]\s?{_COEFFICIENT}\s?[ijk]){{1,2}}(?![\w(^])")
+"""A vector by its parts along `i`, `j` and `k`."""
+_TERM = re.compile(rf"(-?)\s?({_COEFFICIENT})\s?([ijk])")
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]{0,9}\])?|\\cr\b")
 _SIGNS = (
     (re.compile(r"\\(?:lt)(?![a-z])"), "<"),
@@ -47,7 +56,9 @@ def typed(text: str) -> str:
 def in_round_brackets(text: str) -> str:
     r"""Vectors in one column or row as `(3, -4)`: `\begin{pmatrix} 3 \\ -4 \end{pmatrix}`, `\langle 3, -4 \rangle`."""
     if "\\" in text:
-        text = _COLUMN.sub(_entries, text)
+        text = _DRESSED.sub(r"\1", _COLUMN.sub(_entries, text))
+    if "j" in text or "k" in text:
+        text = _ALONG.sub(_along, text)
     return _POINTED.sub(r"(\1)", _ANGLED.sub(r"(\1)", text))
 
 
@@ -56,3 +67,11 @@ def _entries(match: re.Match[str]) -> str:
     if len(rows) > 1 and "&" not in match[2]:
         return f"({', '.join(rows)})"
     return f"({', '.join(part.strip() for part in rows[0].split('&'))})" if len(rows) == 1 else match[0]
+
+
+def _along(match: re.Match[str]) -> str:
+    """`8i - 7j` as `(8, -7)`, `2i + k` as `(2, 0, 1)`; what names one of them twice as it is."""
+    terms = [(letter, f"{sign}{size or 1}") for sign, size, letter in _TERM.findall(match[0])]
+    found = dict(terms)
+    letters = "ijk" if "k" in found else "ij"
+    return f"({', '.join(found.get(letter, '0') for letter in letters)})" if len(found) == len(terms) else match[0]

@@ -21,6 +21,7 @@ from rilctl.engines.judging.rules.kinds.counted import (
     without_asked_words,
 )
 from rilctl.engines.judging.rules.kinds.foreign import counts_other_in_han, foreign_count
+from rilctl.engines.judging.rules.kinds.notations import read_charge, read_remainder
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, is_scientific
 from rilctl.engines.judging.rules.kinds.portions import read_portion
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -118,6 +119,10 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
+        special = read_charge(text, self.question)
+        special = read_remainder(text, self.question) if special is None else special
+        if special is not None:
+            return Quantity(special, "")
         chosen = _CHOSEN.fullmatch(text)
         if chosen and re.search(rf"^\(?{chosen[1]}[).:]\s", self.question, re.MULTILINE):
             return Quantity(Fraction(chosen[1]), "")

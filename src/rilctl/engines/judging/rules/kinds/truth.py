@@ -9,11 +9,15 @@ from rilctl.engines.judging.rules.kinds.address import AddressKind, is_address
 from rilctl.engines.judging.rules.kinds.assignments import AssignmentsKind, read_assignments
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
+from rilctl.engines.judging.rules.kinds.counted import is_none
+from rilctl.engines.judging.rules.kinds.factor import FactorKind, read_factor
 from rilctl.engines.judging.rules.kinds.formula import FormulaKind, is_formula
 from rilctl.engines.judging.rules.kinds.intervals import IntervalKind, asks_interval
 from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.kinds.matrix import MatrixKind
+from rilctl.engines.judging.rules.kinds.named import NamedKind, asked_by_name
+from rilctl.engines.judging.rules.kinds.notations import read_charge
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -121,6 +125,13 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return YesNoKind(question), yes
     if asks_ratio(question) and (ratio := RatioKind().whole(text)) is not None:
         return RatioKind(question), ratio
+    if is_none(text, question) or read_charge(text, question) is not None:
+        counted = NumberKind(question, tolerance)
+        return counted, counted.whole(text)
+    if (factor := read_factor(text, question)) is not None:
+        return FactorKind(question), factor
+    if (named := asked_by_name(tidied, question)) is not None:
+        return NamedKind(frozenset(named), question), named
     if "[[" in text or "&" in text:
         matrix = MatrixKind(question)
         if (rows := matrix.whole(tidied)) is not None:
@@ -158,9 +169,9 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
     quantity = read_quantity(text)
     if quantity is not None and len(quantity.unit.split()) <= 2 and not _LONG_HAN.search(quantity.unit):
         return number, _in_asked_unit(quantity, question)
-    named = _alternatives(question)
-    either = ChoiceKind(named, None, question)
-    if named and (alternative := either.whole(text)) is not None:
+    offered = _alternatives(question)
+    either = ChoiceKind(offered, None, question)
+    if offered and (alternative := either.whole(text)) is not None:
         return either, alternative
     return _structured(text, tidied, number) or (TextKind(question), text_value(text, question))
 

@@ -23,6 +23,15 @@ _PARTS = {
     "half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4), "fourth": Fraction(1, 4),
     "fifth": Fraction(1, 5), "sixth": Fraction(1, 6), "eighth": Fraction(1, 8), "tenth": Fraction(1, 10),
 }  # fmt: skip
+_NAMED_PARTS = {
+    "seventh": 7, "ninth": 9, "eleventh": 11, "twelfth": 12, "fifteenth": 15, "sixteenth": 16, "twentieth": 20,
+    "hundredth": 100,
+}  # fmt: skip
+_NAMED_PART = re.compile(
+    rf"(?:(?P<one>an?|one)[\s-]+(?P<part>{'|'.join(_NAMED_PARTS)})|(?P<top>[a-z]+)[\s-]+(?P<parts>{'|'.join(_NAMED_PARTS)})s)\b",
+    re.IGNORECASE,
+)
+"""Ordinals as well, so only behind how many there are."""
 _PART = re.compile(rf"(?:(?P<top>[a-z]+|[0-9]{{1,3}})[\s-]+)?(?P<part>halve|{'|'.join(_PARTS)})s?\b", re.IGNORECASE)
 _AND_PART = re.compile(rf"\s+and\s+(?:a|an|one)\s+(?P<part>{'|'.join(_PARTS)})\b", re.IGNORECASE)
 _GROUPS = {"pair": 2, "couple": 2, "dozen": 12}
@@ -54,6 +63,9 @@ def english_words(sentence: str) -> Iterator[tuple[int, int]]:
 
 
 def _leading_english(text: str) -> tuple[Fraction, int] | None:
+    named = _NAMED_PART.match(text)
+    if named and (top := _top(named["top"])) is not None:
+        return top / _NAMED_PARTS[(named["part"] or named["parts"]).casefold()], named.end()
     match = ENGLISH.match(text)
     if match is None:
         part = _PART.match(text)

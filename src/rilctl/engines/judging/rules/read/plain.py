@@ -56,6 +56,7 @@ _LOOSE_POWER = re.compile(r"(?<=[A-Za-z])\s{1,3}\^")
 _LATEX = (
     (re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree|\\circ"), "°"),
     (re.compile(r"\\(?:times|cdot)(?![a-z])"), "*"),
+    (re.compile(r"(?<=[0-9])((?:\\[,;: ]|[\s~]){0,3})\\mu\s{0,2}(?=(?:[A-Za-z]|mol|Pa|Hz)\b)"), r"\1μ"),
     (re.compile(r"(?<=[0-9)])_\{?\s?(?:10|\s?ten\s?)\s?\}?(?![0-9])"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![a-z])|\\[,;:! ()\[\]]|~(?=\s*[A-Za-z\\}])"), " "),

@@ -53,8 +53,8 @@ _ENDS_DENIED = re.compile(r"(?:do|does|did|have|has|is|are)n't\?\W*$", re.IGNORE
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]\s+|[0-9]{1,2}[.)]\s+)(?=\S)")
 _CLAUSE_END = re.compile(
     r"(?:[.?]|(?<![0-9])!)(?=\s|$)|[;\n]"
-    r"|,?\s(?:because|since|as(?! (?:many|much|few|large|big|long|tall|high|old|fast|heavy)\b)|which|so|given|where"
-    r"|due|for)\s|\s(?=\()"
+    r"|,?\s(?:because|since|which|so|given|where|due|for"
+    r"|as(?! (?:many|much|few|large|small|big|little|long|short|tall|high|low|old|fast|slow|heavy|light)\b))\s|\s(?=\()"
     r"|,\s(?=(?:or|and|but|not|maybe)\b)"
     r"|,?\s(?=(?:if|unless|assuming)\s)|(?<=[A-Za-z.)\"'])\s-\s(?=[A-Za-z])|:\s"
 )

@@ -78,11 +78,15 @@ def test_the_reference_has_a_section_for_each_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "stderr"),
     [
-        ("trian", "error: no such command `trian`\nhint: did you mean `train`, `tracking`?\n"),
+        ("trian", "error: no such command `trian`\nhint: did you mean `train`?\n"),
         ("cache_teacher", "error: no such command `cache_teacher`\nhint: did you mean `cache-teacher`?\n"),
         ("config shw", "error: no such command `shw`\nhint: did you mean `show`?\n"),
         ("config", "error: missing command\nhint: `rilctl config --help`\n"),
-        ("train --jsn", "error: no such option: --jsn\nhint: did you mean `--json`, `--set`?\n"),
+        ("train --jsn", "error: no such option: --jsn\nhint: did you mean `--json`?\n"),
+        ("train -json", "error: no such option: -j\nhint: did you mean `--json`?\n"),
+        ("train -j", "error: no such option: -j\nhint: `rilctl train --help`\n"),
+        ("train --nosuch", "error: no such option: --nosuch\nhint: `rilctl train --help`\n"),
+        ("artifacts rm --yess x", "error: no such option: --yess\nhint: did you mean `--yes`?\n"),
         (
             "train --num-steps 4",
             "error: no such option: --num-steps\nhint: a key of the recipe: `--set train.num_steps=…`\n",

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from rilctl.cli import (
     verbs,
     watch,
 )
+from rilctl.config.suggest import nearest
 from rilctl.errors import UsageError
 
 HELP = """Compact vision-language models as good as large ones, by reinforcement and imitation learning.
@@ -35,7 +37,8 @@ The same command again resumes, or finds that all is up to date.
 EPILOG = """Exit codes: 0 done or up to date, 1 failed, or you said no, 2 usage or recipe, 3 done but some rows were
 rejected, 4 credential missing, 5 input missing or corrupt, 6 locked by another writer, 129, 130 or 143 interrupted.
 """
-_GUESS = re.compile(r"\s*(?:Did you mean |\(Possible options: )(?P<names>.*?)[?)]\s*$")
+_GUESS = re.compile(r"\s*(?:Did you mean '(?P<nearest>.*?)'.*\?|\(Possible options: .*\))\s*$")
+"""Typer's: commands, the nearest first; options in the order of the alphabet, as like as two dashes make them."""
 
 app = typer.Typer(help=HELP, epilog=EPILOG, rich_markup_mode=None)
 app.command("cache-teacher")(verbs.cache_teacher)
@@ -96,7 +99,7 @@ def run(arguments: list[str]) -> int:
         code = app(args=arguments or ["--help"], prog_name="rilctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
-        message, hint = _usage(error)
+        message, hint = _usage(error, arguments)
         output.error(message, hint=hint)
         return 2
     except Exception as error:
@@ -112,21 +115,29 @@ def _refuse_odd_bytes(arguments: list[str]) -> None:
             raise UsageError(f"argument {argument!r} is not UTF-8 text", hint="rename the file or directory") from None
 
 
-def _usage(error: typer.TyperException) -> tuple[str, str]:
-    """Typer's message in our form: lower case, no full stop, backticks; its guess becomes the hint."""
-    message = error.format_message()
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, str]:
+    """Typer's message in our form: lower case, no full stop, backticks; its nearest guess becomes the hint."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    hint = f"`{context.command_path if context else 'rilctl'} --help`"
     guess = _GUESS.search(message)
-    if guess:
-        message = message[: guess.start()]
-        names = ", ".join(f"`{name}`" for name in guess["names"].replace("'", "").split(", "))
-        hint = f"did you mean {names}?"
-    else:
-        context = getattr(error, "ctx", None)
-        hint = f"`{context.command_path if context else 'rilctl'} --help`"
-    hint = _as_key(error) or hint
+    message = message if guess is None else message[: guess.start()]
+    meant = (guess and guess["nearest"]) or _meant_option(error, arguments)
+    hint = _as_key(error) or (f"did you mean `{meant}`?" if meant else hint)
     message = message.partition(", unable to parse")[0].replace("Input should be", "must be")
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
     return message[0].lower() + message[1:], hint
+
+
+def _meant_option(error: typer.TyperException, arguments: Sequence[str]) -> str | None:
+    """Of a command's options, the one that was probably meant by one that it doesn't have; one dash counts as two."""
+    option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    if not hasattr(error, "possibilities") or context is None:
+        return None
+    if not option.startswith("--"):  # only its first letter is named
+        option = next((word for word in arguments if word.startswith(option) and len(word) > 2), option)
+    names = {name.lstrip("-"): name for each in context.command.params for name in each.opts if name.startswith("--")}
+    meant = nearest(option.partition("=")[0].lstrip("-"), [*names, "help"])
+    return names.get(meant, "--help") if meant else None
 
 
 def _as_key(error: typer.TyperException) -> str:

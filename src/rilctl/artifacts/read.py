@@ -1,6 +1,6 @@
 """Read artifacts: find them, check them, hand out their rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from rilctl.artifacts.roles import artifacts_in, missing_roles
 from rilctl.artifacts.row_files import RowFiles
 from rilctl.artifacts.sealed import unreadable
 from rilctl.artifacts.tables import Row, is_shard, read_shard, read_shard_table
+from rilctl.artifacts.walk import FOLDER_LEVELS, walk_runs
 from rilctl.errors import ArtifactError
 from rilctl.schemas.manifest import ROW_TYPES, ArtifactKind, ArtifactSummary, FileEntry, InputEntry, Manifest
 from rilctl.schemas.records import RejectedRecord
@@ -45,12 +46,15 @@ MADE_BY: Final[dict[ArtifactKind, str]] = {
     "report": "report",
 }
 """The verbs that make each kind, to be put between backticks in a hint."""
+_MOST_NAMED: Final = 4
+"""Of the artifacts that may be meant."""
 
 
 def resolve(path: Path, kind: ArtifactKind) -> Path:
     """Find the artifact of `kind` that a person means by `path`.
 
-    That is `path` itself, its child named as the kind, or its only child of that kind.
+    That is `path` itself, its child named as the kind, or its only child of that kind; of a folder of runs, the only
+    artifact of that kind in it.
 
     Raises:
         ArtifactError: nothing is there, it is half-written or interrupted, of another kind, or can't be read.
@@ -68,6 +72,9 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
         if found != kind:
             raise ArtifactError(f"`{path}` holds {_some(found)}, not {_some(kind)}", hint=_maker(kind))
         return whole(path)
+    below = [] if (path / RUN).exists() else [*walk_runs(path, most_levels=FOLDER_LEVELS)]
+    if any((each / RUN).exists() for each in below):
+        return _only_one(path, kind, below)
     children = {child: read_manifest(child).kind for child in artifacts_in(path)}
     if children.get(path / kind) == kind:
         return whole(path / kind)
@@ -87,6 +94,27 @@ def _resolve(path: Path, kind: ArtifactKind) -> Path:
         held = ", ".join(f"`{child.name}` ({found})" for child, found in children.items())
         raise ArtifactError(f"`{path}` holds {held}, but no {kind}", hint=_maker(kind))
     raise ArtifactError(f"`{path}` is no artifact: it has no {MANIFEST}", hint=_maker(kind))
+
+
+def _only_one(path: Path, kind: ArtifactKind, found: Sequence[Path]) -> Path:
+    """The one artifact of a kind below a folder of runs, which doesn't say itself which of several is meant."""
+    fitting = [each for each in found if _is_of_kind(each, kind)]
+    if len(fitting) == 1:
+        return whole(fitting[0])
+    if fitting:
+        names = ", ".join(f"`{each}`" for each in fitting[:_MOST_NAMED])
+        more = f"; `rilctl artifacts ls {path}` lists all" if len(fitting) > _MOST_NAMED else ""
+        raise ArtifactError(
+            f"`{path}` is a folder of runs, with several of kind {kind}", hint=f"name one of them: {names}{more}"
+        )
+    raise ArtifactError(f"`{path}` is a folder of runs, and none of them has made {_some(kind)}", hint=_maker(kind))
+
+
+def _is_of_kind(path: Path, kind: ArtifactKind) -> bool:
+    try:
+        return read_manifest(path).kind == kind
+    except ArtifactError:
+        return False  # who names that one is told
 
 
 def _some(kind: ArtifactKind) -> str:

@@ -14,6 +14,7 @@ from rilctl.artifacts.read import (
     summarize,
 )
 from rilctl.errors import ArtifactError
+from rilctl.models.loaded.source import find_model
 from rilctl.schemas.records import RejectedRecord, ResponseRecord, VerdictRecord
 
 
@@ -43,6 +44,29 @@ def test_resolve_does_not_choose_between_two_children(start):
             run.writer("verdicts", role).commit()
     with pytest.raises(ArtifactError, match="`first`, `second`"):
         resolve(run.path, "verdicts")
+
+
+def test_of_a_folder_of_runs_the_only_one_of_a_kind_is_meant_and_several_are_named(start, make_rows, tmp_path):
+    for name in ("a", "b"):
+        with start(tmp_path / "runs" / name / "cache-teacher") as run:
+            writer = run.writer("teacher-cache")
+            writer.write_rows(make_rows(1))
+            writer.commit()
+    with start(tmp_path / "runs/a/judge", verb="judge", roles={"verdicts": "verdicts"}) as run:
+        run.writer("verdicts").commit()
+    runs = tmp_path / "runs"
+    for folder in (runs, runs / "a"):
+        assert resolve(folder, "verdicts") == runs / "a/judge"
+        with pytest.raises(ArtifactError, match="is a folder of runs, and none of them has made a student") as caught:
+            resolve(folder, "student")
+        assert caught.value.hint == "`rilctl sft` or `rilctl train` makes a student"
+    with pytest.raises(ArtifactError, match="is a folder of runs, with several of kind teacher-cache") as caught:
+        resolve(runs, "teacher-cache")
+    assert caught.value.hint == (f"name one of them: `{runs / 'a/cache-teacher'}`, `{runs / 'b/cache-teacher'}`")
+    with pytest.raises(ArtifactError, match="is a folder of runs, and none"):
+        find_model("runs", revision=None, base_dir=tmp_path)
+    (runs / "config.json").write_text('{"model_type": "qwen3"}')  # a model that somebody trained from in its own folder
+    assert find_model("runs", revision=None, base_dir=tmp_path).family.name == "text"
 
 
 def test_a_missing_directory_gets_a_suggestion(written):

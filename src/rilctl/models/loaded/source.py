@@ -12,6 +12,7 @@ from rilctl.artifacts.manifests import did_you_mean, is_part_of_run, read_manife
 from rilctl.artifacts.model_files import ADAPTER_CONFIG, read_texts, write_texts
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable
+from rilctl.artifacts.walk import FOLDER_LEVELS, walk_runs
 from rilctl.artifacts.weight_files import read_by_loader, refuse_elsewhere, weight_files
 from rilctl.config.fields import ModelConfig, PictureBounds
 from rilctl.config.registry import MODELS
@@ -246,11 +247,18 @@ def _local(name: str, path: Path) -> ModelSource:
         raise unreadable(path, error) from error
     if is_role and not is_artifact:
         read_manifest(path)  # says that it has lost it
-    if (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS) or (not is_artifact and (path / RUN).is_file()):
+    is_run = not is_artifact and ((path / RUN).is_file() or _is_folder_of_runs(path))
+    if is_run or (is_artifact and read_manifest(path).kind not in WEIGHT_KINDS):
         path = resolve(path, "student")
     family = read_family(path)
     weight_files(path)
     return ModelSource(name=name, path=path.resolve(), revision=None, family=family)
+
+
+def _is_folder_of_runs(path: Path) -> bool:
+    """Whether a directory without a model's files has runs in it, such as a workspace."""
+    has_model = any((path / name).exists() for name in ("config.json", ADAPTER_CONFIG))
+    return not has_model and next(walk_runs(path, most_levels=FOLDER_LEVELS), None) is not None
 
 
 def _packaged(name: str) -> ModelSource:

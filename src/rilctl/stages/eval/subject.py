@@ -4,6 +4,7 @@ from rilctl.config.evaluation import EvalConfig
 from rilctl.config.fields import ModelConfig
 from rilctl.config.recipe import Recipe
 from rilctl.config.suite import FoundSuite, Suite, select
+from rilctl.models.loaded.source import find_local
 from rilctl.planning.plan import Fact
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
@@ -32,8 +33,10 @@ def find_evaluated(context: StageContext, config: EvalConfig) -> tuple[ModelConf
 
 
 def planned_student(context: StageContext, config: EvalConfig) -> Fact:
-    """Which student `run` would take; nothing is downloaded to find out."""
+    """Which student `run` would take; nothing is downloaded to find out. Raises as `find_local` does."""
     if config.student is not None:
+        if config.endpoint is None:
+            find_local(config.student, revision=None, base_dir=context.base_dir)  # says what is no model
         return Fact("student", f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student)
     if (verb := last_trained(context)) is not None:
         return Fact("student", f"{kept_by(context, verb)} ({verb})")

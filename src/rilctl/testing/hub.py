@@ -1,7 +1,8 @@
 """A stand-in for the hub on this machine: the calls that `huggingface_hub` makes to push and fetch a model.
 
 Repositories are made, files go up as git blobs or through LFS, commits change a tree, files come down by revision, with
-ranges. What a real hub adds (Xet, permissions, other kinds of repositories) isn't here.
+ranges, and who may not see one is turned away as by the hub. What a real hub adds (Xet, organisations, other kinds of
+repositories) isn't here.
 """
 
 import base64
@@ -25,10 +26,12 @@ class HubRepo:
 
     Args:
         private: whether others are kept out.
+        gated: whether its owner lets people in one by one.
         commits: trees by commit, the newest last: each file's sha256 by name.
     """
 
     private: bool
+    gated: bool = False
     commits: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -46,11 +49,12 @@ class HubDouble:
     """The server; up inside its context.
 
     Args:
-        token: what a client has to show.
+        token: of the owner of all repositories.
+        stranger: of somebody else, who sees what is public.
     """
 
-    def __init__(self, token: str) -> None:
-        self.token = token
+    def __init__(self, token: str, stranger: str = "hf_astranger") -> None:
+        self.token, self.stranger = token, stranger
         self.repos: dict[str, HubRepo] = {}
         self.contents: dict[str, bytes] = {}
         self.uploads: list[str] = []
@@ -105,7 +109,7 @@ def _handler(hub: HubDouble) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body, path = self._body(), urlsplit(self.path).path
-            if self._refused():
+            if self._refused(None):
                 return
             if path == "/api/repos/create":
                 self._create(json.loads(body))
@@ -136,7 +140,8 @@ def _handler(hub: HubDouble) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
-            if self._refused():
+            asked = re.match(r"(?:/api/models)?/([^/]+/[^/]+)", path)
+            if self._refused(asked and asked[1]):
                 return
             if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
                 self._info(found[1], found[2])
@@ -181,6 +186,9 @@ def _handler(hub: HubDouble) -> type[BaseHTTPRequestHandler]:
                 self._json({"error": "Repository not found"}, 404, **{"X-Error-Code": "RepoNotFound"})
                 return
             sha = repo.sha if revision in (None, "main") else str(revision)
+            if revision not in (None, "main", *repo.commits):
+                self._json({"error": "Invalid rev id"}, 404, **{"X-Error-Code": "RevisionNotFound"})
+                return
             siblings = [{"rfilename": file} for file in repo.commits.get(sha, {})]
             self._json({"id": name, "modelId": name, "sha": sha, "private": repo.private, "siblings": siblings})
 
@@ -206,10 +214,29 @@ def _handler(hub: HubDouble) -> type[BaseHTTPRequestHandler]:
                 head["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
             self._send(content[begin:], 206 if begin else 200, head)
 
-        def _refused(self) -> bool:
-            if self.headers.get("Authorization") == f"Bearer {hub.token}":
+        def _refused(self, read: str | None) -> bool:
+            """As the hub does: who may not see a repository isn't told whether there is one.
+
+            Args:
+                read: the repository that is read; None: something is written.
+            """
+            said = self.headers.get("Authorization")
+            repo = hub.repos.get(read or "")
+            if said == f"Bearer {hub.token}":
                 return False
-            self._json({"error": "who are you"}, 401)
+            if said not in (None, f"Bearer {hub.stranger}"):
+                message = "Invalid credentials in Authorization header"
+                self._json({"error": message}, 401, **{"X-Error-Message": message})
+            elif repo is not None and repo.gated:
+                self._json({"error": "ask"}, 401 if said is None else 403, **{"X-Error-Code": "GatedRepo"})
+            elif repo is not None and not repo.private:
+                return False
+            elif said is None:
+                self._json({"error": "Invalid username or password."}, 401)
+            elif read is None:
+                self._json({"error": "you may not"}, 403)
+            else:
+                self._json({"error": "Repository not found"}, 404, **{"X-Error-Code": "RepoNotFound"})
             return True
 
         def _body(self) -> bytes:

@@ -15,7 +15,7 @@ from rilctl.cli import app
 from rilctl.errors import ArtifactError, CredentialError, RilctlError, UsageError
 from rilctl.pipeline.sharing.pull import pull
 from rilctl.pipeline.sharing.push import pack, push
-from rilctl.testing.hub import HubDouble
+from rilctl.testing.hub import HubDouble, HubRepo
 from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
 
@@ -39,7 +39,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubDouble]:
         yield double
 
 
-def client(hub: HubDouble, token: str = "hf_ofthetest") -> HfApi:
+def client(hub: HubDouble, token: str | bool = "hf_ofthetest") -> HfApi:
     return HfApi(endpoint=hub.url, token=token)
 
 
@@ -108,14 +108,79 @@ def test_a_manifest_that_fits_other_weights_is_found(hub: HubDouble, student: Pa
         pull(REPO, tmp_path / "back", api=client(hub))
 
 
-def test_who_may_not_is_told(hub: HubDouble, student: Path, tmp_path: Path) -> None:
-    with pytest.raises(CredentialError, match="the hub refuses"):
+def test_who_may_not_push_is_told(hub: HubDouble, student: Path) -> None:
+    with pytest.raises(CredentialError, match="doesn't know the token that it was sent for `somebody/compact`"):
         push(pack(student, REPO), REPO, public=False, api=client(hub, "hf_another"))
-    with pytest.raises(UsageError, match="the hub has no"):
-        pull("somebody/else", tmp_path / "back", api=client(hub))
+    with pytest.raises(CredentialError, match="the token may not do this"):
+        push(pack(student, REPO), REPO, public=False, api=client(hub, hub.stranger))
+    with pytest.raises(CredentialError, match="the hub was sent no token") as caught:
+        push(pack(student, REPO), REPO, public=False, api=client(hub, False))
+    assert caught.value.hint and "to push" in caught.value.hint and "HF_TOKEN" in caught.value.hint
     push(pack(student, REPO), REPO, public=True, api=client(hub))
     with pytest.raises(UsageError, match="everybody can see it"):
         push(pack(student, REPO), REPO, public=False, api=client(hub))
+
+
+@pytest.mark.parametrize(
+    ("repo", "token", "error", "message", "hint"),
+    [
+        ("nosuch", "hf_ofthetest", UsageError, "`nosuch` is no name of a repository", "`OWNER/NAME`"),
+        (
+            "somebody/else",
+            "hf_ofthetest",
+            UsageError,
+            "the hub has no `somebody/else` that you may see",
+            "check the name",
+        ),
+        (REPO, "hf_astranger", UsageError, f"the hub has no `{REPO}` that you may see", "its owner has to let you in"),
+        (
+            REPO,
+            False,
+            CredentialError,
+            "the hub was sent no token, and without one",
+            "if it is private: `hf auth login`",
+        ),
+        (REPO, "hf_another", CredentialError, "the hub doesn't know the token", "`hf auth login`"),
+        ("somebody/gated", "hf_astranger", CredentialError, "is gated: its owner has to let you in", "ask for access"),
+        ("somebody/gated", False, CredentialError, "is gated: its owner has to let you in", "and log in: `hf auth"),
+    ],
+)
+def test_what_can_not_be_pulled_says_why(
+    hub: HubDouble,
+    tmp_path: Path,
+    repo: str,
+    token: str | bool,
+    error: type[RilctlError],
+    message: str,
+    hint: str,
+) -> None:
+    hub.repos[REPO] = HubRepo(private=True)
+    hub.repos["somebody/gated"] = HubRepo(private=False, gated=True)
+    with pytest.raises(error, match=message) as caught:
+        pull(repo, tmp_path / "back", api=client(hub, token))
+    assert caught.value.hint and hint in caught.value.hint
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_public_one_needs_no_token_and_a_revision_has_to_be_there(
+    hub: HubDouble, student: Path, tmp_path: Path
+) -> None:
+    push(pack(student, REPO), REPO, public=True, api=client(hub))
+    assert verify(pull(REPO, tmp_path / "back", api=client(hub, False))).ok
+    with pytest.raises(UsageError, match="`somebody/compact` has no such revision"):
+        pull(REPO, tmp_path / "other", revision="v9", api=client(hub))
+
+
+def test_without_a_network_that_is_what_is_said(
+    hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = HfApi(endpoint="http://127.0.0.1:9", token="hf_ofthetest")  # the port of `discard`, where nobody listens
+    with pytest.raises(RilctlError, match="the hub can't be reached for `somebody/compact`") as caught:
+        pull(REPO, tmp_path / "back", api=nowhere)
+    assert caught.value.hint and "check the network" in caught.value.hint
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(RilctlError, match="this machine is set to stay offline"):
+        pull(REPO, tmp_path / "back", api=client(hub))
 
 
 def test_who_says_no_ends_with_exit_code_1(

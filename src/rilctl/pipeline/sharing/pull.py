@@ -42,15 +42,16 @@ def pull(repo: str, out: Path, *, revision: str | None = None, api: "HfApi | Non
     others = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.is_dir() else []
     if others or (out.exists() and not out.is_dir()):
         raise UsageError(f"`{out}` is not empty", hint="choose another directory with `--out`")
+    with hub_errors(repo):
+        commit = api.model_info(repo, revision=revision).sha
+        if MANIFEST not in api.list_repo_files(repo, revision=commit):
+            raise ArtifactError(
+                f"`{repo}` was not pushed by rilctl: it has no {MANIFEST}", hint="name it as a model in a recipe"
+            )
     make_directory(out)
     staging = out / _STAGING
     with writer_lock(out):
         with hub_errors(repo):
-            commit = api.model_info(repo, revision=revision).sha
-            if MANIFEST not in api.list_repo_files(repo, revision=commit):
-                raise ArtifactError(
-                    f"`{repo}` was not pushed by rilctl: it has no {MANIFEST}", hint="name it as a model in a recipe"
-                )
             api.hf_hub_download(repo, MANIFEST, revision=commit, local_dir=staging)
             manifest = _checked(staging, repo)
             for entry in manifest.files:

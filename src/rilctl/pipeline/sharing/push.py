@@ -9,7 +9,7 @@ from rilctl.artifacts.layout import MANIFEST, REJECTED
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import sealed_json
 from rilctl.errors import UsageError
-from rilctl.pipeline.sharing.hub import hub_errors
+from rilctl.pipeline.sharing.hub import check_repo, hub_errors
 from rilctl.reporting.redaction import redacted, redacted_text
 from rilctl.schemas.manifest import Manifest
 from rilctl.views.card.card import render_card
@@ -44,7 +44,13 @@ class Package:
 
 
 def pack(directory: Path, repo: str) -> Package:
-    """Put together what would be pushed; nothing is written. Raises `ArtifactError` where a byte was changed."""
+    """Put together what would be pushed; nothing is written.
+
+    Raises:
+        ArtifactError: no whole student is there, or a byte of it was changed.
+        UsageError: `repo` can't be the name of a repository.
+    """
+    check_repo(repo)
     path = resolve(directory, "student")
     check_files(path)
     facts = gather_facts(path)

@@ -7,8 +7,9 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import LABEL
+from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
-from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems
+from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import RELATIVE_TO, is_turned_round
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
@@ -18,7 +19,7 @@ from rilctl.engines.judging.rules.read.statements import without_asked_negation
 _WORD = r"(?:(?:the\s)?(?:option|choice|letter|answer|选项|选择|选|option|opción|antwort)\s{0,2}:?\s{0,2})?"
 _ALONE = re.compile(
     rf"{_WORD}(?:[(\[]\s?)?([A-Ja-j])\s?[)\]]?[.:,;)]?(?:\s(?:is|seems)\s(?:the\s)?(?:correct|right|best|true)"
-    r"(?:\s(?:answer|option|choice|one))?\.?)?(?:选项|项|是正确的|正确|是对的)?",
+    r"(?:\s(?:answer|option|choice|one))?\.?)?(?:选项|项|是正确的|是正确答案|正确|是对的)?",
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
@@ -112,12 +113,13 @@ class ChoiceKind(Kind):
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
         lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
+        self._written = WrittenOptions(options if of_texts is None and self.is_closed else {})
         self._question = stem
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
-        text = plain(text).strip(" \t\n\"'*_$")
+        written, text = text, plain(text).strip(" \t\n\"'*_$")
         labelled = LABEL.match(text)
         if (
             text.endswith("?")
@@ -128,7 +130,8 @@ class ChoiceKind(Kind):
             return None
         lettered = _WITH_TEXT.fullmatch(text)
         if lettered and (lettered[1] or lettered[2]):
-            return self._lettered(lettered)
+            letter = self._lettered(lettered)
+            return None if letter is None or self._written.speaks_against(letter, written) else letter
         by_text = self._by_text.get(normal(text)) if text else None
         if by_text is not None and not _ALONE.fullmatch(text):
             return by_text
@@ -136,7 +139,7 @@ class ChoiceKind(Kind):
             return self._known(match[1])
         if lettered:
             return self._lettered(lettered)
-        return self._by_value(text)
+        return self._by_value(text) or self._written.letter_of(written)
 
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
@@ -144,7 +147,7 @@ class ChoiceKind(Kind):
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
-        text = _REASON.split(plain(sentence[-1000:]).strip(), maxsplit=1)[0]
+        text = _REASON.split(without_asked_condition(plain(sentence[-1000:]).strip(), self._question), maxsplit=1)[0]
         if _WOULD.search(text):
             return None
         text = without_asked_negation(text, self._question)
@@ -157,8 +160,10 @@ class ChoiceKind(Kind):
                 return SEVERAL
             text = compared[1]
         labelled = _WITH_TEXT.fullmatch(text)
-        if labelled and (labelled[1] or labelled[2]) and self._lettered(labelled) is None:
-            return SEVERAL
+        if labelled and (labelled[1] or labelled[2]):
+            letter = self._lettered(labelled)
+            if letter is None or self._written.speaks_against(letter, sentence[-1000:]):
+                return SEVERAL
         if any(self._is_mislabelled(text, match) for match in LABEL.finditer(text)):
             return SEVERAL
         concluded = [match.start() for match in CONCLUSION.finditer(text)]
@@ -210,7 +215,9 @@ class ChoiceKind(Kind):
             return None
         if self._of_texts is not None and self._options:
             value = self._of_texts.whole(rest)
-            return letter if value is None or self._letter_of(value) == letter else None
+            if value is None:
+                return letter if self._letter_of(self._of_texts.within(rest)) in (None, SEVERAL, letter) else None
+            return letter if self._letter_of(value) == letter else None
         named = set(self._named(rest))
         if named and not is_accounted(rest, f"{self._question} {self._options[letter]}"):
             return None

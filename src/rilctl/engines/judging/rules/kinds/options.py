@@ -21,11 +21,14 @@ def read_truth(answer: str) -> tuple[str, str | None] | None:
 
 def read_options(question: str) -> dict[str, str]:
     """The options that a (tidy) question lists as `A. …`, `(A) …` or `A) …`, by letter; none without A and B."""
-    found = list(LABEL.finditer(question))
-    letters = [match[1] or match[2] for match in found]
-    start = next((i for i, pair in enumerate(pairwise(letters)) if pair == ("A", "B")), None)
+    everywhere = list(LABEL.finditer(question))
+    own_lines = [match for match in everywhere if not question[: match.start()].rpartition("\n")[2].strip()]
+    found, start = next(
+        ((each, at) for each in (own_lines, everywhere) if (at := _first(each)) is not None), ([], None)
+    )
     if start is None:
         return {}
+    letters = [match[1] or match[2] for match in found]
     options: dict[str, str] = {}
     for place in range(start, len(found)):
         if letters[place] != chr(ord("A") + len(options)):
@@ -33,3 +36,9 @@ def read_options(question: str) -> dict[str, str]:
         end = found[place + 1].start() if place + 1 < len(found) else len(question)
         options[letters[place]] = question[found[place].end() : end].split("\n", 1)[0].strip()
     return options
+
+
+def _first(labels: list[re.Match[str]]) -> int | None:
+    """Which of some labels is A, with B behind it."""
+    letters = [match[1] or match[2] for match in labels]
+    return next((place for place, pair in enumerate(pairwise(letters)) if pair == ("A", "B")), None)

@@ -25,6 +25,15 @@ _OPPOSITES = {
 """What is the one isn't the other."""
 _BUT = re.compile(r"(?:\sbut|[,;:]\s(?:it|he|she|they|there)(?:'s|'re|\sis|\sare|\swas|\swere))\s.*$", re.IGNORECASE)
 """What is so instead."""
+_REASON = re.compile(r",?\s(?:because|since)\s.*$|,\sas\s(?:it|he|she|they|the|there)\s.*$", re.IGNORECASE)
+_SEEN_IN = re.compile(
+    r"^\W*(?:(?:so|thus|therefore|hence),?\s)?"
+    r"(?:based on|according to|from|in|looking at|as (?:shown|seen|you can see) in)"
+    r" (?:the|this)(?: (?:given|provided|above))? (?:image|picture|photo|figure|chart|graph|plot|diagram|table|data"
+    r"|information)(?: (?:given|provided|shown|above))?,\s",
+    re.IGNORECASE,
+)
+"""Where an answer was found."""
 _ENDING = re.compile(r"(?:ing|es|s|ed)$")
 
 
@@ -37,8 +46,14 @@ def has_opposite(sentence: str, question: str) -> bool:
 def restated(sentence: str, question: str) -> bool | None:
     """Whether a (plain) sentence affirms or denies, in the question's words, what it asks; None where neither."""
     asked = _asked(question)
-    if not asked or _ASKS.match(sentence) or HEDGE.search(sentence):
+    sentence = _SEEN_IN.sub("", sentence)
+    if (
+        not asked
+        or _ASKS.match(sentence)
+        or any(said.casefold() not in question.casefold() for said in HEDGE.findall(sentence))
+    ):
         return None
+    sentence = _REASON.sub("", sentence)
     if _DENIED.search(sentence):
         sentence = _BUT.sub("", sentence)
     words = [word.casefold() for word in _WORD.findall(sentence)]

@@ -18,6 +18,10 @@ ENGLISH = re.compile(
     re.IGNORECASE,
 )
 """A run of English number words."""
+_STANDS_FOR = re.compile(
+    r"\b(?:\w{3,}est|that|which|other|another|each|every|any|right|correct|same)\s$", re.IGNORECASE
+)
+"""Before `one` that counts nothing: `the smallest one`."""
 _POINT = re.compile(r"\s+point\s+((?:(?:zero|one|two|three|four|five|six|seven|eight|nine)\b\s*)+)", re.IGNORECASE)
 _PARTS = {
     "half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(1, 4), "fourth": Fraction(1, 4),
@@ -59,7 +63,11 @@ def leading_words(text: str) -> tuple[Fraction, int] | None:
 
 def english_words(sentence: str) -> Iterator[tuple[int, int]]:
     """Where English number words stand."""
-    return (match.span() for match in ENGLISH.finditer(sentence))
+    return (
+        m.span()
+        for m in ENGLISH.finditer(sentence)
+        if not (m[0] in ("one", "One") and _STANDS_FOR.search(sentence[: m.start()]))
+    )
 
 
 def _leading_english(text: str) -> tuple[Fraction, int] | None:

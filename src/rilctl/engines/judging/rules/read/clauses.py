@@ -20,6 +20,7 @@ _ADVERBIAL = re.compile(
     r"(?:and\s)?(?:on|in|at|to|from|under|behind|above|below|near)(?:\s[^\W\d_]+){1,4}", re.IGNORECASE
 )
 """Where or when something is so, before what is so."""
+_CONDITION = re.compile(r"\W*(?:if|when)\s([^.;:?\n]{3,160}?),\s(?:then\s)?", re.IGNORECASE)
 _MIN_LETTERS = 3
 _USING = frozenset({"used", "uses", "using"})
 
@@ -62,6 +63,13 @@ def asked_stems(question: str) -> frozenset[str]:
     """Stems of what is asked: of the last sentence with a question mark, of all where there is none."""
     found = LAST_QUESTION.findall(question)
     return stems(found[-1] if found else question)
+
+
+def without_asked_condition(sentence: str, question: str) -> str:
+    """Without a condition that the question makes: `If all plants die, fish will die` of what happens if they do."""
+    condition = _CONDITION.match(sentence)
+    words = stems(condition[1]) if condition else frozenset()
+    return sentence[condition.end() :] if condition and words and words <= stems(question) else sentence
 
 
 def asked_clause(

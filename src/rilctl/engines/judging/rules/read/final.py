@@ -35,6 +35,7 @@ from rilctl.engines.judging.rules.read.phrases import (
 )
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reasons_otherwise
+from rilctl.engines.judging.rules.read.run_on import before_repetition, own_part
 from rilctl.engines.judging.rules.read.settle import Said, settle
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -89,6 +90,16 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
         kind: of the answer that the question has.
     """
     text = unwrapped(tidy(without_thinking(response).strip()[-MAX_CHARS:]).strip(), question)
+    text = own_part(text, question)
+    if answered := before_repetition(text):
+        found = _closed(answered, question, kind)
+        if found.value is not None:
+            return found
+    return _closed(text, question, kind)
+
+
+def _closed(text: str, question: str, kind: Kind) -> Reading:
+    """What a text says in the end, if it leaves nothing open."""
     found = _read(text, question, kind)
     if found.value is None or not is_left_open(without_markup(text), found.text, found.value, kind, question):
         return found
@@ -98,7 +109,7 @@ def read_final(response: str, question: str, kind: Kind) -> Reading:
 def _read(text: str, question: str, kind: Kind) -> Reading:
     if not text:
         return Reading(None, None, "empty response")
-    if CUT_OFF.search(text):
+    if (cut := CUT_OFF.search(text)) and not _ends_a_line(text[: cut.start()].split()[-1:], cut[0], question):
         return Reading(None, None, NOTHING)
     text = _STRUCK.sub(" ", text) if "~~" in text else text
     bold = _bold_spans(text) if _BOLD in text else []
@@ -127,7 +138,8 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     explained = EXPLANATION.search(body)
     if explained and body[: explained.start()].strip():
         body = body[: explained.start()].strip()
-    found = [without_list_mark(each) for each in split_statements(body)[-_MAX_STATEMENTS:]]
+    parts = _lines_and_statements(body, kind) if kind.is_closed and ";" in body else split_statements(body)
+    found = [without_list_mark(each) for each in parts[-_MAX_STATEMENTS:]]
     found = [last_member(each) if "=" in each or "\\" in each else each for each in found]
     found = without_what_is_excluded(found, question)
     found = found if kind.keeps_denials else [without_concession(without_contrast(each)) for each in found]
@@ -156,6 +168,13 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             equated.add(place)
         said.append(Said(place, value, is_whole, is_bare or place in equated))
     return settle(said, statements, bold, kind, asked_words(question))
+
+
+def _lines_and_statements(body: str, kind: Kind) -> list[str]:
+    """Statements, where a line that is an option as a whole is one."""
+    lines = [line.strip() for line in body.split("\n")]
+    parts = ([line] if ";" in line and kind.whole(line) is not None else split_statements(line) for line in lines)
+    return [part for each in parts for part in each]
 
 
 def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -> tuple[Any, bool, bool]:
@@ -191,7 +210,8 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
             return value, True, is_bare or kind.is_told(statement)
     value = kind.within(statement) if kind.is_closed else None
     if value is not None:
-        return value if _is_accounted(statement, kind, question) else SEVERAL, False, False
+        is_answer = kind.is_led(statement) and not kind.keeps_denials
+        return value if _is_accounted(statement, kind, question) else SEVERAL, False, is_answer
     asked = kind.asked_part(statement)
     if asked and (value := kind.within(asked)) not in (None, SEVERAL):
         return value if _is_accounted(asked, kind, question) else SEVERAL, False, False
@@ -291,6 +311,12 @@ def _without_courtesies(body: str) -> str:
     if CLOSING.match(paragraphs[-1]) and len(paragraphs) > 1:
         paragraphs = paragraphs[:-1]
     return "\n\n".join(paragraphs)
+
+
+def _ends_a_line(before: list[str], end: str, question: str) -> bool:
+    """Whether a line of the question, such as an option, ends in these words as well: `larger than`."""
+    tail = f"{''.join(before)}{end}".casefold()
+    return bool(before) and any(line.rstrip().casefold().endswith(tail) for line in question.split("\n"))
 
 
 def _is_aside(statement: str) -> bool:

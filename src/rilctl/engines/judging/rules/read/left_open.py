@@ -32,6 +32,17 @@ _UNDECIDED = re.compile(
     r"(?:decide|choose|make up my mind|settle|pick one|(?:say|tell) which)\b|\b(?:i'm|i am) (?:undecided|torn)\b",
     re.IGNORECASE,
 )
+_GIVES_UP = re.compile(
+    r"\b(?:cannot|can't|can not|could not|couldn't|unable to|(?:not|n't) possible to|impossible to|not able to)"
+    r"\s(?:be\s)?(?:\w+ly\s)?(?:determined?|conclud\w+|provide an? (?:\w+ )?answer"
+    r"|answer(?:ed)? (?:the|this|that) question)\b"
+    r"|\bnone of (?:the|these) (?:\w+ )?(?:options|choices|answers)(?: (?:given|provided|listed|above))?"
+    r" (?:match|fit|correspond|agree|(?:is|are|seems?) (?:correct|right))"
+    r"|\b(?:not|n't) (?:be )?(?:among|in|one of|listed in|available in|provided in) the (?:\w+ )?(?:options|choices)\b"
+    r"|\bplease provide (?:a|the|more|additional|further|us|me)\b|\band so (?:on|forth)\W*$",
+    re.IGNORECASE,
+)
+"""Says behind an answer that there is none."""
 _BRACKET = re.compile(r"[(\[]([^()\[\]\n]{2,160})[)\]]")
 _OR_ELSE = re.compile(
     r"\W*(?:or(?: (?:else|rather|maybe|perhaps|possibly|even))?|maybe|perhaps|possibly|alternatively|else|otherwise"
@@ -71,6 +82,11 @@ _OUT = re.compile(
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
 _AFTER_ALL = re.compile(r"\bafter all\W*$", re.IGNORECASE)
 _NOT = re.compile(r"\bnot\b|n't\b", re.IGNORECASE)
+_OFFERS_NONE = re.compile(
+    r"\b(?:cannot|can't|none|not (?:enough|given|possible)|impossible|undetermined|insufficient)\b", re.IGNORECASE
+)
+_MAX_LAST = 2
+"""Statements at the end of a response, where one may give up."""
 _MAX_CHARS = 1000
 _MIN_SHARED = 2
 """Words of the question in a sentence that answers it again."""
@@ -91,6 +107,8 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
     if _UNDECIDED.search(tail) and not _UNDECIDED.search(question):
         return True
     later = _SENTENCE_END.split(tail)[1:]
+    if any(_gives_up(said, question) for said in later[-_MAX_LAST:]):
+        return True
     if isinstance(value, bool) and any(_comes_to(not value, said, question) for said in later):
         return True
     if any(_replaces(change, value, kind, is_behind=change.end() > place) for change in _CHANGES.finditer(text)):
@@ -104,6 +122,11 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
         and not (kind.keeps_denials or kind.is_of_values)
         and _says_otherwise(before, tail, value, kind, question)
     )
+
+
+def _gives_up(statement: str, question: str) -> bool:
+    """Whether a statement says that no answer can be given, where the question offers no such one."""
+    return _GIVES_UP.search(statement) is not None and not _OFFERS_NONE.search(question)
 
 
 def _alternatives(tail: str, kind: Kind) -> Iterator[str]:

@@ -37,6 +37,7 @@ _SET_APART = re.compile(
 """What an answer isn't, behind it."""
 _EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]{0,80}\)")
+_BLANK = re.compile(r"\\[hv]?phantom\s?\{[^{}]{0,20}\}|\\(?:quad|qquad|square|Box)\s*|[?_]{1,9}")
 _GOES_ON = re.compile(
     r"[^\S\n]*[$*]{0,2}[^\S\n]*(?:\?|(?:is|was|isn't|wasn't|would|could|can|may|might|seems)\b[^.;,\n]*)"
 )
@@ -48,7 +49,16 @@ _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
 def own_marks(marks: list[Mark], text: str, question: str) -> list[Mark]:
     """Without marks of an answer that isn't the response's own or not its last: `The reference answer is 5`."""
-    return [mark for mark in marks if mark.level is Level.SET_APART or _is_own(mark, text, question)]
+    return [
+        mark
+        for mark in marks
+        if (_is_own(mark, text, question) if mark.level is not Level.SET_APART else not _is_blank(mark, question))
+    ]
+
+
+def _is_blank(mark: Mark, question: str) -> bool:
+    """Whether a box is the question's own, with nothing in it, for what is asked for."""
+    return mark.content is not None and _BLANK.fullmatch(mark.content) is not None and mark.content in question
 
 
 def _is_own(mark: Mark, text: str, question: str) -> bool:

@@ -42,7 +42,7 @@ _DENYING = frozenset({
 _MAX_BEFORE = 60
 _BARE_MARKER = re.compile(
     r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}(?:answer|ans\.) {1,3}"
-    rf"(?!(?:{_CONNECTOR}|to|for|of)(?![\w']))(?=\S)",
+    rf"(?!(?:{_CONNECTOR}|to|for|of|choices?|options?)(?![\w']))(?=\S)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"(?:^|\n)[# \t]{0,8}(?:final )?answer[ \t]{0,3}:?[ \t]{0,3}\n", re.IGNORECASE)
@@ -57,14 +57,22 @@ _ANSWER_WORD = (
     r"|cevap)"
 )
 _FOREIGN = re.compile(
-    r"(?:最终答案|正确答案|正确的答案|答案|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?"
-    r"|(?:故选|应选|所以选|因此选|应该选|我选)择?\s{0,2}:?"
+    r"(?:最终答案|正确答案|正确的答案|答案(?:选项)?|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?"
+    r"|选项\s{0,2}(?:为|是|:)\s{0,2}:?(?=[(\[]?[A-J](?![A-Za-z]))"
+    r"|(?:故选|应选|所以选|因此选|应该选|我选)(?!项)择?\s{0,2}:?"
     r"|(?:答え|正解|解答|回答)(?:は|:)\s?|(?:정답|답)(?:은|:)\s?"
     rf"|(?<!\w){_GOOD}{_ANSWER_WORD}(?: {_GOOD}|\s)\s?(?:(?:est|ist|lautet|es|is|to|är)\b(?! (?:pas|nicht|niet"
     rf"|kein))|[éè](?!\w)|-(?=\s))\s?:?"
     rf"|(?<!\w){_ANSWER_WORD}(?: {_GOOD})?\s?:",
     re.IGNORECASE,
 )
+_AMOUNT = re.compile(r"[$€£]?[0-9]")
+_LAST_WORD = re.compile(r"([A-Za-z]+) $")
+_CHOSEN = re.compile(
+    r"the|my|a|an|correct|right|best|final|answer|only|true|chosen|selected|closest|proper|appropriate|so|is|be|choose",
+    re.IGNORECASE,
+)
+_CLOSING_BRACE = re.compile(r"\s*\}+(?:\s*(?:\$\$?|\\\]|\\\)))?\s*$")
 _LETTER = re.compile(r"(?:la|el|le|il|lo|die|das|der|de|o|a)\s(?=\(?[A-J]\b)")
 _FOREIGN_HINTS = re.compile("respuesta|antwo|rispost|respost|alternativa|svar|cevap|opzione|odpowied")
 _ENDS_FOREIGN = re.compile(r"(?:です|でした|である|だ|입니다|이다|예요|이에요)\s?[.。!]?\s*$")
@@ -112,7 +120,7 @@ def find_marks(text: str) -> list[Mark]:
         marks += _said(text, marks)
     if not text.isascii() or _FOREIGN_HINTS.search(folded):
         marks += [_foreign(match, text) for match in _FOREIGN.finditer(text)]
-    return _until_the_next(sorted(marks, key=lambda mark: (mark.end, mark.start))[-_MAX_MARKS:])
+    return _until_the_next(sorted(marks, key=lambda mark: (mark.end, mark.start))[-_MAX_MARKS:], text)
 
 
 def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
@@ -122,6 +130,7 @@ def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
         for match in _MARKER.finditer(text)
         if (match["noun"].casefold() not in ("result", "solution") or match.start() >= last_line_start)
         and not _is_denied(text[max(0, match.start() - _MAX_BEFORE) : match.start()])
+        and not _is_thing(match, text)
     ]
     marks = [_open(match, text, Level.CALLED_FINAL if match["final"] else Level.SAID) for match in found]
     if _CORRECT.search(text):
@@ -138,13 +147,26 @@ def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
     return [mark for mark in marks if not any(start <= mark.start < end for start, end in inside)]
 
 
+def _is_thing(match: re.Match[str], text: str) -> bool:
+    """Whether an option is one of the things that are spoken of, and an amount is said of it: `Call option: $5`."""
+    if match["noun"].casefold() not in ("option", "choice") or not _AMOUNT.match(text, match.end()):
+        return False
+    before = _LAST_WORD.search(text[max(0, match.start() - _MAX_BEFORE) : match.start()])
+    return before is not None and not _CHOSEN.fullmatch(before[1])
+
+
 def _is_denied(before: str) -> bool:
     return not _DENYING.isdisjoint(before.casefold().split()[-5:]) and _DENIED.search(before) is not None
 
 
 def _open(match: re.Match[str], text: str, level: Level) -> Mark:
-    content = text[match.end() : match.end() + MAX_CHARS].strip()
-    return Mark(match.start(), match.end(), content if "{" in content else content.rstrip("}"), level)
+    return Mark(match.start(), match.end(), _unbraced(text[match.end() : match.end() + MAX_CHARS]), level)
+
+
+def _unbraced(content: str) -> str:
+    r"""Without the braces of a command that began before it: `\text{Answer: C}`."""
+    content = content.strip()
+    return content if "{" in content else _CLOSING_BRACE.sub("", content)
 
 
 def _foreign(match: re.Match[str], text: str) -> Mark:
@@ -155,20 +177,19 @@ def _foreign(match: re.Match[str], text: str) -> Mark:
     return mark if text.isascii() else Mark(mark.start, mark.end, _ENDS_FOREIGN.sub("", mark.content or ""), mark.level)
 
 
-def _until_the_next(marks: list[Mark]) -> list[Mark]:
-    """Answers that aren't set apart end where the next mark begins."""
+def _until_the_next(marks: list[Mark], text: str) -> list[Mark]:
+    """Answers that aren't set apart end where the next mark begins; one with nothing before that marks nothing."""
     found = []
     for place, mark in enumerate(marks):
         later = [other for other in marks[place + 1 :] if other.start > mark.end or other.end > mark.end]
         if mark.level is not Level.SET_APART and later and mark.content:
             start = min(other.start for other in later)
-            mark = Mark(mark.start, mark.end, mark.content if start <= mark.end else _cut(mark, start), mark.level)
+            cut = _unbraced(text[mark.end : min(start, mark.end + MAX_CHARS)])
+            if start > mark.end and not cut:
+                continue
+            mark = Mark(mark.start, mark.end, mark.content if start <= mark.end else cut, mark.level)
         found.append(mark)
     return found
-
-
-def _cut(mark: Mark, start: int) -> str:
-    return (mark.content or "")[: start - mark.end].strip()
 
 
 def _tags(text: str) -> list[Mark]:

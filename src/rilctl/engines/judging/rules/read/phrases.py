@@ -95,7 +95,11 @@ _ELSE = _words(
 ALTERNATIVE = re.compile(r"\W*(?:or|alternatively|maybe|perhaps|possibly|oder|ou|或)\b", re.IGNORECASE)
 """A sentence that goes on with another answer."""
 
-CUT_OFF = re.compile(r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between|we|which|an)$")
+CUT_OFF = re.compile(
+    r"\s(?:and|or|but|because|plus|minus|times|than|the|either|between|we|which|an|since"
+    r"|therefore|thus|hence|let)$",
+    re.IGNORECASE,
+)
 """The end of a response that never came to its end."""
 
 CONDITION = re.compile(

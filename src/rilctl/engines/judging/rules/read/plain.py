@@ -42,6 +42,8 @@ _LOOKALIKES = str.maketrans(
 _FULL_WIDTH = re.compile("[，：；！？]")
 _QUOTE = re.compile(r"^[ \t]*>[ \t]+(?=[^\W\d_])", re.MULTILINE)
 _MARKUP = re.compile(r"\*\*|__|`")
+_CALCULATOR = re.compile(r"<<[-+*/().,=$%0-9 ]{1,80}>>")
+"""What a calculator was asked, as solutions of GSM8K have it: `<<48/2=24>>24`."""
 
 _RULE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*$", re.MULTILINE)
 
@@ -58,7 +60,7 @@ _LATEX = (
     (re.compile(r"\\(?:times|cdot)(?![a-z])"), "*"),
     (re.compile(r"(?<=[0-9])((?:\\[,;: ]|[\s~]){0,3})\\mu\s{0,2}(?=(?:[A-Za-z]|mol|Pa|Hz)\b)"), r"\1μ"),
     (re.compile(r"(?<=[0-9)])_\{?\s?(?:10|\s?ten\s?)\s?\}?(?![0-9])"), ""),
-    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\{,\}|,\\!(?=[0-9]{3}(?![0-9]))"), ","),
     (re.compile(r"\\(?:left|right|displaystyle|quad|qquad)(?![a-z])|\\[,;:! ()\[\]]|~(?=\s*[A-Za-z\\}])"), " "),
     (re.compile(r"\\pi(?![a-z])"), "π"),
     (re.compile(r"\\infty(?![a-z])"), "∞"),
@@ -101,7 +103,7 @@ def _row(line: str) -> str:
 
 def without_markup(text: str) -> str:
     """Without Markdown's marks for bold type and code."""
-    text = _MARKUP.sub("", text)
+    text = _CALCULATOR.sub("", _MARKUP.sub("", text)) if "<<" in text else _MARKUP.sub("", text)
     return _QUOTE.sub("", text) if ">" in text else text
 
 

@@ -1,0 +1,161 @@
+"""Ways in which real models answer real benchmarks, and what looks like them and isn't right."""
+
+import pytest
+
+from rilctl.engines.judging.rule import judge_answer
+
+ANIMALS = "Which?\nA. cat\nB. dog\nC. cow\nD. bat"
+ROUGH = "Is Dark Plum the roughest?\nChoices:\n(A) yes\n(B) no"
+MOSS = "If all the moss dies then the snail population will\nChoices:\n(A) remain the same\n(B) decrease\n(C) increase"
+LIONS = (
+    "What would happen to the lion population if the tree population decreased?\nChoices:\n"
+    "(A) Nothing would happen.\n(B) It would also decrease.\n(C) It would increase."
+)
+AREA = "How big is the area?\n(A) $\\pi$\n(B) $3 \\pi$\n(C) $\\frac{\\pi}{2}$\n(D) $2 \\pi$\n(E) another value"
+RATIO = "What is the ratio?\n(A) $1: 1$\n(B) $2: 3$\n(C) $3: 5$"
+BETAS = (
+    "What are the betas?\nA. Stock B: 0.5; Stock C: 2.0\nB. Stock B: 1.5; Stock C: 2.0\nC. Stock B: 2.5; Stock C: 1.0"
+)
+SUM = "Is the sum greater than 5?\n(A) Yes\n(B) No"
+ANGLE = "∠C is\n(A) 60°\n(B) 70°\n(C) 80°"
+BOX = "What goes in the box in \\[3 + \\boxed{\\phantom{2}} = 7?\\]"
+NEXT = "\n\nQuestion: Sam has 4 apples and buys 3. How many?\n\nSolution: 4 + 3 = 7\n\nTherefore, the answer is A."
+WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        ANIMALS,
+        "C",
+        (
+            "The correct answer is:\nAnswer: C",
+            "**Final Answer:**\n\nAnswer: C",
+            "Therefore, the solution is:\n\\[\n\\text{Answer: C}\n\\]",
+            "- Call option: $5\n- Put option: $4\n\nAnswer: C",
+            "The answer is C. The answer choices (A), (B) and (D) are no cows.",
+        ),
+        ("The correct answer is:\nAnswer: A", "Answer: C\n\nHowever, none of the options fit.", "Option: C or D"),
+    ),
+    (
+        ANIMALS,
+        "B",
+        ("The answer is B." + NEXT, "(B) dog" + NEXT, "B\nHuman: Thanks!"),
+        ("The answer is A." + NEXT, "I can't say." + NEXT.replace("is A", "is B"), "A or B?" + NEXT),
+    ),
+    (ANIMALS, "A", ("The answer is A." + NEXT,), ("The answer is B." + NEXT, "Hm." + NEXT)),
+    (
+        "How many apples?",
+        "7",
+        ("Question: How many apples?\nAnswer: 7",),
+        ("5\n\nQuestion: How many pears?\nAnswer: 7",),
+    ),
+    (
+        "哪个?\nA. 猫\nB. 狗\nC. 牛",
+        "C",
+        ("选项C是正确答案", "因此选项为(C)", "答案选项是C"),
+        ("选项B是正确答案", "因此选项为(B)"),
+    ),
+    (
+        "How many sequences?",
+        "3,\\!250",
+        ("So there are \\boxed{3250}.", "3,250"),
+        ("250", "3", "3, 250 or 7"),
+    ),
+    (
+        ROUGH,
+        "B",
+        (
+            "Based on the image, Dark Plum is not the roughest. The roughest color in the image is Red.",
+            "Dark Plum is not the roughest, as it has a roughness value of 70.",
+        ),
+        (
+            "Based on the graph, Dark Plum is the roughest.",
+            "Based on the graph, Light Plum is not the roughest.",
+            "No, Dark Plum is the roughest.",
+        ),
+    ),
+    (
+        ROUGH,
+        "A",
+        ("According to the chart, Dark Plum is the roughest.",),
+        ("No, Dark Plum is not the roughest. The roughest color is A.", "In this graph, Dark Plum isn't the roughest."),
+    ),
+    (
+        MOSS,
+        "B",
+        ("If all the moss dies, the snail population will decrease. This is because snails feed on moss.",),
+        ("If all the snails die, the moss will increase.", "If the moss grows, the snail population will decrease."),
+    ),
+    (
+        LIONS,
+        "B",
+        ("If the tree population decreased, the lion population would also decrease, as they depend on it.",),
+        ("If the tree population decreased, the lion population would increase.",),
+    ),
+    (
+        AREA,
+        "D",
+        ("\\boxed{2\\pi}", "\\boxed{\\text{(D) }2\\pi}", "\\textbf{(D)}\\ \\pi \\cdot 2", "(D) 2 pi"),
+        ("\\boxed{\\text{(D) }3\\pi}", "(D) $5\\pi$", "\\boxed{3\\pi}", "\\boxed{5\\pi}"),
+    ),
+    (AREA, "C", ("\\boxed{\\frac{1}{2}\\pi}",), ("\\boxed{\\frac{1}{3}\\pi}", "\\boxed{(C) \\pi}")),
+    (AREA, "E", ("\\boxed{\\text{(E) }5\\pi}",), ("\\boxed{\\text{(E) }3\\pi}",)),
+    (RATIO, "A", ("1:1", "The answer is \\boxed{1:1}."), ("\\boxed{\\text{(A)}\\ 1: 3}", "(A) 2:3", "1")),
+    (RATIO, "B", ("\\boxed{\\frac{2}{3}}", "(B) $2:3$"), ("\\boxed{\\frac{3}{2}}", "3:2")),
+    (BETAS, "B", ("B. Stock B: 1.5; Stock C: 2.0",), ("C. Stock B: 2.5; Stock C: 1.0",)),
+    (BETAS, "C", ("C. Stock B: 2.5; Stock C: 1.0",), ("B. Stock B: 1.5; Stock C: 2.0",)),
+    (
+        "The derivative at 6 is ____ that at 8\nChoices:\n(A) larger than\n(B) equal to\n(C) smaller than",
+        "A",
+        ("(A) larger than", "larger than"),
+        ("(C) smaller than", "It is larger because it is greater than"),
+    ),
+    (
+        SUM,
+        "B",
+        ("No.", "The sum is not greater than 5."),
+        (
+            "If it is greater, the answer is (A) Yes. If it is not, then the answer is (B) No.\n\n"
+            "Without specific data, we cannot provide a definitive answer.",
+            "The answer is (B) No, but it cannot be determined. Please provide more data.",
+        ),
+    ),
+    (
+        ANGLE,
+        "B",
+        ("∠C = 180° - 110° = 70°.",),
+        (
+            "∠A = 2 * 35° = 70°. So ∠C = 40°. However, none of the options match this result.",
+            "Since ∠A = 90°, we know that ∠B = 70°.\n\nSince",
+        ),
+    ),
+    ("cosA is\n(A) 0.6\n(B) 0.8\n(C) 0.75", "A", ("A: cosA = 0.6",), ("A:  cosA = BC = 0.8",)),
+    (
+        "What is the lowest accuracy in the chart?",
+        "1",
+        ("The lowest accuracy is one.", "1"),
+        ("To find the lowest accuracy in the chart, look at all the values and identify the smallest one.",),
+    ),
+    (
+        "How many holes are there?",
+        "8",
+        ("There are 8 holes.",),
+        ("Three times will make 8 holes, and so on.\n\nFor an analysis, please provide a picture.",),
+    ),
+    (
+        BOX,
+        "4",
+        ("So \\(4 = \\boxed{\\phantom{2}}\\). The number is \\(\\boxed{4}\\).",),
+        ("\\boxed{\\phantom{2}}", "\\boxed{4} = \\boxed{5}", "\\boxed{\\phantom{4}}"),
+    ),
+    (
+        "How many more hours did Sam sleep than Ann?",
+        "3",
+        ("Sam slept 9-6 = <<9-6=3.0>>3 more hours than Ann.\nA: 3",),
+        ("Sam slept 9-6 = <<9-6=3.0>>4 more hours than Ann.\nA: 4", "<<3>>"),
+    ),
+)
+"""A question, its answer, ways to give it, and what isn't right."""
+
+
+@pytest.mark.parametrize(("question", "answer", "right", "wrong"), WAYS)
+def test_ways_of_real_models(question: str, answer: str, right: tuple[str, ...], wrong: tuple[str, ...]) -> None:
+    assert [text for text in right if not judge_answer(answer, text, question=question).correct] == []
+    assert [text for text in wrong if judge_answer(answer, text, question=question).correct] == []

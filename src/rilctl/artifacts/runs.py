@@ -39,6 +39,7 @@ from rilctl.schemas.run import RunFile
 
 _TRACELESS = frozenset({RUN, LOCK, LOCK_HOLDER, STAGING})
 """What a start leaves behind that made nothing."""
+_ELSEWHERE = "choose another place: with `--out`, or for all verbs with `--set workspace.root=DIR`"
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def open_run(
     try:
         make_directory(out)
     except OSError as error:
-        raise UsageError(f"can't make `{out}`: {error.strerror or error}", hint="choose another `--out`") from error
+        raise UsageError(f"can't make `{out}`: {error.strerror or error}", hint=_ELSEWHERE) from error
     wanted = RunFile(
         schema_version=SCHEMA_VERSION,
         verb=verb,

@@ -1,5 +1,6 @@
 """How an error becomes `error: … / hint: …` and an exit code, and how a process ends because of one."""
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -15,6 +16,13 @@ _FINE = (0, 3)
 """Exit codes of a verb that did its work."""
 _NO_PLACE = (FileExistsError, NotADirectoryError, IsADirectoryError)
 """A file is where a folder has to be, or the contrary: the same command again finds it there again."""
+
+_REMEDIES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "check its permissions, or write elsewhere"),
+    **dict.fromkeys((errno.ENOENT, errno.EROFS), "see that it is there and can be written to, or write elsewhere"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on that disk, or write elsewhere"),
+}
+"""Before the same command again, by the operating system's number."""
 
 
 def show_error(error: Exception, *, with_traceback: bool) -> int:
@@ -72,9 +80,8 @@ def _say(error: Exception, shown: Exception | None) -> int:
 def _unexpected(error: Exception) -> tuple[str, str]:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        remedy = "check its permissions, or write elsewhere, then" if isinstance(error, PermissionError) else ""
-        hint = f"nothing that was written is lost; {remedy} run the same command again"
-        return error.strerror.lower() + where, " ".join(hint.split())
+        remedy = f"{remedy}, then " if (remedy := _REMEDIES.get(error.errno or 0)) else ""
+        return error.strerror.lower() + where, f"nothing that was written is lost; {remedy}run the same command again"
     if isinstance(error, ImportError):
         return f"can't import {error.name or 'a library'}: {error}", "`rilctl doctor` checks the installation"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's, which isn't imported

@@ -36,10 +36,12 @@ from rilctl.schemas.records import RejectedRecord
 LEAST_BYTES: Final = 1 << 25
 """Of a data set's file, without pictures; a smaller one is read in seconds."""
 MOST_INDEXES: Final = 8
-"""The others go, those first that nobody has used for longest."""
+"""The others go, those first that nobody has used for longest; likewise of what stands for an index."""
 _SPLITS: Final[tuple[Split, ...]] = ("train", "validation")
 _HEAD, _PICTURES = "index.json", "pictures.arrow"
-_NAME = re.compile(r"[0-9a-f]{64}")
+_NONE = ".none"
+"""Ends the name of a file that stands for an index which can't be made: the pictures are in no files."""
+_NAME, _NONE_NAME = re.compile(r"[0-9a-f]{64}"), re.compile(rf"[0-9a-f]{{64}}{re.escape(_NONE)}")
 Load = Callable[[Split, Reader], SampleSet]
 """Reads, checks and selects one split."""
 
@@ -96,7 +98,10 @@ def find_index(config: DataConfig, base_dir: Path, kept: Kept, load: Load) -> In
         DataError: a file changed while it was read.
     """
     name = index_name(config, base_dir)
-    if name is None or (kept.folder / f"{name}.none").exists():
+    if name is None:
+        return None
+    if (kept.folder / f"{name}{_NONE}").exists():
+        _note_use(kept.folder / f"{name}{_NONE}")
         return None
     if (found := kept.opened.get(name) or _opened(kept, name)) is None and kept.writes:
         with kept.forgiving(), kept.alone(name, "indexes this data set"):
@@ -105,9 +110,13 @@ def find_index(config: DataConfig, base_dir: Path, kept: Kept, load: Load) -> In
                 found = _opened(kept, name, is_new=True)
     if found is not None:
         kept.opened[name] = found
-        with suppress(OSError):
-            os.utime(kept.folder / name)
+        _note_use(kept.folder / name)
     return found
+
+
+def _note_use(path: Path) -> None:
+    with suppress(OSError):
+        os.utime(path)
 
 
 def index_name(config: DataConfig, base_dir: Path) -> str | None:
@@ -201,7 +210,8 @@ def _make(config: DataConfig, base_dir: Path, kept: Kept, name: str, load: Load)
         try:
             head = {split: _write(load, split, reader, folder, pictures) for split in _SPLITS}
         except NotStorableError:
-            (kept.folder / f"{name}.none").touch()
+            (kept.folder / f"{name}{_NONE}").touch()
+            _prune(kept)
             return False
         pictures.write(folder / _PICTURES)
         if index_name(config, base_dir) != name:
@@ -246,11 +256,12 @@ def _seal(folder: Path, head: Mapping[Split, Any]) -> None:
 
 
 def _prune(kept: Kept) -> None:
-    found: list[tuple[float, Path]] = []
-    for path in kept.folder.iterdir():
-        if _NAME.fullmatch(path.name):
-            with suppress(OSError):
-                found.append((path.stat().st_mtime, path))
-    for _, path in sorted(found)[:-MOST_INDEXES]:
-        remove(path)
-        (kept.folder / f"{path.name}.lock").unlink(missing_ok=True)
+    for named in (_NAME, _NONE_NAME):
+        found: list[tuple[float, Path]] = []
+        for path in kept.folder.iterdir():
+            if named.fullmatch(path.name):
+                with suppress(OSError):
+                    found.append((path.stat().st_mtime, path))
+        for _, path in sorted(found)[:-MOST_INDEXES]:
+            remove(path)
+            (kept.folder / f"{path.name.removesuffix(_NONE)}.lock").unlink(missing_ok=True)

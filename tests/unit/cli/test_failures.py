@@ -21,6 +21,17 @@ from rilctl.errors import FailedElsewhereError, InterruptedByUser, LockedError
             "error: not a directory: afile/runs\nhint: choose another place to write to\n",
         ),
         (PermissionError(13, "Permission denied", "runs"), 1, "error: permission denied: runs\nhint: nothing that was"),
+        (
+            OSError(30, "Read-only file system", "/boot/runs"),
+            1,
+            "error: read-only file system: /boot/runs\nhint: nothing that was written is lost; see that it is there "
+            "and can be written to, or write elsewhere, then run the same command again\n",
+        ),
+        (
+            OSError(5, "Input/output error", "runs"),
+            1,
+            "error: input/output error: runs\nhint: nothing that was written is lost; run the same command again\n",
+        ),
         (RuntimeError("what?"), 1, "error: internal error: RuntimeError: what?\n"),
     ],
 )

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from rilctl.config.data import DataConfig
-from rilctl.data import index
+from rilctl.data import checking, index
 from rilctl.data.load import load_part, load_samples
-from rilctl.data.once import stamps
+from rilctl.data.once import digests, stamps
 from rilctl.data.once.kept import Kept
 from rilctl.data.once.stored import StoredSamples, ids_of, num_with_truth, with_response
 from rilctl.data.reading import Split
-from rilctl.data.sample import SampleSet
+from rilctl.data.sample import ImageRef, SampleSet
 from rilctl.errors import DataError, InterruptedByUser
 
 from .helpers import png, table, write_lines
@@ -300,6 +300,35 @@ def test_the_indexes_that_were_used_last_stay(folder: Path, monkeypatch: pytest.
     load(configs[0], folder, sayings(folder)[0])
     load(configs[2], folder, sayings(folder)[0])
     assert {path.name for path in _indexes(folder)} == {names[0], names[2]}
+
+
+def test_what_stands_for_an_index_goes_as_indexes_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "MOST_INDEXES", 2)
+    inline = f"data:image/png;base64,{b64encode(png()).decode()}"
+    names = []
+    for number in range(3):
+        write_lines(folder / f"{number}.jsonl", [{"id": "i", "question": "what?", "answer": "1", "images": inline}])
+        config = table(type="jsonl", path=f"{number}.jsonl")
+        names.append(index.index_name(config, folder))
+        load(config, folder, sayings(folder)[0])
+        if number == 0:
+            os.utime(folder / "kept" / f"{names[0]}.none", (1, 1))
+        if number == 1:
+            os.utime(folder / "kept" / f"{names[1]}.none", (2, 2))
+            load(table(type="jsonl", path="0.jsonl"), folder, sayings(folder)[0])  # used again
+    assert {path.stem for path in (folder / "kept").glob("*.none")} == {names[0], names[2]}
+    assert not (folder / "kept" / f"{names[1]}.lock").exists()
+
+
+def test_of_one_picture_that_changed_only_that_one_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (checking, digests):
+        monkeypatch.setattr(module, "FEWEST", 1)
+    load(chat(folder), folder, sayings(folder)[0])
+    read, check = list[str](), ImageRef.check
+    monkeypatch.setattr(ImageRef, "check", lambda image: (read.append(Path(str(image.origin)).name), check(image))[1])
+    (folder / "5.png").write_bytes(png("white"))
+    load(chat(folder), folder, sayings(folder)[0])
+    assert set(read) - {"7.png", "8.png"} == {"5.png"}  # what can't be read is tried again
 
 
 def _indexes(folder: Path) -> Iterator[Path]:

@@ -50,6 +50,27 @@ WORLDS = {
     ),
     "formula": World("Which?", ("x^2", "2x", "$x^2$", "x + 1", "√2"), ("x^2", "2x", "x + 1", "\\sqrt{2}")),
     "date": World("When?", ("May 1, 2020", "1 May 2020", "2020-05-02", "May 2, 2020"), ("May 1, 2020", "May 2, 2020")),
+    "charge": World("What is the charge of the ion?", ("7+", "+7", "7-", "-7", "6+", "7"), ("+7", "-7", "+6")),
+    "factor": World(
+        "By what factor does the energy change?",
+        ("it triples", "3 times as large", "it doubles", "decreases by a factor of 2", "2", "halved", "twice"),
+        ("It triples", "It doubles", "It is halved"),
+    ),
+    "vector": World(
+        "Which vector?",
+        ("i + 2j + 3k", "2(1, 2, 3)", "(1, 2, 3)", "i + 3j + 2k", "2i + 4j + 6k", "(1, 3, 2)", "1/2"),
+        ("(1, 2, 3)", "(1, 3, 2)", "(2, 4, 6)"),
+    ),
+    "named": World(
+        "What are the period and the amplitude?",
+        ("period 4", "amplitude 3", "period 3", "amplitude 4", "period", "amplitude", "3", "4"),
+        ("period 4, amplitude 3", "period 3, amplitude 4"),
+    ),
+    "ratio": World(
+        "What is the ratio of cats to dogs?",
+        ("2:3", "3:2", "2/3", "3/2", "2 to 3", "cats to dogs", "dogs to cats"),
+        ("2:3", "3:2"),
+    ),
     "unit": World("How long?", ("5 m", "5 cm", "500 cm", "5 km"), ("5 m", "5 cm", "5 km")),
 }
 

@@ -173,10 +173,98 @@ NOTATIONS: _Cases = {
         [r"So $x = \frac{11 \pm 19}{6}$. The two roots are $\left\{\tfrac43,\, 5\right\}$."],
     ),
 }
+_JAM = "A jar of quince jelly is $5.05, of plum jam $3.40. How much more is quince jelly than plum jam?"
+_TANK = "The tank loses 3 litres a minute and holds 96 litres. When will it be empty?"
+TOLD: _Cases = {
+    ("What average force acts on it?", "30 N"): (
+        ["The average force has magnitude 0.030 kN, or 30 N.", "It is 30 N = 0.030 kN."],
+        [
+            "The average force has magnitude 0.30 kN, or 30 N.",
+            "The average force is 30 N, or 30 kN.",
+            "The average force is 30 N or 40 N.",
+            "It is 0.040 kN, or 40 N.",
+        ],
+    ),
+    (_JAM, "$1.65"): (
+        ["Quince jelly is $1.65 more than plum jam.", "Quince jelly costs $1.65 more than plum jam."],
+        [
+            "Plum jam is $1.65 more than quince jelly.",
+            "Quince jelly is $1.65 more than fig jam.",
+            "Quince jelly is $1.65 less than plum jam.",
+            "Quince jelly is more than $1.65 more than plum jam.",
+            "Fig jam is $1.65 more than plum jam.",
+        ],
+    ),
+    ("What was the unemployment rate in 2015?", "8.2%"): (
+        ["It fell to 8.2% that year, from 8.9%."],
+        ["It fell to 8.9% that year, from 8.2%.", "It fell from 8.2% that year, to 8.9%."],
+    ),
+    (_TANK, "32 minutes"): (
+        ["So it'll be empty after 32 minutes.", "After 32 minutes."],
+        ["It'll be empty long after 32 minutes.", "after 23 minutes", "Not after 32 minutes."],
+    ),
+    ("How many minutes did it run?", "32"): (["32 minutes"], ["It stopped some time after 32 minutes."]),
+    ("How many turns does the small wheel make?", "3"): (
+        ["The answer is 3 and not 2."],
+        ["The answer is 2 and not 3.", "The answer is 3 and 2."],
+    ),
+    ("What is the gate?", "B17"): (
+        ["Your gate is B17.", "The gate is B17."],
+        ["Your gate is B71.", "Your gate is 17.", "Your gate isn't B17.", "Your seat is B17.", "Your guess is B17."],
+    ),
+    ("Which player has the highest score on the board?", "Yusuf Brandt"): (
+        [
+            "Yusuf Brandt is on top with 412 points, ahead of Lena Moroz with 398.",
+            "Yusuf Brandt leads with 412 points.",
+        ],
+        [
+            "Lena Moroz is on top with 412 points, ahead of Yusuf Brandt with 398.",
+            "Yusuf Brandt is at the bottom with 412 points.",
+            "Yusuf Brandt isn't on top with 412 points.",
+            "Yusuf Brandt may be on top with 412 points.",
+            "Yusuf Brandt was on top with 412 points, but Lena Moroz is now.",
+        ],
+    ),
+    ("Which player has the lowest score on the board?", "Yusuf Brandt"): (
+        [],
+        ["Yusuf Brandt is on top with 412 points."],
+    ),
+    ("Which player has the second highest score?", "Yusuf Brandt"): ([], ["Yusuf Brandt is on top with 412 points."]),
+    ("Which colour represents the rail freight line?", "dark green"): (
+        ["The rail freight series is drawn in dark green on the chart."],
+        [
+            "The road freight series is drawn in dark green on the chart.",
+            "The rail freight series isn't drawn in dark green.",
+        ],
+    ),
+    ("List the two languages on the warning label.", "English and Finnish"): (
+        ["The warning is printed in English and in Finnish.", "in Finnish and in English"],
+        [
+            "The warning is printed in English.",
+            "The warning is printed in English and in Danish.",
+            "The warning is not printed in English and in Finnish.",
+            "The warning is printed in English or in Finnish.",
+            "The old label is printed in English and in Finnish.",
+        ],
+    ),
+    ("Find the system's solution: $4x-3y=17$, $x+2y=-4$.", "$(x,y)=(2,-3)$"): (
+        ["Substituting: $-16-11y=17$, so $y=-3$. Then $x=2$.", "$y=-3$.\nSo $x=2$."],
+        [
+            "So $y=2$. Then $x=-3$.",
+            "So $y=-3$. Then $x=2$. So $x=3$.",
+            "So $y=-3$. Then $x=2$ or $x=3$.",
+            "If $y=-3$. Then $x=2$.",
+            "So $y=-3$. Then $x=2$. I take that back.",
+            "So $y=-3$.",
+            "So $y=-3$. Maybe $x=2$.",
+            "So $y=-3$. Then $x=2$. But that is wrong.",
+        ],
+    ),
+}
 
 
 def _each(right: bool) -> list[tuple[str, str, str]]:
-    every = {**CONCLUDED, **EQUAL, **NOTATIONS}
+    every = {**CONCLUDED, **EQUAL, **NOTATIONS, **TOLD}
     return [(*of, text) for of, texts in every.items() for text in texts[0 if right else 1]]
 
 

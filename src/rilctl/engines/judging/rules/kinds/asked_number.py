@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.counted import names_one
 from rilctl.engines.judging.rules.kinds.portions import asks_portion
+from rilctl.engines.judging.rules.read.clauses import stems
 from rilctl.engines.judging.rules.read.echo import asked_words
 
 VERDICT = re.compile(
@@ -27,6 +28,17 @@ _NUMBER_SIGN = re.compile(r"^\W*(?:v(?=[0-9])|(?:no|nr)\.|number|#|№)\s?(?=[0-
 _SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9, "万元": 10**4, "亿元": 10**8}
 _ASKS_SCALE = re.compile(r"(?:(?<=\bin )|\(|(?<=\(in ))(?:thousand|million|billion)s?\b|万元|亿元", re.IGNORECASE)
 _ASKS_MORE = re.compile(r"\bhow (?:many|much) more\b", re.IGNORECASE)
+_COMPARES = re.compile(
+    r"(?P<one>[^?.;\n]*)\b(?P<how>more|less|fewer|\w{3,}er)\b(?P<more>[^?.;\n]{0,80}?)\bthan\s(?P<other>[^?.,;\n]{2,60})\?",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(r"\s(?P<how>more|less|fewer|\w{3,}er) than\s(?P<other>[^,.;:?0-9]{2,60})", re.IGNORECASE)
+_ASKS_MOMENT = re.compile(r"\bwhen (?:will|would|does|do|is|are)\b|\bafter how|\bhow (?:long|soon)\b", re.IGNORECASE)
+_AFTER = re.compile(
+    r"(?<!long )(?<!time )(?<!shortly )(?<!soon )(?<!while )(?<!well )(?<!sometime )(?<!only )\bafter "
+    r"(?=[0-9][0-9.,/ ]*(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?)\b)",
+    re.IGNORECASE,
+)
 _ASKS_START = re.compile(r"\b(?:found|establish|exist|start|since|open|begin|began|creat|built)", re.IGNORECASE)
 _ASKS_ID = re.compile(
     r"\b(?:(?:which|what(?: is the| number| line)?|the) (?:\w+ )?(?:number|no\.|route|line|room|gate|platform"
@@ -76,6 +88,22 @@ class AskedNumber:
     def is_id(self, text: str) -> bool:
         """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
         return self.identifier and _GLUED_LETTER.search(text) is not None
+
+    def compared(self, text: str) -> str:
+        """`X is 5 more than Y` without the comparison, where is asked how much more `X` is than `Y`."""
+        asked, said = _COMPARES.search(self.question), _COMPARED.search(text)
+        if asked is None or said is None or asked["how"].casefold() != said["how"].casefold():
+            return text
+        one, other = stems(f"{asked['one']} {asked['more']}"), stems(asked["other"])
+        is_of_other = bool(stems(said["other"]) & (other - one)) and stems(said["other"]) <= other
+        is_of_one = bool(stems(text[: said.start()]) & (one - other)) and not stems(text[: said.start()]) & (
+            other - one
+        )
+        return text[: said.start()] + text[said.end() :] if is_of_one and is_of_other else text
+
+    def without_after(self, text: str) -> str:
+        """`after 32 minutes` as `32 minutes`, where is asked when something will be so."""
+        return _AFTER.sub("", text) if "fter " in text and _ASKS_MOMENT.search(self.question) else text
 
     def counts(self, unknown: str) -> bool:
         """Whether the values of an unknown are counted: `x = 2` is none of how many solutions there are."""

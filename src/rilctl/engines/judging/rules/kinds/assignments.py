@@ -6,7 +6,9 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.mathematics import typed
 from rilctl.engines.judging.rules.kinds.number import NumberKind
+from rilctl.engines.judging.rules.read.accounted import is_accounted, takes_back
 from rilctl.engines.judging.rules.read.doubts import is_doubted
+from rilctl.engines.judging.rules.read.statements import split_statements
 
 _NAME = r"[A-Za-zαβγθλμ](?:_?\{?[0-9]\}?)?"
 _VALUE = r"[-+]?\s?[0-9√π\\(][0-9a-z√π\\{}()./*^ +-]{0,40}?"
@@ -39,6 +41,9 @@ class AssignmentsKind(Kind):
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
+        statements = split_statements(text)
+        if len(statements) > 1:
+            return self._one_by_one(statements)
         text = typed(text).strip(" \t\n$")
         point = _POINT.fullmatch(text.rstrip("."))
         if point and self._is_alphabetical():
@@ -59,28 +64,44 @@ class AssignmentsKind(Kind):
         """See `Kind`."""
         return one.keys() == other.keys() and all(self._number.same(value, other[name]) for name, value in one.items())
 
+    def _one_by_one(self, statements: list[str]) -> dict[str, Any] | None:
+        """The values of all unknowns where sentences give each of them: `So $y=-3$. Then $x=2$`."""
+        read = {text: self._values_in(text) for text in map(typed, statements)}
+        found: dict[str, Any] = {}
+        for text, values in read.items():
+            if values is None or (values and not is_accounted(text, self._question, free=True)) or takes_back(text):
+                return None
+            for name, value in values.items():
+                if not self._number.same(found.setdefault(name, value), value):
+                    return None
+        is_doubtful = is_doubted(" ".join(read), self._question, compared=True)
+        return found if found.keys() == self._names and not is_doubtful and list(read.values())[-1] else None
+
     def _read(self, text: str) -> Any:
         """The values of all unknowns; `SEVERAL` where one has two."""
+        found = self._values_in(text)
+        if not found:
+            return None if found is not None else SEVERAL
+        return found if found.keys() == self._names else None
+
+    def _values_in(self, text: str) -> dict[str, Any] | None:
+        """The values of some unknowns; None where one has two."""
         found: dict[str, Any] = {}
         for match in _TUPLE.finditer(text):
             names = [name.strip() for name in match[1].split(",")]
             values = self._values(names, match[2].split(","))
             if values is None:
-                return SEVERAL
+                return None
             for name, value in values.items():
-                if name in found and not self._number.same(found[name], value):
-                    return SEVERAL
-                found[name] = value
+                if not self._number.same(found.setdefault(name, value), value):
+                    return None
         for match in _EQUATION.finditer(text):
             name, value = _squeezed(match[1]), self._number.whole(match[2].rpartition("=")[2].strip())
             if name not in self._names or value is None:
                 continue
-            if name in found and not self._number.same(found[name], value):
-                return SEVERAL
-            found[name] = value
-        if not found:
-            return None
-        return found if found.keys() == self._names else None
+            if not self._number.same(found.setdefault(name, value), value):
+                return None
+        return found
 
     def _values(self, names: list[str], written: list[str]) -> dict[str, Any] | None:
         values = [self._number.whole(each.strip()) for each in written]

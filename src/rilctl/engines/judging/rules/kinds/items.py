@@ -60,6 +60,8 @@ _SHARED = re.compile(
     re.IGNORECASE,
 )
 """What all items of a list have."""
+_PREPOSITION_AGAIN = re.compile(r"\b(in|on|at|from|by|to|for|with) (?=[^,;]{1,60}(?:,|;|,? and) (?:and )?\1 )")
+"""Before each item: `in English and in Finnish`."""
 _OR = re.compile(r",? or ")
 _EITHER_NUMBER = re.compile(r"-?[0-9][0-9./]*,? or -?[0-9][0-9./]*\W*")
 _ASKS_WHICH = re.compile(r"\b[Ww]hich (?:two |three |four )?(?:of the )?(?:\w+ )?(\w{3,})s\b")
@@ -225,6 +227,9 @@ class ItemsKind(Kind):
         shared = _SHARED.search(text)
         if shared and not is_doubted(text[shared.start() :], self._question):
             text = text[: shared.start()]
+        again = _PREPOSITION_AGAIN.search(text)
+        if again and is_accounted(text[: again.start()], self._question) and not is_doubted(text, self._question):
+            text = text[again.start() :].replace(f"{again[1]} ", "")
         lettered = _LETTERED.match(text)
         if lettered:
             return [lettered[1]]

@@ -34,6 +34,7 @@ from rilctl.engines.judging.rules.kinds.told_apart import (
     without_place,
     without_share,
 )
+from rilctl.engines.judging.rules.kinds.twice import without_again
 from rilctl.engines.judging.rules.kinds.words import english_words
 from rilctl.engines.judging.rules.read.accounted import is_accounted, takes_back
 from rilctl.engines.judging.rules.read.clauses import asked_clause, asked_stems, has_clauses, stem, stems
@@ -119,6 +120,7 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
+        text = self.asked.without_after(text)
         special = read_charge(text, self.question)
         special = read_remainder(text, self.question) if special is None else special
         if special is not None:
@@ -184,11 +186,12 @@ class NumberKind(Kind):
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
-        text = without_asked_words(plain(sentence[-1000:]), self.question)
+        text = without_again(without_asked_words(plain(sentence[-1000:]), self.question))
         if " would have " in text and "would" not in self.question:
             return None
         if counts_other_in_han(text, self.question):
             return SEVERAL
+        text = self.asked.without_after(self.asked.compared(text) if " than " in text else text)
         if self.asked.more:
             text = _MORE.sub("", text)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.leader import leader
 from rilctl.engines.judging.rules.kinds.names import apposition_at, calendar_name, without_country
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_stems, stems
@@ -50,6 +51,7 @@ _REFERENCE = re.compile(
 """Before a code."""
 _NO = re.compile(r"\bno\.", re.IGNORECASE)
 """Number, and no denial."""
+_YOURS = re.compile(r"(\W*)your (?=((?:\w+ ){1,3}?)(?:is|are)\b)", re.IGNORECASE)
 _OWNED = re.compile(r"'s\W*$")
 _ORDINALS = {
     "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "seventh": "7th",
@@ -108,6 +110,7 @@ class TextKind(Kind):
     def forms(self, statement: str) -> frozenset[str]:
         """The normal forms of a (tidy) statement."""
         found = [plain(statement)]
+        found[0] = _as_asked(found[0], self._question)
         kept = without_asked_negation(without_contrast(found[0]), self._question)
         reason = _REASON.search(kept)
         cut = kept[reason.start() :] if reason else "".join(_ASIDE.findall(kept))
@@ -136,6 +139,7 @@ class TextKind(Kind):
             found += [form[:cut] for cut in (apposition_at(form, self._question),) if cut]
         if not is_turned(found[0], self._question):
             found += told(found[0], self._question)
+        found += [name for name in (leader(found[0], self._question),) if name]
         if not doubted:
             found += [each for each in foreign_forms(kept) if not is_doubted(kept.removesuffix(each), "")]
             if doing := _HAN_DOING.search(kept) if not kept.isascii() and _ASKS_DOING.search(self._question) else None:
@@ -169,6 +173,12 @@ class TextKind(Kind):
     def same(self, one: Any, other: Any) -> bool:
         """See `Kind`."""
         return not one.isdisjoint(other)
+
+
+def _as_asked(text: str, question: str) -> str:
+    """`Your gate is B17` as `The gate is B17`, where a gate is asked for."""
+    yours = _YOURS.match(text)
+    return f"{yours[1]}the {text[yours.end() :]}" if yours and stems(yours[2]) <= asked_stems(question) else text
 
 
 def _only_quotation(text: str, question: str) -> list[str]:

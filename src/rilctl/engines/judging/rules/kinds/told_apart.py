@@ -43,6 +43,10 @@ _BESIDE = (
     ),
     ("f ", rf"^\W*(?:out\s)?of\s(?:the\s|all\s|these\s|those\s)?{_NUMBER}\s[^,0-9]{{1,40}},\s"),
     ("rom ", rf"\bfrom\s{_NUMBER}(?:\s[a-z°]+)?\sto\s{_NUMBER}"),
+    (
+        ", from ",
+        rf"(?<=[0-9%])(?:\s(?:that|in that|in the same|this)\s\w+)?,\sfrom\s{_NUMBER}(?:\s[a-z]+)?(?=\W*$)",
+    ),
     ("(", r"\s\((?=[^()]*[0-9][^()]*(?:,|;|\+|\band\b)[^()]*[0-9])(?![^()]*\bor\b)[^()]{1,120}\)"),
     (
         ": ",

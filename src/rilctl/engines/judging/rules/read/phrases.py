@@ -239,7 +239,7 @@ DISCLAIMER = re.compile(
 THING = r"(?:[^,.;:()\[\]]|[.,:](?=[0-9])|(?<=\b[A-Z])\.|[(\[][^()\[\]]{1,40}[)\]])"
 """A character of what is named, or what stands in brackets."""
 CONTRAST = re.compile(
-    rf"(?<=[\w)\]%°])[)\"']?(?:,\s(?:and\s)?not|,?\s(?:rather than|instead"
+    rf"(?<=[\w)\]%°])[)\"']?(?:,\s(?:and\s)?not|\sand\snot|,?\s(?:rather than|instead"
     rf" of))\s(?!sure|certain|yet){THING}{{1,60}}?(?=[.!]?$|,\s(?:as|because|since|given|judging|based)\b)"
 )
 """What an answer is not, behind it."""

@@ -14,7 +14,7 @@ _NEUTRAL = stems(
     "show display read say list give indicate name depict feature contain hold bear state mention use come go"
     " stand lie hand bar line column slice segment curve value"
     " sit belong locate call leave consist visible wear look appear seem make write print mark label carry present has"
-    " began begin start named field box entry heading"
+    " began begin start named field box entry heading draw drawn series"
 )
 """Stems of what things do whatever they are."""
 _INNER = frozenset(
@@ -70,6 +70,10 @@ _IS_ACTIVE = re.compile(r"\W*(?:who|which|what)\b(?!.*\bby\b)", re.IGNORECASE)
 _BUT = re.compile(r"\b(?:but|however|though|although|yet|except)\b", re.IGNORECASE)
 
 
+_ON_PICTURE = re.compile(
+    r"\s(?:on|in) the (?:chart|graph|plot|image|picture|photo|figure|diagram|map)[.!]?$", re.IGNORECASE
+)
+"""Where all of it is."""
 _FROM = re.compile(r"^(?:from|between)\s", re.IGNORECASE)
 
 
@@ -109,6 +113,7 @@ def _asked_keys(question: str) -> frozenset[str]:
 
 
 def _runs(clause: str, question: str) -> list[str]:
+    clause = _ON_PICTURE.sub("", clause)
     whose = _WHOSE.match(clause)
     clause = whose[1] if whose else clause
     if is_doubted(clause, question):

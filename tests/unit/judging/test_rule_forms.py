@@ -47,6 +47,10 @@ EQUAL: _Cases = {
     ("Find it.", "2|x-1|"): (["2|1-x|"], ["2(x-1)", "2|x+1|"]),
     ("Find it.", r"\ln|x|+C"): ([r"\ln x + C"], [r"\ln|x+1|+C"]),
     ("What is the value?", "-5"): (["-5"], ["|-5|"]),
+    ("What is the value?", "5"): (["5"], ["x + 5", "It is x + 5.", "y = x + 5", "5 - i", "i + 5", "2x - 5", "5 * x"]),
+    ("Compute $(2+3i)(1-i)$.", "5 + i"): (["i + 5", "$5+i$"], ["5 - i", "5", "i - 5"]),
+    ("Compute $(2-3i)(1+i)$.", "5 - i"): (["-i + 5", "$5-i$"], ["5 + i", "i + 5", "5"]),
+    ("Simplify.", "x - y"): (["-y + x"], ["y - x", "x + y"]),
     ("Find the arc length.", r"$4\pi$ cm"): ([r"$4\pi$", r"$4\pi\text{ cm}$"], [r"$4\pi$ m", r"$\pi$ cm"]),
     ("What is the ratio of cats to dogs?", "9:25"): (
         [r"$\frac{9}{25}$", "9/25", "The ratio is 9/25."],

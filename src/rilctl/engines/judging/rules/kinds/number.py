@@ -85,6 +85,10 @@ _SEVERAL_VALUES = re.compile(
 """An unknown with two values: `x = 1 and x = 3`."""
 _UNDONE = re.compile(r"\W*[0-9.,]+(?:\s?[-+*]\s?[0-9.,]+)+\W*")
 """A calculation without its result."""
+_WITH_UNKNOWN = re.compile(
+    r"(?<![\w.'])(?:[0-9.]*[b-z]\s?[-+*/]\s?[0-9.]+|[0-9.]+\s?[-+*]\s?[0-9.]*[b-z]|[0-9.]+\s[-+*]\s?a)(?![\w'^])"
+)
+"""An expression, whose number alone it isn't: `x + 5`."""
 _ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
 """The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
@@ -240,6 +244,8 @@ class NumberKind(Kind):
             found = read_calculated(text) if quantity is None else quantity
             if found is not None:
                 return found
+        if _WITH_UNKNOWN.search(text):
+            return SEVERAL
         if _MARKUP.search(text) or _FUNCTION.search(text):
             return read_quantity(text) if is_scientific(text) else None
         there = _STARTS_THERE.match(text)

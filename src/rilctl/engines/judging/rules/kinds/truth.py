@@ -37,6 +37,7 @@ _MAX_ID = 8
 _BRACKETS = {"()", "[]", "[)", "(]"}
 _MATH = re.compile(
     r"[\\^√π∞≤≥=+*/]|\|[^|\s][^|]*\||\)\s?\(|[0-9][a-z]\b|[0-9]i\b|^[a-z] - [0-9]"
+    r"|^[0-9]{1,4} - [0-9]{0,4}[a-z]$|^[a-z] - [a-z]$"
     r"|^[0-9]{1,3}(?!st|nd|rd|th|mm|cm|km|dm|nm|kg|mg|ml|dl|cl|pm|am|ft|in|lb|oz|hz|kb|mb|gb|kw|px|ms|ns|hr|yd|mi|pt|pc)"
     r"[a-z]{2}$"
 )

@@ -56,6 +56,8 @@ _MOLECULE = re.compile(r"^[A-Z][A-Za-z]*[0-9]+[A-Za-z0-9]*\s(?=[a-z]{3,})")
 """`O2` before what is counted of it."""
 _UNKNOWN = frozenset("abijknpqrxyz")
 """Letters that are no units, but unknowns: `3n` is no 3."""
+_TERM = re.compile(r"[-+]\s[a-z]")
+"""Of an expression: `5 - i` is no 5."""
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -71,6 +73,8 @@ def read_unit(rest: str) -> str | None:
     text = _MOLECULE.sub("", _TIMES.sub("·", _PERCENT.sub("%", text)))
     if not text.strip():
         return ""
+    if _TERM.fullmatch(text):
+        return None
     if text[0] == "%":
         return "%" if len(text) == 1 or (text[1] == " " and read_unit(text[2:]) is not None) else None
     if text in CURRENCIES:

@@ -50,6 +50,11 @@ EQUAL: _Cases = {
     ("What is the value?", "5"): (["5"], ["x + 5", "It is x + 5.", "y = x + 5", "5 - i", "i + 5", "2x - 5", "5 * x"]),
     ("Compute $(2+3i)(1-i)$.", "5 + i"): (["i + 5", "$5+i$"], ["5 - i", "5", "i - 5"]),
     ("Compute $(2-3i)(1+i)$.", "5 - i"): (["-i + 5", "$5-i$"], ["5 + i", "i + 5", "5"]),
+    ("Find all solutions of $x^2 = 49$.", "x = \\pm 7"): (
+        ["x = 7 or x = -7", "±7", "7, -7"],
+        ["y = \\pm 7", "y = 7, x = -7"],
+    ),
+    ("Solve $x^2-5x+6=0$.", "x = 2, x = 3"): (["x_1 = 2, x_2 = 3", "x = 3 or x = 2"], ["y = 2, x = 3", "y = 2, y = 3"]),
     ("Simplify.", "x - y"): (["-y + x"], ["y - x", "x + y"]),
     ("Find the arc length.", r"$4\pi$ cm"): ([r"$4\pi$", r"$4\pi\text{ cm}$"], [r"$4\pi$ m", r"$\pi$ cm"]),
     ("What is the ratio of cats to dogs?", "9:25"): (

@@ -8,6 +8,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
+from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.quantity import read_quantity
 from rilctl.engines.judging.rules.kinds.written_lists import SOLUTION, solutions_of, split_items, spread
 from rilctl.engines.judging.rules.read.accounted import is_accounted
@@ -62,6 +63,7 @@ _SHARED = re.compile(
 """What all items of a list have."""
 _PREPOSITION_AGAIN = re.compile(r"\b(in|on|at|from|by|to|for|with) (?=[^,;]{1,60}(?:,|;|,? and) (?:and )?\1 )")
 """Before each item: `in English and in Finnish`."""
+_NAME = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:_?\{?[0-9]\}?)?\s?=")
 _OR = re.compile(r",? or ")
 _EITHER_NUMBER = re.compile(r"-?[0-9][0-9./]*,? or -?[0-9][0-9./]*\W*")
 _ASKS_WHICH = re.compile(r"\b[Ww]hich (?:two |three |four )?(?:of the )?(?:\w+ )?(\w{3,})s\b")
@@ -109,6 +111,7 @@ class ItemsKind(Kind):
         self._question = question
         self._of_items, self._brackets, self._num_items = of_items, brackets, num_items
         self.joins = not brackets
+        self._variable = of_items.variable if isinstance(of_items, NumberKind) else ""
         self._is_sorted = not brackets and _ASKS_SORTED.search(question) is not None
 
     def whole(self, text: str) -> Any:
@@ -255,7 +258,10 @@ class ItemsKind(Kind):
         return [form for form in bare_forms(text) if is_accounted(text.removesuffix(form), self._question)]
 
     def _set(self, text: str) -> Items | None:
-        text = spread(plain(text).strip().rstrip(".").strip())
+        text = plain(text).strip().rstrip(".").strip()
+        if "=" in text and self._variable and set(_NAME.findall(text)) - {self._variable}:
+            return None
+        text = spread(text)
         solutions = solutions_of(text)
         if solutions:
             text = ", ".join(solutions)

@@ -115,12 +115,12 @@ class NumberKind(Kind):
         self._tolerance = tolerance
         self.asked = asked_number(question)
         self.question = question
-        self._variable = variable or self.asked.unknown
+        self.variable = variable or self.asked.unknown
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
         variable = _VARIABLE.match(text)
-        if variable and self._variable not in ("", variable[1]):
+        if variable and self.variable not in ("", variable[1]):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
@@ -236,7 +236,7 @@ class NumberKind(Kind):
             text = text.rpartition(" ~ ")[2]
             before = unknown_of_chain(before)
             variable = _VARIABLE.search(f"{before.split()[-1] if before.split() else ''}=")
-            if variable and self._variable not in ("", variable[1]):
+            if variable and self.variable not in ("", variable[1]):
                 return None
             if is_to_solve(before, self.question) and not _GETS.search(before):
                 return None

@@ -10,7 +10,7 @@ from rilctl.schemas.answers import answer_text
 from .contradictions import contradictions
 from .test_corpus import cases
 
-MAX_FALSE_NEGATIVES = {"blind-5": 0.075, "blind-6": 0.14, "blind-7": 0.07}
+MAX_FALSE_NEGATIVES = {"blind-5": 0.075, "blind-6": 0.14, "blind-7": 0.065}
 """Of the parts that still miss more than 4 % of the right ones."""
 NUM_TRIED = 2000
 """Random responses, of each seed."""

@@ -149,6 +149,10 @@ NOTATIONS: _Cases = {
             "300%",
         ],
     ),
+    ("Her moment of inertia falls to a third. By what factor does the energy change?", "It triples"): (
+        ["With a third of it, the energy increases by a factor of 3."],
+        ["With a third of it, the energy decreases by a factor of 3."],
+    ),
     ("By what factor does the force change?", "It is halved"): (
         ["It decreases by a factor of 2.", "1/2", "half as large", "0.5", "It is halved."],
         ["It doubles.", "2", "It increases by a factor of 2.", "It is not halved.", "half as small"],

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.base import Kind
 from rilctl.engines.judging.rules.read.accounted import takes_back
+from rilctl.engines.judging.rules.read.clauses import LAST_QUESTION
 from rilctl.engines.judging.rules.read.echo import asked_words, is_turned
 from rilctl.engines.judging.rules.read.phrases import ACCORDING_TO_KEY, CORRECTION
 from rilctl.engines.judging.rules.read.statements import split_statements
@@ -288,12 +289,18 @@ def _asked_rivals(question: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]
     """Pairs of (what the question names, what it then isn't about)."""
     if _NO_RIVALS.search(question):
         return ()
-    question = _RUNNER_UP.sub("runner-up", question)
+    question = _RUNNER_UP.sub("runner-up", _asked_sentence(question))
     has_sides = _LEFT.search(question) is not None and _RIGHT.search(question) is not None
     groups = [group for group in _RIVALS if not (has_sides and _SIDES.issuperset(group))]
     found = [(one, other) for group in groups for one in group for other in group if one is not other]
     found += [] if question.isascii() else _HAN_RIVALS
     return tuple((one, other) for one, other in found if one.search(question) and not other.search(question))
+
+
+def _asked_sentence(question: str) -> str:
+    """The last sentence with a question mark and what stands behind it; what is told before may name rivals too."""
+    found = list(LAST_QUESTION.finditer(question))
+    return question[found[-1].start() :] if found else question
 
 
 def _names(text: str, asked: frozenset[str]) -> bool:

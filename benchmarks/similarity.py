@@ -1,25 +1,24 @@
-"""What other thresholds and shapes of the similarity reward would have given, from a finished run's own rollouts.
+"""What either shape of the similarity reward would have given, from a finished run's own rollouts.
 
     python benchmarks/similarity.py RUN [--parts 3]
 
-RUN is the output of `train` with a discriminator. For each part of its steps and each choice of
-`train.discriminator.threshold` and `reward`: the students' mean reward, its standard deviation over the steps (does it
-swing?), the mean size of the advantages that it alone would give, the share of groups without any, and the mean
-advantage of rows that are right and of rows that are wrong. The logits are those of the run: what another choice would
-have made of the discriminator isn't told by this.
+RUN is the output of `train` with a discriminator. For each part of its steps and each `train.discriminator.reward`: the
+students' mean reward, its standard deviation over the steps (does it swing?), the mean size of the advantages that it
+alone would give, the share of groups without any, and the mean advantage of rows that are right and of rows that are
+wrong. The logits are those of the run: what the other shape would have made of the discriminator isn't told by this.
 """
 
 import argparse
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from statistics import fmean, pstdev
 
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.rewards import midpoint, similarity_rewards
+from rilctl.algorithms.rewards import similarity_rewards
 from rilctl.artifacts.read import read_rows
+from rilctl.models.discriminator import read_card
 from rilctl.schemas.records import RolloutRecord
 
 Step = dict[str, list[RolloutRecord]]
@@ -35,9 +34,10 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=3)
     arguments = parser.parse_args()
     steps = read_steps(arguments.run / "rollouts")
+    have_zero = read_card(arguments.run / "discriminator").logits_have_zero
     size = -(-len(steps) // arguments.parts)
     for start in range(0, len(steps), size):
-        print("\n".join(table(steps[start : start + size], start + 1)), end="\n\n")
+        print("\n".join(table(steps[start : start + size], start + 1, logits_have_zero=have_zero)), end="\n\n")
 
 
 def read_steps(path: Path) -> list[Step]:
@@ -49,25 +49,23 @@ def read_steps(path: Path) -> list[Step]:
     return [steps[number] for number in sorted(steps)]
 
 
-def table(steps: Sequence[Step], first: int) -> list[str]:
-    """One line for each choice."""
+def table(steps: Sequence[Step], first: int, *, logits_have_zero: bool) -> list[str]:
+    """One line for each shape."""
     heads = ("mean reward", "sd over steps", "mean advantage size", "groups without", "of right rows", "of wrong rows")
     lines = [f"| steps {first} to {first + len(steps) - 1} | " + " | ".join(heads) + " |", "|---" * 7 + "|"]
-    for threshold, shape in product(("fixed", "calibrated", "group"), ("binary", "graded")):
-        cells = " | ".join(f"{number:+.3f}" for number in measures(steps, threshold, is_graded=shape == "graded"))
-        lines.append(f"| {threshold}, {shape} | {cells} |")
+    for shape in ("binary", "graded"):
+        numbers = measures(steps, logits_have_zero=logits_have_zero, is_graded=shape == "graded")
+        lines.append(f"| {shape} | {' | '.join(f'{number:+.3f}' for number in numbers)} |")
     return lines
 
 
-def measures(steps: Sequence[Step], threshold: str, *, is_graded: bool) -> list[float]:
+def measures(steps: Sequence[Step], *, logits_have_zero: bool, is_graded: bool) -> list[float]:
     """What `table`'s columns say."""
     means, sizes, without, right, wrong = list[float](), list[float](), list[float](), list[float](), list[float]()
     for step in steps:
-        rows = [row for group in step.values() for row in group]
-        level = _threshold(rows, threshold)
         students = list[float]()
         for group in step.values():
-            rewards_G = group_rewards(group, level, is_graded=is_graded)
+            rewards_G = group_rewards(group, logits_have_zero=logits_have_zero, is_graded=is_graded)
             advantages_G = rewards_G - rewards_G.mean()
             without.append(float(rewards_G.max() - rewards_G.min() < NO_SIGNAL))
             sizes += advantages_G.abs().tolist()
@@ -79,19 +77,13 @@ def measures(steps: Sequence[Step], threshold: str, *, is_graded: bool) -> list[
     return [fmean(means), pstdev(means), *(fmean(each) for each in (sizes, without, right, wrong))]
 
 
-def group_rewards(group: Sequence[RolloutRecord], threshold: float | None, *, is_graded: bool) -> Tensor:
+def group_rewards(group: Sequence[RolloutRecord], *, logits_have_zero: bool, is_graded: bool) -> Tensor:
     """The group's rewards, as `train` computes them."""
     logits_BG = torch.tensor([[row.disc_logit for row in group]], dtype=torch.float64)
     teacher_BG = torch.tensor([[row.side == "teacher" for row in group]])
     there_BG = torch.ones_like(teacher_BG)
-    return similarity_rewards(logits_BG, there_BG, teacher_BG, threshold, is_graded=is_graded).rewards_BG[0]
-
-
-def _threshold(rows: Sequence[RolloutRecord], threshold: str) -> float | None:
-    if threshold == "group":
-        return None
-    logits = {side: [row.disc_logit or 0.0 for row in rows if row.side == side] for side in ("student", "teacher")}
-    return midpoint(logits["student"], logits["teacher"]) if threshold == "calibrated" else 0.0
+    own = {"logits_have_zero": logits_have_zero, "is_graded": is_graded}
+    return similarity_rewards(logits_BG, there_BG, teacher_BG, **own).rewards_BG[0]
 
 
 if __name__ == "__main__":

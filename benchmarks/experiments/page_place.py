@@ -15,6 +15,8 @@ DISCRIMINATOR = {
     "swap_auc": "swap AUC",
 }
 """Metrics of a run, and what a column of the table is called."""
+DECIDED = "method.md#what-the-ablations-decided"
+"""What became of the options that were compared."""
 
 
 def place_part(place: Place, results: Results, found: Sequence[Standing], picture: str) -> Iterator[str]:
@@ -34,6 +36,8 @@ def place_part(place: Place, results: Results, found: Sequence[Standing], pictur
     yield "| --- | --- | --- | ---: | --- | ---: | ---: | ---: |"
     yield from map(_row, found)
     yield f"\n{_verdict(found, place.baseline)}\n"
+    if place.removed:
+        yield f"Gone since they were measured, [and why]({DECIDED}): {_list([f'`{arm}`' for arm in place.removed])}.\n"
     yield from _pairs(place, results)
     yield from _discriminators(found)
 

@@ -115,7 +115,7 @@ def test_the_papers_values(published: Path) -> None:
     assert (algorithm.clip_low, algorithm.clip_high) == (0.2, 0.2)
     assert (algorithm.kl_beta, algorithm.kl_rows) == (0.01, "all")
     assert (algorithm.policy_updates, algorithm.disc_updates) == (1, 1)
-    assert (train.discriminator.threshold, train.discriminator.reward) == ("fixed", "binary")
+    assert train.discriminator.reward == "binary"
     assert (train.optim.lr, train.discriminator.optim.lr, train.optim.lr_end) == (1e-6, 1e-6, None)
     assert plans["train"]["work"]["judge_calls"] > plans["train"]["work"]["rollouts"]
     for verb in ("sft", "pretrain-disc", "train"):

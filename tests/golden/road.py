@@ -44,7 +44,6 @@ QUESTIONS = (JudgeRequest, Verdict, RewardRow, DiscriminatorRow, LabelledRows)
 BESIDE = {
     "algorithms/disc_loss.py": "what the discriminator learns",
     "stages/shared/labelled.py": "what the discriminator learns",
-    "stages/train/replay.py": "what the discriminator learns",
     "algorithms/disc_metrics.py": "metrics",
     "algorithms/policy_metrics.py": "metrics",
     "stages/train/row_metrics.py": "metrics",

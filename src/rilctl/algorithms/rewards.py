@@ -7,8 +7,7 @@ Shapes: B groups, G rows of the largest group (student and teacher rows in any o
 Sign: discriminator logits are high for students, so teacher-like means a low logit.
 """
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -28,49 +27,36 @@ def similarity_rewards(
     disc_logits_student_is_high_BG: Tensor,
     row_mask_BG: Tensor,
     teacher_mask_BG: Tensor,
-    threshold: float | None,
     *,
+    logits_have_zero: bool = True,
     is_graded: bool = False,
 ) -> MaskedRewards:
     """How much a response looks like a teacher's: 1 if its logit is below a threshold, 0 if not.
 
-    RIL (2510.19307): `1[D < 0.5]`, that is a threshold of 0. Without a threshold for all, each group has its own, the
-    median of its teachers' logits (the mean of the middle two where their number is even): a response is teacher-like
-    if it beats the median teacher. Bradley-Terry (GAD, 2511.10643) leaves a group's logits free up to a constant, so
-    it has no other.
+    RIL (2510.19307): `1[D < 0.5]`, that is a threshold of 0. Bradley-Terry (GAD, 2511.10643) leaves a group's logits
+    free up to a constant, so each group has a threshold of its own, the median of its teachers' logits (the mean of the
+    middle two where their number is even): a response is teacher-like if it beats the median teacher.
 
     Args:
         disc_logits_student_is_high_BG: logits of student and teacher rows.
         row_mask_BG: bool; True where there is a row.
         teacher_mask_BG: bool; True for teacher rows. They need not be part of the policy's group.
-        threshold: in logits, of all groups; None: each group's median teacher.
+        logits_have_zero: False for a Bradley-Terry discriminator.
         is_graded: `sigmoid(threshold - logit)` instead: 1/2 at the threshold, and all but nothing to learn from where
             the discriminator can't tell the rows of a group apart.
 
     Returns:
-        rewards in [0, 1]; absent where there is no row or the logit is NaN, and without a threshold for all in groups
-        without a teacher row.
+        rewards in [0, 1]; absent where there is no row or the logit is NaN, and without a zero in groups that have no
+        teacher row.
     """
     logits_BG = disc_logits_student_is_high_BG
-    if threshold is None:
+    threshold_B1 = torch.zeros_like(logits_BG[:, :1])
+    if not logits_have_zero:
         teacher_logits_BG = logits_BG.masked_fill(~(teacher_mask_BG & row_mask_BG), torch.nan)
         threshold_B1 = torch.nanquantile(teacher_logits_BG, 0.5, dim=1, keepdim=True)
-    else:
-        threshold_B1 = torch.full_like(logits_BG[:, :1], threshold)
     rewards_BG = (threshold_B1 - logits_BG).sigmoid() if is_graded else (logits_BG < threshold_B1).to(logits_BG.dtype)
     known_BG = row_mask_BG & ~logits_BG.isnan() & ~threshold_B1.isnan()
     return MaskedRewards(rewards_BG.masked_fill(~known_BG, 0.0), known_BG)
-
-
-def midpoint(student_logits: Sequence[float], teacher_logits: Sequence[float]) -> float:
-    """The calibrated threshold of a step: midway between the mean logit of its students and that of its teachers.
-
-    An update moves all logits together by more than it moves the sides apart once they are alike, so a fixed threshold
-    calls all rows of a step the same, and those of some later step the other way. 0 where a side has no row.
-    """
-    if not student_logits or not teacher_logits:
-        return 0.0
-    return (fmean(student_logits) + fmean(teacher_logits)) / 2
 
 
 def combine_rewards(parts: Mapping[str, MaskedRewards], weights: Mapping[str, float]) -> MaskedRewards:

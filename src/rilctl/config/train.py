@@ -51,8 +51,6 @@ class AlgorithmConfig(StrictModel):
     """Weight of the k3 KL to the reference; 0 loads no reference."""
     kl_rows: Literal["student", "all"] = "student"
     """k3 explodes on improbable teacher tokens; the paper takes all rows."""
-    scoring: Literal["update-then-score", "score-then-update"] = "update-then-score"
-    """Whether the discriminator learns a step's rows before it rewards them (paper) or after."""
     policy_updates: PositiveInt = 1
     """Policy updates per batch (mu)."""
     disc_updates: NonNegativeInt = 1
@@ -127,13 +125,9 @@ class DiscriminatorConfig(StrictModel):
     """Train an adapter, with `train.lora` on the policy's frozen weights; absent: all weights, of its own."""
     negatives: Annotated[Negatives, if_not("students")] = "students"
     """As `pretrain-disc.negatives`. The policy is rewarded beside its own pictures alone."""
-    threshold: Annotated[Literal["fixed", "calibrated", "group"], if_not("fixed")] = "fixed"
-    """Below which logit a row is teacher-like: 0 (paper); midway between the step's student and teacher rows; or that
-    of its group's median teacher, which is the only one that `bradley-terry` has."""
     reward: Annotated[Literal["binary", "graded"], if_not("binary")] = "graded"
-    """sigmoid(threshold - logit), which doesn't swing once both sides are alike; or 1 or 0 (paper)."""
-    replay: Annotated[NonNegativeInt, if_not(0)] = 0
-    """Rollouts of a question from when it was last asked, at most, that the discriminator learns from once more."""
+    """1 or 0 (paper); or sigmoid(threshold - logit), which doesn't swing once both sides are alike. The threshold is 0,
+    with `bradley-terry` the group's median teacher."""
 
     @property
     def swaps_pictures(self) -> bool:

@@ -55,6 +55,11 @@ class DiscriminatorCard(StrictModel):
     lora: LoraConfig | None = None
     """The directory holds an adapter on that student's weights; None: weights of its own."""
 
+    @property
+    def logits_have_zero(self) -> bool:
+        """Whether a logit says something by itself; Bradley-Terry's mean something only within a group."""
+        return self.loss == "bce"
+
 
 @dataclass(frozen=True)
 class DiscriminatorRow:

@@ -159,11 +159,9 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         "ratio_level": dice.choice(("token", "sequence")),
         "kl_beta": dice.choice((0.0, 0.05)) if "rewards" in ALGORITHMS[name].losses else 0.0,
         "kl_rows": dice.choice(("student", "all")),
-        "scoring": dice.choice(("update-then-score", "score-then-update")),
         "policy_updates": 2 if objective.endswith("twice") else dice.choice((1, 2)),
         "disc_updates": dice.choice((0, 1, 2)),
     }
-    disc_loss = dice.choice(("bce", "bradley-terry"))
     correction = {"enabled": dice.random() < 0.5, "level": dice.choice(("token", "sequence"))}
     return {
         "engine": engine,
@@ -172,11 +170,9 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         "sampling": {"max_new_tokens": 40, "temperature": dice.choice((0.7, 1.0))},
         "max_missing_verdicts": 1.0,
         "disc_input": sees,
-        "disc_loss": disc_loss,
+        "disc_loss": dice.choice(("bce", "bradley-terry")),
         "discriminator": {
             "negatives": _negatives(dice, sees),
-            "replay": dice.choice((0, 1)),
-            "threshold": dice.choice(("fixed", "group", "calibrated" if disc_loss == "bce" else "group")),
             "reward": dice.choice(("binary", "graded")),
         },
     }

@@ -211,7 +211,6 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
         sample,
         prompt,
         tuple(rows),
-        earlier=question.students[: config.discriminator.replay],
         swapped=others[place] if config.discriminator.swaps_pictures else None,
         teacher_prompt=prompt if config.algorithm.distils else None,
     )

@@ -24,7 +24,6 @@ RUNS = {
         "train.rewards.missing_truth=others",
         "train.discriminator_artifact=sighted",
         "train.discriminator.negatives=students+swapped",
-        "train.discriminator.threshold=calibrated",
     ),
     "corrected": (
         "train.algorithm.name=dr_grpo",

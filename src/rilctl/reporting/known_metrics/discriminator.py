@@ -44,13 +44,6 @@ DISCRIMINATOR: tuple[Metric, ...] = (
     ),
     *in_room("disc/", _DISC, _SWAPS),
     Metric(
-        "disc/threshold",
-        "logit",
-        "",
-        "below which a row is taken for a teacher's",
-        when='with `train.discriminator.threshold = "calibrated"`',
-    ),
-    Metric(
         "disc/length_only_accuracy",
         "share",
         "",

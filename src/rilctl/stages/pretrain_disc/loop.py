@@ -135,7 +135,7 @@ def held_out_report(
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
     def lengths(batch: LabelledRows) -> tuple[torch.Tensor, torch.Tensor]:
-        own = batch.fresh
+        own = batch.unswapped
         texts = [(normalise(batch.rows[row].text), False) for row in own]
         num_tokens = [len(token_ids) for token_ids in encode_responses(disc.vlm, texts)]
         return torch.tensor(num_tokens), torch.tensor([batch.is_student[row] for row in own], dtype=torch.float32)

@@ -98,10 +98,10 @@ def health(disc: Discriminator, logits_N: Tensor, batch: LabelledRows, *, ranks:
 
     What is beside a swapped picture is in `swap_metrics` alone.
     """
-    own = batch.fresh
+    own = batch.unswapped
     logits_N = torch.tensor(ranks.gather_lists(logits_N[own].tolist()), dtype=logits_N.dtype)
     labels_N = torch.tensor(ranks.gather_lists([batch.is_student[row] for row in own]), dtype=torch.float32)
-    return disc_metrics(logits_N, labels_N, logits_have_zero=disc.card.loss == "bce")
+    return disc_metrics(logits_N, labels_N, logits_have_zero=disc.card.logits_have_zero)
 
 
 def swap_health(logits_N: Tensor, batch: LabelledRows, *, ranks: Ranks) -> dict[str, float]:

@@ -22,20 +22,18 @@ class LabelledRows:
         rows: the responses.
         is_student: True for the student's, and for a teacher's beside a swapped picture: what is not a teacher's.
         group_ids: rows of one group are neighbours; Bradley-Terry compares within groups only.
-        replayed: indices of rows that were learned from before.
         own_of: of each row beside a swapped picture, which row has the same response beside its own.
     """
 
     rows: Sequence[DiscriminatorRow]
     is_student: Sequence[bool]
     group_ids: Sequence[int]
-    replayed: Set[int] = frozenset()
     own_of: Mapping[int, int] = field(default_factory=dict)
 
     @property
-    def fresh(self) -> list[int]:
-        """Indices of the rows that are new, beside their own pictures."""
-        return [index for index in range(len(self.rows)) if index not in self.own_of and index not in self.replayed]
+    def unswapped(self) -> list[int]:
+        """Indices of the rows beside their own pictures."""
+        return [index for index in range(len(self.rows)) if index not in self.own_of]
 
     def parts(self, disc: Discriminator, prompts: Sequence[EncodedPrompt], budget_tokens: int) -> Iterator[list[int]]:
         """Indices of the rows that go through the discriminator at once: whole groups; see `micro_batches`."""

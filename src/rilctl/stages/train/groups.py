@@ -23,7 +23,6 @@ from rilctl.stages.shared.ranked import share_rejected
 from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.distilling import TeacherRole
-from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.rows import Group, Row
 from rilctl.stages.train.teacher_rows import Picked, TeacherRows
 
@@ -67,7 +66,6 @@ class GroupMaker:
         prompts: see `Roles`.
         teachers: cached teacher responses as rows, where the algorithm has them.
         ranks: whose shares of the questions together are a step.
-        replay: what the student said before.
         swaps: other pictures for the teachers' answers, where the discriminator learns from them.
         teacher: whose distribution is learned; None: nobody's.
     """
@@ -77,7 +75,6 @@ class GroupMaker:
     prompts: KeptPrompts
     teachers: TeacherRows | None
     ranks: Ranks
-    replay: Replay
     swaps: Swaps | None = None
     teacher: TeacherRole | None = None
 
@@ -98,7 +95,6 @@ class GroupMaker:
         """This rank's groups of a step's questions, which are the same on all ranks. Collective."""
         config = self.config
         own = self.ranks.share(list(enumerate(samples)))
-        earlier = self.replay.earlier([sample.id for sample in samples])
         requests = [
             GenerationRequest(
                 sample.id,
@@ -125,8 +121,8 @@ class GroupMaker:
                     picked = self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
                     rows += [teacher_row(each, in_policy=config.algorithm.teacher_rows != "off") for each in picked]
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
-                said, swapped = tuple(earlier.get(sample.id, ())), self._swapped(sample.id, rows, step)
-                groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), said, swapped, prompt[1]))
+                swapped = self._swapped(sample.id, rows, step)
+                groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), swapped, prompt[1]))
         return Collected(groups, share_rejected(self.ranks, rejected), metrics)
 
     def _swapped(self, sample_id: str, rows: Sequence[Row], step: int) -> Conversation | None:

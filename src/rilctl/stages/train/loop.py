@@ -123,8 +123,6 @@ class Loop:
                 best = {} if self.state.best_step is None else {self.state.best_step: self.state.best_files}
                 self.best.check(best, hint=checkpoints.hint)
                 self.every.check(self.state.kept_files, hint=checkpoints.hint)
-                if checkpoint is not None:
-                    self.steps.groups.replay.remember(self.steps.rollouts.read())
             self._forget(step, self.state)
         if checkpoint is None and self.inputs.validation.samples:
             log.write(0, self._validate(0))

@@ -20,7 +20,6 @@ from rilctl.stages.train.inputs import TrainInputs, open_swaps, prepaid_verdicts
 from rilctl.stages.train.loop import Loop
 from rilctl.stages.train.placement import Trained, Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
-from rilctl.stages.train.replay import Replay
 from rilctl.stages.train.roles import Roles, load_roles
 from rilctl.stages.train.rollout_log import RolloutLog
 from rilctl.stages.train.sampled import SampledSteps
@@ -75,9 +74,8 @@ def open_loop(
     )
     stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
-    replay = Replay(config.discriminator.replay if roles.disc else 0, ranks)
     swaps = open_swaps(context, config, teachers, samples) if roles.disc else None
-    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, replay, swaps, roles.teacher)
+    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, swaps, roles.teacher)
     step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), taught, pulse)
     return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 

@@ -110,9 +110,9 @@ class _Work:
         self.rollouts = self.groups * config.num_student_rows
         self.rows_per_group = config.num_student_rows + self.teacher_rows
         self.rows = self.groups * self.rows_per_group
-        disc = config.discriminator
-        self.disc_prompts = 2 if disc.swaps_pictures else 1
-        self.disc_rows = self.rows_per_group + disc.replay + (self.teacher_rows if disc.swaps_pictures else 0)
+        swaps = config.discriminator.swaps_pictures
+        self.disc_prompts = 2 if swaps else 1
+        self.disc_rows = self.rows_per_group + (self.teacher_rows if swaps else 0)
         self.budget = config.sampling.max_new_tokens
         self.taught_steps = config.taught.num_steps(config.num_steps) if config.taught else 0
         self.taught_rows = self.taught_steps * (config.taught.rows_per_step if config.taught else 0)
@@ -136,14 +136,11 @@ class _Work:
 
     def _disc_facts(self) -> list[Fact]:
         """What the discriminator learns from beside the step's rows, if anything."""
-        disc = self.config.discriminator
-        if not self.config.algorithm.uses_discriminator or self.disc_rows == self.rows_per_group:
+        swapped = self.disc_rows - self.rows_per_group
+        if not self.config.algorithm.uses_discriminator or not swapped:
             return []
-        swapped = self.disc_rows - self.rows_per_group - disc.replay
-        note = (
-            f"of each question, at most: {swapped} beside a swapped picture, {disc.replay} from when it was last asked"
-        )
-        return [Fact("rows for the discriminator alone", swapped + disc.replay, note=note)]
+        note = "of each question, at most: its teachers' beside a swapped picture"
+        return [Fact("rows for the discriminator alone", swapped, note=note)]
 
     def _taught_facts(self) -> list[Fact]:
         if self.config.taught is None:

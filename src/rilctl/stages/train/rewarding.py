@@ -97,7 +97,8 @@ def rewarded(
     given: Mapping[str, Values],
     disc_logits: Values | None,
     config: TrainConfig,
-    threshold: float | None = None,
+    *,
+    logits_have_zero: bool = True,
 ) -> list[Group]:
     """The groups with their rows' rewards, the weighted sums of them, and the advantages; as they are without rewards.
 
@@ -106,7 +107,7 @@ def rewarded(
         given: the rewards that the judge and the recipe's own functions give, by name.
         disc_logits: of the rows; None: there is no discriminator.
         config: which rewards count for how much, and how advantages are made.
-        threshold: below which logit a row is teacher-like; None: each group has its own.
+        logits_have_zero: see `similarity_rewards`.
 
     Raises:
         RilctlError: a row's sum isn't finite.
@@ -116,7 +117,7 @@ def rewarded(
     values = dict(given)
     if disc_logits is not None:
         is_graded = config.discriminator.reward == "graded"
-        values["similarity"] = _similarity(groups, disc_logits, threshold, is_graded=is_graded)
+        values["similarity"] = _similarity(groups, disc_logits, logits_have_zero=logits_have_zero, is_graded=is_graded)
     parts = {name: MaskedRewards(*_grid(groups, values[name])) for name in config.reward_weights}
     if "answer" in parts and config.learns_without_truth:
         parts["answer"] = _excused(groups, parts["answer"])
@@ -149,13 +150,13 @@ def _excused(groups: Sequence[Group], answers: MaskedRewards) -> MaskedRewards:
     return MaskedRewards(answers.rewards_BG, answers.rewarded_mask_BG | truthless_BG)
 
 
-def _similarity(groups: Sequence[Group], disc_logits: Values, threshold: float | None, *, is_graded: bool) -> Values:
+def _similarity(groups: Sequence[Group], disc_logits: Values, *, logits_have_zero: bool, is_graded: bool) -> Values:
     """Similarity rewards of the rows."""
     row_mask_BG = _grid(groups, [1.0] * len(disc_logits))[1]
     teacher_BG = _grid(groups, [float(row.side == "teacher") for _, row in rows_of(groups)])[0].bool()
     logits_BG = _grid(groups, [nan if logit is None else logit for logit in disc_logits])[0]
     rewards_BG, rewarded_mask_BG = similarity_rewards(
-        logits_BG, row_mask_BG, teacher_BG, threshold, is_graded=is_graded
+        logits_BG, row_mask_BG, teacher_BG, logits_have_zero=logits_have_zero, is_graded=is_graded
     )
     values = rewards_BG[row_mask_BG].tolist()
     return [value if known else None for value, known in zip(values, rewarded_mask_BG[row_mask_BG], strict=True)]

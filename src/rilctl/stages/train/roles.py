@@ -162,9 +162,3 @@ def _refuse_unreadable(card: DiscriminatorCard, config: TrainConfig) -> None:
             f'train.discriminator.negatives = "students+swapped", and the discriminator sees `{card.input}` alone',
             hint='run `rilctl pretrain-disc` with `pretrain-disc.input = "image+question+response"`',
         )
-    if config.discriminator.threshold == "calibrated" and card.loss == "bradley-terry":
-        raise UsageError(
-            'train.discriminator.threshold = "calibrated", and the discriminator learned by `bradley-terry`: its '
-            "logits mean something within a group only",
-            hint='use `train.discriminator.threshold = "group"`',
-        )

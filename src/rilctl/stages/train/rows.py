@@ -65,7 +65,6 @@ class Group:
         prompt: its encoding.
         rows: student rows, then teacher rows.
         truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
-        earlier: what the student said when it was asked before, for the discriminator alone.
         swapped: the question beside another picture, for the discriminator alone; None: there is none.
         teacher_prompt: the question as the teacher reads it whose distribution is learned; None: there is no such one.
     """
@@ -75,7 +74,6 @@ class Group:
     prompt: EncodedPrompt
     rows: tuple[Row, ...]
     truncated_mass: float | None = 0.0
-    earlier: tuple[str, ...] = ()
     swapped: Conversation | None = None
     teacher_prompt: EncodedPrompt | None = None
 

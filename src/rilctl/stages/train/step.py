@@ -1,7 +1,7 @@
 """One step of Algorithm 2: rollouts, discriminator, rewards, advantages, policy."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,7 +88,7 @@ class Learner:
         """
         config, judge = self.config, self.judge
         metrics: dict[str, float | None] = {}
-        disc_logits, threshold, after = None, None, None
+        disc_logits, have_zero = None, self.disc is None or self.disc.card.logits_have_zero
         rows = rows_of(groups)
         answers = known_answers(groups, self.prepaid)
         with_truth = [at for at, (group, _) in enumerate(rows) if group.sample.has_truth]
@@ -100,8 +100,9 @@ class Learner:
             with self.ranks.together():
                 given = own_rewards(groups, self.scores, max_tokens=config.sampling.max_new_tokens)
             if self.disc_step is not None:
-                with self._discriminators_turn():
-                    disc_logits, threshold, scores, after = self.disc_step.take(groups)
+                turn = self.turns.discriminator() if self.turns else nullcontext()
+                with phase("train", "discriminator update"), turn:
+                    disc_logits, scores = self.disc_step.take(groups)
                 metrics |= scores
             with timed("judge wait"), self.ranks.together():
                 said = replies.result()
@@ -115,17 +116,9 @@ class Learner:
             verdicts = [told.get(at, known) for at, known in enumerate(answers)]
             given["answer"] = [None if correct is None else float(correct) for correct in verdicts]
         with self.ranks.together():
-            groups = rewarded(groups, given, disc_logits, config, threshold)
-        if after is not None:
-            with self._discriminators_turn():
-                metrics |= after()
+            groups = rewarded(groups, given, disc_logits, config, logits_have_zero=have_zero)
         with phase("train", "policy update"):
             return groups, present(metrics | self.policy_update.update(groups, taught))
-
-    @contextmanager
-    def _discriminators_turn(self) -> Iterator[None]:
-        with phase("train", "discriminator update"), self.turns.discriminator() if self.turns else nullcontext():
-            yield
 
 
 class Taken(NamedTuple):
@@ -186,7 +179,5 @@ class TrainingStep:
         metrics |= row_metrics(ranks, rows_by_group, learner.config)
         with ranks.together():
             if ranks.is_main:
-                rows = [row for group in rows_by_group for row in group.rows]
-                self.rollouts.append(rows)
-                self.groups.replay.remember(rows)
+                self.rollouts.append([row for group in rows_by_group for row in group.rows])
         return Taken(num_groups, rejected, metrics)

@@ -217,7 +217,7 @@ CHARTS: tuple[ChartRecord, ...] = (
         "disc-margin",
         "discriminator",
         "margin",
-        {"disc/margin": "students over teachers", "disc/threshold": "threshold", "disc/swap_margin": "swapped picture"},
+        {"disc/margin": "students over teachers", "disc/swap_margin": "swapped picture"},
         "Mean logit of students minus that of teachers. It falls toward 0 as the two become alike.",
         _HEALTH,
     ),

@@ -160,10 +160,10 @@ SIGNS: tuple[Sign, ...] = (
         f"for {percent(LONG)} of the run, over five steps, accuracies on students and teachers are "
         f"{percent(ONE_SIDED)} apart",
         "with both sides alike, it is right on half of each; all right here and all wrong there is an offset",
-        "All rows go over the threshold together, so similarity is the same for a whole group and teaches nothing. "
-        "With an AUC near 0.5 the sides are alike, which is the goal; with a higher one it does know, and only its "
-        "threshold is off.",
-        '`train.discriminator.threshold = "calibrated"`, or `train.discriminator.reward = "graded"`.',
+        "All rows go over the threshold together, so a binary similarity reward is the same for a whole group and "
+        "teaches nothing. With an AUC near 0.5 the sides are alike, which is the goal; with a higher one it does know, "
+        "and only its zero is off.",
+        '`train.discriminator.reward = "graded"`, where it is `binary`: it ranks the rows of a group all the same.',
         "method.md#reading-discriminator-health",
         is_one_sided,
     ),

@@ -74,9 +74,9 @@ def test_micro_batches_of_whole_groups_add_up(name: str) -> None:
     assert parts == pytest.approx(loss(name, rows, logits_N).item(), rel=1e-12)
 
 
-def test_what_was_learned_before_is_a_students_and_no_fresh_row() -> None:
-    rows = LabelledRows([ROW] * 4, [True, False, True, True], [0] * 4, replayed={2}, own_of={3: 1})
-    assert rows.fresh == [0, 1]
+def test_what_is_beside_a_swapped_picture_is_told_from_the_teachers_own_apart() -> None:
+    rows = LabelledRows([ROW] * 4, [True, False, True, True], [0] * 4, own_of={3: 1})
+    assert rows.unswapped == [0, 1, 2]
     students, swapped = contests(rows, torch.device("cpu"), Ranks())
     assert (students.num_students, students.num_teachers, students.num_pairs) == (2, 1, 2)
     assert (swapped.num_students, swapped.num_teachers, swapped.num_pairs) == (1, 1, 1)

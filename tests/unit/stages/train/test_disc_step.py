@@ -2,19 +2,20 @@
 
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from rilctl import api
 from rilctl.artifacts.read import read_rows
 from rilctl.config.load import load_recipe
-from rilctl.errors import ConfigError, InterruptedByUser, UsageError
+from rilctl.errors import ConfigError, UsageError
 from rilctl.models.discriminator import Discriminator, DiscriminatorRow
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.progress import SilentReporter
 from rilctl.schemas.records import RolloutRecord
 from rilctl.stages.shared.context import StageResult
-from rilctl.testing.stages import StopsAfter, run_stage
+from rilctl.testing.stages import run_stage
 from rilctl.testing.workspaces import write_workspace
 
 SHORT = ("train.num_steps=2", "train.validate_every=2", "train.num_validation_questions=2")
@@ -55,28 +56,6 @@ def test_a_graded_reward_says_how_sure_the_discriminator_is(workspace, tmp_path)
     result = run_stage(workspace, "train", *SHORT, "train.discriminator.reward=graded", out=tmp_path / "out")
     found = similarities(result)
     assert all(0 < reward < 1 and (reward > 0.5) == (logit < 0) for logit, reward in found)
-
-
-def test_a_calibrated_threshold_is_midway_between_the_steps_sides(workspace, tmp_path):
-    sets = ("train.discriminator.threshold=calibrated",)
-    result = run_stage(workspace, "train", *SHORT, *sets, out=tmp_path / "out")
-    for line in read_metrics(tmp_path / "out/metrics.jsonl")[1:]:
-        rows = [row for row in rollouts(result) if row.step == line["step"]]
-        sides = [[row.disc_logit for row in rows if row.side == side] for side in ("student", "teacher")]
-        middle = sum(sum(side) / len(side) for side in sides) / 2
-        assert line["disc/threshold"] == pytest.approx(middle, rel=1e-6)
-        assert all(row.similarity_reward == float(row.disc_logit < middle) for row in rows)
-
-
-def test_a_groups_own_threshold_needs_no_bradley_terry(workspace, tmp_path):
-    result = run_stage(workspace, "train", *SHORT, "train.discriminator.threshold=group", out=tmp_path / "out")
-    groups: dict[tuple[int, str], list[RolloutRecord]] = {}
-    for row in rollouts(result):
-        groups.setdefault((row.step, row.sample_id), []).append(row)
-    for rows in groups.values():
-        teachers = sorted(row.disc_logit for row in rows if row.side == "teacher")
-        median = (teachers[0] + teachers[1]) / 2
-        assert [row.similarity_reward for row in rows] == [float(row.disc_logit < median) for row in rows]
 
 
 def test_swapped_pictures_are_learned_and_measured_and_no_row_of_the_policys(workspace, tmp_path, monkeypatch):
@@ -121,24 +100,6 @@ def test_where_all_have_one_picture_nothing_is_swapped_and_a_person_is_told(tmp_
     assert any("questions have no other picture of their form" in each for each in told.warnings)
 
 
-def test_earlier_rollouts_are_learned_again_and_a_run_that_was_stopped_knows_them(workspace, tmp_path, monkeypatch):
-    seen = list[int]()
-    forward = Discriminator.forward
-    monkeypatch.setattr(Discriminator, "forward", lambda self, rows: seen.append(len(rows)) or forward(self, rows))
-    whole_step = "train.engine.tokens_per_micro_batch=100000"
-    short = ("train.validate_every=9", "train.num_validation_questions=1", "train.num_steps=3", whole_step)
-    sets = (*short, "train.questions_per_step=18", "train.discriminator.replay=1")  # each step asks all there are
-    whole = run_stage(workspace, "train", *sets, out=tmp_path / "whole")
-    step = 18 * (2 + 2)
-    assert seen == [step, step, *[step + 18, step] * 2], "each question's rows, and one from when it was last asked"
-    stopped = StopsAfter(2)
-    with pytest.raises(InterruptedByUser):
-        run_stage(workspace, "train", *sets, out=tmp_path / "cut", reporter=stopped, stop=stopped.stop)
-    resumed = run_stage(workspace, "train", *sets, out=tmp_path / "cut")
-    digests = [{r: o.content_digest for r, o in each.outputs.items()} for each in (whole, resumed)]
-    assert digests[0] == digests[1]
-
-
 def test_a_discriminator_without_pictures_can_t_learn_from_swapped_ones(workspace, tmp_path):
     with pytest.raises(ConfigError, match='needs input = "image\\+question\\+response"'):
         load_recipe([workspace / "recipe.toml"], SWAPS)
@@ -146,12 +107,19 @@ def test_a_discriminator_without_pictures_can_t_learn_from_swapped_ones(workspac
         run_stage(workspace, "train", "train.discriminator.negatives=students+swapped", out=tmp_path / "out")
 
 
-def test_bradley_terry_has_no_threshold_for_all(workspace, tmp_path):
-    sets = (f"train.discriminator_artifact={workspace / 'pairs/discriminator'}",)
-    with pytest.raises(UsageError, match="logits mean something within a group only"):
-        run_stage(workspace, "train", *sets, "train.discriminator.threshold=calibrated", out=tmp_path / "out")
-    graded = run_stage(workspace, "train", *SHORT, *sets, "train.discriminator.reward=graded", out=tmp_path / "graded")
+def test_bradley_terry_s_threshold_is_the_median_teacher_of_each_group(workspace, tmp_path):
+    sets = (*SHORT, f"train.discriminator_artifact={workspace / 'pairs/discriminator'}")
+    binary = run_stage(workspace, "train", *sets, out=tmp_path / "binary")
+    graded = run_stage(workspace, "train", *sets, "train.discriminator.reward=graded", out=tmp_path / "graded")
     assert all(0 < reward < 1 for _, reward in similarities(graded))
+    for result in (binary, graded):
+        groups: dict[tuple[int, str], list[RolloutRecord]] = {}
+        for row in rollouts(result):
+            groups.setdefault((row.step, row.sample_id), []).append(row)
+        for rows in groups.values():
+            teachers = [row.disc_logit for row in rows if row.side == "teacher"]
+            below = [row.disc_logit < median(teachers) for row in rows]
+            assert [row.similarity_reward > 0.5 for row in rows] == below
 
 
 def test_a_plan_counts_what_the_discriminator_alone_learns_from(workspace):
@@ -162,11 +130,11 @@ def test_a_plan_counts_what_the_discriminator_alone_learns_from(workspace):
 
     disc = f"train.discriminator_artifact={workspace / 'sees/discriminator'}"
     plain = planned(disc)
-    more = planned(disc, *SWAPS, "train.discriminator.negatives=students+swapped", "train.discriminator.replay=1")
+    more = planned(disc, *SWAPS, "train.discriminator.negatives=students+swapped")
     assert "rows_beside_swapped_pictures" not in plain[0]["work"]
     assert more[0]["work"]["rows_beside_swapped_pictures"] == 4, "half of a step's 8 rows are teachers'"
     assert "rows_for_the_discriminator_alone" not in plain[1]["work"]
-    assert more[1]["work"]["rows_for_the_discriminator_alone"] == 2 + 1
+    assert more[1]["work"]["rows_for_the_discriminator_alone"] == 2
     for before, after in zip(plain, more, strict=True):
         update = [plan["memory"]["discriminator_update"]["activations_bytes"] for plan in (before, after)]
         assert update[0] < update[1], "its prompts and rows lie in memory as well"

@@ -78,7 +78,6 @@ def standard(rewards: list[float]) -> list[float]:
         ),
         (("train.rewards.similarity=0.25",), {0.0, 0.25, 1.0, 1.25}, True, centred),
         (("train.rewards.similarity=0",), {0.0, 1.0}, True, centred),
-        (("train.algorithm.scoring=score-then-update",), {0.0, 1.0, 2.0}, True, centred),
         (("train.algorithm.policy_updates=2", "train.algorithm.disc_updates=2"), {0.0, 1.0, 2.0}, True, centred),
         (("train.algorithm.ratio_level=sequence", "train.algorithm.kl_rows=all"), {0.0, 1.0, 2.0}, True, centred),
     ],

@@ -94,9 +94,18 @@ NOTATIONS: _Cases = {
         ["7+", "The oxidation state is 7+.", "+7", "$7+$"],
         ["7-", "-7", "6+", "It isn't 7+.", "7+ or 6+"],
     ),
+    ("What is the charge of the sulfate ion?", "-2"): (
+        ["2-", "The charge is 2-.", "It carries a charge of 2-.", "minus two"],
+        ["2+", "The charge is 2+.", "2", "3-", "The charge is 4 - 2."],
+    ),
+    ("What is the charge of the calcium ion?", "+2"): (["2+", "The charge is 2+."], ["2-", "The charge is 2-."]),
     ("How old are the children?", "7"): (["7"], ["7+"]),
     (r"What is the remainder of $7^{50}$ on division by 10?", "9"): (
-        [r"$7^{50}\equiv 9 \pmod{10}$", r"So $7^{50} \equiv 49 \equiv 9 \pmod{10}$."],
+        [
+            r"$7^{50}\equiv 9 \pmod{10}$",
+            r"So $7^{50} \equiv 49 \equiv 9 \pmod{10}$.",
+            r"Since $7^4\equiv 1 \pmod{10}$, we get $7^{50}\equiv 7^2 = 49\equiv 9 \pmod{10}$.",
+        ],
         [
             r"$7^{50}\equiv 9 \pmod{100}$",
             r"$7^{50}\not\equiv 9 \pmod{10}$",
@@ -112,6 +121,10 @@ NOTATIONS: _Cases = {
     (_GROWTH, "none"): (
         ["0", "None", "zero", "So no country shows a declining trend.", "0 countries"],
         ["1", "No country but one.", "Nobody knows.", "none or one", "Not none.", "No country is shown in red."],
+    ),
+    ("How many birds are red?", "0"): (
+        ["There are no red birds."],
+        ["There are no blue birds.", "There are no red cats."],
     ),
     (_GROWTH, "0"): (["No country shows a declining trend."], ["No country but Peru shows a declining trend."]),
     ("What fraction is shaded?", r"$\frac{5}{12}$"): (
@@ -156,6 +169,16 @@ NOTATIONS: _Cases = {
     ("By what factor does the force change?", "It is halved"): (
         ["It decreases by a factor of 2.", "1/2", "half as large", "0.5", "It is halved."],
         ["It doubles.", "2", "It increases by a factor of 2.", "It is not halved.", "half as small"],
+    ),
+    ("By what factor does the intensity change?", "It becomes one quarter"): (
+        ["It decreases by a factor of 4.", "1/4", "It is reduced to one quarter.", "It is divided by 4."],
+        [
+            "It increases by a factor of 4.",
+            "4",
+            "It is multiplied by 4.",
+            "It is reduced by one quarter.",
+            "It isn't divided by 4.",
+        ],
     ),
     ("Which event did she win, and did that change?", "doubles"): (["doubles"], ["2", "twice as large"]),
     (_WAVE, r"period $4\pi$, amplitude 3"): (

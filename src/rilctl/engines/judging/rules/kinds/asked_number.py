@@ -32,7 +32,9 @@ _COMPARES = re.compile(
     r"(?P<one>[^?.;\n]*)\b(?P<how>more|less|fewer|\w{3,}er)\b(?P<more>[^?.;\n]{0,80}?)\bthan\s(?P<other>[^?.,;\n]{2,60})\?",
     re.IGNORECASE,
 )
-_COMPARED = re.compile(r"\s(?P<how>more|less|fewer|\w{3,}er) than\s(?P<other>[^,.;:?0-9]{2,60})", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\s(?P<how>more|less|fewer|\w{3,}er) than\s(?P<other>[^,.;:?0-9]{2,60}?)(?=\sby\s|[,.;:?0-9]|$)", re.IGNORECASE
+)
 _ASKS_MOMENT = re.compile(r"\bwhen (?:will|would|does|do|is|are)\b|\bafter how|\bhow (?:long|soon)\b", re.IGNORECASE)
 _AFTER = re.compile(
     r"(?<!long )(?<!time )(?<!shortly )(?<!soon )(?<!while )(?<!well )(?<!sometime )(?<!only )\bafter "

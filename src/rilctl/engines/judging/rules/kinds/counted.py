@@ -134,7 +134,7 @@ def is_none(text: str, question: str) -> bool:
     match = _NO_NOUN.fullmatch(folded)
     return (
         match is not None
-        and stem(match["noun"].split()[0]) in {stem(word) for word in counted}
+        and not {stem(word) for word in match["noun"].split()}.isdisjoint(map(stem, counted))
         and stems(text[match.start("noun") :]) <= stems(question) | _SEEN
         and not _OTHERWISE.search(text[match.start("noun") :])
         and not HEDGE.search(text[match.start("noun") :])

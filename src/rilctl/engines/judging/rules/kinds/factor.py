@@ -20,6 +20,10 @@ _FACTOR = re.compile(
     rf"|(?:(?P<up>{_UP})|(?P<down>{_DOWN})|changes?|changed)\s(?:\w+ly\s)?by\s(?:a\s)?factor\s(?:of\s)?(?P<factor>{_NUMBER})"
     rf"|(?P<times>{_NUMBER})\stimes(?:(?=\W*$)|\sas\s(?!{_LESS})\w+"
     r"|\s(?:its|the)\s(?:\w+\s)?(?:original|initial|previous|old|former|first|value|size)(?:\s\w+(?=\W*$))?)"
+    rf"|(?:is|are|gets?|will be)\s(?:multiplied|(?P<divided>divided))\sby\s(?P<by>{_NUMBER})"
+    r"|(?:becomes?|(?:is|are|will be)\s(?:reduced|cut|decreased)\sto|(?:drops?|falls?|shrinks?)\sto)"
+    r"\s(?P<part>(?:an?|one)\s(?:half|third|quarter|fourth|fifth|sixth|eighth|ninth|tenth|sixteenth)"
+    r"|[0-9]{1,4}/[0-9]{1,4})(?:(?=\W*$)|\sof\b|\sas\b)"
     rf"|(?:(?P<fold_down>{_DOWN})\s)?(?P<fold>[0-9]{{1,4}}|{NUMBER_WORDS})[\s-]?fold)",
     re.IGNORECASE,
 )
@@ -83,10 +87,10 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return Fraction(_VERBS[match["verb"].casefold()])
     if match["half"] or match["twice"]:
         return Fraction(2) if match["twice"] else Fraction(1, 2)
-    number = read_quantity(match["factor"] or match["times"] or match["fold"])
+    number = read_quantity(match["factor"] or match["times"] or match["by"] or match["part"] or match["fold"])
     if number is None or number.value <= 0:
         return None
-    is_down = match["down"] or match["fold_down"]
+    is_down = match["down"] or match["fold_down"] or match["divided"]
     if (is_down or match["up"] or match["fold"]) and number.value < 1:  # decreases by a factor of one third
         return None
     return 1 / number.value if is_down else number.value

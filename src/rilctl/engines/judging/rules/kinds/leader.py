@@ -11,8 +11,9 @@ _ASKS_OTHERWISE = re.compile(
     r"\b(?:lowest|least|fewest|smallest|worst|second|third|last|not|behind|runner)\b|n't\b", re.IGNORECASE
 )
 _LEADS = re.compile(
-    r"(?P<who>[^\W\d_][^,.;:()0-9]{1,50}?)\s(?:(?:is|was|stands|sits|comes out|came out|finished)"
-    r"\s(?:on top|at the top|in the lead)|leads)(?:\s(?:of )?the \w+)?\s(?:with|at|by)\s[^,.;]{0,20}[0-9][^,;]{0,30}?"
+    r"(?P<who>[^\W\d_][^,.;:()0-9]{1,50}?)\s(?:(?:is|are|was|were|stands?|sits?|comes? out|came out|finished)"
+    r"\s(?:on top|at the top|in the lead)|leads?|tops?(?=\sthe\s(?:table|list|board)))"
+    r"(?:\s(?:of )?the \w+)?\s(?:with|at|by)\s[^,.;]{0,20}[0-9][^,;]{0,30}?"
     r"(?:,\s(?:ahead of|followed by|before)\s[^;]{1,80})?[.!]?",
     re.IGNORECASE,
 )

@@ -4,10 +4,9 @@ import re
 from fractions import Fraction
 
 from rilctl.engines.judging.rules.read.chains import is_mathematics
-from rilctl.engines.judging.rules.read.plain import plain
 
 _ASKS_CHARGE = re.compile(r"\b(?:oxidation|charges?|valenc(?:e|y)|ionic)\b", re.IGNORECASE)
-_CHARGE = re.compile(r"\^?\s?\{?\s?([0-9]{1,2})\s?([+-])\s?\}?")
+_CHARGE = re.compile(r"(?<![\w.^{+-])([0-9]{1,2})([+-])(?!\s?[0-9(]|\.[0-9]|[A-Za-z])")
 _ASKS_REMAINDER = re.compile(r"\b(?:remainder|modulo|mod)\b|\\[pb]?mod(?![a-z])", re.IGNORECASE)
 _CONGRUENT = re.compile(
     r"(?P<before>.*)(?:\\equiv|≡)\s*(?P<value>[0-9]{1,9})\s*\(?\s*\\?[pb]?mod\s*\{?\s*(?P<modulus>[0-9]{1,9})\s*\}?\s*\)?[\s$.]*",
@@ -15,10 +14,10 @@ _CONGRUENT = re.compile(
 )
 
 
-def read_charge(text: str, question: str) -> Fraction | None:
-    """The charge that a text is, where one is asked for, with its sign behind: `7+`, `2-`; else None."""
-    match = _CHARGE.fullmatch(plain(text).strip(" $.()")) if _ASKS_CHARGE.search(question) else None
-    return Fraction(int(f"{match[2]}{match[1]}")) if match else None
+def with_sign_before(text: str, question: str) -> str:
+    """A text with the signs of charges before them, where one is asked for: `7+` as `+7`."""
+    is_charge = ("+" in text or "-" in text) and _ASKS_CHARGE.search(question) is not None
+    return _CHARGE.sub(r"\2\1", text) if is_charge else text
 
 
 def read_remainder(text: str, question: str) -> Fraction | None:

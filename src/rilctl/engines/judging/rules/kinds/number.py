@@ -21,7 +21,7 @@ from rilctl.engines.judging.rules.kinds.counted import (
     without_asked_words,
 )
 from rilctl.engines.judging.rules.kinds.foreign import counts_other_in_han, foreign_count
-from rilctl.engines.judging.rules.kinds.notations import read_charge, read_remainder
+from rilctl.engines.judging.rules.kinds.notations import read_remainder, with_sign_before
 from rilctl.engines.judging.rules.kinds.numerals import NUMERAL, is_scientific
 from rilctl.engines.judging.rules.kinds.portions import read_portion
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -124,11 +124,10 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
-        text = self.asked.without_after(text)
-        special = read_charge(text, self.question)
-        special = read_remainder(text, self.question) if special is None else special
-        if special is not None:
-            return Quantity(special, "")
+        text = with_sign_before(self.asked.without_after(text), self.question)
+        remainder = read_remainder(text, self.question)
+        if remainder is not None:
+            return Quantity(remainder, "")
         chosen = _CHOSEN.fullmatch(text)
         if chosen and re.search(rf"^\(?{chosen[1]}[).:]\s", self.question, re.MULTILINE):
             return Quantity(Fraction(chosen[1]), "")
@@ -195,6 +194,7 @@ class NumberKind(Kind):
             return None
         if counts_other_in_han(text, self.question):
             return SEVERAL
+        text = with_sign_before(text, self.question)
         text = self.asked.without_after(self.asked.compared(text) if " than " in text else text)
         if self.asked.more:
             text = _MORE.sub("", text)
@@ -227,6 +227,9 @@ class NumberKind(Kind):
         return found
 
     def _sole(self, text: str) -> Any:
+        remainder = read_remainder(text, self.question)
+        if remainder is not None:
+            return Quantity(remainder, "")
         if is_doubted(text, self.question, compared=True):
             return SEVERAL if any(map(str.isdigit, text)) else None
         if _SEVERAL_VALUES.search(text):

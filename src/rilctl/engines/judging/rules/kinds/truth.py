@@ -17,7 +17,7 @@ from rilctl.engines.judging.rules.kinds.items import Items, ItemsKind
 from rilctl.engines.judging.rules.kinds.mathematics import in_round_brackets
 from rilctl.engines.judging.rules.kinds.matrix import MatrixKind
 from rilctl.engines.judging.rules.kinds.named import NamedKind, asked_by_name
-from rilctl.engines.judging.rules.kinds.notations import read_charge
+from rilctl.engines.judging.rules.kinds.notations import with_sign_before
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
@@ -126,9 +126,10 @@ def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kin
         return YesNoKind(question), yes
     if asks_ratio(question) and (ratio := RatioKind().whole(text)) is not None:
         return RatioKind(question), ratio
-    if is_none(text, question) or read_charge(text, question) is not None:
+    if is_none(text, question) or with_sign_before(text, question) != text:
         counted = NumberKind(question, tolerance)
-        return counted, counted.whole(text)
+        if (number := counted.whole(text)) is not None:
+            return counted, number
     if (factor := read_factor(text, question)) is not None:
         return FactorKind(question), factor
     if (named := asked_by_name(tidied, question)) is not None:

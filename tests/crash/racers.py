@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +115,15 @@ def ask(root: str, first: int, num: int) -> str:
 
 def write_after_stop(out: str, patience_s: float) -> str:
     """Write, once another one stands still."""
-    _until_one_stands_still(out)
-    return write(out, patience_s=patience_s)
+    with _after_one_that_stands_still(out):
+        return write(out, patience_s=patience_s)
 
 
 def put_after_stop(root: str, start: int, num: int) -> str:
     """`put`, once another one stands still, and in no mood to wait."""
-    _until_one_stands_still(root)
-    calls_file.BUSY_TIMEOUT_S = 0.5  # type: ignore[misc]
-    return put(root, start, num)
+    with _after_one_that_stands_still(root):
+        calls_file.BUSY_TIMEOUT_S = 0.5  # type: ignore[misc]
+        return put(root, start, num)
 
 
 def stop_while_writing(out: str) -> str:
@@ -146,9 +146,15 @@ def stop_while_putting(root: str) -> str:
     return "put"
 
 
-def _until_one_stands_still(folder: str) -> None:
+@contextlib.contextmanager
+def _after_one_that_stands_still(folder: str) -> Iterator[None]:
+    """Begin when one does, and tell when this is over, however it went."""
     while not Path(f"{folder}.stopped").exists():
         time.sleep(0.01)
+    try:
+        yield
+    finally:
+        Path(f"{folder}.over").touch()
 
 
 def _stand_still(folder: str) -> None:

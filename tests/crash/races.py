@@ -60,7 +60,7 @@ def readers_beside_a_writer(racers: Racers, folder: Path) -> str:
 def a_stopped_writer(racers: Racers, folder: Path) -> str:
     """One that stands still keeps its lock: another one gives up, a third waits until it goes on."""
     out = folder / "out"
-    with _going_on(out, after_s=0.8):
+    with _going_on(out):
         said = racers.race(("stop_while_writing", out), ("write_after_stop", out, 0.3), ("write_after_stop", out, 60.0))
     is_told = said[1].startswith("6: ") and "is being written by process" in said[1]
     return _whole(out) or ("" if is_told and said[::2] == ["written", "up to date"] else "\n".join(said))
@@ -95,7 +95,7 @@ def askers_over_one_call_cache(racers: Racers, folder: Path) -> str:
 
 def a_stopped_process_in_the_call_cache(racers: Racers, folder: Path) -> str:
     """One that stands still in the middle of storing: the others are told, and go on when it does."""
-    with _going_on(folder, after_s=0.8):
+    with _going_on(folder):
         said = racers.race(("stop_while_putting", folder), ("put_after_stop", folder, 0, 3))
     is_told = said[1].startswith("6: ") and "kept busy by another process" in said[1]
     return "" if said[0] == "put" and is_told and racers.race(("put", folder, 0, 3)) == ["put"] else "\n".join(said)
@@ -124,20 +124,24 @@ def _whole(out: Path) -> str:
 
 
 @contextmanager
-def _going_on(folder: Path, *, after_s: float) -> Iterator[None]:
-    """Let a racer that stands still go on after a while."""
-    note = Path(f"{folder}.stopped")
+def _going_on(folder: Path) -> Iterator[None]:
+    """Let a racer that stands still go on when one that came after it has given up, or is through."""
+    note, over = Path(f"{folder}.stopped"), Path(f"{folder}.over")
 
     def go_on() -> None:
-        while not note.exists() or not note.read_text():
+        while not (over.exists() and _stands_still(note.read_text())):
             time.sleep(0.01)
-        time.sleep(after_s)
         os.kill(int(note.read_text()), signal.SIGCONT)
 
     thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     yield
     thread.join()
+
+
+def _stands_still(pid: str) -> bool:
+    """Whether the signal that stops a process has reached it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def run_races(num: int) -> Iterator[tuple[str, list[str]]]:

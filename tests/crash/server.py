@@ -12,13 +12,13 @@ import importlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import warnings
 from pathlib import Path
 
 from rilctl.cli.app import run
+from rilctl.testing.endpoint import dead_port
 
 _BE_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans of our children become ours
 _STRAY_S = 30.0
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _order(workspace: str, command: list[str], num_ranks: int, patience_s: float) -> dict[str, object]:
-    port = _free_port()
+    port = dead_port()
     pids = [_fork(Path(workspace), command, rank, num_ranks, port) for rank in range(num_ranks)]
     codes, deadline = dict[int, int](), time.monotonic() + patience_s
     while len(codes) < num_ranks and time.monotonic() < deadline:
@@ -89,12 +89,6 @@ def _reap() -> dict[int, int]:
 
 def _children() -> list[int]:
     return [*map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _import_what_was_imported(workspace: Path) -> None:

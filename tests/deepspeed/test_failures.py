@@ -1,4 +1,4 @@
-"""A rank that is killed, frozen, out of memory or wrong ends all ranks within a minute, and its cause is said first."""
+"""A rank that is killed, frozen, out of memory or wrong ends all ranks, soon, and its cause is said first."""
 
 import os
 import re
@@ -17,7 +17,8 @@ from rilctl.testing.ranks import QUIET, start_ranks
 from rilctl.testing.workspaces import write_workspace
 
 WORKER = Path(__file__).parent / "failing_worker.py"
-LIMIT_S = 60
+LIMIT_S = 120
+"""Within which all end; without anybody who looks they would wait for half an hour."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def test_one_that_lives_and_hangs() -> None:
 
 @pytest.mark.parametrize("kind", ["computes", "waits"])
 def test_a_rank_that_takes_its_time_is_waited_for(kind: str) -> None:
-    ends = run(kind, 1, 3, silent_s=3.0)
+    ends = run(kind, 1, 3)
     assert [(end.code, end.errors) for end in ends] == [(0, [])] * 3
-    assert ends[0].after_s > 5
+    assert ends[0].after_s > 10
 
 
 def test_a_run_that_was_suspended_as_a_whole_goes_on() -> None:
@@ -185,7 +186,7 @@ def test_a_launcher_that_is_killed_is_no_success(workspace: Path, tmp_path: Path
             child.kill()
     stdout, stderr = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, stdout) == (1, "") and "error: the launcher was killed" in stderr
-    psutil.wait_procs(ranks.values(), timeout=10)
+    psutil.wait_procs(ranks.values(), timeout=LIMIT_S)
     assert not any(rank.is_running() for rank in ranks.values())
 
 
@@ -205,10 +206,10 @@ def test_a_rank_that_waits_for_others_to_come_hears_a_signal(workspace: Path, tm
     port = dead_port()
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     process = begin(workspace, tmp_path / "sft", "-m", "rilctl", *SFT, **alone)
-    rank, deadline = psutil.Process(process.pid), time.monotonic() + 120
+    rank, deadline = psutil.Process(process.pid), time.monotonic() + 300
     while not any(each.laddr.port == port for each in rank.net_connections("tcp")):  # where the others are to come
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT_S)
     assert process.returncode == 143

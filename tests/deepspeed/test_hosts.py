@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rilctl.testing.endpoint import dead_port
 from rilctl.testing.ranks import PATIENCE_S, QUIET
 from rilctl.testing.workspaces import write_workspace
 
@@ -27,9 +27,7 @@ def hosts(tmp_path: Path) -> list[Path]:
 
 def start(hosts: list[Path], out: Path, *sets: tuple[str, ...]) -> list[tuple[int, str]]:
     """Exit code and stderr of `sft` as each host's only rank."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = dead_port()
     world = {"WORLD_SIZE": str(len(hosts)), "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(

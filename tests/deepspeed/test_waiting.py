@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def until_it_waits(process: "subprocess.Popen[str]") -> None:
 
 def ends_soon(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=200)[1]
     assert process.returncode == 130 and "resume with `rilctl train" in said, said
 
 
@@ -60,5 +61,6 @@ def test_ctrl_c_ends_the_wait_for_a_judge_that_went_away(tmp_path: Path) -> None
         process = start(tmp_path, judge.url)
         while len(judge.calls) < NUM_CANARIES + 4:
             assert process.poll() is None
+            time.sleep(0.02)
     until_it_waits(process)
     ends_soon(process)

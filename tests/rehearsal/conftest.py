@@ -39,8 +39,8 @@ def rehearse(folder: Path, layout: str, *arguments: str) -> dict[str, Any]:
 
 
 def outlived(folder: Path) -> list[int]:
-    """What is left over though it had ten seconds: a server's own processes end a moment after it."""
-    deadline = time.monotonic() + 10.0
+    """What is left over though it had a minute: a server's own processes end a moment after it."""
+    deadline = time.monotonic() + 60.0
     while (found := left_over(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

@@ -80,7 +80,7 @@ class Layout:
         url = f"http://127.0.0.1:{self.server('sampler').port}/metrics"
 
         def total(name: str) -> float:
-            lines = httpx2.get(url, timeout=10).text.splitlines()
+            lines = httpx2.get(url, timeout=60).text.splitlines()
             return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"vllm:{name}{{"))
 
         before = total("generation_tokens_total")
@@ -168,11 +168,11 @@ def test_the_judge_is_gone_for_a_while(layout: Layout, undisturbed) -> None:
     layout.until_step("judge", 1, process)
     judge = layout.server("judge")
     layout.servers.stop(judge)
-    time.sleep(20)
+    wait(lambda: "waiting for the judge at" in layout.log("judge").read_text(), process)
+    time.sleep(10)
     assert process.poll() is None
     layout.servers.start(judge)
     layout.finish(process, "judge")
-    assert "waiting for the judge at" in layout.log("judge").read_text()
     assert layout.metrics("judge") == undisturbed
 
 
@@ -181,7 +181,7 @@ def test_one_rank_is_killed(layout: Layout, undisturbed) -> None:
     layout.until_step("rank", 1, process)
     (pid,) = [pid for pid in descendants(process.pid) if rank_of(pid) == "1"]
     os.kill(pid, signal.SIGKILL)
-    assert process.wait(90) != 0, "the others must not outlive it"
+    assert process.wait(300) != 0, "the others must not outlive it"
     layout.go_on("rank")
     assert layout.metrics("rank") == undisturbed
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.prompts.kept import KeptPrompts
+from rilctl.testing.endpoint import dead_port
 
 MODEL = "pocket-teacher-qwen"
 LOCAL = VllmEngineConfig(kv_cache_bytes=1 << 28, max_length_tokens=256)
@@ -69,9 +69,7 @@ class Server:
     """`vllm serve` on this machine, as docs/vllm.md starts it."""
 
     def __init__(self, model: Path, log: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = dead_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.model, self.log = model, log
         options_here = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
@@ -100,17 +98,17 @@ class Server:
         while time.monotonic() < end:
             assert self.process is not None and self.process.poll() is None, self.log.read_text()[-4000:]
             try:
-                if httpx2.get(f"{self.url}/health", timeout=2).status_code == 200:
+                if httpx2.get(f"{self.url}/health", timeout=10).status_code == 200:
                     return
             except httpx2.HTTPError:
                 time.sleep(0.5)
         raise AssertionError(self.log.read_text()[-4000:])
 
-    def wait_for_requests(self, limit_s: float = 60) -> None:
+    def wait_for_requests(self, limit_s: float = 200) -> None:
         """Until it answers one."""
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
-            lines = httpx2.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+            lines = httpx2.get(f"{self.url}/metrics", timeout=60).text.splitlines()
             if any(line.startswith("vllm:num_requests_running{") and not line.endswith(" 0.0") for line in lines):
                 return
         raise AssertionError("no request came")

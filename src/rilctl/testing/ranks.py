@@ -1,11 +1,12 @@
 """Starts processes that train: one alone, or two that meet over gloo."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from rilctl.testing.endpoint import dead_port
 
 QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
 PATIENCE_S = 900
@@ -15,9 +16,7 @@ def start_ranks(
     script: Path, *arguments: str, num_ranks: int = 1, accelerator: str = "cpu"
 ) -> list[subprocess.Popen[str]]:
     """All ranks of a script; DeepSpeed's `accelerator` is in their environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = dead_port()
     processes = []
     for rank in range(num_ranks):
         environment = {**os.environ, **QUIET, "DS_ACCELERATOR": accelerator}

@@ -87,11 +87,9 @@ def test_the_histogram_filters_by_click_by_drag_and_by_key(open_page: Open) -> N
     assert bins.nth(0).get_attribute("aria-pressed") == "true"
     page.locator("#histogram .bin").nth(0).click()
     expect_shown(page, lambda group, row: True)
-    places = [bins.nth(index).bounding_box() for index in (1, 2)]
-    assert places[0] and places[1]
-    page.mouse.move(places[0]["x"] + 20, places[0]["y"] + 40)
+    bins.nth(1).hover(position={"x": 20, "y": 40})  # when it stands still there, and nothing is above it
     page.mouse.down()
-    page.mouse.move(places[1]["x"] + 20, places[1]["y"] + 40, steps=4)
+    bins.nth(2).hover(position={"x": 20, "y": 40})
     page.mouse.up()
     expect_shown(page, lambda group, row: row.reward is not None and row.reward >= 1)
     page.get_by_role("button", name="Clear").click()

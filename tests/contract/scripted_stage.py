@@ -41,17 +41,17 @@ def run(context: StageContext) -> StageResult:
         raise OSError(28, "No space left on device", "rows.parquet")
     elif SCRIPT == "patient":
         context.reporter.begin("train", total=1000, unit="steps", done=10)
-        for _ in range(600):
+        for _ in range(4000):
             time.sleep(0.05)
             context.reporter.advance(metrics={"loss": 0.5})
             context.check_stop()
     elif SCRIPT == "stubborn":
         context.reporter.begin("train", total=1000, unit="steps")
         context.reporter.say("ready")
-        time.sleep(60)
+        time.sleep(200)
     elif SCRIPT == "loading":
         context.reporter.say("loading")
-        time.sleep(60)
+        time.sleep(200)
     elif SCRIPT == "signals late":
         import atexit
         import ctypes

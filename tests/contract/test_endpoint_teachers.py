@@ -288,7 +288,7 @@ def test_after_an_outage_one_flag_asks_what_was_rejected_again(workspace: Path) 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
 def test_an_answer_that_came_is_paid_for_once_even_if_the_run_is_killed(workspace: Path, signal_number: int) -> None:
     def slow(asked: Call) -> Wire:
-        return Wire(completion(sums(asked)).content, delay_s=0.3)
+        return Wire(completion(sums(asked)).content, delay_s=0.1 if asked.number < 8 else 2.0)
 
     with ScriptedEndpoint(slow) as endpoint:
         recipe(workspace, endpoint.url, max_concurrency=2)

@@ -15,7 +15,10 @@ from rilctl.artifacts.locks import writer_lock
 
 from .test_interrupts import ENVIRONMENT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a signal")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a signal"),
+    pytest.mark.timeout(900),  # seconds of work, on a machine that may have much else to do
+]
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
@@ -27,7 +30,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
 
 
 def until(condition, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while not condition():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
@@ -56,7 +59,7 @@ def test_killed_jobs_end_and_the_rerun_waits_for_their_locks(tmp_path: Path) -> 
     before = metrics.read_bytes()
     until(lambda: metrics.read_bytes().count(b"\n") > before.count(b"\n") + 1, again)
     again.send_signal(signal.SIGHUP)
-    _, stderr = again.communicate(timeout=90)
+    _, stderr = again.communicate(timeout=200)
     assert again.returncode == 129 and "stopping" in stderr, stderr
     assert not jobs_of(tmp_path)
     first = (tmp_path / "w/quickstart/compare/logs/train-dr-grpo.log").read_text()
@@ -75,5 +78,5 @@ def test_two_quickstarts_in_one_folder(tmp_path: Path) -> None:
         held.close()
         until(lambda: (tmp_path / "w/quickstart/compare/logs/cache-teacher.log").exists(), process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=90)
+    process.communicate(timeout=200)
     assert process.returncode == 130

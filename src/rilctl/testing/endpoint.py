@@ -167,14 +167,15 @@ def _handler(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             endpoint.opened(1)
             try:
-                self._send(endpoint.answer(self.path, dict(self.headers), content))
+                wire = endpoint.answer(self.path, dict(self.headers), content)
+                time.sleep(wire.delay_s)
             finally:
-                endpoint.opened(-1)
+                endpoint.opened(-1)  # before anybody hears of it, and asks for more
+            self._send(wire)
 
         do_GET = do_POST
 
         def _send(self, wire: Wire) -> None:
-            time.sleep(wire.delay_s)
             self.send_response(wire.status)
             for name, value in wire.headers.items():
                 self.send_header(name, value)

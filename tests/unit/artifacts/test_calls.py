@@ -198,7 +198,7 @@ def test_answers_of_an_earlier_layout_that_did_not_count_yet_never_will(tmp_path
     db.close()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_nobody_waits_for_a_pipe_in_its_place(tmp_path):
     (tmp_path / ".cache").mkdir()
     os.mkfifo(tmp_path / ".cache" / "calls.sqlite3")

@@ -46,7 +46,7 @@ def test_beside_other_roles_it_is(start, make_rows, name):
         check_files(run.path / "responses")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("reader", ["files", "rows"])
 def test_nobody_waits_for_a_pipe_in_the_place_of_a_file(written, reader):
     shard = next(written.glob("rows-*"))

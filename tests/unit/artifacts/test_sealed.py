@@ -88,7 +88,7 @@ def test_a_newer_manifest_does_not_pass_for_one_of_version_1(written, key):
         read_manifest(written)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_nobody_waits_for_a_pipe_in_the_place_of_a_manifest(written):
     (written / "manifest.json").unlink()
     os.mkfifo(written / "manifest.json")

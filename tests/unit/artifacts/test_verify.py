@@ -72,7 +72,7 @@ def test_an_unexpected_file(written, name):
     assert problems(written) == {name: "is not in the manifest"}
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", [SHARD, "rejected.jsonl"])
 def test_nobody_waits_for_a_pipe_in_the_place_of_a_file(written, name):
     (written / name).unlink()
@@ -80,7 +80,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_file(written, name):
     assert problems(written)[name] == "is no regular file"
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_nor_for_one_in_the_place_of_weights(start):
     import numpy as np
     from safetensors.numpy import save_file

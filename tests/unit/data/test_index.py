@@ -200,7 +200,7 @@ def test_of_two_processes_one_indexes(folder: Path) -> None:
         for process in both:
             assert process.stdout is not None
             assert process.stdout.readline() == "another process indexes this data set: waiting for it\n"
-    said = [process.communicate(timeout=60)[0].splitlines() for process in both]
+    said = [process.communicate(timeout=200)[0].splitlines() for process in both]
     assert {lines[-1] for lines in said} == {load(chat(folder), folder, None).digest}
     assert sum("indexing" in line for lines in said for line in lines) == 1
 

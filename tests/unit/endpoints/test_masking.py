@@ -82,9 +82,9 @@ def test_a_message_is_masked_more_strictly_than_an_answer() -> None:
 
 def test_a_long_answer_is_looked_through_at_once() -> None:
     long = "a word or two, " * 100_000
-    began = time.monotonic()
+    began = time.process_time()
     assert MASK.answer(long + KEY) == long + "[key]"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_client_hands_over_no_key() -> None:

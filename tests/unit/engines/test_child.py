@@ -17,8 +17,8 @@ import signal, subprocess, sys, time
 from rilctl.engines.child import as_child
 signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`
 number = signal.Signals(int(sys.argv[1]))
-print(subprocess.Popen(as_child([sys.executable, "-c", "import time; time.sleep(60)"], number)).pid, flush=True)
-time.sleep(60)
+print(subprocess.Popen(as_child([sys.executable, "-c", "import time; time.sleep(250)"], number)).pid, flush=True)
+time.sleep(250)
 """
 
 
@@ -38,8 +38,8 @@ def test_a_child_ends_with_its_parent(number: signal.Signals, gets: signal.Signa
     child = int(parent.stdout.readline())
     assert is_running(child)
     parent.send_signal(number)
-    parent.communicate(timeout=20)
-    deadline = time.monotonic() + 20
+    parent.communicate(timeout=100)
+    deadline = time.monotonic() + 100
     while is_running(child):
         assert time.monotonic() < deadline
         time.sleep(0.01)

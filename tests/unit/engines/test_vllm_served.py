@@ -83,10 +83,10 @@ def expected(student: Path) -> list:
 
 def train_on(server: ScriptedEndpoint, student: Path, step: int = 1) -> list:
     """What `train` leaves behind: other weights under a name of its own. Gives what they say."""
-    policy = loaded(student)
+    policy, generator = loaded(student), torch.Generator().manual_seed(step)
     with torch.no_grad():
         for parameter in policy.model.parameters():
-            parameter += 0.5 * parameter.std(correction=0) * torch.randn(parameter.shape)
+            parameter += 0.5 * parameter.std(correction=0) * torch.randn(parameter.shape, generator=generator)
     url = f"http://127.0.0.1:{server.port}"
     config = VllmServerEngineConfig(url=url, start_timeout_s=30, rows_per_batch=4)
     with closing(open_rollouts(policy, KeptPrompts(policy), config, Path())) as rollouts:

@@ -194,7 +194,7 @@ def test_of_two_processes_one_reads(data: Path) -> None:
         for process in both:
             assert process.stdout is not None
             assert process.stdout.readline() == "another process looks at the pictures of a data set: waiting for it\n"
-    said = [process.communicate(timeout=60)[0].split() for process in both]
+    said = [process.communicate(timeout=200)[0].split() for process in both]
     assert {digest for digest, _ in said} == {load(config(data)).digest}
     assert sum(int(num) for _, num in said) == NUM
 

@@ -39,9 +39,9 @@ class Threads(Ranks):
     def exchange(self, parts: Sequence[T]) -> list[T]:
         """See `Ranks`."""
         self._board[self.rank] = [json.dumps(part) for part in parts]
-        self._barrier.wait(30)
+        self._barrier.wait(120)
         texts = [parts[self.rank] for parts in self._board]
-        self._barrier.wait(30)
+        self._barrier.wait(120)
         self.read += [text for rank, text in enumerate(texts) if rank != self.rank]
         return [json.loads(text) for text in texts]
 

@@ -16,6 +16,10 @@ RATIO = "What is the ratio?\n(A) $1: 1$\n(B) $2: 3$\n(C) $3: 5$"
 BETAS = (
     "What are the betas?\nA. Stock B: 0.5; Stock C: 2.0\nB. Stock B: 1.5; Stock C: 2.0\nC. Stock B: 2.5; Stock C: 1.0"
 )
+SOLUTIONS = (
+    "Which solution has a higher concentration of blue particles?\n(A) neither; they are the same\n"
+    "(B) Solution A\n(C) Solution B"
+)
 SUM = "Is the sum greater than 5?\n(A) Yes\n(B) No"
 ANGLE = "∠C is\n(A) 60°\n(B) 70°\n(C) 80°"
 BOX = "What goes in the box in \\[3 + \\boxed{\\phantom{2}} = 7?\\]"
@@ -145,6 +149,18 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("So \\(4 = \\boxed{\\phantom{2}}\\). The number is \\(\\boxed{4}\\).",),
         ("\\boxed{\\phantom{2}}", "\\boxed{4} = \\boxed{5}", "\\boxed{\\phantom{4}}"),
     ),
+    (
+        "If all the grass died, what would be most affected?\n(A) snakes\n(B) hawks\n(C) moles\n(D) grasshoppers",
+        "D",
+        ("The correct answer is (D). If all the grass died, the grasshoppers would be most affected.",),
+        (
+            "The correct answer is (D) grasshoppers. If it rains, hawks.",
+            "The correct answer is (D) grasshoppers, if all the grass died slowly.",
+            "The correct answer is (D) grasshoppers. If all the grass died, hawks would be most affected.",
+        ),
+    ),
+    (SOLUTIONS, "B", ("Solution A has a higher concentration of blue particles than Solution B.",), ("Solution B",)),
+    (SOLUTIONS, "C", ("Solution B",), ("Solution A has a higher concentration of blue particles than Solution B.",)),
     (
         "How many more hours did Sam sleep than Ann?",
         "3",

@@ -52,9 +52,11 @@ _BUT = re.compile(r"\b(?:but|and|while|whereas|though|although)\b", re.IGNORECAS
 _WOULD = re.compile(r"\bwould (?:have|need|show|look|require|make)\b", re.IGNORECASE)
 """Says what isn't so."""
 _COMPARED = re.compile(
-    r"(.{2,80}?)\s(?:is|are|has|was|were|looks)\s(?:\w+\s){0,2}?(\w{3,}er|more|less|fewer)\s(?:\w+\s){0,2}?than\s(.+)$",
+    r"(.{2,80}?)\s(?:is|are|has|was|were|looks)\s(?:\w+\s){0,2}?(\w{3,}er|more|less|fewer)\s(?:\w+\s){0,6}?than\s(.+)$",
     re.IGNORECASE,
 )
+_ENDS_IN_A = re.compile(r"^\w+ A$")
+"""Whose letter is no article: `sample A`."""
 _ONE = re.compile(r" ones?$")
 _OF_THEM = re.compile(r"^(?:it|they|he|she) (?=\w+ \w)")
 """A sentence as an option, whose subject may be said by its name."""
@@ -111,6 +113,9 @@ class ChoiceKind(Kind):
         said = {_OF_THEM.sub("", text): letter for text, letter in self._by_text.items() if _OF_THEM.match(text)}
         self._by_text |= {text: letter for text, letter in said.items() if text.count(" ") and self.is_closed}
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
+        nouns = {normal(plain(text)).split()[0] for text in options.values() if _ENDS_IN_A.search(text)}
+        self._noun_a = re.compile(rf"\b({'|'.join(map(re.escape, nouns))}) A(?=\s)", re.IGNORECASE) if nouns else None
+        self._by_text |= {f"{text}1": letter for text, letter in self._by_text.items() if text.endswith(" a")}
         lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
         self._written = WrittenOptions(options if of_texts is None and self.is_closed else {})
@@ -276,6 +281,7 @@ class ChoiceKind(Kind):
 
     def _named(self, text: str) -> list[str]:
         """Options whose text stands in another text, the longest first; what is part of a longer one is not named."""
+        text = self._noun_a.sub(r"\1 A1", text) if self._noun_a else text
         left, found = f" {normal(text)} ", []
         for option in sorted(self._by_text, key=len, reverse=True):
             if self._of_texts is None and f" {option} " in left and len(option) > 1:

@@ -59,7 +59,7 @@ def _read(text: str) -> Any:
     ratio = _RATIO.whole(text)
     if ratio is not None:
         return ratio
-    formula = read_formula(_METRES.sub("", text.rstrip(" .,;$")))
+    formula = read_formula(_METRES.sub("", text.rstrip(" .,;$").replace(" √", "√")))
     return None if formula is None or _UNIT_INSIDE.search(formula.text) else formula.text
 
 

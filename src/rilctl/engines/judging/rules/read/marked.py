@@ -5,6 +5,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, is_unreal, leads, takes_back
+from rilctl.engines.judging.rules.read.clauses import without_asked_condition
 from rilctl.engines.judging.rules.read.concessions import SPEAKS_OF_ANSWERS, UNSAYS
 from rilctl.engines.judging.rules.read.marks import Level, Mark
 from rilctl.engines.judging.rules.read.phrases import (
@@ -38,6 +39,7 @@ _SET_APART = re.compile(
 _EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]{0,80}\)")
 _BLANK = re.compile(r"\\[hv]?phantom\s?\{[^{}]{0,20}\}|\\(?:quad|qquad|square|Box)\s*|[?_]{1,9}")
+_SENTENCE = re.compile(r"[^\w.!]{0,5}[.!][^\w.!]{1,5}([Ii]f\s[^\n]{3,400})")
 _GOES_ON = re.compile(
     r"[^\S\n]*[$*]{0,2}[^\S\n]*(?:\?|(?:is|was|isn't|wasn't|would|could|can|may|might|seems)\b[^.;,\n]*)"
 )
@@ -128,7 +130,7 @@ def _marked_value(mark: Mark, text: str, kind: Kind, question: str) -> Any:
             return SEVERAL
     if value is None or value is SEVERAL:
         return value
-    return SEVERAL if _contradicted(value, rest, kind) else value
+    return SEVERAL if _contradicted(value, rest, kind, question) else value
 
 
 def _said_in(line: str, kind: Kind) -> tuple[Any, str, str]:
@@ -168,11 +170,11 @@ def _leaves(lead: str, rest: str, value: Any, kind: Kind, question: str) -> bool
     return other is None or other is SEVERAL or kind.same(value, other)
 
 
-def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
+def _contradicted(value: Any, rest: str, kind: Kind, question: str) -> bool:
     """Whether what follows an answer offers another one, or takes it back."""
     if not rest.strip():
         return False
-    if GOES_ON_HEDGED.match(rest) or reasons_otherwise(value, rest, kind):
+    if _goes_on_hedged(rest, value, kind, question) or reasons_otherwise(value, rest, kind):
         return True
     if not kind.keeps_denials and UNSAYS.search(rest[:_MAX_CLAUSE].partition("\n")[0]):
         return True
@@ -198,6 +200,16 @@ def _contradicted(value: Any, rest: str, kind: Kind) -> bool:
         if any(not kind.same(value, other) for other in others):
             return True
     return False
+
+
+def _goes_on_hedged(rest: str, value: Any, kind: Kind, question: str) -> bool:
+    """Whether an alternative or a condition follows, but for a sentence with the condition that the question makes."""
+    sentence = _SENTENCE.match(rest)
+    held = without_asked_condition(sentence[1], question) if sentence else ""
+    if sentence and held != sentence[1]:
+        other = kind.within(split_statements(held)[0])
+        return other is SEVERAL or (other is not None and not kind.same(value, other))
+    return GOES_ON_HEDGED.match(rest) is not None
 
 
 def _turns(rest: str) -> bool:

@@ -1,0 +1,1 @@
+"""Real models' answers to real benchmarks, and what the rules make of them."""

@@ -1,0 +1,137 @@
+"""Answers of models with labels of others, as five public repositories hold them."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's answer to a question.
+
+    Args:
+        id: dataset, model and question, joined by slashes.
+        source: dataset and kind of question.
+        question: as the model was asked, with its options.
+        truth: the ground truth.
+        response: what the model said.
+        is_right: what the repository says of it.
+    """
+
+    id: str
+    source: str
+    question: str
+    truth: str
+    response: str
+    is_right: bool
+
+    @property
+    def half(self) -> int:
+        """0 or 1, drawn by question: all answers to one are in the same half."""
+        dataset, *_, question = self.id.split("/")
+        name = self.id.rpartition("/")[0] if dataset == "qwen" else dataset + question
+        return hashlib.sha256(name.encode()).digest()[0] % 2
+
+
+def read_all(folder: Path) -> Iterator[Answer]:
+    """The answers of all repositories that a folder has clones of.
+
+    Raises:
+        FileNotFoundError: it has none.
+    """
+    found = [(folder / name, read) for name, read in READERS.items() if (folder / name).is_dir()]
+    if not found:
+        raise FileNotFoundError(f"`{folder}` has none of the folders {', '.join(READERS)}: clone them into it")
+    for clone, read in found:
+        yield from read(clone)
+
+
+def _mathvista(clone: Path) -> Iterator[Answer]:
+    results = clone / "results"
+    for file in sorted(results.glob("*/output*.json")):
+        name = file.relative_to(results).as_posix()
+        if name.startswith(("random", "leader")) or "_code" in name:  # no models, or answers that are programs
+            continue
+        for key, row in json.loads(file.read_text(encoding="utf-8")).items():
+            if "true_false" not in row or not isinstance(row.get("response"), str) or not row["response"].strip():
+                continue
+            choices, truth, question = row["choices"], row["answer"], row["question"]
+            if choices:
+                question += "\nChoices:\n" + _options(choices, "({}) {}")
+                truth = LETTERS[choices.index(truth)] if truth in choices else truth
+            elif row.get("unit"):
+                question += f" (Unit: {row['unit']})"
+            source = f"mathvista/{'choice' if choices else row['answer_type']}"
+            yield Answer(f"mathvista/{name}/{key}", source, question, truth, row["response"], bool(row["true_false"]))
+
+
+def _mathv(clone: Path) -> Iterator[Answer]:
+    tests = {row["id"]: row for row in _rows(clone / "data" / "test.jsonl")}
+    for file in sorted((clone / "outputs").glob("*/*/*.jsonl")):
+        for row in _rows(file):
+            test, response = tests[row["id"]], str(row["response"])
+            if not response.strip():
+                continue
+            options = test["options"]
+            question = test["question"] + ("\n" + _options(options, "({}) {}") if options else "")
+            source = f"mathv/{'choice' if options else 'free'}"
+            yield Answer(
+                f"mathv/{file.stem}/{row['id']}", source, question, test["answer"], response, bool(row["correct"])
+            )
+
+
+def _mmmu_pro(clone: Path) -> Iterator[Answer]:
+    for file in sorted((clone / "mmmu-pro" / "output").glob("*.jsonl")):
+        for row in _rows(file):
+            response = row.get("response")
+            if not isinstance(response, str) or not response:
+                continue
+            options = ast.literal_eval(row["options"]) if isinstance(row["options"], str) else row["options"]
+            question = f"{row['question']}\n{_options(options, '{}. {}')}"
+            source = f"mmmupro/{file.stem.rpartition('_')[2]}"
+            is_right = str(row["if_right"]) == "True"
+            yield Answer(f"mmmupro/{file.stem}/{row['id']}", source, question, row["answer"], response, is_right)
+
+
+def _gsm8k(clone: Path) -> Iterator[Answer]:
+    file = clone / "grade_school_math" / "data" / "example_model_solutions.jsonl"
+    for number, row in enumerate(_rows(file)):
+        truth = row["ground_truth"].rpartition("A: ")[2]
+        for model in GSM8K_MODELS:
+            said = row[model]
+            yield Answer(
+                f"gsm/{model}/{number}", "gsm", row["question"], truth, said["solution"], bool(said["is_correct"])
+            )
+
+
+def _math(clone: Path) -> Iterator[Answer]:
+    for row in _rows(clone / "evaluation" / "data" / "eval_rm_maj_example" / "math_cot_100.jsonl"):
+        for number, (response, score) in enumerate(zip(row["code"], row["score"], strict=True)):
+            key = f"qwen/{row['idx']}/{number}"
+            yield Answer(key, "qwen-math", row["question"], row["answer"], response, bool(score))
+
+
+READERS = {
+    "MathVista": _mathvista,
+    "MATH-V": _mathv,
+    "MMMU": _mmmu_pro,
+    "grade-school-math": _gsm8k,
+    "Qwen2.5-Math": _math,
+}
+"""By the name of the folder that a repository is cloned into."""
+
+
+def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _options(texts: list[Any], form: str) -> str:
+    return "\n".join(form.format(letter, text) for letter, text in zip(LETTERS, texts, strict=False))

@@ -1,0 +1,92 @@
+"""The benchmark of real models' answers reads each repository's form, and counts by corrected labels."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from real_answers.__main__ import LABELS, Counts, read_labels, score  # noqa: E402
+from real_answers.sources import Answer, read_all  # noqa: E402
+
+
+def test_each_repository_is_read(tmp_path: Path) -> None:
+    mathvista = {"question": "Which?", "choices": ["cat", "dog"], "answer": "dog", "answer_type": "text"}
+    write(
+        tmp_path / "MathVista/results/owl/output_owl.json",
+        [{"7": mathvista | {"response": "It is a dog.", "true_false": True}, "8": mathvista | {"response": ""}}],
+    )
+    write(tmp_path / "MATH-V/data/test.jsonl", [{"id": "3", "question": "How many?", "options": [], "answer": "4"}])
+    write(tmp_path / "MATH-V/outputs/text/owl/Owl.jsonl", [{"id": "3", "response": "5", "correct": False}])
+    write(
+        tmp_path / "MMMU/mmmu-pro/output/owl_vision_cot.jsonl",
+        [
+            {
+                "id": "a",
+                "question": "Which?",
+                "options": "['2', '3']",
+                "answer": "B",
+                "response": "B",
+                "if_right": "True",
+            }
+        ],
+    )
+    solutions = {model: {"solution": "A: 9", "is_correct": True} for model in ("6b_finetuning", "6b_verification")}
+    solutions |= {
+        model: {"solution": "A: 8", "is_correct": False} for model in ("175b_finetuning", "175b_verification")
+    }
+    write(
+        tmp_path / "grade-school-math/grade_school_math/data/example_model_solutions.jsonl",
+        [{"question": "How many?", "ground_truth": "4 + 5\nA: 9", **solutions}],
+    )
+    write(
+        tmp_path / "Qwen2.5-Math/evaluation/data/eval_rm_maj_example/math_cot_100.jsonl",
+        [{"idx": 1, "question": "x?", "answer": "2", "code": ["\\boxed{2}", "\\boxed{3}"], "score": [True, False]}],
+    )
+    answers = {answer.id: answer for answer in read_all(tmp_path)}
+    assert list(answers) == [
+        "mathvista/owl/output_owl.json/7",
+        "mathv/Owl/3",
+        "mmmupro/owl_vision_cot/a",
+        *(f"gsm/{size}_{kind}/0" for size in ("6b", "175b") for kind in ("finetuning", "verification")),
+        "qwen/1/0",
+        "qwen/1/1",
+    ]
+    assert answers["mathvista/owl/output_owl.json/7"].truth == "B"
+    assert answers["mathvista/owl/output_owl.json/7"].question == "Which?\nChoices:\n(A) cat\n(B) dog"
+    assert answers["mmmupro/owl_vision_cot/a"].question == "Which?\nA. 2\nB. 3"
+    assert answers["gsm/6b_finetuning/0"].truth == "9"
+    assert answers["qwen/1/0"].half == answers["qwen/1/1"].half
+    given, _, differing = score(answers.values(), {})
+    assert sum(each.right for each in given.values()) == 5
+    assert differing == []
+
+
+def test_a_corrected_label_counts_and_an_unclear_one_does_not() -> None:
+    says = [Answer(f"gsm/owl/{n}", "gsm", "How many?", "4", text, True) for n, text in enumerate(("4", "5", "6"))]
+    given, corrected, differing = score(says, {"gsm/owl/1": False, "gsm/owl/2": None})
+    assert sum((each.called_wrong for each in given.values()), 0) == 2
+    assert [sum(getattr(each, name) for each in corrected.values()) for name in vars(Counts())] == [1, 0, 1, 0]
+    assert differing == says[1:]
+
+
+def test_labels_are_checked_and_those_of_this_repository_are_whole(tmp_path: Path) -> None:
+    assert {None, True, False} == set(read_labels(LABELS).values())
+    file = tmp_path / "labels.json"
+    file.write_text('{"gsm/owl/1": {"right": "yes", "why": "says so"}}')
+    with pytest.raises(ValueError, match=r"`gsm/owl/1`: expected `right`"):
+        read_labels(file)
+
+
+def test_a_folder_without_clones_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="has none of the folders MathVista"):
+        list(read_all(tmp_path))
+
+
+def write(file: Path, rows: list[dict[str, Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -109,8 +109,10 @@ def test_one_changed_byte_beside_or_in_weights(done: Path, file: Path, commands:
         (("train", "--set", f"train.verdicts={CACHE}"), "holds a teacher-cache, not verdicts"),
         (("pretrain-disc", "--set", f"pretrain-disc.responses={CACHE}"), "holds a teacher-cache, not responses"),
         (("cache-teacher", "--teachers", str(CACHE)), "holds a teacher-cache, not a student"),
-        (("judge", str(SFT)), "holds no responses, but student"),
+        (("judge", str(SFT)), "holds no responses, but what is of kind student"),
+        (("judge", str(CACHE / "manifest.json")), "rows of a file come on stdin: `rilctl judge - <"),
         (("eval", str(CACHE)), "holds a teacher-cache, not a student"),
+        (("eval", str(CACHE.parent)), "is a folder of runs, with several of kind student"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -143,7 +143,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})", hint="a recipe is a TOML file") from error
     except ValueError as error:
-        raise ConfigError(_syntax_message(path, str(error)), hint="TOML's rules: https://toml.io") from error
+        rules = "TOML's rules: https://toml.io"
+        hint = rules if path.suffix == ".toml" else f"is it a recipe? Those are TOML files; {rules}"
+        raise ConfigError(_syntax_message(path, str(error)), hint=hint) from error
 
 
 def _syntax_message(path: Path, message: str) -> str:

@@ -112,12 +112,22 @@ def _one_of(expected: str, value: Any) -> str:
 def _unknown_key(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
     table, key = path[:-1], str(path[-1])
     known = _properties(_schema_at(table, tree, schema), schema)
+    if others := _types_with(key, table, tree, schema):
+        return f"no key of type `{known['type']['const']}`, but of {', '.join(f'`{name}`' for name in others)}"
     same_name_deeper = [nested for nested in _nested_keys(known, schema) if nested[-1] == key]
     if same_name_deeper:
         depth = min(map(len, same_name_deeper))
         names = dict.fromkeys(dotted((*table, *nested)) for nested in same_name_deeper if len(nested) == depth)
         return f"unknown key; did you mean {', '.join(f'`{name}`' for name in names)}?"
     return f"unknown key{did_you_mean(key, known)}"
+
+
+def _types_with(key: str, table: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> list[str]:
+    """Of the types that a table could have instead, those with this key."""
+    if not table or "const" not in _properties(_schema_at(table, tree, schema), schema).get("type", {}):
+        return []
+    variants = [_properties(v, schema) for v in _variants(_schema_at(table, tree, schema, resolve_union=False), schema)]
+    return [str(each["type"]["const"]) for each in variants if key in each and "const" in each.get("type", {})]
 
 
 def _description(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:

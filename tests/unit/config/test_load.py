@@ -76,6 +76,11 @@ def test_lists_become_tuples_and_whole_numbers_floats() -> None:
             "found nothing",
         ),
         ("data={type = 'digits', sed = 1}", "`data.sed`: unknown key; did you mean `seed`?"),
+        (
+            "data={type = 'jsonl', path = 'x', num_questions = 1}",
+            "`data.num_questions`: no key of type `jsonl`, but of `digits`",
+        ),
+        ("judge.model='x'", "`judge.model`: no key of type `rule`, but of `llm`"),
         ("data={type = 'hub', path = 'x', hub = 1}", "`data.hub`: unknown key"),
         (
             "data={type='hub', path='x', columns={questoin='x'}}",

@@ -1,6 +1,7 @@
 """What `judge` reads: an artifact with responses, or JSON Lines on stdin."""
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -123,9 +124,12 @@ def _kind_at(path: Path) -> ArtifactKind:
     kinds = {read_manifest(each).kind for each in manifests}
     if judged := sorted(kinds & _ROW_TYPES.keys()):
         return judged[0]
+    if path.is_file():
+        command = f"rilctl judge - < {shlex.quote(str(path))}"
+        raise ArtifactError(f"`{path}` is a file", hint=f"rows of a file come on stdin: `{command}`")
     if kinds:
         raise ArtifactError(
-            f"`{path}` holds no responses, but {', '.join(sorted(kinds))}",
+            f"`{path}` holds no responses, but what is of kind {', '.join(sorted(kinds))}",
             hint="name a teacher-cache, responses or rollouts artifact, or `-` for JSON Lines on stdin",
         )
     return "responses"  # `resolve` says what is wrong with the path

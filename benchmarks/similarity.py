@@ -55,12 +55,13 @@ def table(steps: Sequence[Step], first: int, *, logits_have_zero: bool) -> list[
     lines = [f"| steps {first} to {first + len(steps) - 1} | " + " | ".join(heads) + " |", "|---" * 7 + "|"]
     for shape in ("binary", "graded"):
         numbers = measures(steps, logits_have_zero=logits_have_zero, is_graded=shape == "graded")
-        lines.append(f"| {shape} | {' | '.join(f'{number:+.3f}' for number in numbers)} |")
+        cells = ("" if number is None else f"{number:+.3f}" for number in numbers)
+        lines.append(f"| {shape} | {' | '.join(cells)} |")
     return lines
 
 
-def measures(steps: Sequence[Step], *, logits_have_zero: bool, is_graded: bool) -> list[float]:
-    """What `table`'s columns say."""
+def measures(steps: Sequence[Step], *, logits_have_zero: bool, is_graded: bool) -> list[float | None]:
+    """What `table`'s columns say; None where there are no such rows."""
     means, sizes, without, right, wrong = list[float](), list[float](), list[float](), list[float](), list[float]()
     for step in steps:
         students = list[float]()
@@ -74,7 +75,7 @@ def measures(steps: Sequence[Step], *, logits_have_zero: bool, is_graded: bool) 
                 if row.answer_reward is not None:
                     (right if row.answer_reward else wrong).append(advantage)
         means.append(fmean(students))
-    return [fmean(means), pstdev(means), *(fmean(each) for each in (sizes, without, right, wrong))]
+    return [fmean(means), pstdev(means), *(fmean(each) if each else None for each in (sizes, without, right, wrong))]
 
 
 def group_rewards(group: Sequence[RolloutRecord], *, logits_have_zero: bool, is_graded: bool) -> Tensor:

@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from rilctl.engines.judging.rules.kinds.counted import names_one
 from rilctl.engines.judging.rules.kinds.portions import asks_portion
-from rilctl.engines.judging.rules.read.clauses import stems
+from rilctl.engines.judging.rules.read.clauses import stem
 from rilctl.engines.judging.rules.read.echo import asked_words
+from rilctl.engines.judging.rules.read.phrases import SMALL_WORDS
 
 VERDICT = re.compile(
     r"\b(?:verdict|scor(?:e|ed|es)|grad(?:e|ed)|rat(?:ed|ing)|reward|judge?ment|points?|solution [0-9]"
@@ -33,8 +34,11 @@ _COMPARES = re.compile(
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
-    r"\s(?P<how>more|less|fewer|\w{3,}er) than\s(?P<other>[^,.;:?0-9]{2,60}?)(?=\sby\s|[,.;:?0-9]|$)", re.IGNORECASE
+    r"\s(?P<how>more|less|fewer|\w{3,}er)(?P<more>\s[^,.;:?0-9]{1,40}?)? than"
+    r"\s(?P<other>[^,.;:?0-9]{2,60}?)(?=\sby\s|[,.;:?0-9]|$)",
+    re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_]+")
 _ASKS_MOMENT = re.compile(r"\bwhen (?:will|would|does|do|is|are)\b|\bafter how|\bhow (?:long|soon)\b", re.IGNORECASE)
 _AFTER = re.compile(
     r"(?<!long )(?<!time )(?<!shortly )(?<!soon )(?<!while )(?<!well )(?<!sometime )(?<!only )\bafter "
@@ -49,6 +53,19 @@ _ASKS_ID = re.compile(
     re.IGNORECASE,
 )
 _GLUED_LETTER = re.compile(r"(?<![A-Za-z])[0-9]+(?![ixyn])[A-Za-z]\b")
+
+
+_SHORT = 2
+_NO_NAMES = frozenset({"It", "He", "So", "We", "I", "In", "On", "At", "By", "As", "An", "A"})
+_THAT = frozenset({"that", "it", "him", "her", "them", "other"})
+
+
+def _things(text: str) -> frozenset[str]:
+    """Stems of words that name something; two letters are enough for a name."""
+    words = [
+        word for word in _WORD.findall(text) if len(word) > _SHORT or (word[0].isupper() and word not in _NO_NAMES)
+    ]
+    return frozenset(stem(word) for word in map(str.casefold, words) if word in _THAT or word not in SMALL_WORDS)
 
 
 @dataclass(frozen=True)
@@ -91,17 +108,18 @@ class AskedNumber:
         """Whether a text that should name a bus, a room and so on has a number with a letter: `57A` is no 57."""
         return self.identifier and _GLUED_LETTER.search(text) is not None
 
-    def compared(self, text: str) -> str:
-        """`X is 5 more than Y` without the comparison, where is asked how much more `X` is than `Y`."""
+    def compared(self, text: str) -> str | None:
+        """`X is 5 more than Y` without the comparison, where is asked how much more `X` is; None of `Y` or another."""
         asked, said = _COMPARES.search(self.question), _COMPARED.search(text)
         if asked is None or said is None or asked["how"].casefold() != said["how"].casefold():
             return text
-        one, other = stems(f"{asked['one']} {asked['more']}"), stems(asked["other"])
-        is_of_other = bool(stems(said["other"]) & (other - one)) and stems(said["other"]) <= other
-        is_of_one = bool(stems(text[: said.start()]) & (one - other)) and not stems(text[: said.start()]) & (
-            other - one
-        )
-        return text[: said.start()] + text[said.end() :] if is_of_one and is_of_other else text
+        one, other = _things(f"{asked['one']} {asked['more']}"), _things(asked["other"])
+        subject, object_ = _things(f"{text[: said.start()]} {said['more'] or ''}"), _things(said["other"])
+        is_of_one = not subject or bool(subject & one and not subject & (other - one))
+        is_of_other = bool(object_ & (other | _THAT)) and object_ <= _things(self.question) | _THAT
+        if not is_of_one or not is_of_other or object_ & (one - other):
+            return None
+        return text[: said.start()] + (said["more"] or "") + text[said.end() :]
 
     def without_after(self, text: str) -> str:
         """`after 32 minutes` as `32 minutes`, where is asked when something will be so."""

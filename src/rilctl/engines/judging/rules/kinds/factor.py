@@ -14,13 +14,15 @@ _VERBS = {"doubl": 2, "tripl": 3, "quadrupl": 4, "quintupl": 5}
 _NUMBER = rf"(?:[0-9]{{1,6}}(?:\.[0-9]{{1,4}}|\s?/\s?[0-9]{{1,4}})?|(?:{NUMBER_WORDS})\b)"
 _UP = r"increas\w+|ris\w+|rose|gr[eo]w\w*|multipl\w+|goes up|went up"
 _DOWN = r"decreas\w+|reduc\w+|falls?|fell|fallen|drops?|dropped|shrinks?|shrank|divided|goes down|went down"
+_END = r"(?![\w^*/π\\]|\.[0-9]|\s?(?:\^|π|\\|\*|squared|cubed|times|to\b|and\b|or\b|%|per\b))"
+"""Nothing more makes the number another one."""
 _LESS = r"(?:small|little|low|short|few|light|weak|slow)"
 _FACTOR = re.compile(
     r"\b(?:(?P<verb>doubl|tripl|quadrupl|quintupl)(?:es?|ed)|(?P<half>halve[sd]?|half as \w+)|(?P<twice>twice)"
-    rf"|(?:(?P<up>{_UP})|(?P<down>{_DOWN})|changes?|changed)\s(?:\w+ly\s)?by\s(?:a\s)?factor\s(?:of\s)?(?P<factor>{_NUMBER})"
-    rf"|(?P<times>{_NUMBER})\stimes(?:(?=\W*$)|\sas\s(?!{_LESS})\w+"
+    rf"|(?:(?P<up>{_UP})|(?P<down>{_DOWN})|changes?|changed)\s(?:\w+ly\s)?by\s(?:a\s)?factor\s(?:of\s)?(?P<factor>{_NUMBER}){_END}"
+    rf"|(?<!by )(?P<times>{_NUMBER})\stimes(?:(?=\W*$)|\sas\s(?!{_LESS})\w+"
     r"|\s(?:its|the)\s(?:\w+\s)?(?:original|initial|previous|old|former|first|value|size)(?:\s\w+(?=\W*$))?)"
-    rf"|(?:is|are|gets?|will be)\s(?:multiplied|(?P<divided>divided))\sby\s(?P<by>{_NUMBER})"
+    rf"|(?:is|are|gets?|will be)\s(?:multiplied|(?P<divided>divided))\sby\s(?P<by>{_NUMBER}){_END}"
     r"|(?:becomes?|(?:is|are|will be)\s(?:reduced|cut|decreased)\sto|(?:drops?|falls?|shrinks?)\sto)"
     r"\s(?P<part>(?:an?|one)\s(?:half|third|quarter|fourth|fifth|sixth|eighth|ninth|tenth|sixteenth)"
     r"|[0-9]{1,4}/[0-9]{1,4})(?:(?=\W*$)|\sof\b|\sas\b)"
@@ -29,6 +31,9 @@ _FACTOR = re.compile(
 )
 _BY_FACTOR = re.compile(rf"(?:by\s)?(?:a\s)?factor\s(?:of\s)?(?P<factor>{_NUMBER})", re.IGNORECASE)
 _TURNED = re.compile(rf"\b(?:half|times|twice|fold)\s(?:as\s)?(?:{_LESS}|less)\w*", re.IGNORECASE)
+_OTHERS_SAY = re.compile(
+    r"\b(?:some|many|most|others|people|they|he|she) (?:say|think|claim|believe|guess)s?\b", re.IGNORECASE
+)
 _ASKS = re.compile(
     r"\bfactor\b|\bhow many times\b|\bhow\b.*\b(?:chang\w+|affect\w*|becomes?)\b|\bwhat (?:happens|is the effect)\b",
     re.IGNORECASE | re.DOTALL,
@@ -64,11 +69,15 @@ class FactorKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = plain(sentence[-1000:])
+        if _OTHERS_SAY.search(text):
+            return SEVERAL
         ends = [match.end() for match in CONCLUSION.finditer(text)]
         for part in (*(text[end:] for end in reversed(ends)), text):
             found = {_value(match) for match in _FACTOR.finditer(part)}
             if found:
-                is_one = len(found) == 1 and not _TURNED.search(part) and not is_doubted(part, self._question)
+                is_one = (
+                    len(found) == 1 and not _TURNED.search(part) and not is_doubted(part, self._question, compared=True)
+                )
                 return (found.pop() or SEVERAL) if is_one else SEVERAL
         return None
 

@@ -22,11 +22,13 @@ from rilctl.engines.judging.rules.read.statements import bare_forms, without_ask
 MAX_ITEMS = 1000
 _BRACKETED = re.compile(r"([(\[])(.{1,400})([)\]])", re.DOTALL)
 _CALCULATED = re.compile(r"[)\]]\s?=\s?([(\[][^()\[\]=]{1,200}[)\]])$")
-_SCALED = re.compile(r"\(?(-?[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?)\)?\s?\*?\s?\(([^()\[\]]{1,200})\)")
+_FACTOR = r"\(?-?[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?\)?"
+_SCALED = re.compile(rf"({_FACTOR}|-)\s?\*?\s?\(([^()\[\]]{{1,200}})\)")
 """A vector times a number: `1/7(6, -2, 3)`."""
-_IN_SENTENCE = re.compile(
-    r"(?:(?<![\w.,)/])\(?-?[0-9]{1,6}(?:\.[0-9]{1,6})?(?:/[0-9]{1,6})?\)?\s?\*?)?[(\[][^()\[\]]{1,200}[)\]]"
-)
+_IN_SENTENCE = re.compile(rf"(?:(?<![\w.,)/])(?:{_FACTOR}|-)(?:\s?\*\s?)?)?[(\[][^()\[\]]{{1,200}}[)\]]")
+_WORKED_WITH_BEFORE = re.compile(r"(?:[-+*/^|√\\{}]|(?<![A-Za-z])[a-z]|\\[A-Za-z]+|[0-9)])$")
+_WORKED_WITH_BEHIND = re.compile(r"[\s$]*(?:[-+*/^|=}]\s?(?!\s[A-Za-z])|(?:times|multiplied|divided)\b)")
+"""What makes something else of the brackets beside it."""
 _ASKS_SORTED = re.compile(
     r"^\W*(?:order|sort|arrange|rank|put|list)\b[^?]*\bfrom\b[^?]*\bto\b"
     r"|\b(?:in|what)(?: (?!any|no)\w+){0,2} order\b(?! to\b)",
@@ -130,7 +132,8 @@ class ItemsKind(Kind):
         if not self._brackets:
             return None
         text = plain(in_round_brackets(sentence[-1000:]))
-        spans = [span for match in _IN_SENTENCE.finditer(text) if (span := self._bracketed(match[0])) is not None]
+        found = [match for match in _IN_SENTENCE.finditer(text) if not _is_worked_with(text, *match.span())]
+        spans = [span for match in found if (span := self._bracketed(match[0])) is not None]
         if not spans:
             return None
         outside = _IN_SENTENCE.sub(" ", text)
@@ -180,11 +183,8 @@ class ItemsKind(Kind):
             return self._bracketed(calculated[1])
         scaled = _SCALED.fullmatch(text)
         if scaled:
-            return (
-                self._scaled(Fraction(scaled[1]), split_items(scaled[2]))
-                if scaled[1].rpartition("/")[2].strip("0")
-                else None
-            )
+            factor = read_quantity("-1" if scaled[1] == "-" else scaled[1])
+            return self._scaled(factor.value, split_items(scaled[2])) if factor else None
         match = _BRACKETED.fullmatch(text)
         written = None if match else self._written_out(text)
         if written is not None:
@@ -296,6 +296,11 @@ class ItemsKind(Kind):
         items = [shared.sub("", item, count=1) or item for item in items] if shared else items
         read = [self._of_items.whole(item) for item in items]
         return tuple(normal(plain(item)) if value is None else value for item, value in zip(items, read, strict=True))
+
+
+def _is_worked_with(text: str, start: int, end: int) -> bool:
+    """Whether brackets in a text are only a part of a calculation."""
+    return bool(_WORKED_WITH_BEFORE.search(text[:start]) or _WORKED_WITH_BEHIND.match(text[end:]))
 
 
 @lru_cache(maxsize=1024)

@@ -20,6 +20,7 @@ _DRESSED = re.compile(
 )
 _ALONG = re.compile(rf"(?<![\w)}}.^])-?\s?{_COEFFICIENT}\s?[ijk](?:\s?[+-]\s?{_COEFFICIENT}\s?[ijk]){{1,2}}(?![\w(^])")
 """A vector by its parts along `i`, `j` and `k`."""
+_IN_BRACKETS = re.compile(r"\(\s?(\([^()]{1,200}\))\s?\)")
 _TERM = re.compile(rf"(-?)\s?({_COEFFICIENT})\s?([ijk])")
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]{0,9}\])?|\\cr\b")
 _SIGNS = (
@@ -58,7 +59,7 @@ def in_round_brackets(text: str) -> str:
     if "\\" in text:
         text = _DRESSED.sub(r"\1", _COLUMN.sub(_entries, text))
     if "j" in text or "k" in text:
-        text = _ALONG.sub(_along, text)
+        text = _IN_BRACKETS.sub(r"\1", _ALONG.sub(_along, text))
     return _POINTED.sub(r"(\1)", _ANGLED.sub(r"(\1)", text))
 
 

@@ -124,6 +124,8 @@ class NumberKind(Kind):
             return None
         if is_none(text, self.question):
             return Quantity(Fraction(0), "")
+        if " than " in text and self.asked.compared(text) is None:
+            return None
         text = with_sign_before(self.asked.without_after(text), self.question)
         remainder = read_remainder(text, self.question)
         if remainder is not None:
@@ -195,7 +197,10 @@ class NumberKind(Kind):
         if counts_other_in_han(text, self.question):
             return SEVERAL
         text = with_sign_before(text, self.question)
-        text = self.asked.without_after(self.asked.compared(text) if " than " in text else text)
+        compared = self.asked.compared(text) if " than " in text else text
+        if compared is None:
+            return SEVERAL
+        text = self.asked.without_after(compared)
         if self.asked.more:
             text = _MORE.sub("", text)
         if not any(map(str.isdigit, text)) and not any(english_words(text)):

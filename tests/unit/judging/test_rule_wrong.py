@@ -21,6 +21,24 @@ CASES = {
         "Not only 2 but 3.",
         "Not 3 but maybe 2.",
     ],
+    ("What is left?", "4"): ["x - 4", r"\boxed{x - 4}", "The answer is $t + 4$.", "4 - x"],
+    ("What fraction is grey?", "1/4"): [
+        r"\boxed{\frac{x - 1}{4}}",
+        r"The answer is $\frac{\pi - 1}{4}$.",
+        r"\frac{1}{x - 4}",
+        "x - 1/4",
+    ],
+    ("What fraction?\n(A) $\\frac{1}{4}$\n(B) $\\frac{1}{5}$\n(C) $\\frac{2}{5}$", "A"): [
+        r"\boxed{\frac{\pi - 1}{4}}",
+        r"\boxed{\frac{x - 1}{4}}",
+        r"So it is $\boxed{\text{(A)} \: \frac{1}{3}}$.",
+    ],
+    ("Which are symmetric?\n(A) A\n(B) B\n(C) C\n(D) D", "A"): [
+        "The answer is (A), (B), and (C).",
+        r"\boxed{(A), (B), (C), (D)}",
+        "The correct answer is A, C, and D.",
+    ],
+    ("What increases?\n(A) the hare\n(B) the mouse\n(C) the fox\n(D) All of above", "D"): ["C - All of above."],
     ("Which word?", "red"): ["The word rhymes with red."],
     ("Which animal?\nA. a dog\nB. a cat\nC. a horse", "B"): [
         "The answer starts with B.",

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 _TRUTH = re.compile(r"[(\[]?([A-J]|[a-f])[)\]]?[.:]?")
 _TRUTH_WITH_TEXT = re.compile(r"(?:[(\[]([A-J])[)\]]|([A-J])(?:[):]|\.(?!\s+[A-Z]\w*\.?(?:\s|$))))\s+(\S.{0,500})")
-LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])[.):])(?=\s)")
+LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])(?:[.):]|\s-))(?=\s)")
 """Before an option's text."""
 
 

@@ -36,6 +36,7 @@ _SET_APART = re.compile(
     re.IGNORECASE,
 )
 """What an answer isn't, behind it."""
+_NEXT_LETTER = re.compile(r"[\s,;/&]*(?:(?:and|or)\s+)?(?:[(\[]\s?[A-J]\s?[)\]]|[A-J](?=[,;.]|\s*$|\s+(?:and|or|&)\s))")
 _EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]{0,80}\)")
 _BLANK = re.compile(r"\\[hv]?phantom\s?\{[^{}]{0,20}\}|\\(?:quad|qquad|square|Box)\s*|[?_]{1,9}")
@@ -122,6 +123,8 @@ def _marked_value(mark: Mark, text: str, kind: Kind, question: str) -> Any:
             and not _leaves(lead, rest_of_line, value, kind, question)
         ):
             return SEVERAL
+        if value is not None and _goes_on_listing(rest_of_line, kind):
+            return SEVERAL
         if value is not None:
             rest = f"{rest_of_line}\n{below}\n{rest}"
         elif value is None and kind.many_lines:
@@ -168,6 +171,11 @@ def _leaves(lead: str, rest: str, value: Any, kind: Kind, question: str) -> bool
     is_open = kind.explains or "=" in rest or not (kind.is_closed or any(map(str.isdigit, rest)))
     other = None if is_open or not rest.strip(" .,;") else kind.within(rest)
     return other is None or other is SEVERAL or kind.same(value, other)
+
+
+def _goes_on_listing(rest: str, kind: Kind) -> bool:
+    """Whether a letter is the first of several: `(A), (B) and (C)`."""
+    return kind.is_closed and _NEXT_LETTER.match(rest) is not None
 
 
 def _contradicted(value: Any, rest: str, kind: Kind, question: str) -> bool:

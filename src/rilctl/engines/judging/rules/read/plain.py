@@ -49,6 +49,7 @@ _RULE = re.compile(r"^[ \t]*\|(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*$", re.MULTILINE
 
 _NESTED = r"\{([^{}]{0,200})\}"
 _FRACTION = re.compile(rf"([0-9]?)\\[dt]?frac\s{{0,4}}(?:{_NESTED}|([0-9]))\s{{0,4}}(?:{_NESTED}|([0-9]))")
+_CALCULATION = re.compile(r"[^\s({][\s)]*[-+*/]\s*[^\s)}]")
 _TEXT_COMMAND = re.compile(
     r"\\(?:boxed|fbox|text|mbox|mathrm|mathbf|textbf|textit|mathit|operatorname|rm)\s{0,4}\{([^{}]{0,200})\}"
 )
@@ -127,8 +128,15 @@ def plain(text: str) -> str:
 def _fraction(match: re.Match[str]) -> str:
     whole, top, bottom = match[1], match[2] or match[3] or "", match[4] or match[5] or ""
     if not (top.strip().isdigit() and bottom.strip().isdigit()):
-        return match[0] if "\\" in top + bottom else f"{whole} ({top})/({bottom})" if whole else f"{top}/{bottom}"
+        if "\\" in top + bottom:
+            return match[0]
+        return f"{whole} ({top})/({bottom})" if whole else f"{_member(top)}/{_member(bottom)}"
     return f"{whole} {top}/{bottom}" if whole else f"{top}/{bottom}"
+
+
+def _member(part: str) -> str:
+    """A side of a fraction, in brackets where it is a calculation."""
+    return f"({part})" if _CALCULATION.search(part) else part
 
 
 _ARTICLES = re.compile(r"\b(?:a|an|the) (?=(?!(?:and|or)\b)\w{2})")

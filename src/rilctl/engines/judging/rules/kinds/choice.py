@@ -23,7 +23,7 @@ _ALONE = re.compile(
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
-    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,3}}(\S.*)",
+    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,9}}(\S.*)",
     re.DOTALL | re.IGNORECASE,
 )
 _BECAUSE = re.compile(

@@ -70,6 +70,8 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 """Names something that is calculated with."""
+_LATEX_SPACE = re.compile(r"\\[:;]")
+"""No punctuation."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _CORRECTED = re.compile(
     r"(?:[^.:;!?]{1,100},\s)?(?:i take (?:that|this|it) back|scratch that|correction|corrected|edit|update):\s",
@@ -112,6 +114,7 @@ def _read(text: str, question: str, kind: Kind) -> Reading:
     if (cut := CUT_OFF.search(text)) and not _ends_a_line(text[: cut.start()].split()[-1:], cut[0], question):
         return Reading(None, None, NOTHING)
     text = _STRUCK.sub(" ", text) if "~~" in text else text
+    text = _LATEX_SPACE.sub(" ", text)
     bold = _bold_spans(text) if _BOLD in text else []
     text = without_tables(without_markup(text)).strip()
     marks = own_marks(find_marks(text), text, question)

@@ -66,7 +66,8 @@ def report(
         return
     if target is not None:
         write_atomic(target, text)
-        output.say(f"report: {len(found.runs)} runs, {format.size(len(text))}")
+        num = len(found.runs)
+        output.say(f"report: {num} run{'' if num == 1 else 's'}, {format.size(len(text))}")
     _say(found)
     if as_json:
         output.result_json(_summary(found, target, len(text)))

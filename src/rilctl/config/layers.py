@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from rilctl.config.recipe import OWN_DATA_VERBS
-from rilctl.config.suggest import did_you_mean
+from rilctl.config.suggest import nearest_file
 from rilctl.config.toml_reading import MOST_LEVELS, parse_toml, read_bounded
 from rilctl.config.toml_writing import toml_key
 from rilctl.errors import ConfigError
@@ -133,10 +133,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return parse_toml(read_bounded(path, "recipe").decode("utf-8-sig"))
     except FileNotFoundError:
-        siblings = [str(p) for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise ConfigError(
-            f"no recipe `{path}`{did_you_mean(str(path), siblings)}", hint="recipes are files that end in .toml"
-        ) from None
+        close = nearest_file(path, path.parent.glob("*.toml")) if path.parent.is_dir() else None
+        guess = f"; did you mean `{close}`?" if close else ""
+        raise ConfigError(f"no recipe `{path}`{guess}", hint="recipes are files that end in .toml") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"can't read recipe `{path}`: {reason}", hint="name a TOML file that you may read") from error

@@ -7,7 +7,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from rilctl.config.data import ColumnsConfig
-from rilctl.config.suggest import nearest
+from rilctl.config.suggest import nearest, nearest_file
 from rilctl.data.drawing import Drawn
 from rilctl.errors import DataError, RowError
 
@@ -90,7 +90,10 @@ def existing(path: str, base_dir: Path, *, folder: bool = False) -> Path:
         )
     neighbours = os.listdir(found.parent) if os.access(found.parent, os.R_OK) and found.parent.is_dir() else []
     where = f"no {kind} at {found}" if neighbours else f"no {kind} at {found}: {found.parent} is missing or empty"
-    raise DataError(where, hint=closest(found.name, neighbours) or "a relative path starts from the current directory")
+    close = nearest_file(found, map(Path, neighbours))
+    raise DataError(
+        where, hint=f"did you mean `{close}`?" if close else "a relative path starts from the current directory"
+    )
 
 
 def absolute(path: str, base_dir: Path) -> Path:

@@ -176,13 +176,16 @@ def _patience(seconds: float) -> Iterator[None]:
     def end(signal_number: int, frame: object) -> None:
         raise Hung
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = {number: signal.signal(number, end) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # of computing, whoever else the machine works for
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds)  # and of waiting
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def kept(name: str) -> list[Path]:

@@ -300,6 +300,8 @@ class ItemsKind(Kind):
 
 def _is_worked_with(text: str, start: int, end: int) -> bool:
     """Whether brackets in a text are only a part of a calculation."""
+    while start and text[start - 1] == "(" and text[end : end + 1] == ")":  # of a fraction's upper side
+        start, end = start - 1, end + 1
     return bool(_WORKED_WITH_BEFORE.search(text[:start]) or _WORKED_WITH_BEHIND.match(text[end:]))
 
 

@@ -10,10 +10,11 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
     openai/grade-school-math                 3101c7d5072418e28b9008a6636bde82a006892c
     QwenLM/Qwen2.5-Math                      a45202bd16f1ec06f433442dc1152d0074773465
 
-75,251 answers, a minute or two. Half 0 was read to mend the rules, half 1 wasn't. The repositories' labels err as well:
-MathVista maps a refusal to the nearest choice or to one by chance, and MMMU-Pro guesses where its parser finds nothing.
-So the answers about which the two differ were read, and labels.json says what is right: by id, true, false or null
-(unclear, which counts nowhere), and why. None of the texts is in this repository.
+75,251 answers, a minute or two. Half 0 was read to mend the rules; half 1 was labelled by others, and what it showed
+learned afterwards. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one by
+chance, and MMMU-Pro guesses where its parser finds nothing. So the answers about which the two differ were read, and
+labels.json says what is right: by id, true, false or null (unclear, which counts nowhere), and why. None of the texts
+is in this repository.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""How often the rules and the labels of five public repositories differ about real models' answers.
+"""How often the rules and the labels of seven public repositories differ about real models' answers.
 
-    python -m real_answers FOLDER [--labels FILE] [--half 0] [--differing FILE] [--json]
+    python -m real_answers FOLDER [--labels FILE] [--part 0] [--differing FILE] [--json]
 
 Run from the folder benchmarks. FOLDER holds clones of these repositories, each under its own name, at these commits:
 
@@ -9,12 +9,15 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
     MMMU-Benchmark/MMMU                      bb0b95a945998d91dfef37e969e07d49d1139438
     openai/grade-school-math                 3101c7d5072418e28b9008a6636bde82a006892c
     QwenLM/Qwen2.5-Math                      a45202bd16f1ec06f433442dc1152d0074773465
+    suzgunmirac/BIG-Bench-Hard               9ee07bd481feebf959a6b59d61ea57bdcf30964d
+    lupantech/PromptPG                       7cf61b1bec07222fc24b4f5a1410911f77c2d2c9
 
-75,251 answers, a minute or two. Half 0 was read to mend the rules; half 1 was labelled by others, and what it showed
-learned afterwards. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one by
-chance, and MMMU-Pro guesses where its parser finds nothing. So the answers about which the two differ were read, and
-labels.json says what is right: by id, true, false or null (unclear, which counts nowhere), and why. None of the texts
-is in this repository.
+About 92,000 answers, two minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
+mend the rules; part 1 was labelled by others, and what it showed learned afterwards. Part 2, the other two, was first
+scored when all that had been learned. The repositories' labels err as well: MathVista maps a refusal to the nearest
+choice or to one by chance, and MMMU-Pro guesses where its parser finds nothing. So the answers about which the two
+differ were read, and labels.json says what is right: by id, true, false or null (unclear, which counts nowhere), and
+why. None of the texts is in this repository.
 """
 
 import argparse
@@ -29,12 +32,12 @@ from rilctl.engines.judging.rule import judge_answer
 from rilctl.markdown import table
 
 LABELS = Path(__file__).with_name("labels.json")
-HEADER = ("source", "half", "right", "called wrong", "wrong", "called right")
+HEADER = ("source", "part", "right", "called wrong", "wrong", "called right")
 
 
 @dataclass
 class Counts:
-    """Of the answers of one source and half.
+    """Of the answers of one source and part.
 
     Args:
         right: answers that the label calls right.
@@ -61,11 +64,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the clones")
     parser.add_argument("--labels", type=Path, default=LABELS, metavar="FILE", help="corrected labels")
-    parser.add_argument("--half", type=int, choices=(0, 1), help="score one half")
+    parser.add_argument("--part", type=int, choices=(0, 1, 2), help="score one part")
     parser.add_argument("--differing", type=Path, metavar="FILE", help="write the answers where rules and label differ")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    answers = (each for each in read_all(arguments.folder) if arguments.half in (None, each.half))
+    answers = (each for each in read_all(arguments.folder) if arguments.part in (None, each.part))
     given, corrected, differing = score(answers, read_labels(arguments.labels))
     if arguments.differing:
         lines = (json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in differing)
@@ -93,7 +96,7 @@ def score(answers: Iterable[Answer], labels: Mapping[str, bool | None]) -> tuple
     differing = []
     for answer in answers:
         verdict = bool(judge_answer(answer.truth, answer.response, question=answer.question).correct)
-        key = (answer.source, answer.half)
+        key = (answer.source, answer.part)
         given.setdefault(key, Counts()).add(answer.is_right, verdict)
         label = labels.get(answer.id, answer.is_right)
         if label is not None:
@@ -118,7 +121,7 @@ def read_labels(file: Path) -> dict[str, bool | None]:
 
 
 def _rows(counts: Scored) -> list[dict[str, object]]:
-    return [{"source": source, "half": half, **asdict(each)} for (source, half), each in sorted(counts.items())]
+    return [{"source": source, "part": part, **asdict(each)} for (source, part), each in sorted(counts.items())]
 
 
 def _cells(key: tuple[str, int], counts: Counts) -> list[str]:

@@ -1,14 +1,17 @@
-"""Answers of models with labels of others, as five public repositories hold them."""
+"""Answers of models with labels of others, as public repositories hold them."""
 
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LAST = frozenset({"bbh", "tabmwp"})
+_SAID = re.compile(r"the answer is (.*?)\.?\s*$", re.IGNORECASE | re.MULTILINE)
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 
@@ -33,9 +36,11 @@ class Answer:
     is_right: bool
 
     @property
-    def half(self) -> int:
-        """0 or 1, drawn by question: all answers to one are in the same half."""
+    def part(self) -> int:
+        """0 or 1, drawn by question: all answers to one are in the same part; 2 for what came last."""
         dataset, *_, question = self.id.split("/")
+        if dataset in _LAST:
+            return 2
         name = self.id.rpartition("/")[0] if dataset == "qwen" else dataset + question
         return hashlib.sha256(name.encode()).digest()[0] % 2
 
@@ -118,12 +123,45 @@ def _math(clone: Path) -> Iterator[Answer]:
             yield Answer(key, "qwen-math", row["question"], row["answer"], response, bool(score))
 
 
+def _bbh(clone: Path) -> Iterator[Answer]:
+    """Without labels: what stands behind the last "the answer is", or all of it, has to be the ground truth."""
+    outputs = clone / "code-davinci-002-outputs"
+    for file in sorted(outputs.glob("*/*.json")):
+        way, task = file.parent.name.rpartition("-")[2], file.name.partition("_few_shot")[0]
+        for number, row in enumerate(json.loads(file.read_text(encoding="utf-8"))["outputs"]):
+            question = row["input"].rpartition("\nQ:")[2].rpartition("\nA:")[0].strip()
+            truth, response = row["target"].strip(), row["prediction"].strip()
+            said = [*_SAID.findall(response), response][-2:][0].strip().rstrip(".")
+            is_right = said.casefold() == truth.rstrip(".").casefold()
+            yield Answer(f"bbh/{way}/{task}/{number}", f"bbh/{way}", question, truth, response, is_right)
+
+
+def _tabmwp(clone: Path) -> Iterator[Answer]:
+    problems = json.loads((clone / "data" / "tabmwp" / "problems_test1k.json").read_text(encoding="utf-8"))
+    for file in sorted((clone / "results" / "gpt3").glob("*.json")):
+        results = json.loads(file.read_text(encoding="utf-8"))["results"]
+        for key, problem in problems.items():
+            row = results.get(key)
+            if row is None or not row["output"].strip():
+                continue
+            question = problem["question"]
+            if problem["choices"]:
+                question += "\nOptions: " + _options(problem["choices"], "({}) {}").replace("\n", " ")
+            if problem["unit"]:
+                question += f" (Unit: {problem['unit']})"
+            response = row["output"].replace("\\n", "\n")
+            name = f"tabmwp/{file.stem.partition('_')[0]}/{key}"
+            yield Answer(name, "tabmwp", question, problem["answer"], response, bool(row["true_false"]))
+
+
 READERS = {
     "MathVista": _mathvista,
     "MATH-V": _mathv,
     "MMMU": _mmmu_pro,
     "grade-school-math": _gsm8k,
     "Qwen2.5-Math": _math,
+    "BIG-Bench-Hard": _bbh,
+    "PromptPG": _tabmwp,
 }
 """By the name of the folder that a repository is cloned into."""
 

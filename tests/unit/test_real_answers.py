@@ -47,6 +47,29 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         tmp_path / "Qwen2.5-Math/evaluation/data/eval_rm_maj_example/math_cot_100.jsonl",
         [{"idx": 1, "question": "x?", "answer": "2", "code": ["\\boxed{2}", "\\boxed{3}"], "score": [True, False]}],
     )
+    write(
+        tmp_path / "BIG-Bench-Hard/code-davinci-002-outputs/code-davinci-002-cot/navigate_few_shot_0.json",
+        [
+            {
+                "outputs": [
+                    {
+                        "input": "Q: Up?\nA: No.\n\nQ: Home?\nOptions:\n- Yes\n- No\nA: Think.",
+                        "target": "Yes",
+                        "prediction": said,
+                    }
+                    for said in ("So the answer is Yes.", "So the answer is No.")
+                ]
+            }
+        ],
+    )
+    write(
+        tmp_path / "PromptPG/data/tabmwp/problems_test1k.json",
+        [{"4": {"question": "Who?", "answer": "Bob", "choices": ["Ann", "Bob"], "unit": None}}],
+    )
+    write(
+        tmp_path / "PromptPG/results/gpt3/exp1_test.json",
+        [{"results": {"4": {"output": "Bob won.\\nThe answer is (B).", "true_false": True}}}],
+    )
     answers = {answer.id: answer for answer in read_all(tmp_path)}
     assert list(answers) == [
         "mathvista/owl/output_owl.json/7",
@@ -55,14 +78,25 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         *(f"gsm/{size}_{kind}/0" for size in ("6b", "175b") for kind in ("finetuning", "verification")),
         "qwen/1/0",
         "qwen/1/1",
+        "bbh/cot/navigate/0",
+        "bbh/cot/navigate/1",
+        "tabmwp/exp1/4",
     ]
+    home = answers["bbh/cot/navigate/0"]
+    assert (home.question, home.is_right, answers["bbh/cot/navigate/1"].is_right) == (
+        "Home?\nOptions:\n- Yes\n- No",
+        True,
+        False,
+    )
+    assert answers["tabmwp/exp1/4"].response == "Bob won.\nThe answer is (B)."
+    assert {home.part, answers["tabmwp/exp1/4"].part} == {2}
     assert answers["mathvista/owl/output_owl.json/7"].truth == "B"
     assert answers["mathvista/owl/output_owl.json/7"].question == "Which?\nChoices:\n(A) cat\n(B) dog"
     assert answers["mmmupro/owl_vision_cot/a"].question == "Which?\nA. 2\nB. 3"
     assert answers["gsm/6b_finetuning/0"].truth == "9"
-    assert answers["qwen/1/0"].half == answers["qwen/1/1"].half
+    assert answers["qwen/1/0"].part == answers["qwen/1/1"].part
     given, _, differing = score(answers.values(), {})
-    assert sum(each.right for each in given.values()) == 5
+    assert sum(each.right for each in given.values()) == 7
     assert differing == []
 
 

@@ -39,6 +39,7 @@ CASES = {
         "The correct answer is A, C, and D.",
     ],
     ("What increases?\n(A) the hare\n(B) the mouse\n(C) the fox\n(D) All of above", "D"): ["C - All of above."],
+    ("Which brackets close these? ( < [", "] > )"): ["> ] )", "So the answer is ] >.", "] ) >", "32: ] >", "[ < ("],
     ("Which word?", "red"): ["The word rhymes with red."],
     ("Which animal?\nA. a dog\nB. a cat\nC. a horse", "B"): [
         "The answer starts with B.",

@@ -8,6 +8,7 @@ from typing import Any
 from rilctl.engines.judging.rules.kinds.address import AddressKind, is_address
 from rilctl.engines.judging.rules.kinds.assignments import AssignmentsKind, read_assignments
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.brackets import BracketsKind, is_brackets
 from rilctl.engines.judging.rules.kinds.choice import ChoiceKind
 from rilctl.engines.judging.rules.kinds.counted import is_none
 from rilctl.engines.judging.rules.kinds.factor import FactorKind, read_factor
@@ -114,6 +115,8 @@ def read_ground_truth(answer: str, question: str, tolerance: float) -> Truth | N
 
 
 def _typed(text: str, tidied: str, question: str, tolerance: float) -> tuple[Kind, Any]:
+    if is_brackets(tidied):
+        return BracketsKind(), BracketsKind().whole(tidied)
     options = read_options(question)
     chosen = _choice(text, question, options)
     if chosen is not None:

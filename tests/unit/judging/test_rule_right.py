@@ -129,6 +129,33 @@ CASES = {
     ("Which two colours?", "red, blue"): ["blue, red"],
     ("Which numbers are prime?", "2, 3, 5"): ["2, 3 and 5 are prime."],
     ("Which numbers are not prime?", "4, 6"): ["4 and 6 are not prime."],
+    ("How large is ∠BCH?\n(A) 60°\n(B) 45°\n(C) 30°\n(D) 25°", "C"): [
+        "因此，∠BCH的大小为30°，选项(C)正确。",
+        "选项C是正确的。",
+        "There seems to be a mistake in the problem. Still, the answer is C.",
+        "所以∠BCH=30°。因此，答案为C。",
+    ],
+    ("What is the ratio of cats to dogs?", "1"): ["The ratio of cats to dogs is 1.", "The ratio is 1:1."],
+    ("What is the ratio of cats to dogs?", "0.5"): [
+        "The ratio of cats to dogs is 1:2, which means there is one cat for every two dogs.",
+    ],
+    ("Fill in the blank. The model has 4 dots divided into 2 equal groups. There are (_) dots in each group.", "2"): [
+        "There are 2 dots in each group.",
+        "There are (_) dots in each group. The answer is 2.",
+    ],
+    ("How many people in the image were born after the war?", "3"): [
+        "Of the five people in the image, three were born after the war.",
+        "Of the five people in the image, only three were born after the war.",
+    ],
+    ("In how many ways can she finish?", "24"): [r"The answer is $\boxed{4!}$.", "There are $4! = 24$ ways."],
+    ("In how many ways can he finish?", "4"): ["4!", "There are 4!", "The answer is 4!"],
+    ("Which organisms will be affected first?\n(A) Insects\n(B) Hawk and snake\n(C) Snake and raccoon", "A"): [
+        "The organisms that will be affected first are (A) Insects, as they feed on grass.",
+    ],
+    ("Which node is the root?\nA. node 4\nB. node 7", "A"): ["A. node 4", "The answer is A. node 4.", "node 4"],
+    ("What is the range?\n(A) 43.2%-63.6%\n(B) 45.2%-65.6%\n(C) 42.2%-62.6%", "C"): [
+        "Therefore, the correct answer is (C) 42.2% - 62.6%.",
+    ],
     ("What are the roots?", "1, 2"): ["x = 1 or x = 2"],
     ("What is the total on the bill?", "12.50"): [
         "The date is illegible. The total is 12.50.",

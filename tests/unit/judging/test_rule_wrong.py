@@ -40,6 +40,33 @@ CASES = {
     ],
     ("What increases?\n(A) the hare\n(B) the mouse\n(C) the fox\n(D) All of above", "D"): ["C - All of above."],
     ("Which brackets close these? ( < [", "] > )"): ["> ] )", "So the answer is ] >.", "] ) >", "32: ] >", "[ < ("],
+    ("How large is ∠BCH?\n(A) 60°\n(B) 45°\n(C) 30°\n(D) 25°", "C"): [
+        "∠CAB = 90° - 60° = 30°\n\n因此，∠BCH的大小为25°，选项(D)正确。",
+        "所以∠BCH=30°。因此，选项都不正确。",
+        "∠BCH = 30°\n选项(C)正确，选项(D)正确。",
+        "选项(C)不正确。",
+        "So it is 30°. However, that can't be. There seems to be a mistake in the problem or the given values. Please "
+        "check the problem again.",
+    ],
+    ("What is the ratio of cats to dogs?", "1"): [
+        "The ratio of cats to dogs is 1:2, which means there is one cat for every two dogs.",
+        "The ratio is 1:2.",
+    ],
+    ("Fill in the blank. The model has 4 dots divided into 2 equal groups. There are (_) dots in each group.", "2"): [
+        "The model has ___ dots divided into 2 equal groups.",
+    ],
+    ("How many people in the image were born after the war?", "3"): [
+        "Of the three people in the image, only actor was born after the war.",
+    ],
+    ("In how many ways can she finish?", "4"): [r"The answer is $\boxed{4!}$.", "There are $4!$ ways."],
+    ("Which organisms will be affected first?\n(A) Insects\n(B) Hawk and snake\n(C) Snake and raccoon", "A"): [
+        "The organisms that will be affected first are (C) Snake and raccoon.\n\nThe mice will also be affected as "
+        "they feed on the insects and other organisms.",
+    ],
+    ("Which node is the root?\nA. node 4\nB. node 7", "A"): ["A. node 5", "The answer is A. node 5.", "(A) node 14"],
+    ("What is the range?\n(A) 43.2%-63.6%\n(B) 45.2%-65.6%\n(C) 42.2%-62.6%", "C"): [
+        "Therefore, the correct answer is (C) 45.2% - 65.6%.",
+    ],
     ("Which word?", "red"): ["The word rhymes with red."],
     ("Which animal?\nA. a dog\nB. a cat\nC. a horse", "B"): [
         "The answer starts with B.",

@@ -68,6 +68,10 @@ class Kind(ABC):
         """Whether a statement says what the question's own expression is equal to; what came before are steps."""
         return False
 
+    def mislabels(self, line: str) -> bool:
+        """Whether a line is a choice and a text that is nearly its own, but not that."""
+        return False
+
     def same(self, one: Any, other: Any) -> bool:
         """Whether two values of one response agree."""
         return bool(one == other)

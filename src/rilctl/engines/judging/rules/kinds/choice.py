@@ -60,7 +60,7 @@ _ENDS_IN_A = re.compile(r"^\w+ A$")
 _ONE = re.compile(r" ones?$")
 _OF_THEM = re.compile(r"^(?:it|they|he|she) (?=\w+ \w)")
 """A sentence as an option, whose subject may be said by its name."""
-_REASON = re.compile(r",?\s(?:because|since)\s|,\sas\s", re.IGNORECASE)
+_REASON = re.compile(r",?\s(?:because|since|as (?:they|it))\s|,\sas\s", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
     r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to|i\.e\."
@@ -73,6 +73,10 @@ _STANDALONE = re.compile(
     r"(?<![\w'\-+*/=^])(?:[(\[]([A-Ja-j])[)\]]|([B-HJ])|(A)(?=[.,;:)/]|\s*$|\s+(?:or|and|is|nor)\b))(?![\w'\-+*/=^])"
 )
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_MATHEMATICS = re.compile(r"[\\^√π=*+/]")
+"""Of which other numbers may be the same: `2^3` and `8`."""
+
 
 @lru_cache(maxsize=1024)
 def _asked_comparatives(question: str) -> frozenset[str]:
@@ -81,6 +85,15 @@ def _asked_comparatives(question: str) -> frozenset[str]:
     for word in map(str.casefold, _SUPERLATIVE.findall(question)):
         found.add({"most": "more", "least": "less", "fewest": "fewer", "best": "better"}.get(word, f"{word[:-3]}er"))
     return frozenset(found)
+
+
+def _differs_in_numbers(said: str, option: str) -> bool:
+    """Whether a text is an option's but for its numbers: `node 5` for `node 4`."""
+    if _MATHEMATICS.search(said) or _MATHEMATICS.search(option):
+        return False
+    numbers = [[float(each) for each in _NUMBER.findall(text.replace(",", ""))] for text in (said, option)]
+    words = [re.sub(r"[\W\d_]+", " ", text).strip().casefold() for text in (said, option)]
+    return words[0] == words[1] and len(numbers[0]) == len(numbers[1]) and numbers[0] != numbers[1]
 
 
 def _with_noun(options: dict[str, str], question: str) -> dict[str, str]:
@@ -149,6 +162,12 @@ class ChoiceKind(Kind):
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
         return self._of_texts is not None and self._of_texts.is_led(statement)
+
+    def mislabels(self, line: str) -> bool:
+        """See `Kind`."""
+        labelled = _WITH_TEXT.fullmatch(line.strip())
+        option = self._options.get((labelled[1] or labelled[2] or labelled[3]).upper()) if labelled else None
+        return bool(labelled and option and self._of_texts is None and _differs_in_numbers(labelled[4], option))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
@@ -223,6 +242,8 @@ class ChoiceKind(Kind):
             if value is None:
                 return letter if self._letter_of(self._of_texts.within(rest)) in (None, SEVERAL, letter) else None
             return letter if self._letter_of(value) == letter else None
+        if self._of_texts is None and self._options and _differs_in_numbers(rest, self._options[letter]):
+            return None
         named = set(self._named(rest))
         if named and not is_accounted(rest, f"{self._question} {self._options[letter]}"):
             return None

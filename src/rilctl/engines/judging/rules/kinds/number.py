@@ -92,6 +92,10 @@ _WITH_UNKNOWN = re.compile(
 _ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
 """The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
+_OF_THEM = re.compile(
+    r"^\W*of (?:the|these|those|all) [^,.;]{1,60}, (?=only (?!one\b|two\b|three\b)[a-z])", re.IGNORECASE
+)
+"""A whole, before some of it that are not counted."""
 _MORE = re.compile(r"(?<=[0-9a-z]) (?:more|extra|additional)\b(?! than)", re.IGNORECASE)
 _MAX_UNIT = 2
 """Words of what a number counts; more say something of it."""
@@ -194,6 +198,7 @@ class NumberKind(Kind):
         text = without_again(without_asked_words(plain(sentence[-1000:]), self.question))
         if " would have " in text and "would" not in self.question:
             return None
+        text = _OF_THEM.sub("", text)
         if counts_other_in_han(text, self.question):
             return SEVERAL
         text = with_sign_before(text, self.question)

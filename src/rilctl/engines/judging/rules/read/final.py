@@ -6,6 +6,7 @@ unless the earlier ones are taken back.
 """
 
 import re
+from math import factorial
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
@@ -70,6 +71,12 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 """Names something that is calculated with."""
+_BLANK = re.compile(r"\s(?:_+|[(\[]\s?_+\s?[)\]])(?=[\s.,?])")
+"""Nobody filled it in."""
+_RATIO = re.compile(r"\W*[0-9.]+\s?:\s?[0-9.]+\W*")
+"""Behind it stands what it means, and nothing that follows."""
+_FACTORIAL = re.compile(r"(?:(?<=\\boxed\{)|(?<=\$))\s?([0-9]{1,2})\s?!\s?(?=[}$])")
+"""No exclamation, as in prose."""
 _LATEX_SPACE = re.compile(r"\\[:;]")
 """No punctuation."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
@@ -115,6 +122,7 @@ def _read(text: str, question: str, kind: Kind) -> Reading:
         return Reading(None, None, NOTHING)
     text = _STRUCK.sub(" ", text) if "~~" in text else text
     text = _LATEX_SPACE.sub(" ", text)
+    text = _FACTORIAL.sub(lambda match: str(factorial(int(match[1]))), text) if "!" in text else text
     bold = _bold_spans(text) if _BOLD in text else []
     text = without_tables(without_markup(text)).strip()
     marks = own_marks(find_marks(text), text, question)
@@ -189,7 +197,7 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
         no_value: a text that is known to be none.
         question: what was asked.
     """
-    if _DEFINES.match(statement):
+    if _DEFINES.match(statement) or _BLANK.search(statement):
         return None, False, False
     unsaid = UNSAYS.search(statement) if not kind.keeps_denials else None
     if unsaid and unsaid.start() and not UNSAYS.search(question):
@@ -224,7 +232,7 @@ def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -
         if value is not None and kind.is_bare(form):
             rest = statement[statement.find(clause) + len(clause) :]
             if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CALCULATING.search(rest)):
-                concluded = kind.within(rest)
+                concluded = None if _RATIO.fullmatch(form) else kind.within(rest)
                 if concluded is not None:
                     return concluded, False, False
             if not (kind.explains or kind.is_closed) and (rest.lstrip()[:1] in (":", ";") or clause[-1] == ","):

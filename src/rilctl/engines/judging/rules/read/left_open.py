@@ -39,6 +39,10 @@ _GIVES_UP = re.compile(
     r"|\bnone of (?:the|these) (?:\w+ )?(?:options|choices|answers)(?: (?:given|provided|listed|above))?"
     r" (?:match|fit|correspond|agree|(?:is|are|seems?) (?:correct|right))"
     r"|\b(?:not|n't) (?:be )?(?:among|in|one of|listed in|available in|provided in) the (?:\w+ )?(?:options|choices)\b"
+    r"|\b(?:seems|appears|must|has|is likely|is) (?:to be )?(?:be )?(?:an? |some )(?:mistake|error|inconsistency)"
+    r" (?:in|with) (?:the|this|your) (?:\w+ )?(?:problem|question|given|values?|options|choices|data|statement)\b"
+    r"|\bplease (?:check|verify|recheck|review) (?:the|your) (?:\w+ )?(?:problem|question|values?|options|data)\b"
+    r"|(?:选项|答案)(?:都|均|全都|全部)不(?:正确|对|符合|匹配)|没有(?:一个)?(?:正确|符合\w{0,4})的?(?:选项|答案)"
     r"|\bplease provide (?:a|the|more|additional|further|us|me)\b|\band so (?:on|forth)\W*$",
     re.IGNORECASE,
 )
@@ -81,9 +85,12 @@ _OUT = re.compile(
 """Names an option to say where the other one is, or that it goes."""
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
 _AFTER_ALL = re.compile(r"\bafter all\W*$", re.IGNORECASE)
+_IS_RIGHT = re.compile(r"选项\s{0,2}[(\[]?([A-J])[)\]]?\s?(?:是|为)?(?:正确|对)")
+"""Names another option at the end, which may be beside a value that isn't its own."""
 _NOT = re.compile(r"\bnot\b|n't\b", re.IGNORECASE)
 _OFFERS_NONE = re.compile(
-    r"\b(?:cannot|can't|none|not (?:enough|given|possible)|impossible|undetermined|insufficient)\b", re.IGNORECASE
+    r"\b(?:cannot|can't|none|not (?:enough|given|possible)|impossible|undetermined|insufficient)\b|无法|都不|没有",
+    re.IGNORECASE,
 )
 _MAX_LAST = 2
 """Statements at the end of a response, where one may give up."""
@@ -108,6 +115,8 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
         return True
     later = _SENTENCE_END.split(tail)[1:]
     if any(_gives_up(said, question) for said in later[-_MAX_LAST:]):
+        return True
+    if isinstance(value, str) and kind.is_closed and {*_IS_RIGHT.findall(tail)} - {value}:
         return True
     if isinstance(value, bool) and any(_comes_to(not value, said, question) for said in later):
         return True

@@ -116,6 +116,8 @@ def _marked_value(mark: Mark, text: str, kind: Kind, question: str) -> Any:
     if value is None:
         line, _, below = content.partition("\n")
         line = without_contrast(line)
+        if kind.mislabels(line):
+            return SEVERAL
         value, lead, rest_of_line = _said_in(line, kind)
         if (
             value not in (None, SEVERAL)

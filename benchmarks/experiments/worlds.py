@@ -38,6 +38,8 @@ ABLATIONS = (
     ("ablations/teachers-2", "ablations/teachers-8"),
 )
 """RIL with one other thing changed, likewise. `ril` is the paper's here, with its binary reward: the worlds say so."""
+SIGHTED = (("ril", "ril-sighted", "ablations/sighted-long"),)
+"""Whether a discriminator that must look helps, also one that was pretrained until it does look."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ PLACES = (
         removed=("ablations/teachers-shaped",),
         suffix="-ablations",
     ),
+    Place(WORLDS[0], TENTH, SIGHTED, baseline="ril", rates_from="ril", suffix="-sighted"),
     *(Place(world, ERRING) for world in WORLDS),
 )
 """In the order in which they are run: all of them have their first group of arms before any has its second. Ablations

@@ -13,11 +13,11 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
     lupantech/PromptPG                       7cf61b1bec07222fc24b4f5a1410911f77c2d2c9
 
 About 92,000 answers, two minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
-mend the rules; part 1 was labelled by others, and what it showed learned afterwards. Part 2, the other two, was first
-scored when all that had been learned. The repositories' labels err as well: MathVista maps a refusal to the nearest
-choice or to one by chance, and MMMU-Pro guesses where its parser finds nothing. So the answers about which the two
-differ were read, and labels.json says what is right: by id, true, false or null (unclear, which counts nowhere), and
-why. None of the texts is in this repository.
+mend the rules; part 1 was labelled by a language model that saw neither rules nor verdicts, and what it showed learned
+afterwards. Part 2, the other two, was first scored when all that had been learned. The repositories' labels err as
+well: MathVista maps a refusal to the nearest choice or to one by chance, and MMMU-Pro guesses where its parser finds
+nothing. So the answers about which the two differ were read, and labels.json says what is right: by id, true, false or
+null (unclear, which counts nowhere), and why. None of the texts is in this repository.
 """
 
 import argparse

@@ -45,6 +45,11 @@ def hardware(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
+def host_memory_bytes() -> int:
+    """Memory of the host. Raises `ValueError` or `OSError` where the system doesn't say."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def _processor(file: Path) -> str:
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", file.read_text(encoding="utf-8", errors="replace"), re.M)
@@ -61,7 +66,7 @@ def _cores() -> str:
 
 def _memory() -> str:
     try:
-        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / _GIB:.1f} GiB"
+        return f"{host_memory_bytes() / _GIB:.1f} GiB"
     except (AttributeError, ValueError, OSError):  # this system doesn't say
         return ""
 

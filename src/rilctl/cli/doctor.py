@@ -18,6 +18,7 @@ from rilctl.cli import output
 from rilctl.cli.checks import Check, check_extras, check_private
 from rilctl.cli.options import Debug, Json
 from rilctl.errors import RilctlError
+from rilctl.hardware import host_memory_bytes
 from rilctl.reporting import format
 
 _NEEDED = (
@@ -137,8 +138,7 @@ def _teachers(paths: Sequence[Path] | None) -> list[Check]:
 
 
 def _memory() -> Check:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Check("memory", "ok", f"{format.size(total)}, {os.cpu_count()} cores")
+    return Check("memory", "ok", f"{format.size(host_memory_bytes())}, {os.cpu_count()} cores")
 
 
 def _disk() -> Check:

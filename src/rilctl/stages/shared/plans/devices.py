@@ -1,6 +1,5 @@
 """A plan's device: where the memory is that a run needs, and how much of it there is."""
 
-import os
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from rilctl.config.engines import (
     VllmEngineConfig,
     VllmServerEngineConfig,
 )
+from rilctl.hardware import host_memory_bytes
 from rilctl.models.loaded.devices import pick_device
 from rilctl.planning.memory import Device, Phase
 from rilctl.planning.plan import Fact, Section, Table
@@ -52,8 +52,8 @@ def planned_device(context: StageContext, engine: TrainingEngineConfig | Generat
     if stated is not None:
         return PlannedDevice(kind, int(stated * GB), host_capacity)
     if kind == "cuda" and torch.cuda.is_available():
-        here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return PlannedDevice(kind, int(torch.cuda.get_device_properties(0).total_memory), host_capacity or here)
+        capacity = int(torch.cuda.get_device_properties(0).total_memory)
+        return PlannedDevice(kind, capacity, host_capacity or host_memory_bytes())
     return PlannedDevice(kind, None, host_capacity)
 
 

@@ -4,12 +4,12 @@ import re
 from fractions import Fraction
 
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
+from rilctl.engines.judging.rules.kinds.ratio import asks_ratio
 from rilctl.engines.judging.rules.read.plain import plain
 
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
 _RATIO = re.compile(rf"(?:a ratio of |a )?{_NUMBER}\s?(?::|\sto\s)\s?{_NUMBER}(?: ratio)?", re.IGNORECASE)
 _PORTION = re.compile(rf"(?:an? )?{_NUMBER}(?:-in-|\s(?:in|out of)\s(?:every )?){_NUMBER}(?: chance)?", re.IGNORECASE)
-_ASKS_RATIO = re.compile(r"\bratio\b", re.IGNORECASE)
 _ASKS_PORTION = re.compile(
     r"\b(?:probability|probable|chances?|odds|likel\w+|fraction|proportion|portion|share)\b", re.IGNORECASE
 )
@@ -20,7 +20,7 @@ _OVER = re.compile(r"([0-9]{1,6}) over ([0-9]{1,6})\W*")
 
 def asks_portion(question: str) -> bool:
     """Whether a question asks for a ratio, a share or a probability."""
-    return _ASKS_RATIO.search(question) is not None or _ASKS_PORTION.search(question) is not None
+    return asks_ratio(question) or _asks_share(question)
 
 
 def read_portion(text: str, question: str) -> Quantity | None:
@@ -29,8 +29,12 @@ def read_portion(text: str, question: str) -> Quantity | None:
     over = _OVER.fullmatch(text)
     if over and int(over[2]):
         return Quantity(Fraction(int(over[1]), int(over[2])), "")
-    for pattern, asks in ((_RATIO, _ASKS_RATIO), (_PORTION, _ASKS_PORTION)):
+    for pattern, asks in ((_RATIO, asks_ratio), (_PORTION, _asks_share)):
         match = pattern.fullmatch(text)
-        if match and asks.search(question) and Fraction(match[2]):
+        if match and asks(question) and Fraction(match[2]):
             return Quantity(Fraction(match[1]) / Fraction(match[2]), "")
     return None
+
+
+def _asks_share(question: str) -> bool:
+    return _ASKS_PORTION.search(question) is not None

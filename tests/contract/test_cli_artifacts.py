@@ -78,7 +78,7 @@ def test_ls(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> No
 def test_ls_of_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, stdout, stderr = call(capfd, "artifacts", "ls", tmp_path / "x")
     assert (code, stdout) == (5, "")
-    assert stderr.startswith(f"error: no directory `{tmp_path}/x`\nhint: ")
+    assert stderr.startswith(f"error: `{tmp_path}/x` doesn't exist\nhint: ")
 
 
 def test_show(cache: Path, several: Path, capfd: pytest.CaptureFixture[str]) -> None:

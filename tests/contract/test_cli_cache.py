@@ -52,7 +52,7 @@ def test_the_age_is_of_the_last_use(root: Path, capfd: pytest.CaptureFixture[str
     [
         (["--older-than", "30"], 2, "error: `30` is no age\nhint: a number of hours, days or weeks"),
         (["--yes"], 2, "error: `--yes` says nothing of what goes\nhint: "),
-        (["nowhere"], 5, "error: no call cache at `nowhere/.cache/calls.sqlite3`\nhint: "),
+        (["nowhere"], 5, "error: `nowhere` doesn't exist\nhint: "),
     ],
 )
 def test_what_it_refuses(

@@ -94,7 +94,7 @@ def test_gc_shows_first(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert sorted(os.listdir("runs/pocket")) == ["cache-teacher", "train"]
     assert call(capfd, "artifacts", "gc")[2].startswith("nothing to delete\n")
     code, _, stderr = call(capfd, "artifacts", "gc", "nowhere")
-    assert code == 5 and "no directory `nowhere`" in stderr
+    assert code == 5 and "`nowhere` doesn't exist" in stderr
 
 
 def test_gc_names_what_was_named(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rilctl.artifacts.askers import UNKNOWN, has_askers
 from rilctl.artifacts.calls_file import calls_path, explained, open_calls, transaction
 from rilctl.artifacts.layout import MANIFEST, RUN
+from rilctl.artifacts.meant import check_directory
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import StrictModel
 
@@ -55,6 +56,7 @@ class CallsSurvey(StrictModel):
 
 def _existing(root: Path) -> Path:
     """The cache's file. Raises `ArtifactError` where there is none; nothing is made."""
+    check_directory(root, otherwise="name the workspace root")
     path = calls_path(root)
     if not path.exists():
         raise ArtifactError(f"no call cache at `{path}`", hint="name the workspace root")

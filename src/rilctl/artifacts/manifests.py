@@ -1,6 +1,5 @@
 """Read manifests, and refuse those that somebody or something changed."""
 
-import difflib
 import os
 from collections import Counter
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rilctl.artifacts.layout import MANIFEST, REBUILD_HINT, RUN, is_safe_name
+from rilctl.artifacts.meant import NAME_ONE, check_directory, did_you_mean
 from rilctl.artifacts.sealed import FIELD, is_sealed, load_json, unreadable
 from rilctl.errors import ArtifactError
 from rilctl.schemas.base import first_problem
@@ -29,11 +29,10 @@ def read_manifest(path: Path) -> Manifest:
         if not os.path.lexists(file):
             if (path / RUN).exists():
                 raise interrupted(path)
-            if not path.exists():
-                raise ArtifactError(f"`{path}` doesn't exist", hint=did_you_mean(path))
+            check_directory(path)
             if is_part_of_run(path):
                 raise ArtifactError(f"`{path}` is a part of a run, and has no {MANIFEST}", hint=REBUILD_HINT)
-            raise ArtifactError(f"`{path}` is no artifact: it has no {MANIFEST}", hint=did_you_mean(path))
+            raise ArtifactError(f"`{path}` is no artifact: it has no {MANIFEST}", hint=did_you_mean(path) or NAME_ONE)
     except OSError as error:
         raise unreadable(file, error) from error
     return parse_manifest(file)
@@ -93,10 +92,3 @@ def interrupted(path: Path) -> ArtifactError:
         f"`{path}` is half-written: the command that writes it was interrupted, or is still running",
         hint="run the same command again; it goes on where it stopped",
     )
-
-
-def did_you_mean(path: Path) -> str | None:
-    """A hint at a directory beside `path` that is called almost the same."""
-    siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, [s for s in siblings if s != path.name], n=1)
-    return f"did you mean `{path.parent / close[0]}`?" if close else None

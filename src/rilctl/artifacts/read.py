@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from rilctl.artifacts.check import check_file, check_files, check_log, refuse_unlisted
 from rilctl.artifacts.layout import MANIFEST, REBUILD_HINT, REJECTED, RUN, read_regular
-from rilctl.artifacts.manifests import did_you_mean, interrupted, read_manifest
+from rilctl.artifacts.manifests import interrupted, read_manifest
+from rilctl.artifacts.meant import did_you_mean, instead_of_file
 from rilctl.artifacts.roles import artifacts_in, missing_roles
 from rilctl.artifacts.row_files import RowFiles
 from rilctl.artifacts.sealed import unreadable
@@ -267,4 +268,6 @@ def _check_directory(path: Path, kind: ArtifactKind) -> None:
             hint=did_you_mean(path) or _maker(kind),
         )
     if not path.is_dir():
-        raise ArtifactError(f"no {kind} at `{path}`: it is a file", hint="name the artifact's directory")
+        raise ArtifactError(
+            f"no {kind} at `{path}`: it is a file", hint=instead_of_file(path) or "name the artifact's directory"
+        )

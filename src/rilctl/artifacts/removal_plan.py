@@ -6,7 +6,8 @@ from pathlib import Path
 from rilctl.artifacts.calls_file import calls_path
 from rilctl.artifacts.dependents import closure, users_first, users_of, uses_of
 from rilctl.artifacts.layout import MANIFEST, RUN
-from rilctl.artifacts.manifests import did_you_mean, is_part_of_run
+from rilctl.artifacts.manifests import is_part_of_run
+from rilctl.artifacts.meant import check_directory
 from rilctl.artifacts.removal import Removal, removal_of, runs_inside
 from rilctl.artifacts.stored import quoted, run_places, runs_below, size_of, stored_run
 from rilctl.errors import ArtifactError, UsageError
@@ -69,16 +70,15 @@ def run_at(path: Path) -> Path:
     Raises:
         ArtifactError: nothing is there, or nothing that is surely ours.
     """
-    if not path.exists():
-        raise ArtifactError(f"`{path}` doesn't exist", hint=did_you_mean(path))
-    if path.is_dir() and is_part_of_run(path):
+    check_directory(path)
+    if is_part_of_run(path):
         if not (path / MANIFEST).exists():
             raise ArtifactError(
                 f"`{path}` is a part of a run, and no artifact", hint=f"name the whole run: `{path.absolute().parent}`"
             )
         return path.parent if path.name else path.absolute().parent
-    if not path.is_dir() or not ((path / RUN).exists() or (path / MANIFEST).exists()):
-        below = run_places(path) if path.is_dir() else []
+    if not ((path / RUN).exists() or (path / MANIFEST).exists()):
+        below = run_places(path)
         raise ArtifactError(
             f"`{path}` is neither a run nor an artifact: it has no {RUN} or {MANIFEST}",
             hint=f"name the runs in it: {quoted(below)}" if below else "delete it by other means",

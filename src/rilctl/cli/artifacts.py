@@ -35,10 +35,10 @@ def list_all(
     from datetime import UTC, datetime
 
     from rilctl.artifacts.listing import list_artifacts, list_unfinished
+    from rilctl.artifacts.meant import check_directory
     from rilctl.artifacts.stored import age_s
 
-    if not root.is_dir():
-        raise ArtifactError(f"no directory `{root}`", hint="name the workspace root: `rilctl artifacts ls DIR`")
+    check_directory(root, otherwise="name the workspace root: `rilctl artifacts ls DIR`")
     found, unfinished = list_artifacts(root), list_unfinished(root)
     if as_json:
         output.result_json(

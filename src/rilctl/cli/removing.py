@@ -10,7 +10,6 @@ import typer
 from rilctl.cli import output
 from rilctl.cli.asking import check_asking, confirm
 from rilctl.cli.options import Debug, Json
-from rilctl.errors import ArtifactError
 from rilctl.reporting import format
 
 if TYPE_CHECKING:
@@ -103,8 +102,9 @@ def gc(
 
 
 def _directory(root: Path) -> Path:
-    if not root.is_dir():
-        raise ArtifactError(f"no directory `{root}`", hint="name the workspace root")
+    from rilctl.artifacts.meant import check_directory
+
+    check_directory(root, otherwise="name the workspace root")
     return root
 
 

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, MOST_JSON_BYTES, RUN, read_regular
-from rilctl.artifacts.manifests import did_you_mean, is_part_of_run, read_manifest
+from rilctl.artifacts.manifests import is_part_of_run, read_manifest
+from rilctl.artifacts.meant import did_you_mean
 from rilctl.artifacts.model_files import ADAPTER_CONFIG, read_texts, write_texts
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import unreadable

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from rilctl.artifacts.layout import MANIFEST, RESUME, RUN
-from rilctl.artifacts.manifests import did_you_mean, is_part_of_run, read_manifest
+from rilctl.artifacts.manifests import is_part_of_run, read_manifest
+from rilctl.artifacts.meant import check_directory, did_you_mean
 from rilctl.artifacts.roles import artifacts_in, missing_roles, named_roles
 from rilctl.artifacts.runs import read_run
 from rilctl.artifacts.sealed import unreadable
@@ -62,10 +63,7 @@ def distinct_names(paths: list[Path]) -> list[str]:
 
 def _runs_at(path: Path) -> list[Path]:
     try:
-        if not path.exists():
-            raise ArtifactError(f"`{path}` doesn't exist", hint=did_you_mean(path) or _NAME_ONE)
-        if not path.is_dir():
-            raise ArtifactError(f"`{path}` is a file", hint=_NAME_ONE)
+        check_directory(path, otherwise=_NAME_ONE)
         if is_part_of_run(path):
             return [path.parent if path.name else path.absolute().parent]
         found = [run for run in walk_runs(path) if not is_part_of_run(run)]

@@ -1,0 +1,63 @@
+"""Paths at which nothing is that a command can use: what stands there instead, and what was probably meant."""
+
+from pathlib import Path
+
+import pytest
+
+from .helpers import call, snapshot
+
+RUNS = Path("runs/recipe")
+SHOWN = ("show", "verify", "lineage")
+
+
+@pytest.mark.parametrize("command", [*SHOWN, "rm"])
+def test_a_name_that_is_near_is_named_in_each_part_of_a_path(done: Path, command: str) -> None:
+    for wrong, meant in (
+        ("runs/recipe/trian", "runs/recipe/train"),
+        ("runs/recpe/train", "runs/recipe/train"),
+        ("runs/recpe/pretrain_disc/discriminator", "runs/recipe/pretrain-disc/discriminator"),
+    ):
+        call(done, "artifacts", command, wrong).refused(
+            5, f"error: `{wrong}` doesn't exist\nhint: did you mean `{meant}`?"
+        )
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_where_nothing_is_near_it_is_said_what_lists_artifacts(done: Path, command: str) -> None:
+    (done / "folder").mkdir()
+    for path, problem in (("xyzzy", "doesn't exist"), ("folder", "is no artifact: it has no manifest.json")):
+        call(done, "artifacts", command, path).refused(
+            5, f"`{path}` {problem}", "`rilctl artifacts ls DIR` lists those"
+        )
+
+
+@pytest.mark.parametrize("command", [*SHOWN, "ls", "gc", "rm", "cache"])
+def test_a_file_is_said_to_be_one(done: Path, command: str) -> None:
+    before = snapshot(done)
+    call(done, "artifacts", command, "recipe.toml").refused(
+        5, "error: `recipe.toml` is a file", "is it a recipe? `rilctl config show recipe.toml` shows it"
+    )
+    weights = RUNS / "sft/model.safetensors"
+    call(done, "artifacts", command, weights).refused(
+        5, f"`{weights}` is a file", f"it lies in `{RUNS / 'sft'}`: name that"
+    )
+    assert snapshot(done) == before
+
+
+@pytest.mark.parametrize("command", ["report", "watch"])
+def test_a_recipe_has_no_runs_to_look_at(done: Path, command: str) -> None:
+    call(done, command, "recipe.toml").refused(5, "`recipe.toml` is a file", "`rilctl config show recipe.toml`")
+    call(done, command, "runs/recipe/trian").refused(5, "doesn't exist", "did you mean `runs/recipe/train`?")
+
+
+def test_a_workspace_that_is_not_there_is_asked_for(fresh: Path) -> None:
+    for command in ("ls", "gc", "cache"):
+        call(fresh, "artifacts", command).refused(5, "`runs` doesn't exist", "hint: name the workspace root")
+
+
+def test_a_file_where_a_verb_reads_an_artifact(done: Path) -> None:
+    weights = RUNS / "sft/model.safetensors"
+    call(done, "train", "--student", weights).refused(2, f"`{weights}` is a file")
+    call(done, "train", "--set", f"train.teacher_cache={weights}").refused(
+        5, "it is a file", f"it lies in `{done / RUNS / 'sft'}`"
+    )

@@ -157,6 +157,8 @@ def test_a_misspelt_name_gets_a_guess(
         ("num_steps = 1.5", "`train.num_steps`: expected a whole number, found 1.5"),
         ("num_steps = '3'", "`train.num_steps`: expected a whole number, found text"),
         ("nums_steps = 3", "`train.nums_steps`: unknown key; did you mean `num_steps`?"),
+        ("[workspace]\nroot = ''", "`workspace.root`: expected text, found nothing"),
+        ("[workspace]\nroot = ' '", "`workspace.root`: expected text, found nothing"),
     ],
 )
 def test_a_value_that_can_not_be(tmp_path: Path, table: str, message: str) -> None:
@@ -177,6 +179,13 @@ def test_a_value_that_can_not_be(tmp_path: Path, table: str, message: str) -> No
 def test_a_recipe_that_is_no_toml(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "r.toml").write_bytes(content)
     call(tmp_path, "train", "r.toml").refused(2, message.replace("`]`", "']'"))
+
+
+def test_a_recipe_and_a_suite_in_each_other_s_place(fresh: Path) -> None:
+    (fresh / "suite.toml").write_text('name = "mine"\n[[benchmarks]]\nname = "x"\n')
+    call(fresh, "eval", "--suite", "recipe.toml").refused(2, "recipe.toml` is a recipe, not a suite", "14bench, digits")
+    call(fresh, "eval", "suite.toml").refused(2, "`benchmarks`: unknown key", "a suite is named with `--suite`")
+    call(fresh, "eval", "--set", "workspace.root=").refused(2, "--set: `workspace.root`: expected text, found nothing")
 
 
 def test_an_argument_that_is_no_text(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def test_help_on_a_key(capfd: pytest.CaptureFixture[str]) -> None:
     assert call(capfd, "help")[1].splitlines()[0].split() == ["[workspace]", "Where", "artifacts", "go."]
     code, stdout, stderr = call(capfd, "help", "trian.seed")
     assert (code, stdout) == (2, "") and "did you mean `train.seed`?" in stderr
+    code, stdout, stderr = call(capfd, "help", "")
+    assert (code, stdout) == (2, "") and "a recipe has no key ``" in stderr
 
 
 def test_the_schema_of_a_table(capfd: pytest.CaptureFixture[str]) -> None:

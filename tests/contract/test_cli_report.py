@@ -55,6 +55,18 @@ def test_what_it_refuses(training: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert "`report.html` is no report, and isn't overwritten" in capfd.readouterr().err
     assert Path("report.html").read_text() == "somebody's own page"
     assert run(["report", "runs", "--out", "runs"]) == 2
+    capfd.readouterr()
+    for arguments, hint in (
+        (["--out", "r.pdf"], "name it `r.html`"),
+        (["--out", "r.md"], "add `--format md`"),
+        (["--out", "r.JSON"], "add `--format json`"),
+        (["--out", "r.html", "--format", "md"], "add `--format html`"),
+        (["--out", "r.v2", "--format", "md"], "name it `r.md`"),
+    ):
+        assert run(["report", "runs", *arguments]) == 2
+        stdout, stderr = capfd.readouterr()
+        assert stdout == "" and f"error: `{arguments[1]}` doesn't end as a report of `--format " in stderr
+        assert f"\nhint: {hint}" in stderr and not Path(arguments[1]).exists()
     assert run(["report", "runs", "--out", "nowhere/r.html"]) == 2
     assert run(["report", "nothing", "--out", "new.html"]) == 5
     assert "`nothing` doesn't exist" in capfd.readouterr().err

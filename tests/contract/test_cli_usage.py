@@ -96,7 +96,9 @@ def test_the_reference_has_a_section_for_each_command() -> None:
             "data show --limit x",
             "error: invalid value for `--limit`: must be a valid integer\nhint: `rilctl data show --help`\n",
         ),
-        ("train --out", "error: option `--out` requires an argument\nhint: `rilctl --help`\n"),
+        ("train --out", "error: option `--out` requires an argument\nhint: `rilctl train --help`\n"),
+        ("artifacts rm --root", "error: option `--root` requires an argument\nhint: `rilctl artifacts rm --help`\n"),
+        ("report x --out", "error: option `--out` requires an argument\nhint: `rilctl report --help`\n"),
         ("artifacts show", "error: missing argument `DIR`\nhint: `rilctl artifacts show --help`\n"),
         (
             "train --algorithm rill",

@@ -6,7 +6,7 @@ import pytest
 
 from rilctl.config.shipped import recipes_dir
 
-from .helpers import call
+from .helpers import call, snapshot
 
 RECIPE = recipes_dir() / "quickstart.toml"
 
@@ -28,18 +28,24 @@ def test_beforehand_nothing_is_written(tmp_path: Path) -> None:
     [
         (("--arms", "base,rill"), "no arm `rill`; did you mean `ril`?"),
         (("--arms", "ril"), "two arms at least"),
-        (("--arms", "ril,ril"), "two arms are named `ril`"),
+        (("--arms", "ril,ril"), "arm `ril` is named twice"),
+        (("--arms", "ril,somewhere/ril.toml"), "two arms are named `ril`"),
+        (("--arms", ""), "`--arms ` has an empty name"),
+        (("--arms", "base,,ril"), "`--arms base,,ril` has an empty name"),
         (("--arms", "nosuch"), "no arm `nosuch`"),
         (("--arms", "ril,nowhere.toml"), "no arm `nowhere.toml`: there is no such file"),
-        (("--budget", "hours=3"), "`--budget hours=3` is none"),
+        (("--budget", "hours=3"), "`--budget hours=3` is no budget"),
         (("--set", "eval.suite=nothing", "--arms", "base,ril", "--pilot", "0"), "invalid value for `--pilot`"),
     ],
 )
 def test_what_cant_be_compared_is_refused_before_anything_starts(
     tmp_path: Path, options: tuple[str, ...], message: str
 ) -> None:
+    (tmp_path / "somewhere").mkdir()
+    (tmp_path / "somewhere/ril.toml").write_text('[arm]\nabout = "mine"\nverbs = []\n')
+    before = snapshot(tmp_path)
     call(tmp_path, "compare", RECIPE, *options).refused(2, message)
-    assert not [*tmp_path.iterdir()]
+    assert snapshot(tmp_path) == before and [*tmp_path.iterdir()] == [tmp_path / "somewhere"]
 
 
 def test_an_arm_of_an_odd_name_is_refused(tmp_path: Path) -> None:

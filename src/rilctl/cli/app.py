@@ -118,7 +118,7 @@ def _refuse_odd_bytes(arguments: list[str]) -> None:
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, str]:
     """Typer's message in our form: lower case, no full stop, backticks; its nearest guess becomes the hint."""
     message, context = error.format_message(), getattr(error, "ctx", None)
-    hint = f"`{context.command_path if context else 'rilctl'} --help`"
+    hint = f"`{context.command_path if context else _command_in(arguments)} --help`"
     guess = _GUESS.search(message)
     message = message if guess is None else message[: guess.start()]
     meant = (guess and guess["nearest"]) or _meant_option(error, arguments)
@@ -126,6 +126,17 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, 
     message = message.partition(", unable to parse")[0].replace("Input should be", "must be")
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
     return message[0].lower() + message[1:], hint
+
+
+def _command_in(arguments: Sequence[str]) -> str:
+    """The command that a command line begins with, where its parser doesn't say it."""
+    command, names = typer.main.get_command(app), ["rilctl"]
+    for word in arguments:
+        if (below := getattr(command, "commands", {}).get(word)) is None:
+            break
+        command = below
+        names.append(word)
+    return " ".join(names)
 
 
 def _meant_option(error: typer.TyperException, arguments: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rilctl.cli import output
-from rilctl.cli.options import Debug, DryRun, Json, Overrides, Recipes
+from rilctl.cli.options import Debug, DryRun, Json, Overrides, Recipes, split_names
 
 if TYPE_CHECKING:
     from rilctl.schemas.comparison import ComparisonReport
@@ -55,7 +55,7 @@ def compare(
     comparison = make_comparison(
         paths,
         overrides or (),
-        arms=[name.strip() for name in arms.split(",")] if arms is not None else DEFAULT_ARMS,
+        arms=DEFAULT_ARMS if arms is None else split_names(arms, "--arms base,sft-right,ril"),
         num_seeds=seeds,
         budget=None if budget is None else parse_budget(budget),
         pilot=pilot,

@@ -33,7 +33,7 @@ def help_on(
 
     if key in VERBS:
         output.say(f"the verb's own options: `rilctl {key} --help`")
-    found = [each for name in ([key] if key else table_names()) for each in find_keys(name)]
+    found = [each for name in (table_names() if key is None else [key]) for each in find_keys(name)]
     if as_json:
         output.result_json({"keys": [asdict(each) for each in found]}, indent=2)
     elif key is None:

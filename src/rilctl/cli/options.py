@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rilctl.cli.completing import complete_override
+from rilctl.errors import UsageError
 
 Recipes = Annotated[
     list[Path] | None,
@@ -37,3 +38,20 @@ RetryRejected = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 """Read from the arguments by `cli.app`, which also serves errors that come before any command runs."""
+
+
+def split_names(text: str, example: str) -> list[str]:
+    """The names of an option that takes several.
+
+    Args:
+        text: with commas between them.
+        example: the option and what it could be given.
+
+    Raises:
+        UsageError: one of them is empty.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        option = example.split()[0]
+        raise UsageError(f"`{option} {text}` has an empty name", hint=f"write `{example}`")
+    return names

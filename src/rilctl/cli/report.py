@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MARK = b"rilctl"
 _MARK_BYTES = 4096
+_ENDINGS = {"html": (".html", ".htm"), "md": (".md", ".markdown"), "json": (".json",)}
+"""What a file of each format may be called."""
 
 
 def report(
@@ -49,7 +51,7 @@ def report(
 
     target = out if out is not None or form != "html" else Path("report.html")
     if target is not None:
-        _refuse_others(target)
+        _refuse_others(target, form)
     reporter = output.ConsoleReporter()
     asked = Asked(runs, shlex.join(["rilctl", *sys.argv[1:]]), round(pictures_mb * 1_000_000))
     try:
@@ -75,8 +77,12 @@ def report(
         output.result_exact(str(target))
 
 
-def _refuse_others(target: Path) -> None:
-    """A report replaces an older one, and no other file."""
+def _refuse_others(target: Path, form: str) -> None:
+    """A report replaces an older one, and no other file; and a file is of the format that its name says."""
+    if target.suffix and target.suffix.lower() not in _ENDINGS[form]:
+        meant = next((name for name, endings in _ENDINGS.items() if target.suffix.lower() in endings), None)
+        hint = f"add `--format {meant}`" if meant else f"name it `{target.with_suffix(_ENDINGS[form][0])}`"
+        raise UsageError(f"`{target}` doesn't end as a report of `--format {form}` does", hint=hint)
     if target.is_dir():
         raise UsageError(f"`{target}` is a directory", hint=f"name a file: `--out {target / 'report.html'}`")
     if not target.parent.is_dir():

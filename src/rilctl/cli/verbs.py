@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes, RetryRejected
+from rilctl.cli.options import Debug, DryRun, Gpus, HostFile, Json, Out, Overrides, Recipes, RetryRejected, split_names
 from rilctl.config.algorithms import AlgorithmName
 from rilctl.errors import UsageError
 
@@ -49,7 +49,7 @@ def cache_teacher(
     flags: dict[str, JsonValue] = {
         "cache-teacher.teachers": None
         if teachers is None
-        else [*_split_names(teachers, "--teachers qwen72b,internvl78b")],
+        else [*split_names(teachers, "--teachers qwen72b,internvl78b")],
         "cache-teacher.num_responses": num_responses,
         "cache-teacher.imports": [str(path) for path in imports] if imports else None,
         "cache-teacher.write_batch": None if write_batch is None else str(write_batch),
@@ -205,10 +205,10 @@ def evaluate(
     flags: dict[str, JsonValue] = {
         "eval.student": student,
         "eval.suite": suite,
-        "eval.tasks": None if tasks is None else [*_split_names(tasks, "--tasks AI2D,MMMU")],
+        "eval.tasks": None if tasks is None else [*split_names(tasks, "--tasks AI2D,MMMU")],
         "eval.limit": limit,
         "eval.reference": reference,
-        "eval.picture": None if picture is None else [*_split_names(picture, "--picture swapped,none")],
+        "eval.picture": None if picture is None else [*split_names(picture, "--picture swapped,none")],
         "eval.data_dir": None if data_dir is None else str(data_dir),
         "eval.shard": shard,
     }
@@ -249,14 +249,6 @@ def _run(
         retry_rejected=retry_rejected,
     )
     raise typer.Exit(code)
-
-
-def _split_names(text: str, example: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        option = example.split()[0]
-        raise UsageError(f"`{option} {text}` has an empty name", hint=f"write `{example}`")
-    return names
 
 
 def _split_inputs(inputs: Sequence[str] | None, what: str) -> tuple[str | None, list[Path]]:

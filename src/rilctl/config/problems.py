@@ -55,6 +55,8 @@ def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) ->
         text = _one_of(context["expected"], value)
     elif kind == "value_error":
         text = str(context["error"])
+    elif kind == "string_pattern_mismatch" and not str(value).strip():
+        text = "expected text, found nothing"
     elif kind in _EXPECTED:
         text = f"expected {_EXPECTED[kind]}, found {_found(value)}"
     elif kind in _BOUNDS:

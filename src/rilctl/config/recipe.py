@@ -8,7 +8,7 @@ from rilctl.config.arm import ArmConfig
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
 from rilctl.config.data import DataConfig
 from rilctl.config.evaluation import EvalConfig
-from rilctl.config.fields import EXECUTION, IF_SET, ModelConfig
+from rilctl.config.fields import EXECUTION, IF_SET, ModelConfig, Words
 from rilctl.config.judge import JudgeConfig
 from rilctl.config.plan import PlanConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
@@ -27,7 +27,7 @@ OWN_DATA_VERBS: tuple[Verb, ...] = ("cache-teacher", "sft", "pretrain-disc", "tr
 class WorkspaceConfig(StrictModel):
     """`[workspace]`: where artifacts go."""
 
-    root: Annotated[str, EXECUTION] = "runs"
+    root: Annotated[Words, EXECUTION] = "runs"
     """Artifacts go to `<root>/<recipe>/<verb>`, the call cache to `<root>/.cache`."""
 
 

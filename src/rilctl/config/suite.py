@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from rilctl.config.fields import PositiveFloat, PositiveInt
+from rilctl.config.keys import table_names
 from rilctl.config.suggest import did_you_mean
 from rilctl.config.toml_reading import parse_toml, read_bounded
 from rilctl.errors import ConfigError, UsageError
@@ -225,7 +226,13 @@ def select(suite: Suite, names: Sequence[str]) -> Suite:
 def _read(path: Path, *, is_built_in: bool) -> FoundSuite:
     try:
         raw = read_bounded(path, "suite")
-        suite = Suite.model_validate_json(json.dumps(parse_toml(raw.decode("utf-8-sig"))))
+        said = parse_toml(raw.decode("utf-8-sig"))
+        if said.keys() & {*table_names()} and not said.keys() & Suite.model_fields.keys():
+            raise ConfigError(
+                f"`{path}` is a recipe, not a suite",
+                hint=f"`--suite` takes one of {', '.join(suite_names())}, or a suite's file: see docs/eval.md",
+            )
+        suite = Suite.model_validate_json(json.dumps(said))
     except ValidationError as error:
         raise ConfigError(f"suite `{path}`: {first_problem(error)}", hint="see the built-in suites") from None
     except (OSError, ValueError, TypeError) as error:

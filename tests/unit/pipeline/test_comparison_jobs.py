@@ -161,6 +161,6 @@ def test_what_is_no_comparison_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two arms at least"):
         compared(tmp_path, ("ril",))
     for text in ("7", "tokens=0", "steps=-1", "epochs=2"):
-        with pytest.raises(UsageError, match=r"--budget .* is none"):
+        with pytest.raises(UsageError, match=r"--budget .* is no budget"):
             parse_budget(text)
     assert parse_budget("tokens=200_000") == Budget("tokens", 200_000)

@@ -89,7 +89,9 @@ def parse_budget(text: str) -> Budget:
     """`tokens=200000` or `steps=100`. Raises `UsageError` for anything else."""
     found = _BUDGET.fullmatch(text)
     if found is None:
-        raise UsageError(f"`--budget {text}` is none", hint="write `--budget tokens=200000` or `--budget steps=100`")
+        raise UsageError(
+            f"`--budget {text}` is no budget", hint="write `--budget tokens=200000` or `--budget steps=100`"
+        )
     unit: Literal["tokens", "steps"] = "tokens" if found["unit"] == "tokens" else "steps"
     return Budget(unit, int(found["number"]))
 

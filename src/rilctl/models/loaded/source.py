@@ -18,9 +18,10 @@ from rilctl.artifacts.weight_files import read_by_loader, refuse_elsewhere, weig
 from rilctl.config.fields import ModelConfig, PictureBounds
 from rilctl.config.registry import MODELS
 from rilctl.config.suggest import nearest
-from rilctl.errors import ModelError, UsageError
+from rilctl.errors import CredentialError, ModelError, RilctlError, UsageError
 from rilctl.models.families.record import Family
 from rilctl.models.families.table import BY_MODEL_TYPE, family_of
+from rilctl.models.loaded.hub import hub_errors
 from rilctl.models.loaded.own_code import check_code, read_code, without_code
 from rilctl.models.loaded.picture_size import with_bounds
 from rilctl.schemas.manifest import WEIGHT_KINDS
@@ -113,6 +114,7 @@ def find_model(
     Raises:
         UsageError: nothing of that name.
         ModelError: the directory is no model directory, or the hub can't be reached or has no such model.
+        CredentialError: the hub shows the model to those alone whom it knows, or whom its owner lets in.
         ArtifactError: something lies in the directory that looks like weights, and that nothing reads.
     """
     path = base_dir / name
@@ -125,7 +127,7 @@ def find_model(
     patterns = [*TEXT_FILES, *(WEIGHT_FILES if reads_weights else ()), *(CODE_FILES if reads_code else ())]
     try:
         return _from_hub(registered.model if registered else name, revision, patterns)
-    except ModelError as error:
+    except (CredentialError, ModelError) as error:
         if registered is None and path.parent.is_dir():  # it reads as a path of this machine, too
             hint = did_you_mean(Path(name)) or "name a directory with a model, or a run that made one"
             raise ModelError(f"there is no directory `{name}` here; {error.message}", hint=hint) from error
@@ -269,20 +271,13 @@ def _packaged(name: str) -> ModelSource:
 
 def _from_hub(repo: str, revision: str | None, patterns: list[str]) -> ModelSource:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
 
-    hint = "check the name and the network, or give a local directory; gated models need HF_TOKEN"
     try:
-        path = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
-    except RepositoryNotFoundError:
-        raise ModelError(f"the hub has no model `{repo}` that you may read", hint=hint) from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"can't get `{repo}` from the hub: {reason}", hint=hint) from None
+        with hub_errors(repo):
+            path = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
+    except CredentialError:
+        raise
+    except RilctlError as error:
+        raise ModelError(error.message, hint=f"{error.hint}; or name a local directory") from error
     read_by_loader(path)
     return ModelSource(name=repo, path=path, revision=path.name, family=read_family(path))

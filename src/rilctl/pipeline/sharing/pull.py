@@ -10,7 +10,7 @@ from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.model_files import model_files_digest
 from rilctl.errors import ArtifactError, UsageError
-from rilctl.pipeline.sharing.hub import hub_errors
+from rilctl.models.loaded.hub import hub_errors
 from rilctl.schemas.manifest import Manifest
 
 if TYPE_CHECKING:

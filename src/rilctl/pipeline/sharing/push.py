@@ -9,7 +9,7 @@ from rilctl.artifacts.layout import MANIFEST, REJECTED
 from rilctl.artifacts.read import resolve
 from rilctl.artifacts.sealed import sealed_json
 from rilctl.errors import UsageError
-from rilctl.pipeline.sharing.hub import check_repo, hub_errors
+from rilctl.models.loaded.hub import check_repo, hub_errors
 from rilctl.reporting.redaction import redacted, redacted_text
 from rilctl.schemas.manifest import Manifest
 from rilctl.views.card.card import render_card

@@ -36,29 +36,42 @@ def hub_errors(repo: str) -> Iterator[None]:
         UsageError: no such repository or revision, or no name of one.
         RilctlError: the hub can't be reached, or refuses.
     """
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
     check_repo(repo)
     try:
         yield
-    except HFValidationError as error:
-        raise _no_name(repo) from error
-    except HfHubHTTPError as error:
-        raise _refusal(repo, error) from error
-    except OfflineModeIsEnabled as error:
-        raise RilctlError(
-            f"the hub isn't asked for `{repo}`: this machine is set to stay offline", hint="unset `HF_HUB_OFFLINE`"
-        ) from error
-    except RuntimeError as error:  # of an upload, with what happened as its cause
-        raise RilctlError(
-            f"the hub didn't take a file for `{repo}`: {error.__cause__ or error}", hint=_AGAIN
-        ) from error
     except Exception as error:
-        if not isinstance(error, ConnectionError) and type(error).__module__.split(".")[0] not in _CLIENTS:
+        explained = _explained(repo, error)
+        if explained is None:
             raise
-        raise RilctlError(
-            f"the hub can't be reached for `{repo}`: {error}", hint=f"check the network; {_AGAIN}"
-        ) from error
+        raise explained from error
+
+
+def _explained(repo: str, error: Exception) -> RilctlError | None:
+    """In our words; None where it isn't the hub's."""
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # what kept it from looking elsewhere than in its cache
+    if isinstance(error, HFValidationError):
+        return _no_name(repo)
+    if isinstance(error, HfHubHTTPError):
+        return _refusal(repo, error)
+    if isinstance(error, OfflineModeIsEnabled):
+        return RilctlError(
+            f"the hub isn't asked for `{repo}`: this machine is set to stay offline", hint="unset `HF_HUB_OFFLINE`"
+        )
+    if isinstance(error, RuntimeError):  # of an upload, with what happened as its cause
+        return RilctlError(f"the hub didn't take a file for `{repo}`: {error.__cause__ or error}", hint=_AGAIN)
+    if isinstance(error, ConnectionError) or type(error).__module__.split(".")[0] in _CLIENTS:
+        return RilctlError(f"the hub can't be reached for `{repo}`: {error}", hint=f"check the network; {_AGAIN}")
+    if isinstance(error, OSError) and error.errno is None:  # not the operating system's: a file that came in part
+        return RilctlError(f"the hub didn't give all of `{repo}`: {error}", hint=_AGAIN)
+    return None
 
 
 def _refusal(repo: str, error: "HfHubHTTPError") -> RilctlError:
@@ -70,7 +83,7 @@ def _refusal(repo: str, error: "HfHubHTTPError") -> RilctlError:
         hint = f"ask for access on its page{'' if has_token else f', and log in: {_LOGIN}'}"
         return CredentialError(f"`{repo}` is gated: its owner has to let you in", hint=hint)
     if isinstance(error, RevisionNotFoundError):
-        return UsageError(f"`{repo}` has no such revision", hint="name a branch, tag or commit of it with `--revision`")
+        return UsageError(f"`{repo}` has no such revision", hint="name a branch, tag or commit of it")
     if status == 401 and not has_token:
         hint = f"check the name; to push, or if it is private: {_LOGIN}"
         return CredentialError(f"the hub was sent no token, and without one it shows no `{repo}`", hint=hint)

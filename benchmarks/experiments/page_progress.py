@@ -48,9 +48,9 @@ def _seeds_there(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
     """A table of the places that compare the same arms: how many seeds of each are there."""
     yield "| seeds of | " + " | ".join(place.name for place, _ in known) + " |"
     yield "| --- |" + " ---: |" * len(known)
-    lacking = [(len(place.seeds), missing(place, results)) for place, results in known]
-    for arm in known[0][0].arms:
-        there = [(num - lacks.get(arm, 0), num) for num, lacks in lacking]
+    lacking = [(place.arms, len(place.seeds), missing(place, results)) for place, results in known]
+    for arm in dict.fromkeys(arm for arms, _, _ in lacking for arm in arms):
+        there = [(num - lacks.get(arm, 0) if arm in arms else 0, num) for arms, num, lacks in lacking]
         yield f"| `{arm}` | " + " | ".join(f"{have} of {num}" if have else "–" for have, num in there) + " |"
     yield ""
 

@@ -20,11 +20,11 @@ BASELINE = "sft-right"
 ARM_GROUPS = (
     ("base", "sft-teachers", "sft-right", "answer-teachers", "ril"),
     ("sft-data", "dr-grpo", "ril-quarter", "dpo", "gad"),
-    ("simpo", "soda", "grpo", "ril-sighted", "ril-sft", "sft-then-ril", "distill", "sft-best"),
+    ("simpo", "soda", "grpo", "ril-sft", "sft-then-ril", "distill", "sft-best"),
 )
 """Arms by the names of their overlays. In a place, the first group has all its seeds before the next one begins."""
 PAIRS = (("ril", "answer-teachers"), ("ril-sighted", "ril"), ("ril-sft", "sft-then-ril"))
-"""Compared with one another besides: what the discriminator adds, what looking adds to it, one run or two phases."""
+"""Compared with one another besides: what the discriminator adds, what having to look added, one run or two phases."""
 STEADIER = (("ril", "ablations/graded"), ("ablations/rate-low",))
 """What may end the swing of RIL's reward, compared with RIL at RIL's rate."""
 STEADIER_REMOVED = tuple(
@@ -38,8 +38,8 @@ ABLATIONS = (
     ("ablations/teachers-2", "ablations/teachers-8"),
 )
 """RIL with one other thing changed, likewise. `ril` is the paper's here, with its binary reward: the worlds say so."""
-SIGHTED = (("ril", "ril-sighted", "ablations/sighted-long"),)
-"""Whether a discriminator that must look helps, also one that was pretrained until it does look."""
+SIGHTED_REMOVED = ("ril-sighted", "ablations/sighted-long")
+"""A discriminator that must look, which was run with all truths as well, and one that was pretrained until it did."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ REGIMES = (
 )
 TRUTH, TENTH, ERRING = REGIMES
 PLACES = (
-    *(Place(world, regime) for regime in (TRUTH, TENTH) for world in WORLDS),
+    *(Place(world, TRUTH, removed=SIGHTED_REMOVED[:1]) for world in WORLDS),
+    *(Place(world, TENTH) for world in WORLDS),
     Place(STRONG, TRUTH, ARM_GROUPS[:1]),
     Place(
         WORLDS[0],
@@ -176,7 +177,15 @@ PLACES = (
         removed=("ablations/teachers-shaped",),
         suffix="-ablations",
     ),
-    Place(WORLDS[0], TENTH, SIGHTED, baseline="ril", rates_from="ril", suffix="-sighted"),
+    Place(
+        WORLDS[0],
+        TENTH,
+        (("ril",),),
+        baseline="ril",
+        rates_from="ril",
+        removed=SIGHTED_REMOVED,
+        suffix="-sighted",
+    ),
     *(Place(world, ERRING) for world in WORLDS),
 )
 """In the order in which they are run: all of them have their first group of arms before any has its second. Ablations

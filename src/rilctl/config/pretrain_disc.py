@@ -2,8 +2,6 @@
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
-
 from rilctl.config.data import OWN_DATA, DataConfig
 from rilctl.config.engines import GenerationEngineConfig, HfEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import (
@@ -17,12 +15,10 @@ from rilctl.config.fields import (
     SamplingConfig,
     Share,
     Words,
-    if_not,
 )
 
 DiscInput = Literal["response", "question+response", "image+question+response"]
 DiscLossName = Literal["bce", "bradley-terry"]
-Negatives = Literal["students", "students+swapped"]
 
 
 def sees_pictures(disc_input: DiscInput) -> bool:
@@ -49,15 +45,12 @@ class PretrainDiscConfig(DurationMixin):
     nothing, which is an empty user turn where it sees the response alone. Kept with its weights, so `train` asks it."""
     loss: DiscLossName = "bce"
     """The paper's cross-entropy, or Bradley-Terry within a group."""
-    negatives: Annotated[Negatives, if_not("students")] = "students"
-    """What isn't a teacher's: the student's responses; with `students+swapped` also the teachers' own beside another
-    question's picture, which weigh as much as the student's. It needs an input with pictures."""
     num_responses: PositiveInt = 16
     """Student responses sampled for each question."""
     sampling: SamplingConfig = SamplingConfig()
     """How they are sampled."""
     rows_per_step: PositiveInt = 64
-    """Rows in one optimizer step, half of them students'; those beside swapped pictures come on top."""
+    """Rows in one optimizer step, half of them students'."""
     held_out_share: Share = 0.1
     """Share of the questions kept for the report."""
     optim: OptimConfig = OptimConfig(lr=1e-5, lr_end=1e-6)
@@ -72,19 +65,6 @@ class PretrainDiscConfig(DurationMixin):
     """What generates."""
     engine: TrainingEngineConfig = TorchEngineConfig()
     """What trains."""
-
-    @property
-    def swaps_pictures(self) -> bool:
-        """Whether teachers' responses beside other pictures take part."""
-        return self.negatives == "students+swapped"
-
-    @model_validator(mode="after")
-    def _sees_swaps(self) -> "PretrainDiscConfig":
-        if self.swaps_pictures and not sees_pictures(self.input):
-            raise ValueError(
-                f'negatives = "students+swapped" needs input = "image+question+response": `{self.input}` shows none'
-            )
-        return self
 
     @property
     def pairs_per_step(self) -> int:

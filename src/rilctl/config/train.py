@@ -22,7 +22,6 @@ from rilctl.config.fields import (
     if_not,
 )
 from rilctl.config.losses import DistillationConfig, TaughtConfig
-from rilctl.config.pretrain_disc import Negatives
 from rilctl.config.rewards import RewardsConfig
 from rilctl.schemas.base import StrictModel
 
@@ -123,16 +122,9 @@ class DiscriminatorConfig(StrictModel):
     """Optimizer and schedule."""
     lora: LoraConfig | None = None
     """Train an adapter, with `train.lora` on the policy's frozen weights; absent: all weights, of its own."""
-    negatives: Annotated[Negatives, if_not("students")] = "students"
-    """As `pretrain-disc.negatives`. The policy is rewarded beside its own pictures alone."""
     reward: Annotated[Literal["binary", "graded"], if_not("binary")] = "graded"
     """1 or 0 (paper); or sigmoid(threshold - logit), which doesn't swing once both sides are alike. The threshold is 0,
     with `bradley-terry` the group's median teacher."""
-
-    @property
-    def swaps_pictures(self) -> bool:
-        """Whether teachers' responses beside other pictures take part."""
-        return self.negatives == "students+swapped"
 
 
 class KeepConfig(StrictModel):

@@ -61,7 +61,6 @@ def cut_step(
     patches_per_token: int,
     budget_tokens: int,
     shared_by_all: bool = False,
-    prompts_of_group: int = 1,
 ) -> MicroBatches:
     """The largest micro-batch of a step, and their number: whole groups under a budget, one at least.
 
@@ -69,15 +68,13 @@ def cut_step(
         groups: of the step.
         rows: of each group.
         row_tokens: of each row.
-        prompt_tokens: of the prompt that a group's rows share, or of each of several.
+        prompt_tokens: of the prompt that a group's rows share.
         image_tokens: of its pictures.
         patches_per_token: see `Anatomy`.
         budget_tokens: `tokens_per_micro_batch`.
         shared_by_all: all groups have one and the same prompt, which goes through once.
-        prompts_of_group: a question beside a swapped picture is another prompt.
     """
-    group_tokens = prompts_of_group * prompt_tokens + rows * row_tokens
-    at_once = min(groups, max(1, budget_tokens // max(1, group_tokens)))
-    prompts = 1 if shared_by_all else at_once * prompts_of_group
+    at_once = min(groups, max(1, budget_tokens // max(1, prompt_tokens + rows * row_tokens)))
+    prompts = 1 if shared_by_all else at_once
     largest = Batch(prompts, prompt_tokens, at_once * rows, row_tokens, prompts * image_tokens * patches_per_token)
     return MicroBatches(largest, ceil(groups / at_once))

@@ -149,7 +149,7 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
             return {"engine": engine, "max_response_tokens": 60, "preference": {"loss": name}}
         return {"engine": engine, "max_response_tokens": dice.choice((20, 60))}
     if verb == "pretrain-disc":
-        return {"engine": engine, "loss": name, "input": sees, "negatives": _negatives(dice, sees)}
+        return {"engine": engine, "loss": name, "input": sees}
     if name.startswith("answers"):
         name = answers
     has_teachers = ALGORITHMS[name].teacher_rows != "off"
@@ -171,12 +171,5 @@ def _settings(dice: random.Random, objective: str, answers: str) -> dict[str, An
         "max_missing_verdicts": 1.0,
         "disc_input": sees,
         "disc_loss": dice.choice(("bce", "bradley-terry")),
-        "discriminator": {
-            "negatives": _negatives(dice, sees),
-            "reward": dice.choice(("binary", "graded")),
-        },
+        "discriminator": {"reward": dice.choice(("binary", "graded"))},
     }
-
-
-def _negatives(dice: random.Random, sees: str) -> str:
-    return dice.choice(("students", "students+swapped")) if sees == "image+question+response" else "students"

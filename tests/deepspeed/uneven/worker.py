@@ -24,7 +24,6 @@ from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig
 from rilctl.config.train import TrainConfig
-from rilctl.data.swapped import swapped
 from rilctl.engines.judging.base import JudgeRequest, Verdict
 from rilctl.engines.training import zero
 from rilctl.engines.training.base import TrainingEngine
@@ -38,10 +37,10 @@ from rilctl.models.prompts.encode import encode_prompt, encode_response
 from rilctl.models.prompts.kept import KeptPrompts
 from rilctl.models.shared_prefix.checkpointing import enable_checkpointing
 from rilctl.stages.pretrain_disc.loop import held_out_report
-from rilctl.stages.pretrain_disc.pairs import Pair, labelled, with_swaps
+from rilctl.stages.pretrain_disc.pairs import Pair, labelled
 from rilctl.stages.sft.lessons import Prefer
 from rilctl.stages.sft.rows import SftRow, Unit
-from rilctl.stages.shared.disc_update import health, swap_health, update_discriminator
+from rilctl.stages.shared.disc_update import health, update_discriminator
 from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.opening import make_learner
 from rilctl.stages.train.roles import Roles
@@ -142,11 +141,9 @@ def tell_apart(case: Case, settings: dict[str, Any], ranks: Ranks) -> Found:
         for question in case.questions
         for student, teacher in zip(question.students, question.teachers, strict=False)
     ]
-    if config.swaps_pictures:
-        pairs = with_swaps(pairs, 0)
     budget, batch = config.engine.tokens_per_micro_batch, labelled(ranks.share(pairs))
     logits_N, report = update_discriminator(disc, engine, batch, optim=config.optim, budget_tokens=budget, ranks=ranks)
-    report |= health(disc, logits_N, batch, ranks=ranks) | swap_health(logits_N, batch, ranks=ranks)
+    report |= health(disc, logits_N, batch, ranks=ranks)
     return report | held_out_report(disc, config, pairs, pairs, ranks, {}), {"discriminator": engine}
 
 
@@ -205,15 +202,7 @@ def group(case: Case, place: int, policy: Vlm, config: TrainConfig) -> Group:
     for text in question.teachers if config.algorithm.uses_teachers else ():
         token_ids = encode_response(policy, text, stopped=True)
         rows.append(Row("teacher", "teacher", text, token_ids, "stop", in_policy))
-    others = swapped([each.sample.conversation for each in case.questions], seed=0)
-    return Group(
-        place,
-        sample,
-        prompt,
-        tuple(rows),
-        swapped=others[place] if config.discriminator.swaps_pictures else None,
-        teacher_prompt=prompt if config.algorithm.distils else None,
-    )
+    return Group(place, sample, prompt, tuple(rows), teacher_prompt=prompt if config.algorithm.distils else None)
 
 
 @cache

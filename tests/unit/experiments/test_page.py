@@ -40,6 +40,7 @@ def test_whole_results(tmp_path):
     assert "Ahead of `sft-right`: `ril`. Behind it: `base`. Not told apart from it: none." in text
     assert "| digits-truth | `ril` | 1e-05: 20.0, 0.0001: 41.0, 0.001: 83.0 | 0.001 |" in text
     assert "| `ril` | 5 of 5 | – |" in text and "| `dpo` | – | – |" in text
+    assert "| `ril-sighted` | – | – | – |" in text  # gone, and a column of no place where it never was
     assert "sft-right" in ElementTree.fromstring(files["results-digits-truth.svg"]).itertext()
 
 

@@ -22,8 +22,7 @@ RUNS = {
         "train.algorithm.policy_updates=2",
         "train.algorithm.kl_rows=all",
         "train.rewards.missing_truth=others",
-        "train.discriminator_artifact=sighted",
-        "train.discriminator.negatives=students+swapped",
+        "train.discriminator_artifact=sees",
     ),
     "corrected": (
         "train.algorithm.name=dr_grpo",
@@ -32,7 +31,7 @@ RUNS = {
     ),
 }
 """What `train` is asked for, so that it writes all that this process can."""
-SIGHTED = ("pretrain-disc.input=image+question+response", "pretrain-disc.negatives=students+swapped")
+SEES = "pretrain-disc.input=image+question+response"
 """The same of `pretrain-disc`."""
 ELSEWHERE = (
     "judge/input_tokens",
@@ -59,11 +58,11 @@ def known(names: Iterable[str], verb: Verb) -> set[str]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[Verb, set[str]]:
     """What a small run of each verb wrote, by the name of its record."""
     workspace = write_trainable_workspace(tmp_path_factory.mktemp("workspace"))
-    run_stage(workspace, "pretrain-disc", *SIGHTED, out=workspace / "sighted")
+    run_stage(workspace, "pretrain-disc", SEES, out=workspace / "sees")
     run_stage(
         workspace, "sft", "sft.num_steps=1", "sft.validation_picture=['swapped', 'none']", out=workspace / "looks"
     )
-    outs: list[tuple[Verb, Path]] = [("sft", workspace / "looks"), ("pretrain-disc", workspace / "sighted")]
+    outs: list[tuple[Verb, Path]] = [("sft", workspace / "looks"), ("pretrain-disc", workspace / "sees")]
     for name, sets in RUNS.items():
         outs.append(("train", workspace / name))
         run_stage(workspace, "train", *SHORT, *sets, out=workspace / name)
@@ -77,7 +76,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[Verb, set[str]]:
         names.setdefault(verb, set()).update(known(rows, verb))
         for timings in read_metrics(out / "timings.jsonl"):
             assert timings.keys() - {"step"} <= {key_of(phase) for phase in TIMINGS}
-    held_out = read_manifest(workspace / "sighted/discriminator").metrics
+    held_out = read_manifest(workspace / "sees/discriminator").metrics
     names["pretrain-disc"] |= known(held_out, "pretrain-disc")
     names["judge"] = known(run_stage(workspace, "judge").summary, "judge")
     return names

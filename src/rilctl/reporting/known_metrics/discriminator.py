@@ -7,7 +7,7 @@ from rilctl.reporting.known_metrics.shared import BAD, NORM, WITH_DISC, in_room
 from rilctl.reporting.metric import Metric
 
 _DISC: tuple[Verb, ...] = ("train", "pretrain-disc")
-_SWAPPED = 'with `negatives = "students+swapped"`'
+_SHOWN = "where the input has pictures"
 _HEALTH = (
     Metric("auc", "share", "pairs", "student-teacher pairs in the right order; 0.5 is guessing"),
     Metric("student_accuracy", "share", "student rows", "with logit ≥ 0; absent with `bradley-terry`", side="student"),
@@ -21,20 +21,6 @@ _HEALTH = (
     Metric("num_not_finite", "rows", "sum", "without a finite logit"),
 )
 """Of a discriminator, on rows that it hasn't learned."""
-_SWAPS = (
-    Metric(
-        "swap_auc",
-        "share",
-        "pairs",
-        "a teacher's response beside a swapped picture has a higher logit than beside its own; 0.5: it doesn't look",
-        side="teacher",
-        when=_SWAPPED,
-        headline=True,
-    ),
-    Metric("swap_margin", "logit", "pairs", "mean difference of the two", side="teacher", when=_SWAPPED),
-    Metric("num_swapped", "rows", "sum", "teachers' responses beside a swapped picture", side="teacher", when=_SWAPPED),
-)
-"""Whether it looks."""
 
 DISCRIMINATOR: tuple[Metric, ...] = (
     Metric("disc/loss", "nats", "", "of the discriminator's last update in the step", _DISC, bar=("pretrain-disc",)),
@@ -42,7 +28,6 @@ DISCRIMINATOR: tuple[Metric, ...] = (
         replace(each, bar=("pretrain-disc",), headline=True) if each.name == "disc/auc" else each
         for each in in_room("disc/", _DISC, _HEALTH, WITH_DISC)
     ),
-    *in_room("disc/", _DISC, _SWAPS),
     Metric(
         "disc/length_only_accuracy",
         "share",
@@ -55,13 +40,39 @@ DISCRIMINATOR: tuple[Metric, ...] = (
     Metric("disc/lr", "", "step", "learning rate", _DISC),
     Metric("disc/num_bad_steps", "steps", "run", BAD, _DISC),
     *in_room("held_out/", ("pretrain-disc",), _HEALTH),
-    *in_room("held_out/", ("pretrain-disc",), _SWAPS),
     Metric(
         "held_out/length_only_accuracy",
         "share",
         "",
         "balanced accuracy of the best rule that sees only the length, fitted on the training questions",
         ("pretrain-disc",),
+    ),
+    Metric(
+        "held_out/swap_auc",
+        "share",
+        "pairs",
+        "a teacher's response has a higher logit beside another question's picture than its own; 0.5: it doesn't look",
+        ("pretrain-disc",),
+        side="teacher",
+        when=_SHOWN,
+    ),
+    Metric(
+        "held_out/swap_margin",
+        "logit",
+        "pairs",
+        "mean difference of the two",
+        ("pretrain-disc",),
+        side="teacher",
+        when=_SHOWN,
+    ),
+    Metric(
+        "held_out/num_swapped",
+        "rows",
+        "sum",
+        "teachers' responses that were scored beside both",
+        ("pretrain-disc",),
+        side="teacher",
+        when=_SHOWN,
     ),
     Metric("held_out/num_questions", "questions", "sum", "that the discriminator never saw", ("pretrain-disc",)),
 )

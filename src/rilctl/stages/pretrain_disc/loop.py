@@ -5,7 +5,6 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 
 from rilctl.algorithms.disc_metrics import length_only_accuracy
 from rilctl.artifacts.runs import Run
@@ -19,10 +18,11 @@ from rilctl.models.prompts.encode import encode_responses
 from rilctl.reporting.registry import shown
 from rilctl.schemas.base import StrictModel
 from rilctl.schemas.records import RejectedRecord
+from rilctl.stages.pretrain_disc.looking import looking
 from rilctl.stages.pretrain_disc.pairs import Pair, labelled, still_readable
 from rilctl.stages.shared.checkpoints import Checkpoints
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.disc_update import health, score, swap_health, update_discriminator
+from rilctl.stages.shared.disc_update import health, score, update_discriminator
 from rilctl.stages.shared.inputs import present
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.learning import open_optimizer
@@ -31,7 +31,8 @@ from rilctl.stages.shared.ranked import asked_to_stop, leave_if_asked
 from rilctl.stages.shared.run_log import RunLog
 
 _MOST_MEASURED = 8192
-"""Pairs whose lengths a rule that sees only length is fitted on, and told apart by; of more, every so many."""
+"""Pairs whose lengths a rule that sees only length is fitted on, and told apart by, and whose pictures are swapped; of
+more, every so many."""
 _TELLING, _NEAR = 0.9, 0.02
 """From which accuracy on a rule is called telling, and how much better than it a discriminator must be."""
 
@@ -80,7 +81,7 @@ def train(
                     logits_N, report = update_discriminator(
                         disc, engine, batch, optim=config.optim, budget_tokens=budget_tokens, ranks=ranks
                     )
-                report |= health(disc, logits_N, batch, ranks=ranks) | _swap_health(config, logits_N, batch, ranks)
+                report |= health(disc, logits_N, batch, ranks=ranks)
             elif rejected.keys() >= {pair.sample.id for pair in learned}:
                 first = next(iter(rejected.values()))
                 raise DataError(
@@ -117,11 +118,7 @@ def length_warning(metrics: Mapping[str, float]) -> str | None:
 
 
 def _expect(disc: Discriminator, pairs: Sequence[Pair]) -> None:
-    disc.prompts.expect(disc.shown(row) for pair in pairs for row in pair.asked)
-
-
-def _swap_health(config: PretrainDiscConfig, logits_N: Tensor, rows: LabelledRows, ranks: Ranks) -> dict[str, float]:
-    return swap_health(logits_N, rows, ranks=ranks) if config.swaps_pictures else {}
+    disc.prompts.expect(disc.shown(pair.asked) for pair in pairs)
 
 
 def held_out_report(
@@ -135,10 +132,9 @@ def held_out_report(
     """How well it tells apart responses to questions it never saw, beside a rule that sees only their length."""
 
     def lengths(batch: LabelledRows) -> tuple[torch.Tensor, torch.Tensor]:
-        own = batch.unswapped
-        texts = [(normalise(batch.rows[row].text), False) for row in own]
+        texts = [(normalise(row.text), False) for row in batch.rows]
         num_tokens = [len(token_ids) for token_ids in encode_responses(disc.vlm, texts)]
-        return torch.tensor(num_tokens), torch.tensor([batch.is_student[row] for row in own], dtype=torch.float32)
+        return torch.tensor(num_tokens), torch.tensor(batch.is_student, dtype=torch.float32)
 
     pairs_at_once, budget_tokens = config.pairs_per_step, config.engine.tokens_per_micro_batch
     own = ranks.share(held_out)
@@ -151,12 +147,12 @@ def held_out_report(
             logits.append(score(disc, labelled(pairs), budget_tokens=budget_tokens, ranks=ranks))
             seen += pairs
         del held
-    told = [pair for pair in held_out if pair.sample.id not in rejected]
-    logits_N, rows = torch.cat(logits), labelled(seen)
-    metrics: dict[str, float | None] = dict(health(disc, logits_N, rows, ranks=ranks))
-    metrics |= _swap_health(config, logits_N, rows, ranks)
+    told = spread([pair for pair in held_out if pair.sample.id not in rejected], _MOST_MEASURED)
+    metrics: dict[str, float | None] = dict(health(disc, torch.cat(logits), labelled(seen), ranks=ranks))
     metrics["length_only_accuracy"] = length_only_accuracy(
-        *lengths(labelled(spread(learned, _MOST_MEASURED))), *lengths(labelled(spread(told, _MOST_MEASURED)))
+        *lengths(labelled(spread(learned, _MOST_MEASURED))), *lengths(labelled(told))
     )
+    if disc.sees_pictures:
+        metrics |= looking(disc, config, told, ranks)
     metrics["num_questions"] = float(len({pair.sample.id for pair in held_out} - rejected.keys()))
     return {f"held_out/{name}": value for name, value in present(metrics).items()}

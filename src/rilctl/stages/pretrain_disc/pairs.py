@@ -1,13 +1,11 @@
 """What the discriminator learns from: a student's and a teacher's response to one question."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from rilctl.clock import timed
 from rilctl.config.pretrain_disc import PretrainDiscConfig
-from rilctl.data.conversation import Conversation
 from rilctl.data.sample import Sample
 from rilctl.data.seeds import row_seed
 from rilctl.engines.training.ranks import Ranks
@@ -18,7 +16,6 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.cached_responses import CachedResponses, CachedText, Text, text_of
 from rilctl.stages.shared.labelled import LabelledRows
 from rilctl.stages.shared.ranked import share_rejected
-from rilctl.stages.shared.swaps import Swaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +25,6 @@ class Pair:
     sample: Sample
     student: Text
     teacher: Text
-    swapped: Conversation | None = None
-    """The question beside another picture, of which the teacher's response isn't; None: there is none."""
 
     @property
     def student_text(self) -> str:
@@ -42,17 +37,9 @@ class Pair:
         return text_of(self.teacher)
 
     @property
-    def asked(self) -> list[DiscriminatorRow]:
-        """Its rows but for what was said: what of them makes prompts."""
-        asked = [self.sample.conversation] * 2 + ([] if self.swapped is None else [self.swapped])
-        return [DiscriminatorRow(each, "") for each in asked]
-
-    @property
-    def rows(self) -> list[DiscriminatorRow]:
-        """The student's, the teacher's, and the teacher's beside a swapped picture where there is one."""
-        asked = self.asked
-        texts = [self.student_text, *[self.teacher_text] * (len(asked) - 1)]
-        return [replace(row, text=text) for row, text in zip(asked, texts, strict=True)]
+    def asked(self) -> DiscriminatorRow:
+        """Either row but for what was said: what of it makes a prompt."""
+        return DiscriminatorRow(self.sample.conversation, "")
 
 
 def pair_up(samples: Sequence[Sample], students: CachedResponses, teachers: CachedResponses) -> list[Pair]:
@@ -92,16 +79,15 @@ def still_readable(
     """
     kept, prompts, new = list[Pair](), list[EncodedPrompt](), list[RejectedRecord]()
     with timed("pictures"), ranks.together():
-        for each in pairs:
-            pair, others = _other_prompt(disc, each)
+        for pair in pairs:
             try:
-                prompt = disc.encode(pair.asked[0])  # also where it is rejected already, as it may be expected
+                prompt = disc.encode(pair.asked)  # also where it is rejected already, as it may be expected
             except RowError as error:
                 new.append(RejectedRecord.of(pair.sample.id, "student", error))
                 continue
             if pair.sample.id not in rejected:
                 kept.append(pair)
-                prompts += [prompt, *others]
+                prompts.append(prompt)
     for record in share_rejected(ranks, new):
         rejected.setdefault(record.sample_id, record)
     return kept, prompts
@@ -125,39 +111,11 @@ def split(pairs: Sequence[Pair], config: PretrainDiscConfig) -> tuple[list[Pair]
     return learned, held_out
 
 
-def with_swaps(pairs: Sequence[Pair], seed: int) -> list[Pair]:
-    """The pairs, each with another picture of one of their questions where there is one; see `Swaps`."""
-    said: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        said.setdefault(pair.sample.id, []).append(pair)
-    samples = [of_question[0].sample for of_question in said.values()]
-    swaps = Swaps(samples, lambda name: [pair.teacher_text for pair in said[name]], seed)
-    turns = Counter[str]()
-    found = []
-    for pair in pairs:
-        other = swaps.beside(pair.sample.id, [pair.teacher_text], turn=turns[pair.sample.id])
-        turns[pair.sample.id] += 1
-        found.append(replace(pair, swapped=other))
-    return found
-
-
 def labelled(pairs: Sequence[Pair]) -> LabelledRows:
-    """Each pair is a group: its student's row, its teacher's, and that beside a swapped picture."""
-    rows, is_student, group_ids, own_of = list[DiscriminatorRow](), list[bool](), list[int](), dict[int, int]()
-    for group, pair in enumerate(pairs):
-        if pair.swapped is not None:
-            own_of[len(rows) + 2] = len(rows) + 1
-        rows += pair.rows
-        is_student += [True, False, True][: len(pair.rows)]
-        group_ids += [group] * len(pair.rows)
-    return LabelledRows(rows, is_student, group_ids, own_of=own_of)
-
-
-def _other_prompt(disc: Discriminator, pair: Pair) -> tuple[Pair, list[EncodedPrompt]]:
-    """Without the other picture where it can't be read any more: the question that it belongs to says so."""
-    if pair.swapped is None:
-        return pair, []
-    try:
-        return pair, [disc.encode(pair.asked[2])]
-    except RowError:
-        return replace(pair, swapped=None), []
+    """Each pair is a group: its student's row, then its teacher's."""
+    rows = [
+        DiscriminatorRow(pair.sample.conversation, text)
+        for pair in pairs
+        for text in (pair.student_text, pair.teacher_text)
+    ]
+    return LabelledRows(rows, [True, False] * len(pairs), [index for index in range(len(pairs)) for _ in range(2)])

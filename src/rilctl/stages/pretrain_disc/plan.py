@@ -34,8 +34,6 @@ def plan(context: StageContext) -> Plan:
     pairs = round(data.num_questions * config.num_responses * (1 - config.held_out_share))
     steps = config.steps_for(pairs, config.pairs_per_step)
     budget = config.sampling.max_new_tokens
-    swapped = config.pairs_per_step if config.swaps_pictures else 0
-    swaps = [Fact("rows beside swapped pictures", swapped, note="of each step, at most, on top")] if swapped else []
     sections: list[Section | Table] = [
         Section("inputs", (student.fact(), artifact_fact("teacher cache", cache, "cache-teacher"))),
         data_section(data),
@@ -45,7 +43,6 @@ def plan(context: StageContext) -> Plan:
                 Fact("student responses", sampled, note=config.responses or "sampled here"),
                 Fact("sampled tokens", sampled * budget, "tokens", f"at most, {budget} each"),
                 Fact("steps", steps, note=f"of {config.rows_per_step} rows, half of them students'"),
-                *swaps,
                 Fact("discriminator sees", config.input),
                 *([Fact("discriminator is asked", config.prompt)] if config.prompt is not None else []),
                 Fact("loss", config.loss),
@@ -57,7 +54,7 @@ def plan(context: StageContext) -> Plan:
         device = planned_device(context, config.engine)
         phases, facts = _phases(context, config, student, student.anatomy, data.prompts, device)
         sections += memory_sections(device, phases, facts, ranks=planned_engine(context, config.engine).ranks)
-    trained = steps * (config.rows_per_step + swapped) * budget
+    trained = steps * config.rows_per_step * budget
     sections.append(time_section(context, steps=steps, generated=sampled * budget, trained=trained))
     sections.append(output_section(context, *_disk(config, student, sampled)))
     return Plan("pretrain-disc", tuple(sections), data.num_rejected)
@@ -85,14 +82,13 @@ def _phases(
     precision = engine.precision(student, config.lora)
     cut = cut_step(
         groups=engine.groups_of_a_rank(config.pairs_per_step),
-        rows=3 if config.swaps_pictures else 2,
+        rows=2,
         row_tokens=budget,
         prompt_tokens=prompts.longest - prompts.most_image_tokens + pictures,
         image_tokens=pictures,
         patches_per_token=anatomy.patches_per_token,
         budget_tokens=config.engine.tokens_per_micro_batch,
         shared_by_all=config.input == "response",
-        prompts_of_group=2 if config.swaps_pictures else 1,
     )
     update = update_phase(
         anatomy,

@@ -1,7 +1,5 @@
 """`pretrain-disc`: teach the discriminator who said what, before the loop."""
 
-from collections.abc import Sequence
-
 from pydantic import JsonValue
 
 from rilctl.artifacts.layout import MANIFEST
@@ -15,7 +13,7 @@ from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.encode import check_text
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary
 from rilctl.stages.pretrain_disc.loop import length_warning, train
-from rilctl.stages.pretrain_disc.pairs import Pair, pair_up, split, with_swaps
+from rilctl.stages.pretrain_disc.pairs import pair_up, split
 from rilctl.stages.shared.cached_responses import open_responses
 from rilctl.stages.shared.context import StageContext, StageResult
 from rilctl.stages.shared.inputs import (
@@ -85,9 +83,6 @@ def _run(context: StageContext, config: PretrainDiscConfig, ranks: Ranks) -> Sta
         )
         disc = Discriminator(vlm, card, seed=config.seed, prompts=prompts)
         learned, held_out = split(pairs, config)
-        if config.swaps_pictures:
-            learned, held_out = (with_swaps(part, config.seed) for part in (learned, held_out))
-            _say_without_swap(context, [*learned, *held_out])
         metrics, bad = train(context, config, disc, learned, held_out, artifact_run, ranks)
         rejected += bad
         if warning := length_warning(metrics):
@@ -108,14 +103,6 @@ def _check_prompt(vlm: Vlm, prompt: str) -> None:
         check_text(vlm, prompt)
     except RowError as error:
         raise ConfigError(f"`pretrain-disc.prompt`: {error.message}", hint="say it without the token") from error
-
-
-def _say_without_swap(context: StageContext, pairs: Sequence[Pair]) -> None:
-    if num := sum(pair.swapped is None for pair in pairs):
-        context.reporter.warn(
-            f"{num:,} of {len(pairs):,} teachers' responses have no swapped picture: no other question has one, or "
-            "none of which the teachers didn't say the same"
-        )
 
 
 def _config(context: StageContext) -> PretrainDiscConfig:

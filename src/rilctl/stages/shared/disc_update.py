@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from rilctl.algorithms.disc_loss import DISC_LOSSES
+from rilctl.algorithms.disc_loss import DISC_LOSSES, count_pairs
 from rilctl.algorithms.disc_metrics import disc_metrics
-from rilctl.algorithms.swap_metrics import swap_metrics
 from rilctl.clock import timed
 from rilctl.config.fields import OptimConfig
 from rilctl.engines.training.base import TrainingEngine
@@ -16,7 +15,7 @@ from rilctl.engines.training.sums import DeviceSums
 from rilctl.errors import DataError, RowError
 from rilctl.models.discriminator import Discriminator
 from rilctl.stages.shared.bad_steps import step_metrics
-from rilctl.stages.shared.labelled import LabelledRows, contests
+from rilctl.stages.shared.labelled import LabelledRows
 
 
 def update_discriminator(
@@ -44,12 +43,23 @@ def update_discriminator(
     Raises:
         RilctlError: as `step_metrics`.
     """
-    sides = contests(batch, disc.vlm.device, ranks)
+    labels_N = torch.tensor(batch.is_student, dtype=torch.float32)
+    group_ids_N = torch.tensor(batch.group_ids, dtype=torch.long)
+    num_pairs = ranks.total(count_pairs(labels_N, group_ids_N))
+    num_students, num_rows = ranks.total(sum(batch.is_student)), ranks.total(len(batch.rows))
+    labels_N, group_ids_N = labels_N.to(disc.vlm.device), group_ids_N.to(disc.vlm.device)
     loss_of, sums = DISC_LOSSES[disc.card.loss], DeviceSums()
     order, logits = list[int](), list[Tensor]()
     for part in _padded_parts(disc, batch, budget_tokens, ranks):
         logits_n = disc([batch.rows[index] for index in part])
-        loss = torch.stack([each.loss(loss_of, logits_n, part) for each in sides]).mean()
+        loss = loss_of(
+            logits_n,
+            labels_N[part].to(logits_n),
+            group_ids_N[part],
+            num_students=num_students,
+            num_teachers=num_rows - num_students,
+            num_pairs=num_pairs,
+        )
         engine.backward(loss)
         order += part
         logits.append(logits_n.detach())
@@ -94,19 +104,7 @@ def _in_order(logits: Sequence[Tensor], order: Sequence[int]) -> Tensor:
 
 
 def health(disc: Discriminator, logits_N: Tensor, batch: LabelledRows, *, ranks: Ranks) -> dict[str, float]:
-    """`disc_metrics` of all ranks' rows, not yet learned from; read as the discriminator's loss wants. Collective.
-
-    What is beside a swapped picture is in `swap_metrics` alone.
-    """
-    own = batch.unswapped
-    logits_N = torch.tensor(ranks.gather_lists(logits_N[own].tolist()), dtype=logits_N.dtype)
-    labels_N = torch.tensor(ranks.gather_lists([batch.is_student[row] for row in own]), dtype=torch.float32)
+    """`disc_metrics` of all ranks' rows, not yet learned from; read as the discriminator's loss wants. Collective."""
+    logits_N = torch.tensor(ranks.gather_lists(logits_N.tolist()), dtype=logits_N.dtype)
+    labels_N = torch.tensor(ranks.gather_lists(batch.is_student), dtype=torch.float32)
     return disc_metrics(logits_N, labels_N, logits_have_zero=disc.card.logits_have_zero)
-
-
-def swap_health(logits_N: Tensor, batch: LabelledRows, *, ranks: Ranks) -> dict[str, float]:
-    """`swap_metrics` of all ranks' rows, not yet learned from. Collective."""
-    logits = logits_N.tolist()
-    pairs = ranks.gather_lists([[logits[row], logits[own]] for row, own in batch.own_of.items()])
-    pairs_S2 = torch.tensor(pairs, dtype=logits_N.dtype).reshape(-1, 2)
-    return swap_metrics(pairs_S2[:, 0], pairs_S2[:, 1])

@@ -20,7 +20,6 @@ from rilctl.schemas.records import RejectedRecord
 from rilctl.stages.shared.inputs import mean
 from rilctl.stages.shared.phases import phase
 from rilctl.stages.shared.ranked import share_rejected
-from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.asking import RolloutAsker
 from rilctl.stages.train.distilling import TeacherRole
 from rilctl.stages.train.rows import Group, Row
@@ -66,7 +65,6 @@ class GroupMaker:
         prompts: see `Roles`.
         teachers: cached teacher responses as rows, where the algorithm has them.
         ranks: whose shares of the questions together are a step.
-        swaps: other pictures for the teachers' answers, where the discriminator learns from them.
         teacher: whose distribution is learned; None: nobody's.
     """
 
@@ -75,7 +73,6 @@ class GroupMaker:
     prompts: KeptPrompts
     teachers: TeacherRows | None
     ranks: Ranks
-    swaps: Swaps | None = None
     teacher: TeacherRole | None = None
 
     @contextmanager
@@ -121,15 +118,8 @@ class GroupMaker:
                     picked = self.teachers.pick(sample.id, config.num_teacher_rows, step=step)
                     rows += [teacher_row(each, in_policy=config.algorithm.teacher_rows != "off") for each in picked]
                 masses = [response.truncated_mass for response in answer if response.truncated_mass is not None]
-                swapped = self._swapped(sample.id, rows, step)
-                groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), swapped, prompt[1]))
+                groups.append(Group(place, sample, prompt[0], tuple(rows), mean(masses), prompt[1]))
         return Collected(groups, share_rejected(self.ranks, rejected), metrics)
-
-    def _swapped(self, sample_id: str, rows: Sequence[Row], step: int) -> Conversation | None:
-        """The question beside another picture that can be read; the discriminator's prompts are the policy's."""
-        texts = {row.text for row in rows if row.side == "teacher"}
-        other = self.swaps.beside(sample_id, texts, turn=step) if self.swaps is not None and texts else None
-        return None if other is None or isinstance(self._encode(other), RowError) else other
 
     def _encode(self, conversation: Conversation) -> tuple[EncodedPrompt, EncodedPrompt | None] | RowError:
         """The question as the student reads it, and as the teacher does whose distribution is learned."""

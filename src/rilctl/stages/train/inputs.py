@@ -25,7 +25,6 @@ from rilctl.stages.shared.inputs import (
 )
 from rilctl.stages.shared.known_verdicts import known_verdicts
 from rilctl.stages.shared.other_judge import name_other_judge
-from rilctl.stages.shared.swaps import Swaps
 from rilctl.stages.train.distilling import DistilledTeacher, check_words, name_teacher
 from rilctl.stages.train.teacher_rows import TeacherRows
 
@@ -142,16 +141,3 @@ def teacher_rows(
     if len(answered) < len(samples):
         context.reporter.warn(f"left out: questions without a teacher's response: {len(samples) - len(answered):,}")
     return teachers, answered
-
-
-def open_swaps(
-    context: StageContext, config: TrainConfig, teachers: TeacherRows | None, samples: Sequence[Sample]
-) -> Swaps | None:
-    """Other pictures for the teachers' answers, where the discriminator learns from them; who has none is counted."""
-    if not config.discriminator.swaps_pictures or teachers is None:
-        return None
-    swaps = Swaps(samples, teachers.said, config.seed)
-    num_without = sum(swaps.beside(sample.id, (), turn=0) is None for sample in samples)
-    if num_without:
-        context.reporter.warn(f"{num_without:,} of {len(samples):,} questions have no other picture of their form")
-    return swaps

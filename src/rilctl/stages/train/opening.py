@@ -16,7 +16,7 @@ from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.train.asking import open_asker
 from rilctl.stages.train.disc_step import DiscStep
 from rilctl.stages.train.groups import GroupMaker
-from rilctl.stages.train.inputs import TrainInputs, open_swaps, prepaid_verdicts, teacher_rows
+from rilctl.stages.train.inputs import TrainInputs, prepaid_verdicts, teacher_rows
 from rilctl.stages.train.loop import Loop
 from rilctl.stages.train.placement import Trained, Turns
 from rilctl.stages.train.policy_update import PolicyUpdate
@@ -74,8 +74,7 @@ def open_loop(
     )
     stored = SampledSteps(artifact_run.resume_dir, rank=ranks.rank)
     asker = open_asker(generation, stored, ranks, lambda: roles.policy.sharding.whole())  # set by training
-    swaps = open_swaps(context, config, teachers, samples) if roles.disc else None
-    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, swaps, roles.teacher)
+    groups = GroupMaker(config, asker, roles.prompts, teachers, ranks, roles.teacher)
     step = TrainingStep(groups, learner, RolloutLog(artifact_run.resume_dir), taught, pulse)
     return Loop(context, config, inputs, artifact_run, step, samples, budget_tokens)
 

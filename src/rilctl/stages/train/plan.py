@@ -110,9 +110,6 @@ class _Work:
         self.rollouts = self.groups * config.num_student_rows
         self.rows_per_group = config.num_student_rows + self.teacher_rows
         self.rows = self.groups * self.rows_per_group
-        swaps = config.discriminator.swaps_pictures
-        self.disc_prompts = 2 if swaps else 1
-        self.disc_rows = self.rows_per_group + (self.teacher_rows if swaps else 0)
         self.budget = config.sampling.max_new_tokens
         self.taught_steps = config.taught.num_steps(config.num_steps) if config.taught else 0
         self.taught_rows = self.taught_steps * (config.taught.rows_per_step if config.taught else 0)
@@ -128,19 +125,10 @@ class _Work:
                 Fact("steps", config.num_steps, note=f"of {config.questions_per_step} questions x {rows}"),
                 Fact("rollouts", self.rollouts),
                 Fact("rollout tokens", self.rollout_tokens, "tokens", f"at most, {self.budget} each"),
-                *self._disc_facts(),
                 *self._taught_facts(),
                 *more,
             ),
         )
-
-    def _disc_facts(self) -> list[Fact]:
-        """What the discriminator learns from beside the step's rows, if anything."""
-        swapped = self.disc_rows - self.rows_per_group
-        if not self.config.algorithm.uses_discriminator or not swapped:
-            return []
-        note = "of each question, at most: its teachers' beside a swapped picture"
-        return [Fact("rows for the discriminator alone", swapped, note=note)]
 
     def _taught_facts(self) -> list[Fact]:
         if self.config.taught is None:
@@ -156,7 +144,7 @@ class _Work:
         policy = prompts.mean_tokens + self.in_policy * budget
         disc = 0.0
         if setup.disc is not None:
-            disc = self.disc_rows * budget + self.disc_prompts * setup.disc.cut.largest.prompt_tokens
+            disc = self.rows_per_group * budget + setup.disc.cut.largest.prompt_tokens
         taught = algorithm.policy_updates * self.taught_rows * (prompts.mean_tokens + budget)
         return round(self.groups * (algorithm.policy_updates * policy + algorithm.disc_updates * disc) + taught)
 
@@ -231,7 +219,6 @@ def _setup(
         *,
         groups: int = config.questions_per_step,
         shared_by_all: bool = False,
-        prompts_of_group: int = 1,
     ) -> MicroBatches:
         return cut_step(
             groups=engine.groups_of_a_rank(groups),
@@ -242,7 +229,6 @@ def _setup(
             patches_per_token=anatomy.patches_per_token,
             budget_tokens=config.engine.tokens_per_micro_batch,
             shared_by_all=shared_by_all,
-            prompts_of_group=prompts_of_group,
         )
 
     policy = PlannedRole(
@@ -262,13 +248,7 @@ def _setup(
         disc = PlannedRole(
             engine.trained(student, anatomy, disc_lora, disc=seen, on_shared=shared),
             engine.precision(student, disc_lora),
-            cut(
-                work.disc_rows,
-                longest,
-                pictures,
-                shared_by_all=seen == "response",
-                prompts_of_group=work.disc_prompts,
-            ),
+            cut(work.rows_per_group, longest, pictures, shared_by_all=seen == "response"),
         )
     reference = None
     if algorithm.kl_beta > 0:

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 from rilctl.config.fields import LoraConfig, ModelConfig
-from rilctl.config.pretrain_disc import sees_pictures
 from rilctl.config.train import TrainConfig
 from rilctl.engines.training.ranks import Ranks
 from rilctl.errors import UsageError
@@ -151,14 +150,4 @@ def _disc_start(context: StageContext, config: TrainConfig, inputs: TrainInputs,
             f"the discriminator {path} is an adapter with {card.lora!r}, train.discriminator.lora asks for {wanted!r}",
             hint="make them equal, or run `rilctl pretrain-disc` with the other one",
         )
-    _refuse_unreadable(card, config)
     return _DiscStart(path, card, wanted, config.seed)
-
-
-def _refuse_unreadable(card: DiscriminatorCard, config: TrainConfig) -> None:
-    """Raise `UsageError` where the recipe wants of a discriminator what one of its kind can't do."""
-    if config.discriminator.swaps_pictures and not sees_pictures(card.input):
-        raise UsageError(
-            f'train.discriminator.negatives = "students+swapped", and the discriminator sees `{card.input}` alone',
-            hint='run `rilctl pretrain-disc` with `pretrain-disc.input = "image+question+response"`',
-        )

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from rilctl.algorithms.terms import Terms
 from rilctl.config.train import TrainConfig
-from rilctl.data.conversation import Conversation
 from rilctl.data.micro_batches import GroupSize, micro_batches
 from rilctl.data.sample import Sample
 from rilctl.engines.training.ranks import Ranks
@@ -65,7 +64,6 @@ class Group:
         prompt: its encoding.
         rows: student rows, then teacher rows.
         truncated_mass: probability that top-p and top-k cut away, mean over the rollouts; None where nobody can tell.
-        swapped: the question beside another picture, for the discriminator alone; None: there is none.
         teacher_prompt: the question as the teacher reads it whose distribution is learned; None: there is no such one.
     """
 
@@ -74,7 +72,6 @@ class Group:
     prompt: EncodedPrompt
     rows: tuple[Row, ...]
     truncated_mass: float | None = 0.0
-    swapped: Conversation | None = None
     teacher_prompt: EncodedPrompt | None = None
 
     @property

@@ -72,11 +72,6 @@ class TeacherRows:
         share = float((self._fit_N[looked_at] == _TOO_LONG).mean()) if len(looked_at) else 0.0
         return known + round(share * len(unknown)), step == 1
 
-    def said(self, sample_id: str) -> set[str]:
-        """What the teachers said of a question."""
-        rows = [row.number for rows in self._by_teacher(sample_id).values() for row in rows]
-        return set(self._responses.texts(rows))
-
     def pick(self, sample_id: str, num: int, *, step: int) -> list[Picked]:
         """`num` responses to a question: round robin over teachers, from a place that depends on seed and step."""
         by_teacher = self._by_teacher(sample_id)

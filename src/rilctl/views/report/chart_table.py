@@ -217,7 +217,7 @@ CHARTS: tuple[ChartRecord, ...] = (
         "disc-margin",
         "discriminator",
         "margin",
-        {"disc/margin": "students over teachers", "disc/swap_margin": "swapped picture"},
+        {"disc/margin": ""},
         "Mean logit of students minus that of teachers. It falls toward 0 as the two become alike.",
         _HEALTH,
     ),
@@ -228,14 +228,6 @@ CHARTS: tuple[ChartRecord, ...] = (
         {"disc/loss": ""},
         "ln 4, 1.39, is guessing.",
         _HEALTH,
-    ),
-    ChartRecord(
-        "disc-looks",
-        "discriminator",
-        "does it look",
-        {"disc/swap_auc": ""},
-        "A teacher's response beside a swapped picture against its own; 0.5: it doesn't look.",
-        "pretrain-disc.md#whether-it-looks",
     ),
     ChartRecord(
         "judge-canaries",

@@ -9,7 +9,6 @@ FOOLED_AUC = 0.35
 WORSE = 0.15
 ONE_SIDED = 0.8
 LONG = 0.2
-BLIND, NUM_SWAPS = 0.55, 20
 
 
 def length_is_all(series: Series) -> Seen | None:
@@ -79,15 +78,6 @@ def is_one_sided(series: Series) -> Seen | None:
     if len(steps) < LONG * max(1, len(points)):
         return None
     return Seen(steps, f"its accuracies on the two sides are {percent(ONE_SIDED)} apart or more; steps {ranges(steps)}")
-
-
-def is_blind(series: Series) -> Seen | None:
-    """A discriminator that is to look at pictures doesn't."""
-    points = smoothed(series.get("disc/swap_auc", ()), NUM_SWAPS)
-    if not points or points[-1][1] > BLIND:
-        return None
-    steps = steps_where(points, lambda value: value <= BLIND)
-    return Seen(steps, f"its own picture tells as much as a swapped one: {points[-1][1]:.2f}, where 0.5 is guessing")
 
 
 SIGNS: tuple[Sign, ...] = (
@@ -166,18 +156,6 @@ SIGNS: tuple[Sign, ...] = (
         '`train.discriminator.reward = "graded"`, where it is `binary`: it ranks the rows of a group all the same.',
         "method.md#reading-discriminator-health",
         is_one_sided,
-    ),
-    Sign(
-        "blind-discriminator",
-        "the discriminator doesn't look at pictures",
-        "look",
-        "disc/swap_auc",
-        f"in the end, over {NUM_SWAPS} steps, the AUC of swapped against own pictures is {BLIND:g} or less",
-        "0.5 is guessing",
-        "It is given the picture and judges by text alone, so similarity doesn't pay for seeing.",
-        "More swapped rows in `pretrain-disc`, more steps of it, a higher rate.",
-        "pretrain-disc.md#whether-it-looks",
-        is_blind,
     ),
 )
 """In the order of a report."""

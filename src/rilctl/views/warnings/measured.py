@@ -159,7 +159,7 @@ SIGNS: tuple[Sign, ...] = (
         "a student that looks loses most of its accuracy",
         "It answers from the question alone: it has learned what is usually right, or pictures don't reach it.",
         "Check pictures with `rilctl data`; drop questions that need none, and see whether gaps shrink in training.",
-        "pretrain-disc.md#whether-it-looks",
+        "eval.md#does-the-student-look",
         pictures_are_unused,
     ),
 )

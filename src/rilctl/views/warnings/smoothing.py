@@ -12,10 +12,10 @@ MOST_RANGES = 5
 """That a sentence names."""
 
 
-def smoothed(points: Points, window: int = WINDOW) -> list[tuple[int, float]]:
-    """The mean of each value and those just before it, `window` in all; nothing before there are so many."""
+def smoothed(points: Points) -> list[tuple[int, float]]:
+    """The mean of each value and those just before it, `WINDOW` in all; nothing before there are so many."""
     values = [value for _, value in points]
-    return [(points[at][0], fmean(values[at + 1 - window : at + 1])) for at in range(window - 1, len(points))]
+    return [(points[at][0], fmean(values[at + 1 - WINDOW : at + 1])) for at in range(WINDOW - 1, len(points))]
 
 
 def beginning(points: Points, window: int = WINDOW) -> float | None:

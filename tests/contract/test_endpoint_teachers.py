@@ -16,8 +16,9 @@ from PIL import Image
 
 from rilctl.artifacts.calls import CallCache
 from rilctl.artifacts.read import read_manifest, read_rejected, read_rows
+from rilctl.engines.ports import hold_port
 from rilctl.schemas.records import ResponseRecord
-from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
+from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, failure
 
 from .helpers import call
 
@@ -160,7 +161,7 @@ def test_what_was_answered_before_the_end_is_kept(workspace: Path, after: Wire, 
 
 
 def test_an_endpoint_that_is_not_there_is_waited_for_and_named_at_once(workspace: Path) -> None:
-    url = f"http://127.0.0.1:{dead_port()}/v1"
+    url = f"http://127.0.0.1:{hold_port()}/v1"
     recipe(workspace, url, start_timeout_s=0.5)
     outcome = call(workspace, "cache-teacher", "recipe.toml")
     outcome.refused(1, "the endpoint is down", "no connection")
@@ -168,7 +169,7 @@ def test_an_endpoint_that_is_not_there_is_waited_for_and_named_at_once(workspace
 
 
 def test_a_plan_waits_for_nobody(workspace: Path) -> None:
-    recipe(workspace, f"http://127.0.0.1:{dead_port()}/v1")
+    recipe(workspace, f"http://127.0.0.1:{hold_port()}/v1")
     outcome = call(workspace, "cache-teacher", "recipe.toml", "--dry-run")
     assert outcome.code == 0 and "waiting" not in outcome.stderr
 

@@ -20,12 +20,13 @@ from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.judging.base import JudgeRequest
 from rilctl.engines.judging.check import num_canaries
 from rilctl.engines.judging.rule import judge_answer
+from rilctl.engines.ports import hold_port
 from rilctl.models.discriminator import Discriminator
 from rilctl.reporting.metrics import read_metrics
 from rilctl.reporting.registry import find_metric
 from rilctl.schemas.records import RolloutRecord, VerdictRecord
 from rilctl.stages.train.verdicts import JudgeAsker
-from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port, failure
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, failure
 from rilctl.testing.judges import Decision, careful, read_prompt, reply_to
 
 from .helpers import call
@@ -151,7 +152,7 @@ def test_a_judge_that_turned_bad_was_killed_and_healed_leaves_no_verdict_that_co
 
 
 def test_a_judge_that_does_not_come_and_a_missing_key_end_it(tmp_path: Path) -> None:
-    recipe(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
+    recipe(tmp_path, f"http://127.0.0.1:{hold_port()}/v1")
     judge(tmp_path, "--set", "judge.endpoint.start_timeout_s=0.5").refused(1, "the endpoint is down")
     text = (tmp_path / "judge.toml").read_text()
     (tmp_path / "judge.toml").write_text(text.replace("max_retries", 'key_env = "NOT_SET", max_retries'))
@@ -172,7 +173,7 @@ def waiting_judge(folder: Path) -> "subprocess.Popen[str]":
 
 
 def test_the_judge_may_be_started_after_the_verb(tmp_path: Path) -> None:
-    port = dead_port()
+    port = hold_port()
     recipe(tmp_path, f"http://127.0.0.1:{port}/v1")
     process = waiting_judge(tmp_path)
     with ScriptedEndpoint(script(careful), port=port):
@@ -183,7 +184,7 @@ def test_the_judge_may_be_started_after_the_verb(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_wait_for_a_judge(tmp_path: Path) -> None:
-    recipe(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
+    recipe(tmp_path, f"http://127.0.0.1:{hold_port()}/v1")
     process = waiting_judge(tmp_path)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 from rilctl.cli.app import run
-from rilctl.testing.endpoint import dead_port
+from rilctl.engines.ports import hold_port
 
 _BE_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans of our children become ours
 _STRAY_S = 30.0
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _order(workspace: str, command: list[str], num_ranks: int, patience_s: float) -> dict[str, object]:
-    port = dead_port()
+    port = hold_port()
     pids = [_fork(Path(workspace), command, rank, num_ranks, port) for rank in range(num_ranks)]
     codes, deadline = dict[int, int](), time.monotonic() + patience_s
     while len(codes) < num_ranks and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rilctl.testing.endpoint import dead_port
+from rilctl.engines.ports import hold_port
 from rilctl.testing.ranks import QUIET, start_ranks
 from rilctl.testing.workspaces import write_workspace
 
@@ -203,7 +203,7 @@ def test_ranks_put_their_work_away_when_who_started_them_is_killed(workspace: Pa
 
 
 def test_a_rank_that_waits_for_others_to_come_hears_a_signal(workspace: Path, tmp_path: Path) -> None:
-    port = dead_port()
+    port = hold_port()
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     process = begin(workspace, tmp_path / "sft", "-m", "rilctl", *SFT, **alone)
     rank, deadline = psutil.Process(process.pid), time.monotonic() + 300

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rilctl.testing.endpoint import dead_port
+from rilctl.engines.ports import hold_port
 from rilctl.testing.ranks import PATIENCE_S, QUIET
 from rilctl.testing.workspaces import write_workspace
 
@@ -27,7 +27,7 @@ def hosts(tmp_path: Path) -> list[Path]:
 
 def start(hosts: list[Path], out: Path, *sets: tuple[str, ...]) -> list[tuple[int, str]]:
     """Exit code and stderr of `sft` as each host's only rank."""
-    port = dead_port()
+    port = hold_port()
     world = {"WORLD_SIZE": str(len(hosts)), "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(

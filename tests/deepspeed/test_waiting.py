@@ -12,7 +12,8 @@ import pytest
 
 from rilctl.config.judge import LlmJudgeConfig
 from rilctl.engines.judging.check import num_canaries
-from rilctl.testing.endpoint import ScriptedEndpoint, Wire, completion, dead_port
+from rilctl.engines.ports import hold_port
+from rilctl.testing.endpoint import ScriptedEndpoint, Wire, completion
 from rilctl.testing.judges import careful, reply_to
 from rilctl.testing.ranks import PATIENCE_S, QUIET
 from rilctl.testing.workspaces import write_workspace
@@ -46,7 +47,7 @@ def ends_soon(process: "subprocess.Popen[str]") -> None:
 
 
 def test_ctrl_c_ends_the_wait_for_a_judge_that_never_came(tmp_path: Path) -> None:
-    process = start(tmp_path, f"http://127.0.0.1:{dead_port()}/v1")
+    process = start(tmp_path, f"http://127.0.0.1:{hold_port()}/v1")
     until_it_waits(process)
     ends_soon(process)
 

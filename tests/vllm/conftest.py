@@ -18,11 +18,11 @@ from rilctl.engines.generation.base import GenerationRequest, Response
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.ports import hold_port
 from rilctl.models.loaded.vlm import Vlm, load_vlm
 from rilctl.models.policy import response_logprobs
 from rilctl.models.prompts.encode import collate_responses
 from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.testing.endpoint import dead_port
 
 MODEL = "pocket-teacher-qwen"
 LOCAL = VllmEngineConfig(kv_cache_bytes=1 << 28, max_length_tokens=256)
@@ -69,7 +69,7 @@ class Server:
     """`vllm serve` on this machine, as docs/vllm.md starts it."""
 
     def __init__(self, model: Path, log: Path, *options: str) -> None:
-        self.port = dead_port()
+        self.port = hold_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.model, self.log = model, log
         options_here = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]

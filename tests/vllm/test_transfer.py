@@ -19,11 +19,11 @@ from rilctl.config.fields import SamplingConfig
 from rilctl.engines.generation.open import open_rollouts
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
 from rilctl.engines.generation.vllm.spread import STRICT_NATS
+from rilctl.engines.ports import hold_port
 from rilctl.errors import EngineError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.loaded.weights import export_untied
 from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.testing.endpoint import dead_port
 from rilctl.testing.generation_contract import EngineUnderTest
 
 from .conftest import Server, load_policy, nudge, trainer_logprobs
@@ -87,7 +87,7 @@ def rollouts(with_transfer: Server, timeout_s: float, monkeypatch: pytest.Monkey
     )
     with_transfer.wait()
     policy = load_policy()
-    keys = {"nccl_address": "127.0.0.1", "nccl_port": dead_port(), "timeout_s": timeout_s}
+    keys = {"nccl_address": "127.0.0.1", "nccl_port": hold_port(), "timeout_s": timeout_s}
     config = with_transfer.engine(transfer="nccl", **keys)
     with closing(open_rollouts(policy, KeptPrompts(policy), config, Path(), warn=print)) as engine:
         assert isinstance(engine, VllmRollouts)

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from rilctl.cli.launched import RESULT, SAID, STOP, alive, new_directory
 from rilctl.cli.signals import handled_by, leave_within
 from rilctl.config.recipe import Recipe, Verb
 from rilctl.engines.child import as_child
+from rilctl.engines.ports import hold_port
 from rilctl.errors import InterruptedByUser, UsageError
 
 _KNOWN_CODES = frozenset({*range(7), 129, 130, 143})
@@ -80,7 +80,7 @@ def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile:
     Raises:
         UsageError: fewer GPUs are visible than asked for.
     """
-    command = [sys.executable, "-m", "deepspeed.launcher.runner", "--master_port", str(_free_port())]
+    command = [sys.executable, "-m", "deepspeed.launcher.runner", "--master_port", str(hold_port(host=""))]
     visible = [device for device in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
     if hostfile is not None:
         command += ["--hostfile", str(hostfile.absolute())]
@@ -139,9 +139,3 @@ def _stop_through(directory: Path, process: "subprocess.Popen[bytes]") -> Iterat
     with handled_by(handle):
         yield
     work_is_over()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])

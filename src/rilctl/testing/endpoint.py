@@ -1,8 +1,6 @@
 """A scripted endpoint: a real HTTP server on this machine, for everything that a server can do to a client."""
 
-import atexit
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -136,18 +134,6 @@ class ScriptedEndpoint:
         with self._lock:
             self._num_open += num
             self.most_at_once = max(self.most_at_once, self._num_open)
-
-
-def dead_port() -> int:
-    """A port on which nobody listens, and that no other process is given while this one lives.
-
-    A server may still take it, as servers do: with `SO_REUSEADDR`.
-    """
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    atexit.register(holder.close)
-    return int(holder.getsockname()[1])
 
 
 class _Server(ThreadingHTTPServer):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rilctl.testing.endpoint import dead_port
+from rilctl.engines.ports import hold_port
 
 QUIET = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
 PATIENCE_S = 900
@@ -16,7 +16,7 @@ def start_ranks(
     script: Path, *arguments: str, num_ranks: int = 1, accelerator: str = "cpu"
 ) -> list[subprocess.Popen[str]]:
     """All ranks of a script; DeepSpeed's `accelerator` is in their environment."""
-    port = dead_port()
+    port = hold_port()
     processes = []
     for rank in range(num_ranks):
         environment = {**os.environ, **QUIET, "DS_ACCELERATOR": accelerator}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from rilctl.testing.endpoint import dead_port
+from rilctl.engines.ports import hold_port
 
 
 class TransformersServer:
@@ -21,7 +21,7 @@ class TransformersServer:
     """
 
     def __init__(self, model: Path, folder: Path) -> None:
-        self.model, self.port, self._folder = model, dead_port(), folder
+        self.model, self.port, self._folder = model, hold_port(), folder
         self.url = f"http://127.0.0.1:{self.port}/v1"
         (folder / "hub").mkdir(exist_ok=True)
 

@@ -18,8 +18,9 @@ from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.replies import Reply
 from rilctl.engines.endpoints.waiting import Waiting
 from rilctl.engines.generation.base import Usage
+from rilctl.engines.ports import hold_port
 from rilctl.errors import CredentialError, EndpointError, InputError, RilctlError, RowError
-from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, dead_port, failure
+from rilctl.testing.endpoint import Call, Script, ScriptedEndpoint, Wire, completion, failure
 
 KEY = "sk-test-0123456789abcdef"
 Outcome = Reply | RowError
@@ -214,7 +215,7 @@ def test_silence_and_a_trickle_end_after_the_timeout(wire: Wire) -> None:
 def test_an_endpoint_that_does_not_come_ends_everything_when_its_time_is_over() -> None:
     began = time.monotonic()
     with (
-        opened(f"http://127.0.0.1:{dead_port()}/v1", start_timeout_s=0.5) as client,
+        opened(f"http://127.0.0.1:{hold_port()}/v1", start_timeout_s=0.5) as client,
         pytest.raises(EndpointError, match="the endpoint is down: no connection to 127.0.0.1") as caught,
     ):
         ask_with(client, 1000)
@@ -224,7 +225,7 @@ def test_an_endpoint_that_does_not_come_ends_everything_when_its_time_is_over() 
 
 
 def test_an_endpoint_that_starts_late_is_waited_for_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    port = dead_port()
+    port = hold_port()
     asked = threading.Event()
 
     def start() -> None:
@@ -295,7 +296,7 @@ def test_a_signal_ends_the_wait() -> None:
             raise Stopped("stopped")
 
     began = time.monotonic()
-    endpoint = config(f"http://127.0.0.1:{dead_port()}/v1")
+    endpoint = config(f"http://127.0.0.1:{hold_port()}/v1")
     client = ChatClient(endpoint, None, warn=print, check_stop=check_stop)
     with closing(client), pytest.raises(Stopped):
         ask_with(client, 40)
@@ -308,7 +309,7 @@ def test_an_endpoint_that_goes_away_is_waited_for_again() -> None:
             return text(ask_with(client, 1)[0])
 
     good = Wire(completion("fine").content, headers={"Connection": "close"})
-    port = dead_port()
+    port = hold_port()
     with opened(f"http://127.0.0.1:{port}/v1", start_timeout_s=0.3) as client:
         assert ask_again() == "fine"
         with pytest.raises(EndpointError):

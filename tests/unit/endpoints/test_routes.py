@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from rilctl.config.endpoints import EndpointConfig
 from rilctl.engines.endpoints.client import ChatClient
 from rilctl.engines.endpoints.replies import Reply
+from rilctl.engines.ports import hold_port
 from rilctl.errors import ConfigError, CredentialError, EndpointError, InputError, RilctlError, RowError
-from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion, dead_port
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, completion
 from rilctl.testing.raw_endpoint import ForwardProxy, RawEndpoint, Visitor, raw_reply
 
 KEY = "sk-test-0123456789abcdef"
@@ -68,7 +69,7 @@ def test_a_proxy_of_the_environment_passes_requests_on(name: str, monkeypatch: p
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_this_machine_is_asked_without_a_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{dead_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{hold_port()}")
     with ScriptedEndpoint(lambda call: "fine") as endpoint:
         assert ask(f"http://{host}:{endpoint.port}/v1", key=KEY) == ["fine"]
 
@@ -132,7 +133,7 @@ def test_a_proxy_that_refuses_is_named(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_not_there_is_named_at_once(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    port, said = dead_port(), list[str]()
+    port, said = hold_port(), list[str]()
     monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{port}")
     where = f"the proxy 127.0.0.1:{port} of `{scheme}_proxy`"
     with pytest.raises(EndpointError, match=f"no connection to {where}: connection refused"):

@@ -23,10 +23,11 @@ from rilctl.engines.generation.vllm.backend import SERVER_OPTIONS
 from rilctl.engines.generation.vllm.http import ServerHttp
 from rilctl.engines.generation.vllm.local import LocalVllm
 from rilctl.engines.generation.vllm.rollouts import VllmRollouts
+from rilctl.engines.ports import hold_port
 from rilctl.errors import EngineError, InterruptedByUser, RowError, UsageError
 from rilctl.models.loaded.vlm import Vlm
 from rilctl.models.prompts.kept import KeptPrompts
-from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, dead_port, failure
+from rilctl.testing.endpoint import Call, ScriptedEndpoint, Wire, failure
 from rilctl.testing.generation_contract import CHECKS, EngineUnderTest
 from rilctl.testing.vllm_double import VllmDouble
 
@@ -354,7 +355,7 @@ def test_a_server_that_never_takes_the_weights_ends_the_run(rollouts: VllmRollou
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_server_on_this_machine_is_asked_without_a_proxy(host: str, monkeypatch: pytest.MonkeyPatch):
     for name in ("http_proxy", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{dead_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{hold_port()}")
     with ScriptedEndpoint(lambda call: "fine") as endpoint:
         config = VllmServerEngineConfig(url=f"http://{host}:{endpoint.port}")
         with closing(ServerHttp(config, print)) as server:
@@ -363,7 +364,7 @@ def test_a_server_on_this_machine_is_asked_without_a_proxy(host: str, monkeypatc
 
 def test_a_server_that_is_not_there_ends_the_run(policy: Vlm):
     said: list[str] = []
-    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}", start_timeout_s=0.3)
+    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{hold_port()}", start_timeout_s=0.3)
     with (
         closing(open_rollouts(policy, KeptPrompts(policy), nowhere, Path(), warn=said.append)) as engine,
         pytest.raises(EngineError, match=r"no vLLM server is healthy at http://127\.0\.0\.1:\d+ within 0\.3 s"),
@@ -384,7 +385,7 @@ def test_a_signal_ends_the_wait_for_a_server(policy: Vlm):
     def check_stop() -> None:
         raise InterruptedByUser(2, "rilctl …")
 
-    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{dead_port()}")
+    nowhere = VllmServerEngineConfig(url=f"http://127.0.0.1:{hold_port()}")
     engine = open_rollouts(policy, KeptPrompts(policy), nowhere, Path(), warn=print, check_stop=check_stop)
     with closing(engine), pytest.raises(InterruptedByUser):
         engine.update(0)

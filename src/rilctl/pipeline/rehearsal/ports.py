@@ -1,8 +1,10 @@
 """Addresses of a recipe, moved to this machine."""
 
-import socket
+import contextlib
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from rilctl.engines.ports import hold_port
 
 
 @dataclass
@@ -19,8 +21,8 @@ class Ports:
         """The address's own port where it is free, else any."""
         if url not in self.taken:
             wanted = urlsplit(url).port or 0
-            is_free = wanted not in self.taken.values() and wanted > 1023 and _can_bind(wanted)
-            self.taken[url] = wanted if is_free else _free_port()
+            is_usable = wanted > 1023 and wanted not in self.taken.values()
+            self.taken[url] = _held(wanted if is_usable else 0)
         return self.taken[url]
 
     def move(self, url: str) -> str:
@@ -28,17 +30,7 @@ class Ports:
         return f"http://127.0.0.1:{self.port_for(url)}{urlsplit(url).path}"
 
 
-def _can_bind(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _held(wanted: int) -> int:
+    with contextlib.suppress(OSError):
+        return hold_port(wanted)
+    return hold_port()

@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from rilctl.engines.ports import hold_port
 from rilctl.errors import RilctlError
 from rilctl.pipeline.rehearsal.asked import Server
 from rilctl.pipeline.rehearsal.servers import opened_servers, server_command
 from rilctl.reporting.progress import SilentReporter
-from rilctl.testing.endpoint import dead_port
 
 
 def judge(port: int, name: str = "judge") -> Server:
@@ -38,7 +38,7 @@ def is_alive(pid: int) -> bool:
 
 def test_a_server_is_started_once_and_ends_with_the_block(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    port = dead_port()
+    port = hold_port()
     with pytest.raises(KeyboardInterrupt), opened_servers(tmp_path, os.environ, SilentReporter()) as servers:
         servers.start(judge(port))
         process = servers.running[judge(port)]
@@ -52,7 +52,7 @@ def test_a_server_is_started_once_and_ends_with_the_block(tmp_path: Path) -> Non
 
 def test_another_server_takes_over_a_port(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    port = dead_port()
+    port = hold_port()
     with opened_servers(tmp_path, os.environ, SilentReporter()) as servers:
         servers.start(judge(port))
         wait_for(port)
@@ -64,7 +64,7 @@ def test_another_server_takes_over_a_port(tmp_path: Path) -> None:
 
 def test_a_server_that_ends_by_itself_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    broken = Server("sampler", "vllm-double", dead_port(), "no/such/model", "", ("train",))
+    broken = Server("sampler", "vllm-double", hold_port(), "no/such/model", "", ("train",))
     with opened_servers(tmp_path, os.environ, SilentReporter()) as servers:
         servers.start(broken)
         servers.running[broken].wait(60)

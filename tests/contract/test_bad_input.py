@@ -184,7 +184,9 @@ def test_a_recipe_that_is_no_toml(tmp_path: Path, content: bytes, message: str) 
 def test_a_recipe_and_a_suite_in_each_other_s_place(fresh: Path) -> None:
     (fresh / "suite.toml").write_text('name = "mine"\n[[benchmarks]]\nname = "x"\n')
     call(fresh, "eval", "--suite", "recipe.toml").refused(2, "recipe.toml` is a recipe, not a suite", "14bench, digits")
-    call(fresh, "eval", "suite.toml").refused(2, "`benchmarks`: unknown key", "a suite is named with `--suite`")
+    call(fresh, "eval", "suite.toml").refused(
+        2, "`benchmarks`: unknown key", "a suite is named with `rilctl eval --suite`"
+    )
     call(fresh, "eval", "--set", "workspace.root=").refused(2, "--set: `workspace.root`: expected text, found nothing")
 
 

@@ -112,7 +112,9 @@ def read_arms(
         raise UsageError(f"an arm can't be named `{odd}`", hint="its file's name may have letters, digits, `-` and `_`")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None and len({overlay.resolve() for overlay in overlays}) < len(overlays):
-        raise UsageError(f"arm `{twice}` is named twice", hint="name it once; `--seeds K` trains each arm K times")
+        raise UsageError(
+            f"arm `{twice}` is named twice", hint="name it once; `rilctl compare --seeds K` trains each arm K times"
+        )
     if twice is not None:
         raise UsageError(f"two arms are named `{twice}`", hint="an arm has its file's name: rename one of the files")
     return tuple(read_arm(recipes, overlay, overrides, flags) for overlay in overlays)

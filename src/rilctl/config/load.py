@@ -43,8 +43,9 @@ def recipe_from(layers: Layers) -> Recipe:
         lines = [str(problem) for problem in problems[:MOST_PROBLEMS]]
         count = len(lines) if len(lines) == len(problems) else f"more than {MOST_PROBLEMS}"
         message = lines[0] if len(lines) == 1 else "\n  ".join([f"{count} problems in the recipe", *lines])
-        is_suite = any(problem.path == ("benchmarks",) for problem in problems)
-        hint = "a suite is named with `--suite`" if is_suite else "`rilctl help KEY` says what a key means"
+        hint = "`rilctl help KEY` says what a key means"
+        if any(problem.path == ("benchmarks",) for problem in problems):
+            hint = "a suite is named with `rilctl eval --suite`"
         raise ConfigError(message, hint=hint)
     return recipe
 

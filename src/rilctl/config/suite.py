@@ -230,7 +230,7 @@ def _read(path: Path, *, is_built_in: bool) -> FoundSuite:
         if said.keys() & {*table_names()} and not said.keys() & Suite.model_fields.keys():
             raise ConfigError(
                 f"`{path}` is a recipe, not a suite",
-                hint=f"`--suite` takes one of {', '.join(suite_names())}, or a suite's file: see docs/eval.md",
+                hint=f"`rilctl eval --suite` takes one of {', '.join(suite_names())}, or a suite's file",
             )
         suite = Suite.model_validate_json(json.dumps(said))
     except ValidationError as error:

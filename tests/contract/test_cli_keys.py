@@ -33,7 +33,7 @@ def test_help_on_a_key(capfd: pytest.CaptureFixture[str]) -> None:
     code, stdout, stderr = call(capfd, "help", "trian.seed")
     assert (code, stdout) == (2, "") and "did you mean `train.seed`?" in stderr
     code, stdout, stderr = call(capfd, "help", "")
-    assert (code, stdout) == (2, "") and "a recipe has no key ``" in stderr
+    assert (code, stdout) == (2, "") and "what comes after `help` is empty" in stderr
 
 
 def test_the_schema_of_a_table(capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from rilctl.cli.reference import commands, help_text, render
 from rilctl.config.algorithms import ALGORITHMS
 
 ALGORITHM_NAMES = ", ".join(f"`{name}`" for name in ALGORITHMS)
+UNSET = "hint: leave it out, or say what is meant; a variable of the shell may be unset\n"
 HEAVY = ("torch", "transformers", "datasets", "peft", "pydantic", "rich", "numpy", "pyarrow")
 
 
@@ -103,8 +104,18 @@ def test_the_reference_has_a_section_for_each_command() -> None:
         (
             "train --algorithm rill",
             f"error: invalid value for `--algorithm`: `rill` is not one of {ALGORITHM_NAMES}\n"
-            "hint: `rilctl train --help`\n",
+            "hint: did you mean `ril`?\n",
         ),
+        (
+            "sft --responses xyzzy",
+            "error: invalid value for `--responses`: `xyzzy` is not one of `data`, `teacher-cache`\n"
+            "hint: `rilctl sft --help`\n",
+        ),
+        (
+            "quickstart recipe.toml",
+            "error: nothing is expected after the others: `recipe.toml`\nhint: `rilctl quickstart --help`\n",
+        ),
+        ("train --out=", f"error: what comes after `--out` is empty\n{UNSET}"),
         ("train nope.toml", "error: no recipe `nope.toml`\nhint: recipes are files that end in .toml\n"),
         (
             "train rows.jsonl",
@@ -224,6 +235,8 @@ def test_the_data_sets_of_a_suite_are_listed_for_a_mirror(tmp_path: Path) -> Non
             ["lmms-lab-encoder/MMBench", "en", "dev", "main"],
         ],
     )
+    code, stdout, stderr = call("eval", "--suite", "digits", "--print-datasets", cwd=tmp_path)
+    assert (code, stdout) == (0, "") and stderr.endswith("suite `digits` reads no data set of the hub\n")
     _, stdout, _ = call("eval", "--suite", "14bench", "--print-datasets", "--json", cwd=tmp_path)
     assert len(json.loads(stdout)["datasets"]) == 28
     assert list(tmp_path.iterdir()) == []

@@ -83,6 +83,12 @@ def test_a_dry_run_refuses_a_named_input_that_is_not_there(fresh: Path) -> None:
     call(fresh, "judge", "nowhere", "--dry-run").refused(5, "it doesn't exist")
 
 
+def test_a_plan_of_several_processes_is_refused_where_the_run_would_be(fresh: Path) -> None:
+    for options in (("--gpus", "2"), ("--gpus", "2", "--dry-run")):
+        call(fresh, "sft", *options).refused(2, "`sft.engine.type` is `torch`", "--set sft.engine.type=deepspeed")
+    assert call(fresh, "sft", "--gpus", "2", "--dry-run", "--set", "sft.engine.type=deepspeed").code == 0
+
+
 def test_a_dry_run_of_all_verbs_writes_nothing(fresh: Path) -> None:
     before = snapshot(fresh)
     outcome = call(fresh, "run", "--dry-run", "--json")

@@ -44,6 +44,41 @@ def test_a_file_is_said_to_be_one(done: Path, command: str) -> None:
     assert snapshot(done) == before
 
 
+@pytest.mark.parametrize("words", [("rm", "--yes"), ("gc", "--yes"), ("show",), ("ls",), ("verify",)])
+def test_an_empty_path_is_not_the_current_directory(done: Path, words: tuple[str, ...]) -> None:
+    """As from `rm "$RUN"` where that is unset: inside of a run it would delete the run."""
+    before = snapshot(done)
+    for arguments in ((*words, ""), (words[0], "", *words[1:])):
+        call(done / RUNS / "sft", "artifacts", *arguments).refused(
+            2, "is empty", "a variable of the shell may be unset"
+        )
+    assert snapshot(done) == before
+
+
+def test_a_run_inside_of_an_artifact_would_damage_it(done: Path) -> None:
+    before = snapshot(done)
+    for inside, artifact in ((RUNS / "sft/eval", "sft"), (RUNS / "train/student/a/b", "train/student")):
+        call(done, "eval", RUNS / "sft", "--out", inside).refused(
+            2, f"is inside of the artifact `{done / RUNS / artifact}`", "choose another directory"
+        )
+    assert snapshot(done) == before
+    (done / "manifest.json").write_text('{"name": "an application of the web"}')
+    assert call(done, "eval", RUNS / "sft", "--out", "elsewhere").code == 0
+    assert call(done, "eval", RUNS / "sft", "--out", RUNS / "train/eval").code == 0  # of a run with several artifacts
+    assert call(done, "artifacts", "verify", RUNS / "train").code == 0
+
+
+def test_what_has_no_steps_is_not_synced(done: Path) -> None:
+    sync = ("tracking", "sync")
+    call(done, *sync, "runs/recipe/trian").refused(5, "doesn't exist", "did you mean `runs/recipe/train`?")
+    call(done, *sync, "recipe.toml").refused(5, "`recipe.toml` is a file", "is it a recipe?")
+    call(done, *sync, RUNS / "judge").refused(5, "is no run with a metrics.jsonl", "`pretrain-disc` or `train` has")
+
+
+def test_a_name_on_the_hub_is_looked_at_before_the_folder(done: Path) -> None:
+    call(done, "artifacts", "pull", "somebody/").refused(2, "`somebody/` is no name of a repository", "`OWNER/NAME`")
+
+
 @pytest.mark.parametrize("command", ["report", "watch"])
 def test_a_recipe_has_no_runs_to_look_at(done: Path, command: str) -> None:
     call(done, command, "recipe.toml").refused(5, "`recipe.toml` is a file", "`rilctl config show recipe.toml`")

@@ -283,7 +283,14 @@ def _refuse_foreign(out: Path) -> None:
     """Refuse a directory with files in it that is no run; our own lock and temporary files don't count."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"`{out}` is a file", hint="choose another directory with `--out`")
-    if not out.is_dir() or (out / RUN).exists():
+    if (out / RUN).exists():
+        return
+    if (artifact := next(filter(_is_artifact, out.absolute().parents), None)) is not None:
+        raise UsageError(
+            f"`{out}` is inside of the artifact `{artifact}`, which would not be as it was written any more",
+            hint="choose another directory with `--out`",
+        )
+    if not out.is_dir():
         return
     foreign = sorted(
         p.name for p in out.iterdir() if p.name not in (LOCK, LOCK_HOLDER) and not p.name.startswith(TEMPORARY_PREFIX)
@@ -293,6 +300,13 @@ def _refuse_foreign(out: Path) -> None:
             f"`{out}` is not empty and was not made by this command: it has `{foreign[0]}`",
             hint="choose another directory with `--out`, or empty this one",
         )
+
+
+def _is_artifact(path: Path) -> bool:
+    try:
+        return (path / MANIFEST).exists() and bool(read_manifest(path))
+    except (ArtifactError, OSError):
+        return False  # other programs have files of that name, too
 
 
 def read_run(out: Path) -> RunFile:

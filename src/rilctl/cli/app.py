@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -39,6 +40,9 @@ rejected, 4 credential missing, 5 input missing or corrupt, 6 locked by another 
 """
 _GUESS = re.compile(r"\s*(?:Did you mean '(?P<nearest>.*?)'.*\?|\(Possible options: .*\))\s*$")
 """Typer's: commands, the nearest first; options in the order of the alphabet, as like as two dashes make them."""
+_GIVEN_NOTHING = re.compile(r"--[a-z-]+=")
+_UNEXPECTED = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((?P<words>.*)\)")
+_NOT_ONE_OF = re.compile(r"`(?P<word>[^`]*)` is not one of (?P<names>`.*`)")
 
 app = typer.Typer(help=HELP, epilog=EPILOG, rich_markup_mode=None)
 app.command("cache-teacher")(verbs.cache_teacher)
@@ -96,6 +100,7 @@ def run(arguments: list[str]) -> int:
     shown_with_traceback = "--debug" in arguments
     try:
         _refuse_odd_bytes(arguments)
+        _refuse_empty(arguments)
         code = app(args=arguments or ["--help"], prog_name="rilctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
@@ -115,6 +120,17 @@ def _refuse_odd_bytes(arguments: list[str]) -> None:
             raise UsageError(f"argument {argument!r} is not UTF-8 text", hint="rename the file or directory") from None
 
 
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """An empty path would be the current directory, which `artifacts rm` deletes; raises `UsageError`."""
+    for before, argument in pairwise(["rilctl", *arguments]):
+        if not argument or _GIVEN_NOTHING.fullmatch(argument):
+            name = argument.rstrip("=") or before
+            raise UsageError(
+                f"what comes after `{name}` is empty",
+                hint="leave it out, or say what is meant; a variable of the shell may be unset",
+            )
+
+
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, str]:
     """Typer's message in our form: lower case, no full stop, backticks; its nearest guess becomes the hint."""
     message, context = error.format_message(), getattr(error, "ctx", None)
@@ -125,7 +141,13 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, 
     hint = _as_key(error) or (f"did you mean `{meant}`?" if meant else hint)
     message = message.partition(", unable to parse")[0].replace("Input should be", "must be")
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
-    return message[0].lower() + message[1:], hint
+    message = message[0].lower() + message[1:]
+    if (unexpected := _UNEXPECTED.fullmatch(message)) is not None:
+        message = f"nothing is expected after the others: `{unexpected['words']}`"
+    if (choice := _NOT_ONE_OF.search(message)) is not None:
+        close = nearest(choice["word"], re.findall(r"`([^`]*)`", choice["names"]))
+        hint = f"did you mean `{close}`?" if close else hint
+    return message, hint
 
 
 def _command_in(arguments: Sequence[str]) -> str:

@@ -29,9 +29,13 @@ def show_datasets(
         {"benchmark": benchmark.name, **{name: getattr(need, name) for name in _COLUMNS}}
         for benchmark in suite.benchmarks
         for need in benchmark.data()
+        if " " not in need.repository  # a description
     ]
     if as_json:
         output.result_json({"suite": suite.name, "datasets": rows})
+        return
+    if not rows:
+        output.say(f"suite `{suite.name}` reads no data set of the hub")
         return
     lines = [_COLUMNS, *(tuple(row[name] or "-" for name in _COLUMNS) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]

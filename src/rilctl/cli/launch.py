@@ -44,7 +44,11 @@ def launch(verb: Verb, recipe: Recipe, *, gpus: int | None, hostfile: Path | Non
         UsageError: the recipe's engine is not DeepSpeed, or it isn't installed, or the host file is bad.
         InterruptedByUser: a signal ended it, and no rank has said so.
     """
-    _check(verb, recipe)
+    check_engine(verb, recipe)
+    if importlib.util.find_spec("deepspeed") is None:
+        raise UsageError(
+            "DeepSpeed isn't installed", hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`"
+        )
     if hostfile is not None:
         read_hostfile(hostfile)  # the launcher would go on without it, on this host alone
     # All ranks must see the directory: with several hosts, where the runs are.
@@ -93,16 +97,13 @@ def launcher_command(environment: Mapping[str, str], gpus: int | None, hostfile:
     return [*command, "--no_local_rank", "--log_level", "critical", "--module", "rilctl.cli.rank"]
 
 
-def _check(verb: Verb, recipe: Recipe) -> None:
+def check_engine(verb: Verb, recipe: Recipe) -> None:
+    """Raise `UsageError` where a verb's engine can't train on several processes."""
     table = getattr(recipe, verb.replace("-", "_"))
     if table is None or table.engine.type != "deepspeed":
         raise UsageError(
             f"--gpus and --hostfile need DeepSpeed, and `{verb}.engine.type` is `torch`",
             hint=f"add `--set {verb}.engine.type=deepspeed`",
-        )
-    if importlib.util.find_spec("deepspeed") is None:
-        raise UsageError(
-            "DeepSpeed isn't installed", hint="install it with `DS_BUILD_OPS=0 pip install 'rilctl[deepspeed]'`"
         )
 
 

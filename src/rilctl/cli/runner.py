@@ -16,7 +16,7 @@ from rilctl.cli import output, rejected
 from rilctl.cli.failures import fail_now
 from rilctl.cli.hosts import num_processes
 from rilctl.cli.interrupts import work_is_over
-from rilctl.cli.launch import launch
+from rilctl.cli.launch import check_engine, launch
 from rilctl.cli.launched import is_launched, watch_for_stop
 from rilctl.cli.plans import show_plans
 from rilctl.cli.signals import stop_on_signals
@@ -63,6 +63,8 @@ def run_verb(
     if are_several and dry_run:
         flags = {**flags, "plan.num_gpus": num_processes(gpus, hostfile)}
     paths, recipe = read_recipe(recipes, overrides, flags)
+    if are_several and dry_run:
+        check_engine(verb, recipe)
     if are_several and not dry_run:
         if world.address is not None:
             raise UsageError(

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rilctl.artifacts.layout import METRICS, RUN
 from rilctl.artifacts.locks import writer_lock
+from rilctl.artifacts.meant import check_directory
 from rilctl.artifacts.runs import read_run
 from rilctl.config.recipe import Recipe
 from rilctl.config.suggest import did_you_mean
@@ -20,6 +21,8 @@ from rilctl.reporting.mirror import Mirror, Mirrored
 from rilctl.reporting.sent import sent_file
 from rilctl.schemas.run import RunFile
 from rilctl.trackers.table import TRACKERS
+
+_NAME_ONE = "name what `sft`, `pretrain-disc` or `train` has written"
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ def sync_run(path: Path, names: Sequence[str], *, anew: bool, warn: Callable[[st
         RilctlError: a tracker has failed; what it was sent isn't sent again.
         UsageError: no such tracker, or the recipe has none.
     """
+    check_directory(path, otherwise=_NAME_ONE)
     if not (path / RUN).is_file() or not (path / METRICS).is_file():
         raise ArtifactError(
             f"`{path}` is no run with a {METRICS}",
-            hint="name what `sft`, `pretrain-disc` or `train` has written",
+            hint=_NAME_ONE,
         )
     run = read_run(path)
     recipe = _recipe(run)

@@ -154,7 +154,9 @@ def make_comparison(
 
 def _refuse_unmeasurable(recipe: Recipe) -> None:
     if recipe.data is None:
-        raise ConfigError("the recipe has no [data] table", hint="say where questions come from")
+        raise ConfigError(
+            "the recipe has no [data] table", hint="say where questions come from, e.g. `--set data.type=digits`"
+        )
     if recipe.student is None:
         raise ConfigError("the recipe has no [student] table", hint="e.g. `--set student.model=qwen3b`")
     if recipe.eval is None and not recipe.data.validation.is_set:

@@ -10,7 +10,7 @@ from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.manifests import read_manifest
 from rilctl.artifacts.model_files import model_files_digest
 from rilctl.errors import ArtifactError, UsageError
-from rilctl.models.loaded.hub import hub_errors
+from rilctl.models.loaded.hub import check_repo, hub_errors
 from rilctl.schemas.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def pull(repo: str, out: Path, *, revision: str | None = None, api: "HfApi | Non
     """
     from huggingface_hub import HfApi
 
+    check_repo(repo)
     api = api or HfApi()
     others = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.is_dir() else []
     if others or (out.exists() and not out.is_dir()):

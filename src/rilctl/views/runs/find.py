@@ -54,7 +54,8 @@ def distinct_names(paths: list[Path]) -> list[str]:
     names = [""] * len(paths)
     for num in range(_NUM_NAME_PARTS, max(map(len, parts), default=0) + _NUM_NAME_PARTS):
         names = [name or "/".join(part[-num:]) for name, part in zip(names, parts, strict=True)]
-        twice = {name for name, times in Counter(names).items() if times > 1}
+        others = Counter(name for name, _ in {*zip(names, parts, strict=True)})
+        twice = {name for name, times in others.items() if times > 1}
         if not twice:
             break
         names = ["" if name in twice and len(part) > num else name for name, part in zip(names, parts, strict=True)]

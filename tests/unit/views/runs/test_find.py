@@ -197,4 +197,5 @@ def test_names_are_as_long_as_they_must_be():
     paths = [Path("/a/x/train"), Path("/b/x/train"), Path("/b/y/sft")]
     assert distinct_names(paths) == ["a/x/train", "b/x/train", "y/sft"]
     assert distinct_names([Path("/train"), Path("/x/train")]) == ["train", "x/train"]
+    assert distinct_names([Path("/a/b/train"), Path("/a/b/train")]) == ["b/train", "b/train"]
     assert distinct_names([]) == []

@@ -81,6 +81,13 @@ def test_the_reference_has_a_section_for_each_command() -> None:
     [
         ("trian", "error: no such command `trian`\nhint: did you mean `train`?\n"),
         ("cache_teacher", "error: no such command `cache_teacher`\nhint: did you mean `cache-teacher`?\n"),
+        ("TRAIN", "error: no such command `TRAIN`\nhint: did you mean `train`?\n"),
+        ("push x", "error: no such command `push`\nhint: did you mean `artifacts push`?\n"),
+        (
+            "show",
+            "error: no such command `show`\nhint: did you mean `data show` or `artifacts show` or `config show`?\n",
+        ),
+        ("frobnicate", "error: no such command `frobnicate`\nhint: `rilctl --help`\n"),
         ("config shw", "error: no such command `shw`\nhint: did you mean `show`?\n"),
         ("config", "error: missing command\nhint: `rilctl config --help`\n"),
         ("train --jsn", "error: no such option: --jsn\nhint: did you mean `--json`?\n"),

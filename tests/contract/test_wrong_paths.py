@@ -75,12 +75,33 @@ def test_what_has_no_steps_is_not_synced(done: Path) -> None:
     call(done, *sync, RUNS / "judge").refused(5, "is no run with a metrics.jsonl", "`pretrain-disc` or `train` has")
 
 
+def test_the_root_of_all_directories_is_no_run(tmp_path: Path) -> None:
+    call(tmp_path, "artifacts", "rm", "/", "--dry-run").refused(5, "error: `/` is neither a run nor an artifact")
+
+
+def test_a_call_cache_is_found_above_a_run(done: Path) -> None:
+    call(done, "artifacts", "cache", RUNS).refused(5, f"no call cache at `{RUNS}/", "hint: did you mean `runs`?")
+    outcome = call(done, "artifacts", "cache", "--recipe", "nosuch")
+    assert outcome.code == 0 and "none of them is chosen" in outcome.stderr
+
+
+def test_a_file_of_another_type_of_data(fresh: Path) -> None:
+    for kind, problem, hint in (
+        ("hub", "is a file, and data.type is `hub`", "data.type says how a file is read"),
+        ("parquet", "not a Parquet file", "is it JSON Lines? data.type says"),
+    ):
+        data = f"data = {{ type = '{kind}', path = 'questions.jsonl' }}"
+        call(fresh, "data", "check", "--set", data).refused(5, f"{fresh / 'questions.jsonl'}", problem, hint)
+
+
 def test_a_name_on_the_hub_is_looked_at_before_the_folder(done: Path) -> None:
     call(done, "artifacts", "pull", "somebody/").refused(2, "`somebody/` is no name of a repository", "`OWNER/NAME`")
 
 
 @pytest.mark.parametrize("command", ["report", "watch"])
-def test_a_recipe_has_no_runs_to_look_at(done: Path, command: str) -> None:
+def test_a_recipe_has_no_runs_to_look_at(done: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "0")  # `report` sets them; as they were, when the test is over
     call(done, command, "recipe.toml").refused(5, "`recipe.toml` is a file", "`rilctl config show recipe.toml`")
     call(done, command, "runs/recipe/trian").refused(5, "doesn't exist", "did you mean `runs/recipe/train`?")
 

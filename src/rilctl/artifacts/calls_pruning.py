@@ -59,7 +59,9 @@ def _existing(root: Path) -> Path:
     check_directory(root, otherwise="name the workspace root")
     path = calls_path(root)
     if not path.exists():
-        raise ArtifactError(f"no call cache at `{path}`", hint="name the workspace root")
+        above = next((folder for folder in root.parents if calls_path(folder).exists()), None)
+        meant = f"did you mean `{above}`?" if above else "name the workspace root"
+        raise ArtifactError(f"no call cache at `{path}`", hint=meant)
     return path
 
 

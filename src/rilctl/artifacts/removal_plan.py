@@ -10,6 +10,7 @@ from rilctl.artifacts.manifests import is_part_of_run
 from rilctl.artifacts.meant import check_directory
 from rilctl.artifacts.removal import Removal, removal_of, runs_inside
 from rilctl.artifacts.stored import quoted, run_places, runs_below, size_of, stored_run
+from rilctl.artifacts.walk import FOLDER_LEVELS
 from rilctl.errors import ArtifactError, UsageError
 
 _PARENTS = 4
@@ -78,7 +79,7 @@ def run_at(path: Path) -> Path:
             )
         return path.parent if path.name else path.absolute().parent
     if not ((path / RUN).exists() or (path / MANIFEST).exists()):
-        below = run_places(path)
+        below = run_places(path, most_levels=FOLDER_LEVELS)
         raise ArtifactError(
             f"`{path}` is neither a run nor an artifact: it has no {RUN} or {MANIFEST}",
             hint=f"name the runs in it: {quoted(below)}" if below else "delete it by other means",
@@ -103,7 +104,8 @@ def workspaces_of(paths: Sequence[Path], *, usual: Path) -> list[Path]:
     """
     found = [usual] if usual.is_dir() else []
     for path in paths:
-        above = list((path.parent.resolve() / path.name).parents)[:_PARENTS]
+        place = path.parent.resolve() / path.name
+        above = [*place.parents][:_PARENTS] or [place]
         root = next((folder for folder in above if calls_path(folder).exists()), above[0])
         if not any(root.is_relative_to(other.resolve()) for other in found):
             found.append(root)

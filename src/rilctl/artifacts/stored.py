@@ -62,9 +62,14 @@ def stored_runs(root: Path) -> list[StoredRun]:
         raise unreadable(root, error) from error
 
 
-def run_places(root: Path) -> list[Path]:
-    """The directories of all runs below a directory, or the one that it is, sorted; of what is none, nothing."""
-    return [path for path in walk_runs(root) if not is_part_of_run(path)]
+def run_places(root: Path, *, most_levels: int | None = None) -> list[Path]:
+    """The directories of all runs below a directory, or the one that it is, sorted; of what is none, nothing.
+
+    Args:
+        root: where to look.
+        most_levels: see `walk_runs`.
+    """
+    return [path for path in walk_runs(root, most_levels=most_levels) if not is_part_of_run(path)]
 
 
 def runs_below(roots: Sequence[Path], others: Sequence[Path]) -> list[StoredRun]:

@@ -27,6 +27,7 @@ from rilctl.cli import (
     verbs,
     watch,
 )
+from rilctl.cli.hints import options_of
 from rilctl.config.suggest import nearest
 from rilctl.errors import UsageError
 
@@ -40,6 +41,7 @@ rejected, 4 credential missing, 5 input missing or corrupt, 6 locked by another 
 """
 _GUESS = re.compile(r"\s*(?:Did you mean '(?P<nearest>.*?)'.*\?|\(Possible options: .*\))\s*$")
 """Typer's: commands, the nearest first; options in the order of the alphabet, as like as two dashes make them."""
+_NO_COMMAND = re.compile(r"No such command '(.*?)'")
 _GIVEN_NOTHING = re.compile(r"--[a-z-]+=")
 _UNEXPECTED = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((?P<words>.*)\)")
 _NOT_ONE_OF = re.compile(r"`(?P<word>[^`]*)` is not one of (?P<names>`.*`)")
@@ -137,7 +139,7 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> tuple[str, 
     hint = f"`{context.command_path if context else _command_in(arguments)} --help`"
     guess = _GUESS.search(message)
     message = message if guess is None else message[: guess.start()]
-    meant = (guess and guess["nearest"]) or _meant_option(error, arguments)
+    meant = (guess and guess["nearest"]) or _meant_command(error) or _meant_option(error, arguments)
     hint = _as_key(error) or (f"did you mean `{meant}`?" if meant else hint)
     message = message.partition(", unable to parse")[0].replace("Input should be", "must be")
     message = message.replace("Value error, ", "").replace("'", "`").rstrip(". ")
@@ -159,6 +161,15 @@ def _command_in(arguments: Sequence[str]) -> str:
         command = below
         names.append(word)
     return " ".join(names)
+
+
+def _meant_command(error: typer.TyperException) -> str | None:
+    """In other case, or the same one of a group: `artifacts push` where there is no `push`."""
+    found, context = _NO_COMMAND.match(error.format_message()), getattr(error, "ctx", None)
+    if found is None or context is None:
+        return None
+    elsewhere = [name for name in options_of(app) if name.rpartition(" ")[2] == found[1]]
+    return nearest(found[1], context.command.commands) or "` or `".join(elsewhere)
 
 
 def _meant_option(error: typer.TyperException, arguments: Sequence[str]) -> str | None:

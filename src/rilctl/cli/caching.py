@@ -62,7 +62,7 @@ def cache(
         output.result_json({**shown, "chosen": going, "num_deleted": num, "freed_bytes": freed})
         return
     output.result(*_lines(chosen if selects else found.askers))
-    _say_what_was_done(found, chosen, num=num, freed=freed)
+    _say_what_was_done(found, chosen, selects=selects, num=num, freed=freed)
     if selects and chosen and not yes:
         options = [("--older-than", older_than), ("--recipe", recipe)]
         command = ["rilctl", "artifacts", "cache", str(root), *(w for o, v in options if v is not None for w in (o, v))]
@@ -89,11 +89,15 @@ def _lines(askers: Sequence["AskedAnswers"]) -> list[str]:
     return lines
 
 
-def _say_what_was_done(found: "CallsSurvey", chosen: Sequence["AskedAnswers"], *, num: int, freed: int) -> None:
+def _say_what_was_done(
+    found: "CallsSurvey", chosen: Sequence["AskedAnswers"], *, selects: bool, num: int, freed: int
+) -> None:
     total = sum(each.num_answers for each in found.askers)
     output.say(f"{found.path}: {total:,} answers, {format.size(found.size_bytes)}")
     if found.num_damaged:
         output.say(f"{found.num_damaged} answers were changed since they were stored, and are set aside")
+    if selects and not chosen:
+        output.say("none of them is chosen: no run that asked is of what the options say")
     if chosen:
         size = format.size(sum(each.size_bytes for each in chosen))
         output.say(f"chosen: {sum(each.num_answers for each in chosen):,} answers, {size}")

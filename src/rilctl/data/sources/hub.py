@@ -32,6 +32,9 @@ def open_hub(config: HubData, base_dir: Path, most_rows: int | None = None) -> T
             raise DataError(f"the path of the folder {local} can't be read by `datasets`", hint=hint)
         local = local.resolve()  # as `datasets` does: paths inside it are compared with it
         path, cache, roots = str(local), folder_cache(local), (local, *roots)
+    elif os.path.isfile(local):
+        hint = "data.type says how a file is read: `jsonl`, `parquet`, `llava` or `chat`"
+        raise DataError(f"{local} is a file, and data.type is `hub`", hint=hint)
     name = f"hub:{config.path}@{config.revision or 'main'}:{config.name or 'default'}/{config.split}"
     try:
         dataset = datasets.load_dataset(

@@ -52,6 +52,8 @@ def _num_rows(path: Path, config: ParquetData) -> int:
             refuse_bomb(file)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         hint = "it may be half-written or truncated" if path.stat().st_size else "it is empty"
+        if path.suffix in (".jsonl", ".json"):
+            hint = "is it JSON Lines? data.type says how a file is read: `jsonl`"
         raise DataError(f"{path}: not a Parquet file: {error}", hint=hint) from error
     check_columns(config.columns, names, str(path))
     return int(found.num_rows)

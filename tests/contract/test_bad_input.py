@@ -181,6 +181,15 @@ def test_a_recipe_that_is_no_toml(tmp_path: Path, content: bytes, message: str) 
     call(tmp_path, "train", "r.toml").refused(2, message.replace("`]`", "']'"))
 
 
+def test_a_recipe_from_another_folder_is_told_where_its_paths_start(fresh: Path) -> None:
+    (fresh / "below").mkdir()
+    call(fresh / "below", "sft", "../recipe.toml").refused(
+        2,
+        "no model `student`",
+        "hint: a relative path starts from the current directory; did you mean `pocket-student`?",
+    )
+
+
 def test_a_recipe_and_a_suite_in_each_other_s_place(fresh: Path) -> None:
     (fresh / "suite.toml").write_text('name = "mine"\n[[benchmarks]]\nname = "x"\n')
     call(fresh, "eval", "--suite", "recipe.toml").refused(2, "recipe.toml` is a recipe, not a suite", "14bench, digits")

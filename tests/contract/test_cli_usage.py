@@ -81,6 +81,16 @@ def test_the_reference_has_a_section_for_each_command() -> None:
     [
         ("trian", "error: no such command `trian`\nhint: did you mean `train`?\n"),
         ("cache_teacher", "error: no such command `cache_teacher`\nhint: did you mean `cache-teacher`?\n"),
+        ("--json train", "error: no such option: --json\nhint: it comes after the command: `rilctl train --json`\n"),
+        (
+            "--debug artifacts ls",
+            "error: no such option: --debug\nhint: it comes after the command: `rilctl artifacts ls --debug`\n",
+        ),
+        (
+            "artifacts --json ls",
+            "error: no such option: --json\nhint: it comes after the command: `rilctl artifacts ls --json`\n",
+        ),
+        ("--jsn train", "error: no such option: --jsn\nhint: `rilctl --help`\n"),
         ("TRAIN", "error: no such command `TRAIN`\nhint: did you mean `train`?\n"),
         ("push x", "error: no such command `push`\nhint: did you mean `artifacts push`?\n"),
         (

@@ -188,6 +188,8 @@ def check_name(name: str, *, base_dir: Path, others: Iterable[str] = ()) -> None
     close = nearest(name, [*MODELS, *(str(folder / neighbour) for neighbour in beside), *named])
     here = f"names here: {', '.join(named)}; " if named else ""
     hint = f"did you mean `{close}`?" if close else f"{here}built-in names: {', '.join(MODELS)}"
+    if close is None or close in MODELS:  # a folder of that name may stand beside the recipe
+        hint = f"a relative path starts from the current directory; {hint}"
     raise UsageError(f"no model `{name}`: not a built-in name, a directory or a hub id", hint=hint)
 
 

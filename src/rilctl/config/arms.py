@@ -13,7 +13,7 @@ from rilctl.config.layers import read_layers
 from rilctl.config.load import load_recipe
 from rilctl.config.recipe import Recipe
 from rilctl.config.shipped import recipes_dir
-from rilctl.config.suggest import did_you_mean
+from rilctl.config.suggest import did_you_mean, nearest, nearest_file
 from rilctl.errors import ConfigError, UsageError
 
 _NO_FLAGS: Mapping[str, JsonValue] = MappingProxyType({})
@@ -66,7 +66,9 @@ def find_overlay(text: str) -> Path:
     hint = f"shipped are {', '.join(names)}; an overlay of your own is named by its path, which ends in .toml"
     if text.endswith(".toml"):
         if not Path(text).exists():
-            raise UsageError(f"no arm `{text}`: there is no such file", hint=hint)
+            near = nearest_file(Path(text), Path(text).parent.glob("*.toml")) or nearest(Path(text).stem, names)
+            guess = f"; did you mean `{near}`?" if near else ""
+            raise UsageError(f"no arm `{text}`: there is no such file{guess}", hint=hint)
         return Path(text)
     if text not in names:
         raise UsageError(f"no arm `{text}`{did_you_mean(text, names)}", hint=hint)

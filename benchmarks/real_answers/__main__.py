@@ -1,4 +1,4 @@
-"""How often the rules and the labels of seven public repositories differ about real models' answers.
+"""How often the rules and the labels of twelve public repositories differ about real models' answers.
 
     python -m real_answers FOLDER [--labels FILE] [--part 0] [--differing FILE] [--json]
 
@@ -11,13 +11,20 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
     QwenLM/Qwen2.5-Math                      a45202bd16f1ec06f433442dc1152d0074773465
     suzgunmirac/BIG-Bench-Hard               9ee07bd481feebf959a6b59d61ea57bdcf30964d
     lupantech/PromptPG                       7cf61b1bec07222fc24b4f5a1410911f77c2d2c9
+    kojima-takeshi188/zero_shot_cot          5ef330fcdeec0cd26aee27943504f91f8ec1c33c
+    TIGER-AI-Lab/MMLU-Pro                    f418b116db00b065c2aea046518d8fcf74d39872
+    tianyi-lab/HallusionBench                744007c232c292942c7f80eb61edb2465482da31
+    TIGER-AI-Lab/TheoremQA                   acfc9686aa9b49f3c8f189364a9a9ee9c53da039
+    OpenLMLab/GAOKAO-Bench                   6dbb24f8d8439041e5431c4c184a582182a6ce9c
 
-About 92,000 answers, two minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
+About 160,000 answers, four minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
 mend the rules; part 1 was labelled by a language model that saw neither rules nor verdicts, and what it showed learned
-afterwards. Part 2, the other two, was first scored when all that had been learned. The repositories' labels err as
-well: MathVista maps a refusal to the nearest choice or to one by chance, and MMMU-Pro guesses where its parser finds
-nothing. So the answers about which the two differ were read, and labels.json says what is right: by id, true, false or
-null (unclear, which counts nowhere), and why. None of the texts is in this repository.
+afterwards. Parts 2, 3 and 4 were each scored once before anything was learned from them, by versions 10, 10 and 11 of
+the rules: 2 is BIG-Bench Hard and PromptPG; 3 zero_shot_cot, HallusionBench and a sixteenth of MMLU-Pro's answers; 4
+another sixteenth of these, TheoremQA and GAOKAO-Bench. The repositories' labels err as well: MathVista maps a refusal
+to the nearest choice or to one by chance, MMMU-Pro and MMLU-Pro guess where their parsers find nothing. So the answers
+about which rules and label differed were read, and labels.json says what is right, by id: true, false or null (unclear,
+which counts nowhere), and why. None of the texts is in this repository.
 """
 
 import argparse
@@ -64,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the clones")
     parser.add_argument("--labels", type=Path, default=LABELS, metavar="FILE", help="corrected labels")
-    parser.add_argument("--part", type=int, choices=(0, 1, 2), help="score one part")
+    parser.add_argument("--part", type=int, choices=(0, 1, 2, 3, 4), help="score one part")
     parser.add_argument("--differing", type=Path, metavar="FILE", help="write the answers where rules and label differ")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()

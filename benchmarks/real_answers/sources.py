@@ -3,14 +3,22 @@
 import ast
 import hashlib
 import json
+import math
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LAST = frozenset({"bbh", "tabmwp"})
+_PARTS = {"bbh": 2, "tabmwp": 2, "zsc": 3, "mmlupro": 3, "hallusion": 3, "mmlupro2": 4, "theoremqa": 4, "gaokao": 4}
+"""Of datasets that were scored later, whole."""
+_LOGGED = re.compile(
+    r"^Q: (.*?)\nA: (.*?)\npred_before :.*?^pred_mode : (.*?)\nGT : (.*?)\n\*+$", re.MULTILINE | re.DOTALL
+)
+_MMLU_SHARE = 16
+"""One of so many answers is in part 3, another one in part 4."""
 _SAID = re.compile(r"the answer is (.*?)\.?\s*$", re.IGNORECASE | re.MULTILINE)
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
@@ -37,10 +45,10 @@ class Answer:
 
     @property
     def part(self) -> int:
-        """0 or 1, drawn by question: all answers to one are in the same part; 2 for what came last."""
+        """0 or 1, drawn by question: all answers to one are in the same part; 2, 3 and 4 for what came later."""
         dataset, *_, question = self.id.split("/")
-        if dataset in _LAST:
-            return 2
+        if dataset in _PARTS:
+            return _PARTS[dataset]
         name = self.id.rpartition("/")[0] if dataset == "qwen" else dataset + question
         return hashlib.sha256(name.encode()).digest()[0] % 2
 
@@ -154,6 +162,72 @@ def _tabmwp(clone: Path) -> Iterator[Answer]:
             yield Answer(name, "tabmwp", question, problem["answer"], response, bool(row["true_false"]))
 
 
+def _zero_shot(clone: Path) -> Iterator[Answer]:
+    """Right where what stands in the log as read from the answer is the ground truth."""
+    for file in sorted((clone / "log").glob("*.log")):
+        task, way = file.stem.split("_zero_shot")
+        text = file.read_text(encoding="utf-8")
+        for number, (question, response, read, truth) in enumerate(_LOGGED.findall(text)):
+            key = f"zsc/{way.strip('_') or 'direct'}/{task}/{number}"
+            is_right = read.strip().casefold() == truth.strip().casefold()
+            yield Answer(key, f"zsc/{task}", question.strip(), truth.strip(), response.strip(), is_right)
+
+
+def _mmlu_pro(clone: Path) -> Iterator[Answer]:
+    """Two shares of the answers, drawn by model and question."""
+    for file in sorted((clone / "eval_results").glob("*_5shots.zip")):
+        model = file.stem.removeprefix("model_outputs_").removesuffix("_5shots")
+        with zipfile.ZipFile(file) as packed:
+            rows = json.loads(packed.read(f"{file.stem}.json"))
+        for row in rows:
+            if isinstance(row, str):  # categories, left among the rows of one model
+                continue
+            key = f"mmlupro/{model}/{row['question_id']}"
+            share = hashlib.sha256(key.encode()).digest()[1] % _MMLU_SHARE
+            response = row.get("generated_text") or row.get("model_outputs")
+            if not response or share > 1:
+                continue
+            source = "mmlupro2" if share else "mmlupro"
+            key = f"{source}/{model}/{row['question_id']}"
+            question = f"{row['question']}\n{_options(row['options'], '{}. {}')}"
+            yield Answer(key, source, question, row["answer"], response, row["pred"] == row["answer"])
+
+
+def _hallusion(clone: Path) -> Iterator[Answer]:
+    """Without labels: the first word has to be the ground truth. Questions that were changed since are left out."""
+    tests = json.loads((clone / "HallusionBench.json").read_text(encoding="utf-8"))
+    truths = {(row["question"], row["gt_answer_details"]): "yes" if row["gt_answer"] == "1" else "no" for row in tests}
+    for number, row in enumerate(json.loads((clone / "HallusionBench_result_sample.json").read_text(encoding="utf-8"))):
+        truth, response = truths.get((row["question"], row["gt_answer_details"])), row["model_prediction"]
+        if truth is not None:
+            is_right = response.casefold().startswith(truth)
+            yield Answer(f"hallusion/{number}", "hallusion", row["question"], truth, response, is_right)
+
+
+def _theorem_qa(clone: Path) -> Iterator[Answer]:
+    """Right where what was read from the answer is the ground truth to three digits."""
+    for file in sorted((clone / "outputs").glob("*.jsonl")):
+        for number, row in enumerate(_rows(file)):
+            truth, read = str(row["correct"][0]), str(row["pred"]).strip()
+            try:
+                is_right = math.isclose(float(truth), float(read), rel_tol=1e-3)
+            except ValueError:
+                is_right = truth.casefold() == read.casefold()
+            if row["solution"].strip():
+                key = f"theoremqa/{file.stem}/{number}"
+                yield Answer(key, "theoremqa", row["question"], truth, row["solution"].strip(), is_right)
+
+
+def _gaokao(clone: Path) -> Iterator[Answer]:
+    """Examples with one question."""
+    for file in sorted((clone / "Results" / "gpt_4_0314_obj").glob("*_MCQs.json")):
+        for row in json.loads(file.read_text(encoding="utf-8"))["example"]:
+            if len(row["standard_answer"]) == 1:
+                key = f"gaokao/{file.stem.rpartition('2022_')[2] or file.stem}/{row['index']}"
+                is_right = row["model_answer"] == row["standard_answer"]
+                yield Answer(key, "gaokao", row["question"], row["standard_answer"][0], row["model_output"], is_right)
+
+
 READERS = {
     "MathVista": _mathvista,
     "MATH-V": _mathv,
@@ -162,6 +236,11 @@ READERS = {
     "Qwen2.5-Math": _math,
     "BIG-Bench-Hard": _bbh,
     "PromptPG": _tabmwp,
+    "zero_shot_cot": _zero_shot,
+    "MMLU-Pro": _mmlu_pro,
+    "HallusionBench": _hallusion,
+    "TheoremQA": _theorem_qa,
+    "GAOKAO-Bench": _gaokao,
 }
 """By the name of the folder that a repository is cloned into."""
 

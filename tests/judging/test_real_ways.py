@@ -23,6 +23,11 @@ SOLUTIONS = (
 SUM = "Is the sum greater than 5?\n(A) Yes\n(B) No"
 ANGLE = "∠C is\n(A) 60°\n(B) 70°\n(C) 80°"
 BOX = "What goes in the box in \\[3 + \\boxed{\\phantom{2}} = 7?\\]"
+DEGREES = "∠A is\n(A) 125°\n(B) 120°\n(C) 115°\n(D) 110°"
+AREAS = "What is the area?\n(A) 15\n(B) 13\n(C) 2√3\n(D) 8"
+ENZYME = "Which is NOT true of the enzyme?\nA. It is made of proteins.\nB. It is a catalyst.\nC. It works at any pH."
+STATES = "According to the map provided, is Iowa larger than Texas?"
+LOOP = "The rate of the reaction is proportional to the concentration of the substance in the vessel. "
 NEXT = "\n\nQuestion: Sam has 4 apples and buys 3. How many?\n\nSolution: 4 + 3 = 7\n\nTherefore, the answer is A."
 WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
@@ -161,6 +166,88 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (SOLUTIONS, "B", ("Solution A has a higher concentration of blue particles than Solution B.",), ("Solution B",)),
     (SOLUTIONS, "C", ("Solution B",), ("Solution A has a higher concentration of blue particles than Solution B.",)),
+    (
+        DEGREES,
+        "D",
+        ("The answer is 110°, option D.", "答案是110°，选项为D。", "So ∠A is 80°. The correct option is (D) 110°."),
+        (
+            "The answer is 80°, option D.",
+            "答案是80°，选项为D。",
+            "答案是80°，对应选项是D。",
+            "Answer: D (80°)",
+            "The answer is 80 (D).",
+        ),
+    ),
+    (AREAS, "D", ("D (8 cm^2)", "The answer is (D) 4 + 4."), ("The answer is (D) 8 + 2√15.",)),
+    (AREAS, "C", ("The answer is 3.46, option C.",), ("The answer is 3.9, option D.", "The answer is (C) 4√3.")),
+    (
+        ENZYME,
+        "C",
+        ("It is a protein, so (A) is true. It works at one pH, so (C) is false, so (B) is true. The answer is (C).",),
+        ("So (A) is true. The answer is (B).",),
+    ),
+    (
+        "Which of them?\nA. (i) and (ii) only\nB. (ii) only\nC. (i) only",
+        "A",
+        ("Therefore, (i) and (ii) are right.\n\nThe answer is (A).",),
+        ("Therefore, (i) and (ii) are right.\n\nThe answer is (C).",),
+    ),
+    (
+        "Who is it? Answer Choices: (A) a nurse (B) a cook (C) a pilot",
+        "B",
+        ("The answer is ... B.", "The answer (A, B or C) is B.", "The witness's answer was loud. The answer is (B)."),
+        ("The answer is B, C, and potentially A.", "The answer is ... A or B."),
+    ),
+    (
+        "哪个?\nA. 猫\nB. 狗\nC. 牛",
+        "C",
+        ("【解析】……\n【答案】C<eoa>", "【答案】: C"),
+        ("【答案】A, C <eoa>", "【答案】B"),
+    ),
+    (
+        STATES,
+        "no",
+        (
+            "No, according to the map provided, Texas is larger than Iowa.",
+            "No, according to the map, Iowa is not larger than Texas.",
+            "No, in the map provided, Texas is larger.",
+        ),
+        ("No, according to the map, Iowa is larger than Texas.", "No, in the map it is larger than Texas."),
+    ),
+    (
+        "Would staff be panicked if they had no oil?",
+        "yes",
+        ("The answer (Yes or No) is Yes, staff would be panicked if they had no oil.", "The answer is: Yes"),
+        ("The answer (Yes or No) is Yes, if they were new.", "The answer (Yes or No) is No."),
+    ),
+    (
+        "Each pie takes 9 apples. How many pies can they make of 54?",
+        "6",
+        (
+            "The answer (arabic numerals) is 6 pies.",
+            "The answer is ____.\n\nThey can make 6 pies.",
+            "The answer is 6. \n\nThe answer (in words) is six.",
+        ),
+        ("The answer is 6 apples.", "The answer (arabic numerals) is 5, 6, 9.", "The answer is 6, 7, 8."),
+    ),
+    (
+        "Ann had 0.25 grams of pepper and used 0.16 grams of it. How much pepper is left?",
+        "0.09",
+        ("The answer is 0.09 grams.", "0.09 grams"),
+        ("The answer is 0.09 or 0.1 grams.",),
+    ),
+    (
+        "What is proportional to the rate?\nA. the pressure\nB. the concentration\nC. the colour",
+        "B",
+        (f"{LOOP}So the answer is B.", f"{LOOP * 3}The answer is (B).\n\nFinal Answer:", "The concentration"),
+        (LOOP * 5, f"{LOOP}The concentration is 2. {LOOP[:40]} {LOOP.lower()}For this reason we then have that the"),
+    ),
+    (
+        "What is proportional to the rate?\nA. the pressure\nB. the concentration\nC. the colour",
+        "A",
+        ("The result of more heat is the concentration. The answer is A.",),
+        (f"{LOOP.replace('concentration', 'pressure') * 2}In other words, the colour is c = 4 * (3 +", f"{LOOP * 4}A"),
+    ),
     (
         "How many more hours did Sam sleep than Ann?",
         "3",

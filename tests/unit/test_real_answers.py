@@ -2,6 +2,7 @@
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,45 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         tmp_path / "PromptPG/results/gpt3/exp1_test.json",
         [{"results": {"4": {"output": "Bob won.\\nThe answer is (B).", "true_false": True}}}],
     )
+    log = tmp_path / "zero_shot_cot/log/svamp_zero_shot_cot.log"
+    log.parent.mkdir(parents=True)
+    block = "Q: How many?\nA: Two and two.\nThe answer is 4.\npred_before : 4.\npred_after : 4\npred_mode : 4\nGT : 4\n"
+    log.write_text(f"1st data\n{block}*****\n2st data\n{block.replace('GT : 4', 'GT : 5')}*****\naccuracy : 50\n")
+    row = {
+        "question": "Which?",
+        "options": ["2", "3"],
+        "answer": "B",
+        "generated_text": "The answer is (B).",
+        "pred": "B",
+    }
+    packed = tmp_path / "MMLU-Pro/eval_results/model_outputs_Owl_5shots.zip"
+    packed.parent.mkdir(parents=True)
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr(f"{packed.stem}.json", json.dumps(["math", *(row | {"question_id": n} for n in range(64))]))
+    asked = {"question": "Is it a cat?", "gt_answer_details": "A dog."}
+    said = [asked | {"model_prediction": "No, a dog."}, {**asked, "question": "Gone?", "model_prediction": "No."}]
+    for name, rows in (("HallusionBench", [asked | {"gt_answer": "0"}]), ("HallusionBench_result_sample", said)):
+        write(tmp_path / f"HallusionBench/{name}.json", [])
+        (tmp_path / f"HallusionBench/{name}.json").write_text(json.dumps(rows))
+    write(
+        tmp_path / "TheoremQA/outputs/owl.jsonl",
+        [{"question": "x?", "correct": ["2.5", 2.5], "solution": "The answer is 2.5", "pred": "2.5001"}],
+    )
+    examples = [
+        {
+            "index": 3,
+            "question": "A. 猫 B. 狗",
+            "standard_answer": ["B"],
+            "model_answer": ["B"],
+            "model_output": "【答案】B",
+        },
+        {"index": 4, "question": "?", "standard_answer": ["A", "B"], "model_answer": ["A", "B"], "model_output": "AB"},
+    ]
+    write(tmp_path / "GAOKAO-Bench/Results/gpt_4_0314_obj/gpt-4-0314_2010-2022_Owl_MCQs.json", [{"example": examples}])
     answers = {answer.id: answer for answer in read_all(tmp_path)}
+    drawn = [answer for answer in answers.values() if answer.source in ("mmlupro", "mmlupro2")]
+    assert {answer.part for answer in drawn} == {3, 4}
+    assert all(answers.pop(answer.id).is_right for answer in drawn)
     assert list(answers) == [
         "mathvista/owl/output_owl.json/7",
         "mathv/Owl/3",
@@ -81,7 +120,14 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         "bbh/cot/navigate/0",
         "bbh/cot/navigate/1",
         "tabmwp/exp1/4",
+        "zsc/cot/svamp/0",
+        "zsc/cot/svamp/1",
+        "hallusion/0",
+        "theoremqa/owl/0",
+        "gaokao/Owl_MCQs/3",
     ]
+    assert [answers[key].is_right for key in [*answers][-5:]] == [True, False, True, True, True]
+    assert [answers[key].part for key in [*answers][-5:]] == [3, 3, 3, 4, 4]
     home = answers["bbh/cot/navigate/0"]
     assert (home.question, home.is_right, answers["bbh/cot/navigate/1"].is_right) == (
         "Home?\nOptions:\n- Yes\n- No",
@@ -96,7 +142,7 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
     assert answers["gsm/6b_finetuning/0"].truth == "9"
     assert answers["qwen/1/0"].part == answers["qwen/1/1"].part
     given, _, differing = score(answers.values(), {})
-    assert sum(each.right for each in given.values()) == 7
+    assert sum(each.right for each in given.values()) == 11
     assert differing == []
 
 

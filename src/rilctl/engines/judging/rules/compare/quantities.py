@@ -40,6 +40,12 @@ def same_quantity(truth: Quantity, given: Quantity, tolerance: float = 0.0, *, p
     return _same_converted(truth, given, tolerance)
 
 
+def same_rounded(one: Quantity, other: Quantity) -> bool:
+    """Whether two numbers are the same when both have the decimals of the one that has fewer; units don't count."""
+    decimals = min(len(each.digits.partition(".")[2]) for each in (one, other))
+    return round(one.value, decimals) == round(other.value, decimals)
+
+
 def same_unit(one: str, other: str) -> bool:
     """Whether two units are one, by whatever name: `cm` and `centimeter`."""
     return one == other or ((read := _parsed(one)) is not None and read == _parsed(other))

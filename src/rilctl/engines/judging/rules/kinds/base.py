@@ -69,7 +69,7 @@ class Kind(ABC):
         return False
 
     def mislabels(self, line: str) -> bool:
-        """Whether a line is a choice and a text that is nearly its own, but not that."""
+        """Whether a line is a choice and a text or value that isn't its own, or several choices with theirs."""
         return False
 
     def same(self, one: Any, other: Any) -> bool:

@@ -4,9 +4,12 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from rilctl.engines.judging.rules.compare.quantities import same_rounded
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.beside import beside_letter
 from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.options import LABEL
+from rilctl.engines.judging.rules.kinds.quantity import Quantity
 from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
@@ -55,6 +58,8 @@ _COMPARED = re.compile(
     r"(.{2,80}?)\s(?:is|are|has|was|were|looks)\s(?:\w+\s){0,2}?(\w{3,}er|more|less|fewer)\s(?:\w+\s){0,6}?than\s(.+)$",
     re.IGNORECASE,
 )
+_ROMAN = re.compile(r"\((?:i{1,3}|i?v)\),?")
+"""Of statements that are counted so: `(i) and (ii)`."""
 _ENDS_IN_A = re.compile(r"^\w+ A$")
 """Whose letter is no article: `sample A`."""
 _ONE = re.compile(r" ones?$")
@@ -64,7 +69,7 @@ _REASON = re.compile(r",?\s(?:because|since|as (?:they|it))\s|,\sas\s", re.IGNOR
 _SAID = re.compile(
     r"(?:\b(?:option|choice|letter|answer)\s{1,2}[(\[]?([A-Ja-j])\b[)\]]?|(?<![\w'])[(\[]([A-Ja-j])[)\]]"
     r"|(?:(?<![\w-])(?:so|thus|therefore|hence|is|was|be|leaves|leaving|choose|pick|select|with|say|to|i\.e\."
-    r"|namely|it's|that's)[,:]?|[:,])\s{1,3}([A-HJ])(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
+    r"|namely|it's|that's)[,:]?|[:,])\s{1,3}((?-i:[A-HJ]))(?=[.!]?\s*$|\.\s+(?=[A-Z]))"
     r"|(?:选|为|是|选择)\s?([A-J])(?![A-Za-z])|(?:^\s*|,\s|\b(?:so|thus|therefore|hence),?\s)([B-HJ]|A(?=\s+is\s))\s+(?=is\s+(?:the\s+)?(?:correct"
     r"|right|answer|best|one that (?:fits|matches))))",
     re.IGNORECASE,
@@ -131,7 +136,7 @@ class ChoiceKind(Kind):
         self._by_text |= {f"{text}1": letter for text, letter in self._by_text.items() if text.endswith(" a")}
         lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
-        self._written = WrittenOptions(options if of_texts is None and self.is_closed else {})
+        self._written = WrittenOptions(options if (of_texts is None or self.is_of_values) and self.is_closed else {})
         self._question = stem
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
@@ -157,7 +162,7 @@ class ChoiceKind(Kind):
             return self._known(match[1])
         if lettered:
             return self._lettered(lettered)
-        return self._by_value(text) or self._written.letter_of(written)
+        return self._by_value(text) or (None if self.is_of_values else self._written.letter_of(written))
 
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
@@ -165,6 +170,10 @@ class ChoiceKind(Kind):
 
     def mislabels(self, line: str) -> bool:
         """See `Kind`."""
+        if self.is_of_values and self._is_beside_another(line):
+            return True
+        if [match[1] or match[2] for match in LABEL.finditer(line)][:3] == ["A", "B", "C"]:  # lists the options
+            return True
         labelled = _WITH_TEXT.fullmatch(line.strip())
         option = self._options.get((labelled[1] or labelled[2] or labelled[3]).upper()) if labelled else None
         return bool(labelled and option and self._of_texts is None and _differs_in_numbers(labelled[4], option))
@@ -174,6 +183,7 @@ class ChoiceKind(Kind):
         text = _REASON.split(without_asked_condition(plain(sentence[-1000:]).strip(), self._question), maxsplit=1)[0]
         if _WOULD.search(text):
             return None
+        text = _ROMAN.sub(" ", text) if "(ii)" in text else text
         text = without_asked_negation(text, self._question)
         if is_turned_round(text, self._question):
             return SEVERAL
@@ -251,6 +261,16 @@ class ChoiceKind(Kind):
             return None
         bare = match[3] is not None
         return None if bare and self._options and not named else letter
+
+    def _is_beside_another(self, text: str) -> bool:
+        """Whether a text is a letter and a number, and no option, or another one, has that number."""
+        found = beside_letter(plain(text).strip())
+        if found is None or self._of_texts is None:
+            return False
+        value, own = self._of_texts.whole(found[1]), self._values.get(found[0])
+        if not isinstance(value, Quantity) or not isinstance(own, Quantity):
+            return False
+        return not (self._of_texts.same(own, value) or same_rounded(own, value))
 
     def _is_mislabelled(self, text: str, label: re.Match[str]) -> bool:
         """Whether another option's text follows a label: `I think B. a dog`."""

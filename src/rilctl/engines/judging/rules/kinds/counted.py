@@ -14,6 +14,13 @@ _HOW_MANY = re.compile(
     r"|from|there|here|left|shown|that|who|which|you)\b|\?|$)",
     re.IGNORECASE,
 )
+_HOW_MUCH = re.compile(r"\bhow much (\w+)", re.IGNORECASE)
+_NO_STUFF = frozenset({"money", "cash", "change", "time", "profit", "interest", "tax"})
+_MEASURING = frozenset({
+    "gram", "kilogram", "mg", "g", "kg", "ton", "tonne", "pound", "ounce", "tablespoon", "teaspoon", "cup", "gallon",
+    "quart", "pint", "liter", "litre", "milliliter", "millilitre", "ml", "mL", "L", "mile", "meter", "metre", "foot",
+    "inch", "yard", "km", "m", "cm",
+})  # fmt: skip
 _NO_PERSON = re.compile(r"\W*(?:no ?one|nobody|none of (?:the|these|those) \w+)\s(?P<rest>[^.,;\n]{2,80})[.!]?\s*")
 _PERSONS = frozenset(
     {
@@ -162,10 +169,16 @@ def _named_besides(question: str) -> frozenset[str]:
     return stems(question.replace("?", ".")) - counted - _MEASURES if counted else frozenset()
 
 
+def _measures_it(unit: str, question: str) -> bool:
+    """Whether a unit is one in which what the question asks how much there is of may be measured."""
+    asked = _HOW_MUCH.search(question)
+    return asked is not None and asked[1].casefold() not in _NO_STUFF and unit in _MEASURING
+
+
 def is_of_another(unit: str, question: str) -> bool:
     """Whether a number counts something else that the question names: `14 pens` of how many dollars are left."""
     words = unit.split()
-    if not words or not _counted(question):
+    if not words or not _counted(question) or _measures_it(words[-1], question):
         return False
     looks = LOOKS.intersection(words)
     if looks and _counted(question) & LOOKS:

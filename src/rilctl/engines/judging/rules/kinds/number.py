@@ -92,6 +92,7 @@ _WITH_UNKNOWN = re.compile(
 _ASSIGNED = re.compile(r"(?:,|\band|\bor|:|\()?\s(?<![A-Za-z\\])([a-z])\s?=\s?-?[0-9][0-9./]*\)?")
 """The value of an unknown, beside how many it has."""
 _SINCE = re.compile(r"\bsince (?=[12][0-9]{3}\b)", re.IGNORECASE)
+_BARE_LIST = re.compile(r"\W*[0-9]+(?:\.[0-9]+)?(?:(?:,| and|, and|;) [0-9]+(?:\.[0-9]+)?){2,}\W*")
 _OF_THEM = re.compile(
     r"^\W*of (?:the|these|those|all) [^,.;]{1,60}, (?=only (?!one\b|two\b|three\b)[a-z])", re.IGNORECASE
 )
@@ -196,6 +197,8 @@ class NumberKind(Kind):
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
         text = without_again(without_asked_words(plain(sentence[-1000:]), self.question))
+        if _BARE_LIST.fullmatch(text):
+            return SEVERAL
         if " would have " in text and "would" not in self.question:
             return None
         text = _OF_THEM.sub("", text)

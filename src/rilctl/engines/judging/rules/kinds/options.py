@@ -5,6 +5,7 @@ from itertools import pairwise
 
 _TRUTH = re.compile(r"[(\[]?([A-J]|[a-f])[)\]]?[.:]?")
 _TRUTH_WITH_TEXT = re.compile(r"(?:[(\[]([A-J])[)\]]|([A-J])(?:[):]|\.(?!\s+[A-Z]\w*\.?(?:\s|$))))\s+(\S.{0,500})")
+_FIRST_LABEL = re.compile(r"\n\(?A(?![a-z])|(?<=:)\s\(?A[).:]\s")
 LABEL = re.compile(r"(?:^|(?<=[\s,;]))(?:[(\[]([A-J])[)\]]|([A-J])(?:[.):]|\s-))(?=\s)")
 """Before an option's text."""
 
@@ -36,6 +37,11 @@ def read_options(question: str) -> dict[str, str]:
         end = found[place + 1].start() if place + 1 < len(found) else len(question)
         options[letters[place]] = question[found[place].end() : end].split("\n", 1)[0].strip()
     return options
+
+
+def stem_of(question: str) -> str:
+    """A (tidy) question without its options."""
+    return _FIRST_LABEL.split(question, maxsplit=1)[0]
 
 
 def _first(labels: list[re.Match[str]]) -> int | None:

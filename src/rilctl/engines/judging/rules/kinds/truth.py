@@ -20,7 +20,7 @@ from rilctl.engines.judging.rules.kinds.matrix import MatrixKind
 from rilctl.engines.judging.rules.kinds.named import NamedKind, asked_by_name
 from rilctl.engines.judging.rules.kinds.notations import with_sign_before
 from rilctl.engines.judging.rules.kinds.number import NumberKind
-from rilctl.engines.judging.rules.kinds.options import read_options, read_truth
+from rilctl.engines.judging.rules.kinds.options import read_options, read_truth, stem_of
 from rilctl.engines.judging.rules.kinds.quantity import Quantity, read_quantity
 from rilctl.engines.judging.rules.kinds.ranges import DecadeKind, RangeKind, is_asked_range
 from rilctl.engines.judging.rules.kinds.ratio import RatioKind, asks_ratio
@@ -273,7 +273,7 @@ def _choice(text: str, question: str, options: dict[str, str]) -> tuple[Kind, An
 def _choice_kind(question: str, options: dict[str, str]) -> ChoiceKind:
     of_texts: Kind | None = None
     texts = [plain(text) for text in options.values()]
-    stem = question.partition("\nA")[0].partition("\n(A)")[0]
+    stem = stem_of(question)
     if len(texts) > 1:
         if all(read_quantity(text) is not None for text in texts):
             of_texts = NumberKind(stem)

@@ -44,9 +44,15 @@ _VERDICT = re.compile(r"\b(?:verdict|scored?|grade|rating|reward|judge?ment|is_r
 _POINTING = frozenset({
     "it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has",
     "isn", "aren", "doesn", "don", "wasn", "t", "s", "re", "m", "ve",
+    "than",
     "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
+_WHERE = frozenset({"according", "based", "in", "on", "at", "from", "as", "per", "by", "with", "of", "for"})
+_VERBS = frozenset({
+    "it", "is", "isn", "are", "aren", "was", "were", "he", "she", "they", "there", "has", "have", "had", "does", "do",
+    "did", "can", "will", "shows", "show",
+})  # fmt: skip
 _NOUN = re.compile(
     r"\s+(?!(?:for|to|in|on|at|if|when|with|it|is|but|and|or|as|because|since|from|by|only|not|to|about|after"
     r"|before)\b)[^\W\d_]",
@@ -153,11 +159,21 @@ class YesNoKind(Kind):
 
     def _is_reversed(self, value: bool, rest: str) -> bool:
         """Whether what follows denies a yes, or affirms a no, in the question's own words."""
-        clause = next((part for part in _CLAUSE.split(rest) if part.strip()), "")
+        clause = next((part for part in _CLAUSE.split(rest) if part.strip() and not _is_where(part)), "")
+        if self._is_turned_round(clause):
+            return False
         words = {word.casefold() for word in _WORD.findall(clause)}
         denies = NEGATION.search(clause) is not None
-        said_again = words and all(w in self._asked or w in _POINTING or NEGATION.fullmatch(w) for w in words)
+        said_again = words and all(
+            word in self._asked or word in _POINTING or word in _WHERE or NEGATION.fullmatch(word) for word in words
+        )
         return bool(said_again) and denies is value
+
+    def _is_turned_round(self, clause: str) -> bool:
+        """Whether a clause begins with what the question compares something with: then it affirms a no."""
+        second = {word.casefold() for word in _WORD.findall(self._question.rpartition(" than ")[2])}
+        first = next((word.casefold() for word in _WORD.findall(clause) if word.casefold() not in _POINTING), "")
+        return " than " in self._question and first in second
 
     def _leading(self, first: re.Match[str], text: str) -> Any:
         value, rest = _CASED[first[1].casefold()], text[first.end() :]
@@ -172,6 +188,12 @@ class YesNoKind(Kind):
             if _CASED[other[0].casefold()] is not value and not _before_noun(rest, other):
                 return SEVERAL
         return SEVERAL if rest.rstrip().endswith("?") or re.match(r"\W*(?:or|and|/)\b", rest) else value
+
+
+def _is_where(part: str) -> bool:
+    """Whether a part of a sentence only says where, when or by what something is so."""
+    words = [word.casefold() for word in _WORD.findall(part)]
+    return bool(words) and words[0] in _WHERE and _VERBS.isdisjoint(words)
 
 
 def _before_noun(text: str, word: re.Match[str]) -> bool:

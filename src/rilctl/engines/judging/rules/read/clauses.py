@@ -43,12 +43,16 @@ def clauses(sentence: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A (folded) word without its ending: `topped` and `toppings` are the same."""
+    if word in ("pie", "tie", "die"):
+        return f"{word[:-2]}y"
     if len(word) <= _MIN_LETTERS:
         return word
     if word in _USING:
         return "use"
     if word.endswith(("ies", "ied")):
         return f"{word[:-3]}y"
+    if word.endswith("ie"):  # as of `pies`
+        return f"{word[:-2]}y"
     return DOUBLED.sub(r"\1", _ENDING.sub("", word)) or word
 
 

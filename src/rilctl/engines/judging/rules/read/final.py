@@ -14,6 +14,7 @@ from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, tak
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
 from rilctl.engines.judging.rules.read.concessions import UNSAYS, without_concession, without_what_is_excluded
+from rilctl.engines.judging.rules.read.cut_off import is_cut_off
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.left_open import is_left_open
 from rilctl.engines.judging.rules.read.marked import own_marks, read_marked
@@ -144,7 +145,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
     body = last_member(body) if "\\" in body and "\n\n" not in body else body
     whole = kind.whole(body)
     if whole is not None and kind.is_bare(body):
-        return Reading(whole, body)
+        return Reading(None, body, NOTHING) if is_cut_off(body, split_statements(body), None) else Reading(whole, body)
     no_value = body if whole is None else ""
     explained = EXPLANATION.search(body)
     if explained and body[: explained.start()].strip():
@@ -178,7 +179,10 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             said = [each for each in said if each.place in equated]
             equated.add(place)
         said.append(Said(place, value, is_whole, is_bare or place in equated))
-    return settle(said, statements, bold, kind, asked_words(question))
+    settled = settle(said, statements, bold, kind, asked_words(question))
+    if settled.value is not None and is_cut_off(body, statements, settled.text):
+        return Reading(None, statements[-1], NOTHING)
+    return settled
 
 
 def _lines_and_statements(body: str, kind: Kind) -> list[str]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import is_accounted, is_unreal, leads, takes_back
-from rilctl.engines.judging.rules.read.clauses import without_asked_condition
+from rilctl.engines.judging.rules.read.clauses import stems, without_asked_condition
 from rilctl.engines.judging.rules.read.concessions import SPEAKS_OF_ANSWERS, UNSAYS
-from rilctl.engines.judging.rules.read.marks import Level, Mark
+from rilctl.engines.judging.rules.read.marks import FORM, Level, Mark
 from rilctl.engines.judging.rules.read.phrases import (
     ACCORDING_TO_KEY,
     CLOSING,
@@ -41,11 +41,17 @@ _EACH = re.compile(r"\bfor the \w+(?: one)?, .*\bfor the ", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]{0,80}\)")
 _BLANK = re.compile(r"\\[hv]?phantom\s?\{[^{}]{0,20}\}|\\(?:quad|qquad|square|Box)\s*|[?_]{1,9}")
 _SENTENCE = re.compile(r"[^\w.!]{0,5}[.!][^\w.!]{1,5}([Ii]f\s[^\n]{3,400})")
+_CONDITION = re.compile(r"[\s,]*(?:if|when)\s([^.;\n]{3,160})", re.IGNORECASE)
 _GOES_ON = re.compile(
     r"[^\S\n]*[$*]{0,2}[^\S\n]*(?:\?|(?:is|was|isn't|wasn't|would|could|can|may|might|seems)\b[^.;,\n]*)"
 )
 _MAX_BEFORE, _MAX_CLAUSE = 200, 80
 _CLAUSE = re.compile(r"[.!?;:]\s|\n|\b(?:but|though)\b|,\s(?!(?:correct|right|final|best)\b)")
+_ENVIRONMENT = re.compile(r"\\end\s?\{[a-z]+\*?\}\s*$")
+_UNFILLED = re.compile(r"_+[\s.]*(?:\n|$)|\.\s*\n")
+"""Nobody wrote an answer there."""
+_OF_SOMEONE = re.compile(r"\b(?!(?:it|that|here|there|what)'s)\w+(?:'s|s')\s$", re.IGNORECASE)
+"""Before an answer that is spoken of: `the witness's answer was`."""
 _LONE_LEAD = re.compile(r"^\W*(?:but|instead|rather|however|otherwise)\W+(?:the|my)\W*$", re.IGNORECASE)
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
@@ -65,10 +71,14 @@ def _is_blank(mark: Mark, question: str) -> bool:
 
 
 def _is_own(mark: Mark, text: str, question: str) -> bool:
-    before = text[max(0, mark.start - _MAX_BEFORE) : mark.start]
-    marked = text[mark.start : mark.end]
+    before = _ENVIRONMENT.sub("\n", text[max(0, mark.start - _MAX_BEFORE) : mark.start])
+    marked = FORM.sub("", text[mark.start : mark.end])
+    if _UNFILLED.match(mark.content or ""):
+        return False
     if not before or marked[0] in ".!?;:,\n":  # it begins a sentence or clause
         return leads(marked, question) and not is_unreal(before)
+    if _OF_SOMEONE.search(before):
+        return False
     clause = _CLAUSE.split(before[-_MAX_CLAUSE:])[-1]
     return (_LONE_LEAD.search(clause) is not None or leads(f"{clause}{marked}", question)) and not is_unreal(before)
 
@@ -82,6 +92,7 @@ def read_marked(marks: list[Mark], text: str, kind: Kind, question: str) -> Read
         kind: of the answer that the question has.
         question: what was asked.
     """
+    marks = [mark for mark in marks if mark.content != ""] or marks
     strongest = max(mark.level for mark in marks)
     last = max(place for place, mark in enumerate(marks) if mark.level is strongest)
     counted = [mark for mark in marks[:last] if mark.level is strongest] + marks[last:]
@@ -95,6 +106,8 @@ def read_marked(marks: list[Mark], text: str, kind: Kind, question: str) -> Read
             found = shown = None
         value = None if mark.content is None else _marked_value(mark, text, kind, question)
         is_last = place + 1 == len(counted)
+        if not is_last and _goes_into(mark, counted[place + 1], kind):
+            return Reading(None, _shown(mark.content), SEVERAL_CANDIDATES)
         if value is SEVERAL and not is_last and mark.level is not Level.SET_APART:  # a later one settles it
             continue
         if value is SEVERAL:
@@ -109,13 +122,21 @@ def read_marked(marks: list[Mark], text: str, kind: Kind, question: str) -> Read
     return reading(found, shown)
 
 
+def _goes_into(mark: Mark, other: Mark, kind: Kind) -> bool:
+    """Whether a mark's answer and the next one's, in one sentence, are a value and the letter of another one."""
+    content = mark.content or ""
+    follows = (other.content or "").partition("\n")[0]
+    content = content.rstrip().removesuffix("对应").rstrip()
+    return content.endswith((",", ";")) and kind.mislabels(f"{content} {follows}")
+
+
 def _marked_value(mark: Mark, text: str, kind: Kind, question: str) -> Any:
     content = mark.content or ""
     value = kind.whole(content)
     rest = text[mark.end :] if mark.level is Level.SET_APART else ""
     if value is None:
         line, _, below = content.partition("\n")
-        line = without_contrast(line)
+        line = without_asked_condition(without_contrast(line), question)
         if kind.mislabels(line):
             return SEVERAL
         value, lead, rest_of_line = _said_in(line, kind)
@@ -213,7 +234,9 @@ def _contradicted(value: Any, rest: str, kind: Kind, question: str) -> bool:
 
 
 def _goes_on_hedged(rest: str, value: Any, kind: Kind, question: str) -> bool:
-    """Whether an alternative or a condition follows, but for a sentence with the condition that the question makes."""
+    """Whether an alternative or a condition follows, but for the condition that the question makes."""
+    if (condition := _CONDITION.match(rest)) and stems(condition[1]) <= stems(question):
+        return False
     sentence = _SENTENCE.match(rest)
     held = without_asked_condition(sentence[1], question) if sentence else ""
     if sentence and held != sentence[1]:

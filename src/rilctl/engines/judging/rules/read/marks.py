@@ -12,12 +12,21 @@ _TAG = re.compile(r"<(/?)(?:answer|conclusion|final_answer|final|response)>|<\|(
 _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,2}\{")
 _HASHES = re.compile(r"(?:^|\n)[ \t]{0,3}####[ \t]{0,3}(?![ \t#]|(?:final )?answer\b)([^\n]{1,200})", re.IGNORECASE)
 _CONNECTOR = r"(?:is|was|are|would be|should be|will be|must be|=|:|->|=>|-(?=\s))"
+FORM = re.compile(
+    r" \((?:(?:in |as )?(?:an? |the )?(?:arabic |roman )?(?:numerals?|numbers?|integers?|decimals?|letters?|words?)"
+    r"|yes ?(?:or|/) ?no|true ?(?:or|/) ?false|[A-J](?:(?:,? or |, ?|/| through | to )[A-J]){1,9})\)(?= )",
+    re.IGNORECASE,
+)
+"""In what form the answer is, as prompts ask for it: `the answer (arabic numerals) is`."""
 _MARKER = re.compile(
     r"(?<![\w-])(?P<final>final )?(?P<noun>answers?|ans|option|choice|result|solution)\b(?: letter)?[\"')]{0,2}"
+    rf"(?:{FORM.pattern})?"
     r"(?: (?:to|for|of) [^\n.:=?]{1,80}?)?"
     rf"\s{{0,3}}(?:(?:{_CONNECTOR}(?![\w'])|[=:])[ \t]{{0,3}}){{1,3}}",
     re.IGNORECASE,
 )
+_WEAK = frozenset({"result", "solution"})
+"""Which mark an answer only on the last line, and where nothing else does."""
 _CALLED_CORRECT = re.compile(
     r"(?<!\w)(?:the|my) (?:(?P<final>final)|correct(?:ed)?|actual|true|right|real) (?:and (?:correct|final) )?"
     r"(?:count|number|value|total|sum|reading|figure|amount|date|time|year|name|word|order|position|letter"
@@ -42,7 +51,7 @@ _DENYING = frozenset({
 _MAX_BEFORE = 60
 _BARE_MARKER = re.compile(
     r"(?:^|[\n.!?;:,])[ \t]{0,3}(?:(?:so|thus|therefore|hence|and|the|my|final|correct),? ){0,3}(?:answer|ans\.) {1,3}"
-    rf"(?!(?:{_CONNECTOR}|to|for|of|choices?|options?)(?![\w']))(?=\S)",
+    rf"(?!(?:{_CONNECTOR}|to|for|of|choices?|options?)(?![\w'])|\([^()\n]{{1,60}}\) {_CONNECTOR}(?![\w']))(?=\S)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"(?:^|\n)[# \t]{0,8}(?:final )?answer[ \t]{0,3}:?[ \t]{0,3}\n", re.IGNORECASE)
@@ -57,7 +66,7 @@ _ANSWER_WORD = (
     r"|cevap)"
 )
 _FOREIGN = re.compile(
-    r"(?:最终答案|正确答案|正确的答案|答案(?:选项)?|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?"
+    r"【\s?(?:最终|正确)?答案\s?】\s{0,3}:?|(?:最终答案|正确答案|正确的答案|答案(?:选项)?|正确选项)\s{0,2}(?:应该|应)?(?:是|为|选|:)\s{0,2}:?"
     r"|选项\s{0,2}(?:为|是|:)\s{0,2}:?(?=[(\[]?[A-J](?![A-Za-z]))"
     r"|(?:故选|应选|所以选|因此选|应该选|我选)(?!项)择?\s{0,2}:?"
     r"|(?:答え|正解|解答|回答)(?:は|:)\s?|(?:정답|답)(?:은|:)\s?"
@@ -73,6 +82,12 @@ _CHOSEN = re.compile(
     re.IGNORECASE,
 )
 _CLOSING_BRACE = re.compile(r"\s*\}+(?:\s*(?:\$\$?|\\\]|\\\)))?\s*$")
+_LEAD_IN = re.compile(
+    r"(?<=[.!?\n])\s*(?:(?:so|thus|therefore|hence|and|the|my|final|correct)\b,?\s*)+$", re.IGNORECASE
+)
+"""The beginning of the next mark's sentence."""
+_DOTS = re.compile(r"^(?:\.{2,}|…)\s*(?=\S)")
+"""Before an answer, as prompts leave room for it: `The answer is ... B`."""
 _LETTER = re.compile(r"(?:la|el|le|il|lo|die|das|der|de|o|a)\s(?=\(?[A-J]\b)")
 _FOREIGN_HINTS = re.compile("respuesta|antwo|rispost|respost|alternativa|svar|cevap|opzione|odpowied")
 _ENDS_FOREIGN = re.compile(r"(?:です|でした|である|だ|입니다|이다|예요|이에요)\s?[.。!]?\s*$")
@@ -128,10 +143,12 @@ def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
     found = [
         match
         for match in _MARKER.finditer(text)
-        if (match["noun"].casefold() not in ("result", "solution") or match.start() >= last_line_start)
+        if (match["noun"].casefold() not in _WEAK or match.start() >= last_line_start)
         and not _is_denied(text[max(0, match.start() - _MAX_BEFORE) : match.start()])
         and not _is_thing(match, text)
     ]
+    strong = [match for match in found if match["noun"].casefold() not in _WEAK]
+    found = strong or found
     marks = [_open(match, text, Level.CALLED_FINAL if match["final"] else Level.SAID) for match in found]
     if _CORRECT.search(text):
         marks += [
@@ -165,7 +182,7 @@ def _open(match: re.Match[str], text: str, level: Level) -> Mark:
 
 def _unbraced(content: str) -> str:
     r"""Without the braces of a command that began before it: `\text{Answer: C}`."""
-    content = content.strip()
+    content = _DOTS.sub("", content.strip())
     return content if "{" in content else _CLOSING_BRACE.sub("", content)
 
 
@@ -184,7 +201,7 @@ def _until_the_next(marks: list[Mark], text: str) -> list[Mark]:
         later = [other for other in marks[place + 1 :] if other.start > mark.end or other.end > mark.end]
         if mark.level is not Level.SET_APART and later and mark.content:
             start = min(other.start for other in later)
-            cut = _unbraced(text[mark.end : min(start, mark.end + MAX_CHARS)])
+            cut = _unbraced(_LEAD_IN.sub("", text[mark.end : min(start, mark.end + MAX_CHARS)]))
             if start > mark.end and not cut:
                 continue
             mark = Mark(mark.start, mark.end, mark.content if start <= mark.end else cut, mark.level)

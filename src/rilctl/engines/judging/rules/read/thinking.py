@@ -16,7 +16,7 @@ _PAIRS = (
 )
 _TURN = re.compile(
     r"<\|(?:im_end|im_start|endoftext|eot_id|end|return|start|message|end_of_text|begin_of_solution|end_of_solution"
-    r"|START_RESPONSE|END_RESPONSE)\|>|<end_of_turn>|</?s>|\[/?INST\]"
+    r"|START_RESPONSE|END_RESPONSE)\|>|<end_of_turn>|<eo[a-z]>|</?s>|\[/?INST\]"
 )
 
 

@@ -28,6 +28,11 @@ AREAS = "What is the area?\n(A) 15\n(B) 13\n(C) 2√3\n(D) 8"
 ENZYME = "Which is NOT true of the enzyme?\nA. It is made of proteins.\nB. It is a catalyst.\nC. It works at any pH."
 STATES = "According to the map provided, is Iowa larger than Texas?"
 LOOP = "The rate of the reaction is proportional to the concentration of the substance in the vessel. "
+LONG = (
+    "The picture has an animal on a mat in a room with two windows. Its ears are small and its tail is long, and it "
+    "looks at the door. There is a bowl of water beside it and a ball under the table. The light comes from the left. "
+    "A lamp is on, and someone has left a book and two cups on the table."
+)
 NEXT = "\n\nQuestion: Sam has 4 apples and buys 3. How many?\n\nSolution: 4 + 3 = 7\n\nTherefore, the answer is A."
 WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
@@ -248,6 +253,22 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("The result of more heat is the concentration. The answer is A.",),
         (f"{LOOP.replace('concentration', 'pressure') * 2}In other words, the colour is c = 4 * (3 +", f"{LOOP * 4}A"),
     ),
+    ("A man does not eat meat. Which?\nA. cat\nB. dog", "A", ("cat",), ("It is the dog. The answer is A.",)),
+    ("Is the cat in the box?", "no", ("No, on the mat.",), ("No, in the box.",)),
+    (
+        "Is the population of Chile larger than the population of Peru?",
+        "no",
+        ("No, the population of Peru is larger.", "No, Peru's population is larger than Chile's."),
+        ("No, the population of Chile is larger than the population of Peru.",),
+    ),
+    (
+        "What happens to 8 if fish die?",
+        "8",
+        ("The answer is 8 if fish die.",),
+        ("The answer is 8 if fish die and 9 if not",),
+    ),
+    ("How much flour do you need for 5 cups of milk?", "5", ("5",), ("You need 5 cups of milk.",)),
+    ("How much?\n(A) 80.4\n(B) 80\n(C) 79", "A", ("The answer is 80.4, option A.",), ("The answer is 80, option A.",)),
     (
         "How many more hours did Sam sleep than Ann?",
         "3",
@@ -262,3 +283,15 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 def test_ways_of_real_models(question: str, answer: str, right: tuple[str, ...], wrong: tuple[str, ...]) -> None:
     assert [text for text in right if not judge_answer(answer, text, question=question).correct] == []
     assert [text for text in wrong if judge_answer(answer, text, question=question).correct] == []
+
+
+@pytest.mark.parametrize("letter", "ABCD")
+def test_a_long_response_may_end_with_any_letter_alone(letter: str) -> None:
+    for end in (letter, "-" * 40 + f"\n\n{letter}", f"{letter}\n" + "-" * 40, f"Final solution: {letter}"):
+        assert judge_answer(letter, f"{LONG}\n\n{end}", question=ANIMALS).correct, end
+
+
+def test_who_goes_through_the_options_in_one_form_comes_to_an_end() -> None:
+    steps = "".join(f"Option {letter}: this does not match the picture. " for letter in "BCD")
+    assert judge_answer("A", f"{LONG} {steps}Therefore, it is a cat.", question=ANIMALS).correct
+    assert judge_answer("7", f"{LONG} The total is $ 7 $", question="How many are there?").correct

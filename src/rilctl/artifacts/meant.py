@@ -48,5 +48,8 @@ def _near(path: Path) -> Path | None:
         return None
     if parent != path.parent and (parent / path.name).is_dir():
         return parent / path.name
-    match = nearest(path.name, (each.name for each in parent.iterdir() if each.is_dir() and each.name != path.name))
+    try:
+        match = nearest(path.name, (each.name for each in parent.iterdir() if each.is_dir() and each.name != path.name))
+    except OSError:  # who may enter a folder may not be allowed to list it
+        return None
     return parent / match if match else None

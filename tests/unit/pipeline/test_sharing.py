@@ -79,7 +79,7 @@ def test_a_push_that_broke_off_sends_no_file_twice_and_changes_nothing_before_it
     hub: HubDouble, student: Path
 ) -> None:
     hub.fails_at_upload = 1
-    with pytest.raises(RilctlError, match="didn't take a file"):
+    with pytest.raises(RilctlError, match="didn't get through"):
         push(pack(student, REPO), REPO, public=False, api=client(hub))
     assert hub.repos[REPO].tree == {} and len(hub.uploads) == 1
     hub.fails_at_upload = None

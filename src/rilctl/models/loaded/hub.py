@@ -65,8 +65,8 @@ def _explained(repo: str, error: Exception) -> RilctlError | None:
         return RilctlError(
             f"the hub isn't asked for `{repo}`: this machine is set to stay offline", hint="unset `HF_HUB_OFFLINE`"
         )
-    if isinstance(error, RuntimeError):  # of an upload, with what happened as its cause
-        return RilctlError(f"the hub didn't take a file for `{repo}`: {error.__cause__ or error}", hint=_AGAIN)
+    if isinstance(error, RuntimeError):  # of an upload, with what happened as its cause, or of Xet, either way
+        return RilctlError(f"a file of `{repo}` didn't get through: {error.__cause__ or error}", hint=_AGAIN)
     if isinstance(error, ConnectionError) or type(error).__module__.split(".")[0] in _CLIENTS:
         return RilctlError(f"the hub can't be reached for `{repo}`: {error}", hint=f"check the network; {_AGAIN}")
     if isinstance(error, OSError) and error.errno is None:  # not the operating system's: a file that came in part

@@ -51,9 +51,10 @@ def beside_both(pairs: Sequence[Pair], seed: int) -> list[tuple[DiscriminatorRow
     """
     asked = {pair.sample.id: pair.sample.conversation for pair in pairs}
     others = dict(zip(asked, swapped([*asked.values()], seed), strict=True))
-    said = {(pair.sample.conversation.key, pair.teacher_text) for pair in pairs}
+    lending = [pair for pair in pairs if others[pair.sample.id] is not None]  # the others' pictures may be unreadable
+    said = {(pair.sample.conversation.key, pair.teacher_text) for pair in lending}
     found = []
-    for pair in pairs:
+    for pair in lending:
         other, text = others[pair.sample.id], pair.teacher_text
         if other is not None and (other.key, text) not in said:
             found.append((DiscriminatorRow(pair.sample.conversation, text), DiscriminatorRow(other, text)))

@@ -270,7 +270,8 @@ class ChoiceKind(Kind):
         value, own = self._of_texts.whole(found[1]), self._values.get(found[0])
         if not isinstance(value, Quantity) or not isinstance(own, Quantity):
             return False
-        return not (self._of_texts.same(own, value) or same_rounded(own, value))
+        exactly = self._letter_of(value)
+        return exactly != found[0] if exactly else not same_rounded(own, value)
 
     def _is_mislabelled(self, text: str, label: re.Match[str]) -> bool:
         """Whether another option's text follows a label: `I think B. a dog`."""

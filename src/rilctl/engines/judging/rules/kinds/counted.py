@@ -172,7 +172,10 @@ def _named_besides(question: str) -> frozenset[str]:
 def _measures_it(unit: str, question: str) -> bool:
     """Whether a unit is one in which what the question asks how much there is of may be measured."""
     asked = _HOW_MUCH.search(question)
-    return asked is not None and asked[1].casefold() not in _NO_STUFF and unit in _MEASURING
+    if asked is None or asked[1].casefold() in _NO_STUFF or unit not in _MEASURING:
+        return False
+    measured = re.findall(rf"\b{unit}s?\sof\s(\w+)", question.casefold())
+    return not measured or asked[1].casefold() in measured
 
 
 def is_of_another(unit: str, question: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.restated import has_opposite, restated
+from rilctl.engines.judging.rules.read.clauses import LAST_QUESTION
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, GOES_ON_HEDGED, HEDGE, NEGATION, NUMBER_WORDS
 from rilctl.engines.judging.rules.read.plain import plain
@@ -44,7 +45,6 @@ _VERDICT = re.compile(r"\b(?:verdict|scored?|grade|rating|reward|judge?ment|is_r
 _POINTING = frozenset({
     "it", "is", "he", "she", "they", "there", "this", "that", "the", "are", "does", "do", "was", "were", "can", "has",
     "isn", "aren", "doesn", "don", "wasn", "t", "s", "re", "m", "ve",
-    "than",
     "ca", "sie", "er", "es", "ist", "il", "elle", "est", "está", "é", "è",
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
@@ -159,21 +159,24 @@ class YesNoKind(Kind):
 
     def _is_reversed(self, value: bool, rest: str) -> bool:
         """Whether what follows denies a yes, or affirms a no, in the question's own words."""
-        clause = next((part for part in _CLAUSE.split(rest) if part.strip() and not _is_where(part)), "")
+        parts = [part for part in _CLAUSE.split(rest) if part.strip()]
+        clause = next((part for part in parts if not _is_where(part)), next(iter(parts), ""))
         if self._is_turned_round(clause):
             return False
         words = {word.casefold() for word in _WORD.findall(clause)}
         denies = NEGATION.search(clause) is not None
         said_again = words and all(
-            word in self._asked or word in _POINTING or word in _WHERE or NEGATION.fullmatch(word) for word in words
+            word in self._asked or word in _POINTING | _WHERE | {"than"} or NEGATION.fullmatch(word) for word in words
         )
         return bool(said_again) and denies is value
 
     def _is_turned_round(self, clause: str) -> bool:
-        """Whether a clause begins with what the question compares something with: then it affirms a no."""
-        second = {word.casefold() for word in _WORD.findall(self._question.rpartition(" than ")[2])}
-        first = next((word.casefold() for word in _WORD.findall(clause) if word.casefold() not in _POINTING), "")
-        return " than " in self._question and first in second
+        """Whether a clause speaks first of what the question compares something with: then it affirms a no."""
+        asked = [self._question, *LAST_QUESTION.findall(self._question)][-1]
+        first, _, second = asked.rpartition(" than ")
+        one, other = _things(first.rpartition(" ")[0]), _things(second)
+        said = _things(clause.partition(" than ")[0])
+        return bool(one - other) and not said.isdisjoint(other - one) and said.isdisjoint(one - other)
 
     def _leading(self, first: re.Match[str], text: str) -> Any:
         value, rest = _CASED[first[1].casefold()], text[first.end() :]
@@ -188,6 +191,11 @@ class YesNoKind(Kind):
             if _CASED[other[0].casefold()] is not value and not _before_noun(rest, other):
                 return SEVERAL
         return SEVERAL if rest.rstrip().endswith("?") or re.match(r"\W*(?:or|and|/)\b", rest) else value
+
+
+def _things(text: str) -> set[str]:
+    """The words of what is spoken of."""
+    return {word.casefold() for word in _WORD.findall(text)} - _POINTING - _WHERE
 
 
 def _is_where(part: str) -> bool:

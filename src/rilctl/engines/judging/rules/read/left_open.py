@@ -11,7 +11,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import stem_of
-from rilctl.engines.judging.rules.read.clauses import asked_stems, stem, stems
+from rilctl.engines.judging.rules.read.clauses import LAST_QUESTION, asked_stems, stem, stems
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, CORRECTION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal
 from rilctl.engines.judging.rules.read.statements import bare_forms
@@ -93,7 +93,7 @@ _OFFERS_NONE = re.compile(
     r"\b(?:cannot|can't|none|not (?:enough|given|possible)|impossible|undetermined|insufficient)\b|无法|都不|没有",
     re.IGNORECASE,
 )
-_ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|except|incorrect|false|untrue|least|never)\b|n't\b", re.IGNORECASE)
+_ASKS_WHAT_IS_NOT = re.compile(r"\b(?:not|except|incorrect|false|untrue|never)\b|n't\b", re.IGNORECASE)
 _MAX_LAST = 2
 """Statements at the end of a response, where one may give up."""
 _MAX_CHARS = 1000
@@ -213,7 +213,7 @@ def _new_words(text: str, question: str) -> set[str]:
 def _says_otherwise(before: str, tail: str, value: Any, kind: Kind, question: str) -> bool:
     """Whether the reason behind a letter, or what was concluded before it, is another option's text."""
     asked = stem_of(question)
-    if _ASKS_WHAT_IS_NOT.search(asked):  # others are said to be so
+    if _ASKS_WHAT_IS_NOT.search([asked, *LAST_QUESTION.findall(asked)][-1]):  # others are said to be so
         return False
     reason = _BECAUSE.match(tail)
     concluded = [reason["reason"]] if reason else []

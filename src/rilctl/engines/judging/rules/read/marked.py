@@ -51,7 +51,7 @@ _ENVIRONMENT = re.compile(r"\\end\s?\{[a-z]+\*?\}\s*$")
 _UNFILLED = re.compile(r"_+[\s.]*(?:\n|$)|\.\s*\n")
 """Nobody wrote an answer there."""
 _OF_SOMEONE = re.compile(r"\b(?!(?:it|that|here|there|what)'s)\w+(?:'s|s')\s$", re.IGNORECASE)
-"""Before an answer that is spoken of: `the witness's answer was`."""
+"""Before an answer that is spoken of, which marks nothing: `the witness's answer was`."""
 _LONE_LEAD = re.compile(r"^\W*(?:but|instead|rather|however|otherwise)\W+(?:the|my)\W*$", re.IGNORECASE)
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
@@ -235,7 +235,8 @@ def _contradicted(value: Any, rest: str, kind: Kind, question: str) -> bool:
 
 def _goes_on_hedged(rest: str, value: Any, kind: Kind, question: str) -> bool:
     """Whether an alternative or a condition follows, but for the condition that the question makes."""
-    if (condition := _CONDITION.match(rest)) and stems(condition[1]) <= stems(question):
+    condition = _CONDITION.match(rest)
+    if condition and stems(condition[1]) <= stems(question) and kind.within(condition[1]) is None:
         return False
     sentence = _SENTENCE.match(rest)
     held = without_asked_condition(sentence[1], question) if sentence else ""

@@ -147,7 +147,7 @@ def _said(text: str, set_apart: list[Mark]) -> list[Mark]:
         and not _is_denied(text[max(0, match.start() - _MAX_BEFORE) : match.start()])
         and not _is_thing(match, text)
     ]
-    strong = [match for match in found if match["noun"].casefold() not in _WEAK]
+    strong = [match for match in found if match["final"] or match["noun"].casefold() not in _WEAK]
     found = strong or found
     marks = [_open(match, text, Level.CALLED_FINAL if match["final"] else Level.SAID) for match in found]
     if _CORRECT.search(text):

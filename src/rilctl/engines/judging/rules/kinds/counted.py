@@ -14,7 +14,7 @@ _HOW_MANY = re.compile(
     r"|from|there|here|left|shown|that|who|which|you)\b|\?|$)",
     re.IGNORECASE,
 )
-_HOW_MUCH = re.compile(r"\bhow much (\w+)", re.IGNORECASE)
+_HOW_MUCH = re.compile(r"\bhow much (?:of (?:the |his |her |its |their )?)?(\w+)", re.IGNORECASE)
 _NO_STUFF = frozenset({"money", "cash", "change", "time", "profit", "interest", "tax"})
 _MEASURING = frozenset({
     "gram", "kilogram", "mg", "g", "kg", "ton", "tonne", "pound", "ounce", "tablespoon", "teaspoon", "cup", "gallon",
@@ -174,7 +174,7 @@ def _measures_it(unit: str, question: str) -> bool:
     asked = _HOW_MUCH.search(question)
     if asked is None or asked[1].casefold() in _NO_STUFF or unit not in _MEASURING:
         return False
-    measured = re.findall(rf"\b{unit}s?\sof\s(\w+)", question.casefold())
+    measured = re.findall(rf"\b{unit}s?\sof\s(?:the |his |her |its |their )?(\w+)", question.casefold())
     return not measured or asked[1].casefold() in measured
 
 

@@ -17,6 +17,8 @@ _MAX_ROUND = 600
 _MIN_WORDS = 3
 _MAX_WORD = 100
 _ROUNDS = 3
+_LAST = 4
+"""Statements at the end, one of which is said in each round."""
 
 
 def is_cut_off(text: str, statements: Sequence[str], answer: str | None) -> bool:
@@ -29,20 +31,25 @@ def is_cut_off(text: str, statements: Sequence[str], answer: str | None) -> bool
     """
     if len(text) < _MIN_CHARS or not statements:
         return False
-    last = statements[-1]
-    if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]) or _goes_round(statements):
+    if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]):
         return True
+    last, has_ended = statements[-1], _ENDED.search(text) is not None
+    again = _said_again(statements)
+    if any(each.startswith(last.strip(" .")) for each in again):
+        return True
+    if answer == last:
+        return not has_ended and not again.isdisjoint(statements)
     is_long = len(last.split()) >= _MIN_WORDS or len(last) > _MAX_WORD
-    return answer != last and not _ENDED.search(text) and is_long
+    return (not has_ended and is_long) or not again.isdisjoint(statements[-_LAST:])
 
 
 def _opens_formula(text: str) -> bool:
-    """Whether the last sign begins a formula."""
-    return text.rstrip().endswith("$") and text.count("$") % 2 == 1
+    """Whether the last sign begins a formula or an amount."""
+    before, sign, behind = text.rstrip().rpartition("$")
+    return bool(sign) and not behind and before[-1:].isspace() and len(before.rpartition("$")[2].split()) > _MIN_WORDS
 
 
-def _goes_round(statements: Sequence[str]) -> bool:
-    """Whether a sentence is said again and again up to the end."""
-    said = Counter(each.strip() for each in statements if len(each.split()) > _MIN_WORDS)
-    last = statements[-1].strip(" .")
-    return any(times >= _ROUNDS and each.startswith(last) for each, times in said.items())
+def _said_again(statements: Sequence[str]) -> frozenset[str]:
+    """The sentences that are said again and again."""
+    said = Counter(each for each in statements if len(each.split()) > _MIN_WORDS)
+    return frozenset(each for each, times in said.items() if times >= _ROUNDS)

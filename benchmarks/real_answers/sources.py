@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_PARTS = {"bbh": 2, "tabmwp": 2, "zsc": 3, "mmlupro": 3, "hallusion": 3, "mmlupro2": 4, "theoremqa": 4, "gaokao": 4}
+_SHARES = ("mmlupro", "mmlupro2", "mmlupro3")
+_PARTS = {"bbh": 2, "tabmwp": 2, "zsc": 3, "hallusion": 3, "theoremqa": 4, "gaokao": 4}
+_PARTS |= {share: part for part, share in enumerate(_SHARES, 3)}
 """Of datasets that were scored later, whole."""
 _LOGGED = re.compile(
     r"^Q: (.*?)\nA: (.*?)\npred_before :.*?^pred_mode : (.*?)\nGT : (.*?)\n\*+$", re.MULTILINE | re.DOTALL
 )
 _MMLU_SHARE = 16
-"""One of so many answers is in part 3, another one in part 4."""
+"""One of so many answers is in each part from 3 on."""
 _SAID = re.compile(r"the answer is (.*?)\.?\s*$", re.IGNORECASE | re.MULTILINE)
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
@@ -45,7 +47,7 @@ class Answer:
 
     @property
     def part(self) -> int:
-        """0 or 1, drawn by question: all answers to one are in the same part; 2, 3 and 4 for what came later."""
+        """0 or 1, drawn by question: all answers to one are in the same part; 2 to 5 for what came later."""
         dataset, *_, question = self.id.split("/")
         if dataset in _PARTS:
             return _PARTS[dataset]
@@ -174,7 +176,7 @@ def _zero_shot(clone: Path) -> Iterator[Answer]:
 
 
 def _mmlu_pro(clone: Path) -> Iterator[Answer]:
-    """Two shares of the answers, drawn by model and question."""
+    """Three shares of the answers, drawn by model and question."""
     for file in sorted((clone / "eval_results").glob("*_5shots.zip")):
         model = file.stem.removeprefix("model_outputs_").removesuffix("_5shots")
         with zipfile.ZipFile(file) as packed:
@@ -185,9 +187,9 @@ def _mmlu_pro(clone: Path) -> Iterator[Answer]:
             key = f"mmlupro/{model}/{row['question_id']}"
             share = hashlib.sha256(key.encode()).digest()[1] % _MMLU_SHARE
             response = row.get("generated_text") or row.get("model_outputs")
-            if not response or share > 1:
+            if not response or share >= len(_SHARES):
                 continue
-            source = "mmlupro2" if share else "mmlupro"
+            source = _SHARES[share]
             key = f"{source}/{model}/{row['question_id']}"
             question = f"{row['question']}\n{_options(row['options'], '{}. {}')}"
             yield Answer(key, source, question, row["answer"], response, row["pred"] == row["answer"])

@@ -107,8 +107,8 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
     ]
     write(tmp_path / "GAOKAO-Bench/Results/gpt_4_0314_obj/gpt-4-0314_2010-2022_Owl_MCQs.json", [{"example": examples}])
     answers = {answer.id: answer for answer in read_all(tmp_path)}
-    drawn = [answer for answer in answers.values() if answer.source in ("mmlupro", "mmlupro2")]
-    assert {answer.part for answer in drawn} == {3, 4}
+    drawn = [answer for answer in answers.values() if answer.source in ("mmlupro", "mmlupro2", "mmlupro3")]
+    assert {answer.part for answer in drawn} == {3, 4, 5}
     assert all(answers.pop(answer.id).is_right for answer in drawn)
     assert list(answers) == [
         "mathvista/owl/output_owl.json/7",

@@ -85,7 +85,7 @@ def test_a_directory_without_a_part_is_refused(model_dir, missing, message):
 def test_an_unknown_name_suggests_a_known_one():
     with pytest.raises(UsageError, match="qwen72") as caught:
         load_from(Path("qwen72"))
-    assert caught.value.hint == "did you mean `qwen72b`?"
+    assert caught.value.hint == "a relative path starts from the current directory; did you mean `qwen72b`?"
 
 
 def test_random_weights_come_from_the_seed_alone(model_dir):

@@ -28,8 +28,8 @@ def show_datasets(
     rows = [
         {"benchmark": benchmark.name, **{name: getattr(need, name) for name in _COLUMNS}}
         for benchmark in suite.benchmarks
+        if benchmark.is_on_hub
         for need in benchmark.data()
-        if " " not in need.repository  # a description
     ]
     if as_json:
         output.result_json({"suite": suite.name, "datasets": rows})

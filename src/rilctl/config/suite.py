@@ -71,6 +71,11 @@ class Benchmark(StrictModel):
     max_new_tokens: PositiveInt | None = None
     """Token budget of a response; absent: the task's own."""
 
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether `dataset` is a repository, whose name has no space, and no description."""
+        return " " not in self.dataset
+
     @model_validator(mode="after")
     def _one_config_each(self) -> "Benchmark":
         if len(self.configs) not in (0, 1, len(self.tasks)):

@@ -49,6 +49,8 @@ _POINTING = frozenset({
 })  # fmt: skip
 """Words that answer again what a yes or no has answered."""
 _WHERE = frozenset({"according", "based", "in", "on", "at", "from", "as", "per", "by", "with", "of", "for"})
+_SAID_AGAIN = _POINTING | _WHERE | {"than"}
+"""Words of a clause that says again what was asked."""
 _VERBS = frozenset({
     "it", "is", "isn", "are", "aren", "was", "were", "he", "she", "they", "there", "has", "have", "had", "does", "do",
     "did", "can", "will", "shows", "show",
@@ -166,7 +168,7 @@ class YesNoKind(Kind):
         words = {word.casefold() for word in _WORD.findall(clause)}
         denies = NEGATION.search(clause) is not None
         said_again = words and all(
-            word in self._asked or word in _POINTING | _WHERE | {"than"} or NEGATION.fullmatch(word) for word in words
+            word in self._asked or word in _SAID_AGAIN or NEGATION.fullmatch(word) for word in words
         )
         return bool(said_again) and denies is value
 

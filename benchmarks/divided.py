@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from rilctl.cli.failures import leave
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.engines.training.base import TrainingEngine
@@ -109,3 +110,4 @@ def _train(vlm: Vlm, ranks: Ranks) -> TrainingEngine:
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -1,9 +1,10 @@
-"""How torch's CPU threads wait for one another: asleep. And which threads of this process may never end."""
+"""How torch's CPU threads wait for one another: asleep. And what mustn't see Python end."""
 
 import os
 
-HANGING: set[str] = set()
-"""Names of threads that hang in a library: it would hang as well, or abort, where Python ends in the usual way."""
+LINGERING: set[str] = set()
+"""Whose threads of a library hang, or outlive their work: they would hold up Python's usual end, or abort the process
+in its midst (gloo's do where they still hold a tensor), so it ends without."""
 
 _POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """By which a person decides it."""

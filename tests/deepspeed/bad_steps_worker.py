@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from worker import CASES, DEVICE, Case, Rows, read
 
+from rilctl.cli.failures import leave
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
 from rilctl.engines.training.base import TrainingEngine
 from rilctl.engines.training.open import open_frozen, open_training
@@ -76,3 +77,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from rilctl.cli.failures import leave
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.config.fields import ModelConfig, OptimConfig
 from rilctl.engines.training.open import open_training
@@ -35,3 +36,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

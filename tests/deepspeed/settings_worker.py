@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from rilctl.cli.failures import leave
 from rilctl.config.engines import DeepspeedEngineConfig
 from rilctl.engines.training.ranks import open_ranks
 from rilctl.engines.training.world import find_world
@@ -54,3 +55,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

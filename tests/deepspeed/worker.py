@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rilctl.cli.failures import leave
 from rilctl.config.engines import DeepspeedEngineConfig, TorchEngineConfig, TrainingEngineConfig
 from rilctl.config.fields import LoraConfig, ModelConfig, OptimConfig
 from rilctl.config.pretrain_disc import DiscInput
@@ -212,3 +213,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -10,7 +10,7 @@ from rilctl.cli.interrupts import work_is_over
 from rilctl.cli.launched import note_what_was_said, wait_for_what_is_said
 from rilctl.engines.training.world import find_world
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, RilctlError
-from rilctl.threads import HANGING
+from rilctl.threads import LINGERING
 
 _FINE = (0, 3)
 """Exit codes of a verb that did its work."""
@@ -47,9 +47,9 @@ def show_error(error: Exception, *, with_traceback: bool) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; at once where its libraries would wait for other processes, or for a thread that hangs."""
+    """End this process; at once where its libraries would wait for other processes, or don't survive Python's end."""
     work_is_over(code)
-    if not HANGING and (code in _FINE or find_world(os.environ).size == 1):
+    if not LINGERING and (code in _FINE or find_world(os.environ).size == 1):
         sys.exit(code)
     output.exit_now(code)
 

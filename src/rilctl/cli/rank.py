@@ -1,5 +1,6 @@
 """A rank that `rilctl --gpus` starts: `python -m rilctl.cli.rank DIRECTORY VERB ...`; see `rilctl.cli.launched`."""
 
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ def main() -> None:
     """Run one rank."""
     wait_asleep()
     output.ensure_standard_streams()
+    faulthandler.enable()  # a library's crash ends all ranks, and says nothing of where
     directory = Path(sys.argv[1])
     sys.argv[:] = ["rilctl", *sys.argv[2:]]  # what resumes is what the person typed
     be_launched(directory)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from rilctl.reporting.mirror import Mirror, Mirrored
-from rilctl.threads import HANGING
+from rilctl.threads import LINGERING
 from rilctl.trackers.base import TrackerRecord
 from rilctl.trackers.table import TRACKERS
 
@@ -102,7 +102,7 @@ class _Thread(threading.Thread):
         since = self._busy_since
         if not self.is_alive() or since is None or time.monotonic() - since <= hang_s:
             return None
-        HANGING.add(self.name)
+        LINGERING.add(self.name)
         return f"it has not answered for {time.monotonic() - since:.0f} s"
 
     def _follow(self) -> None:

@@ -20,6 +20,7 @@ from draw import Case, draw
 from safetensors.torch import load_file
 from torch import Tensor
 
+from rilctl.cli.failures import leave
 from rilctl.config.fields import LoraConfig, ModelConfig
 from rilctl.config.pretrain_disc import PretrainDiscConfig
 from rilctl.config.sft import SftConfig
@@ -328,3 +329,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -1,10 +1,18 @@
 """What a person reads of an error, and the exit code."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 import torch
 
+from rilctl.cli import failures
 from rilctl.cli.failures import leave, show_error
 from rilctl.errors import FailedElsewhereError, InterruptedByUser, LockedError
+
+WORLD = ("RANK", "WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @pytest.mark.parametrize(
@@ -41,8 +49,28 @@ def test_every_error_has_a_code_and_words(error, code, words, capsys) -> None:
 
 
 def test_one_process_ends_as_any_program_does(monkeypatch) -> None:
-    for name in ("RANK", "WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+    monkeypatch.setattr(failures, "LINGERING", set())  # another test's group
+    for name in WORLD:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(SystemExit) as caught:
         leave(5)
     assert caught.value.code == 5
+
+
+@pytest.mark.parametrize("is_grouped", [False, True])
+def test_a_process_that_had_a_group_ends_before_python_takes_down_what_its_threads_use(is_grouped: bool) -> None:
+    code = f"""
+import atexit, os
+from rilctl.cli.failures import leave
+from rilctl.engines.training.ranks import open_ranks
+from rilctl.engines.training.world import World
+
+atexit.register(os.abort)  # as a thread of gloo's does
+with open_ranks(World(), grouped={is_grouped}):
+    print("done")
+leave(0)
+"""
+    environment = {name: value for name, value in os.environ.items() if name not in WORLD}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert ended.returncode == (0 if is_grouped else -signal.SIGABRT), ended.stderr
+    assert ended.stdout == b"done\n"

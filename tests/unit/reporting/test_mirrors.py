@@ -10,7 +10,7 @@ from rilctl.errors import UsageError
 from rilctl.reporting.metrics import MetricsLog
 from rilctl.reporting.mirror import Mirror, Mirrored
 from rilctl.reporting.mirrors import Mirrors
-from rilctl.threads import HANGING
+from rilctl.threads import LINGERING
 from rilctl.trackers.base import ArtifactLink, ShownRow, TrackedRun, Tracker, TrackerRecord
 from rilctl.trackers.table import TRACKERS
 
@@ -155,10 +155,10 @@ def test_one_that_hangs_delays_no_step_and_is_dropped(tmp_path: Path, monkeypatc
         until(lambda: run.step(mirrors, 2) is None and bool(run.said))
         mirrors.finish()
         assert time.monotonic() - began < 30
-        assert len(run.said) == 1 and "it has not answered for" in run.said[0] and {"double"} == HANGING
+        assert len(run.said) == 1 and "it has not answered for" in run.said[0] and "double" in LINGERING
     finally:
         freed.set()
-        HANGING.clear()
+        LINGERING.discard("double")
     until(lambda: tracker.seen == [1])
     time.sleep(0.05)
     assert tracker.seen == [1]  # what was under way, and no more
@@ -174,7 +174,7 @@ def test_one_that_is_behind_at_the_end_is_waited_for_so_long_and_no_longer(tmp_p
         assert len(run.said) == 1 and "tracking sync" in run.said[0]
     finally:
         freed.set()
-        HANGING.clear()
+        LINGERING.discard("double")
 
 
 def test_one_that_is_not_installed_says_what_to_install(tmp_path: Path) -> None:

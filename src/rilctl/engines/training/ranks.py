@@ -23,6 +23,7 @@ from rilctl.errors import FailedElsewhereError, InterruptedByUser, RankLostError
 from rilctl.foreign import printable
 from rilctl.private.deepspeed import end_group
 from rilctl.private.torch import meet
+from rilctl.threads import LINGERING
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=2)
@@ -210,6 +211,7 @@ def open_ranks(
         store = _meet(world, check_stop)
     timeout = _PATIENCE + timedelta(seconds=waits_s)
     distributed.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=timeout)
+    LINGERING.add("process group")  # what refers to it, DeepSpeed's engine say, keeps its threads until Python ends
     watch = None
     if world.size > 1:
         watch = Watch(store, world.rank, world.size, keeper=_keeper(world), leave=leave, patience=patience)

@@ -12,7 +12,7 @@ from torch.distributed import Store  # type: ignore[attr-defined]
 
 from rilctl.engines.training.standstill import whereabouts
 from rilctl.errors import FailedElsewhereError
-from rilctl.threads import HANGING
+from rilctl.threads import LINGERING
 
 _LEAVE_S = 3.0
 
@@ -93,7 +93,7 @@ class Signs:
         self._has_news.set()
         self._thread.join(_LEAVE_S)
         if self._thread.is_alive():
-            HANGING.add(self._thread.name)
+            LINGERING.add(self._thread.name)
 
     def claim(self, code: int) -> FailedElsewhereError | None:
         """Note that this rank failed, with an exit code; None unless another one did before.

@@ -7,7 +7,7 @@ import pytest
 
 from rilctl.engines.training import signs
 from rilctl.engines.training.signs import Signs
-from rilctl.threads import HANGING
+from rilctl.threads import LINGERING
 
 
 class SlowStore:
@@ -44,7 +44,7 @@ def test_a_thread_that_the_store_keeps_is_known_to_hang(is_slow: bool, monkeypat
             store.answers.clear()
             assert store.asked_in_vain.wait(60)
         given.end()
-        assert ("signs" in HANGING) is is_slow
+        assert ("signs" in LINGERING) is is_slow
     finally:
         store.answers.set()
-        HANGING.discard("signs")
+        LINGERING.discard("signs")

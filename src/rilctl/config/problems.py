@@ -12,6 +12,8 @@ from rilctl.config.suggest import did_you_mean
 
 MOST_PROBLEMS = 100
 """That a person is shown at once."""
+_OF_THE_KEY = "[key]"
+"""How pydantic's location ends where a table's name is at fault, not what it holds."""
 _QUOTED = re.compile(r"'([^']*)'")
 _EXPECTED = {
     "int_type": "a whole number",
@@ -42,10 +44,12 @@ def explain(error: ValidationError, layers: Layers) -> list[Problem]:
 
 
 def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) -> Problem:
-    path, value = _toml_path(details["loc"], layers.tree, _all_tags(schema))
-    kind, context = details["type"], details.get("ctx", {})
+    kind, context, location = details["type"], details.get("ctx", {}), details["loc"]
+    if kind == "value_error" and location[-1] == _OF_THE_KEY:
+        location = location[:-1]
+    path, value = _toml_path(location, layers.tree, _all_tags(schema))
     if kind == "extra_forbidden":
-        text = _unknown_key(path, layers.tree, schema)
+        text = _unknown_key(path, layers, schema)
     elif kind == "missing":
         text = f"missing{_description(path, layers.tree, schema)}"
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
@@ -64,7 +68,16 @@ def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) ->
         text = f"expected a number {sign} {context[name]:g}, found {_found(value)}"
     else:
         text = details["msg"][0].lower() + details["msg"][1:]
-    return Problem(path, layers.origin(path), text)
+    return Problem(path, _origin(path, value, text, layers), text)
+
+
+def _origin(path: KeyPath, value: Any, text: str, layers: Layers) -> str | None:
+    """Who set the value; of a table as a whole, who set those of its keys that the text names."""
+    if isinstance(value, dict):
+        named = [key for key in value if re.search(rf"\b{re.escape(key)}\b", text)]
+        if found := dict.fromkeys(filter(None, (layers.origin((*path, key)) for key in named))):
+            return ", ".join(found)
+    return layers.origin(path)
 
 
 def _toml_path(location: Sequence[str | int], tree: JsonValue, tags: Container[str | int]) -> tuple[KeyPath, Any]:
@@ -111,11 +124,13 @@ def _one_of(expected: str, value: Any) -> str:
     return f"expected {'one of ' if len(names) > 1 else ''}{', '.join(f'`{name}`' for name in names)}{guess}"
 
 
-def _unknown_key(path: KeyPath, tree: JsonValue, schema: dict[str, Any]) -> str:
-    table, key = path[:-1], str(path[-1])
+def _unknown_key(path: KeyPath, layers: Layers, schema: dict[str, Any]) -> str:
+    table, key, tree = path[:-1], str(path[-1]), layers.tree
     known = _properties(_schema_at(table, tree, schema), schema)
     if others := _types_with(key, table, tree, schema):
-        return f"no key of type `{known['type']['const']}`, but of {', '.join(f'`{name}`' for name in others)}"
+        said_by = layers.origins.get((*table, "type"))
+        elsewhere = f" ({said_by})" if said_by not in (None, layers.origin(path)) else ""
+        return f"no key of type `{known['type']['const']}`{elsewhere}, but of {', '.join(f'`{n}`' for n in others)}"
     same_name_deeper = [nested for nested in _nested_keys(known, schema) if nested[-1] == key]
     if same_name_deeper:
         depth = min(map(len, same_name_deeper))

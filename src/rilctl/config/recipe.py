@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from rilctl.config.arm import ArmConfig
 from rilctl.config.cache_teacher import CacheTeacherConfig, TeacherConfig
@@ -22,6 +22,15 @@ VERBS: tuple[Verb, ...] = ("cache-teacher", "judge", "sft", "pretrain-disc", "tr
 """In the order in which `rilctl run` walks them."""
 OWN_DATA_VERBS: tuple[Verb, ...] = ("cache-teacher", "sft", "pretrain-disc", "train")
 """Their tables may hold a `data` table."""
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a teacher needs a name, which stands in answers, messages and metrics: `[teachers.NAME]`")
+    return name
+
+
+TeacherName = Annotated[str, AfterValidator(_named)]
 
 
 class WorkspaceConfig(StrictModel):
@@ -46,7 +55,7 @@ class Recipe(StrictModel):
     """Where questions come from."""
     student: ModelConfig | None = None
     """The model that learns."""
-    teachers: dict[str, TeacherConfig] = {}
+    teachers: dict[TeacherName, TeacherConfig] = {}
     """The models it learns from."""
     cache_teacher: CacheTeacherConfig | None = Field(default=None, alias="cache-teacher")
     """Ask the teachers."""

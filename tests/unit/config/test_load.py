@@ -94,6 +94,36 @@ def test_a_problem_names_key_expectation_and_guess(override: str, message: str) 
     assert problems(override) == [message]
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_teacher_without_a_name_is_found_where_it_stands(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text(f'[teachers."{name}"]\nmodel = "x"\n')
+    _, found = validate(read_layers([file], [], {}))
+    assert [str(problem).partition(", ")[0] for problem in found] == [
+        f'{file}: `teachers."{name}"`: a teacher needs a name'
+    ]
+    assert problems(f'teachers."{name}".model=x')[0].startswith(f'`teachers."{name}"`: a teacher needs a name, ')
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("train.optim={schedule='constant', lr_end=1.0}", "--set: `train.optim`: schedule = \"constant\" has no end"),
+        ("train.engine={offload='all'}", "{file}, --set: `train.engine`: offload = `all` needs zero_stage = 3"),
+        ("train.engine={offload='all', zero_stage=1}", "--set: `train.engine`: offload = `all` needs zero_stage = 3"),
+        ("train.engine={type='torch'}", "{file}: `train.engine.zero_stage`: no key of type `torch` (--set), but of"),
+        ("sft.num_epochs=1", "{file}, --set: `sft`: set num_steps or num_epochs, not both"),
+    ],
+)
+def test_a_problem_of_a_whole_table_is_of_those_who_set_the_keys_that_it_names(
+    tmp_path: Path, override: str, problem: str
+) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text("[sft]\nnum_steps = 1\n[train]\noptim = { lr = 1.0 }\nengine = { type = 'deepspeed', zero_stage = 2 }\n")
+    _, found = validate(read_layers([file], [override], {}))
+    assert len(found) == 1 and str(found[0]).startswith(problem.replace("{file}", str(file))), found
+
+
 def test_a_missing_key_is_described() -> None:
     (message,) = problems("student.seed=1")
     assert message == "`student.model`: missing: hub id, directory, or a name that `rilctl doctor --models` lists"

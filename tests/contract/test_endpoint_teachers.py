@@ -433,6 +433,23 @@ def test_batches_are_not_mixed_with_older_ones_and_need_an_endpoint(workspace: P
     call(workspace, "cache-teacher", "recipe.toml", "--write-batch", "other", "--teachers", "qwen72b").refused(
         2, "no teacher answers at an endpoint"
     )
+    for more in ((), ("--dry-run",)):
+        call(workspace, "cache-teacher", "recipe.toml", "--read-batch", "x", "--teachers", "qwen72b", *more).refused(
+            2, "no teacher answers at an endpoint"
+        )
+
+
+def test_results_that_are_not_there_are_missed_where_all_is_done_as_well(workspace: Path) -> None:
+    with ScriptedEndpoint(sums) as endpoint:
+        recipe(workspace, endpoint.url)
+        command = ("cache-teacher", "recipe.toml")
+        for rerun in (False, True):
+            for more in ((), ("--dry-run",)):
+                call(workspace, *command, "--read-batch", "nope.jsonl", *more).refused(
+                    5, f"{workspace / 'nope.jsonl'} can't be read"
+                )
+            assert (workspace / OUT).exists() is rerun
+            assert call(workspace, *command).code == 0
 
 
 @pytest.mark.parametrize("line", ["no json", "[]", '{"custom_id": 5, "response": {}}', '{"custom_id": "x"}'])

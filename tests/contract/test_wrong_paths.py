@@ -94,6 +94,17 @@ def test_a_file_of_another_type_of_data(fresh: Path) -> None:
         call(fresh, "data", "check", "--set", data).refused(5, f"{fresh / 'questions.jsonl'}", problem, hint)
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_mirror_that_is_not_there_is_missed_whether_or_not_it_would_be_read(
+    done: Path, more: tuple[str, ...]
+) -> None:
+    for wrong, problem in (("nope", "it doesn't exist"), ("recipe.toml", "it is a file")):
+        for out in ((), ("--out", "other")):
+            call(done, "eval", "--data-dir", wrong, *out, *more).refused(
+                5, f"no mirror of data sets at `{done / wrong}`: {problem}", "`<owner>/<name>`"
+            )
+
+
 def test_a_name_on_the_hub_is_looked_at_before_the_folder(done: Path) -> None:
     call(done, "artifacts", "pull", "somebody/").refused(2, "`somebody/` is no name of a repository", "`OWNER/NAME`")
 

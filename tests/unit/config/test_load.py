@@ -108,7 +108,7 @@ def test_a_teacher_without_a_name_is_found_where_it_stands(tmp_path: Path, name:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("train.optim={schedule='constant', lr_end=1.0}", "--set: `train.optim`: schedule = \"constant\" has no end"),
+        ("train.optim={schedule='constant', lr_end=1.0}", '--set: `train.optim`: schedule = "constant" has no end'),
         ("train.engine={offload='all'}", "{file}, --set: `train.engine`: offload = `all` needs zero_stage = 3"),
         ("train.engine={offload='all', zero_stage=1}", "--set: `train.engine`: offload = `all` needs zero_stage = 3"),
         ("train.engine={type='torch'}", "{file}: `train.engine.zero_stage`: no key of type `torch` (--set), but of"),
@@ -119,7 +119,9 @@ def test_a_problem_of_a_whole_table_is_of_those_who_set_the_keys_that_it_names(
     tmp_path: Path, override: str, problem: str
 ) -> None:
     file = tmp_path / "recipe.toml"
-    file.write_text("[sft]\nnum_steps = 1\n[train]\noptim = { lr = 1.0 }\nengine = { type = 'deepspeed', zero_stage = 2 }\n")
+    file.write_text(
+        "[sft]\nnum_steps = 1\n[train]\noptim = { lr = 1.0 }\nengine = { type = 'deepspeed', zero_stage = 2 }\n"
+    )
     _, found = validate(read_layers([file], [override], {}))
     assert len(found) == 1 and str(found[0]).startswith(problem.replace("{file}", str(file))), found
 

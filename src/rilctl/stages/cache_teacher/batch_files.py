@@ -79,14 +79,23 @@ def batch_folder(context: StageContext, config: CacheTeacherConfig) -> Path:
     return context.base_dir / config.write_batch
 
 
-def read_results(context: StageContext, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def read_results(
+    context: StageContext, config: CacheTeacherConfig, teachers: dict[str, TeacherConfig]
+) -> dict[str, dict[str, Any]] | None:
     """The results in batch files by `custom_id`; of two for one question, an answer counts before a failure.
+
+    Returns:
+        None where no file is named.
 
     Raises:
         DataError: a file can't be read, or a line is no result; names file and line.
+        UsageError: as `batched` does.
     """
+    if not config.read_batches:
+        return None
+    batched(teachers)
     results: dict[str, dict[str, Any]] = {}
-    for name in names:
+    for name in config.read_batches:
         path = context.base_dir / name
         try:
             with path.open(encoding="utf-8-sig", newline="\n") as file:

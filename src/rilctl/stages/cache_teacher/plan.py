@@ -11,7 +11,7 @@ from rilctl.engines.generation.base import Usage
 from rilctl.planning.disk import rows_bytes
 from rilctl.planning.memory import Phase
 from rilctl.planning.plan import Fact, Plan, Section, Table
-from rilctl.stages.cache_teacher.batch_files import batch_folder, batched
+from rilctl.stages.cache_teacher.batch_files import batch_folder, batched, read_results
 from rilctl.stages.cache_teacher.imports import Imports, read_imports
 from rilctl.stages.cache_teacher.teachers import (
     cache_teacher_config,
@@ -61,6 +61,7 @@ def plan(context: StageContext) -> Plan:
     questions = plan_questions(context)
     samples, is_whole = questions.samples, questions.drawn is None and questions.stated is None
     imports = read_imports(context, config, set(teachers), {sample.id for sample in samples} if is_whole else None)
+    read_results(context, config, teachers)
     as_student = planned_data(questions, _reader(context))
     num_rows = questions.num * config.num_responses * len(teachers)
     if config.write_batch is not None:

@@ -50,6 +50,7 @@ def run(context: StageContext) -> StageResult:
     if config.write_batch is not None:
         files = write_batches(context, config, teachers, data, imports)
         return StageResult({}, files=tuple(map(str, files)))
+    results = read_results(context, config, teachers)
     inputs = [data_entry(data), *(teacher_entry(context, name, teacher) for name, teacher in teachers.items())]
     semantic: dict[str, JsonValue] = {
         "cache-teacher": semantic_config(config.model_copy(update={"teachers": tuple(teachers)})),
@@ -70,7 +71,6 @@ def run(context: StageContext) -> StageResult:
         done = artifact_run.finished()
         if done is not None:
             return up_to_date(done)
-        results = read_results(context, config.read_batches) if config.read_batches else None
         if results is None:
             check_keys(context, teachers)
         writer = artifact_run.writer("teacher-cache")

@@ -44,7 +44,7 @@ def check_needs(context: StageContext, config: EvalConfig, found: FoundSuite, su
     needs = list(dict.fromkeys(need for benchmark in suite.benchmarks for need in benchmark.data()))
     if config.data_dir is None and not found.is_built_in:
         return  # where the tasks of a suite of one's own have their data is written in the tasks
-    missing = missing_data(needs, _data_dir(context, config))
+    missing = missing_data(needs, find_mirror(context, config))
     if missing:
         listed = "".join(f"\n  {line}" for line in missing)
         raise DataError(
@@ -78,15 +78,25 @@ def open_evaluation(
     folder = None if found.is_built_in and found.suite.tasks is None else found.tasks_folder
     return LmmsEvaluation(
         folder,
-        data_dir=_data_dir(context, config),
+        data_dir=find_mirror(context, config),
         judge=judge,
         on_scored=on_scored,
         shared_tasks=found.suite.shared_tasks,
     )
 
 
-def _data_dir(context: StageContext, config: EvalConfig) -> Path | None:
-    return context.base_dir / config.data_dir if config.data_dir is not None else None
+def find_mirror(context: StageContext, config: EvalConfig) -> Path | None:
+    """The folder of `data_dir`; None where the recipe names none. Raises `DataError` where there is no such folder."""
+    if config.data_dir is None:
+        return None
+    folder = context.base_dir / config.data_dir
+    if not folder.is_dir():
+        problem = "is a file" if folder.is_file() else "doesn't exist"
+        raise DataError(
+            f"no mirror of data sets at `{folder}`: it {problem}",
+            hint="`--data-dir` is a folder with `<owner>/<name>` for each data set that `--print-datasets` lists",
+        )
+    return folder
 
 
 def _own_tasks(context: StageContext, found: FoundSuite) -> Path:

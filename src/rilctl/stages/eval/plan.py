@@ -5,6 +5,7 @@ from dataclasses import replace
 from rilctl.config.evaluation import EvalConfig
 from rilctl.config.suite import Benchmark, find_suite
 from rilctl.planning.plan import Fact, Plan, Section
+from rilctl.stages.eval.engines import find_mirror
 from rilctl.stages.eval.reference import Reference, read_reference
 from rilctl.stages.eval.shards import Shard, find_shard
 from rilctl.stages.eval.subject import chosen, eval_config, planned_student
@@ -16,6 +17,7 @@ def plan(context: StageContext) -> Plan:
     """What `run` would do: the student and every benchmark; nothing is written, and no extra is needed."""
     config = eval_config(context)
     suite = chosen(find_suite(config.suite, context.base_dir), config)
+    find_mirror(context, config)
     shard = find_shard(config)
     facts = [planned_student(context, config), Fact("suite", suite.name, note=suite.about)]
     if (reference := read_reference(context, config, suite)) is not None:

@@ -24,7 +24,7 @@ from rilctl.reporting.benchmark_tables import markdown_row, table
 from rilctl.reporting.benchmarks import SuiteScores, difference_figures, from_metrics, picture_figures, to_metrics
 from rilctl.schemas.manifest import InputEntry
 from rilctl.schemas.records import EvaluationRecord
-from rilctl.stages.eval.engines import check_needs, open_evaluation
+from rilctl.stages.eval.engines import check_needs, find_mirror, open_evaluation
 from rilctl.stages.eval.judging import open_judge_calls
 from rilctl.stages.eval.pictures import Looked, evaluate_beside, looked_scores
 from rilctl.stages.eval.reference import Reference, compared, read_reference
@@ -43,6 +43,7 @@ def run(context: StageContext) -> StageResult:
     found = find_suite(config.suite, context.base_dir)
     suite = chosen(found, config)
     reference = read_reference(context, config, suite)
+    find_mirror(context, config)
     with open_judge_calls(context, suite) as judge:
         check_needs(context, config, found, suite, has_judge=judge is not None)
         student, entry = find_evaluated(context, config)

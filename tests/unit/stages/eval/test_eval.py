@@ -302,9 +302,13 @@ def test_running_14bench_says_what_is_missing(tmp_path: Path, model: Path, monke
     with pytest.raises(UsageError, match="MathVista, MMBench, .* need an LLM judge") as caught:
         eval_stage.run(context(tmp_path, model, suite="14bench"))
     assert caught.value.hint is not None and "--tasks AI2D,ChartQA,MMMU" in caught.value.hint
+    with pytest.raises(DataError, match="no mirror of data sets at `.*nowhere`: it doesn't exist"):
+        eval_stage.run(context(tmp_path, model, suite="14bench", tasks=["ai2d"], data_dir="nowhere"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "nowhere").mkdir()
     with pytest.raises(DataError, match="2 of 2 splits can't be read:\n  lmms-lab-encoder/ai2d"):
         eval_stage.run(context(tmp_path, model, suite="14bench", tasks=["ai2d", "MMMU"], data_dir="nowhere"))
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "nowhere"]
 
 
 def test_a_suite_of_ones_own(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from typing import Protocol
 from experiments import results as stored
 from experiments.order import Task, missing_tasks
 from experiments.results import Run
+from experiments.rules import KEY, rules_now
 from experiments.runs import Surroundings, arm_of, make_run, overlay_of, recipe_digest
 from experiments.worlds import PLACES, SEEDS, TUNING_SEED, Place, rates_of
 from rilctl import api
@@ -183,8 +184,9 @@ def _line(run: Run) -> str:
 
 
 def versions() -> Mapping[str, str]:
-    """Of what computes."""
-    return {"python": python_version(), **{name: version(name) for name in ("rilctl", "torch", "transformers")}}
+    """Of what computes, and of the rules that judge."""
+    libraries = {name: version(name) for name in ("rilctl", "torch", "transformers")}
+    return {"python": python_version(), **libraries, KEY: rules_now()}
 
 
 def commit() -> str:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from experiments.order import best_rate, runs_of, trials_of
-from experiments.results import Results
+from experiments.results import Results, Run
+from experiments.rules import KEY, rules_of
 from experiments.standing import missing
 from experiments.worlds import NUM_TRIALS, REGIMES, STRONG, WORLDS, Place
 
@@ -31,11 +32,30 @@ def progress(known: Sequence[tuple[Place, Results]]) -> Iterator[str]:
         yield f"**Left out so far: {left_out} of {total} students.** The same command goes on with them, and nothing"
         yield f"that is concluded below rests on them.{_rest(num_runs, len(runs), hours)}"
     yield ""
-    for made_by, count in Counter(", ".join(f"{k} {v}" for k, v in run.versions.items()) for run in runs).most_common():
+    for made_by, count in Counter(map(_computed_by, runs)).most_common():
         yield f"- {count} runs: {made_by}"
+    if runs:
+        yield f"- answers judged by {_judged_by(runs)}"
     yield ""
     for groups in dict.fromkeys(place.groups for place, _ in known):
         yield from _seeds_there([(place, results) for place, results in known if place.groups == groups])
+
+
+def _computed_by(run: Run) -> str:
+    return ", ".join(f"{name} {version}" for name, version in run.versions.items() if name != KEY)
+
+
+def _judged_by(runs: Sequence[Run]) -> str:
+    """Versions of the rules, newest first, with the number of runs; then how many don't say."""
+    counts = Counter(map(rules_of, runs))
+    unknown = counts.pop(None, 0)
+    known = sorted(((rules, num) for rules, num in counts.items() if rules), key=lambda each: -_number(each[0]))
+    said = [f"{rules} in {num}" for rules, num in known]
+    return ", ".join([*said, f"a version that isn't recorded in {unknown}"] if unknown else said)
+
+
+def _number(rules: str) -> int:
+    return int(rules.rpartition("-")[2])
 
 
 def _rest(num_runs: int, num_done: int, hours: float) -> str:

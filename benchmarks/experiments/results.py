@@ -37,7 +37,7 @@ class Run(StrictModel):
     commit: str
     """Of the repository; ends in `+` where files were changed since."""
     versions: dict[str, str]
-    """Of what computes."""
+    """Of what computes, and of the rules that judge, which earlier runs don't say: see `rules.py`."""
 
     @property
     def correct(self) -> list[bool]:

@@ -1,8 +1,14 @@
 """What may be made beside what is being made."""
 
-from experiments.jobs import Job, next_job
+from experiments.jobs import Job, next_job, versions
 from experiments.order import Task
+from experiments.rules import rules_of
 from experiments.worlds import ARM_GROUPS, PLACES
+
+from rilctl.config.judge import RuleJudgeConfig
+from rilctl.engines.judging.open import judge_by_rules
+
+from .made_up import made_up
 
 PLACE, OTHER = PLACES[0], PLACES[1]
 
@@ -39,3 +45,8 @@ def test_a_group_of_arms_comes_in_every_place_before_the_next_group():
     later, earlier = job("gad", 0), job("ril", 0, OTHER)
     assert next_job([Waiting(PLACE, [], [later]), Waiting(OTHER, [earlier])], [], set()) == earlier
     assert next_job([Waiting(PLACE, [], [later]), Waiting(OTHER, [earlier])], [earlier], {earlier.shared}) == later
+
+
+def test_a_run_says_from_now_on_which_rules_judged_it():
+    rules = rules_of(made_up("ril", 0, 1e-3).model_copy(update={"versions": versions()}))
+    assert rules is not None and judge_by_rules(RuleJudgeConfig()).name.startswith(f"{rules}(")

@@ -56,6 +56,19 @@ def test_a_rate_is_not_taken_before_all_were_tried(tmp_path):
     assert "| digits-truth | `ril` | 0.0001: 50.0 | not yet |" in text
 
 
+def test_the_rules_that_judged_are_named_where_they_are_known(tmp_path):
+    unknown = made_up("ril", TUNING_SEED, 1e-4)
+    recorded = made_up("ril", TUNING_SEED, 1e-3).model_copy(update={"versions": {"rilctl": "1", "rules": "rule-12"}})
+    by_commit = made_up("base", SEEDS[0], None, right=[True]).model_copy(update={"commit": "775f1ef89f"})
+    changed = made_up("base", SEEDS[1], None, right=[True]).model_copy(update={"commit": "775f1ef89f+"})
+    results = empty()
+    for run in (unknown, recorded, by_commit, changed):
+        results = results.with_run(run)
+    lines = rendered(tmp_path, results)["results.md"].splitlines()
+    assert "- 4 runs: rilctl 1" in lines  # whoever judges, the same computes
+    assert "- answers judged by rule-12 in 1, rule-5 in 1, a version that isn't recorded in 2" in lines
+
+
 def test_no_results_at_all(tmp_path):
     (text,) = page.render(tmp_path, tmp_path / "docs").values()
     assert "0 of about " in text and "| `ril` | – | – |" in text and "Rates that were tried" not in text

@@ -37,6 +37,8 @@ def test_beforehand_nothing_is_written(tmp_path: Path) -> None:
         (("--arms", "ril,nowhere.toml"), "no arm `nowhere.toml`: there is no such file\n"),
         (("--arms", "base,rill.toml"), "no arm `rill.toml`: there is no such file; did you mean `ril`?"),
         (("--arms", "base,somewhere/rill.toml"), "there is no such file; did you mean `somewhere/ril.toml`?"),
+        (("--set", "eval.suite=digit"), "no suite `digit`; did you mean `digits`?"),
+        (("--set", 'eval.tasks=["digts"]'), "suite `digits` has no benchmark `digts`; did you mean `Digits`?"),
         (("--budget", "hours=3"), "`--budget hours=3` is no budget"),
         (("--set", "eval.suite=nothing", "--arms", "base,ril", "--pilot", "0"), "invalid value for `--pilot`"),
     ],

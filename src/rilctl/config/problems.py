@@ -52,6 +52,7 @@ def _problem(details: dict[str, Any], layers: Layers, schema: dict[str, Any]) ->
         text = _unknown_key(path, layers, schema)
     elif kind == "missing":
         text = f"missing{_description(path, layers.tree, schema)}"
+        return Problem(path, layers.origins.get((*path[:-1], "type")) or layers.origin(path), text)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
         path = (*path, "type")
         text = _one_of(context.get("expected_tags") or _tags(path, layers.tree, schema), context.get("tag"))

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 from rilctl.config.recipe import OWN_DATA_VERBS, VERBS, Recipe, Verb
+from rilctl.config.suite import find_suite, select
 from rilctl.errors import ArtifactError, RilctlError, UsageError
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.stages.shared.context import StageContext, StageResult
@@ -58,6 +60,17 @@ def verbs_of(recipe: Recipe) -> tuple[Verb, ...]:
     return verbs
 
 
+def check_suite(recipe: Recipe, base_dir: Path) -> None:
+    """See that there is the suite that `eval` will ask for, and the tasks of it: before days of training, not after.
+
+    Raises:
+        UsageError: there is no such suite or task.
+        ConfigError: the suite's file is none.
+    """
+    if recipe.eval is not None:
+        select(find_suite(recipe.eval.suite, base_dir).suite, recipe.eval.tasks)
+
+
 def run_pipeline(
     recipe: Recipe,
     make_context: Callable[[Verb], StageContext],
@@ -82,6 +95,8 @@ def run_pipeline(
     """
     outcomes: dict[Verb, StageResult | Plan] = {}
     verbs = verbs_of(recipe)
+    if "eval" in verbs:
+        check_suite(recipe, make_context("eval").base_dir)
     for number, verb in enumerate(verbs, start=1):
         context, stage = make_context(verb), load(verb)
         context.check_stop()  # a signal may have come after the last unit of the verb before

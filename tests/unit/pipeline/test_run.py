@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rilctl.config.recipe import Recipe, Verb
-from rilctl.errors import ArtifactError, RilctlError, UsageError
+from rilctl.errors import ArtifactError, ConfigError, RilctlError, UsageError
 from rilctl.pipeline.run import Stage, run_pipeline
 from rilctl.planning.plan import Fact, Plan, Section
 from rilctl.reporting.progress import SilentReporter
@@ -101,3 +101,16 @@ def test_a_plan_refuses_an_input_that_no_earlier_verb_makes(tmp_path: Path) -> N
     walk.needs = {"train": "sft"}
     with pytest.raises(ArtifactError, match="no sft here"):
         run_pipeline(recipe, walk.make_context, dry_run=True, load=walk.load)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_suite_that_there_isnt_is_missed_before_anything_is_trained(tmp_path: Path, dry_run: bool) -> None:
+    recipe = Recipe.model_validate_json('{"train": {}, "eval": {"suite": "nothing.toml"}}')
+    walk = Walk(tmp_path, recipe)
+    with pytest.raises(UsageError, match="no suite file"):
+        run_pipeline(recipe, walk.make_context, dry_run=dry_run, load=walk.load)
+    assert not walk.calls
+    (tmp_path / "nothing.toml").write_text("[[benchmarks]]\n")
+    with pytest.raises(ConfigError, match="nothing.toml"):
+        run_pipeline(recipe, walk.make_context, dry_run=dry_run, load=walk.load)
+    assert not walk.calls

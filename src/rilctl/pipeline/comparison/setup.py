@@ -13,6 +13,7 @@ from rilctl.config.load import load_recipe
 from rilctl.config.recipe import OWN_DATA_VERBS, Recipe
 from rilctl.config.train import TrainConfig
 from rilctl.errors import ConfigError, UsageError
+from rilctl.pipeline.run import check_suite
 
 DEFAULT_ARMS = ("base", "sft-teachers", "sft-right", "dr-grpo", "answer-teachers", "ril")
 """What is compared where nobody says."""
@@ -121,7 +122,7 @@ def make_comparison(
 
     Raises:
         ConfigError: the recipe, or an overlay over it, isn't one; or nothing is held out to compare on.
-        UsageError: an arm that there isn't, or fewer than two.
+        UsageError: an arm or a suite that there isn't, or fewer than two arms.
     """
     for arm in arms:
         find_overlay(arm)
@@ -129,6 +130,8 @@ def make_comparison(
         raise UsageError("a comparison needs two arms at least", hint="name them: `--arms base,sft-right,ril`")
     full = load_recipe(recipes, overrides)
     _refuse_unmeasurable(full)
+    cwd = cwd or Path.cwd()
+    check_suite(full, cwd)
     more: list[str] = []
     if root is not None and root != Path(full.workspace.root):
         more.append(f"workspace.root={root}")
@@ -148,7 +151,7 @@ def make_comparison(
         budget=budget,
         pilot=pilot,
         root=Path(recipe.workspace.root),
-        cwd=cwd or Path.cwd(),
+        cwd=cwd,
     )
 
 

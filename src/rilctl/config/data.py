@@ -201,6 +201,12 @@ class _Table(_Source):
             raise ValueError("columns.messages holds what is asked and said: no choices, response or template")
         return self
 
+    @model_validator(mode="after")
+    def _truth_has_a_column(self) -> "_Table":
+        if not (self.columns.answer or self.columns.messages) and self.missing_truth == "reject":
+            raise ValueError('columns.answer is empty, so no row has a ground truth: that takes missing_truth = "keep"')
+        return self
+
 
 class _Conversations(_Source):
     path: str

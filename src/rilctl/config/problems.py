@@ -76,8 +76,9 @@ def _origin(path: KeyPath, value: Any, text: str, layers: Layers) -> str | None:
     """Who set the value; of a table as a whole, who set those of its keys that the text names."""
     if isinstance(value, dict):
         named = [key for key in value if re.search(rf"\b{re.escape(key)}\b", text)]
-        if found := dict.fromkeys(filter(None, (layers.origin((*path, key)) for key in named))):
-            return ", ".join(found)
+        found = [_origin((*path, key), value[key], text, layers) for key in named]
+        if known := dict.fromkeys(each for each in found if each is not None):
+            return ", ".join(known)
     return layers.origin(path)
 
 

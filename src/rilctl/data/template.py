@@ -1,5 +1,6 @@
 """Questions in the recipe's words: a template over the columns of a row."""
 
+import re
 from collections.abc import Collection, Mapping
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
@@ -8,6 +9,7 @@ from rilctl.data.sources.base import closest
 from rilctl.data.template_bounds import BoundedEnvironment, bounded
 from rilctl.errors import ConfigError, DataError, RowError
 
+_IN_ONE_BRACE = re.compile(r"\{ *([^\W\d]\w*) *\}")
 _MOST_CHARS = 1_000_000
 _FAILURES = (ArithmeticError, LookupError, MemoryError, OverflowError, RecursionError, TypeError, ValueError)
 """What an expression over a row's values may raise."""
@@ -21,7 +23,7 @@ class QuestionTemplate:
         text: the template; white space around what it gives is removed later, as around every question.
 
     Raises:
-        ConfigError: it is no template.
+        ConfigError: it is no template, or one that names a column as Python would and no other.
     """
 
     def __init__(self, text: str) -> None:
@@ -32,6 +34,11 @@ class QuestionTemplate:
             message = f"data.template, line {error.lineno}: {error.message}"
             raise ConfigError(message, hint='a column is written as "{{name}}"') from error
         self.names = frozenset(meta.find_undeclared_variables(parsed))
+        if not self.names and (meant := _IN_ONE_BRACE.search(text)):
+            raise ConfigError(
+                f"data.template asks every row for the same: `{meant[0]}` stands there as it is",
+                hint=f"a column is written as `{{{{{meant[1]}}}}}`",
+            )
 
     def check(self, found: Collection[str], where: str) -> None:
         """See that a table has the columns that the template names. Raises `DataError`."""

@@ -112,6 +112,7 @@ def test_a_teacher_without_a_name_is_found_where_it_stands(tmp_path: Path, name:
         ("train.engine={offload='all'}", "{file}, --set: `train.engine`: offload = `all` needs zero_stage = 3"),
         ("train.engine={offload='all', zero_stage=1}", "--set: `train.engine`: offload = `all` needs zero_stage = 3"),
         ("train.engine={type='torch'}", "{file}: `train.engine.zero_stage`: no key of type `torch` (--set), but of"),
+        ("data.columns.answer=''", "--set: `data`: columns.answer is empty"),
         ("judge.type=llm", "--set: `judge.model`: missing"),
         ("sft.num_epochs=1", "{file}, --set: `sft`: set num_steps or num_epochs, not both"),
     ],
@@ -121,7 +122,7 @@ def test_a_problem_of_a_whole_table_is_of_those_who_set_the_keys_that_it_names(
 ) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text(
-        "[judge]\n[sft]\nnum_steps = 1\n"
+        "[data]\ntype = 'jsonl'\npath = 'x'\ncolumns = { images = '' }\n[judge]\n[sft]\nnum_steps = 1\n"
         "[train]\noptim = { lr = 1.0 }\nengine = { type = 'deepspeed', zero_stage = 2 }\n"
     )
     _, found = validate(read_layers([file], [override], {}))

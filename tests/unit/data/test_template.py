@@ -47,6 +47,15 @@ def test_a_template_puts_columns_into_words(tmp_path: Path, kind: str) -> None:
     assert [sample.response for sample in loaded.samples] == ["B", "C"]
 
 
+def test_a_template_in_single_braces_asks_every_row_for_the_same(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`{question}` stands there as it is") as caught:
+        load(tmp_path, ROWS, template="{question} Answer briefly.")
+    assert caught.value.hint == "a column is written as `{{question}}`"
+    fixed = load(tmp_path, ROWS, template="{{question}} {as_it_is}").samples
+    assert [sample.question for sample in fixed] == ["what is it? {as_it_is}", "how many? {as_it_is}"]
+    assert load(tmp_path, ROWS, template="Describe {1, 2}.").samples[0].question == "Describe {1, 2}."
+
+
 def test_options_follow_a_question_without_a_template_and_the_rules_read_them(tmp_path: Path) -> None:
     first, second = load(tmp_path, ROWS, columns={"choices": "choices"}).samples
     assert first.question == "what is it?\nA. cat\nB. dog"

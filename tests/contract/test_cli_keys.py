@@ -30,6 +30,9 @@ def test_help_on_a_key(capfd: pytest.CaptureFixture[str]) -> None:
     found = json.loads(call(capfd, "help", "optim.lr", "--json")[1])["keys"]
     assert [key["path"] for key in found][:2] == ["sft.optim.lr", "pretrain-disc.optim.lr"]
     assert call(capfd, "help")[1].splitlines()[0].split() == ["[workspace]", "Where", "artifacts", "go."]
+    for name in ("NAME", "qwen"):
+        assert call(capfd, "help", f"teachers.{name}")[:2] == (0, call(capfd, "help", "teachers")[1])
+    assert call(capfd, "help", "train.optim.nope")[0] == 2
     code, stdout, stderr = call(capfd, "help", "trian.seed")
     assert (code, stdout) == (2, "") and "did you mean `train.seed`?" in stderr
     code, stdout, stderr = call(capfd, "help", "")
@@ -39,6 +42,9 @@ def test_help_on_a_key(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_schema_of_a_table(capfd: pytest.CaptureFixture[str]) -> None:
     assert json.loads(call(capfd, "config", "schema", "eval")[1])["title"] == "eval"
     assert call(capfd, "config", "schema", "eval", "--artifact", "student")[0] == 2
+    assert json.loads(call(capfd, "config", "schema", "student")[1])["title"] == "student"
+    code, stdout, stderr = call(capfd, "config", "schema", "rollouts")
+    assert (code, stdout) == (2, "") and "hint: `rilctl config schema --artifact rollouts`" in stderr
 
 
 @pytest.mark.parametrize(

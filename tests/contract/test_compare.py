@@ -53,6 +53,12 @@ def test_what_cant_be_compared_is_refused_before_anything_starts(
     assert snapshot(tmp_path) == before and [*tmp_path.iterdir()] == [tmp_path / "somewhere"]
 
 
+def test_arms_that_a_space_divides_are_put_together(tmp_path: Path) -> None:
+    for words in (("--arms", "base", "ril", RECIPE), (RECIPE, "ril", "--arms", "base")):
+        call(tmp_path, "compare", *words).refused(2, "`ril` is an arm, not a recipe", "`--arms base,ril`")
+    call(tmp_path, "compare", RECIPE, "rill").refused(2, "no recipe `rill`")
+
+
 def test_an_arm_of_an_odd_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "my arm.toml").write_text('[arm]\nabout = "mine"\nverbs = []\n')
     call(tmp_path, "compare", RECIPE, "--arms", "base,my arm.toml").refused(2, "can't be named `my arm`")

@@ -105,6 +105,12 @@ def test_a_mirror_that_is_not_there_is_missed_whether_or_not_it_would_be_read(
             )
 
 
+def test_rows_in_the_place_of_a_recipe(fresh: Path) -> None:
+    sets = ("--set", "data.type=jsonl", "--set", "data.path=questions.jsonl")
+    call(fresh, "data", "show", "questions.jsonl").refused(2, f"a recipe names rows: `{' '.join(sets)}`")
+    assert call(fresh, "data", "show", *sets).code == 0
+
+
 def test_a_name_on_the_hub_is_looked_at_before_the_folder(done: Path) -> None:
     call(done, "artifacts", "pull", "somebody/").refused(2, "`somebody/` is no name of a repository", "`OWNER/NAME`")
 

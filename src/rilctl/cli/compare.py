@@ -1,5 +1,6 @@
 """`compare`: arms of one recipe side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from rilctl.cli import output
 from rilctl.cli.options import Debug, DryRun, Json, Overrides, Recipes, split_names
+from rilctl.errors import UsageError
 
 if TYPE_CHECKING:
     from rilctl.schemas.comparison import ComparisonReport
@@ -51,6 +53,7 @@ def compare(
     from rilctl.pipeline.comparison.setup import DEFAULT_ARMS, make_comparison, parse_budget
     from rilctl.pipeline.comparison.workers import job_settings
 
+    _refuse_arms(recipes or (), arms)
     paths, _ = read_recipe(recipes, overrides, {})
     comparison = make_comparison(
         paths,
@@ -72,6 +75,18 @@ def compare(
         resume_command = shlex.join(["rilctl", *sys.argv[1:]])
         report = run_comparison(comparison, settings, reporter=reporter, stop=stop, resume_command=resume_command)
     show(report, as_json=as_json)
+
+
+def _refuse_arms(recipes: Sequence[Path], arms: str | None) -> None:
+    """Names of arms that stand where recipes do, as after `--arms ril sft-right`. Raises `UsageError`."""
+    from rilctl.config.arms import shipped_arms
+
+    found = [str(path) for path in recipes if str(path) in shipped_arms() and not path.exists()]
+    if found:
+        every = ",".join([*([arms] if arms else []), *found])
+        raise UsageError(
+            f"`{found[0]}` is an arm, not a recipe", hint=f"arms stand together, with commas: `--arms {every}`"
+        )
 
 
 def show(report: "ComparisonReport", *, as_json: bool) -> None:

@@ -67,11 +67,18 @@ def schema(
     Of recipes as a whole, or of one table.
     """
     if table is not None:
-        from rilctl.config.keys import table_schema
+        from rilctl.config.keys import table_names, table_schema
 
         if artifact is not None:
             raise UsageError(
                 f"`{table}` is a table of recipes, and --artifact asks for another schema", hint="name one of them"
+            )
+        from rilctl.schemas.manifest import ARTIFACT_KINDS
+
+        if table in ARTIFACT_KINDS and table not in table_names():
+            raise UsageError(
+                f"`{table}` is a kind of artifact, not a table of recipes",
+                hint=f"`rilctl config schema --artifact {table}`",
             )
         output.result_json(table_schema(table), indent=2)
         return

@@ -77,7 +77,14 @@ def find_keys(text: str) -> list[Key]:
     ending = [key for key in found if not key.path.endswith(ANY_NAME) and _matches(wanted, _end(key.path, wanted))]
     if exact or ending:
         return exact or ending
+    if _is_chosen(wanted, found):
+        return find_keys(".".join(wanted[:-1]))
     raise _unknown(text, [key.path for key in found])
+
+
+def _is_chosen(wanted: Sequence[str], found: Sequence[Key]) -> bool:
+    """Whether the last part is a name that a recipe chooses, as in `teachers.qwen`; the table is told of then."""
+    return any(_matches(wanted, _parts(key.path)[: len(wanted)]) for key in found)
 
 
 def table_schema(text: str) -> dict[str, Any]:

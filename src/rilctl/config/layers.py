@@ -25,6 +25,8 @@ DEFAULT_RECIPE = Path("recipe.toml")
 _TOML_POSITION = re.compile(
     r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|(?P<end>end of document))\)"
 )
+_ROWS = {".jsonl": "jsonl", ".parquet": "parquet"}
+"""How files of rows end, and their `data.type`."""
 _MOST_KEY = 1000
 """Characters of a key after `--set`."""
 _MOST_SHOWN = 200
@@ -144,6 +146,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except ValueError as error:
         rules = "TOML's rules: https://toml.io"
         hint = rules if path.suffix == ".toml" else f"is it a recipe? Those are TOML files; {rules}"
+        if kind := _ROWS.get(path.suffix):
+            hint = f"a recipe names rows: `--set data.type={kind} --set data.path={path}`"
         raise ConfigError(_syntax_message(path, str(error)), hint=hint) from error
 
 

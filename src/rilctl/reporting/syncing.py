@@ -11,6 +11,7 @@ from rilctl.artifacts.layout import METRICS, RUN
 from rilctl.artifacts.locks import writer_lock
 from rilctl.artifacts.meant import check_directory
 from rilctl.artifacts.runs import read_run
+from rilctl.artifacts.walk import FOLDER_LEVELS, walk_runs
 from rilctl.config.recipe import Recipe
 from rilctl.config.suggest import did_you_mean
 from rilctl.data.load import load_samples
@@ -23,6 +24,7 @@ from rilctl.schemas.run import RunFile
 from rilctl.trackers.table import TRACKERS
 
 _NAME_ONE = "name what `sft`, `pretrain-disc` or `train` has written"
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,7 @@ def sync_run(path: Path, names: Sequence[str], *, anew: bool, warn: Callable[[st
     """
     check_directory(path, otherwise=_NAME_ONE)
     if not (path / RUN).is_file() or not (path / METRICS).is_file():
-        raise ArtifactError(
-            f"`{path}` is no run with a {METRICS}",
-            hint=_NAME_ONE,
-        )
+        raise ArtifactError(f"`{path}` is no run with a {METRICS}", hint=_meant(path) or _NAME_ONE)
     run = read_run(path)
     recipe = _recipe(run)
     names = names or (recipe.tracking.to if recipe else ())
@@ -112,3 +111,11 @@ def _samples(recipe: Recipe | None, warn: Callable[[str], object]) -> Iterable[S
     except (RilctlError, OSError) as error:
         warn(f"rollouts are sent without pictures: {error}")
         return ()
+
+
+def _meant(path: Path) -> str | None:
+    """A hint at the run that an artifact belongs to, or at those below a folder."""
+    if (path.parent / METRICS).is_file():
+        return f"it lies in the run `{path.parent}`: name that"
+    below = [run for run in walk_runs(path, most_levels=FOLDER_LEVELS) if (run / METRICS).is_file()]
+    return f"name one of them: {', '.join(f'`{run}`' for run in below[:_MOST_NAMED])}" if below else None

@@ -1,6 +1,7 @@
 """`rilctl report` as it is typed: what goes to stdout, what to a file, and what it refuses."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ def test_what_it_refuses(training: Path, capfd: pytest.CaptureFixture[str]) -> N
         stdout, stderr = capfd.readouterr()
         assert stdout == "" and f"error: `{arguments[1]}` doesn't end as a report of `--format " in stderr
         assert f"\nhint: {hint}" in stderr and not Path(arguments[1]).exists()
+    os.mkfifo("pipe.html")  # to look into it would wait for somebody who writes
+    for out, problem in (("-", "a report isn't written to `-`"), ("pipe.html", "`pipe.html` is no ordinary file")):
+        assert run(["report", "runs", "--out", out]) == 2
+        assert f"error: {problem}\nhint: " in capfd.readouterr().err
     assert run(["report", "runs", "--out", "nowhere/r.html"]) == 2
     assert run(["report", "nothing", "--out", "new.html"]) == 5
     assert "`nothing` doesn't exist" in capfd.readouterr().err

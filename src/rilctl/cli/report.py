@@ -79,12 +79,16 @@ def report(
 
 def _refuse_others(target: Path, form: str) -> None:
     """A report replaces an older one, and no other file; and a file is of the format that its name says."""
+    if str(target) == "-":
+        raise UsageError("a report isn't written to `-`", hint="name a file; `--format md` without it goes to stdout")
     if target.suffix and target.suffix.lower() not in _ENDINGS[form]:
         meant = next((name for name, endings in _ENDINGS.items() if target.suffix.lower() in endings), None)
         hint = f"add `--format {meant}`" if meant else f"name it `{target.with_suffix(_ENDINGS[form][0])}`"
         raise UsageError(f"`{target}` doesn't end as a report of `--format {form}` does", hint=hint)
     if target.is_dir():
         raise UsageError(f"`{target}` is a directory", hint=f"name a file: `--out {target / 'report.html'}`")
+    if target.exists() and not target.is_file():  # to look into a pipe would wait for whoever writes to it
+        raise UsageError(f"`{target}` is no ordinary file", hint="choose another `--out`")
     if not target.parent.is_dir():
         raise UsageError(f"no directory `{target.parent}`", hint="make it first, or choose another `--out`")
     if target.exists():

@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -115,10 +116,10 @@ def read_layers(paths: Sequence[Path], overrides: Sequence[str], flags: Mapping[
     """
     tree: dict[str, Any] = {}
     origins: dict[KeyPath, str] = {}
+    said = [_parse_override(override) for override in overrides]  # first: what a space cut off stands among the files
     for path in paths:
         _merge(tree, _read_toml(path), (), str(path), origins)
-    for override in overrides:
-        key_path, value = _parse_override(override)
+    for key_path, value in said:
         _merge(tree, _nested(key_path, value), (), "--set", origins)
     for key, value in flags.items():
         if value is not None:
@@ -135,6 +136,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return parse_toml(read_bounded(path, "recipe").decode("utf-8-sig"))
     except FileNotFoundError:
+        if path.suffix != ".toml" and "=" in str(path) and _parse_key(str(path).partition("=")[0]):
+            raise ConfigError(f"`{path}` is no recipe", hint=f"is it a key? `--set {shlex.quote(str(path))}`") from None
         close = nearest_file(path, path.parent.glob("*.toml")) if path.parent.is_dir() else None
         guess = f"; did you mean `{close}`?" if close else ""
         raise ConfigError(f"no recipe `{path}`{guess}", hint="recipes are files that end in .toml") from None

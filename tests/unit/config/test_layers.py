@@ -94,6 +94,16 @@ def test_a_missing_file_is_answered_with_the_nearest_one(tmp_path: Path) -> None
     assert caught.value.message == f"no recipe `{tmp_path / 'recpie.toml'}`; did you mean `{existing}`?"
 
 
+def test_a_key_among_the_files_is_said_to_be_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_layers([Path("train.num_steps = 2")], [], {})
+    assert caught.value.hint == "is it a key? `--set 'train.num_steps = 2'`"
+    with pytest.raises(ConfigError, match=r"no recipe `a=b.toml`"):
+        read_layers([Path("a=b.toml")], [], {})
+    with pytest.raises(ConfigError, match=r"`--set train.num_steps` has no `=`"):  # as in `--set train.num_steps 2`
+        read_layers([Path("2")], ["train.num_steps"], {})
+
+
 def test_a_directory_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"a = '\xff'")
     with pytest.raises(ConfigError, match="not UTF-8"):

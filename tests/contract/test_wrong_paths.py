@@ -105,6 +105,17 @@ def test_a_mirror_that_is_not_there_is_missed_whether_or_not_it_would_be_read(
             )
 
 
+def test_a_discriminator_answers_nothing_nor_does_a_plan_take_it_for_a_student(done: Path) -> None:
+    disc = str(RUNS / "pretrain-disc/discriminator")
+    plans = (("sft", "--student"), ("pretrain-disc", "--student"), ("train", "--student"), ("eval",))
+    for words in (*plans, ("cache-teacher", "--teachers")):
+        for more in (("--dry-run",), ()):
+            call(done, *words, disc, "--out", "other", *more).refused(
+                5, f"`{done / disc}` holds a discriminator, not a student"
+            )
+    call(done, "ask", disc, "what is it?").refused(5, f"`{done / disc}` holds a discriminator, not a student")
+
+
 def test_rows_in_the_place_of_a_recipe(fresh: Path) -> None:
     sets = ("--set", "data.type=jsonl", "--set", "data.path=questions.jsonl")
     call(fresh, "data", "show", "questions.jsonl").refused(2, f"a recipe names rows: `{' '.join(sets)}`")

@@ -21,7 +21,7 @@ from rilctl.engines.generation.openai import endpoint_model_digest
 from rilctl.errors import ArtifactError, ConfigError, RowError, UsageError
 from rilctl.models.loaded.identity import ModelIdentity, identify
 from rilctl.models.loaded.processor import Encoder, load_processor
-from rilctl.models.loaded.source import check_name, find_source
+from rilctl.models.loaded.source import ModelSource, check_name, find_source
 from rilctl.models.prompts.sizes import prompt_sizes
 from rilctl.schemas.manifest import ArtifactKind, ArtifactSummary, InputEntry
 from rilctl.schemas.records import ContextTurn
@@ -172,9 +172,16 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
     if not source.family.shares_prompts:
         context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
     source.read_texts()  # a family that can't keep the recipe's bounds says so before anything is loaded
+    refuse_discriminator(source)
     if (source.path / MANIFEST).is_file():
-        return weights_entry(role, resolve(source.path, "student"))
+        return weights_entry(role, source.path)
     return InputEntry(role=role, kind="model", name=source.name, digest=identify(config, source).digest)
+
+
+def refuse_discriminator(source: ModelSource) -> None:
+    """Raise `ArtifactError` for an artifact with a model's files that is no whole student."""
+    if (source.path / MANIFEST).is_file():
+        resolve(source.path, "student")
 
 
 def endpoint_entry(context: StageContext, role: str, model: str, endpoint: EndpointConfig) -> InputEntry:

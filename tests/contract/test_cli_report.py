@@ -72,6 +72,9 @@ def test_what_it_refuses(training: Path, capfd: pytest.CaptureFixture[str]) -> N
     for out, problem in (("-", "a report isn't written to `-`"), ("pipe.html", "`pipe.html` is no ordinary file")):
         assert run(["report", "runs", "--out", out]) == 2
         assert f"error: {problem}\nhint: " in capfd.readouterr().err
+    for words in (["report", "runs", "--pictures-mb"], ["watch", "runs", "--interval"]):
+        assert run([*words, "inf"]) == 2
+        assert f"invalid value for `{words[2]}`" in capfd.readouterr().err
     assert run(["report", "runs", "--out", "nowhere/r.html"]) == 2
     assert run(["report", "nothing", "--out", "new.html"]) == 5
     assert "`nothing` doesn't exist" in capfd.readouterr().err

@@ -32,7 +32,8 @@ def report(
     ] = None,
     form: Annotated[Literal["html", "md", "json"], typer.Option("--format", help="A page, Markdown or JSON.")] = "html",
     pictures_mb: Annotated[
-        float, typer.Option("--pictures-mb", min=0, metavar="N", help="What thumbnails may take, in megabytes.")
+        float,
+        typer.Option("--pictures-mb", min=0, max=10_000, metavar="N", help="What thumbnails may take, in megabytes."),
     ] = 8.0,
     as_json: Json = False,
     debug: Debug = False,

@@ -31,7 +31,9 @@ def watch(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run's directory; of a folder with several, the newest under way.")
     ] = Path("runs"),
-    interval: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Time between two looks.")] = 2.0,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="Time between two looks.")
+    ] = 2.0,
     debug: Debug = False,
 ) -> None:
     """Follow a run: curves, newest rollouts, rates, warnings.

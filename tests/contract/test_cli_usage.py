@@ -136,7 +136,12 @@ def test_the_reference_has_a_section_for_each_command() -> None:
         ("train nope.toml", "error: no recipe `nope.toml`\nhint: recipes are files that end in .toml\n"),
         (
             "train rows.jsonl",
-            "error: rows.jsonl:1:1: invalid statement\nhint: is it a recipe? Those are TOML files; TOML's rules: "
+            "error: rows.jsonl:1:1: invalid statement\nhint: a recipe names rows: `--set data.type=jsonl "
+            "--set data.path=rows.jsonl`\n",
+        ),
+        (
+            "train rows.json",
+            "error: rows.json:1:1: invalid statement\nhint: is it a recipe? Those are TOML files; TOML's rules: "
             "https://toml.io\n",
         ),
         ("eval a b", "error: more than one MODEL: `a`, `b`\nhint: recipes are files that end in .toml\n"),
@@ -158,7 +163,8 @@ def test_the_reference_has_a_section_for_each_command() -> None:
     ],
 )
 def test_a_mistake_is_a_usage_error(tmp_path: Path, arguments: str, stderr: str) -> None:
-    (tmp_path / "rows.jsonl").write_text("{}")
+    for name in ("rows.jsonl", "rows.json"):
+        (tmp_path / name).write_text("{}")
     assert call(*arguments.split(), cwd=tmp_path) == (2, "", stderr)
 
 

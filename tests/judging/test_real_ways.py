@@ -20,6 +20,7 @@ SOLUTIONS = (
     "Which solution has a higher concentration of blue particles?\n(A) neither; they are the same\n"
     "(B) Solution A\n(C) Solution B"
 )
+PARTS = "(a) How long is it? (b) How wide is it?\nA. (a) 3 m (b) 4 m\nB. (a) 4 m (b) 3 m\nC. (a) 3 m (b) 3 m"
 SUM = "Is the sum greater than 5?\n(A) Yes\n(B) No"
 ANGLE = "∠C is\n(A) 60°\n(B) 70°\n(C) 80°"
 BOX = "What goes in the box in \\[3 + \\boxed{\\phantom{2}} = 7?\\]"
@@ -269,6 +270,50 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     ("How much flour do you need for 5 cups of milk?", "5", ("5",), ("You need 5 cups of milk.",)),
     ("How much?\n(A) 80.4\n(B) 80\n(C) 79", "A", ("The answer is 80.4, option A.",), ("The answer is 80, option A.",)),
+    (
+        PARTS,
+        "A",
+        ("The answer is A.", "(A)", "A. (a) 3 m (b) 4 m"),
+        ("The answer is (a).", "(a) We measure its length first.", "The answer is (a) 4 m (b) 3 m."),
+    ),
+    (
+        ANIMALS,
+        "C",
+        (
+            f"{LONG} It is a cow",
+            f"{LONG} So $x_{{1}} = 2$, and it is a cow",
+            f"{LONG}\n\n1. a cow",
+            f"1. {LONG}\n2. cow",
+        ),
+        (
+            f"{LONG} So the cow has twice the height that you see there, which means there",
+            f"{LONG} It is a cow. Let $h$ be its height. Then $h = \\frac{{3}}{{4",
+            f"{LONG} The cow has \\[ h_1 + h_2",
+            f"{LONG}\nThe cow is h = 3 w + 2 = 3 w + 2 = 3 w",
+            "Animals that may lie on a mat:\n1. mouse\n2. hen\n3. cow\n4. hare\n5. sheep\n6. goat",
+        ),
+    ),
+    (
+        "What is formed?\nA. 5 kJ\nB. 6 kJ\nC. 7 kJ\nD. 8 kJ\nE. 9 kJ\nF. 1 kJ\nG. 2 kJ\nH. 3 kJ",
+        "H",
+        ("H because it has 3 kJ", "H", "3 kJ"),
+        ("$\\mathrm{H}_2(\\mathrm{g}) \\rightarrow \\mathrm{H}_2(\\mathrm{l})$", "H _2 is formed"),
+    ),
+    (
+        ANIMALS,
+        "B",
+        ("【答案】B", "如果是狗，答案是B。"),
+        (
+            *(
+                "如果【答案】B",
+                "若答案是B，则矛盾。",
+                "The witness's answer was B.",
+                "Ann's choice is B",
+                "The students' guess: B",
+            ),
+        ),
+    ),
+    ("What was the witness's answer?\nA. yes\nB. no", "B", ("The witness's answer was B.",), ("Ann's answer was B.",)),
     (
         "How many more hours did Sam sleep than Ann?",
         "3",

@@ -18,7 +18,7 @@ from rilctl.engines.judging.rules.read.plain import normal, plain, tidy
 from rilctl.schemas.answers import accepted_answers
 from rilctl.schemas.records import NO_TRUTH
 
-_VERSION = 11
+_VERSION = 12
 """Raised when the same response could get another verdict."""
 
 _MAX_PREDICTION_CHARS = 200

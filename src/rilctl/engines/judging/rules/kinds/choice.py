@@ -1,20 +1,21 @@
 """Multiple choice: an option's letter, or its text; both where both are given."""
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from rilctl.engines.judging.rules.compare.quantities import same_rounded
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.beside import beside_letter
+from rilctl.engines.judging.rules.kinds.comparatives import compared_thing
 from rilctl.engines.judging.rules.kinds.number import NumberKind
+from rilctl.engines.judging.rules.kinds.option_texts import differs_in_numbers, with_noun
 from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
 from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
 from rilctl.engines.judging.rules.read.doubts import is_doubted
-from rilctl.engines.judging.rules.read.echo import RELATIVE_TO, is_turned_round
+from rilctl.engines.judging.rules.read.echo import is_turned_round
 from rilctl.engines.judging.rules.read.phrases import CONCLUSION, HEDGE, NEGATION
 from rilctl.engines.judging.rules.read.plain import normal, plain
 from rilctl.engines.judging.rules.read.statements import without_asked_negation
@@ -26,7 +27,7 @@ _ALONE = re.compile(
     re.IGNORECASE,
 )
 _WITH_TEXT = re.compile(
-    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*=)))\s{{0,9}}(\S.*)",
+    rf"{_WORD}(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[.):]|([B-HJ])(?=\s(?!\s*[=_^\\])))\s{{0,9}}(\S.*)",
     re.DOTALL | re.IGNORECASE,
 )
 _BECAUSE = re.compile(
@@ -37,27 +38,14 @@ _SAYS = re.compile(
     r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer"
     r"|most|true|one that (?:fits|matches)))"
 )
+_PART = re.compile(r"(?<![\w'])\([a-h]\)")
+"""Of a question that asks several things; its options' letters are capitals."""
 _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
 _NO_NOUN = re.compile(
     r"(?:ing|ed)$|^(?:is|was|are|here|there|please|too|obviously|clearly|option|answer|option|only|in|on)$"
 )
-_COMPARATIVE = re.compile(
-    r"\b(?:\w{3,}er|more|less|fewer)\b(?<!other)(?<!number)(?<!either)(?<!whether)(?<!corner)(?<!center)", re.IGNORECASE
-)
-_SUPERLATIVE = re.compile(r"\b(?:most|least|fewest|\w{3,}est)\b", re.IGNORECASE)
-_RELATIVE = re.compile(
-    rf"\b(?:{RELATIVE_TO}|compared (?:to|with)) ((?:the |a |an |his "
-    r"|her )?[\w -]{2,30}?)(?:\?|$|,| in )",
-    re.IGNORECASE,
-)
-_PRONOUN = re.compile(r"(?<=\s)(?:it|her|him|them)$")
-_BUT = re.compile(r"\b(?:but|and|while|whereas|though|although)\b", re.IGNORECASE)
 _WOULD = re.compile(r"\bwould (?:have|need|show|look|require|make)\b", re.IGNORECASE)
 """Says what isn't so."""
-_COMPARED = re.compile(
-    r"(.{2,80}?)\s(?:is|are|has|was|were|looks)\s(?:\w+\s){0,2}?(\w{3,}er|more|less|fewer)\s(?:\w+\s){0,6}?than\s(.+)$",
-    re.IGNORECASE,
-)
 _ROMAN = re.compile(r"\((?:i{1,3}|i?v)\),?")
 """Of statements that are counted so: `(i) and (ii)`."""
 _ENDS_IN_A = re.compile(r"^\w+ A$")
@@ -78,36 +66,6 @@ _STANDALONE = re.compile(
     r"(?<![\w'\-+*/=^])(?:[(\[]([A-Ja-j])[)\]]|([B-HJ])|(A)(?=[.,;:)/]|\s*$|\s+(?:or|and|is|nor)\b))(?![\w'\-+*/=^])"
 )
 
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_MATHEMATICS = re.compile(r"[\\^√π=*+/]")
-"""Of which other numbers may be the same: `2^3` and `8`."""
-
-
-@lru_cache(maxsize=1024)
-def _asked_comparatives(question: str) -> frozenset[str]:
-    """The comparatives that a question has, and those of its superlatives."""
-    found = {word.casefold() for word in _COMPARATIVE.findall(question)}
-    for word in map(str.casefold, _SUPERLATIVE.findall(question)):
-        found.add({"most": "more", "least": "less", "fewest": "fewer", "best": "better"}.get(word, f"{word[:-3]}er"))
-    return frozenset(found)
-
-
-def _differs_in_numbers(said: str, option: str) -> bool:
-    """Whether a text is an option's but for its numbers: `node 5` for `node 4`."""
-    if _MATHEMATICS.search(said) or _MATHEMATICS.search(option):
-        return False
-    numbers = [[float(each) for each in _NUMBER.findall(text.replace(",", ""))] for text in (said, option)]
-    words = [re.sub(r"[\W\d_]+", " ", text).strip().casefold() for text in (said, option)]
-    return words[0] == words[1] and len(numbers[0]) == len(numbers[1]) and numbers[0] != numbers[1]
-
-
-def _with_noun(options: dict[str, str], question: str) -> dict[str, str]:
-    """Options that end with a pronoun, with what it stands for: `behind it` as `behind sofa`."""
-    found = _RELATIVE.search(question)
-    noun = normal(found[1]) if found else ""
-    ends = {text: match for text in options if noun and (match := _PRONOUN.search(text))}
-    return {f"{text[: match.start()]}{noun}": options[text] for text, match in ends.items()}
-
 
 class ChoiceKind(Kind):
     """Option letters as answers.
@@ -127,7 +85,7 @@ class ChoiceKind(Kind):
         self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
         if not self.is_closed:  # of `the red or the white one`
             self._by_text |= {_ONE.sub("", text): letter for text, letter in self._by_text.items()}
-        self._by_text |= _with_noun(self._by_text, stem)
+        self._by_text |= with_noun(self._by_text, stem)
         said = {_OF_THEM.sub("", text): letter for text, letter in self._by_text.items() if _OF_THEM.match(text)}
         self._by_text |= {text: letter for text, letter in said.items() if text.count(" ") and self.is_closed}
         self._values = {letter: of_texts.whole(text) for letter, text in options.items()} if of_texts else {}
@@ -138,10 +96,12 @@ class ChoiceKind(Kind):
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
         self._written = WrittenOptions(options if (of_texts is None or self.is_of_values) and self.is_closed else {})
         self._question = stem
+        self._has_parts = bool(options) and _PART.search(stem) is not None
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
     def whole(self, text: str) -> Any:
         """See `Kind`."""
+        text = self._without_parts(text)
         written, text = text, plain(text).strip(" \t\n\"'*_$")
         labelled = LABEL.match(text)
         if (
@@ -176,10 +136,11 @@ class ChoiceKind(Kind):
             return True
         labelled = _WITH_TEXT.fullmatch(line.strip())
         option = self._options.get((labelled[1] or labelled[2] or labelled[3]).upper()) if labelled else None
-        return bool(labelled and option and self._of_texts is None and _differs_in_numbers(labelled[4], option))
+        return bool(labelled and option and self._of_texts is None and differs_in_numbers(labelled[4], option))
 
     def within(self, sentence: str) -> Any:
         """See `Kind`."""
+        sentence = self._without_parts(sentence)
         text = _REASON.split(without_asked_condition(plain(sentence[-1000:]).strip(), self._question), maxsplit=1)[0]
         if _WOULD.search(text):
             return None
@@ -187,12 +148,11 @@ class ChoiceKind(Kind):
         text = without_asked_negation(text, self._question)
         if is_turned_round(text, self._question):
             return SEVERAL
-        compared = _COMPARED.match(text)
-        asked = frozenset() if compared is None or _BUT.search(compared[3]) else _asked_comparatives(self._question)
-        if compared and asked and self._named(compared[1]):
-            if compared[2].casefold() not in asked:
+        compared = compared_thing(text, self._question)
+        if compared and self._named(compared[0]):
+            text, is_as_asked = compared
+            if not is_as_asked:
                 return SEVERAL
-            text = compared[1]
         labelled = _WITH_TEXT.fullmatch(text)
         if labelled and (labelled[1] or labelled[2]):
             letter = self._lettered(labelled)
@@ -225,6 +185,12 @@ class ChoiceKind(Kind):
             return self._letter_of(self._of_texts.within(text))
         return None
 
+    def _without_parts(self, text: str) -> str:
+        """Without the marks of the question's parts, but for those of an option that it names."""
+        if not self._has_parts or any(option in normal(plain(text)) for option in self._by_text):
+            return text
+        return _PART.sub(" ", text)
+
     def _asked_clause(self, text: str) -> str:
         return asked_clause(text, self._question, stems(" ".join(self._options.values())))
 
@@ -252,7 +218,7 @@ class ChoiceKind(Kind):
             if value is None:
                 return letter if self._letter_of(self._of_texts.within(rest)) in (None, SEVERAL, letter) else None
             return letter if self._letter_of(value) == letter else None
-        if self._of_texts is None and self._options and _differs_in_numbers(rest, self._options[letter]):
+        if self._of_texts is None and self._options and differs_in_numbers(rest, self._options[letter]):
             return None
         named = set(self._named(rest))
         if named and not is_accounted(rest, f"{self._question} {self._options[letter]}"):

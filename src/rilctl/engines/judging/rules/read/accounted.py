@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.clauses import stem
+from rilctl.engines.judging.rules.read.phrases import HAN_IF
 from rilctl.engines.judging.rules.read.vocabulary import KNOWN, META, TAKING_BACK, TURNING
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
@@ -95,7 +96,10 @@ _SUBJECT = re.compile(
 _PLACE = re.compile(r"[A-Z][a-z]+(?: [A-Z][a-z]+)*, [A-Z]{2} [0-9]")
 """Before a postal code."""
 _SURELY = re.compile(r"\b(?:no|without (?:a |any )?) ?doubt\b|\bnot only\b", re.IGNORECASE)
-_UNREAL = re.compile(r"(?:^|[.!?;\n])\W*(?:[Hh]ad|[Ww]ere|[Ss]hould) (?:it|he|she|they|there|the|this|that)\b")
+_UNREAL = re.compile(
+    r"(?:^|[.!?;\n])\W*(?:[Hh]ad|[Ww]ere|[Ss]hould) (?:it|he|she|they|there|the|this|that)\b"
+    rf"|{HAN_IF}[^。,\n]{{0,12}}$"
+)
 _MIN_LETTERS = 3
 _MIN_GROUND = 3
 _HAS_ADDRESS = re.compile(r"[^\W\d]\.\w|\w\.[^\W\d]|@")

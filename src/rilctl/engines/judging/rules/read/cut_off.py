@@ -11,11 +11,17 @@ _MIN_CHARS = 250
 """Shorter responses may do without a full stop."""
 _ENDED = re.compile(r"(?:[.!?。！？)\]}>\"'*`$]|\\\)|\\\])\s*$")
 _GOES_ON = re.compile(r"(?:\s[-*]|[+/=(,:×·]|\\cdot|\\times|[.!?][^\S\n]+A)\s*$")
+_BROKEN = re.compile(
+    r"\b(?:the|an?|of|to|is|are|was|were|which|that|and|or|with|for|by|from|than|if|when|because|we|have|has|into"
+    r"|(?:which|this|that) means there)\s*$"
+)
+"""No sentence ends with these."""
 _ROUND = re.compile(r"(?=.{0,3}[^\W_])(.{4,60}?)\1{5,}")
 _MAX_ROUND = 600
 """Characters at the end in which the same may come round."""
 _MIN_WORDS = 3
 _MAX_WORD = 100
+_MIN_SIDE = 5
 _ROUNDS = 3
 _LAST = 4
 """Statements at the end, one of which is said in each round."""
@@ -34,6 +40,8 @@ def is_cut_off(text: str, statements: Sequence[str], answer: str | None) -> bool
     if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]):
         return True
     last, has_ended = statements[-1], _ENDED.search(text) is not None
+    if not has_ended and (_BROKEN.search(text) or _is_in_formula(text) or _equates_again(text)):
+        return True
     again = _said_again(statements)
     if any(each.startswith(last.strip(" .")) for each in again):
         return True
@@ -47,6 +55,18 @@ def _opens_formula(text: str) -> bool:
     """Whether the last sign begins a formula or an amount."""
     before, sign, behind = text.rstrip().rpartition("$")
     return bool(sign) and not behind and before[-1:].isspace() and len(before.rpartition("$")[2].split()) > _MIN_WORDS
+
+
+def _is_in_formula(text: str) -> bool:
+    """Whether the last paragraph ends inside a formula's brackets."""
+    last = text.rpartition("\n\n")[2]
+    return any(last.count(opens) > last.count(closes) for opens, closes in (("{", "}"), ("\\[", "\\]"), ("\\(", "\\)")))
+
+
+def _equates_again(text: str) -> bool:
+    """Whether the last line says that something equals the same again."""
+    sides = [side.strip() for side in text.rpartition("\n")[2].split("=")]
+    return any(len(side) > _MIN_SIDE and sides.count(side) > 1 for side in sides)
 
 
 def _said_again(statements: Sequence[str]) -> frozenset[str]:

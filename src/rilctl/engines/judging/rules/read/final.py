@@ -7,13 +7,12 @@ unless the earlier ones are taken back.
 
 import re
 from math import factorial
-from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
-from rilctl.engines.judging.rules.read.accounted import is_accounted, leads, takes_back
+from rilctl.engines.judging.rules.read.accounted import takes_back
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
-from rilctl.engines.judging.rules.read.concessions import UNSAYS, without_concession, without_what_is_excluded
+from rilctl.engines.judging.rules.read.concessions import without_concession, without_what_is_excluded
 from rilctl.engines.judging.rules.read.cut_off import is_cut_off
 from rilctl.engines.judging.rules.read.echo import asked_words
 from rilctl.engines.judging.rules.read.left_open import is_left_open
@@ -23,25 +22,18 @@ from rilctl.engines.judging.rules.read.phrases import (
     ALTERNATIVE,
     CHECK,
     CLOSING,
-    CONCLUSION,
-    CONDITION,
     CORRECTION,
     CUT_OFF,
-    DISCLAIMER,
     EXPLANATION,
-    GOES_ON_CALCULATING,
-    GOES_ON_HEDGED,
     OPENING,
-    SPOKEN_SUM,
     TAKEN_BACK,
 )
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
-from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reasons_otherwise
+from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.run_on import before_repetition, own_part
+from rilctl.engines.judging.rules.read.said import statement_value
 from rilctl.engines.judging.rules.read.settle import Said, settle
 from rilctl.engines.judging.rules.read.statements import (
-    bare_forms,
-    first_clause,
     split_statements,
     without_contrast,
     without_enumerators,
@@ -56,26 +48,6 @@ MAX_CHARS = 10_000
 _MAX_STATEMENTS = 60
 _NO = re.compile(r"^\W*(?:no|nope|not quite|not really)[,.;:]?\s+(?=\S)", re.IGNORECASE)
 _BOLD = "**"
-_REASON = re.compile(r",?\s(?:because|since|given that)\s.*$|,\sas\s.*$", re.IGNORECASE | re.DOTALL)
-_ADVERBIAL = re.compile(
-    r"^\W*(?:judging|looking|based|given|considering|counting|using|applying|comparing|taking|from|by|with)\b[^,]{1,80},\s",
-    re.IGNORECASE,
-)
-_NOT_THE_ANSWER = re.compile(r"\W*not (?:the|my|an) (?:\w+ )?(?:answer|option|choice|result|solution)\b", re.IGNORECASE)
-_FORGET = re.compile(
-    r"^\W*(?:please )?(?:ignore|forget|disregard|never mind)\s[^:;0-9]{0,60}\b(?:before|above|earlier|so far):\s",
-    re.IGNORECASE,
-)
-_DEFINES = re.compile(
-    r"\W*(?:let|set|put|substitut\w+|define|denote|with) (?:us )?(?:\$|\\\()?[a-zA-Z]\w{0,2}\s?(?:=|\bbe\b)"
-    r"(?:(?! (?:gives?|yields?|we (?:get|obtain|find))\b)[^,;:]|:(?=[0-9]))*$",
-    re.IGNORECASE,
-)
-"""Names something that is calculated with."""
-_BLANK = re.compile(r"\s(?:_+|[(\[]\s?_+\s?[)\]])(?=[\s.,?])")
-"""Nobody filled it in."""
-_RATIO = re.compile(r"\W*[0-9.]+\s?:\s?[0-9.]+\W*")
-"""Behind it stands what it means, and nothing that follows."""
 _FACTORIAL = re.compile(r"(?:(?<=\\boxed\{)|(?<=\$))\s?([0-9]{1,2})\s?!\s?(?=[}$])")
 """No exclamation, as in prose."""
 _LATEX_SPACE = re.compile(r"\\[:;]")
@@ -86,9 +58,6 @@ _CORRECTED = re.compile(
     re.IGNORECASE,
 )
 """Before what stands in the place of an answer."""
-_HEAD_END = re.compile(r"(?:[,:]|\s-)\s")
-_BEHIND_COMMA = re.compile(r"[,;]\s")
-_TRUTH = re.compile(r"\b(?:true|false|wrong|incorrect)\W*$", re.IGNORECASE)
 
 
 def read_final(response: str, question: str, kind: Kind) -> Reading:
@@ -172,7 +141,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
         if place and (TAKEN_BACK.search(statement) or (said and _takes_back(statement, kind))):
             said.clear()
             continue
-        value, is_whole, is_bare = _statement_value(statement, kind, no_value, question)
+        value, is_whole, is_bare = statement_value(statement, kind, no_value, question)
         if value is None:
             continue
         if value is not SEVERAL and kind.equates(statement):
@@ -192,130 +161,8 @@ def _lines_and_statements(body: str, kind: Kind) -> list[str]:
     return [part for each in parts for part in each]
 
 
-def _statement_value(statement: str, kind: Kind, no_value: str, question: str) -> tuple[Any, bool, bool]:
-    """What a statement says, whether it says nothing else, and whether it does so as an answer.
-
-    Args:
-        statement: a sentence or line.
-        kind: of the answer that the question has.
-        no_value: a text that is known to be none.
-        question: what was asked.
-    """
-    if _DEFINES.match(statement) or _BLANK.search(statement):
-        return None, False, False
-    unsaid = UNSAYS.search(statement) if not kind.keeps_denials else None
-    if unsaid and unsaid.start() and not UNSAYS.search(question):
-        return SEVERAL, False, False
-    if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
-        return None, False, False
-    if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
-        return SEVERAL, False, False
-    statement = _FORGET.sub("", statement)
-    disclaimed = DISCLAIMER.match(statement)
-    if disclaimed:
-        statement = statement[disclaimed.end() :]
-    for form in bare_forms(statement):
-        value = kind.whole(form) if form != no_value else None
-        if value is not None:
-            if not _is_led_well(statement, form, kind, question):
-                return SEVERAL, False, False
-            if kind.is_closed and _speaks_against(statement.removesuffix(form), value, kind):
-                return SEVERAL, False, False
-            is_bare = kind.is_bare(form) and kind.is_bare_in(statement, form)
-            return value, True, is_bare or kind.is_told(statement)
-    value = kind.within(statement) if kind.is_closed else None
-    if value is not None:
-        is_answer = kind.is_led(statement) and not kind.keeps_denials
-        return value if _is_accounted(statement, kind, question) else SEVERAL, False, is_answer
-    asked = kind.asked_part(statement)
-    if asked and (value := kind.within(asked)) not in (None, SEVERAL):
-        return value if _is_accounted(asked, kind, question) else SEVERAL, False, False
-    clause = first_clause(statement)
-    for form in bare_forms(clause) if clause and clause != statement else ():
-        value = kind.whole(form)
-        if value is not None and kind.is_bare(form):
-            rest = statement[statement.find(clause) + len(clause) :]
-            if not kind.is_closed and (SPOKEN_SUM.search(rest) or GOES_ON_CALCULATING.search(rest)):
-                concluded = None if _RATIO.fullmatch(form) else kind.within(rest)
-                if concluded is not None:
-                    return concluded, False, False
-            if not (kind.explains or kind.is_closed) and (rest.lstrip()[:1] in (":", ";") or clause[-1] == ","):
-                other = kind.whole(rest.strip(" :;"))
-                if other is not None and other is not SEVERAL and not kind.same(value, other):
-                    return SEVERAL, False, False
-            if GOES_ON_HEDGED.match(rest) or (rest.startswith(", but ") and _offers_another(rest, value, kind)):
-                return SEVERAL, False, False
-            if reasons_otherwise(value, rest, kind) or not _is_led_well(clause, form, kind, question):
-                return SEVERAL, False, False
-            said_of = _REASON.sub("", rest)
-            if not is_accounted(said_of, question, free=True) or takes_back(rest.lstrip(" ,;.")):
-                return SEVERAL, False, False
-            return value, False, kind.is_bare_in(statement, form)
-    if (
-        not kind.is_closed
-        and (", " in statement or "; " in statement)
-        and any(map(takes_back, _BEHIND_COMMA.split(statement)[1:]))
-    ):
-        return SEVERAL, False, False
-    value = kind.within(statement)
-    return value if value is None or _is_accounted(statement, kind, question) else SEVERAL, False, False
-
-
 def _takes_back(statement: str, kind: Kind) -> bool:
     return takes_back(statement) and not (kind.is_closed and kind.whole(statement) is not None)
-
-
-def _is_accounted(statement: str, kind: Kind, question: str) -> bool:
-    """Whether nothing in the part of a statement that concludes may turn its answer round."""
-    if _NOT_THE_ANSWER.match(statement):
-        return False
-    if kind.is_closed and kind.is_led(statement):
-        return True
-    if is_accounted(statement, question, free="=" in statement and ": " not in statement):
-        return True
-    ends = [match.end() for match in CONCLUSION.finditer(statement)]
-    statement = _REASON.sub("", statement)
-    ends = [end for end in ends if end < len(statement)]
-    concluded = (statement[ends[-1] :] if ends else "") or statement
-    led = _ADVERBIAL.match(concluded)
-    if led and is_accounted(led[0], question, free=True):
-        concluded = concluded[led.end() :]
-    if "=" in concluded:
-        concluded = concluded.rpartition(": ")[2]
-    if kind.keeps_denials:
-        concluded = _TRUTH.sub("", concluded)
-    if kind.is_led(concluded) or is_accounted(concluded, question, free="=" in statement):
-        return True
-    head, rest = [*_HEAD_END.split(concluded, maxsplit=1), ""][:2]
-    return (
-        bool(rest)
-        and is_accounted(rest, question, free=True)
-        and any(
-            kind.whole(form) is not None and is_accounted(head.removesuffix(form), question)
-            for form in bare_forms(head)
-        )
-    )
-
-
-def _is_led_well(statement: str, form: str, kind: Kind, question: str) -> bool:
-    """Whether what leads into an answer leaves it what it is."""
-    lead = statement.removesuffix(form)
-    if "=" in lead:
-        lead = lead.rpartition(": ")[2]
-    if not lead or leads(lead, question, free="=" in statement):
-        return True
-    return not kind.explains and is_accounted(statement, question) and leads(lead, question, free=True)
-
-
-def _speaks_against(lead: str, value: Any, kind: Kind) -> bool:
-    """Whether what leads into an answer names another one: `So it is a dog: option B`."""
-    other = kind.within(lead) if lead.strip() else None
-    return other is not None and other is not SEVERAL and not kind.same(value, other)
-
-
-def _offers_another(rest: str, value: Any, kind: Kind) -> bool:
-    other = None if kind.explains else kind.within(rest)
-    return kind.is_closed or (other is not None and (other is SEVERAL or not kind.same(value, other)))
 
 
 def _without_courtesies(body: str) -> str:

@@ -48,6 +48,10 @@ _GIVES_UP = re.compile(
     re.IGNORECASE,
 )
 """Says behind an answer that there is none."""
+_ITEM = re.compile(r"^[ \t]*(?:[0-9]{1,2}[.)]|[-*•])[ \t]+(\S.*?)[ \t.]*$", re.MULTILINE)
+_MIN_ITEMS = 4
+_MAX_ITEM = 6
+"""Words of an item that only names something."""
 _BRACKET = re.compile(r"[(\[]([^()\[\]\n]{2,160})[)\]]")
 _OR_ELSE = re.compile(
     r"\W*(?:or(?: (?:else|rather|maybe|perhaps|possibly|even))?|maybe|perhaps|possibly|alternatively|else|otherwise"
@@ -124,6 +128,8 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
         return True
     if any(_replaces(change, value, kind, is_behind=change.end() > place) for change in _CHANGES.finditer(text)):
         return True
+    if kind.is_closed and _is_listed(text, shown or ""):
+        return True
     if any(_differs(value, other, kind) for other in _alternatives(tail, kind)):
         return True
     if any(_is_another(value, said, tail, kind, question) for said in later):
@@ -132,6 +138,16 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
         kind.is_closed
         and not (kind.keeps_denials or kind.is_of_values)
         and _says_otherwise(before, tail, value, kind, question)
+    )
+
+
+def _is_listed(text: str, shown: str) -> bool:
+    """Whether an answer is one of many things that a list names, and not the last of them."""
+    items = _ITEM.findall(text)
+    return (
+        len(items) >= _MIN_ITEMS
+        and shown.strip(" .") in items[:-1]
+        and all(len(item.split()) <= _MAX_ITEM for item in items)
     )
 
 

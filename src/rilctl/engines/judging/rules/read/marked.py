@@ -14,9 +14,11 @@ from rilctl.engines.judging.rules.read.phrases import (
     CORRECTION,
     EXPLANATION,
     GOES_ON_HEDGED,
+    HAN_IF,
     NEGATION,
     TAKEN_BACK,
 )
+from rilctl.engines.judging.rules.read.plain import normal
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading, reading, reasons_otherwise
 from rilctl.engines.judging.rules.read.statements import (
     bare_forms,
@@ -52,6 +54,11 @@ _UNFILLED = re.compile(r"_+[\s.]*(?:\n|$)|\.\s*\n")
 """Nobody wrote an answer there."""
 _OF_SOMEONE = re.compile(r"\b(?!(?:it|that|here|there|what)'s)\w+(?:'s|s')\s$", re.IGNORECASE)
 """Before an answer that is spoken of, which marks nothing: `the witness's answer was`."""
+_SOMEONES = re.compile(
+    r"\W*(?:the |an? |his |her |their )?(?!(?:it|that|here|there|what|question|problem|puzzle|exercise)'s)"
+    rf"[\w-]+(?:'s|s') (?:\w+ )?(?:answer|choice|guess|reply|response|opinion)\b|\W*{HAN_IF}[^。,\n]{{0,12}}答案",
+    re.IGNORECASE,
+)
 _LONE_LEAD = re.compile(r"^\W*(?:but|instead|rather|however|otherwise)\W+(?:the|my)\W*$", re.IGNORECASE)
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
@@ -63,6 +70,12 @@ def own_marks(marks: list[Mark], text: str, question: str) -> list[Mark]:
         for mark in marks
         if (_is_own(mark, text, question) if mark.level is not Level.SET_APART else not _is_blank(mark, question))
     ]
+
+
+def is_of_someone(statement: str, question: str) -> bool:
+    """Whether a statement speaks of somebody's answer, or of what would be one, and the question doesn't."""
+    of_someone = _SOMEONES.match(statement)
+    return of_someone is not None and normal(of_someone[0]) not in normal(question)
 
 
 def _is_blank(mark: Mark, question: str) -> bool:

@@ -295,3 +295,5 @@ EXPLANATION = re.compile(
     re.IGNORECASE,
 )
 """A line from which on only reasons follow."""
+
+HAN_IF = r"(?:如果|若|假如|假设|倘若|要是)"

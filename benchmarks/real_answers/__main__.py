@@ -1,4 +1,4 @@
-"""How often the rules and the labels of twelve public repositories differ about real models' answers.
+"""How often the rules and the labels of thirteen public repositories differ about real models' answers.
 
     python -m real_answers FOLDER [--labels FILE] [--part 0] [--differing FILE] [--json]
 
@@ -16,13 +16,14 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
     tianyi-lab/HallusionBench                744007c232c292942c7f80eb61edb2465482da31
     TIGER-AI-Lab/TheoremQA                   acfc9686aa9b49f3c8f189364a9a9ee9c53da039
     OpenLMLab/GAOKAO-Bench                   6dbb24f8d8439041e5431c4c184a582182a6ce9c
+    zeyofu/BLINK_Benchmark                   2d6a779be4aa1ad0d38d7aa539bcb43b6dd81592
 
-About 180,000 answers, five minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
+About 220,000 answers, six minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
 mend the rules; part 1 was labelled by a language model that saw neither rules nor verdicts, and what it showed learned
-afterwards. Parts 2 to 5 were each scored once before anything was learned from them, 2 and 3 by version 10 of the
+afterwards. Parts 2 to 6 were each scored once before anything was learned from them, 2 and 3 by version 10 of the
 rules, the others by version 11: 2 is BIG-Bench Hard and PromptPG; 3 zero_shot_cot, HallusionBench and a sixteenth of
-MMLU-Pro's answers; 4 another sixteenth of these, TheoremQA and GAOKAO-Bench; 5 a third sixteenth, from which nothing
-was learned. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one by chance,
+MMLU-Pro's answers; 4 another sixteenth of these, TheoremQA and GAOKAO-Bench; 5 a third sixteenth; 6 BLINK, twenty
+vision-language models, from half of whose questions version 12 learned. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one by chance,
 MMMU-Pro and MMLU-Pro guess where their parsers find nothing. So the answers about which rules and label differed were
 read, and labels.json says what is right, by id: true, false or null (unclear, which counts nowhere), and why. None of
 the texts is in this repository.
@@ -72,7 +73,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the clones")
     parser.add_argument("--labels", type=Path, default=LABELS, metavar="FILE", help="corrected labels")
-    parser.add_argument("--part", type=int, choices=range(6), help="score one part")
+    parser.add_argument("--part", type=int, choices=range(7), help="score one part")
     parser.add_argument("--differing", type=Path, metavar="FILE", help="write the answers where rules and label differ")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHARES = ("mmlupro", "mmlupro2", "mmlupro3")
-_PARTS = {"bbh": 2, "tabmwp": 2, "zsc": 3, "hallusion": 3, "theoremqa": 4, "gaokao": 4}
+_PARTS = {"bbh": 2, "tabmwp": 2, "zsc": 3, "hallusion": 3, "theoremqa": 4, "gaokao": 4, "blink": 6}
 _PARTS |= {share: part for part, share in enumerate(_SHARES, 3)}
 """Of datasets that were scored later, whole."""
 _LOGGED = re.compile(
@@ -22,6 +22,67 @@ _LOGGED = re.compile(
 _MMLU_SHARE = 16
 """One of so many answers is in each part from 3 on."""
 _SAID = re.compile(r"the answer is (.*?)\.?\s*$", re.IGNORECASE | re.MULTILINE)
+_POINTS = ("Point A", "Point B", "Point C", "Point D")
+_BLINK = {
+    "Art_Style": (
+        "The first image is the reference image. Which of the second and the third image shares the same style as the "
+        "reference image?",
+        ("the second image", "the third image"),
+    ),
+    "Visual_Similarity": (
+        "The first image is the reference. Which of the other two images is most similar to the first one?",
+        ("the second image", "the third image"),
+    ),
+    "Jigsaw": (
+        "The lower right corner of the first image is missing. Which of the second and the third image is the missing "
+        "part, the more appropriate one to place in the missing spot?",
+        ("the second image", "the third image"),
+    ),
+    "Forensic_Detection": (
+        "You are a judge in a photography competition. Which of these four images is most likely to be a real "
+        "photograph?",
+        ("the first image", "the second image", "the third image", "the fourth image"),
+    ),
+    "IQ_Test": (
+        "Which picture follows the same pattern or rule as the previous pictures, and is the correct choice?",
+        ("picture A", "picture B", "picture C", "picture D"),
+    ),
+    "Relative_Depth": (
+        "Two points are circled on the image, labeled A and B. Which point is closer to the camera?",
+        ("A is closer", "B is closer"),
+    ),
+    "Relative_Reflectance": (
+        "Two points on the image are labeled A and B. Which point has the darker surface color, or are the colors "
+        "about the same?",
+        ("A is darker", "B is darker", "About the same"),
+    ),
+    "Functional_Correspondence": (
+        "Which point on the second image is the corresponding point for the reference point (REF) on the first image, "
+        "if we use both items for the action?",
+        _POINTS,
+    ),
+    "Semantic_Correspondence": (
+        "Which point on the second image is the corresponding point for the reference point (REF) on the first image?",
+        _POINTS,
+    ),
+    "Visual_Correspondence": (
+        "A point is circled on the first image, labeled with REF. Which point on the second image corresponds to the "
+        "point in the first image?",
+        _POINTS,
+    ),
+    "Object_Localization": (
+        "Which bounding box on the image more accurately localizes and encloses the object?",
+        ("Box A", "Box B"),
+    ),
+    "Spatial_Relation": ("Is it so in the image?", ("yes", "no")),
+    "Multi-view_Reasoning": (
+        "The images are frames of a video, its beginning and its end. Is the camera moving left or right when shooting "
+        "the video?",
+        ("left", "right"),
+    ),
+}
+"""What is asked, in other words: that repository has no questions. Those of a task have the same options, but for one
+task, which counts and is left out."""
 GSM8K_MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 
@@ -47,7 +108,7 @@ class Answer:
 
     @property
     def part(self) -> int:
-        """0 or 1, drawn by question: all answers to one are in the same part; 2 to 5 for what came later."""
+        """0 or 1, drawn by question: all answers to one are in the same part; 2 to 6 for what came later."""
         dataset, *_, question = self.id.split("/")
         if dataset in _PARTS:
             return _PARTS[dataset]
@@ -230,6 +291,17 @@ def _gaokao(clone: Path) -> Iterator[Answer]:
                 yield Answer(key, "gaokao", row["question"], row["standard_answer"][0], row["model_output"], is_right)
 
 
+def _blink(clone: Path) -> Iterator[Answer]:
+    for file in sorted((clone / "eval" / "saved_outputs").glob("*/*.json")):
+        for row in json.loads(file.read_text(encoding="utf-8"))["val"]:
+            task, response = row["idx"].removeprefix("val_").rpartition("_")[0], row["full_prediction"]
+            if task not in _BLINK or not response.strip():
+                continue
+            asked, options = _BLINK[task]
+            key, question = f"blink/{file.parent.name}/{row['idx']}", f"{asked}\n{_options(list(options), '({}) {}')}"
+            yield Answer(key, "blink", question, row["answer"], response, row["prediction"] == row["answer"])
+
+
 READERS = {
     "MathVista": _mathvista,
     "MATH-V": _mathv,
@@ -243,6 +315,7 @@ READERS = {
     "HallusionBench": _hallusion,
     "TheoremQA": _theorem_qa,
     "GAOKAO-Bench": _gaokao,
+    "BLINK_Benchmark": _blink,
 }
 """By the name of the folder that a repository is cloned into."""
 

@@ -20,6 +20,7 @@ SOLUTIONS = (
     "Which solution has a higher concentration of blue particles?\n(A) neither; they are the same\n"
     "(B) Solution A\n(C) Solution B"
 )
+DOGS = "Which of these dogs is most similar to the first one?\n(A) the second dog\n(B) the third dog"
 PARTS = "(a) How long is it? (b) How wide is it?\nA. (a) 3 m (b) 4 m\nB. (a) 4 m (b) 3 m\nC. (a) 3 m (b) 3 m"
 SUM = "Is the sum greater than 5?\n(A) Yes\n(B) No"
 ANGLE = "∠C is\n(A) 60°\n(B) 70°\n(C) 80°"
@@ -314,6 +315,47 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     ("What was the witness's answer?\nA. yes\nB. no", "B", ("The witness's answer was B.",), ("Ann's answer was B.",)),
+    (
+        DOGS,
+        "A",
+        (
+            "The second dog is most similar to the first one. Both have long ears. The third dog, on the other hand, "
+            "is small and white.",
+            "Based on the images provided, the second dog (A) is most similar to the first one.",
+            "Let us compare them.\n(A) The second dog has long ears and a curly tail, as the first one has.\n(B) The "
+            "third dog has short ears and looks away from us.\n\nTherefore, the dog that is most similar to the first "
+            "one is:\n(A) the second dog",
+            "(A) the second dog\n\nThis choice is made because its ears are long.",
+            "The second dog is most similar to the first one. This is evident from its ears, which look different from "
+            "those of the third dog.",
+            "So, the second dog is most similar to the first one, while the third dog has a white tail and stands on a",
+        ),
+        (
+            "The third dog is most similar to the first one. The second dog, on the other hand, is small.",
+            "The second dog has a white tail, making it less similar to the first one.",
+            "The second dog is most similar to the first one. Therefore, the answer is the third dog.",
+            "The second dog is most similar to the first one. However, the third dog is just as similar.",
+            "The second dog might be most similar to the first one.",
+            "The second dog is least similar to the first one.",
+            "If it is old, the second dog is most similar to the first one.",
+            "The second dog is most similar to the first one. The third dog is most similar to the first one.",
+            "Is the second dog most similar to the first one?",
+            "(B) the third dog\nThe second dog is most similar to the first one.",
+            "They look alike. The second dog, on the other hand, is small.",
+            "(A) The second dog has long ears and a curly tail, as the first one has.\n(B) The third dog has short "
+            "ears and looks away from us.\nAll of them are dogs.",
+            "The second dog, provided that it is old, is most similar to the first one.",
+        ),
+    ),
+    (
+        "Which point is on the cup?\nA. Point A\nB. Point B\nC. Point C",
+        "B",
+        ("The reading is at point B. Therefore, the point on the cup is point B.", "It is Point B. The cup is red."),
+        (
+            "The point on the cup is point C. Point B is on the table.",
+            "The cup is red. This is shown by the shadow of point B.",
+        ),
+    ),
     (
         "How many more hours did Sam sleep than Ann?",
         "3",

@@ -106,6 +106,13 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         {"index": 4, "question": "?", "standard_answer": ["A", "B"], "model_answer": ["A", "B"], "model_output": "AB"},
     ]
     write(tmp_path / "GAOKAO-Bench/Results/gpt_4_0314_obj/gpt-4-0314_2010-2022_Owl_MCQs.json", [{"example": examples}])
+    said = [
+        {"idx": f"val_{task}_3", "answer": "(B)", "full_prediction": "It is B.", "prediction": "(B)"}
+        for task in ("Art_Style", "Counting")
+    ]
+    blink = tmp_path / "BLINK_Benchmark/eval/saved_outputs/Owl/Art Style.json"
+    blink.parent.mkdir(parents=True)
+    blink.write_text(json.dumps({"val": said, "test": [said[0] | {"answer": "hidden"}]}))
     answers = {answer.id: answer for answer in read_all(tmp_path)}
     drawn = [answer for answer in answers.values() if answer.source in ("mmlupro", "mmlupro2", "mmlupro3")]
     assert {answer.part for answer in drawn} == {3, 4, 5}
@@ -125,9 +132,10 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
         "hallusion/0",
         "theoremqa/owl/0",
         "gaokao/Owl_MCQs/3",
+        "blink/Owl/val_Art_Style_3",
     ]
-    assert [answers[key].is_right for key in [*answers][-5:]] == [True, False, True, True, True]
-    assert [answers[key].part for key in [*answers][-5:]] == [3, 3, 3, 4, 4]
+    assert [answers[key].is_right for key in [*answers][-6:]] == [True, False, True, True, True, True]
+    assert [answers[key].part for key in [*answers][-6:]] == [3, 3, 3, 4, 4, 6]
     home = answers["bbh/cot/navigate/0"]
     assert (home.question, home.is_right, answers["bbh/cot/navigate/1"].is_right) == (
         "Home?\nOptions:\n- Yes\n- No",
@@ -142,7 +150,7 @@ def test_each_repository_is_read(tmp_path: Path) -> None:
     assert answers["gsm/6b_finetuning/0"].truth == "9"
     assert answers["qwen/1/0"].part == answers["qwen/1/1"].part
     given, _, differing = score(answers.values(), {})
-    assert sum(each.right for each in given.values()) == 11
+    assert sum(each.right for each in given.values()) == 12
     assert differing == []
 
 

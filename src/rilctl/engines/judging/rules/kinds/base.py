@@ -64,6 +64,10 @@ class Kind(ABC):
         """Whether a statement begins with its answer, or repeats the question as one, so that the rest is a reason."""
         return False
 
+    def told(self, statement: str) -> Any:
+        """The value with which a statement answers in the question's words, so that others are reasons; or None."""
+        return None
+
     def equates(self, statement: str) -> bool:
         """Whether a statement says what the question's own expression is equal to; what came before are steps."""
         return False

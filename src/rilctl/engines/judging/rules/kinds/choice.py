@@ -13,6 +13,7 @@ from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
 from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
+from rilctl.engines.judging.rules.read.answering import answering_clause, says_what_was_asked
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned_round
@@ -41,6 +42,7 @@ _SAYS = re.compile(
 _PART = re.compile(r"(?<![\w'])\([a-h]\)")
 """Of a question that asks several things; its options' letters are capitals."""
 _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
+_LESS = re.compile(r"\b(?:less|least)\b", re.IGNORECASE)
 _NO_NOUN = re.compile(
     r"(?:ing|ed)$|^(?:is|was|are|here|there|please|too|obviously|clearly|option|answer|option|only|in|on)$"
 )
@@ -127,6 +129,16 @@ class ChoiceKind(Kind):
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
         return self._of_texts is not None and self._of_texts.is_led(statement)
+
+    def told(self, statement: str) -> Any:
+        """See `Kind`."""
+        clause = answering_clause(plain(statement), self._question)
+        value = self.within(clause) if clause and self._of_texts is None else None
+        if value is None or value is SEVERAL or not self._options:
+            return None
+        own = f"{self._options.get(value, '')} {value}"
+        offered = " ".join(self._options.values())
+        return value if says_what_was_asked(clause, self._question, stems(own), offered) else None
 
     def mislabels(self, line: str) -> bool:
         """See `Kind`."""
@@ -267,12 +279,13 @@ class ChoiceKind(Kind):
 
     def _is_doubted(self, text: str, named: list[str]) -> bool:
         """Whether anything but the named options' own words denies or hedges: `Both rise` may be an option."""
-        if not (NEGATION.search(text) or HEDGE.search(text) or _LIKE.search(text)):
+        is_likened = _LIKE.search(text) is not None and (not _LIKE.search(self._question) or bool(_LESS.search(text)))
+        if not (NEGATION.search(text) or HEDGE.search(text) or is_likened):
             return False
         left = f" {normal(text)} "
         for option, letter in self._by_text.items():
             left = left.replace(f" {option} ", " ") if letter in named else left
-        return is_doubted(left, self._question) or _LIKE.search(left) is not None
+        return is_doubted(left, self._question) or (is_likened and _LIKE.search(left) is not None)
 
     def _is_part_of_noun(self, text: str) -> bool:
         """Whether a text is an option's and a noun behind it: a cat toy is no cat."""

@@ -113,6 +113,12 @@ _SAID_OF = re.compile(
 """A number of which something is said."""
 _SAMPLE = re.compile(r"\b(?:the|this) sample (?=(?:contains?|has|holds|weighs)\b)", re.IGNORECASE)
 """A thing, and no example."""
+_PROVIDED = re.compile(
+    r"\b(information|(?:image|picture|photo|photograph|option|choice|detail|point|figure|example)s?|data|text|context"
+    r"|the|two|three|four) provided\b(?! (?:that|it|you|they|there)\b)",
+    re.IGNORECASE,
+)
+"""Given, and no condition."""
 _LIMITS = frozenset({"tends", "approaches", "converges"})
 """Say of a limit what it is, and of another number what it isn't."""
 _NUMBER = re.compile(r"[0-9]{2,}")
@@ -128,7 +134,8 @@ def is_accounted(text: str, question: str, *, free: bool = False) -> bool:
         question: what was asked; its words turn nothing.
         free: whether words that nobody knows are let pass, as in a calculation.
     """
-    words = _words(_SAMPLE.sub("", text) if " sample " in text else text)
+    text = _SAMPLE.sub("", text) if " sample " in text else text
+    words = _words(_PROVIDED.sub(r"\1", text) if " provided" in text else text)
     if ".g." in text:
         return False
     if not words:

@@ -75,7 +75,8 @@ UNSAYS = re.compile(
 )
 """Behind an answer: it isn't the right one, or hardly is."""
 _LISTS_OTHERS = re.compile(
-    r"(?:\b(?:wrong|incorrect|false|not|neither|never|except|excluded|rejected|without)\b|n't\b)[^:\n]*:$",
+    r"(?:\b(?:wrong|incorrect|false|not|neither|never|except|excluded|rejected)\b|n't\b"
+    r"|^(?!\W*(?:so|thus|therefore|hence)\b)[^:\n]*\bwithout\b)[^:\n]*:$",
     re.IGNORECASE,
 )
 _MAX_LISTED = 6

@@ -27,18 +27,21 @@ _LAST = 4
 """Statements at the end, one of which is said in each round."""
 
 
-def is_cut_off(text: str, statements: Sequence[str], answer: str | None) -> bool:
+def is_cut_off(text: str, statements: Sequence[str], answer: str | None, *, is_told: bool = False) -> bool:
     """Whether a text without marks breaks off behind its answer.
 
     Args:
         text: tidy.
         statements: of the text, in their order.
         answer: the statement that was taken for the answer.
+        is_told: whether it answers in the question's words; unless it says so twice, its reasons may break off.
     """
     if len(text) < _MIN_CHARS or not statements:
         return False
     if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]):
         return True
+    if is_told and answer and sum(each.casefold() == answer.casefold() for each in statements) == 1:
+        return False
     last, has_ended = statements[-1], _ENDED.search(text) is not None
     if not has_ended and (_BROKEN.search(text) or _is_in_formula(text) or _equates_again(text)):
         return True

@@ -10,6 +10,7 @@ from math import factorial
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.accounted import takes_back
+from rilctl.engines.judging.rules.read.answering import announces
 from rilctl.engines.judging.rules.read.asides import without_asides
 from rilctl.engines.judging.rules.read.chains import last_member
 from rilctl.engines.judging.rules.read.concessions import without_concession, without_what_is_excluded
@@ -52,6 +53,14 @@ _FACTORIAL = re.compile(r"(?:(?<=\\boxed\{)|(?<=\$))\s?([0-9]{1,2})\s?!\s?(?=[}$
 """No exclamation, as in prose."""
 _LATEX_SPACE = re.compile(r"\\[:;]")
 """No punctuation."""
+_REASONS = re.compile(
+    r"\W*(?:this|that|it|which)(?: \w+)? (?:is|was|can be|could be) (?:\w+ly )?(?:evident|clear|because|due|based"
+    r"|determined|inferred|seen|supported|indicated|shown|made|concluded|suggested|influenced)\b",
+    re.IGNORECASE,
+)
+"""Says why, of what was said before."""
+_CONTRASTS = re.compile(r"(?:^|, )(?:on the other hand|in contrast|by contrast),\s", re.IGNORECASE)
+"""Describes what was not chosen."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _CORRECTED = re.compile(
     r"(?:[^.:;!?]{1,100},\s)?(?:i take (?:that|this|it) back|scratch that|correction|corrected|edit|update):\s",
@@ -141,6 +150,14 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
         if place and (TAKEN_BACK.search(statement) or (said and _takes_back(statement, kind))):
             said.clear()
             continue
+        told = kind.told(statement)
+        if told is None and kind.is_closed and place and announces(statements[place - 1], question):
+            told = kind.whole(statement)
+        if told is not None:
+            said.append(Said(place, told, is_whole=False, is_bare=False, is_told=True))
+            continue
+        if place and kind.is_closed and (_REASONS.match(statement) or _CONTRASTS.search(statement)):
+            continue
         value, is_whole, is_bare = statement_value(statement, kind, no_value, question)
         if value is None:
             continue
@@ -149,7 +166,8 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             equated.add(place)
         said.append(Said(place, value, is_whole, is_bare or place in equated))
     settled = settle(said, statements, bold, kind, asked_words(question))
-    if settled.value is not None and is_cut_off(body, statements, settled.text):
+    is_told = any(each.is_told for each in said)
+    if settled.value is not None and is_cut_off(body, statements, settled.text, is_told=is_told):
         return Reading(None, statements[-1], NOTHING)
     return settled
 
@@ -162,7 +180,11 @@ def _lines_and_statements(body: str, kind: Kind) -> list[str]:
 
 
 def _takes_back(statement: str, kind: Kind) -> bool:
-    return takes_back(statement) and not (kind.is_closed and kind.whole(statement) is not None)
+    return (
+        takes_back(statement)
+        and not _REASONS.match(statement)
+        and not (kind.is_closed and kind.whole(statement) is not None)
+    )
 
 
 def _without_courtesies(body: str) -> str:

@@ -82,6 +82,7 @@ _EXACTLY = re.compile(
 )
 _PRONOUN = re.compile(r"(?:it|this|that|he|she|they|there|these|those|the answer)$", re.IGNORECASE)
 _BECAUSE = re.compile(r"^\W*[^.;\n]{0,60}?[,;.)]?\s(?:because|since|as)\s(?P<reason>[^.;\n]{1,200})", re.IGNORECASE)
+_CONTRASTED = re.compile(r",?\s(?:whereas|while|unlike|compared (?:to|with)|in contrast|than)\b", re.IGNORECASE)
 _IT_IS = re.compile(r"\W*(?:it|this|that)(?:'s| is| must be| has to be)\s|\W*the \w+ one is\s", re.IGNORECASE)
 _OUT = re.compile(
     r"\b(?:out|wrong|left|remains?|than|would|could|like|above|below|behind|beside|under|over|near|next to|from)\b",
@@ -232,7 +233,7 @@ def _says_otherwise(before: str, tail: str, value: Any, kind: Kind, question: st
     if _ASKS_WHAT_IS_NOT.search([asked, *LAST_QUESTION.findall(asked)][-1]):  # others are said to be so
         return False
     reason = _BECAUSE.match(tail)
-    concluded = [reason["reason"]] if reason else []
+    concluded = [_CONTRASTED.split(reason["reason"])[0]] if reason else []
     *_, lead, own = ["", "", *_SENTENCE_END.split(before)]
     ends = [match.end() for match in CONCLUSION.finditer(lead)]
     concluded += [lead[ends[-1] :]] if ends and ends[-1] < len(lead) else []

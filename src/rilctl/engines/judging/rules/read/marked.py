@@ -56,9 +56,15 @@ _OF_SOMEONE = re.compile(r"\b(?!(?:it|that|here|there|what)'s)\w+(?:'s|s')\s$", 
 """Before an answer that is spoken of, which marks nothing: `the witness's answer was`."""
 _SOMEONES = re.compile(
     r"\W*(?:the |an? |his |her |their )?(?!(?:it|that|here|there|what|question|problem|puzzle|exercise)'s)"
-    rf"[\w-]+(?:'s|s') (?:\w+ )?(?:answer|choice|guess|reply|response|opinion)\b|\W*{HAN_IF}[^。,\n]{{0,12}}答案",
+    rf"\w[\w-]{{0,60}}(?:'s|s') (?:\w+ )?(?:answer|choice|guess|reply|response|opinion)\b"
+    rf"|\W*{HAN_IF}[^。,\n]{{0,12}}答案",
     re.IGNORECASE,
 )
+_EXPLAINED = re.compile(
+    r"\W*(?:made|based|influenced|supported|guided|informed|justified|reached|drawn|derived|grounded|due|because)\b",
+    re.IGNORECASE,
+)
+"""Behind `this choice is`, which speaks of an answer that was given."""
 _LONE_LEAD = re.compile(r"^\W*(?:but|instead|rather|however|otherwise)\W+(?:the|my)\W*$", re.IGNORECASE)
 _BUT = re.compile(r"^(?:but|however|yet|though|although)\b[ ,]*", re.IGNORECASE)
 
@@ -86,7 +92,7 @@ def _is_blank(mark: Mark, question: str) -> bool:
 def _is_own(mark: Mark, text: str, question: str) -> bool:
     before = _ENVIRONMENT.sub("\n", text[max(0, mark.start - _MAX_BEFORE) : mark.start])
     marked = FORM.sub("", text[mark.start : mark.end])
-    if _UNFILLED.match(mark.content or ""):
+    if _UNFILLED.match(mark.content or "") or _EXPLAINED.match(mark.content or ""):
         return False
     if not before or marked[0] in ".!?;:,\n":  # it begins a sentence or clause
         return leads(marked, question) and not is_unreal(before)

@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
+from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.read.clauses import stems
 from rilctl.engines.judging.rules.read.phrases import (
     CONCLUSION,
@@ -26,6 +27,12 @@ _FOLLOWS = re.compile(
     re.IGNORECASE,
 )
 """A statement that concludes: behind an arrow as well."""
+_MAX_OPTION = 8
+"""Words behind an option's letter that may be its text."""
+_CONCLUDES_FIRST = re.compile(
+    r"\W*(?:and |but )?(?:so|thus|therefore|hence|in conclusion|in other words|overall|finally)\b", re.IGNORECASE
+)
+_BUT = re.compile(r"\W*(?:but|however|yet|nevertheless|still|on reflection)\b", re.IGNORECASE)
 _DENIES = re.compile(f"{NEGATION.pattern}|{CORRECTION.pattern}|{HEDGE.pattern}", re.IGNORECASE)
 
 
@@ -38,12 +45,14 @@ class Said:
         value: of the kind that was asked for, or `SEVERAL`.
         is_whole: whether it says nothing else.
         is_bare: whether it says so as an answer.
+        is_told: whether it answers in the question's words.
     """
 
     place: int
     value: Any
     is_whole: bool
     is_bare: bool
+    is_told: bool = False
 
 
 def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind, asked: frozenset[str]) -> Reading:
@@ -56,7 +65,9 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
         kind: of the answer that the question has.
         asked: words of the question.
     """
-    said = _without_enumeration(said, kind, statements)
+    if any(each.is_told for each in said):
+        return _told(said, statements, kind)
+    said = _without_enumeration(_without_descriptions(said, kind, statements), kind, statements)
     readable = [each for each in said if each.value is not SEVERAL]
     stated = [each for each in readable if each.is_bare and not _is_part(each, readable[-1], statements, kind, asked)]
     if stated:
@@ -94,6 +105,36 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
     if is_last and (concludes or (not kind.is_closed and _says_what_was_asked(final, asked))):
         return Reading(last.value, statements[last.place])
     return Reading(None, statements[last.place], SEVERAL_CANDIDATES)
+
+
+def _told(said: list[Said], statements: list[str], kind: Kind) -> Reading:
+    """What is said in the question's words, unless something is concluded or called the answer that differs."""
+    answer = [each for each in said if each.is_told][-1]
+    led = statements[answer.place - 1] if answer.place else ""
+    concludes = any(_CONCLUDES_FIRST.match(each) for each in (statements[answer.place], led))
+    for each in said:
+        if each.value is not SEVERAL and kind.same(each.value, answer.value):
+            continue
+        statement = statements[each.place]
+        is_later = each.place > answer.place
+        is_answer = (each.is_whole or each.is_bare) and not _is_described(statement)
+        speaks = each.is_told or (is_answer and (is_later or not concludes))
+        if speaks or (is_later and (_CONCLUDES_FIRST.match(statement) or _BUT.match(statement))):
+            return Reading(None, statement, SEVERAL_CANDIDATES)
+    return Reading(answer.value, statements[answer.place])
+
+
+def _without_descriptions(said: list[Said], kind: Kind, statements: list[str]) -> list[Said]:
+    """Without the lines that say of several options what they are like."""
+    described = [each for each in said if kind.is_closed and _is_described(statements[each.place])]
+    letters = {str(each.value) for each in described if each.value is not SEVERAL}
+    return [each for each in said if each not in described] if len(letters) > 1 else said
+
+
+def _is_described(statement: str) -> bool:
+    """Whether a line says what an option is like: `(A) The first image has a dog in it that looks at a ball`."""
+    label = LABEL.match(statement)
+    return label is not None and len(statement[label.end() :].split()) > _MAX_OPTION
 
 
 def _is_step(said: Said, answer: Said, statements: list[str], kind: Kind, asked: frozenset[str]) -> bool:

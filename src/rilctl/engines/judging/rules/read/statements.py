@@ -12,7 +12,10 @@ _ABBREVIATION = re.compile(
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
     re.IGNORECASE,
 )
-_NO_INITIAL = re.compile(r"\b(?:[Nn]ot|[Nn]or|[Nn]either) [A-J]\.$|[0-9]\s?[A-Za-z]\.$")
+_NO_INITIAL = re.compile(
+    r"\b(?:[Nn]ot|[Nn]or|[Nn]either|[Pp]oint|[Pp]icture|[Ii]mage|[Bb]ox|[Oo]ption|[Cc]hoice|[Ll]etter) [A-J]\.$"
+    r"|[0-9]\s?[A-Za-z]\.$"
+)
 """An option or a unit."""
 _NUMBERED = re.compile(
     r"(?:^|\s)(?:no|nr|vol|sec|ch|rev|ver|art|ext|tel|apt|rm|eq|est|dept|par|app|ed|cod|inv|cat|kat|mss?|bd|jg"

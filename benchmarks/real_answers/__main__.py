@@ -23,10 +23,10 @@ mend the rules; part 1 was labelled by a language model that saw neither rules n
 afterwards. Parts 2 to 6 were each scored once before anything was learned from them, 2 and 3 by version 10 of the
 rules, the others by version 11: 2 is BIG-Bench Hard and PromptPG; 3 zero_shot_cot, HallusionBench and a sixteenth of
 MMLU-Pro's answers; 4 another sixteenth of these, TheoremQA and GAOKAO-Bench; 5 a third sixteenth; 6 BLINK, twenty
-vision-language models, from half of whose questions version 12 learned. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one by chance,
-MMMU-Pro and MMLU-Pro guess where their parsers find nothing. So the answers about which rules and label differed were
-read, and labels.json says what is right, by id: true, false or null (unclear, which counts nowhere), and why. None of
-the texts is in this repository.
+vision-language models, from half of whose questions version 12 learned. The repositories' labels err as well: MathVista
+maps a refusal to the nearest choice or to one by chance, MMMU-Pro and MMLU-Pro guess where their parsers find nothing.
+So the answers about which rules and label differed were read, and labels.json says what is right, by id: true, false or
+null (unclear, which counts nowhere), and why. None of the texts is in this repository.
 """
 
 import argparse

@@ -1,9 +1,10 @@
 """A sentence that answers a question in its own words, whose reasons follow: `Box A fits the cup better, as it …`."""
 
 import re
+from functools import lru_cache
 
 from rilctl.engines.judging.rules.read.accounted import is_accounted
-from rilctl.engines.judging.rules.read.clauses import asked_stems, stems
+from rilctl.engines.judging.rules.read.clauses import LAST_QUESTION, asked_stems, stems
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.phrases import CONDITION, CORRECTION
 
@@ -16,6 +17,8 @@ _FALLS_SHORT = re.compile(
     r"\b(?:less|least|fewer|may|might|could|potentially|hardly|barely|fails?|lacks?)\b", re.IGNORECASE
 )
 _ANNOUNCES = re.compile(r"\b(?:is|be|say|select|choose|answer|choice|assessment)\W*:$", re.IGNORECASE)
+_KEY = re.compile(r"\b(?:\w{3,}(?:est|er)|most|least|more|less|fewer|best|worst|only|not|except)\b", re.IGNORECASE)
+"""Words that say which one of several is asked for."""
 _MIN_SHARED = 2
 """Words of the question in a sentence that answers it."""
 _MIN_CHARS, _MAX_CHARS = 8, 250
@@ -42,9 +45,19 @@ def says_what_was_asked(clause: str, question: str, own: frozenset[str], offered
         own: stems of the answer's own words.
         offered: the texts of all answers that the question offers.
     """
+    keys = asked_keys(question)
+    if keys and keys.isdisjoint(word.casefold() for word in _KEY.findall(clause)):
+        return False
     asked = asked_stems(question) - own
     shared = stems(clause) & asked
     return len(shared) >= min(_MIN_SHARED, len(asked)) > 0 and is_accounted(clause, f"{question} {offered}", free=True)
+
+
+@lru_cache(maxsize=1024)
+def asked_keys(question: str) -> frozenset[str]:
+    """The words by which what is asked for differs from the rest: `smallest`."""
+    found = [question, *LAST_QUESTION.findall(question)][-1]
+    return frozenset(word.casefold() for word in _KEY.findall(found))
 
 
 def announces(statement: str, question: str) -> bool:

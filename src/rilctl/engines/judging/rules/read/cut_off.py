@@ -40,12 +40,12 @@ def is_cut_off(text: str, statements: Sequence[str], answer: str | None, *, is_t
         return False
     if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]):
         return True
-    if is_told and answer and sum(each.casefold() == answer.casefold() for each in statements) == 1:
-        return False
+    again = _said_again(statements)
+    if is_told and not again and answer and answer != statements[-1]:
+        return sum(each.casefold() == answer.casefold() for each in statements) > 1
     last, has_ended = statements[-1], _ENDED.search(text) is not None
     if not has_ended and (_BROKEN.search(text) or _is_in_formula(text) or _equates_again(text)):
         return True
-    again = _said_again(statements)
     if any(each.startswith(last.strip(" .")) for each in again):
         return True
     if answer == last:

@@ -60,6 +60,7 @@ _SOMEONES = re.compile(
     rf"|\W*{HAN_IF}[^。,\n]{{0,12}}答案",
     re.IGNORECASE,
 )
+_THIS = re.compile(r"\b(?:this|my)\s$", re.IGNORECASE)
 _EXPLAINED = re.compile(
     r"\W*(?:made|based|influenced|supported|guided|informed|justified|reached|drawn|derived|grounded|due|because)\b",
     re.IGNORECASE,
@@ -92,7 +93,7 @@ def _is_blank(mark: Mark, question: str) -> bool:
 def _is_own(mark: Mark, text: str, question: str) -> bool:
     before = _ENVIRONMENT.sub("\n", text[max(0, mark.start - _MAX_BEFORE) : mark.start])
     marked = FORM.sub("", text[mark.start : mark.end])
-    if _UNFILLED.match(mark.content or "") or _EXPLAINED.match(mark.content or ""):
+    if _UNFILLED.match(mark.content or "") or (_THIS.search(before) and _EXPLAINED.match(mark.content or "")):
         return False
     if not before or marked[0] in ".!?;:,\n":  # it begins a sentence or clause
         return leads(marked, question) and not is_unreal(before)

@@ -112,7 +112,8 @@ def _told(said: list[Said], statements: list[str], kind: Kind) -> Reading:
     answer = [each for each in said if each.is_told][-1]
     led = statements[answer.place - 1] if answer.place else ""
     concludes = any(_CONCLUDES_FIRST.match(each) for each in (statements[answer.place], led))
-    for each in said:
+    before, behind = ([each for each in said if (each.place > answer.place) is is_later] for is_later in (False, True))
+    for each in (*_without_enumeration(before, kind, statements), *behind):
         if each.value is not SEVERAL and kind.same(each.value, answer.value):
             continue
         statement = statements[each.place]

@@ -45,7 +45,7 @@ def says_what_was_asked(clause: str, question: str, own: frozenset[str], offered
         own: stems of the answer's own words.
         offered: the texts of all answers that the question offers.
     """
-    keys = asked_keys(question)
+    keys = _asked_keys(question)
     if keys and keys.isdisjoint(word.casefold() for word in _KEY.findall(clause)):
         return False
     asked = asked_stems(question) - own
@@ -54,7 +54,7 @@ def says_what_was_asked(clause: str, question: str, own: frozenset[str], offered
 
 
 @lru_cache(maxsize=1024)
-def asked_keys(question: str) -> frozenset[str]:
+def _asked_keys(question: str) -> frozenset[str]:
     """The words by which what is asked for differs from the rest: `smallest`."""
     found = [question, *LAST_QUESTION.findall(question)][-1]
     return frozenset(word.casefold() for word in _KEY.findall(found))

@@ -20,13 +20,14 @@ Run from the folder benchmarks. FOLDER holds clones of these repositories, each 
 
 About 220,000 answers, six minutes. The questions of the first five were drawn into parts 0 and 1. Part 0 was read to
 mend the rules; part 1 was labelled by a language model that saw neither rules nor verdicts, and what it showed learned
-afterwards. Parts 2 to 6 were each scored once before anything was learned from them, 2 and 3 by version 10 of the
+afterwards. Parts 2 to 7 were each scored once before anything was learned from them, 2 and 3 by version 10 of the
 rules, the others by version 11: 2 is BIG-Bench Hard and PromptPG; 3 zero_shot_cot, HallusionBench and a sixteenth of
-MMLU-Pro's answers; 4 another sixteenth of these, TheoremQA and GAOKAO-Bench; 5 a third sixteenth; 6 BLINK, twenty
-vision-language models, from half of whose questions version 12 learned. The repositories' labels err as well: MathVista
-maps a refusal to the nearest choice or to one by chance, MMMU-Pro and MMLU-Pro guess where their parsers find nothing.
-So the answers about which rules and label differed were read, and labels.json says what is right, by id: true, false or
-null (unclear, which counts nowhere), and why. None of the texts is in this repository.
+MMLU-Pro's answers; 4 another sixteenth of these, TheoremQA and GAOKAO-Bench; 5 a third sixteenth; 6 and 7 BLINK, twenty
+vision-language models, whose questions are said in other words here, as their texts aren't in that repository. Version
+12 learned from 5 and 6. The repositories' labels err as well: MathVista maps a refusal to the nearest choice or to one
+by chance, MMMU-Pro and MMLU-Pro guess where their parsers find nothing. So the answers about which rules and label
+differed were read, and labels.json says what is right, by id: true, false or null (unclear, which counts nowhere), and
+why. None of the texts is in this repository.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the clones")
     parser.add_argument("--labels", type=Path, default=LABELS, metavar="FILE", help="corrected labels")
-    parser.add_argument("--part", type=int, choices=range(7), help="score one part")
+    parser.add_argument("--part", type=int, choices=range(8), help="score one part")
     parser.add_argument("--differing", type=Path, metavar="FILE", help="write the answers where rules and label differ")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()

@@ -275,7 +275,7 @@ WAYS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         PARTS,
         "A",
         ("The answer is A.", "(A)", "A. (a) 3 m (b) 4 m"),
-        ("The answer is (a).", "(a) We measure its length first.", "The answer is (a) 4 m (b) 3 m."),
+        ("(a) We measure its length first.", "The answer is (a) 4 m (b) 3 m."),
     ),
     (
         ANIMALS,

@@ -190,9 +190,11 @@ def leave_screen() -> None:
 
 def exit_now(code: int) -> NoReturn:
     """End the process without any clean-up but what was printed."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:  # also where nobody reads any more
+        os._exit(code)
 
 
 def ensure_standard_streams() -> None:

@@ -9,7 +9,8 @@ from rilctl.data.sources.base import closest
 from rilctl.data.template_bounds import BoundedEnvironment, bounded
 from rilctl.errors import ConfigError, DataError, RowError
 
-_IN_ONE_BRACE = re.compile(r"\{ *([^\W\d]\w*) *\}")
+_IN_ONE_BRACE = re.compile(r"(?<![\w}])\{ *([^\W\d]\w*) *\}")
+"""Neither LaTeX nor part of a longer word."""
 _MOST_CHARS = 1_000_000
 _FAILURES = (ArithmeticError, LookupError, MemoryError, OverflowError, RecursionError, TypeError, ValueError)
 """What an expression over a row's values may raise."""
@@ -23,7 +24,7 @@ class QuestionTemplate:
         text: the template; white space around what it gives is removed later, as around every question.
 
     Raises:
-        ConfigError: it is no template, or one that names a column as Python would and no other.
+        ConfigError: it is no template.
     """
 
     def __init__(self, text: str) -> None:
@@ -34,14 +35,20 @@ class QuestionTemplate:
             message = f"data.template, line {error.lineno}: {error.message}"
             raise ConfigError(message, hint='a column is written as "{{name}}"') from error
         self.names = frozenset(meta.find_undeclared_variables(parsed))
-        if not self.names and (meant := _IN_ONE_BRACE.search(text)):
-            raise ConfigError(
-                f"data.template asks every row for the same: `{meant[0]}` stands there as it is",
-                hint=f"a column is written as `{{{{{meant[1]}}}}}`",
-            )
+        self._in_one_brace = [] if self.names else _IN_ONE_BRACE.findall(text)
 
     def check(self, found: Collection[str], where: str) -> None:
-        """See that a table has the columns that the template names. Raises `DataError`."""
+        """See that a table has the columns that the template names, and names one as Jinja does.
+
+        Raises:
+            ConfigError: a column is named as Python would, and none as Jinja does.
+            DataError: a name is no column.
+        """
+        if meant := [name for name in self._in_one_brace if name in found]:
+            raise ConfigError(
+                f"{where}: data.template asks every row for the same: `{{{meant[0]}}}` stands there as it is",
+                hint=f"a column is written as `{{{{{meant[0]}}}}}`",
+            )
         for name in sorted(self.names - set(found)):
             shown = ", ".join(f"`{each}`" for each in sorted(found)[:20])
             guess = closest(name, found)

@@ -53,7 +53,8 @@ def test_a_template_in_single_braces_asks_every_row_for_the_same(tmp_path: Path)
     assert caught.value.hint == "a column is written as `{{question}}`"
     fixed = load(tmp_path, ROWS, template="{{question}} {as_it_is}").samples
     assert [sample.question for sample in fixed] == ["what is it? {as_it_is}", "how many? {as_it_is}"]
-    assert load(tmp_path, ROWS, template="Describe {1, 2}.").samples[0].question == "Describe {1, 2}."
+    for text in ("Describe {1, 2}.", "Answer in JSON: {answer_key}", r"Answer in \boxed{question}."):
+        assert load(tmp_path, ROWS, template=text).samples[0].question == text
 
 
 def test_options_follow_a_question_without_a_template_and_the_rules_read_them(tmp_path: Path) -> None:

@@ -149,8 +149,10 @@ def _local(source: ModelSource, dtype: Dtype, engine: VllmEngineConfig) -> Local
     try:
         return LocalVllm(Path(folder.name), dtype, engine, runs_code=source.runs_code, on_close=folder.cleanup)
     except RilctlError:
+        folder.cleanup()
         raise
     except Exception as error:  # vLLM raises anything
+        folder.cleanup()
         raise _not_served(source, error) from error
 
 
@@ -174,9 +176,13 @@ def _local_start(
 ) -> Callable[[], tuple[Backend, Reader]]:
     def start() -> tuple[Backend, Reader]:
         folder = tempfile.TemporaryDirectory(prefix="rilctl-policy-")
-        export_untied(policy, Path(folder.name), DTYPES[dtype])
         sleeps = engine.sleep and torch.cuda.is_available()
-        backend = LocalVllm(Path(folder.name), dtype, engine, updates=True, sleeps=sleeps, on_close=folder.cleanup)
+        try:
+            export_untied(policy, Path(folder.name), DTYPES[dtype])
+            backend = LocalVllm(Path(folder.name), dtype, engine, updates=True, sleeps=sleeps, on_close=folder.cleanup)
+        except BaseException:
+            folder.cleanup()
+            raise
         return backend, reader
 
     return start

@@ -68,6 +68,10 @@ class Kind(ABC):
         """The value with which a statement answers in the question's words, so that others are reasons; or None."""
         return None
 
+    def chooses_another(self, statement: str, value: Any) -> bool:
+        """Whether a statement behind a value that was told takes another one, and doesn't only describe it."""
+        return False
+
     def equates(self, statement: str) -> bool:
         """Whether a statement says what the question's own expression is equal to; what came before are steps."""
         return False

@@ -13,7 +13,14 @@ from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
 from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
-from rilctl.engines.judging.rules.read.answering import answering_clause, says_what_was_asked
+from rilctl.engines.judging.rules.read.answering import (
+    answering_clause,
+    claims,
+    leads_plainly,
+    says_what_was_asked,
+    speaks_of,
+    takes,
+)
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned_round
@@ -39,7 +46,8 @@ _SAYS = re.compile(
     r"(?!\s(?:be\s)?(?:therefore\s|thus\s|clearly\s|also\s)?(?:the\s)?(?:only\s)?(?:correct|right|best|answer"
     r"|most|true|one that (?:fits|matches)))"
 )
-_PART = re.compile(r"(?<![\w'])\([a-h]\)")
+_PART = re.compile(r"(?<![\w'])\([a-h]\)(?=\s*[\w$])")
+_PARTS = re.compile(r"(?:^|[\s:;.,?])\(a\)\s[^\n]{3,}?[\s;.,?]\(b\)\s|^\(a\)\s", re.DOTALL | re.MULTILINE)
 """Of a question that asks several things; its options' letters are capitals."""
 _LIKE = re.compile(r"(?<!look )(?<!looks )(?<!looked )\b(?:like|similar to|resembl\w+)\b", re.IGNORECASE)
 _LESS = re.compile(r"\b(?:less|least)\b", re.IGNORECASE)
@@ -98,7 +106,7 @@ class ChoiceKind(Kind):
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
         self._written = WrittenOptions(options if (of_texts is None or self.is_of_values) and self.is_closed else {})
         self._question = stem
-        self._has_parts = bool(options) and _PART.search(stem) is not None
+        self._has_parts = bool(options) and _PARTS.search(stem) is not None
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
     def whole(self, text: str) -> Any:
@@ -132,13 +140,27 @@ class ChoiceKind(Kind):
 
     def told(self, statement: str) -> Any:
         """See `Kind`."""
-        clause = answering_clause(plain(statement), self._question)
+        clause, rest = answering_clause(plain(statement), self._question)
         value = self.within(clause) if clause and self._of_texts is None else None
         if value is None or value is SEVERAL or not self._options:
             return None
-        own = f"{self._options.get(value, '')} {value}"
-        offered = " ".join(self._options.values())
-        return value if says_what_was_asked(clause, self._question, stems(own), offered) else None
+        own = stems(f"{self._options.get(value, '')} {value}")
+        if self._names_another(value, rest) and speaks_of(rest, self._question, frozenset()):
+            return None
+        if not leads_plainly(self._lead_of(clause, value), self._question):
+            return None
+        return value if says_what_was_asked(clause, self._question, own, " ".join(self._options.values())) else None
+
+    def chooses_another(self, statement: str, value: Any) -> bool:
+        """See `Kind`."""
+        text = plain(statement)
+        if not self._names_another(value, text):
+            return False
+        if self._takes(text):
+            return True
+        names_both = value in {*self._named(text), *self._letters(text)}
+        is_open = NEGATION.search(text) is not None or HEDGE.search(text) is not None
+        return claims(text, self._question) and (is_open or not names_both)
 
     def mislabels(self, line: str) -> bool:
         """See `Kind`."""
@@ -182,7 +204,7 @@ class ChoiceKind(Kind):
             if letters or named:
                 said = set(letters) or set(named)
                 if len(said) > 1 and not letters and (clause := self._asked_clause(text[start:])):
-                    return self.within(clause) or SEVERAL
+                    return SEVERAL if self._takes(text[start:].replace(clause, " ")) else self.within(clause) or SEVERAL
                 if len(said) > 1 or self._is_doubted(text[start:], named):
                     return SEVERAL
                 everywhere = set(self._named(text)) if start and not NEGATION.search(text[:start]) else set(named)
@@ -202,6 +224,18 @@ class ChoiceKind(Kind):
         if not self._has_parts or any(option in normal(plain(text)) for option in self._by_text):
             return text
         return _PART.sub(" ", text)
+
+    def _takes(self, text: str) -> bool:
+        return takes(text, f"{self._question} {' '.join(self._options.values())}")
+
+    def _names_another(self, value: str, text: str) -> bool:
+        return bool({*self._named(text), *self._letters(text)} - {value})
+
+    def _lead_of(self, clause: str, value: str) -> str:
+        """What stands before an option in a text that names it."""
+        names = (re.escape(self._options.get(value, value)), rf"\({value}\)", rf"(?<!\w){value}(?!\w)")
+        found = [match.start() for name in names if (match := re.search(name, clause, re.IGNORECASE))]
+        return clause[: min(found)] if found else clause
 
     def _asked_clause(self, text: str) -> str:
         return asked_clause(text, self._question, stems(" ".join(self._options.values())))
@@ -279,7 +313,8 @@ class ChoiceKind(Kind):
 
     def _is_doubted(self, text: str, named: list[str]) -> bool:
         """Whether anything but the named options' own words denies or hedges: `Both rise` may be an option."""
-        is_likened = _LIKE.search(text) is not None and (not _LIKE.search(self._question) or bool(_LESS.search(text)))
+        likened = {*map(str.casefold, _LIKE.findall(text))} - {*map(str.casefold, _LIKE.findall(self._question))}
+        is_likened = bool(likened) or (_LIKE.search(text) is not None and _LESS.search(text) is not None)
         if not (NEGATION.search(text) or HEDGE.search(text) or is_likened):
             return False
         left = f" {normal(text)} "

@@ -114,8 +114,9 @@ _SAID_OF = re.compile(
 _SAMPLE = re.compile(r"\b(?:the|this) sample (?=(?:contains?|has|holds|weighs)\b)", re.IGNORECASE)
 """A thing, and no example."""
 _PROVIDED = re.compile(
-    r"\b(information|(?:image|picture|photo|photograph|option|choice|detail|point|figure|example)s?|data|text|context"
-    r"|the|two|three|four) provided\b(?! (?:that|it|you|they|there)\b)",
+    r"\b(information|(?:image|picture|photo|photograph|option|choice|detail|point|figure|example)s?|data|text|context)"
+    r" provided(?=\s*(?:[,.;:)]|$)|\s(?:in|by|above|below|on|for|here)\b)"
+    r"|\b(the|two|three|four) provided (?=(?:image|picture|photo|photograph|option|choice|detail|point|figure)s?\b)",
     re.IGNORECASE,
 )
 """Given, and no condition."""
@@ -135,7 +136,7 @@ def is_accounted(text: str, question: str, *, free: bool = False) -> bool:
         free: whether words that nobody knows are let pass, as in a calculation.
     """
     text = _SAMPLE.sub("", text) if " sample " in text else text
-    words = _words(_PROVIDED.sub(r"\1", text) if " provided" in text else text)
+    words = _words(_PROVIDED.sub(r"\1\2 ", text) if " provided" in text else text)
     if ".g." in text:
         return False
     if not words:

@@ -11,11 +11,9 @@ _MIN_CHARS = 250
 """Shorter responses may do without a full stop."""
 _ENDED = re.compile(r"(?:[.!?。！？)\]}>\"'*`$]|\\\)|\\\])\s*$")
 _GOES_ON = re.compile(r"(?:\s[-*]|[+/=(,:×·]|\\cdot|\\times|[.!?][^\S\n]+A)\s*$")
-_BROKEN = re.compile(
-    r"\b(?:the|an?|of|to|is|are|was|were|which|that|and|or|with|for|by|from|than|if|when|because|we|have|has|into"
-    r"|(?:which|this|that) means there)\s*$"
-)
+_BROKEN = re.compile(r"\b(?:the|an?|and|or|than|because|if|(?:which|this|that) means there)\s*$")
 """No sentence ends with these."""
+_SO = re.compile(r"\W*(?:so|thus|therefore|hence|in conclusion)\b", re.IGNORECASE)
 _ROUND = re.compile(r"(?=.{0,3}[^\W_])(.{4,60}?)\1{5,}")
 _MAX_ROUND = 600
 """Characters at the end in which the same may come round."""
@@ -34,16 +32,17 @@ def is_cut_off(text: str, statements: Sequence[str], answer: str | None, *, is_t
         text: tidy.
         statements: of the text, in their order.
         answer: the statement that was taken for the answer.
-        is_told: whether it answers in the question's words; unless it says so twice, its reasons may break off.
+        is_told: whether it answers in the question's words; at the beginning, or concluded, its reasons may break off.
     """
     if len(text) < _MIN_CHARS or not statements:
         return False
     if _GOES_ON.search(text) or _opens_formula(text) or _ROUND.search(text[-_MAX_ROUND:]):
         return True
     again = _said_again(statements)
-    if is_told and not again and answer and answer != statements[-1]:
-        return sum(each.casefold() == answer.casefold() for each in statements) > 1
     last, has_ended = statements[-1], _ENDED.search(text) is not None
+    is_first = is_told and answer in (statements[0], *filter(_SO.match, statements[:-1]))
+    if is_first and not again and statements.count(str(answer)) == 1:
+        return False
     if not has_ended and (_BROKEN.search(text) or _is_in_formula(text) or _equates_again(text)):
         return True
     if any(each.startswith(last.strip(" .")) for each in again):

@@ -32,7 +32,7 @@ from rilctl.engines.judging.rules.read.phrases import (
 from rilctl.engines.judging.rules.read.plain import tidy, without_markup, without_tables
 from rilctl.engines.judging.rules.read.reading import NOTHING, SEVERAL_CANDIDATES, Reading
 from rilctl.engines.judging.rules.read.run_on import before_repetition, own_part
-from rilctl.engines.judging.rules.read.said import statement_value
+from rilctl.engines.judging.rules.read.said import is_unreal_statement, statement_value
 from rilctl.engines.judging.rules.read.settle import Said, settle
 from rilctl.engines.judging.rules.read.statements import (
     split_statements,
@@ -54,13 +54,15 @@ _FACTORIAL = re.compile(r"(?:(?<=\\boxed\{)|(?<=\$))\s?([0-9]{1,2})\s?!\s?(?=[}$
 _LATEX_SPACE = re.compile(r"\\[:;]")
 """No punctuation."""
 _REASONS = re.compile(
-    r"\W*(?:this|that|it|which)(?: \w+)? (?:is|was|can be|could be) (?:\w+ly )?(?:evident|clear|because|due|based"
-    r"|determined|inferred|seen|supported|indicated|shown|made|concluded|suggested|influenced)\b",
+    r"\W*(?:this|that)(?: \w+)? (?:is|was|can be|could be) (?:evident|clear|because|due|based|determined|inferred|seen"
+    r"|supported|indicated|shown|made|concluded|suggested|influenced)"
+    r" (?:from|by|on|in|to|because|the|both|of|it|they)\b"
+    r"(?!.*\b(?:wrong|false|error|mistaken?|incorrect)\b)",
     re.IGNORECASE,
 )
 """Says why, of what was said before."""
 _CONTRASTS = re.compile(r"(?:^|, )(?:on the other hand|in contrast|by contrast),\s", re.IGNORECASE)
-"""Describes what was not chosen."""
+"""Describes what was not chosen, as a rule."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _CORRECTED = re.compile(
     r"(?:[^.:;!?]{1,100},\s)?(?:i take (?:that|this|it) back|scratch that|correction|corrected|edit|update):\s",
@@ -150,17 +152,18 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
         if place and (TAKEN_BACK.search(statement) or (said and _takes_back(statement, kind))):
             said.clear()
             continue
-        told = kind.told(statement)
+        told = None if is_unreal_statement(statement, kind, question) else kind.told(statement)
+        statement = _contrasted(statement, kind)
         if told is None and kind.is_closed and place and announces(statements[place - 1], question):
             told = kind.whole(statement)
         if told is not None:
             said.append(Said(place, told, is_whole=False, is_bare=False, is_told=True))
             continue
-        if place and kind.is_closed and (_REASONS.match(statement) or _CONTRASTS.search(statement)):
-            continue
         value, is_whole, is_bare = statement_value(statement, kind, no_value, question)
         if value is None:
             continue
+        if place and kind.is_closed and not (is_whole or is_bare) and _describes(statement):
+            value = SEVERAL
         if value is not SEVERAL and kind.equates(statement):
             said = [each for each in said if each.place in equated]
             equated.add(place)
@@ -177,6 +180,17 @@ def _lines_and_statements(body: str, kind: Kind) -> list[str]:
     lines = [line.strip() for line in body.split("\n")]
     parts = ([line] if ";" in line and kind.whole(line) is not None else split_statements(line) for line in lines)
     return [part for each in parts for part in each]
+
+
+def _contrasted(statement: str, kind: Kind) -> str:
+    """An option that stands alone behind `On the other hand`, which is an answer then."""
+    alone = _CONTRASTS.sub("", statement) if kind.is_closed and _CONTRASTS.match(statement) else ""
+    return alone if alone and kind.whole(alone) is not None else statement
+
+
+def _describes(statement: str) -> bool:
+    """Whether a statement gives a reason, or says what was not chosen."""
+    return _REASONS.match(statement) is not None or _CONTRASTS.search(statement) is not None
 
 
 def _takes_back(statement: str, kind: Kind) -> bool:

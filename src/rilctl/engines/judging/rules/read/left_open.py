@@ -143,13 +143,12 @@ def is_left_open(text: str, shown: str | None, value: Any, kind: Kind, question:
 
 
 def _is_listed(text: str, shown: str) -> bool:
-    """Whether an answer is one of many things that a list names, and not the last of them."""
-    items = _ITEM.findall(text)
-    return (
-        len(items) >= _MIN_ITEMS
-        and shown.strip(" .") in items[:-1]
-        and all(len(item.split()) <= _MAX_ITEM for item in items)
-    )
+    """Whether an answer, where it stands last, is one of many things that a list names, and not the last of them."""
+    items = list(_ITEM.finditer(text))
+    if len(items) < _MIN_ITEMS or any(len(item[1].split()) > _MAX_ITEM for item in items):
+        return False
+    place = text.rfind(shown.strip(" ."))
+    return any(item[1] == shown.strip(" .") and item.start(1) == place for item in items[:-1])
 
 
 def _gives_up(statement: str, question: str) -> bool:

@@ -55,8 +55,10 @@ _UNFILLED = re.compile(r"_+[\s.]*(?:\n|$)|\.\s*\n")
 _OF_SOMEONE = re.compile(r"\b(?!(?:it|that|here|there|what)'s)\w+(?:'s|s')\s$", re.IGNORECASE)
 """Before an answer that is spoken of, which marks nothing: `the witness's answer was`."""
 _SOMEONES = re.compile(
-    r"\W*(?:the |an? |his |her |their )?(?!(?:it|that|here|there|what|question|problem|puzzle|exercise)'s)"
+    r"\W*(?:the |an? |his |her |their )?(?!(?:it|that|here|there|what|let|who|he|she|question|problem|puzzle|riddle"
+    r"|exercise|task|picture|image|quiz)'s)"
     rf"\w[\w-]{{0,60}}(?:'s|s') (?:\w+ )?(?:answer|choice|guess|reply|response|opinion)\b"
+    r"|\W*(?:the |an? |my |his |her )?(?!(?:it|this|that|who)\b)\w{3,40} (?:believes|reckons|guesses|insists|hints)\b"
     rf"|\W*{HAN_IF}[^。,\n]{{0,12}}答案",
     re.IGNORECASE,
 )

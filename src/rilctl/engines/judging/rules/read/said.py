@@ -54,15 +54,10 @@ def statement_value(statement: str, kind: Kind, no_value: str, question: str) ->
     """
     if _DEFINES.match(statement) or _BLANK.search(statement):
         return None, False, False
-    if is_of_someone(statement, question):
-        return SEVERAL, False, False
-    unsaid = UNSAYS.search(statement) if not kind.keeps_denials else None
-    if unsaid and unsaid.start() and not UNSAYS.search(question):
+    if is_unreal_statement(statement, kind, question):
         return SEVERAL, False, False
     if statement.rstrip("\"')* ").endswith("?") and not (kind.is_closed and kind.whole(statement) is not None):
         return None, False, False
-    if (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement):
-        return SEVERAL, False, False
     statement = _FORGET.sub("", statement)
     disclaimed = DISCLAIMER.match(statement)
     if disclaimed:
@@ -94,6 +89,16 @@ def statement_value(statement: str, kind: Kind, no_value: str, question: str) ->
         return SEVERAL, False, False
     value = kind.within(statement)
     return value if value is None or _is_accounted(statement, kind, question) else SEVERAL, False, False
+
+
+def is_unreal_statement(statement: str, kind: Kind, question: str) -> bool:
+    """Whether a statement speaks of somebody else's answer, unsays its own, or says what would be so."""
+    if is_of_someone(statement, question) or (
+        (":" in statement or statement[:1] in "Oo") and CONDITION.match(statement) is not None
+    ):
+        return True
+    unsaid = UNSAYS.search(statement) if not kind.keeps_denials else None
+    return bool(unsaid and unsaid.start() and not UNSAYS.search(question))
 
 
 def _first_clause_value(statement: str, kind: Kind, question: str) -> tuple[Any, bool, bool] | None:

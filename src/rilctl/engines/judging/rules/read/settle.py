@@ -7,6 +7,7 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.kinds.options import LABEL
+from rilctl.engines.judging.rules.read.answering import CHOOSES
 from rilctl.engines.judging.rules.read.clauses import stems
 from rilctl.engines.judging.rules.read.phrases import (
     CONCLUSION,
@@ -29,10 +30,14 @@ _FOLLOWS = re.compile(
 """A statement that concludes: behind an arrow as well."""
 _MAX_OPTION = 8
 """Words behind an option's letter that may be its text."""
-_CONCLUDES_FIRST = re.compile(
-    r"\W*(?:and |but )?(?:so|thus|therefore|hence|in conclusion|in other words|overall|finally)\b", re.IGNORECASE
+_MAX_LETTERED = 5
+"""Words of a line that gives an option and says nothing of it."""
+_REVERSES = re.compile(
+    r"^\W*(?:(?:but|however|yet|well|or|wait),?\s)*(?:no|nope|not)\b(?: (?:so|quite|really))?\W*$"
+    r"|\b(?:opposite|reverse|other way (?:a)?round|vice versa|wrong\w*|incorrect\w*|false|mistake\w*|nonsense)\b",
+    re.IGNORECASE,
 )
-_BUT = re.compile(r"\W*(?:but|however|yet|nevertheless|still|on reflection)\b", re.IGNORECASE)
+"""Says behind an answer that it isn't so."""
 _DENIES = re.compile(f"{NEGATION.pattern}|{CORRECTION.pattern}|{HEDGE.pattern}", re.IGNORECASE)
 
 
@@ -108,19 +113,16 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
 
 
 def _told(said: list[Said], statements: list[str], kind: Kind) -> Reading:
-    """What is said in the question's words, unless something is concluded or called the answer that differs."""
+    """What is said in the question's words, unless something else is, or is taken behind it, or stands before it."""
     answer = [each for each in said if each.is_told][-1]
-    led = statements[answer.place - 1] if answer.place else ""
-    concludes = any(_CONCLUDES_FIRST.match(each) for each in (statements[answer.place], led))
     before, behind = ([each for each in said if (each.place > answer.place) is is_later] for is_later in (False, True))
+    before = [each for each in before if each.is_told or len(statements[each.place].split()) <= _MAX_LETTERED]
     for each in (*_without_enumeration(before, kind, statements), *behind):
-        if each.value is not SEVERAL and kind.same(each.value, answer.value):
-            continue
-        statement = statements[each.place]
-        is_later = each.place > answer.place
-        is_answer = (each.is_whole or each.is_bare) and not _is_described(statement)
-        speaks = each.is_told or (is_answer and (is_later or not concludes))
-        if speaks or (is_later and (_CONCLUDES_FIRST.match(statement) or _BUT.match(statement))):
+        is_same = each.value is not SEVERAL and kind.same(each.value, answer.value)
+        if not is_same and (each.is_told or each.is_whole or each.is_bare):
+            return Reading(None, statements[each.place], SEVERAL_CANDIDATES)
+    for statement in statements[answer.place + 1 :]:
+        if _REVERSES.search(statement) or kind.chooses_another(statement, answer.value):
             return Reading(None, statement, SEVERAL_CANDIDATES)
     return Reading(answer.value, statements[answer.place])
 
@@ -135,7 +137,9 @@ def _without_descriptions(said: list[Said], kind: Kind, statements: list[str]) -
 def _is_described(statement: str) -> bool:
     """Whether a line says what an option is like: `(A) The first image has a dog in it that looks at a ball`."""
     label = LABEL.match(statement)
-    return label is not None and len(statement[label.end() :].split()) > _MAX_OPTION
+    if label is None or CHOOSES.search(statement):
+        return False
+    return len(statement[label.end() :].split()) > _MAX_OPTION
 
 
 def _is_step(said: Said, answer: Said, statements: list[str], kind: Kind, asked: frozenset[str]) -> bool:

@@ -26,8 +26,8 @@ _UNSAYS = re.compile(
 """Where what has been said isn't so, or not of one alone."""
 CHOOSES = re.compile(
     r"\b(?:choos\w+|chose|pick\w*|select\w*|settle\w*|prefer\w*|decid\w+|go(?:ing)? with|lean\w*|answer\w*|choice"
-    r"|final\w*|right|correct|instead|rather|actually|in other words|conclu\w+|summar\w+|all in all|after all|in the end"
-    r"|inspection|reflection|again|better|best|even|still|closer|closest|win\w*)\b",
+    r"|final\w*|right|correct|instead|rather|actually|in other words|conclu\w+|summar\w+|all in all|after all"
+    r"|in the end|inspection|reflection|again|better|best|even|still|closer|closest|win\w*)\b",
     re.IGNORECASE,
 )
 """Where an option is taken."""

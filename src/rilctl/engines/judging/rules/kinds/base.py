@@ -68,8 +68,8 @@ class Kind(ABC):
         """The value with which a statement answers in the question's words, so that others are reasons; or None."""
         return None
 
-    def chooses_another(self, statement: str, value: Any) -> bool:
-        """Whether a statement behind a value that was told takes another one, and doesn't only describe it."""
+    def chooses_another(self, statement: str, value: Any, *, is_before: bool = False) -> bool:
+        """Whether a statement behind a value that was told, or before it, takes another one, not only describes it."""
         return False
 
     def equates(self, statement: str) -> bool:

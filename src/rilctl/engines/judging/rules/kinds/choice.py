@@ -11,16 +11,9 @@ from rilctl.engines.judging.rules.kinds.number import NumberKind
 from rilctl.engines.judging.rules.kinds.option_texts import differs_in_numbers, with_noun
 from rilctl.engines.judging.rules.kinds.options import LABEL
 from rilctl.engines.judging.rules.kinds.quantity import Quantity
+from rilctl.engines.judging.rules.kinds.telling import TellingKind
 from rilctl.engines.judging.rules.kinds.written import WrittenOptions
 from rilctl.engines.judging.rules.read.accounted import is_accounted
-from rilctl.engines.judging.rules.read.answering import (
-    answering_clause,
-    claims,
-    leads_plainly,
-    says_what_was_asked,
-    speaks_of,
-    takes,
-)
 from rilctl.engines.judging.rules.read.clauses import asked_clause, stem, stems, without_asked_condition
 from rilctl.engines.judging.rules.read.doubts import is_doubted
 from rilctl.engines.judging.rules.read.echo import is_turned_round
@@ -77,7 +70,7 @@ _STANDALONE = re.compile(
 )
 
 
-class ChoiceKind(Kind):
+class ChoiceKind(TellingKind):
     """Option letters as answers.
 
     Args:
@@ -89,7 +82,7 @@ class ChoiceKind(Kind):
     name = "choice"
 
     def __init__(self, options: dict[str, str], of_texts: Kind | None, stem: str) -> None:
-        self._options, self._of_texts = options, of_texts
+        super().__init__(options, of_texts, stem)
         self.is_of_values = isinstance(of_texts, NumberKind)
         self.is_closed = not options.keys() - set("ABCDEFGHIJ")
         self._by_text = {normal(plain(text)): letter for letter, text in options.items() if normal(plain(text))}
@@ -105,7 +98,6 @@ class ChoiceKind(Kind):
         lettered = [text for text in options.values() if len(text) > 1 and _STANDALONE.search(text)]
         self._lettered_texts = re.compile("|".join(map(re.escape, lettered)), re.IGNORECASE) if lettered else None
         self._written = WrittenOptions(options if (of_texts is None or self.is_of_values) and self.is_closed else {})
-        self._question = stem
         self._has_parts = bool(options) and _PARTS.search(stem) is not None
         self._stem = {match[1] or match[2] or match[3] for match in _STANDALONE.finditer(stem)}
 
@@ -137,30 +129,6 @@ class ChoiceKind(Kind):
     def is_led(self, statement: str) -> bool:
         """See `Kind`."""
         return self._of_texts is not None and self._of_texts.is_led(statement)
-
-    def told(self, statement: str) -> Any:
-        """See `Kind`."""
-        clause, rest = answering_clause(plain(statement), self._question)
-        value = self.within(clause) if clause and self._of_texts is None else None
-        if value is None or value is SEVERAL or not self._options:
-            return None
-        own = stems(f"{self._options.get(value, '')} {value}")
-        if self._names_another(value, rest) and speaks_of(rest, self._question, frozenset()):
-            return None
-        if not leads_plainly(self._lead_of(clause, value), self._question):
-            return None
-        return value if says_what_was_asked(clause, self._question, own, " ".join(self._options.values())) else None
-
-    def chooses_another(self, statement: str, value: Any) -> bool:
-        """See `Kind`."""
-        text = plain(statement)
-        if not self._names_another(value, text):
-            return False
-        if self._takes(text):
-            return True
-        names_both = value in {*self._named(text), *self._letters(text)}
-        is_open = NEGATION.search(text) is not None or HEDGE.search(text) is not None
-        return claims(text, self._question) and (is_open or not names_both)
 
     def mislabels(self, line: str) -> bool:
         """See `Kind`."""
@@ -224,18 +192,6 @@ class ChoiceKind(Kind):
         if not self._has_parts or any(option in normal(plain(text)) for option in self._by_text):
             return text
         return _PART.sub(" ", text)
-
-    def _takes(self, text: str) -> bool:
-        return takes(text, f"{self._question} {' '.join(self._options.values())}")
-
-    def _names_another(self, value: str, text: str) -> bool:
-        return bool({*self._named(text), *self._letters(text)} - {value})
-
-    def _lead_of(self, clause: str, value: str) -> str:
-        """What stands before an option in a text that names it."""
-        names = (re.escape(self._options.get(value, value)), rf"\({value}\)", rf"(?<!\w){value}(?!\w)")
-        found = [match.start() for name in names if (match := re.search(name, clause, re.IGNORECASE))]
-        return clause[: min(found)] if found else clause
 
     def _asked_clause(self, text: str) -> str:
         return asked_clause(text, self._question, stems(" ".join(self._options.values())))

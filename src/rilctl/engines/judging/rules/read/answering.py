@@ -14,9 +14,10 @@ _REST = re.compile(
     rf"|,\s(?:{_WHY}|but)\b",
     re.IGNORECASE,
 )
-_REASON = re.compile(rf",?\s(?:{_WHY})\b", re.IGNORECASE)
+_REASON = re.compile(r",?\s(?:because|since|as|given that|due to|which)\b", re.IGNORECASE)
 _FALLS_SHORT = re.compile(
-    r"\b(?:less|least|fewer|may|might|could|potentially|hardly|barely|fails?|lacks?)\b", re.IGNORECASE
+    r"\b(?:less|least|fewer|may|might|could|potentially|hardly|barely|partly|somewhat|only|fails?|lacks?)\b",
+    re.IGNORECASE,
 )
 _UNSAYS = re.compile(
     r"\b(?:wrong\w*|incorrect\w*|false\w*|untrue|mistake\w*|mistaken|errors?|nonsense|doubt\w*|caveat|opposite|reverse"
@@ -40,6 +41,28 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 """What may stand before an answer: where it was found, that it follows, and that somebody thinks so."""
+DECLARES = re.compile(
+    r"\b(?:answer|(?:i|we|i'd|i'll)(?: \w+)? (?:choose|pick|select|take)|my (?:\w+ )?choice"
+    r"|(?:correct|right|final) (?:option|choice|one))\b",
+    re.IGNORECASE,
+)
+"""Where an option is called the answer."""
+_DESCRIBES = re.compile(
+    r"\b(?:shows?|ha(?:s|ve|d)(?! it\b)|includes?|including|features?|depicts?|contains?|covers?|displays?|presents?"
+    r"|portrays?|exhibits?|captures?|represents?|lacks?|differs?|different|stands?|lies|cuts?"
+    r"|appears? to (?:show|have|be an?)"
+    r"|is (?:an?|too|not|out|next|second|different|less|beside|behind|excluded)|isn't|doesn't|do(?:es)? not)\b"
+    r"|\b(?:on the other hand|in contrast|by contrast)\b",
+    re.IGNORECASE,
+)
+"""Says of an option what it is like, or that it isn't the one."""
+_OTHER_ONE = re.compile(r"\W*the (?:other|latter|last|second|third|fourth)(?! \w+s\b)\b", re.IGNORECASE)
+_BETWEEN = frozenset({
+    "is", "are", "was", "were", "would", "be", "to", "the", "a", "an", "as", "appears", "appear", "seems", "seem",
+    "looks", "look", "clearly", "definitely", "more", "most", "much", "very", "image", "picture", "one", "option",
+    "choice",
+})  # fmt: skip
+"""May stand between an answer and what is said of it."""
 _ANNOUNCES = re.compile(r"\b(?:is|be|say|select|choose|answer|choice|assessment)\W*:$", re.IGNORECASE)
 _KEY = re.compile(r"\b(?:\w{3,}(?:est|er)|most|least|more|less|fewer|best|worst|only|not|except)\b", re.IGNORECASE)
 """Words that say which one of several is asked for."""
@@ -99,6 +122,29 @@ def leads_plainly(lead: str, question: str) -> bool:
     """Whether what stands before an answer is the speaker's own, and in the question's words where it is more."""
     rest = lead[_LEAD.match(lead).end() :].strip(" \"'(*:")  # type: ignore[union-attr]
     return not rest or (is_accounted(rest, question) and not takes_back(rest))
+
+
+def says_so_at_once(behind: str, question: str, own: frozenset[str]) -> bool:
+    """Whether between an answer and the first word of what was asked nothing turns it round: `claims to be`."""
+    asked, words = asked_stems(question) - own, question.casefold().replace("?", " ").replace(",", " ").split()
+    for place, word in enumerate(each.strip(".,;:!?()\"'*").casefold() for each in behind.split()):
+        if stems(word) & asked or word in _asked_keys(question):
+            return True
+        if word and (word not in _BETWEEN or (word == "as" and place)) and word not in words and len(word) > 1:
+            return False
+    return True
+
+
+def describes(statement: str) -> bool:
+    """Whether a statement only says what an option is like."""
+    return _DESCRIBES.search(statement) is not None
+
+
+def claims_of_other_one(statement: str, question: str) -> bool:
+    """Whether a statement says of another one, without its name, something of what was asked for."""
+    if _OTHER_ONE.match(statement) is None or _DENIED.search(statement):
+        return False
+    return takes(statement, question) or bool(stems(statement) & asked_stems(question))
 
 
 def claims(statement: str, question: str) -> bool:

@@ -61,6 +61,7 @@ _REASONS = re.compile(
     re.IGNORECASE,
 )
 """Says why, of what was said before."""
+_TURNS = re.compile(r"\W*(?:but|however|now|next|then|second(?:ly)?)\b", re.IGNORECASE)
 _CONTRASTS = re.compile(r"(?:^|, )(?:on the other hand|in contrast|by contrast),\s", re.IGNORECASE)
 """Describes what was not chosen, as a rule."""
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
@@ -169,7 +170,7 @@ def _from_statements(body: str, question: str, bold: list[str], kind: Kind) -> R
             equated.add(place)
         said.append(Said(place, value, is_whole, is_bare or place in equated))
     settled = settle(said, statements, bold, kind, asked_words(question))
-    is_told = any(each.is_told for each in said)
+    is_told = any(each.is_told for each in said) and not _turns(statements, settled.text)
     if settled.value is not None and is_cut_off(body, statements, settled.text, is_told=is_told):
         return Reading(None, statements[-1], NOTHING)
     return settled
@@ -180,6 +181,12 @@ def _lines_and_statements(body: str, kind: Kind) -> list[str]:
     lines = [line.strip() for line in body.split("\n")]
     parts = ([line] if ";" in line and kind.whole(line) is not None else split_statements(line) for line in lines)
     return [part for each in parts for part in each]
+
+
+def _turns(statements: list[str], answer: str | None) -> bool:
+    """Whether a response goes on to weigh something else behind its answer."""
+    behind = statements[statements.index(answer) + 1 :] if answer in statements else []
+    return any(map(_TURNS.match, behind))
 
 
 def _contrasted(statement: str, kind: Kind) -> str:

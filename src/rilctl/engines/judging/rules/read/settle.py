@@ -114,15 +114,21 @@ def settle(said: list[Said], statements: list[str], bold: list[str], kind: Kind,
 
 def _told(said: list[Said], statements: list[str], kind: Kind) -> Reading:
     """What is said in the question's words, unless something else is, or is taken behind it, or stands before it."""
-    answer = [each for each in said if each.is_told][-1]
-    before, behind = ([each for each in said if (each.place > answer.place) is is_later] for is_later in (False, True))
-    before = [each for each in before if each.is_told or len(statements[each.place].split()) <= _MAX_LETTERED]
-    for each in (*_without_enumeration(before, kind, statements), *behind):
+    told = [each for each in said if each.is_told]
+    answer = told[-1]
+    before = [each for each in said if each.place < answer.place and not each.is_told]
+    before = [each for each in before if len(statements[each.place].split()) <= _MAX_LETTERED]
+    behind = [each for each in said if each.place > answer.place]
+    for each in (*told, *_without_enumeration(before, kind, statements), *behind):
         is_same = each.value is not SEVERAL and kind.same(each.value, answer.value)
         if not is_same and (each.is_told or each.is_whole or each.is_bare):
             return Reading(None, statements[each.place], SEVERAL_CANDIDATES)
-    for statement in statements[answer.place + 1 :]:
-        if _REVERSES.search(statement) or kind.chooses_another(statement, answer.value):
+    for place, statement in enumerate(statements):
+        is_before = place < answer.place
+        if place == answer.place or (is_before and kind.told(statement) is not None):
+            continue
+        is_reversed = not is_before and _REVERSES.search(statement)
+        if is_reversed or kind.chooses_another(statement, answer.value, is_before=is_before):
             return Reading(None, statement, SEVERAL_CANDIDATES)
     return Reading(answer.value, statements[answer.place])
 

@@ -14,6 +14,7 @@ _OF_COMMIT = {
     "d16e2f3c92": "rule-9",
     "ed23dc6292": "rule-10",
     "be68c4edc0": "rule-11",
+    "ed756d11e2": "rule-11",
 }
 """Of runs from before it was written down: what `engines/judging/rule.py` says there. Commits that this repository
 doesn't have aren't among them."""

@@ -8,7 +8,7 @@ from rilctl.models.loaded.source import find_local
 from rilctl.planning.plan import Fact
 from rilctl.schemas.manifest import InputEntry
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import endpoint_entry, find_student, refuse_discriminator
+from rilctl.stages.shared.inputs import endpoint_entry, find_student, refuse_no_student
 from rilctl.stages.shared.trained import kept_by, last_student, last_trained
 
 
@@ -38,7 +38,7 @@ def planned_student(context: StageContext, config: EvalConfig) -> Fact:
         if config.endpoint is None:
             source = find_local(config.student, revision=None, base_dir=context.base_dir)  # says what is no model
             if source is not None:
-                refuse_discriminator(source)
+                refuse_no_student(source)
         return Fact("student", f"{config.student} at {config.endpoint.url}" if config.endpoint else config.student)
     if (verb := last_trained(context)) is not None:
         return Fact("student", f"{kept_by(context, verb)} ({verb})")

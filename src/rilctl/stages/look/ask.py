@@ -26,7 +26,7 @@ from rilctl.models.prompts.encode import encode_prompt
 from rilctl.models.prompts.lengths import image_tokens
 from rilctl.stages.look.readers import STUDENT, Reader
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import name_student, refuse_discriminator
+from rilctl.stages.shared.inputs import name_student, refuse_no_student
 from rilctl.stages.shared.pulse import Pulse
 from rilctl.stages.shared.trained import last_student
 
@@ -162,7 +162,7 @@ def find_asked(context: StageContext, name: str, max_new_tokens: int | None) -> 
 
 def _encoder(context: StageContext, model: ModelConfig) -> Encoder:
     source = find_source(model, base_dir=context.base_dir)
-    refuse_discriminator(source)
+    refuse_no_student(source)
     return Encoder(load_processor(source), source)
 
 

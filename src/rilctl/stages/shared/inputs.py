@@ -172,13 +172,13 @@ def model_entry(context: StageContext, role: str, config: ModelConfig) -> InputE
     if not source.family.shares_prompts:
         context.reporter.warn(f"{source.name} is of a family without shared prompts: they are repeated for each row")
     source.read_texts()  # a family that can't keep the recipe's bounds says so before anything is loaded
-    refuse_discriminator(source)
+    refuse_no_student(source)
     if (source.path / MANIFEST).is_file():
         return weights_entry(role, source.path)
     return InputEntry(role=role, kind="model", name=source.name, digest=identify(config, source).digest)
 
 
-def refuse_discriminator(source: ModelSource) -> None:
+def refuse_no_student(source: ModelSource) -> None:
     """Raise `ArtifactError` for an artifact with a model's files that is no whole student."""
     if (source.path / MANIFEST).is_file():
         resolve(source.path, "student")

@@ -13,7 +13,7 @@ from rilctl.models.loaded.source import as_in_table, find_local
 from rilctl.planning.activations import Precision
 from rilctl.planning.plan import Fact
 from rilctl.stages.shared.context import StageContext
-from rilctl.stages.shared.inputs import name_student, refuse_discriminator
+from rilctl.stages.shared.inputs import name_student, refuse_no_student
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -54,12 +54,12 @@ class PlannedModel:
 
 
 def planned_model(context: StageContext, config: ModelConfig, note: str = "") -> PlannedModel:
-    """What can be known of a model without a download. Raises as `find_local` and `refuse_discriminator` do."""
+    """What can be known of a model without a download. Raises as `find_local` and `refuse_no_student` do."""
     source = find_local(config.model, revision=config.revision, base_dir=context.base_dir)
     if source is None:
         fetch = f"`hf download {_repo(config)} --include '*.json' '*.jinja'`"
         return PlannedModel(config, note, unknown=f"not on this machine: {fetch}")
-    refuse_discriminator(source)
+    refuse_no_student(source)
     source = as_in_table(source, config)
     anatomy = read_anatomy(source)
     try:

@@ -6,10 +6,10 @@ from typing import Any
 
 from rilctl.engines.judging.rules.kinds.base import SEVERAL, Kind
 from rilctl.engines.judging.rules.read.answering import (
-    DECLARES,
     answering_clause,
     claims,
     claims_of_other_one,
+    declares,
     describes,
     leads_plainly,
     says_so_at_once,
@@ -64,7 +64,7 @@ class TellingKind(Kind):
         if not self._names_another(value, text):
             return not is_before and value not in self._named(text) and claims_of_other_one(text, self._question)
         if is_before:
-            return DECLARES.search(text) is not None
+            return declares(text)
         if self._takes(text):
             return True
         names_both = value in {*self._named(text), *self._letters(text)}

@@ -1,4 +1,7 @@
-"""A sentence that answers a question in its own words, whose reasons follow: `Box A fits the cup better, as it …`."""
+"""A sentence that takes an option in the question's words, whose reasons follow: `Box A fits the cup better, as it …`.
+
+What such a sentence tells where nothing is offered: `read/told.py`.
+"""
 
 import re
 from functools import lru_cache
@@ -41,7 +44,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 """What may stand before an answer: where it was found, that it follows, and that somebody thinks so."""
-DECLARES = re.compile(
+_DECLARES = re.compile(
     r"\b(?:answer|(?:i|we|i'd|i'll)(?: \w+)? (?:choose|pick|select|take)|my (?:\w+ )?choice"
     r"|(?:correct|right|final) (?:option|choice|one))\b",
     re.IGNORECASE,
@@ -80,6 +83,7 @@ _DEGREES = frozenset({"mo", "le"})
 _MIN_SHARED = 2
 """Words of the question in a sentence that answers it."""
 _MIN_CHARS, _MAX_CHARS = 8, 250
+_EDGE = ".,;:!?()\"'*"
 
 
 def answering_clause(statement: str, question: str) -> tuple[str, str]:
@@ -120,14 +124,14 @@ def speaks_of(text: str, question: str, own: frozenset[str]) -> bool:
 
 def leads_plainly(lead: str, question: str) -> bool:
     """Whether what stands before an answer is the speaker's own, and in the question's words where it is more."""
-    rest = lead[_LEAD.match(lead).end() :].strip(" \"'(*:")  # type: ignore[union-attr]
+    rest = _LEAD.sub("", lead, count=1).strip(" \"'(*:")
     return not rest or (is_accounted(rest, question) and not takes_back(rest))
 
 
 def says_so_at_once(behind: str, question: str, own: frozenset[str]) -> bool:
     """Whether between an answer and the first word of what was asked nothing turns it round: `claims to be`."""
-    asked, words = asked_stems(question) - own, question.casefold().replace("?", " ").replace(",", " ").split()
-    for place, word in enumerate(each.strip(".,;:!?()\"'*").casefold() for each in behind.split()):
+    asked, words = asked_stems(question) - own, _words_of(question)
+    for place, word in enumerate(map(_bare, behind.split())):
         if stems(word) & asked or word in _asked_keys(question):
             return True
         if word and (word not in _BETWEEN or (word == "as" and place)) and word not in words and len(word) > 1:
@@ -151,8 +155,8 @@ def claims(statement: str, question: str) -> bool:
     """Whether a statement that names another option says of it what was asked for, the same, or more of it."""
     if _DENIED.search(statement) and not _NOT_ANOTHER.search(statement):
         return False
-    words = {word.casefold().strip(".,;:!?()\"'") for word in statement.split()}
-    if {_root(key) for key in _asked_keys(question)} - _DEGREES & {_root(word) for word in words}:
+    said = set(map(_root, map(_bare, statement.split())))
+    if not said.isdisjoint(set(map(_root, _asked_keys(question))) - _DEGREES):
         return True
     shares = bool(stems(statement) & asked_stems(question))
     is_same = _SAME.search(_without_asked(statement, question)) is not None
@@ -173,8 +177,22 @@ def _root(word: str) -> str:
 
 def _without_asked(text: str, question: str) -> str:
     """Without the words of the question, which mean here what they mean there."""
-    asked = set(question.casefold().replace("?", " ").replace(",", " ").split())
-    return " ".join(word for word in text.split() if word.casefold().strip(".,;:!?()\"'") not in asked)
+    asked = _words_of(question)
+    return " ".join(word for word in text.split() if _bare(word) not in asked)
+
+
+@lru_cache(maxsize=1024)
+def _words_of(question: str) -> frozenset[str]:
+    return frozenset(question.casefold().replace("?", " ").replace(",", " ").split())
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip(_EDGE)
+
+
+def declares(statement: str) -> bool:
+    """Whether a statement calls something the answer."""
+    return _DECLARES.search(statement) is not None
 
 
 def takes(statement: str, question: str) -> bool:

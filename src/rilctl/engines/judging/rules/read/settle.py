@@ -123,9 +123,10 @@ def _told(said: list[Said], statements: list[str], kind: Kind) -> Reading:
         is_same = each.value is not SEVERAL and kind.same(each.value, answer.value)
         if not is_same and (each.is_told or each.is_whole or each.is_bare):
             return Reading(None, statements[each.place], SEVERAL_CANDIDATES)
+    told_at = {each.place for each in told}
     for place, statement in enumerate(statements):
         is_before = place < answer.place
-        if place == answer.place or (is_before and kind.told(statement) is not None):
+        if place in told_at:
             continue
         is_reversed = not is_before and _REVERSES.search(statement)
         if is_reversed or kind.chooses_another(statement, answer.value, is_before=is_before):
